@@ -1,0 +1,74 @@
+# Everything a person does with this repository. `make` prints this help.
+.DEFAULT_GOAL := help
+PYTHON ?= $(shell command -v python3.14 || command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+BIN := .venv/bin
+Q ?= leases/claim
+
+.PHONY: help run test check fix cover bench explain psql migrate migration docs docs-check versions clean
+
+help:  ## Print this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: .venv/installed  ## Start all of Rowline here: PostgreSQL, API, one worker
+	@$(BIN)/rowline run
+
+test: check  ## Run every test, on an embedded PostgreSQL or on DATABASE_URL
+	@$(BIN)/python -m pytest
+
+check: .venv/installed-dev  ## Format, lint, layers, types, domain tests, docs: under a minute
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/lint-imports --no-cache >.venv/lint-imports.txt || { cat .venv/lint-imports.txt; exit 1; }
+	@$(BIN)/mypy --no-error-summary app migrations wsgi.py
+	@$(BIN)/mypy --no-error-summary --exclude '' -p rowline
+	@$(BIN)/python -m app.docs --check
+	@$(BIN)/python -m pytest -q tests/domain tests/test_house.py
+
+fix: .venv/installed-dev  ## Format the code and mend what the linter can
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+cover: .venv/installed-dev  ## Run the tests with branch coverage
+	@$(BIN)/coverage run -m pytest && $(BIN)/coverage report
+
+bench: .venv/installed-dev  ## Measure against raw PostgreSQL in the same run
+	@$(BIN)/python -m tests.bench
+
+versions: .venv/installed-dev  ## Run the tests on PostgreSQL 16 (from a wheel) and 15 (from Debian) too
+	@$(BIN)/python -m tests.versions
+
+explain: .venv/installed  ## Print the plan of one statement: make explain Q=leases/claim
+	@$(BIN)/rowline db explain $(Q)
+
+psql: .venv/installed  ## Open psql on the database of `make run`
+	@$(BIN)/rowline db psql
+
+migrate: .venv/installed  ## Bring the schema of DATABASE_URL to head
+	@$(BIN)/rowline db upgrade
+
+migration: .venv/installed-dev  ## Begin a migration: make migration NAME=add_something
+	@test -n "$(NAME)" || { echo 'NAME is missing: make migration NAME=add_something'; exit 2; }
+	@$(BIN)/rowline db revision "$(NAME)"
+
+docs: .venv/installed-dev  ## Write the generated pages of app/docs
+	@$(BIN)/python -m app.docs
+
+clean:  ## Remove what make made here; data stays
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .hypothesis .coverage
+	find app migrations tests -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo 'Python 3.11 or newer is needed; set PYTHON=/path/to/python3'; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo '$(PYTHON) is older than Python 3.11; set PYTHON=/path/to/python3'; exit 2; }
+	@echo 'Making .venv with $(PYTHON)'
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo 'On Debian: apt-get install python3-venv'; exit 2; }
+
+.venv/installed: .venv/bin/python setup.cfg pyproject.toml
+	@echo 'Installing Rowline into .venv (once; about a minute)'
+	@$(BIN)/python -m pip install --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/installed-dev: .venv/installed
+	@echo 'Installing what the tests need'
+	@$(BIN)/python -m pip install --disable-pip-version-check --editable '.[dev]'
+	@touch $@

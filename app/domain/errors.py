@@ -1,0 +1,66 @@
+"""What can go wrong, told without HTTP.
+
+    RowlineError
+    ├── InvalidRequest      one or many faults, each with its place
+    │   ├── UnparsableBody  the body is not the JSON that was asked for
+    │   └── TooLarge        over a limit that is a setting
+    ├── JobNotFound
+    └── LeaseLost           the token is not, or no longer, the job's
+
+Each class has a stable `code`, a word to program against; `web/problems.py` gives each its status.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong in a request: `path` is its place (`jobs[3].opts.priority`), `message` a predicate to it."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.message}".strip()
+
+
+class RowlineError(Exception):
+    """The root: everything the service refuses on purpose."""
+
+    code: ClassVar[str] = "error"
+
+
+class InvalidRequest(RowlineError):
+    """The request means nothing we can do. `faults` has at least one entry, in the order of the request."""
+
+    code = "invalid_request"
+
+    def __init__(self, *faults: Fault) -> None:
+        """Keep the faults; the first is the message."""
+        super().__init__(str(faults[0]))
+        self.faults = faults
+
+
+class UnparsableBody(InvalidRequest):
+    """The body is not JSON as RFC 8259 has it, or not of the shape that the route reads."""
+
+    code = "unparsable_body"
+
+
+class TooLarge(InvalidRequest):
+    """A limit that the operator set was exceeded; the message names it."""
+
+    code = "too_large"
+
+
+class JobNotFound(RowlineError):
+    """No job of that id in that queue."""
+
+    code = "job_not_found"
+
+
+class LeaseLost(RowlineError):
+    """The job is not under the lease that was named: it ended, ran out, or never was. Nothing was changed."""
+
+    code = "lease_lost"

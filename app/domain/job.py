@@ -1,0 +1,104 @@
+"""The values that travel through the layers. JSON stays text (`JsonText`), so that no number or key order changes."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NewType
+
+from app.domain.backoff import Backoff
+from app.domain.states import Status
+
+JsonText = NewType("JsonText", str)
+"""Valid JSON as somebody wrote it, stored and given back to the letter."""
+
+PRIORITY_MAX = 2_097_152
+ATTEMPTS_MAX = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """A job as asked for. Every field is set by the client, or has the default of the contract."""
+
+    name: str
+    data: JsonText
+    opts: JsonText = JsonText("{}")  # as sent
+    custom_id: str | None = None
+    priority: int = 0  # 0 = none, else 1 (first) .. PRIORITY_MAX
+    lifo: bool = False
+    delay_ms: int = 0
+    attempts: int = 1  # runs that may fail, at least 1
+    backoff: Backoff | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A job as stored. Times are aware, by the database's clock."""
+
+    queue: str
+    number: int  # the id in the table, growing in the order of insertion
+    custom_id: str | None
+    name: str
+    data: JsonText
+    opts: JsonText
+    status: Status
+    priority: int
+    lifo: bool
+    delay_ms: int  # what it waits or last waited: opts.delay at first, the backoff after a failure
+    run_at: datetime  # when it joined or will join the line
+    attempts: int
+    backoff: Backoff | None
+    attempts_made: int  # attempts that ended, well or badly
+    attempts_started: int  # claims: grows with each lease
+    stalled_count: int  # leases that ran out
+    progress: JsonText
+    result: JsonText | None  # set by completing
+    failed_reason: str | None  # the last failure's
+    stacktrace: tuple[str, ...]  # one entry a failed attempt, oldest first
+    added_at: datetime
+    processed_at: datetime | None  # the last claim
+    finished_at: datetime | None  # exactly when completed or failed
+    processed_by: str | None  # the worker of the last claim
+
+    @property
+    def id(self) -> str:
+        """The id on the wire: the client's own, else the number."""
+        return self.custom_id if self.custom_id is not None else str(self.number)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseKey:
+    """What a worker names to act on a job it holds: the job's number and the token of its claim."""
+
+    number: int
+    token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """A claimed job: nobody else gets it before `until`, unless the lease is given up."""
+
+    job: Job
+    token: str
+    until: datetime
+
+    @property
+    def key(self) -> LeaseKey:
+        """What the worker names to act on the job."""
+        return LeaseKey(number=self.job.number, token=self.token)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """A worker's word that an attempt went well."""
+
+    lease: LeaseKey
+    result: JsonText
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A worker's word that an attempt failed. `unrecoverable` skips the attempts that are left."""
+
+    lease: LeaseKey
+    reason: str
+    stack: str | None = None
+    unrecoverable: bool = False

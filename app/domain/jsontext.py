@@ -1,0 +1,92 @@
+"""Which JSON we keep: what PostgreSQL's JSON operators and every client can read back, to the letter."""
+
+import json
+import re
+
+from app.domain.job import JsonText
+
+DEPTH_MAX = 128  # arrays and objects within each other
+DIGITS_MAX = 1_000  # of one integer
+_MANY_DIGITS = re.compile(r"[0-9]{%d}" % (DIGITS_MAX + 1))
+
+
+class UnstorableJson(ValueError):
+    """The text is no JSON, or JSON that could not be given back; the message is a predicate."""
+
+
+def refuse_constant(word: str) -> object:
+    """Refuse NaN and the infinities, which Python reads and JSON does not have."""
+    raise UnstorableJson(f"must not contain {word}")
+
+
+_decoder = json.JSONDecoder(parse_constant=refuse_constant)
+
+
+def scan(text: str, start: int) -> tuple[object, int]:
+    """Read the one JSON value that begins at `start` of `text`; return it and where it ends.
+
+    Raises UnstorableJson for what is no JSON or cannot be stored. The value read has Python's numbers; who must keep
+    the number literals keeps the text itself.
+    """
+    try:
+        value, end = _decoder.raw_decode(text, start)
+    except RecursionError:
+        raise UnstorableJson(f"must not be nested deeper than {DEPTH_MAX}") from None
+    except json.JSONDecodeError as error:
+        raise UnstorableJson(f"is not JSON: {error.msg} at character {error.pos}") from None
+    except UnstorableJson:
+        raise
+    except ValueError:  # Python's own limit on the digits of an int, somewhere above ours
+        raise UnstorableJson(f"must not contain an integer of more than {DIGITS_MAX} digits") from None
+    _check(value, text, start, end)
+    return value, end
+
+
+def whole(text: str) -> JsonText:
+    """Check that `text` is exactly one storable JSON value, and return it. Raises UnstorableJson."""
+    _value, end = scan(text, 0)
+    if text[end:].strip(" \t\r\n"):
+        raise UnstorableJson(f"is not JSON: extra data at character {end}")
+    return JsonText(text)
+
+
+def _check(value: object, text: str, start: int, end: int) -> None:
+    """Look closer only where cheap signs in the text call for it."""
+    if text.count("[", start, end) + text.count("{", start, end) > DEPTH_MAX:
+        _check_depth(value)
+    if text.find("\\u", start, end) >= 0 or _MANY_DIGITS.search(text, start, end):
+        _check_leaves(value)
+
+
+def _check_depth(value: object) -> None:
+    level = [value]
+    depth = 0
+    while level := [item for item in level if isinstance(item, list | dict)]:
+        depth += 1
+        if depth > DEPTH_MAX:
+            raise UnstorableJson(f"must not be nested deeper than {DEPTH_MAX}")
+        level = [child for item in level for child in (item.values() if isinstance(item, dict) else item)]
+
+
+def _check_leaves(value: object) -> None:
+    todo = [value]
+    while todo:
+        match todo.pop():
+            case dict() as members:
+                todo.extend(members.keys())
+                todo.extend(members.values())
+            case list() as elements:
+                todo.extend(elements)
+            case str() as text:
+                _check_string(text)
+            case int() as number if abs(number) >= 10**DIGITS_MAX:
+                raise UnstorableJson(f"must not contain an integer of more than {DIGITS_MAX} digits")
+
+
+def _check_string(text: str) -> None:
+    if "\x00" in text:
+        raise UnstorableJson("must not contain \\u0000")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UnstorableJson("must not contain a lone surrogate") from None

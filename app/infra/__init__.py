@@ -1,0 +1,1 @@
+"""What the machine gives: settings, database, processes, logs. Knows nothing of jobs."""

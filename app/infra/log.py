@@ -1,0 +1,40 @@
+"""Logs: one JSON object a line on standard error. Names of events are documented in `app/docs/operating.md`."""
+
+import contextvars
+import json
+import logging
+import time
+from typing import Any
+
+request_id: contextvars.ContextVar[str | None] = contextvars.ContextVar("request_id", default=None)
+"""The id of the request that this thread answers; every line logged meanwhile carries it."""
+
+_PLAIN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+
+class JsonFormatter(logging.Formatter):
+    """Format a record as one line of JSON: time, level, process, event, the `extra` members, a traceback if any."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, in ASCII, so that nothing logged can break it or the terminal."""
+        seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        line: dict[str, Any] = {
+            "time": f"{seconds}.{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "process": record.process,
+            "event": record.getMessage(),
+        }
+        if current := request_id.get():
+            line["requestId"] = current
+        line |= {name: value for name, value in vars(record).items() if name not in _PLAIN}
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def configure(level: str) -> None:
+    """Send everything that this process logs to standard error as JSON lines."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonFormatter())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.captureWarnings(capture=True)

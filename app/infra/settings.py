@@ -1,0 +1,194 @@
+"""Every setting, read once from the environment. `app/docs/settings.md` is generated from here."""
+
+import dataclasses
+import difflib
+import ipaddress
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import platformdirs
+
+CLIENT_VARIABLES = frozenset({"ROWLINE_URL", "ROWLINE_TOKEN"})  # read by programs that talk to the service
+DAY_MS = 24 * 3600 * 1000
+
+
+class SettingsError(Exception):
+    """One or more settings cannot be used; the message lists all of them."""
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def read(value: str) -> int:
+        if not value.isascii() or not value.isdigit() or not low <= int(value) <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return int(value)
+
+    return read
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        if value not in words:
+            raise ValueError(f"must be one of {', '.join(words)}")
+        return value
+
+    return read
+
+
+def _database_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"postgresql", "postgres"} or not parts.path.strip("/"):
+        raise ValueError("must look like postgresql://user:password@host:5432/database")
+    return value
+
+
+def _tokens(value: str) -> tuple[str, ...]:
+    tokens = tuple(token.strip() for token in value.split(",") if token.strip())
+    if not all(token.isascii() and token.isprintable() and " " not in token for token in tokens):
+        raise ValueError("must be comma-separated tokens of printable ASCII without spaces")
+    return tokens
+
+
+def _prefix(value: str) -> str:
+    if not value or not value.isprintable():
+        raise ValueError("must be a printable word")
+    return value
+
+
+def default_home() -> Path:
+    """Where data goes by default: the user's data folder, or below /var/lib for root."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/rowline")
+    return platformdirs.user_data_path("rowline", appauthor=False)
+
+
+def _home(value: str) -> Path:
+    return Path(value).expanduser().absolute()
+
+
+def _setting(name: str, default: Any, read: Callable[[str], Any], about: str) -> Any:
+    """Declare a setting. A callable default is called each time, and shown in the docs by its docstring."""
+    metadata = {"name": name, "read": read, "about": about}
+    if callable(default):
+        return dataclasses.field(default_factory=default, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the operator chose. Times are in ms and sizes in bytes, as the names say."""
+
+    host: str = _setting("HOST", "127.0.0.1", _text, "Address that the API listens on.")
+    port: int = _setting("PORT", 8080, _whole(1, 65535), "Port that the API listens on.")
+    database_url: str | None = _setting(
+        "DATABASE_URL", None, _database_url, "A PostgreSQL 15 to 18 to use instead of the embedded one."
+    )
+    home: Path = _setting("ROWLINE_HOME", default_home, _home, "Folder of the embedded PostgreSQL: data, logs, lock.")
+    tokens: tuple[str, ...] = dataclasses.field(
+        default=(),
+        repr=False,
+        metadata={
+            "name": "AUTH_TOKENS",
+            "read": _tokens,
+            "about": "API tokens, comma-separated. None: a random one for this run, on a loopback address only.",
+        },
+    )
+    queue_prefix: str = _setting("QUEUE_PREFIX", "bull", _prefix, "First part of `queueQualifiedName`.")
+    api_processes: int = _setting("ROWLINE_API_PROCESSES", 2, _whole(1, 256), "Processes of gunicorn.")
+    api_threads: int = _setting("ROWLINE_API_THREADS", 8, _whole(1, 256), "Threads, and database connections, of each.")
+    max_body_bytes: int = _setting("ROWLINE_MAX_BODY_BYTES", 10 * 2**20, _whole(2, 2**30), "Largest request body.")
+    max_jobs: int = _setting("ROWLINE_MAX_JOBS", 10_000, _whole(1, 1_000_000), "Most jobs in one request.")
+    max_data_bytes: int = _setting(
+        "ROWLINE_MAX_DATA_BYTES", 2**20, _whole(2, 2**28), "Largest data, and largest result, of one job."
+    )
+    lease_ms: int = _setting(
+        "ROWLINE_LEASE_MS", 30_000, _whole(500, DAY_MS), "How long a claimed job stays with a silent worker."
+    )
+    max_stalled_count: int = _setting(
+        "ROWLINE_MAX_STALLED_COUNT", 1, _whole(0, 1000), "Lost leases that a job survives before it fails."
+    )
+    poll_ms: int = _setting("ROWLINE_POLL_MS", 1_000, _whole(10, 60_000), "How often an idle worker looks by itself.")
+    promote_ms: int = _setting(
+        "ROWLINE_PROMOTE_MS", 500, _whole(10, 60_000), "How often each process moves due jobs into line."
+    )
+    recover_ms: int = _setting(
+        "ROWLINE_RECOVER_MS", 5_000, _whole(10, 600_000), "How often each process looks for stalled jobs."
+    )
+    worker_processes: int = _setting(
+        "ROWLINE_WORKER_PROCESSES", 2, _whole(1, 256), "Handler processes of a worker: so many jobs run at once."
+    )
+    max_batch: int = _setting("ROWLINE_MAX_BATCH", 100, _whole(1, 10_000), "Most jobs handed to a handler process.")
+    drain_ms: int = _setting(
+        "ROWLINE_DRAIN_MS", 25_000, _whole(0, DAY_MS), "How long a stopping process waits for running jobs or requests."
+    )
+    statement_ms: int = _setting(
+        "ROWLINE_STATEMENT_MS", 5_000, _whole(100, 600_000), "Longest statement before PostgreSQL cancels it."
+    )
+    lock_ms: int = _setting("ROWLINE_LOCK_MS", 2_000, _whole(10, 600_000), "Longest wait for a lock.")
+    pool_wait_ms: int = _setting(
+        "ROWLINE_POOL_WAIT_MS", 2_000, _whole(10, 60_000), "Longest wait for a free database connection."
+    )
+    connect_s: int = _setting("ROWLINE_CONNECT_S", 3, _whole(2, 60), "Longest wait, in seconds, for PostgreSQL to answer a connect.")
+    log_level: str = _setting(
+        "ROWLINE_LOG_LEVEL", "info", _one_of("debug", "info", "warning", "error"), "Least level that is logged."
+    )
+    postgres_bin: Path | None = _setting(
+        "ROWLINE_POSTGRES_BIN", None, _home, "Folder of initdb, pg_ctl and postgres to use instead of the wheel's."
+    )
+    postgres_account: str | None = _setting(
+        "ROWLINE_POSTGRES_ACCOUNT",
+        None,
+        _text,
+        "As root: the account that the embedded server runs under. None: postgres if there is one, else nobody.",
+    )
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach the API."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    def require_tokens(self) -> None:
+        """Refuse to serve without a token. Raises SettingsError."""
+        if not self.tokens:
+            raise SettingsError("AUTH_TOKENS is not set. `rowline serve` makes one up for a loopback address.")
+
+
+def from_env(environ: Mapping[str, str]) -> Settings:
+    """Read the settings. An empty variable counts as not set. Raises SettingsError with all faults at once."""
+    faults = _unknown(environ)
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(Settings):
+        name, text = field.metadata["name"], environ.get(field.metadata["name"], "").strip()
+        if not text:
+            continue
+        try:
+            values[field.name] = field.metadata["read"](text)
+        except ValueError as error:
+            shown = "its value" if name in {"AUTH_TOKENS", "DATABASE_URL"} else repr(text[:80])
+            faults.append(f"{name}: {shown} {error}")
+    if faults:
+        raise SettingsError("\n".join(faults))
+    return Settings(**values)
+
+
+def _unknown(environ: Mapping[str, str]) -> list[str]:
+    known = {field.metadata["name"] for field in dataclasses.fields(Settings)}
+    faults = []
+    for name in sorted(environ):
+        if name.startswith("ROWLINE_") and name not in known | CLIENT_VARIABLES:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            faults.append(f"{name}: no such setting{hint}")
+    return faults
