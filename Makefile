@@ -1,6 +1,5 @@
 # Everything a person does with this repository. `make` prints this help.
 .DEFAULT_GOAL := help
-PYTHON ?= $(shell command -v python3.14 || command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
 BIN := .venv/bin
 Q ?= leases/claim
 
@@ -57,11 +56,15 @@ clean:  ## Remove what make made here; data stays
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .hypothesis .coverage
 	find app migrations tests -name __pycache__ -prune -exec rm -rf {} +
 
+# The first Python that runs and is new enough, or the one you name: make run PYTHON=/path/to/python3
 .venv/bin/python:
-	@test -n "$(PYTHON)" || { echo 'Python 3.11 or newer is needed; set PYTHON=/path/to/python3'; exit 2; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo '$(PYTHON) is older than Python 3.11; set PYTHON=/path/to/python3'; exit 2; }
-	@echo 'Making .venv with $(PYTHON)'
-	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo 'On Debian: apt-get install python3-venv'; exit 2; }
+	@for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
+	    if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	        echo "Making .venv with $$python"; \
+	        $$python -m venv .venv && exit 0; \
+	        rm -rf .venv; echo 'On Debian: apt-get install python3-venv'; exit 2; \
+	    fi; \
+	done; echo 'Python 3.11 or newer is needed: make run PYTHON=/path/to/python3'; exit 2
 
 .venv/installed: .venv/bin/python setup.cfg pyproject.toml
 	@echo 'Installing Rowline into .venv (once; about a minute)'

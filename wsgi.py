@@ -1,8 +1,17 @@
-"""What gunicorn hosts: `gunicorn --config app/web/gunicorn.py wsgi:application`, or simply `rowline serve`."""
+"""What gunicorn hosts: `gunicorn --config python:app.web.server wsgi:application`, or simply `rowline serve`.
+
+Each gunicorn process imports this after its fork, and so has its own connections and threads.
+"""
 
 import os
 
 from app.infra import settings
+from app.infra.database import Database
+from app.runners import maintainer
 from app.web import app
 
-application = app.create(settings.from_env(os.environ))
+_settings = settings.from_env(os.environ)
+_db = Database(_settings, url=_settings.require_database_url(), size=_settings.api_threads + 1, name="rowline-api")
+
+application = app.create(_settings, _db)
+maintainer.start(_settings, _db)

@@ -1,6 +1,6 @@
 """`python -m app` is the command `rowline`."""
 
-from app import cli
+from app.cli import main
 
 if __name__ == "__main__":
-    cli.main()
+    main.main()

@@ -3,7 +3,9 @@
     RowlineError
     ├── InvalidRequest      one or many faults, each with its place
     │   ├── UnparsableBody  the body is not the JSON that was asked for
+    │   ├── UnsupportedBody the body is of a kind that no route reads
     │   └── TooLarge        over a limit that is a setting
+    ├── Unauthorized        no token, or one that we do not know
     ├── JobNotFound
     └── LeaseLost           the token is not, or no longer, the job's
 
@@ -48,10 +50,22 @@ class UnparsableBody(InvalidRequest):
     code = "unparsable_body"
 
 
+class UnsupportedBody(InvalidRequest):
+    """The body is multipart or encoded: nothing here reads it."""
+
+    code = "unsupported_body"
+
+
 class TooLarge(InvalidRequest):
     """A limit that the operator set was exceeded; the message names it."""
 
     code = "too_large"
+
+
+class Unauthorized(RowlineError):
+    """Whoever asks has shown no token that we know. One answer for both, so that nothing can be learnt from it."""
+
+    code = "unauthorized"
 
 
 class JobNotFound(RowlineError):

@@ -7,7 +7,7 @@ from app.domain.job import JsonText
 
 DEPTH_MAX = 128  # arrays and objects within each other
 DIGITS_MAX = 1_000  # of one integer
-_MANY_DIGITS = re.compile(r"[0-9]{%d}" % (DIGITS_MAX + 1))
+_MANY_DIGITS = re.compile(f"[0-9]{{{DIGITS_MAX + 1}}}")
 
 
 class UnstorableJson(ValueError):

@@ -1,8 +1,8 @@
-"""The database as the layers above see it: `begin()` for writes, `read()` for reads, and trouble as `DatabaseError`s."""
+"""The database as the layers above see it: `begin()` for writes, `read()` for reads, trouble as `DatabaseError`s."""
 
 import logging
 import select
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -10,13 +10,13 @@ import psycopg
 import sqlalchemy
 from sqlalchemy import event, exc
 
+from app.infra.notify import Listener, Notifier
 from app.infra.settings import Settings
 
 Connection = sqlalchemy.Connection
 """What `operations` passes down as `conn`. Statements in text files go through its psycopg cursor."""
 
 _log = logging.getLogger(__name__)
-_JSON_OIDS = ("json",)
 
 
 class DatabaseError(Exception):
@@ -36,14 +36,16 @@ class Database:
 
     def __init__(self, settings: Settings, *, url: str, size: int, name: str) -> None:
         """Prepare up to `size` connections to `url`, opened when needed; `name` shows in pg_stat_activity."""
-        self.url = url
+        self._url = libpq_url(url)
+        self._arguments = connect_arguments(settings, name=name)
+        self._notifier = Notifier(self._url, self._arguments)
         self._engine = sqlalchemy.create_engine(
-            _sqlalchemy_url(url),
+            sqlalchemy_url(url),
             pool_size=size,
             max_overflow=0,
             pool_timeout=settings.pool_wait_ms / 1000,
             pool_use_lifo=True,
-            connect_args=connect_arguments(settings, name=name),
+            connect_args=self._arguments,
         )
         event.listen(self._engine, "connect", _prepare)
         event.listen(self._engine, "checkout", _refuse_dead)
@@ -56,15 +58,25 @@ class Database:
         Raises DatabaseError when the database is away, overloaded or too slow, OutcomeUnknown when only the answer
         to the commit is missing.
         """
-        with _translated(), self._engine.connect() as conn:
-            yield conn
+        with translated(), self._engine.connect() as conn:
+            conn.begin()  # text statements go past SQLAlchemy, which would see nothing to commit
+            with _broken_discarded(conn):
+                yield conn
             _commit(conn)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Open one READ ONLY snapshot: all statements in the block see the same moment. Raises DatabaseError."""
-        with _translated(), self._reading.connect() as conn:
+        with translated(), self._reading.connect() as conn, _broken_discarded(conn):
             yield conn
+
+    def announce(self, topic: str) -> None:
+        """Wake whoever listens to `topic`, soon and only as a hint. Never blocks, never fails."""
+        self._notifier.ring(topic)
+
+    def listen(self, topic: str, on_wake: Callable[[], None]) -> None:
+        """Have a thread call `on_wake` when `topic` is announced, and whenever an announcement may have been lost."""
+        Listener(self._url, self._arguments, topic=topic, on_wake=on_wake).start()
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
@@ -98,15 +110,14 @@ def libpq_url(url: str) -> str:
     return url.replace("postgres://", "postgresql://", 1) if url.startswith("postgres://") else url
 
 
-def _sqlalchemy_url(url: str) -> sqlalchemy.URL:
+def sqlalchemy_url(url: str) -> sqlalchemy.URL:
+    """Return `url` as SQLAlchemy reads it."""
     return sqlalchemy.make_url(libpq_url(url)).set(drivername="postgresql+psycopg")
 
 
 def _prepare(connection: psycopg.Connection[Any], _record: object) -> None:
     """Leave JSON as text: nobody between the client and the table may change a number."""
-    for name in _JSON_OIDS:
-        connection.adapters.register_loader(name, psycopg.types.string.TextLoader)
-    connection.prepare_threshold = 1
+    connection.adapters.register_loader("json", psycopg.types.string.TextLoader)
 
 
 def _refuse_dead(connection: psycopg.Connection[Any], _record: object, _proxy: object) -> None:
@@ -115,6 +126,18 @@ def _refuse_dead(connection: psycopg.Connection[Any], _record: object, _proxy: o
     poll.register(connection.fileno(), select.POLLIN)
     if poll.poll(0):
         raise exc.DisconnectionError("the server closed an idle connection")
+
+
+@contextmanager
+def _broken_discarded(conn: Connection) -> Iterator[None]:
+    """Keep a connection that broke in a text statement, unseen by SQLAlchemy, from going back into the pool."""
+    try:
+        yield
+    except psycopg.Error:
+        driver = conn.connection.driver_connection
+        if driver is not None and driver.closed:
+            conn.invalidate()
+        raise
 
 
 def _commit(conn: Connection) -> None:
@@ -126,7 +149,7 @@ def _commit(conn: Connection) -> None:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
     """Turn what the driver and the pool raise for the database's own troubles into DatabaseErrors."""
     try:
         yield

@@ -3,6 +3,7 @@
 import contextvars
 import json
 import logging
+import logging.config
 import time
 from typing import Any
 
@@ -34,7 +35,20 @@ class JsonFormatter(logging.Formatter):
 
 def configure(level: str) -> None:
     """Send everything that this process logs to standard error as JSON lines."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(JsonFormatter())
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.config.dictConfig(logging_config(level))
     logging.captureWarnings(capture=True)
+
+
+def logging_config(level: str) -> dict[str, Any]:
+    """Return the same in the form of `logging.config`, for gunicorn, which configures its own process."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"json": {"()": JsonFormatter}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+        "root": {"level": level.upper(), "handlers": ["stderr"]},
+        "loggers": {
+            "gunicorn.error": {"handlers": [], "propagate": True},
+            "gunicorn.access": {"handlers": [], "propagate": False},  # the application logs its requests itself
+        },
+    }

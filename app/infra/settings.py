@@ -135,7 +135,9 @@ class Settings:
     pool_wait_ms: int = _setting(
         "ROWLINE_POOL_WAIT_MS", 2_000, _whole(10, 60_000), "Longest wait for a free database connection."
     )
-    connect_s: int = _setting("ROWLINE_CONNECT_S", 3, _whole(2, 60), "Longest wait, in seconds, for PostgreSQL to answer a connect.")
+    connect_s: int = _setting(
+        "ROWLINE_CONNECT_S", 3, _whole(2, 60), "Longest wait, in seconds, for PostgreSQL to answer a connect."
+    )
     log_level: str = _setting(
         "ROWLINE_LOG_LEVEL", "info", _one_of("debug", "info", "warning", "error"), "Least level that is logged."
     )
@@ -159,10 +161,19 @@ class Settings:
         except ValueError:
             return False
 
+    def require_database_url(self) -> str:
+        """Return the URL of the database. Raises SettingsError when there is none."""
+        if self.database_url is None:
+            raise SettingsError("DATABASE_URL is not set. `rowline run` brings a PostgreSQL of its own.")
+        return self.database_url
+
     def require_tokens(self) -> None:
         """Refuse to serve without a token. Raises SettingsError."""
         if not self.tokens:
-            raise SettingsError("AUTH_TOKENS is not set. `rowline serve` makes one up for a loopback address.")
+            raise SettingsError(
+                "AUTH_TOKENS is not set. `rowline run` and `rowline serve` make up a token themselves, "
+                "but only for a loopback address."
+            )
 
 
 def from_env(environ: Mapping[str, str]) -> Settings:

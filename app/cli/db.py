@@ -1,0 +1,71 @@
+"""`rowline db`: the database, its schema and its plans."""
+
+import os
+import sys
+
+import click
+
+from app.infra import embedded, schema, settings
+from app.infra.database import Database
+from app.queries import health, plans
+
+
+@click.group()
+def db() -> None:
+    """Look after the database: DATABASE_URL, or the one of `rowline run`."""
+
+
+@db.command()
+@click.argument("revision", default="head")
+def upgrade(revision: str) -> None:
+    """Bring the schema to REVISION, the newest if left out."""
+    schema.upgrade(_url(), revision=revision)
+
+
+@db.command()
+@click.argument("revision")
+def downgrade(revision: str) -> None:
+    """Take the schema back to REVISION; `base` removes all of it, jobs included."""
+    schema.downgrade(_url(), revision=revision)
+
+
+@db.command()
+def check() -> None:
+    """Say whether the database is reachable, migrated and durable; exit code 1 with the faults if not."""
+    faults = health.faults(_database())
+    print("\n".join(faults) if faults else "ready")
+    sys.exit(1 if faults else 0)
+
+
+@db.command()
+@click.argument("name")
+def explain(name: str) -> None:
+    """Print the plan of the statement NAME, such as leases/claim."""
+    try:
+        print(plans.explain(_database(), name=name))
+    except FileNotFoundError as error:
+        raise click.ClickException(f"there is no statement {name}: {error.filename}") from None
+
+
+@db.command()
+def psql() -> None:
+    """Open psql on the database."""
+    chosen = settings.from_env(os.environ)
+    program = str(embedded.programs(chosen) / "psql") if chosen.database_url is None else "psql"
+    os.execvp(program, [program, _url()])  # noqa: S606 - no shell
+
+
+@db.command()
+@click.argument("message")
+def revision(message: str) -> None:
+    """Begin a migration called MESSAGE in migrations/versions."""
+    schema.begin_revision(message)
+
+
+def _url() -> str:
+    chosen = settings.from_env(os.environ)
+    return chosen.database_url or embedded.url_of_running(chosen)
+
+
+def _database() -> Database:
+    return Database(settings.from_env(os.environ), url=_url(), size=1, name="rowline-db")

@@ -1,0 +1,29 @@
+"""The command `rowline`, put together."""
+
+import sys
+
+import click
+
+from app.cli import db, run, serve, work
+from app.infra.settings import SettingsError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="rowline", prog_name="rowline")
+def rowline() -> None:
+    """Rowline, an HTTP job queue on PostgreSQL."""
+
+
+rowline.add_command(run.run)
+rowline.add_command(serve.serve)
+rowline.add_command(work.work)
+rowline.add_command(db.db)
+
+
+def main() -> None:
+    """Run the command line; a setting that cannot be used ends it with exit code 2 and a clear message."""
+    try:
+        rowline(prog_name="rowline")
+    except SettingsError as error:
+        print(f"rowline cannot start:\n{error}", file=sys.stderr)
+        sys.exit(2)

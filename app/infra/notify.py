@@ -1,0 +1,100 @@
+"""Wake-ups between processes by NOTIFY and LISTEN: hints only, so that losing every one costs time and nothing else.
+
+A NOTIFY inside the transaction that inserts would serialise all commits of the server, so it is sent apart, by a
+thread, at most once an interval and channel.
+"""
+
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import psycopg
+
+_log = logging.getLogger(__name__)
+
+INTERVAL_S = 0.05
+BEAT_S = 10.0  # how often a silent listener makes sure that its connection is alive
+RETRY_S = 1.0
+
+
+def channel(topic: str) -> str:
+    """Name the channel of `topic`; hashed, because a channel has at most 63 bytes."""
+    return "rowline_" + hashlib.sha256(topic.encode()).hexdigest()[:32]
+
+
+class Notifier:
+    """Sends wake-ups from a thread of its own, made at the first one, so that it never crosses a fork."""
+
+    def __init__(self, url: str, arguments: Mapping[str, Any]) -> None:
+        """Prepare to send over one connection to `url`, opened when needed."""
+        self._url = url
+        # A lost hint is caught by polling, so its commit need not wait for the disk.
+        self._arguments = {**arguments, "options": f"{arguments['options']} -c synchronous_commit=off"}
+        self._pending: set[str] = set()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._connection: psycopg.Connection[Any] | None = None
+
+    def ring(self, topic: str) -> None:
+        """Wake the listeners of `topic` soon. Never blocks on the database, never fails."""
+        with self._changed:
+            self._pending.add(channel(topic))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def _run(self) -> None:
+        sent_at: dict[str, float] = {}
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._pending)
+                now = time.monotonic()
+                sent_at = {name: at for name, at in sent_at.items() if now - at < INTERVAL_S}
+                due = [name for name in self._pending if name not in sent_at]
+                if not due:
+                    self._changed.wait(min(sent_at.values()) + INTERVAL_S - now)
+                    continue
+                self._pending.difference_update(due)
+            self._send(due)
+            sent_at |= dict.fromkeys(due, time.monotonic())
+
+    def _send(self, channels: list[str]) -> None:
+        try:
+            if self._connection is None:
+                self._connection = psycopg.connect(self._url, autocommit=True, **self._arguments)
+            self._connection.execute("select pg_notify(name, '') from unnest(%s::text[]) as name", [channels])
+        except psycopg.Error as error:
+            _log.warning("notify_failed", extra={"cause": str(error).strip()})
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = None
+
+
+class Listener(threading.Thread):
+    """Calls `on_wake` at each wake-up of `topic`, and whenever one may have been missed."""
+
+    def __init__(self, url: str, arguments: Mapping[str, Any], *, topic: str, on_wake: Callable[[], None]) -> None:
+        """Prepare the thread; `start()` it. It ends with the process."""
+        super().__init__(name="listener", daemon=True)
+        self._url, self._arguments, self._channel, self._on_wake = url, arguments, channel(topic), on_wake
+
+    def run(self) -> None:
+        """Listen for ever, over one connection after the other."""
+        while True:
+            try:
+                self._listen()
+            except psycopg.Error as error:
+                _log.warning("listen_failed", extra={"cause": str(error).strip()})
+                time.sleep(RETRY_S)
+
+    def _listen(self) -> None:
+        with psycopg.connect(self._url, autocommit=True, **self._arguments) as connection:
+            connection.execute(f"listen {self._channel}")
+            while True:
+                self._on_wake()  # after LISTEN too: what was added before it rang nobody
+                if not list(connection.notifies(timeout=BEAT_S, stop_after=1)):
+                    connection.execute("select 1")

@@ -1,0 +1,31 @@
+"""Taking jobs to work on."""
+
+from dataclasses import dataclass
+
+from app.domain.job import Lease
+from app.infra.database import Database
+from app.operations import operation
+from app.store import jobs, leases
+
+PROMOTED_AT_ONCE = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """What a claim found. `next_due_ms`: when less was there than asked for, the wait until a delayed job is due."""
+
+    leases: list[Lease]
+    next_due_ms: int | None
+
+
+@operation
+def claim(db: Database, *, queue: str, limit: int, lease_ms: int, worker: str) -> Claimed:
+    """Lease up to `limit` jobs of `queue`, the next ones first.
+
+    One transaction: what is due joins the line first, so that it is claimed in its place whoever noticed it.
+    """
+    with db.begin() as conn:
+        jobs.promote(conn, queue=queue, limit=max(limit, PROMOTED_AT_ONCE))
+        taken = leases.claim(conn, queue=queue, limit=limit, lease_ms=lease_ms, worker=worker)
+        next_due_ms = jobs.next_due_ms(conn, queue=queue) if len(taken) < limit else None
+    return Claimed(leases=taken, next_due_ms=next_due_ms)

@@ -1,0 +1,40 @@
+"""What time brings: delayed jobs fall due, leases run out. Any number of processes may do it at once."""
+
+from app.infra.database import Database
+from app.operations import operation
+from app.store import jobs, leases
+
+AT_ONCE = 1_000  # rows a transaction moves, so that none holds its locks long
+
+
+@operation
+def promote_due(db: Database) -> set[str]:
+    """Move due jobs into line, a queue a transaction. Return the queues that have new ready jobs."""
+    with db.begin() as conn:
+        queues = jobs.queues_with_due(conn)
+    woken = set()
+    for queue in queues:
+        moved = AT_ONCE
+        while moved == AT_ONCE:
+            with db.begin() as conn:
+                moved = jobs.promote(conn, queue=queue, limit=AT_ONCE)
+            if moved:
+                woken.add(queue)
+    return woken
+
+
+@operation
+def recover_stalled(db: Database, *, max_stalled_count: int) -> dict[str, int]:
+    """Take jobs from leases that ran out, a queue a transaction. Return how many each queue lost, ready or failed."""
+    with db.begin() as conn:
+        queues = leases.queues_with_active(conn)
+    recovered: dict[str, int] = {}
+    for queue in queues:
+        moved = AT_ONCE
+        while moved == AT_ONCE:
+            with db.begin() as conn:
+                found = leases.recover_stalled(conn, queue=queue, limit=AT_ONCE, max_stalled_count=max_stalled_count)
+            moved = len(found)
+            if moved:
+                recovered[queue] = recovered.get(queue, 0) + moved
+    return recovered

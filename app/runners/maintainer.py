@@ -1,0 +1,31 @@
+"""What time brings, noticed by every process that lives: due jobs join the line, stalled ones go back to it."""
+
+import logging
+
+from app.infra.database import Database
+from app.infra.settings import Settings
+from app.operations import maintain
+from app.runners.loop import Loop
+
+_log = logging.getLogger(__name__)
+
+
+def start(settings: Settings, db: Database) -> list[Loop]:
+    """Start the loops in threads of this process. They need no leader: rows are skipped that another one holds."""
+
+    def promote() -> None:
+        for queue in maintain.promote_due(db):
+            db.announce(queue)
+
+    def recover() -> None:
+        for queue, jobs in maintain.recover_stalled(db, max_stalled_count=settings.max_stalled_count).items():
+            _log.warning("stalled_recovered", extra={"queue": queue, "jobs": jobs})
+            db.announce(queue)
+
+    loops = [
+        Loop("promote", interval_s=settings.promote_ms / 1000, tick=promote),
+        Loop("recover", interval_s=settings.recover_ms / 1000, tick=recover),
+    ]
+    for loop in loops:
+        loop.start()
+    return loops

@@ -1,0 +1,235 @@
+"""The Python worker: claims jobs, has handler processes run them, and settles what came of it.
+
+This process holds the leases and never runs user code: a handler that hogs its interpreter, or kills it, delays no
+heartbeat and costs no other job. One thread does the work, waiting in `select`; another sends the heartbeats.
+"""
+
+import contextlib
+import logging
+import os
+import selectors
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from app.domain.job import Lease
+from app.infra.database import Database, DatabaseError
+from app.infra.settings import Settings
+from app.operations import claim
+from app.runners.endings import Endings
+from app.runners.handlers import HandlerProcess
+from app.runners.leases import Held
+
+_log = logging.getLogger(__name__)
+RETRY_S = 0.5  # the pause after trouble with the database
+SLOWEST_RESTART_S = 5.0  # between starts of a handler process that cannot even load its file
+WAKE = b"\xff"  # no signal's number
+
+
+class HandlersBroken(Exception):
+    """The handlers file could not be loaded when the worker started; the message is its traceback."""
+
+
+class Worker:
+    """One worker on one queue. `run()` it in the main thread: it takes SIGTERM and SIGINT."""
+
+    def __init__(self, settings: Settings, db: Database, *, queue: str, handlers: Path) -> None:
+        """Prepare; nothing is started."""
+        self._settings, self._db, self._queue, self._handlers = settings, db, queue, handlers
+        self._name = f"{socket.gethostname()}:{os.getpid()}"
+        self._held = Held(settings, db, queue=queue)
+        self._endings = Endings(settings, db, self._held, queue=queue)
+        self._processes: list[HandlerProcess] = []
+        self._was_ready = False
+        self._broken_starts = 0
+        self._start_at = 0.0  # when a missing process may be started, by time.monotonic()
+        self._claim_at = 0.0  # when to look for jobs again
+        self._settle_at = 0.0  # when to tell the database again
+        self._stop_by: float | None = None  # set by the first signal: when the drain ends
+        self._bell, self._ear = socket.socketpair()
+        self._bell.setblocking(False)
+        self._ear.setblocking(False)
+
+    def run(self) -> None:
+        """Work until told to stop, then drain. Raises HandlersBroken."""
+        _log.info("worker_started", extra={"queue": self._queue, "worker": self._name})
+        heartbeat = self._held.heartbeat()
+        with self._signals():
+            heartbeat.start()
+            self._db.listen(self._queue, self._ring)
+            try:
+                while not self._finished():
+                    self._wait()
+                    self._drain()
+                    self._receive()
+                    self._bury()
+                    self._settle()
+                    self._staff()
+                    self._refill()
+            finally:
+                for process in self._processes:
+                    process.kill()
+                heartbeat.stop()
+        _log.info("worker_stopped", extra={"queue": self._queue, "worker": self._name})
+
+    def _ring(self) -> None:
+        """Look for jobs soon. Called by the listener's thread."""
+        with contextlib.suppress(BlockingIOError):  # it rings already
+            self._bell.send(WAKE)
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Have SIGTERM and SIGINT drain, and have every signal, a process's death too, end the wait in select."""
+        taken = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+        before = [signal.signal(signal.SIGTERM, self._stop), signal.signal(signal.SIGINT, self._stop)]
+        before.append(signal.signal(signal.SIGCHLD, lambda *_: None))
+        wakeup = signal.set_wakeup_fd(self._bell.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(wakeup)
+            for number, handler in zip(taken, before, strict=True):
+                signal.signal(number, handler)
+
+    def _stop(self, *_: object) -> None:
+        """Drain at the first signal; at the second, hand back at once what runs.
+
+        Only notes it: a signal may come between any two steps of the loop.
+        """
+        again = self._stop_by is not None
+        self._stop_by = time.monotonic() + (0 if again else self._settings.drain_ms / 1000)
+
+    def _drain(self) -> None:
+        """Once told to stop, let each process end after its job; when the time is up, end it."""
+        if self._stop_by is None:
+            return
+        late = time.monotonic() >= self._stop_by
+        for process in self._processes:
+            if late:
+                process.kill()
+            elif not process.stopping:
+                process.stop()
+
+    def _finished(self) -> bool:
+        if self._stop_by is None:
+            return False
+        told_or_late = not self._endings or time.monotonic() > self._stop_by + self._settings.lease_ms / 1000
+        return not self._processes and told_or_late
+
+    def _wait(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._ear, selectors.EVENT_READ)
+            for process in self._processes:
+                sends = selectors.EVENT_WRITE if process.wants_to_send else 0
+                selector.register(process, selectors.EVENT_READ | sends)
+            selector.select(max(0.0, self._next_at() - time.monotonic()))
+        try:
+            if WAKE in self._ear.recv(4096):
+                self._claim_at = 0.0
+        except BlockingIOError:
+            pass
+
+    def _next_at(self) -> float:
+        """Return when something is to be done though nothing happens."""
+        moments = [time.monotonic() + 60.0]
+        if self._endings:
+            moments.append(self._settle_at)
+        if self._stop_by is not None:
+            moments.append(self._stop_by)
+            return min(moments)
+        if any(process.room for process in self._processes):
+            moments.append(self._claim_at)
+        if len(self._processes) < self._settings.worker_processes:
+            moments.append(self._start_at)
+        return min(moments)
+
+    def _receive(self) -> None:
+        for process in self._processes:
+            process.flush()
+            answered = 0
+            for message in process.receive():
+                if "ready" in message:
+                    process.ready = self._was_ready = True
+                    self._broken_starts = 0
+                elif "broken" in message:
+                    process.broken = message["broken"]
+                elif lease := process.answered(message["number"]):
+                    self._endings.add(lease, message)
+                    answered += 1
+            if answered:
+                process.adapt(answered)
+
+    def _bury(self) -> None:
+        """See to the processes that ended."""
+        for process in list(self._processes):
+            code = process.ended()
+            if code is None:
+                continue
+            self._receive()  # what it said before it ended
+            self._processes.remove(process)
+            process.close()
+            self._inherit(process)
+            if not process.stopping:
+                _log.warning("handler_process_died", extra={"pid": process.pid, "code": code})
+                if not process.ready:
+                    self._refuse(process.broken or f"the process ended with code {code} while it loaded the file")
+
+    def _inherit(self, process: HandlerProcess) -> None:
+        """Put back the jobs of a process that ended: at its own death the first one stalled, the others never began."""
+        left = list(process.outstanding.values())
+        begun = 0 if process.stopping else 1
+        self._endings.give_up(left[:begun])
+        self._endings.release(left[begun:])
+
+    def _refuse(self, broken: str) -> None:
+        """Give up at the start on a file that cannot be loaded; later, when it broke under us, try again."""
+        if not self._was_ready:
+            raise HandlersBroken(broken)
+        self._broken_starts += 1
+        self._start_at = time.monotonic() + min(SLOWEST_RESTART_S, 0.1 * 2**self._broken_starts)
+        _log.error("handlers_broken", extra={"handlers": str(self._handlers), "cause": broken})
+
+    def _settle(self) -> None:
+        if not self._endings or time.monotonic() < self._settle_at:
+            return
+        try:
+            self._endings.settle()
+        except DatabaseError as error:
+            self._settle_at = time.monotonic() + RETRY_S
+            _log.warning("settle_failed", extra={"queue": self._queue, "cause": str(error)})
+
+    def _staff(self) -> None:
+        """Start the processes that are missing."""
+        if self._stop_by is not None or time.monotonic() < self._start_at:
+            return
+        while len(self._processes) < self._settings.worker_processes:
+            self._processes.append(HandlerProcess(self._handlers, max_batch=self._settings.max_batch))
+
+    def _refill(self) -> None:
+        """Claim what the processes have room for, unless there was nothing a moment ago."""
+        room = sum(process.room for process in self._processes)
+        if not room or self._stop_by is not None or time.monotonic() < self._claim_at:
+            return
+        try:
+            claimed = claim.claim(
+                self._db, queue=self._queue, limit=room, lease_ms=self._settings.lease_ms, worker=self._name
+            )
+        except DatabaseError as error:
+            self._claim_at = time.monotonic() + RETRY_S
+            _log.warning("claim_failed", extra={"queue": self._queue, "cause": str(error)})
+            return
+        if len(claimed.leases) < room:
+            due_ms = self._settings.poll_ms if claimed.next_due_ms is None else claimed.next_due_ms
+            self._claim_at = time.monotonic() + min(self._settings.poll_ms, due_ms) / 1000
+        self._held.add(claimed.leases)
+        self._hand_out(claimed.leases)
+
+    def _hand_out(self, leases: list[Lease]) -> None:
+        """Give the jobs to the processes in their order, to each as many as fit."""
+        for process in self._processes:
+            fits, leases = leases[: process.room], leases[process.room :]
+            if fits:
+                process.give(fits)
+        self._endings.release(leases)  # a signal came between the claim and here: nobody takes more

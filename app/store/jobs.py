@@ -1,0 +1,68 @@
+"""Jobs: added, and moved into line when due."""
+
+from collections.abc import Sequence
+
+import sqlalchemy
+
+from app.domain.job import Job, NewJob
+from app.infra.database import Connection
+from app.store import rows
+from app.store.statements import Statement
+from app.store.tables import jobs
+
+_insert = Statement("jobs/insert")
+_promote = Statement("jobs/promote")
+_queues_with_due = Statement("jobs/queues_with_due")
+_next_due = Statement("jobs/next_due")
+
+
+def insert(conn: Connection, *, queue: str, new: Sequence[NewJob]) -> list[Job | None]:
+    """Add `new` in its order. Return the stored job for each, in the same order; None where its custom id exists.
+
+    Waits for another transaction that adds the same custom id. Numbers grow in the order of `new`.
+    """
+    backoffs = [job.backoff for job in new]
+    inserted = _insert.rows(
+        conn,
+        queue=queue,
+        custom_ids=[job.custom_id for job in new],
+        names=[job.name for job in new],
+        data=[job.data for job in new],
+        opts=[job.opts for job in new],
+        priorities=[job.priority for job in new],
+        lifos=[job.lifo for job in new],
+        delays_ms=[job.delay_ms for job in new],
+        attempts=[job.attempts for job in new],
+        backoff_types=[backoff and backoff.type for backoff in backoffs],
+        backoff_delays_ms=[backoff and backoff.delay_ms for backoff in backoffs],
+        backoff_jitters=[backoff and backoff.jitter for backoff in backoffs],
+    )
+    by_custom_id = {row.custom_id: row for row in inserted if row.custom_id is not None}
+    numbered = iter(sorted((row for row in inserted if row.custom_id is None), key=lambda row: row.number))
+    found = [next(numbered) if job.custom_id is None else by_custom_id.pop(job.custom_id, None) for job in new]
+    return [row and rows.added(job, row, queue=queue) for job, row in zip(new, found, strict=True)]
+
+
+def find_by_custom_ids(conn: Connection, *, queue: str, custom_ids: Sequence[str]) -> dict[str, Job]:
+    """Read the jobs with these custom ids, by custom id."""
+    wanted = sqlalchemy.func.any(
+        sqlalchemy.bindparam("custom_ids", list(custom_ids), sqlalchemy.ARRAY(sqlalchemy.Text))
+    )
+    found = conn.execute(sqlalchemy.select(jobs).where(jobs.c.queue == queue, jobs.c.custom_id == wanted))
+    return {row.custom_id: rows.job(row) for row in found}
+
+
+def promote(conn: Connection, *, queue: str, limit: int) -> int:
+    """Move up to `limit` due jobs of `queue` into line; return how many."""
+    return len(_promote.rows(conn, queue=queue, limit=limit))
+
+
+def queues_with_due(conn: Connection) -> list[str]:
+    """Name the queues in which a delayed job is due."""
+    return [row.queue for row in _queues_with_due.rows(conn)]
+
+
+def next_due_ms(conn: Connection, *, queue: str) -> int | None:
+    """Return in how many ms the next delayed job of `queue` is due, 0 if it is; None if none is delayed."""
+    found = _next_due.rows(conn, queue=queue)
+    return found[0].ms if found else None

@@ -1,0 +1,15 @@
+-- promote: delayed -> waiting, prioritized
+-- Moves up to :limit due jobs of :queue into line, the longest due first. Index: jobs_delayed.
+-- The place in line was fixed by the due time when the delay was set, so it does not matter who notices, or when.
+with due as (
+    select number from rowline.jobs
+    where queue = :queue and status = 'delayed' and run_at <= statement_timestamp()
+    order by run_at
+    limit :limit
+    for update skip locked
+)
+update rowline.jobs as job
+set status = case when job.priority > 0 then 'prioritized' else 'waiting' end
+from due
+where job.queue = :queue and job.number = due.number and job.status || '' = 'delayed'
+returning job.number

@@ -1,0 +1,28 @@
+-- claim: waiting, prioritized -> active
+-- Leases up to :limit ready jobs of :queue to :worker for :lease_ms, best first. Index: jobs_ready.
+-- Locks the rows it takes and skips those that others are taking.
+with next as (
+    select number from rowline.jobs
+    where queue = :queue and status in ('waiting', 'prioritized')
+    order by priority, place
+    limit :limit
+    for update skip locked
+),
+claimed as (
+    update rowline.jobs as job
+    set status = 'active',
+        lease_token = gen_random_uuid(),
+        leased_until = statement_timestamp() + :lease_ms * interval '1 millisecond',
+        attempts_started = attempts_started + 1,
+        processed_at = statement_timestamp(),
+        processed_by = :worker
+    from next
+    where job.queue = :queue and job.number = next.number and job.status || '' in ('waiting', 'prioritized')
+    returning job.*
+)
+select
+    queue, number, custom_id, name, data, opts, status, priority, lifo, delay_ms, run_at, added_at, attempts,
+    backoff_type, backoff_delay_ms, backoff_jitter, attempts_made, attempts_started, stalled_count, progress, result,
+    failed_reason, stacktrace, processed_at, processed_by, finished_at, lease_token, leased_until
+from claimed
+order by priority, place

@@ -1,0 +1,125 @@
+"""The tables, as Alembic compares them. Units and rules of the columns stand in `domain/job.py` and in the checks here.
+
+Every key and every hot statement stays within one queue and no trigger exists, so that the table can be distributed
+by `queue`. Indexes are partial on the status, so that each holds only the rows its statement looks for.
+"""
+
+from sqlalchemy import (
+    REAL,
+    TIMESTAMP,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Sequence,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSON, UUID
+
+from app.domain.backoff import LONGEST_MS, BackoffType
+from app.domain.ids import JOB_ID_MAX, JOB_NAME_MAX, QUEUE_NAME_MAX
+from app.domain.job import ATTEMPTS_MAX, PRIORITY_MAX
+from app.domain.states import Status
+
+SCHEMA = "rowline"
+HEAD = "0001"  # the revision that this code was written for; a test compares it with Alembic's own word
+
+metadata = MetaData(schema=SCHEMA)
+
+
+def _words(words: type[Status | BackoffType]) -> str:
+    return ", ".join(f"'{word}'" for word in words)
+
+
+_WHEN = TIMESTAMP(timezone=True)
+_NAME = Text(collation="C")  # bytes decide: no locale, and no upgrade of one, can reorder or merge names
+
+job_numbers = Sequence("job_numbers", metadata=metadata, data_type=BigInteger)
+"""One sequence for all queues; gaps are normal."""
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("queue", _NAME, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("custom_id", _NAME),
+    Column("name", _NAME, nullable=False),
+    Column("status", _NAME, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("lifo", Boolean, nullable=False),
+    # The place in line, from run_at in microseconds since the epoch: grows for fifo, is negative for lifo. The jobs
+    # of one array take consecutive microseconds; a stalled job gets the place of the newest lifo job: the head.
+    Column("place", BigInteger, nullable=False),
+    Column("run_at", _WHEN, nullable=False),
+    Column("added_at", _WHEN, nullable=False),
+    Column("delay_ms", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("attempts_made", Integer, nullable=False, server_default=text("0")),
+    Column("attempts_started", Integer, nullable=False, server_default=text("0")),
+    Column("stalled_count", Integer, nullable=False, server_default=text("0")),
+    Column("backoff_type", _NAME),
+    Column("backoff_delay_ms", BigInteger),
+    Column("backoff_jitter", REAL),
+    Column("lease_token", UUID(as_uuid=False)),
+    Column("leased_until", _WHEN),
+    Column("processed_at", _WHEN),
+    Column("processed_by", Text),
+    Column("finished_at", _WHEN),
+    Column("failed_reason", Text),
+    Column("stacktrace", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("data", JSON, nullable=False),
+    Column("opts", JSON, nullable=False),
+    Column("progress", JSON, nullable=False, server_default=text("'0'")),
+    Column("result", JSON),
+    PrimaryKeyConstraint("queue", "number", name="jobs_pkey"),
+    CheckConstraint(f"char_length(queue) between 1 and {QUEUE_NAME_MAX}", name="jobs_queue"),
+    CheckConstraint(f"char_length(name) between 1 and {JOB_NAME_MAX}", name="jobs_name"),
+    CheckConstraint(
+        f"char_length(custom_id) between 1 and {JOB_ID_MAX} and custom_id !~ '^[0-9]+$'", name="jobs_custom_id_form"
+    ),
+    CheckConstraint(f"status in ({_words(Status)})", name="jobs_status"),
+    CheckConstraint(f"priority between 0 and {PRIORITY_MAX}", name="jobs_priority"),
+    CheckConstraint("status <> 'waiting' or priority = 0", name="jobs_waiting_has_no_priority"),
+    CheckConstraint("status <> 'prioritized' or priority > 0", name="jobs_prioritized_has_one"),
+    CheckConstraint("not lifo or place < 0", name="jobs_lifo_is_ahead"),
+    CheckConstraint(f"delay_ms between 0 and {LONGEST_MS}", name="jobs_delay"),
+    CheckConstraint(f"attempts between 1 and {ATTEMPTS_MAX}", name="jobs_attempts"),
+    CheckConstraint("attempts_made between 0 and attempts_started", name="jobs_attempts_made"),
+    CheckConstraint("stalled_count between 0 and attempts_started", name="jobs_stalled_count"),
+    CheckConstraint(
+        f"num_nulls(backoff_type, backoff_delay_ms, backoff_jitter) in (0, 3) and backoff_type in "
+        f"({_words(BackoffType)}) and backoff_delay_ms between 0 and {LONGEST_MS} "
+        "and backoff_jitter between 0 and 1",
+        name="jobs_backoff",
+    ),
+    CheckConstraint(
+        "(status = 'active') = (lease_token is not null) and (status = 'active') = (leased_until is not null)",
+        name="jobs_lease_exactly_when_active",
+    ),
+    CheckConstraint("status <> 'active' or attempts_started > 0", name="jobs_active_has_begun"),
+    CheckConstraint("(attempts_started > 0) = (processed_at is not null)", name="jobs_processed_when_begun"),
+    CheckConstraint(
+        "(status in ('completed', 'failed')) = (finished_at is not null)", name="jobs_finished_exactly_when_final"
+    ),
+    CheckConstraint("(status = 'completed') = (result is not null)", name="jobs_result_exactly_when_completed"),
+    CheckConstraint("status <> 'failed' or failed_reason is not null", name="jobs_failed_says_why"),
+)
+
+Index("jobs_custom_id", jobs.c.queue, jobs.c.custom_id, unique=True, postgresql_where=text("custom_id is not null"))
+Index(
+    "jobs_ready",
+    jobs.c.queue,
+    jobs.c.priority,
+    jobs.c.place,
+    postgresql_where=text("status in ('waiting', 'prioritized')"),
+)
+Index("jobs_delayed", jobs.c.queue, jobs.c.run_at, postgresql_where=text("status = 'delayed'"))
+# The lease's end is in no index, so that a heartbeat is a HOT update.
+Index("jobs_active", jobs.c.queue, jobs.c.number, postgresql_where=text("status = 'active'"))
+Index("jobs_listed", jobs.c.queue, jobs.c.status, jobs.c.number, postgresql_where=text("status <> 'active'"))

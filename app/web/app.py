@@ -1,0 +1,60 @@
+"""The Flask application, put together."""
+
+import logging
+import re
+import time
+import uuid
+
+from flask import Flask, Response, g, request
+
+from app.infra import log
+from app.infra.database import Database
+from app.infra.settings import Settings
+from app.web import names, problems
+from app.web.auth import Tokens
+from app.web.routes import health, jobs
+
+_log = logging.getLogger("app.requests")
+_SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+
+
+def create(settings: Settings, db: Database) -> Flask:
+    """Make the application. Raises SettingsError when there is no token to let anybody in with."""
+    settings.require_tokens()
+    flask = Flask("rowline", static_folder=None)
+    flask.url_map.converters["segment"] = names.Segment
+    flask.url_map.merge_slashes = False
+    flask.url_map.strict_slashes = True
+    flask.wsgi_app = names.RawPath(flask.wsgi_app)  # type: ignore[method-assign]
+    tokens = Tokens(settings.tokens)
+    routes = jobs.blueprint(settings, db)
+    routes.before_request(lambda: tokens.check(request))
+    flask.register_blueprint(routes)
+    flask.register_blueprint(health.blueprint(db))
+    flask.before_request(_begin)
+    flask.after_request(_end)
+    problems.register(flask)
+    return flask
+
+
+def _begin() -> None:
+    g.started = time.perf_counter()
+    sent = request.headers.get("X-Request-Id", "")
+    log.request_id.set(sent if _SANE_REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex)
+
+
+def _end(response: Response) -> Response:
+    request_id = log.request_id.get()
+    assert request_id is not None
+    response.headers["X-Request-Id"] = request_id
+    _log.info(
+        "request",
+        extra={
+            "method": request.method,
+            "path": request.environ.get("RAW_URI", request.path)[:500],
+            "status": response.status_code,
+            "ms": round((time.perf_counter() - g.started) * 1000, 3),
+        },
+    )
+    log.request_id.set(None)
+    return response

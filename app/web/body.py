@@ -1,0 +1,128 @@
+"""The bodies of requests: whole, UTF-8, JSON. Values keep the text they were sent as."""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Request
+
+from app.domain import jsontext
+from app.domain.errors import Fault, TooLarge, UnparsableBody, UnsupportedBody
+from app.domain.job import JsonText
+from app.domain.jsontext import UnstorableJson
+
+_SPACE = re.compile(r"[ \t\r\n]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member of an object: its value as Python reads it, and its text as it was sent."""
+
+    value: Any
+    text: JsonText
+
+
+def read_text(request: Request, *, limit: int) -> str:
+    """Read the whole body, whatever its Content-Type says. Raises UnsupportedBody, TooLarge, UnparsableBody."""
+    if request.mimetype.startswith("multipart/"):
+        raise UnsupportedBody(Fault("body", "must be JSON, not multipart"))
+    if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        raise UnsupportedBody(Fault("body", "must not be encoded"))
+    too_large = TooLarge(Fault("body", f"must be at most {limit} bytes"))
+    if (request.content_length or 0) > limit:
+        raise too_large
+    raw = request.stream.read(limit + 1)
+    if len(raw) > limit:
+        raise too_large
+    if len(raw) < (request.content_length or 0):
+        raise UnparsableBody(Fault("body", f"ended after {len(raw)} of {request.content_length} bytes"))
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        raise UnparsableBody(Fault("body", f"must be UTF-8; byte {error.start} is not")) from None
+
+
+def read_objects(text: str, *, name: str, limit: int) -> list[dict[str, Member]]:
+    """Read an array of objects, at most `limit`; `name` is what faults call it: `jobs[3].data is not JSON`.
+
+    Raises UnparsableBody with the place, and TooLarge.
+    """
+    position = _skip(text, 0)
+    if text[position : position + 1] != "[":
+        raise UnparsableBody(Fault("body", "must be a JSON array"))
+    objects: list[dict[str, Member]] = []
+    position = _skip(text, position + 1)
+    if text[position : position + 1] == "]":
+        _end(text, position + 1)
+        return objects
+    while True:
+        if len(objects) == limit:
+            raise TooLarge(Fault("body", f"must hold at most {limit} {name}"))
+        found, position = _object(text, position, f"{name}[{len(objects)}]")
+        objects.append(found)
+        position = _skip(text, position)
+        if text[position : position + 1] == "]":
+            _end(text, position + 1)
+            return objects
+        position = _skip(text, _expect(text, position, ",", "body"))
+
+
+def _object(text: str, position: int, path: str) -> tuple[dict[str, Member], int]:
+    if text[position : position + 1] != "{":
+        raise UnparsableBody(Fault(path, "must be an object"))
+    members: dict[str, Member] = {}
+    position = _skip(text, position + 1)
+    if text[position : position + 1] == "}":
+        return members, position + 1
+    while True:
+        _expect(text, position, '"', path)
+        key, position = _scan(text, position, path)
+        if key in members:
+            raise UnparsableBody(Fault(f"{path}.{key}", "is there twice"))
+        start = _skip(text, _expect(text, _skip(text, position), ":", path))
+        value, position = _scan(text, start, f"{path}.{key}")
+        members[key] = Member(value, JsonText(text[start:position]))
+        position = _skip(text, position)
+        if text[position : position + 1] == "}":
+            return members, position + 1
+        position = _skip(text, _expect(text, position, ",", path))
+
+
+def refuse_twins(member: Member, path: str) -> None:
+    """Refuse an object of the service's own in which a key stands twice, at any depth. Raises UnparsableBody."""
+
+    def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
+        members: dict[str, Any] = {}
+        for key, value in found:
+            if key in members:
+                raise UnparsableBody(Fault(f"{path}.{key}", "is there twice"))
+            members[key] = value
+        return members
+
+    json.loads(member.text, object_pairs_hook=pairs)
+
+
+def _scan(text: str, position: int, path: str) -> tuple[Any, int]:
+    try:
+        return jsontext.scan(text, position)
+    except UnstorableJson as error:
+        raise UnparsableBody(Fault(path, str(error))) from None
+
+
+def _skip(text: str, position: int) -> int:
+    space = _SPACE.match(text, position)
+    assert space is not None
+    return space.end()
+
+
+def _expect(text: str, position: int, character: str, path: str) -> int:
+    if text[position : position + 1] != character:
+        raise UnparsableBody(Fault(path, f"is not JSON: expected {character!r} at character {position}"))
+    return position + 1
+
+
+def _end(text: str, position: int) -> None:
+    position = _skip(text, position)
+    if position != len(text):
+        raise UnparsableBody(Fault("body", f"is not JSON: extra data at character {position}"))

@@ -1,0 +1,104 @@
+"""What went wrong, as HTTP: the one table of statuses, and the one form of every error's answer."""
+
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from app.domain import errors
+from app.domain.errors import Fault, RowlineError
+from app.infra import log
+from app.infra.database import DatabaseError, OutcomeUnknown
+from app.web import answers
+from app.web.schemas.problem import ProblemSchema
+
+_log = logging.getLogger(__name__)
+
+STATUSES: dict[type[Exception], int] = {
+    errors.InvalidRequest: 400,
+    errors.UnparsableBody: 400,
+    errors.UnsupportedBody: 415,
+    errors.TooLarge: 413,
+    errors.Unauthorized: 401,
+    errors.JobNotFound: 404,
+    errors.LeaseLost: 409,
+    DatabaseError: 503,
+    OutcomeUnknown: 503,
+}
+DETAILS_MAX = 100
+RETRY_AFTER_S = 1
+
+_schema = ProblemSchema()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """An answer of 400 and above."""
+
+    status: int
+    code: str
+    error: str
+    details: tuple[Fault, ...] = ()
+    headers: dict[str, str] = field(default_factory=dict)
+    outcome: str | None = None
+
+    def answer(self) -> Response:
+        """Make the response."""
+        members: dict[str, Any] = _schema.dump(
+            {"error": self.error, "code": self.code, "requestId": log.request_id.get()}
+        )
+        if self.details:
+            members["details"] = [
+                {"path": fault.path, "message": fault.message} for fault in self.details[:DETAILS_MAX]
+            ]
+        if self.outcome:
+            members["outcome"] = self.outcome
+        return answers.json(members, status=self.status, headers=self.headers)
+
+
+def of(error: RowlineError | DatabaseError) -> Problem:
+    """Say an error of ours as HTTP."""
+    status = STATUSES[type(error)]
+    headers = {}
+    if isinstance(error, errors.Unauthorized):
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, DatabaseError):
+        headers["Retry-After"] = str(RETRY_AFTER_S)
+    return Problem(
+        status=status,
+        code=error.code,
+        error=str(error),
+        details=error.faults if isinstance(error, errors.InvalidRequest) else (),
+        headers=headers,
+        outcome="unknown" if isinstance(error, OutcomeUnknown) else None,
+    )
+
+
+def register(flask: Flask) -> None:
+    """Give every error of `flask` its answer."""
+    flask.register_error_handler(RowlineError, lambda error: of(error).answer())
+    flask.register_error_handler(DatabaseError, _database_trouble)
+    flask.register_error_handler(HTTPException, _http_trouble)
+    flask.register_error_handler(Exception, _our_fault)
+
+
+def _database_trouble(error: DatabaseError) -> Response:
+    _log.warning("database_trouble", extra={"cause": str(error)})
+    return of(error).answer()
+
+
+def _http_trouble(error: HTTPException) -> Response:
+    name = (error.name or "error").lower()
+    headers = {}
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return Problem(
+        status=error.code or 500, code=name.replace(" ", "_"), error=name.capitalize(), headers=headers
+    ).answer()
+
+
+def _our_fault(error: Exception) -> Response:
+    _log.error("unexpected_error", exc_info=error)
+    return Problem(status=500, code="internal_error", error="Internal error").answer()

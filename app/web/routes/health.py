@@ -1,0 +1,31 @@
+"""Whether this node lives and whether it can serve: for load balancers, so without a token."""
+
+from flask import Blueprint, Response
+
+from app.infra.database import Database
+from app.queries import health
+from app.web import answers
+
+
+def blueprint(db: Database) -> Blueprint:
+    """Make the routes below /health."""
+    routes = Blueprint("health", __name__)
+
+    @routes.get("/health/live")
+    def live() -> Response:
+        """Say that the process answers."""
+        return answers.json({"status": "live"})
+
+    @routes.get("/health/ready")
+    def ready() -> Response:
+        """Say whether the database is reachable, migrated and durable; 503 with the faults if not."""
+        faults = health.faults(db)
+        if faults:
+            return answers.json(
+                {"status": "not ready", "error": faults[0], "code": "not_ready", "faults": faults},
+                status=503,
+                headers={"Retry-After": "1"},
+            )
+        return answers.json({"status": "ready"})
+
+    return routes

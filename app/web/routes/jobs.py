@@ -1,0 +1,62 @@
+"""Jobs of a queue: add, list, get."""
+
+from flask import Blueprint, Response, request
+
+from app.domain.errors import InvalidRequest
+from app.infra.database import Database
+from app.infra.settings import Settings
+from app.operations import submit
+from app.queries import jobs
+from app.web import answers, body, names, problems
+from app.web.schemas import new_job, page
+from app.web.schemas.job import JobSchema, SubmittedSchema
+
+
+def blueprint(settings: Settings, db: Database) -> Blueprint:
+    """Make the routes below /queues/<queue>/jobs."""
+    routes = Blueprint("jobs", __name__)
+    job_json = JobSchema(queue_prefix=settings.queue_prefix)
+    submitted_json = SubmittedSchema(queue_prefix=settings.queue_prefix)
+
+    @routes.post("/queues/<segment:queue>/jobs")
+    def add(queue: str) -> Response:
+        """Add one or more jobs, all or none."""
+        queue = names.queue_name(queue)
+        text = body.read_text(request, limit=settings.max_body_bytes)
+        new = new_job.load(text, max_jobs=settings.max_jobs, max_data_bytes=settings.max_data_bytes)
+        return answers.json(submitted_json.dump_all(submit.submit_many(db, queue=queue, new=new)))
+
+    @routes.get("/queues/<segment:queue>/jobs")
+    def list_page(queue: str) -> Response:
+        """Get a page of a queue's jobs, with counts."""
+        asked = page.load(request.args)
+        found = jobs.page(
+            db,
+            queue=names.queue_name(queue),
+            statuses=asked.statuses,
+            start=asked.start,
+            length=asked.length,
+            newest_first=asked.newest_first,
+        )
+        return answers.json(
+            {
+                "counts": {status.value: number for status, number in found.counts.items()},
+                "jobs": job_json.dump(found.jobs, many=True),
+                "start": asked.start,
+                "length": asked.length,
+            }
+        )
+
+    @routes.get("/queues/<segment:queue>/jobs/<segment:job_id>")
+    def get(queue: str, job_id: str) -> Response:
+        """Get one job."""
+        try:
+            found = jobs.find(db, queue=names.queue_name(queue), job_id=names.job_id(job_id))
+        except InvalidRequest as error:
+            problem = problems.of(error)
+            return problems.Problem(
+                status=problem.status, code=problem.code, error="Invalid request", details=problem.details
+            ).answer()
+        return answers.json(job_json.dump(found))
+
+    return routes

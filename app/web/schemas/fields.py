@@ -1,0 +1,107 @@
+"""Fields that mean what the contract says: marshmallow's own take `true` for 1 and "5" for 5."""
+
+from datetime import datetime
+from typing import Any
+
+import orjson
+from marshmallow import ValidationError, fields
+
+from app.domain.job import JsonText
+
+
+class Whole(fields.Field[int]):
+    """An integer from `low` to `high`, written 5 or 5.0; null counts as absent."""
+
+    def __init__(self, low: int, high: int, **options: Any) -> None:
+        """Bound the field, both ends included."""
+        super().__init__(allow_none=True, **options)
+        self.low, self.high = low, high
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> int:
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ValidationError("must be an integer")
+        if not self.low <= value <= self.high:
+            raise ValidationError(f"must be between {self.low} and {self.high}")
+        return value
+
+
+class WholeText(Whole):
+    """The same in a query: digits, with a sign if it must be."""
+
+    def _deserialize(self, value: Any, *args: Any, **options: Any) -> int:
+        digits = value.removeprefix("-")
+        if not digits.isascii() or not digits.isdigit() or len(digits) > len(str(self.high)) + 10:
+            raise ValidationError("must be an integer")
+        return super()._deserialize(int(value), *args, **options)
+
+
+class Number(fields.Field[float]):
+    """A number from `low` to `high`; null counts as absent."""
+
+    def __init__(self, low: float, high: float, **options: Any) -> None:
+        """Bound the field, both ends included."""
+        super().__init__(allow_none=True, **options)
+        self.low, self.high = low, high
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValidationError("must be a number")
+        if not self.low <= value <= self.high:
+            raise ValidationError(f"must be between {self.low} and {self.high}")
+        return float(value)
+
+
+class Flag(fields.Field[bool]):
+    """true or false; null counts as absent."""
+
+    def __init__(self, **options: Any) -> None:
+        """Allow null."""
+        super().__init__(allow_none=True, **options)
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> bool:
+        if not isinstance(value, bool):
+            raise ValidationError("must be true or false")
+        return value
+
+
+class Text(fields.Field[str]):
+    """A string of at most `longest` characters."""
+
+    def __init__(self, longest: int, **options: Any) -> None:
+        """Bound the field."""
+        super().__init__(**options)
+        self.longest = longest
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
+        if not isinstance(value, str):
+            raise ValidationError("must be a string")
+        if len(value) > self.longest:
+            raise ValidationError(f"must be at most {self.longest} characters, not {len(value)}")
+        return value
+
+
+class NotYet(fields.Field[None]):
+    """An option of the contract that is not built: refused by name, never stored and ignored."""
+
+    def __init__(self, **options: Any) -> None:
+        """Allow null, which counts as absent."""
+        super().__init__(allow_none=True, **options)
+
+    def _deserialize(self, *_: Any, **__: Any) -> None:
+        raise ValidationError("is an option that Rowline does not have yet")
+
+
+class Json(fields.Field[JsonText]):
+    """Any JSON value, given back as the text it was sent as."""
+
+    def _serialize(self, value: JsonText | None, *_: Any, **__: Any) -> orjson.Fragment | None:
+        return None if value is None else orjson.Fragment(value)
+
+
+class Milliseconds(fields.Field[datetime]):
+    """A moment, as integer milliseconds since the epoch."""
+
+    def _serialize(self, value: datetime | None, *_: Any, **__: Any) -> int | None:
+        return None if value is None else int(value.timestamp() * 1000)

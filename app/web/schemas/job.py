@@ -1,0 +1,62 @@
+"""JobJson: a job as it is seen. To add a field: a line here, a column's value in `domain/job.py`."""
+
+import json
+from typing import Any
+
+from marshmallow import Schema, fields, post_dump
+
+from app.domain.job import Job
+from app.operations.submit import Submitted
+from app.web.schemas.fields import Json, Milliseconds
+
+
+class JobSchema(Schema):
+    """JobJson. A member that does not exist yet is left out."""
+
+    id = fields.String()
+    name = fields.String()
+    data = Json()
+    opts = Json()
+    progress = Json()
+    returnvalue = fields.Method("_returnvalue")
+    result = Json()
+    failedReason = fields.String(attribute="failed_reason")  # noqa: N815 - the reference's words, from here on
+    stacktrace = fields.List(fields.String())
+    attemptsMade = fields.Integer(attribute="attempts_made")  # noqa: N815
+    delay = fields.Integer(attribute="delay_ms")
+    priority = fields.Integer()
+    timestamp = Milliseconds(attribute="added_at")
+    processedOn = Milliseconds(attribute="processed_at")  # noqa: N815
+    finishedOn = Milliseconds(attribute="finished_at")  # noqa: N815
+    processedBy = fields.String(attribute="processed_by")  # noqa: N815
+    status = fields.String()
+    queueQualifiedName = fields.Method("_qualified_name")  # noqa: N815
+
+    def __init__(self, *, queue_prefix: str) -> None:
+        """Name queues below `queue_prefix`."""
+        super().__init__()
+        self._queue_prefix = queue_prefix
+
+    def _returnvalue(self, job: Job) -> str | None:
+        """Give a string result as it is, any other as its JSON text."""
+        if job.result is None:
+            return None
+        value = job.result.strip()
+        return json.loads(value) if value.startswith('"') else value
+
+    def _qualified_name(self, job: Job) -> str:
+        return f"{self._queue_prefix}:{job.queue}"
+
+    @post_dump
+    def _leave_out_absent(self, members: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {name: value for name, value in members.items() if value is not None}
+
+
+class SubmittedSchema(JobSchema):
+    """A job in the answer to POST: JobJson and what became of it."""
+
+    outcome = fields.String()
+
+    def dump_all(self, submitted: list[Submitted]) -> list[dict[str, Any]]:
+        """Dump the answer, in order."""
+        return [{**super(SubmittedSchema, self).dump(item.job), "outcome": item.outcome} for item in submitted]

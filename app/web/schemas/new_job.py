@@ -1,0 +1,156 @@
+"""The body of POST /queues/:queue/jobs: an array of Job, read into `NewJob` values or refused with every fault."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validate
+
+from app.domain import ids
+from app.domain.backoff import LONGEST_MS, Backoff, BackoffType
+from app.domain.errors import Fault, InvalidRequest, TooLarge
+from app.domain.job import ATTEMPTS_MAX, PRIORITY_MAX, JsonText, NewJob
+from app.web import body
+from app.web.body import Member
+from app.web.schemas.fields import Flag, NotYet, Number, Text, Whole
+
+Messages = dict[str, str | list[Any] | dict[Any, Any]]
+_UNKNOWN = {"unknown": "is not known here", "type": "must be an object"}
+_REQUIRED: Messages = {"required": "is required", "null": "must not be null"}
+
+
+class BackoffSchema(Schema):
+    """`opts.backoff` as an object."""
+
+    error_messages = _UNKNOWN
+    type = fields.String(
+        required=True,
+        error_messages=_REQUIRED | {"invalid": "must be a string"},
+        validate=validate.OneOf([*BackoffType], error="must be one of " + ", ".join(BackoffType)),
+    )
+    delay = Whole(0, LONGEST_MS)
+    jitter = Number(0, 1)
+
+
+class BackoffField(fields.Field[Backoff]):
+    """`opts.backoff`: an object, or a number of ms, which means fixed; null counts as absent."""
+
+    _schema = BackoffSchema()
+    _delay = Whole(0, LONGEST_MS)
+
+    def __init__(self) -> None:
+        """Allow null."""
+        super().__init__(allow_none=True)
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> Backoff:
+        if not isinstance(value, dict):
+            return Backoff(type=BackoffType.FIXED, delay_ms=self._fixed(value))
+        loaded = self._schema.load(value)
+        return Backoff(
+            type=BackoffType(loaded["type"]), delay_ms=loaded.get("delay") or 0, jitter=loaded.get("jitter") or 0.0
+        )
+
+    def _fixed(self, value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValidationError("must be an object or a number of milliseconds")
+        return self._delay.deserialize(value)
+
+
+class JobId(Text):
+    """`opts.jobId`: null and empty count as absent."""
+
+    def __init__(self) -> None:
+        """Allow null; the length is judged with the form."""
+        super().__init__(longest=2**31, allow_none=True)
+
+    def _deserialize(self, value: Any, *args: Any, **options: Any) -> str:
+        custom_id = super()._deserialize(value, *args, **options)
+        if custom_id and (fault := ids.custom_id_fault(custom_id)):
+            raise ValidationError(fault)
+        return custom_id
+
+
+class OptsSchema(Schema):
+    """`opts` of a job."""
+
+    error_messages = _UNKNOWN
+    attempts = Whole(0, ATTEMPTS_MAX)
+    backoff = BackoffField()
+    delay = Whole(0, LONGEST_MS)
+    priority = Whole(1, PRIORITY_MAX)
+    lifo = Flag()
+    jobId = JobId()  # noqa: N815 - the reference's word
+    deduplication = NotYet()
+    removeOnComplete = NotYet()  # noqa: N815
+    removeOnFail = NotYet()  # noqa: N815
+    keepLogs = NotYet()  # noqa: N815
+    stackTraceLimit = NotYet()  # noqa: N815
+    timeout = NotYet()
+    parent = NotYet()
+    group = NotYet()
+
+
+class NewJobSchema(Schema):
+    """One job of the array."""
+
+    error_messages = _UNKNOWN
+    name = Text(
+        ids.JOB_NAME_MAX,
+        required=True,
+        error_messages=_REQUIRED | {"null": "must be a string"},
+        validate=validate.Length(min=1, error="must not be empty"),
+    )
+    data = fields.Raw(required=True, allow_none=True, error_messages=_REQUIRED)
+    opts = fields.Nested(OptsSchema, allow_none=True)
+
+
+_schema = NewJobSchema()
+
+
+def load(text: str, *, max_jobs: int, max_data_bytes: int) -> list[NewJob]:
+    """Read the body's text. Raises InvalidRequest with every fault of the jobs, each with its path; TooLarge."""
+    asked = body.read_objects(text, name="jobs", limit=max_jobs)
+    for index, members in enumerate(asked):
+        if "opts" in members:
+            body.refuse_twins(members["opts"], f"jobs[{index}].opts")
+    too_large = [
+        Fault(f"jobs[{index}].data", f"must be at most {max_data_bytes} bytes")
+        for index, members in enumerate(asked)
+        if "data" in members and _bytes(members["data"].text, max_data_bytes) > max_data_bytes
+    ]
+    if too_large:
+        raise TooLarge(*too_large)
+    try:
+        loaded = _schema.load([{key: member.value for key, member in members.items()} for members in asked], many=True)
+    except ValidationError as error:
+        raise InvalidRequest(*faults(error.messages, "jobs")) from None
+    return [_new_job(values, members) for values, members in zip(loaded, asked, strict=True)]
+
+
+def faults(messages: Any, path: str) -> Iterator[Fault]:
+    """Flatten marshmallow's tree of messages into faults with paths, in the order of the request."""
+    if isinstance(messages, list):
+        yield from (Fault(path, message) for message in messages)
+        return
+    for key, below in messages.items():
+        step = f"[{key}]" if isinstance(key, int) else f".{key}"
+        yield from faults(below, path if key == "_schema" else path + step)
+
+
+def _new_job(values: dict[str, Any], members: dict[str, Member]) -> NewJob:
+    opts = values.get("opts") or {}
+    return NewJob(
+        name=values["name"],
+        data=members["data"].text,
+        opts=members["opts"].text if values.get("opts") is not None else JsonText("{}"),
+        custom_id=opts.get("jobId") or None,
+        priority=opts.get("priority") or 0,
+        lifo=opts.get("lifo") or False,
+        delay_ms=opts.get("delay") or 0,
+        attempts=opts.get("attempts") or 1,
+        backoff=opts.get("backoff"),
+    )
+
+
+def _bytes(text: str, limit: int) -> int:
+    """Count the bytes of `text`, exactly only where it matters."""
+    return len(text) if len(text) * 4 <= limit else len(text.encode())

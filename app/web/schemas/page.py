@@ -1,0 +1,67 @@
+"""The query of GET /queues/:queue/jobs."""
+
+from dataclasses import dataclass
+
+from marshmallow import Schema, ValidationError, fields, validate
+from werkzeug.datastructures import MultiDict
+
+from app.domain.errors import Fault, InvalidRequest
+from app.domain.states import Status
+from app.web.schemas import new_job
+from app.web.schemas.fields import WholeText
+
+LENGTH_MAX = 100
+START_MAX = 2**53
+ALL = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageQuery:
+    """Which part of a queue's jobs is asked for."""
+
+    statuses: list[Status]
+    start: int
+    length: int
+    newest_first: bool
+
+
+class Statuses(fields.Field[list[Status]]):
+    """Comma-separated statuses, `all` of them or some; empty parts mean nothing, and no status counts twice."""
+
+    def _deserialize(self, value: str, *_: object, **__: object) -> list[Status]:
+        words = list(dict.fromkeys(word for word in value.split(",") if word)) or [ALL]
+        unknown = [word for word in words if word not in {ALL, *Status}]
+        if unknown:
+            raise ValidationError(f"must be {ALL} or of {', '.join(Status)}, not {unknown[0][:100]!r}")
+        return list(Status) if ALL in words else [Status(word) for word in words]
+
+
+class PageQuerySchema(Schema):
+    """The parameters. Unknown ones are ignored."""
+
+    statuses = Statuses(load_default=list(Status))
+    start = WholeText(0, START_MAX, load_default=0)
+    length = WholeText(0, LENGTH_MAX, load_default=10)
+    order = fields.String(load_default="desc", validate=validate.OneOf(["asc", "desc"], error="must be asc or desc"))
+
+
+_schema = PageQuerySchema(unknown="exclude")
+
+
+def load(parameters: MultiDict[str, str]) -> PageQuery:
+    """Read the query. Raises InvalidRequest with every fault."""
+    twice = [name for name in _schema.fields if len(parameters.getlist(name)) > 1]
+    if twice:
+        raise InvalidRequest(*(Fault(name, "must not be given twice") for name in twice))
+    try:
+        loaded = _schema.load(parameters.to_dict())
+    except ValidationError as error:
+        raise InvalidRequest(
+            *(Fault(fault.path.lstrip("."), fault.message) for fault in new_job.faults(error.messages, ""))
+        ) from None
+    return PageQuery(
+        statuses=loaded["statuses"],
+        start=loaded["start"],
+        length=loaded["length"],
+        newest_first=loaded["order"] == "desc",
+    )

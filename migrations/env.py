@@ -1,0 +1,33 @@
+"""What Alembic runs: every migration in a transaction of its own, one upgrader at a time."""
+
+import sqlalchemy
+from alembic import context
+
+from app.store import tables
+
+ONE_UPGRADER = 0x526F776C696E65  # the advisory lock's key: the bytes of "Rowline"
+
+
+def run() -> None:
+    """Migrate the connection that `infra/schema.py` opened."""
+    connection: sqlalchemy.Connection = context.config.attributes["connection"]
+    connection.execute(sqlalchemy.text("select pg_advisory_lock(:key)"), {"key": ONE_UPGRADER})
+    try:
+        connection.execute(sqlalchemy.text(f"create schema if not exists {tables.SCHEMA}"))
+        connection.commit()
+        context.configure(
+            connection=connection,
+            target_metadata=tables.metadata,
+            include_schemas=True,
+            include_name=lambda name, kind, _parents: kind != "schema" or name == tables.SCHEMA,
+            version_table_schema=tables.SCHEMA,
+            transaction_per_migration=True,
+        )
+        with context.begin_transaction():
+            context.run_migrations()
+    finally:
+        connection.execute(sqlalchemy.text("select pg_advisory_unlock(:key)"), {"key": ONE_UPGRADER})
+        connection.commit()
+
+
+run()

@@ -1,0 +1,158 @@
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from app.infra import embedded, home
+from app.infra.settings import Settings
+from tests.support import clusters
+from tests.support.clusters import Program
+
+WITHIN_S = 20.0
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    with clusters.folder() as made:
+        yield made
+
+
+@pytest.fixture
+def port() -> int:
+    return clusters.free_port()
+
+
+def rowline(place: Path, port: int, **env: str) -> Program:
+    base = {"ROWLINE_HOME": str(place / "home"), "PORT": str(port), "DATABASE_URL": "", "AUTH_TOKENS": ""}
+    return Program([*clusters.PYTHON, "-m", "app", "run"], env=base | env)
+
+
+def is_ready(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def started(program: Program, child: str) -> int:
+    """Wait for the next start of a child, and return its pid."""
+    while True:
+        event = json.loads(program.expect('"event": "child_started"', within_s=WITHIN_S))
+        if event["child"] == child:
+            return int(event["pid"])
+
+
+def test_a_fresh_start_serves_and_says_how_to_add_a_job(place: Path, port: int) -> None:
+    with rowline(place, port) as program:
+        curl = shlex.split(program.expect("curl ", within_s=WITHIN_S))
+        added = subprocess.run([*curl, "--fail"], check=True, capture_output=True, text=True)
+        assert [job["data"] for job in json.loads(added.stdout)] == [{"hello": "world"}]
+        assert program.end(signal.SIGTERM) == 0
+    assert f"Making the database in {place}/home/postgres" in program.output
+    assert f"Rowline listens on http://127.0.0.1:{port}" in program.output
+
+
+def test_a_second_start_finds_its_data(place: Path, port: int) -> None:
+    for statement in ("CREATE TABLE kept AS SELECT 7 AS n", "INSERT INTO kept VALUES (8)"):
+        with rowline(place, port) as program:
+            program.expect("Ctrl-C stops it", within_s=WITHIN_S)
+            with psycopg.connect(embedded.url_of_running(Settings(home=place / "home"))) as conn:
+                conn.execute(statement.encode())
+            assert program.end(signal.SIGINT) == 0
+    assert "Making" not in program.output
+
+
+def test_a_second_rowline_on_the_same_home_is_told_so(place: Path, port: int) -> None:
+    with rowline(place, port) as first:
+        first.expect("Ctrl-C stops it", within_s=WITHIN_S)
+        with rowline(place, port) as second:
+            assert second.end() == 1
+        assert first.end(signal.SIGTERM) == 0
+    said = f"Rowline already runs in {place}/home (process {first.pid}, http://127.0.0.1:{port})"
+    assert said in second.output
+
+
+def test_a_port_in_use_is_named_before_anything_starts(place: Path, port: int) -> None:
+    with socket.create_server(("127.0.0.1", port)), rowline(place, port) as program:
+        assert program.end() == 1
+    assert f"the API cannot listen on 127.0.0.1:{port}: Address already in use" in program.output
+    assert not (place / "home" / "postgres").exists()
+
+
+def test_an_address_for_others_needs_a_token(place: Path, port: int) -> None:
+    with rowline(place, port, HOST="0.0.0.0") as program:
+        assert program.end() == 2
+    assert "AUTH_TOKENS is not set" in program.output
+    assert not (place / "home").exists()
+
+
+def test_a_token_that_was_given_is_not_printed(place: Path, port: int) -> None:
+    with rowline(place, port, AUTH_TOKENS="hush-hush") as program:
+        program.expect("Ctrl-C stops it", within_s=WITHIN_S)
+        assert program.end(signal.SIGTERM) == 0
+    assert "hush" not in program.output
+
+
+def test_a_killed_postgres_comes_back_under_the_same_api_and_worker(place: Path, port: int) -> None:
+    with rowline(place, port) as program:
+        pids = {name: started(program, name) for name in ("postgres", "api", "worker")}
+        program.expect("Ctrl-C stops it", within_s=WITHIN_S)
+        os.kill(pids["postgres"], signal.SIGKILL)
+        assert started(program, "postgres") != pids["postgres"]
+        clusters.until(lambda: is_ready(port), within_s=5)
+        assert all(clusters.is_alive(pids[name]) for name in ("api", "worker"))
+        assert program.end(signal.SIGTERM) == 0
+
+
+def test_a_killed_rowline_leaves_nothing_in_the_way_of_the_next(place: Path, port: int) -> None:
+    with rowline(place, port, ROWLINE_DRAIN_MS="1000") as program:
+        pids = [started(program, name) for name in ("postgres", "api", "worker")]
+        program.expect("Ctrl-C stops it", within_s=WITHIN_S)
+        program.process.kill()
+        clusters.until(lambda: not any(map(clusters.is_alive, pids)), within_s=10)
+    with rowline(place, port) as program:
+        program.expect("Ctrl-C stops it", within_s=WITHIN_S)
+        assert program.end(signal.SIGTERM) == 0
+
+
+def test_a_database_of_the_operator_needs_no_home(place: Path, port: int) -> None:
+    with clusters.cluster() as cluster, rowline(place, port, DATABASE_URL=cluster.url) as program:
+        program.expect("Database  as set in DATABASE_URL", within_s=WITHIN_S)
+        assert is_ready(port)
+        assert program.end(signal.SIGTERM) == 0
+    assert not (place / "home").exists()
+
+
+def test_a_database_that_is_away_is_reported(place: Path, port: int) -> None:
+    with rowline(place, port, DATABASE_URL=f"postgresql://127.0.0.1:{clusters.free_port()}/x") as program:
+        assert program.end() == 1
+    assert re.search(r"Error: .*not available", program.output)
+
+
+def test_a_server_that_cannot_start_says_why(place: Path, port: int) -> None:
+    with home.hold(place / "home"):
+        cluster = clusters.Cluster(Settings(home=place / "home"))
+        cluster.start()
+        cluster.stop()
+    (place / "home" / "postgres" / "postgresql.auto.conf").write_text("no_such_setting = 1\n")
+    with rowline(place, port) as program:
+        assert program.end() == 1
+    assert "postgres does not start" in program.output
+    assert "no_such_setting" in program.output
+
+
+def test_a_stop_during_the_start_is_no_fault(place: Path, port: int) -> None:
+    with rowline(place, port) as program:
+        program.expect("child_started", within_s=WITHIN_S)
+        assert program.end(signal.SIGTERM) == 0
+    assert "Ctrl-C" not in program.output

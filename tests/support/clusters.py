@@ -1,0 +1,195 @@
+"""Real servers and programs for tests, on folders that are thrown away."""
+
+import contextlib
+import dataclasses
+import fcntl
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from app.infra import home, processes
+from app.infra.embedded import Embedded
+from app.infra.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+PYTHON = [sys.executable, "-P"]
+IMPORTABLE = [str(ROOT), str(ROOT / "app"), *filter(None, [os.environ.get("PYTHONPATH")])]
+
+
+def until(condition: Callable[[], object], *, within_s: float = 5.0) -> None:
+    """Wait until `condition` holds; fail after `within_s`."""
+    ends_at = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < ends_at, f"not within {within_s} s: {condition}"
+        time.sleep(0.01)
+
+
+def is_alive(pid: int) -> bool:
+    """Say whether a process runs; one that is dead and not yet buried does not."""
+    shown = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], check=False, capture_output=True, text=True)
+    return bool(shown.stdout.strip()) and not shown.stdout.startswith("Z")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+@contextlib.contextmanager
+def folder() -> Iterator[Path]:
+    """Make a folder that the account of an embedded server can pass through, unlike pytest's."""
+    made = Path(tempfile.mkdtemp(prefix="rowline-test-"))
+    made.chmod(0o711)
+    try:
+        yield made
+    finally:
+        until(lambda: _is_removed(made))
+
+
+def _is_removed(made: Path) -> bool:
+    """Remove a folder, in which an ending server may still write."""
+    shutil.rmtree(made, ignore_errors=True)
+    return not made.exists()
+
+
+class Cluster:
+    """A private PostgreSQL under the control of a test."""
+
+    def __init__(self, settings: Settings, *, options: Sequence[str] = ()) -> None:
+        """`options` are further words for the server's command line."""
+        self.settings = settings
+        self.server = Embedded(settings)
+        self._options = options
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return self.server.url
+
+    @property
+    def pid(self) -> int:
+        """The pid of the postmaster."""
+        assert self.process
+        return self.process.pid
+
+    def start(self) -> None:
+        """Start the server, as `rowline run` does, and wait until it answers."""
+        child = self.server.prepare()
+        self.process = processes.launch(dataclasses.replace(child, argv=[*child.argv, *self._options]))
+        until(self.server.is_ready, within_s=10)
+        self.server.ensure_database()
+
+    def stop(self) -> None:
+        """Stop the server as `rowline run` does."""
+        self._end(signal.SIGINT)
+
+    def kill(self) -> None:
+        """Kill the postmaster with SIGKILL, as a crash would."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self.process:
+            self.process.send_signal(number)
+            self.process.wait(20)
+            self.process = None
+
+
+@contextlib.contextmanager
+def cluster(*, options: Sequence[str] = (), **overrides: Any) -> Iterator[Cluster]:
+    """Run a PostgreSQL on a fresh home during the block. `overrides` are members of Settings."""
+    with folder() as made:
+        settings = Settings(**({"home": made / "home"} | overrides))
+        with home.hold(settings.home):
+            cluster = Cluster(settings, options=options)
+            try:
+                cluster.start()
+                yield cluster
+            finally:
+                cluster.stop()
+                cluster.server.clear()
+
+
+class Program:
+    """A process whose output is awaited line by line; killed at the end of its `with` block."""
+
+    def __init__(
+        self, argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None, terminal: bool = False
+    ) -> None:
+        """Start it. `env` is added to ours; `terminal` gives it a controlling terminal of its own."""
+        self._read, write = os.openpty() if terminal else os.pipe()
+        self.process = subprocess.Popen(
+            argv,
+            env=os.environ | {"PYTHONPATH": ":".join(IMPORTABLE)} | dict(env or {}),
+            stdin=write if terminal else subprocess.DEVNULL,
+            stdout=write,
+            stderr=write,
+            start_new_session=True,
+            preexec_fn=_control_terminal if terminal else None,  # noqa: PLW1509 -- tests have no threads
+        )
+        os.close(write)
+        self._begun = ""
+        self._unread: list[str] = []
+        self.output = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._read)
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def type(self, keys: str) -> None:
+        """Type on its terminal."""
+        os.write(self._read, keys.encode())
+
+    def expect(self, text: str, *, within_s: float = 10.0) -> str:
+        """Return, once each, the lines that contain `text`; fail after `within_s` or at the end of the output."""
+        ends_at = time.monotonic() + within_s
+        while True:
+            *lines, self._begun = self._begun.split("\n")
+            self._unread += lines
+            for line in self._unread:
+                if text in line:
+                    self._unread.remove(line)
+                    return line.strip()
+            assert self._receive(ends_at), f"no {text!r} in:\n{self.output}"
+
+    def end(self, number: signal.Signals | None = None, *, within_s: float = 10.0) -> int:
+        """Send a signal, if any; return the exit code and leave all that was said in `output`."""
+        if number:
+            self.process.send_signal(number)
+        ends_at = time.monotonic() + within_s
+        while self._receive(ends_at):
+            pass
+        return self.process.wait(max(0.1, ends_at - time.monotonic()))
+
+    def _receive(self, ends_at: float) -> bool:
+        if not select.select([self._read], [], [], max(0.0, ends_at - time.monotonic()))[0]:
+            return False
+        try:
+            received = os.read(self._read, 65536).decode(errors="replace")
+        except OSError:  # a terminal that nobody has open any more
+            return False
+        self.output += received
+        self._begun += received
+        return bool(received)
+
+
+def _control_terminal() -> None:
+
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
