@@ -3,7 +3,7 @@
 BIN := .venv/bin
 Q ?= leases/claim
 
-.PHONY: help run test check fix cover bench explain psql migrate migration docs docs-check versions clean
+.PHONY: help run test check fix cover bench explain psql migrate migration docs versions clean
 
 help:  ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,9 +18,9 @@ check: .venv/installed-dev  ## Format, lint, layers, types, domain tests, docs: 
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/lint-imports --no-cache >.venv/lint-imports.txt || { cat .venv/lint-imports.txt; exit 1; }
-	@$(BIN)/mypy --no-error-summary app migrations wsgi.py
-	@$(BIN)/mypy --no-error-summary --exclude '' -p rowline
-	@$(BIN)/python -m app.docs --check
+	@$(BIN)/mypy --no-error-summary --exclude '^app/rowline/' app migrations tests wsgi.py
+	@$(BIN)/mypy --no-error-summary -p rowline
+	@$(BIN)/rowline docs --check
 	@$(BIN)/python -m pytest -q tests/domain tests/test_house.py
 
 fix: .venv/installed-dev  ## Format the code and mend what the linter can
@@ -50,7 +50,7 @@ migration: .venv/installed-dev  ## Begin a migration: make migration NAME=add_so
 	@$(BIN)/rowline db revision "$(NAME)"
 
 docs: .venv/installed-dev  ## Write the generated pages of app/docs
-	@$(BIN)/python -m app.docs
+	@$(BIN)/rowline docs
 
 clean:  ## Remove what make made here; data stays
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .hypothesis .coverage

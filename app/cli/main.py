@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from app.cli import db, run, serve, work
+from app.cli import db, docs, run, serve, work
 from app.infra.settings import SettingsError
 
 
@@ -18,6 +18,7 @@ rowline.add_command(run.run)
 rowline.add_command(serve.serve)
 rowline.add_command(work.work)
 rowline.add_command(db.db)
+rowline.add_command(docs.docs)
 
 
 def main() -> None:

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InLine:
-    """What decides a job's place: `joined` is when it was added or fell due, `nth` breaks ties in one array."""
+    """What decides a job's place.
+
+    `joined_us` is when it was added or falls due, in microseconds since the epoch. The jobs of one array join a
+    microsecond apart, in its order.
+    """
 
     priority: int
     lifo: bool
-    joined: float
-    nth: int
+    joined_us: int
 
 
 def line(jobs: Iterable[InLine]) -> list[InLine]:
@@ -20,9 +23,4 @@ def line(jobs: Iterable[InLine]) -> list[InLine]:
     No priority before any priority, then the lowest number; within that lifo before fifo, lifo newest first, fifo
     oldest first.
     """
-    return sorted(jobs, key=_place)
-
-
-def _place(job: InLine) -> tuple[int, int, float, int]:
-    sign = -1 if job.lifo else 1
-    return (job.priority, sign, sign * job.joined, sign * job.nth)
+    return sorted(jobs, key=lambda job: (job.priority, not job.lifo, -job.joined_us if job.lifo else job.joined_us))

@@ -16,7 +16,7 @@ from app.web.schemas.problem import ProblemSchema
 
 _log = logging.getLogger(__name__)
 
-STATUSES: dict[type[Exception], int] = {
+STATUSES: dict[type[RowlineError | DatabaseError], int] = {
     errors.InvalidRequest: 400,
     errors.UnparsableBody: 400,
     errors.UnsupportedBody: 415,
@@ -27,6 +27,13 @@ STATUSES: dict[type[Exception], int] = {
     DatabaseError: 503,
     OutcomeUnknown: 503,
 }
+HTTP_CODES = (
+    ("not_found", 404, "No such path."),
+    ("method_not_allowed", 405, "The path is there, the method is not; `Allow` names those that are."),
+    ("not_ready", 503, "`/health/ready` only: what keeps this node from serving stands in `faults`."),
+    ("internal_error", 500, "Our fault. The log has the traceback under the request's id."),
+)
+"""The codes that no error of ours carries, for the docs."""
 DETAILS_MAX = 100
 RETRY_AFTER_S = 1
 

@@ -10,6 +10,5 @@ with due as (
 )
 update rowline.jobs as job
 set status = case when job.priority > 0 then 'prioritized' else 'waiting' end
-from due
-where job.queue = :queue and job.number = due.number and job.status || '' = 'delayed'
+where job.queue = :queue and job.number = any(array(select number from due)) and job.status || '' = 'delayed'
 returning job.number

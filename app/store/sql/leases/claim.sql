@@ -16,8 +16,7 @@ claimed as (
         attempts_started = attempts_started + 1,
         processed_at = statement_timestamp(),
         processed_by = :worker
-    from next
-    where job.queue = :queue and job.number = next.number and job.status || '' in ('waiting', 'prioritized')
+    where job.queue = :queue and job.number = any(array(select number from next)) and job.status || '' in ('waiting', 'prioritized')
     returning job.*
 )
 select

@@ -8,6 +8,7 @@ set status = 'completed',
     lease_token = null,
     leased_until = null
 from unnest(:numbers::bigint[], :tokens::uuid[], :results::text[]) as done (number, token, result)
-where job.queue = :queue and job.number = done.number and job.status || '' = 'active'
+where job.queue = :queue and job.number = any(:numbers) and job.number = done.number
+    and job.status || '' = 'active'
     and job.lease_token = done.token and job.leased_until > statement_timestamp()
 returning job.number

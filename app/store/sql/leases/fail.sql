@@ -10,6 +10,7 @@ set status = 'failed',
     leased_until = null
 from unnest(:numbers::bigint[], :tokens::uuid[], :reasons::text[], :stacks::text[])
     as failure (number, token, reason, stack)
-where job.queue = :queue and job.number = failure.number and job.status || '' = 'active'
+where job.queue = :queue and job.number = any(:numbers) and job.number = failure.number
+    and job.status || '' = 'active'
     and job.lease_token = failure.token and job.leased_until > statement_timestamp()
 returning job.number

@@ -3,7 +3,7 @@
 select job.number, job.attempts, job.attempts_made, job.backoff_type, job.backoff_delay_ms, job.backoff_jitter
 from rowline.jobs as job
 join unnest(:numbers::bigint[], :tokens::uuid[]) as held (number, token) on job.number = held.number
-where job.queue = :queue and job.status || '' = 'active'
+where job.queue = :queue and job.number = any(:numbers) and job.status || '' = 'active'
     and job.lease_token = held.token and job.leased_until > statement_timestamp()
 order by job.number
 for update of job

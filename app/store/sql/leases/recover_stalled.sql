@@ -1,17 +1,16 @@
 -- recover_stalled: active -> waiting, prioritized, failed
 -- Takes jobs of :queue from leases that ran out: to the head of their kind, or, after too many, to failed.
+-- Those taken together keep their order.
 -- Index: jobs_active. Skips rows that others hold, so that any number of processes may do it at once.
 with stalled as (
-    select number from rowline.jobs
+    select number, place from rowline.jobs
     where queue = :queue and status = 'active' and leased_until <= statement_timestamp()
     order by number
     limit :limit
     for update skip locked
 ),
 ranked as (
-    select job.number, row_number() over (order by job.priority, job.place desc) as nth
-    from stalled
-    join rowline.jobs as job on job.queue = :queue and job.number = stalled.number
+    select number, row_number() over (order by place desc) as nth from stalled
 )
 update rowline.jobs as job
 set status = case
@@ -26,5 +25,6 @@ set status = case
     lease_token = null,
     leased_until = null
 from ranked
-where job.queue = :queue and job.number = ranked.number and job.status || '' = 'active'
+where job.queue = :queue and job.number = any(array(select number from stalled)) and job.number = ranked.number
+    and job.status || '' = 'active'
 returning job.number, job.status

@@ -18,6 +18,7 @@ set status = case
     leased_until = null
 from unnest(:numbers::bigint[], :tokens::uuid[], :reasons::text[], :stacks::text[], :delays_ms::bigint[])
     with ordinality as failure (number, token, reason, stack, delay_ms, nth)
-where job.queue = :queue and job.number = failure.number and job.status || '' = 'active'
+where job.queue = :queue and job.number = any(:numbers) and job.number = failure.number
+    and job.status || '' = 'active'
     and job.lease_token = failure.token and job.leased_until > statement_timestamp()
 returning job.number

@@ -1,0 +1,91 @@
+"""One real PostgreSQL for all tests: embedded, or the one of DATABASE_URL."""
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.infra.database import Connection, Database
+from app.infra.settings import Settings
+from app.web import app
+from tests.support import clusters, databases
+from tests.support.client import Client
+
+TOKEN = "a-token-of-the-tests"
+
+
+@pytest.fixture(scope="session")
+def postgres_bin() -> Path | None:
+    """The programs of the PostgreSQL to test on: None is the wheel's."""
+    named = os.environ.get("ROWLINE_POSTGRES_BIN")
+    return Path(named) if named else None
+
+
+@pytest.fixture(scope="session")
+def server_url(postgres_bin: Path | None) -> Iterator[str]:
+    """A server whose databases a test may make and drop, but not the server's own state."""
+    if url := os.environ.get("DATABASE_URL"):
+        yield url
+        return
+    with clusters.cluster(postgres_bin=postgres_bin) as cluster:
+        yield cluster.url
+
+
+@pytest.fixture(scope="session")
+def template(server_url: str) -> Iterator[str]:
+    """The name of a database at head, to be copied."""
+    with databases.migrated(server_url) as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def shared_url(server_url: str, template: str) -> Iterator[str]:
+    """A database at head that tests use one after the other."""
+    with databases.fresh(server_url, template=template) as url:
+        yield url
+
+
+@pytest.fixture
+def own_url(server_url: str, template: str) -> Iterator[str]:
+    """A database at head for one test alone, with as many connections as it likes."""
+    with databases.fresh(server_url, template=template) as url:
+        yield url
+
+
+@pytest.fixture
+def settings(shared_url: str) -> Settings:
+    return Settings(database_url=shared_url, tokens=(TOKEN,))
+
+
+@pytest.fixture
+def db(settings: Settings, shared_url: str) -> Iterator[Database]:
+    """The shared database, empty."""
+    databases.run(shared_url, "truncate rowline.jobs")
+    opened = Database(settings, url=shared_url, size=8, name="rowline-test")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def conn(db: Database) -> Iterator[Connection]:
+    """A transaction on the empty database that is rolled back."""
+
+    with db.begin() as opened:
+        yield opened
+        opened.rollback()
+        opened.begin()  # nothing is left for the end of the block to commit
+
+
+@pytest.fixture
+def client(settings: Settings, db: Database) -> Client:
+    """A program with a token, talking to the application on the empty database."""
+    return Client(app.create(settings, db).test_client(), token=TOKEN)
+
+
+@pytest.fixture
+def small_client(settings: Settings, db: Database) -> Client:
+    """The same where the operator has set small limits: 2,000 bytes a body, 3 jobs, 100 bytes of data."""
+    small = dataclasses.replace(settings, max_body_bytes=2_000, max_jobs=3, max_data_bytes=100)
+    return Client(app.create(small, db).test_client(), token=TOKEN)

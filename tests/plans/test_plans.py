@@ -1,0 +1,128 @@
+"""Every statement reads the rows it needs and no others, whatever the table holds and the planner believes."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.infra.database import Connection, Database
+from app.infra.settings import Settings
+from app.queries import plans
+from app.store.statements import Statement
+from tests.support import databases
+
+SQL = Path(__file__).parents[2] / "app" / "store" / "sql"
+INDEXES = {
+    "jobs/insert": {"jobs_custom_id"},  # the arbiter, named by the insert
+    "jobs/next_due": {"jobs_delayed"},
+    "jobs/promote": {"jobs_delayed", "jobs_pkey"},
+    "jobs/queues_with_due": {"jobs_delayed"},
+    "leases/claim": {"jobs_ready", "jobs_pkey"},
+    "leases/complete": {"jobs_pkey"},
+    "leases/extend": {"jobs_pkey"},
+    "leases/fail": {"jobs_pkey"},
+    "leases/forfeit": {"jobs_pkey"},
+    "leases/hold": {"jobs_pkey"},
+    "leases/queues_with_active": {"jobs_active"},
+    "leases/recover_stalled": {"jobs_active", "jobs_pkey"},
+    "leases/release": {"jobs_pkey"},
+    "leases/retry_later": {"jobs_pkey"},
+}
+FILL = """
+insert into rowline.jobs (queue, number, name, data, opts, status, priority, lifo, place, run_at, added_at, delay_ms,
+    attempts, attempts_started, processed_at, finished_at, lease_token, leased_until, result)
+select 'q', nextval('rowline.job_numbers'), 'n', '1', '{}', status, priority, false, n, now() + wait, now(), 0,
+    1, started, case when started > 0 then now() end, case when result is not null then now() end,
+    case when status = 'active' then gen_random_uuid() end,
+    case when status = 'active' then now() + interval '1 hour' end, result::json
+from generate_series(1, %s) as n
+cross join lateral (select
+    case when n %% 10 = 0 then 'waiting' when n %% 10 = 1 then 'completed' when n %% 1000 = 2 then 'active'
+        else 'delayed' end as status
+) as kind
+cross join lateral (select
+    case when status = 'delayed' then 1 else 0 end as priority,
+    case when status = 'delayed' then interval '1 year' else interval '0' end as wait,
+    case when status in ('completed', 'active') then 1 else 0 end as started,
+    case when status = 'completed' then '1' end as result
+) as members
+"""
+
+
+def open_at(server_url: str, template: str, size: int, *, analyzed: bool) -> Iterator[Database]:
+    with databases.fresh(server_url, template=template) as url:
+        databases.run(url, "alter table rowline.jobs set (autovacuum_enabled = off)")
+        databases.run(url, FILL.replace("%s", str(size)).replace("%%", "%"))
+        if analyzed:
+            databases.run(url, "analyze rowline.jobs")
+        settings = Settings(database_url=url, statement_ms=60_000)
+        db = Database(settings, url=url, size=1, name="plans")
+        yield db
+        db.close()
+
+
+@pytest.fixture(
+    scope="module",
+    params=[(0, False), (0, True), (1_000, False), (1_000, True), (1_250_000, False), (1_250_000, True)],
+    ids=lambda p: f"{p[0]} rows{', analyzed' if p[1] else ''}",
+)
+def filled(server_url: str, template: str, request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A queue of so many jobs, four fifths of them delayed to next year, all ahead of the ready ones by their place."""
+    yield from open_at(server_url, template, request.param[0], analyzed=request.param[1])
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for below in plan.get("Plans", []):
+        yield from nodes(below)
+
+
+def test_each_statement_goes_through_its_own_indexes(filled: Database) -> None:
+    assert set(INDEXES) == {f"{file.parent.name}/{file.stem}" for file in SQL.glob("*/*.sql")}
+    with filled.read() as conn:
+        for name, indexes in INDEXES.items():
+            plan = plans.plan(conn, Statement(name))
+            used = {
+                index
+                for index in ("jobs_pkey", "jobs_custom_id", "jobs_ready", "jobs_delayed", "jobs_active", "jobs_listed")
+                if index in plan
+            }
+            assert used == indexes, f"{name}:\n{plan}"
+            assert "Seq Scan on jobs" not in plan, f"{name}:\n{plan}"
+            for condition in re.findall(r"using jobs_pkey on jobs.*\n\s*Index Cond: (.*)", plan):
+                assert "number = " in condition, f"{name}:\n{plan}"
+
+
+def analyzed(conn: Connection, name: str, **parameters: object) -> dict[str, Any]:
+    """Run a statement and return its plan with what it really did."""
+    statement = Statement(name)
+    conn.exec_driver_sql(f"prepare measured as {statement.prepared.replace('%', '%%')}")
+    values = ", ".join(f"'{parameters[parameter]}'" for parameter in statement.parameters)
+    execute = f"execute measured ({values})" if values else "execute measured"
+    text = conn.exec_driver_sql(f"explain (analyze, buffers, timing off, format json) {execute}").scalar_one()
+    conn.exec_driver_sql("deallocate measured")
+    plan: dict[str, Any] = json.loads(text)[0]["Plan"]
+    return plan
+
+
+def test_a_claim_reads_the_rows_it_takes_and_no_others(filled: Database) -> None:
+    with filled.begin() as conn:
+        plan = analyzed(conn, "leases/claim", queue="q", limit=10, lease_ms=1000, worker="w")
+        reads = [node for node in nodes(plan) if node.get("Relation Name") == "jobs" and "Scan" in node["Node Type"]]
+        for node in reads:
+            assert node["Actual Rows"] * node["Actual Loops"] <= 10, json.dumps(node, indent=1)
+            assert node.get("Rows Removed by Filter", 0) == 0, json.dumps(node, indent=1)
+        conn.rollback()
+        conn.begin()
+
+
+def test_looking_for_due_jobs_reads_next_to_nothing_when_none_is(filled: Database) -> None:
+    with filled.begin() as conn:
+        for name, parameters in (("jobs/promote", {"queue": "q", "limit": 1000}), ("jobs/queues_with_due", {})):
+            plan = analyzed(conn, name, **parameters)
+            assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] <= 12, json.dumps(plan, indent=1)
+        conn.rollback()
+        conn.begin()

@@ -1,0 +1,90 @@
+"""What is next: the SQL against the oracle, over whatever may happen to jobs."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, multiple, rule, run_state_machine_as_test
+
+from app.domain.job import Failure, Lease
+from app.domain.order import InLine, line
+from app.infra.database import Database
+from app.store import jobs, leases
+from tests.support.jobs import QUEUE, claim, make_due, new, row
+
+SOON_MS, NEVER_MS = 2, 3_600_000
+MICROSECOND = timedelta(microseconds=1)
+
+asked = st.builds(
+    new,
+    priority=st.integers(0, 3),
+    lifo=st.booleans(),
+    delay_ms=st.sampled_from([0, 0, 0, SOON_MS, SOON_MS * 2, NEVER_MS]),
+    attempts=st.just(1000),
+)
+
+
+def microseconds(moment: datetime) -> int:
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // MICROSECOND
+
+
+class Machine(RuleBasedStateMachine):
+    """Adds, claims, retries, releases and stalls jobs, and keeps the line that the oracle would have."""
+
+    db: Database
+    active = Bundle[Lease]("active")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened = self.db.begin()
+        self.conn = self.opened.__enter__()
+        self.line: dict[int, InLine] = {}
+
+    def teardown(self) -> None:
+        self.conn.rollback()
+        self.conn.begin()
+        self.opened.__exit__(None, None, None)
+
+    def joins(self, number: int, *, lifo: bool, joined_us: int) -> None:
+        priority = row(self.conn, number).priority
+        self.line[number] = InLine(priority=priority, lifo=lifo, joined_us=joined_us)
+
+    def now_us(self) -> int:
+        now: datetime = self.conn.exec_driver_sql("select clock_timestamp()").scalar_one()
+        return microseconds(now)
+
+    @rule(batch=st.lists(asked, min_size=1, max_size=5))
+    def add(self, batch: list[jobs.NewJob]) -> None:
+        for nth, job in enumerate(jobs.insert(self.conn, queue=QUEUE, new=batch)):
+            assert job
+            self.joins(job.number, lifo=job.lifo, joined_us=microseconds(job.run_at) + nth)
+
+    @rule(target=active, limit=st.integers(1, 4))
+    def claim(self, limit: int) -> object:
+        self.conn.exec_driver_sql(f"select pg_sleep({SOON_MS * 3 / 1000})")  # what is due soon is due now
+        now_us = self.now_us()
+        jobs.promote(self.conn, queue=QUEUE, limit=100)
+        claimed = claim(self.conn, limit)
+        expected = line(place for place in self.line.values() if place.joined_us <= now_us)[:limit]
+        assert [self.line[lease.job.number] for lease in claimed] == expected
+        for lease in claimed:
+            del self.line[lease.job.number]
+        return multiple(*claimed)
+
+    @rule(lease=consumes(active), delay_ms=st.sampled_from([0, SOON_MS, NEVER_MS]))
+    def retry(self, lease: Lease, delay_ms: int) -> None:
+        failure = Failure(lease=lease.key, reason="r")
+        leases.retry_later(self.conn, queue=QUEUE, retries=[leases.Retry(failure=failure, delay_ms=delay_ms)])
+        joined_us = microseconds(row(self.conn, lease.job.number).run_at)
+        self.joins(lease.job.number, lifo=lease.job.lifo, joined_us=joined_us)
+
+    @rule(lease=consumes(active))
+    def stall(self, lease: Lease) -> None:
+        make_due(self.conn, lease.job.number)
+        leases.recover_stalled(self.conn, queue=QUEUE, limit=10, max_stalled_count=1000)
+        self.joins(lease.job.number, lifo=True, joined_us=self.now_us())
+
+
+def test_jobs_come_in_the_order_of_the_oracle_whatever_happened_to_them(db: Database) -> None:
+    Machine.db = db
+    run_state_machine_as_test(Machine, settings=settings(max_examples=60, stateful_step_count=25, deadline=None))

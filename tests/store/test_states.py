@@ -1,0 +1,97 @@
+"""Every status x every event, on a real database: what the state page says is what the SQL does."""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from app.domain.job import Completion, Failure, JsonText, LeaseKey
+from app.domain.states import TRANSITIONS, Status
+from app.infra.database import Connection
+from app.store import jobs, leases
+from tests.support.jobs import QUEUE, claim, in_status, make_due, row
+
+SQL = Path(__file__).parents[2] / "app" / "store" / "sql"
+
+
+def promote(conn: Connection, key: LeaseKey) -> None:
+    make_due(conn, key.number)
+    jobs.promote(conn, queue=QUEUE, limit=10)
+
+
+def complete(conn: Connection, key: LeaseKey) -> None:
+    leases.complete(conn, queue=QUEUE, completions=[Completion(lease=key, result=JsonText("2"))])
+
+
+def fail(conn: Connection, key: LeaseKey) -> None:
+    leases.fail(conn, queue=QUEUE, failures=[Failure(lease=key, reason="r")])
+
+
+def retry_later(conn: Connection, key: LeaseKey, delay_ms: int = 0) -> None:
+    retry = leases.Retry(failure=Failure(lease=key, reason="r"), delay_ms=delay_ms)
+    leases.retry_later(conn, queue=QUEUE, retries=[retry])
+
+
+def recover_stalled(conn: Connection, key: LeaseKey, max_stalled_count: int = 1) -> None:
+    make_due(conn, key.number)
+    leases.recover_stalled(conn, queue=QUEUE, limit=10, max_stalled_count=max_stalled_count)
+
+
+EVENTS: dict[str, Sequence[Callable[[Connection, LeaseKey], object]]] = {
+    "promote": [promote],
+    "claim": [lambda conn, _key: claim(conn)],
+    "extend": [lambda conn, key: leases.extend(conn, queue=QUEUE, leases=[key], lease_ms=1000)],
+    "complete": [complete],
+    "fail": [fail],
+    "retry_later": [retry_later, lambda conn, key: retry_later(conn, key, delay_ms=1000)],
+    "release": [lambda conn, key: leases.release(conn, queue=QUEUE, leases=[key])],
+    "forfeit": [lambda conn, key: leases.forfeit(conn, queue=QUEUE, leases=[key])],
+    "recover_stalled": [recover_stalled, lambda conn, key: recover_stalled(conn, key, max_stalled_count=0)],
+}
+"""How each event is performed on a job; more than once where it may enter different statuses."""
+
+
+@pytest.mark.parametrize("event", [event for event in TRANSITIONS if event != "insert"])
+@pytest.mark.parametrize("status", Status)
+def test_an_event_leaves_and_enters_only_what_the_state_page_says(conn: Connection, status: Status, event: str) -> None:
+    for perform in EVENTS[event]:
+        key = in_status(conn, status)
+        before = row(conn, key.number)
+        perform(conn, key)
+        after = row(conn, key.number)
+        if status in TRANSITIONS[event].leaves:
+            assert after != before
+            assert after.status in TRANSITIONS[event].enters
+        else:
+            assert after.status == before.status
+            assert after.attempts_made == before.attempts_made
+        conn.exec_driver_sql("truncate rowline.jobs")
+
+
+@pytest.mark.parametrize("event", [event for event in TRANSITIONS if event != "insert"])
+def test_a_prioritized_job_comes_back_prioritized(conn: Connection, event: str) -> None:
+    if Status.PRIORITIZED not in TRANSITIONS[event].enters:
+        return
+    for perform in EVENTS[event][:1]:
+        left = next(status for status in TRANSITIONS[event].leaves if status is not Status.PRIORITIZED)
+        key = in_status(conn, left)
+        conn.exec_driver_sql("update rowline.jobs set priority = 7")
+        perform(conn, key)
+        assert row(conn, key.number).status == Status.PRIORITIZED
+
+
+def test_each_file_names_its_transition_in_its_first_line() -> None:
+    for event, rule in TRANSITIONS.items():
+        first = next(SQL.glob(f"*/{event}.sql")).read_text().splitlines()[0]
+        named = re.fullmatch(r"-- (\w+): (.*)-> (.+)", first)
+        assert named, first
+        assert named[1] == event
+        assert set(filter(None, named[2].strip().split(", "))) == rule.leaves
+        assert set(named[3].split(", ")) == rule.enters
+
+
+def test_each_file_that_sets_a_status_is_an_event() -> None:
+    for file in SQL.glob("*/*.sql"):
+        if "status = case" in file.read_text() or "set status" in file.read_text():
+            assert file.stem in TRANSITIONS

@@ -1,0 +1,65 @@
+"""Jobs in the status that a test needs, brought there by the events that bring them there in life."""
+
+from typing import Any
+
+from app.domain.attempts import STALLED_REASON
+from app.domain.job import Completion, Failure, JsonText, Lease, LeaseKey, NewJob
+from app.domain.states import Status
+from app.infra.database import Connection
+from app.store import jobs, leases
+from app.store.tables import jobs as table
+
+QUEUE = "q"
+
+
+def new(name: str = "n", **fields: Any) -> NewJob:
+    return NewJob(**({"name": name, "data": JsonText("1")} | fields))
+
+
+def insert(conn: Connection, *asked: NewJob, queue: str = QUEUE) -> list[int]:
+    """Add jobs that do not exist; return their numbers."""
+    return [job.number for job in jobs.insert(conn, queue=queue, new=asked or [new()]) if job]
+
+
+def claim(conn: Connection, limit: int = 1, *, lease_ms: int = 60_000, queue: str = QUEUE) -> list[Lease]:
+    return leases.claim(conn, queue=queue, limit=limit, lease_ms=lease_ms, worker="w")
+
+
+def row(conn: Connection, number: int) -> Any:
+    """Read the row as it is stored."""
+    return conn.execute(table.select().where(table.c.queue == QUEUE, table.c.number == number)).one()
+
+
+def rows(conn: Connection) -> list[Any]:
+    return list(conn.execute(table.select().order_by(table.c.number)))
+
+
+def in_status(conn: Connection, status: Status) -> LeaseKey:
+    """Add one job and bring it to `status`; return its number and the token of its claim, made up if it has none."""
+    number = insert(conn, new(priority=1 if status is Status.PRIORITIZED else 0, attempts=2, delay_ms=_delay(status)))[
+        0
+    ]
+    key = LeaseKey(number=number, token="00000000-0000-4000-8000-000000000000")
+    if status in {Status.ACTIVE, Status.COMPLETED, Status.FAILED}:
+        key = claim(conn)[0].key
+    if status is Status.COMPLETED:
+        leases.complete(conn, queue=QUEUE, completions=[Completion(lease=key, result=JsonText("1"))])
+    if status is Status.FAILED:
+        leases.fail(conn, queue=QUEUE, failures=[Failure(lease=key, reason=STALLED_REASON)])
+    if status is Status.WAITING_CHILDREN:  # no event enters it yet
+        conn.execute(table.update().where(table.c.number == number).values(status=status))
+    assert row(conn, number).status == status
+    return key
+
+
+def _delay(status: Status) -> int:
+    return 3_600_000 if status is Status.DELAYED else 0
+
+
+def make_due(conn: Connection, number: int) -> None:
+    """Have a delayed job fall due, and a lease run out, without waiting for it."""
+    moment = table.c.added_at
+    conn.execute(table.update().where(table.c.number == number, table.c.status == Status.DELAYED).values(run_at=moment))
+    conn.execute(
+        table.update().where(table.c.number == number, table.c.status == Status.ACTIVE).values(leased_until=moment)
+    )
