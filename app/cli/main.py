@@ -5,6 +5,8 @@ import sys
 import click
 
 from app.cli import db, docs, run, serve, work
+from app.infra.database import DatabaseError
+from app.infra.processes import StartError
 from app.infra.settings import SettingsError
 
 
@@ -22,9 +24,12 @@ rowline.add_command(docs.docs)
 
 
 def main() -> None:
-    """Run the command line; a setting that cannot be used ends it with exit code 2 and a clear message."""
+    """Run the command line. A setting that cannot be used, or trouble at the start, ends it with a clear message."""
     try:
         rowline(prog_name="rowline")
     except SettingsError as error:
         print(f"rowline cannot start:\n{error}", file=sys.stderr)
         sys.exit(2)
+    except (StartError, DatabaseError) as error:
+        print(f"rowline cannot start: {error}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,149 @@
+"""`rowline run`: PostgreSQL, the API and a worker, kept running by one supervisor."""
+
+import contextlib
+import dataclasses
+import http.client
+import os
+import secrets
+import shlex
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from app.infra import home, log, schema, settings, terminal
+from app.infra.database import DatabaseError
+from app.infra.embedded import Embedded
+from app.infra.home import Facts, Lock
+from app.infra.processes import Child, StartError, Supervisor
+from app.infra.settings import Settings
+
+RECOVERY_S = 600.0
+"""PostgreSQL may have to replay what it wrote before a crash; it must not be stopped meanwhile."""
+API_S = 30.0
+GRACE_S = 10.0
+"""What children get beyond `drain_ms` before they are killed."""
+QUEUE = "demo"
+HANDLERS = Path(__file__).parents[2] / "tests" / "examples" / "handlers.py"
+
+
+@click.command()
+def run() -> None:
+    """Start all of Rowline here: PostgreSQL, API, one worker. Ctrl-C stops it."""
+    given = settings.from_env(os.environ)
+    log.configure(given.log_level)
+    chosen = _with_tokens(given)
+    limit_s = chosen.drain_ms / 1000 + GRACE_S
+    try:
+        with terminal.owned(), _held(chosen) as lock, Supervisor(limit_s=limit_s) as supervisor:
+            _require_port(chosen)
+            url = chosen.database_url or _start_postgres(chosen, lock, supervisor)
+            if url and _start_service(chosen, url, supervisor):
+                _greet(chosen, made_up=not given.tokens)
+                supervisor.run()
+    except (StartError, DatabaseError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _with_tokens(given: Settings) -> Settings:
+    """Make up a token for this run when there is none and only this machine can reach us. Raises SettingsError."""
+    if not given.tokens and given.on_loopback:
+        return dataclasses.replace(given, tokens=(secrets.token_urlsafe(24),))
+    given.require_tokens()
+    return given
+
+
+@contextlib.contextmanager
+def _held(chosen: Settings) -> Iterator[Lock | None]:
+    """Hold the home, if PostgreSQL is ours to run; until all children have ended."""
+    if chosen.database_url:
+        yield None
+        return
+    with home.hold(chosen.home) as lock:
+        yield lock
+
+
+def _require_port(chosen: Settings) -> None:
+    """Refuse to start anything when the API could not listen."""
+    try:
+        family, kind, protocol, _name, address = socket.getaddrinfo(
+            chosen.host, chosen.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind(address)
+    except OSError as error:
+        raise StartError(
+            f"the API cannot listen on {_place(chosen)}: {error.strerror}. Choose another address with HOST and PORT."
+        ) from error
+
+
+def _start_postgres(chosen: Settings, lock: Lock | None, supervisor: Supervisor) -> str | None:
+    """Start the private server, and return the URL of its database; None when a stop was asked for."""
+    server = Embedded(chosen, tell=_say)
+    supervisor.start(server.prepare())
+    try:
+        if not supervisor.wait_until(server.is_ready, child="postgres", timeout_s=RECOVERY_S):
+            return None
+    except StartError as error:
+        raise StartError(f"{error}. {server.last_words()}") from error
+    server.ensure_database()
+    if lock:
+        lock.tell(Facts(os.getpid(), _address(chosen), server.url))
+    return server.url
+
+
+def _start_service(chosen: Settings, url: str, supervisor: Supervisor) -> bool:
+    """Bring the schema up to date, start API and worker; False when a stop was asked for before they were ready."""
+    schema.upgrade(url)
+    supervisor.start(*_children(chosen, url))
+    return supervisor.wait_until(lambda: _is_ready(chosen), child="api", timeout_s=API_S)
+
+
+def _children(chosen: Settings, url: str) -> list[Child]:
+    env = os.environ | {"DATABASE_URL": url, "AUTH_TOKENS": ",".join(chosen.tokens)}
+    rowline = [sys.executable, "-P", "-m", "app"]
+    api = Child(name="api", argv=[*rowline, "serve"], env=env)
+    if not HANDLERS.exists():  # installed without the tests
+        return [api]
+    words = ["work", "--queue", QUEUE, "--handlers", str(HANDLERS)]
+    return [api, Child(name="worker", argv=[*rowline, *words], env=env)]
+
+
+def _is_ready(chosen: Settings) -> bool:
+    any_address = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- that is what we replace
+    conn = http.client.HTTPConnection(any_address.get(chosen.host, chosen.host), chosen.port, timeout=2)
+    try:
+        conn.request("GET", "/health/ready")
+        return conn.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        conn.close()
+
+
+def _greet(chosen: Settings, *, made_up: bool) -> None:
+    """Say where everything is, and how to add a job. A token that was given to us is not repeated: output is kept."""
+    token = chosen.tokens[0] if made_up else "YOUR_TOKEN"
+    body = '[{"name":"echo","data":{"hello":"world"}}]'
+    _say(f"\nRowline listens on {_address(chosen)}")
+    _say(f"Token     {token} (made up for this run)" if made_up else "Token     as set in AUTH_TOKENS")
+    _say("Database  as set in DATABASE_URL" if chosen.database_url else f"Data      {chosen.home}")
+    _say("Ctrl-C stops it. To add a job:\n")
+    header = shlex.quote(f"Authorization: Bearer {token}")
+    _say(f"curl -s {_address(chosen)}/queues/{QUEUE}/jobs -H {header} -d {shlex.quote(body)}\n")
+
+
+def _place(chosen: Settings) -> str:
+    host = f"[{chosen.host}]" if ":" in chosen.host else chosen.host
+    return f"{host}:{chosen.port}"
+
+
+def _address(chosen: Settings) -> str:
+    return f"http://{_place(chosen)}"
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)

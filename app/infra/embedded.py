@@ -1,0 +1,305 @@
+"""The private PostgreSQL of `rowline run`: its data, its server, its address.
+
+Below the home lie `postgres/` (the data), `log/`, `run/` (the socket), `postgresql.conf` (written at each start),
+`start.log` (what the server says before its log begins) and, for root, sometimes `server/` (a copy of the programs).
+"""
+
+import contextlib
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+
+from app.infra import binaries, home
+from app.infra.home import EmbeddedError
+from app.infra.processes import Account, Child, tie
+from app.infra.settings import Settings
+
+USER = "rowline"
+DATABASE = "rowline"
+PORT = 5432
+"""Names the socket; nothing listens on TCP."""
+LONGEST_SOCKET = 103
+"""Bytes in the path of a socket: what macOS can bear; Linux 107."""
+
+SERVER_SETTINGS = {
+    "max_connections": "200",
+    "shared_buffers": "256MB",
+    "max_wal_size": "1GB",
+    "wal_compression": "on",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_lock_waits": "on",
+    # One file for each day of the week, begun anew each week.
+    "logging_collector": "on",
+    "log_destination": "jsonlog",
+    "log_filename": "postgres-%a.log",
+    "log_rotation_age": "1d",
+    "log_rotation_size": "0",
+    "log_truncate_on_rotation": "on",
+}
+_CONF_HEAD = (
+    "# Written by `rowline run` at each start. To change a setting: ALTER SYSTEM SET ... (make psql), restart.\n"
+)
+
+
+def _silent(_line: str) -> None:
+    pass
+
+
+class Embedded:
+    """The server on one home, whose lock the caller holds."""
+
+    def __init__(self, settings: Settings, *, tell: Callable[[str], None] = _silent) -> None:
+        """`tell` hears of work that takes its time."""
+        self.data = settings.home / "postgres"
+        self._settings = settings
+        self._home = settings.home
+        self._tell = tell
+        self._mark = _mark(settings.home)
+
+    @property
+    def sockets(self) -> Path:
+        """The folder of the socket, which only its owner may enter: in the home unless that path is unfit for it."""
+        folder = self._home / "run"
+        path = os.fsencode(folder / f".s.PGSQL.{PORT}")
+        if len(path) <= LONGEST_SOCKET and path.isascii() and b"," not in path:
+            return folder
+        return Path(tempfile.gettempdir()) / self._mark
+
+    @property
+    def url(self) -> str:
+        """Where the database is, for libpq."""
+        return self._url(DATABASE)
+
+    def prepare(self) -> Child:
+        """Make what is missing, end what a crash left behind, and return the server, ready to be started.
+
+        Raises EmbeddedError.
+        """
+        try:
+            account = binaries.account_for(self.data, wanted=self._settings.postgres_account)
+            home.require_reach(self._home, account)
+            found = binaries.programs_for(self._settings, account, tell=self._tell)
+            self.clear()
+            self._make_data(found, account)
+            home.own(self._home / "log", account)
+            home.own(self.sockets, account)
+            self._write_conf()
+        except OSError as error:
+            raise EmbeddedError(f"PostgreSQL cannot be prepared in {self._home}: {error}") from error
+        return self._child(found, account)
+
+    def clear(self) -> None:
+        """End whatever still runs on the data, and remove pid files that would stop the next server.
+
+        Only the holder of the home's lock may do so. Takes up to some seconds. Raises EmbeddedError.
+        """
+        if not self.data.exists():
+            return
+        self._end_leftovers()
+        pid = _postmaster(self.data)
+        if pid and _lives(pid) and not _is_server(_commands().get(pid, [])):
+            # The number is a stranger's now: postgres would take it for a server on these data.
+            (self.data / "postmaster.pid").unlink(missing_ok=True)
+        for left in self.sockets.glob(".s.PGSQL.*"):
+            left.unlink(missing_ok=True)
+
+    def is_ready(self) -> bool:
+        """Say whether the server answers."""
+        try:
+            psycopg.connect(self._url("postgres"), connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def last_words(self) -> str:
+        """Return what the server said before it failed to start, for a person."""
+        said = (self._home / "start.log").read_text(errors="replace").strip()
+        return f"It said:\n{said}\nMore may be in {self._home / 'log'}."
+
+    def ensure_database(self) -> None:
+        """Create the database when it is missing. Raises EmbeddedError."""
+        try:
+            with psycopg.connect(self._url("postgres"), autocommit=True, connect_timeout=10) as conn:
+                found = conn.execute("SELECT FROM pg_database WHERE datname = %s", (DATABASE,)).rowcount
+                if not found:
+                    conn.execute(f"CREATE DATABASE {DATABASE}")
+        except psycopg.Error as error:
+            raise EmbeddedError(f"the database cannot be created: {error}") from error
+
+    def _end_leftovers(self) -> None:
+        """End the processes of an orphaned server: fast, at once, by force. Commits are safe with each of them."""
+        for number, wait_s in ((signal.SIGINT, 10.0), (signal.SIGQUIT, 1.0), (signal.SIGKILL, 2.0)):
+            left = self._leftovers()
+            if number == signal.SIGINT:
+                left &= {_postmaster(self.data)}  # its children would merely cancel a query
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+            ends_at = time.monotonic() + wait_s
+            while left and self._leftovers() and time.monotonic() < ends_at:
+                time.sleep(0.01)
+        if left := self._leftovers():
+            raise EmbeddedError(f"processes of an earlier PostgreSQL on {self.data} do not end: {sorted(left)}")
+
+    def _leftovers(self) -> set[int]:
+        """Return the processes of a server on this home: all of them show its mark, and the first one the data."""
+        return {pid for pid, words in _commands().items() if self._is_ours(words)}
+
+    def _is_ours(self, words: list[str]) -> bool:
+        line = f" {' '.join(words)} "
+        if _is_server(words):
+            return f" {self.data} " in line or f"cluster_name={self._mark}" in line
+        return line.startswith(f" postgres: {self._mark}:")
+
+    def _url(self, database: str) -> str:
+        return f"postgresql://{USER}@/{database}?host={quote(str(self.sockets), safe='/')}&port={PORT}"
+
+    def _make_data(self, found: binaries.Programs, account: Account | None) -> None:
+        """Run initdb unless there are data. It works in a folder beside, so that a crash leaves no half of it."""
+        version = self.data / "PG_VERSION"
+        if version.exists():
+            if version.read_text().strip() != found.major:
+                raise EmbeddedError(
+                    f"{self.data} was made by PostgreSQL {version.read_text().strip()}, but {found.folder} holds "
+                    f"{found.version}. Set ROWLINE_POSTGRES_BIN to the older one, or dump and restore."
+                )
+            return
+        for left in self._home.glob("postgres.new-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        self._tell(f"Making the database in {self.data}")
+        fresh = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=self._home))
+        home.own(fresh, account)
+        _initdb(found, fresh, account)
+        fresh.rename(self.data)
+        _sync(self._home)
+
+    def _write_conf(self) -> None:
+        lines = [f"{name} = '{value}'\n" for name, value in SERVER_SETTINGS.items()]
+        fresh = self._home / "postgresql.conf.new"
+        fresh.write_text(_CONF_HEAD + "".join(lines))
+        fresh.chmod(0o644)
+        fresh.replace(self._home / "postgresql.conf")
+
+    def _child(self, found: binaries.Programs, account: Account | None) -> Child:
+        sockets = str(self.sockets).replace('"', '""')
+        must = {
+            "config_file": str(self._home / "postgresql.conf"),
+            "log_directory": str(self._home / "log"),
+            "listen_addresses": "",
+            "port": str(PORT),
+            "unix_socket_directories": f'"{sockets}"',
+            "unix_socket_permissions": "0700",
+            "cluster_name": self._mark,
+        }
+        options = [word for name, value in must.items() for word in ("-c", f"{name}={value}")]
+        return Child(
+            name="postgres",
+            argv=[found.folder / "postgres", "-D", self.data, *options],
+            env=_environment(),
+            account=account,
+            cwd=Path("/"),
+            errors=self._home / "start.log",
+            stop_signal=signal.SIGINT,  # fast: ends sessions, then writes a checkpoint
+            before=self.clear,
+        )
+
+
+def _mark(folder: Path) -> str:
+    """Return a short name of a home, for the titles of its server's processes and for a folder in /tmp."""
+    who = f"{os.geteuid()} {folder.resolve()}"
+    return "rowline-" + hashlib.sha256(os.fsencode(who)).hexdigest()[:16]
+
+
+def url_of_running(settings: Settings) -> str:
+    """Return the URL of the database that `rowline run` has open in this home. Raises EmbeddedError."""
+    facts = home.told(settings.home)
+    if not facts.database_url or not facts.pid or not _lives(facts.pid):
+        raise EmbeddedError(f"Rowline does not run in {settings.home}. Start it with `rowline run`.")
+    return facts.database_url
+
+
+def programs(settings: Settings) -> Path:
+    """Return the folder of psql, pg_dump and the others."""
+    return binaries.folder(settings)
+
+
+def _initdb(found: binaries.Programs, folder: Path, account: Account | None) -> None:
+    words = "--encoding=UTF8 --locale=C --data-checksums --auth-local=trust --auth-host=reject --no-instructions"
+    done = subprocess.run(  # noqa: S603
+        [found.folder / "initdb", "-D", folder, f"--username={USER}", *words.split()],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=_environment(),
+        cwd="/",
+        start_new_session=True,
+        preexec_fn=tie(signal.SIGKILL),
+        **(account.arguments if account else {}),
+    )
+    if done.returncode:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise EmbeddedError(f"initdb failed: {done.stderr.strip()}")
+
+
+def _environment() -> dict[str, str]:
+    """Return the little that PostgreSQL needs: PGDATA and the like must not reach it, nor our secrets."""
+    kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "TMPDIR") if name in os.environ}
+    return kept | {"LC_ALL": "C"}
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _postmaster(data: Path) -> int | None:
+    """Return the pid in the data's pid file. It may be nobody's, or a stranger's."""
+    try:
+        return abs(int((data / "postmaster.pid").read_text().split("\n", 1)[0]))
+    except (OSError, ValueError):
+        return None
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _commands() -> dict[int, list[str]]:
+    """Return the command lines of all processes. Unlike their working directories, these can be read by everybody."""
+    proc = Path("/proc")
+    if (proc / "self").exists():
+        return {int(entry.name): _command(entry) for entry in proc.iterdir() if entry.name.isdigit()}
+    shown = subprocess.run(["ps", "-axwwo", "pid=,command="], check=True, capture_output=True, text=True)  # noqa: S607
+    lines = [line.split() for line in shown.stdout.splitlines()]
+    return {int(words[0]): words[1:] for words in lines}
+
+
+def _command(entry: Path) -> list[str]:
+    try:
+        return (entry / "cmdline").read_text(errors="replace").split("\0")
+    except OSError:  # it has ended
+        return []
+
+
+def _is_server(words: list[str]) -> bool:
+    """Say whether a command line is that of a postmaster, which may be anybody's."""
+    return bool(words) and Path(words[0]).name in {"postgres", "postmaster"}

@@ -1,0 +1,118 @@
+"""Many connections racing for the same jobs."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from random import Random
+
+import pytest
+
+from app.domain.job import Completion, Failure, JsonText
+from app.domain.states import Status
+from app.infra.database import Database
+from app.infra.settings import Settings
+from app.operations import claim, maintain, settle, submit
+from app.queries import jobs
+from tests.support.jobs import new
+
+RACERS = 16
+
+
+@pytest.fixture
+def crowd(own_url: str) -> Iterator[Database]:
+    """A database of its own with a connection for each racer."""
+    opened = Database(Settings(database_url=own_url), url=own_url, size=RACERS, name="race")
+    yield opened
+    opened.close()
+
+
+def race(racer: Callable[[int], object]) -> list[object]:
+    """Have all racers begin at once; return what they return, and raise what they raise."""
+    line = threading.Barrier(RACERS)
+
+    def run(nth: int) -> object:
+        line.wait()
+        return racer(nth)
+
+    with ThreadPoolExecutor(RACERS) as pool:
+        return list(pool.map(run, range(RACERS)))
+
+
+def test_each_job_is_claimed_once_however_many_race_for_it(crowd: Database) -> None:
+    submit.submit_many(crowd, queue="q", new=[new() for _ in range(2_000)])
+    won: Counter[int] = Counter()
+    lock = threading.Lock()
+
+    def racer(nth: int) -> None:
+        while True:
+            found = claim.claim(crowd, queue="q", limit=nth % 7 + 1, lease_ms=60_000, worker=str(nth)).leases
+            if not found:
+                return
+            settled = settle.complete(
+                crowd, queue="q", completions=[Completion(lease=lease.key, result=JsonText("1")) for lease in found]
+            )
+            with lock:
+                won.update(settled)
+
+    race(racer)
+
+    assert len(won) == 2_000
+    assert set(won.values()) == {1}
+
+
+def test_a_racing_claim_never_comes_back_empty_while_there_is_enough_for_all(crowd: Database) -> None:
+    submit.submit_many(crowd, queue="q", new=[new() for _ in range(RACERS * 10)])
+
+    found = race(lambda nth: len(claim.claim(crowd, queue="q", limit=5, lease_ms=60_000, worker=str(nth)).leases))
+
+    assert found == [5] * RACERS
+
+
+def test_one_custom_id_added_by_many_at_once_is_one_job(crowd: Database) -> None:
+    answers = race(lambda nth: submit.submit_many(crowd, queue="q", new=[new(str(nth), custom_id="same")])[0])
+
+    assert Counter(answer.outcome for answer in answers) == {"created": 1, "duplicate": RACERS - 1}  # type: ignore[attr-defined]
+    assert len({answer.job.number for answer in answers}) == 1  # type: ignore[attr-defined]
+
+
+def test_arrays_with_the_same_ids_in_opposite_orders_do_not_deadlock(crowd: Database) -> None:
+    ids = [f"id-{number}" for number in range(200)]
+
+    def racer(nth: int) -> None:
+        order = ids if nth % 2 else ids[::-1]
+        submit.submit_many(crowd, queue="q", new=[new(custom_id=custom_id) for custom_id in order])
+
+    for _ in range(5):
+        race(racer)
+
+    assert jobs.page(crowd, queue="q", statuses=[Status.WAITING], start=0, length=0).counts == {Status.WAITING: 200}
+
+
+def test_of_all_who_settle_one_attempt_exactly_one_does(crowd: Database) -> None:
+    submit.submit_many(crowd, queue="q", new=[new(attempts=5) for _ in range(50)])
+    taken = claim.claim(crowd, queue="q", limit=50, lease_ms=60_000, worker="w").leases
+    keys = [lease.key for lease in taken]
+
+    def racer(nth: int) -> set[int]:
+        mixed = Random(nth).sample(keys, len(keys))
+        if nth % 3 == 0:
+            done = [Completion(lease=key, result=JsonText("1")) for key in mixed]
+            return settle.complete(crowd, queue="q", completions=done)
+        if nth % 3 == 1:
+            failures = [Failure(lease=key, reason="r") for key in mixed]
+            return settle.fail(crowd, queue="q", failures=failures, random=Random(nth))
+        return settle.release(crowd, queue="q", held=mixed)
+
+    settled = Counter(number for numbers in race(racer) for number in numbers)  # type: ignore[attr-defined]
+
+    assert settled == {key.number: 1 for key in keys}
+
+
+def test_recovery_by_many_at_once_counts_each_stall_once(crowd: Database) -> None:
+    submit.submit_many(crowd, queue="q", new=[new() for _ in range(500)])
+    taken = claim.claim(crowd, queue="q", limit=500, lease_ms=1, worker="w").leases
+
+    counts = race(lambda _nth: maintain.recover_stalled(crowd, max_stalled_count=5).get("q", 0))
+
+    assert sum(counts) == len(taken) == 500  # type: ignore[arg-type]
