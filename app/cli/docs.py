@@ -41,8 +41,10 @@ def _settings() -> str:
         "Programs that talk to the service may have `ROWLINE_URL` and `ROWLINE_TOKEN` in theirs.",
         *("", "| variable | default | what it sets |", "| --- | --- | --- |"),
     ]
-    for field in dataclasses.fields(Settings):
-        lines.append(f"| `{field.metadata['name']}` | {_default(field)} | {field.metadata['about']} |")
+    lines += [
+        f"| `{field.metadata['name']}` | {_default(field)} | {field.metadata['about']} |"
+        for field in dataclasses.fields(Settings)
+    ]
     return "\n".join(lines) + "\n"
 
 

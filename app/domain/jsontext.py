@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Iterator
+from typing import Any
 
 from app.domain.job import JsonText
 
@@ -20,6 +22,8 @@ def refuse_constant(word: str) -> object:
 
 
 _decoder = json.JSONDecoder(parse_constant=refuse_constant)
+_member_decoder = json.JSONDecoder(object_pairs_hook=list)
+"""Reads an object as its pairs: of two members with one name a dict keeps the last, but both are stored."""
 
 
 def scan(text: str, start: int) -> tuple[object, int]:
@@ -38,7 +42,7 @@ def scan(text: str, start: int) -> tuple[object, int]:
         raise
     except ValueError:  # Python's own limit on the digits of an int, somewhere above ours
         raise UnstorableJson(f"must not contain an integer of more than {DIGITS_MAX} digits") from None
-    _check(value, text, start, end)
+    _check(text, start, end)
     return value, end
 
 
@@ -50,37 +54,43 @@ def whole(text: str) -> JsonText:
     return JsonText(text)
 
 
-def _check(value: object, text: str, start: int, end: int) -> None:
+def _check(text: str, start: int, end: int) -> None:
     """Look closer only where cheap signs in the text call for it."""
-    if text.count("[", start, end) + text.count("{", start, end) > DEPTH_MAX:
-        _check_depth(value)
-    if text.find("\\u", start, end) >= 0 or _MANY_DIGITS.search(text, start, end):
-        _check_leaves(value)
+    is_deep = text.count("[", start, end) + text.count("{", start, end) > DEPTH_MAX
+    is_odd = text.find("\\u", start, end) >= 0 or _MANY_DIGITS.search(text, start, end) is not None
+    if not is_deep and not is_odd:
+        return
+    value, _end = _member_decoder.raw_decode(text, start)
+    _check_depth(value)
+    _check_leaves(value)
 
 
 def _check_depth(value: object) -> None:
     level = [value]
     depth = 0
-    while level := [item for item in level if isinstance(item, list | dict)]:
+    while level := [item for item in level if isinstance(item, list)]:
         depth += 1
         if depth > DEPTH_MAX:
             raise UnstorableJson(f"must not be nested deeper than {DEPTH_MAX}")
-        level = [child for item in level for child in (item.values() if isinstance(item, dict) else item)]
+        level = [child for item in level for child in _children(item)]
 
 
 def _check_leaves(value: object) -> None:
     todo = [value]
     while todo:
         match todo.pop():
-            case dict() as members:
-                todo.extend(members.keys())
-                todo.extend(members.values())
-            case list() as elements:
-                todo.extend(elements)
+            case list() as container:
+                todo.extend(_children(container))
             case str() as text:
                 _check_string(text)
             case int() as number if abs(number) >= 10**DIGITS_MAX:
                 raise UnstorableJson(f"must not contain an integer of more than {DIGITS_MAX} digits")
+
+
+def _children(container: list[Any]) -> Iterator[object]:
+    """Give the elements of an array, or the names and values of an object's pairs."""
+    for child in container:
+        yield from child if isinstance(child, tuple) else (child,)
 
 
 def _check_string(text: str) -> None:

@@ -174,7 +174,9 @@ class Supervisor:
         self._mouth = mouth
         os.set_blocking(self._ears, False)
         os.set_blocking(mouth, False)
-        numbers = [n for n in (*STOP_SIGNALS, signal.SIGCHLD) if signal.getsignal(n) is not signal.SIG_IGN]
+        # A SIGHUP that nohup had ignored stays so. A shell's background job has SIGINT ignored, and takes it all the same.
+        kept_ignored = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
+        numbers = {*STOP_SIGNALS, signal.SIGCHLD} - kept_ignored
         self._kept = {number: signal.signal(number, _heard) for number in numbers}
         signal.set_wakeup_fd(mouth, warn_on_full_buffer=False)
         return self

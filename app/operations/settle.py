@@ -34,7 +34,10 @@ def fail(db: Database, *, queue: str, failures: Sequence[Failure], random: Rando
                 else:
                     again.append(leases.Retry(failure=failure, delay_ms=delay_ms))
         failed = leases.fail(conn, queue=queue, failures=final) if final else set()
-        return failed | (leases.retry_later(conn, queue=queue, retries=again) if again else set())
+        retried = leases.retry_later(conn, queue=queue, retries=again) if again else set()
+    if retried:
+        db.announce(queue)
+    return failed | retried
 
 
 @operation
@@ -48,7 +51,9 @@ def extend(db: Database, *, queue: str, held: Sequence[LeaseKey], lease_ms: int)
 def release(db: Database, *, queue: str, held: Sequence[LeaseKey]) -> set[int]:
     """Hand jobs back unharmed: no attempt and no stall is counted, and each keeps its place in line."""
     with db.begin() as conn:
-        return leases.release(conn, queue=queue, leases=held)
+        released = leases.release(conn, queue=queue, leases=held)
+    db.announce(queue)
+    return released
 
 
 @operation
@@ -57,4 +62,5 @@ def give_up(db: Database, *, queue: str, held: Sequence[LeaseKey], max_stalled_c
     with db.begin() as conn:
         forfeited = leases.forfeit(conn, queue=queue, leases=held)
         leases.recover_stalled(conn, queue=queue, limit=len(held), max_stalled_count=max_stalled_count)
-        return forfeited
+    db.announce(queue)
+    return forfeited

@@ -12,6 +12,7 @@ from app.domain.errors import Fault, TooLarge, UnparsableBody, UnsupportedBody
 from app.domain.job import JsonText
 from app.domain.jsontext import UnstorableJson
 
+KEY_SHOWN = 100  # characters of a member's name that an answer repeats
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 
@@ -68,6 +69,11 @@ def read_objects(text: str, *, name: str, limit: int) -> list[dict[str, Member]]
         position = _skip(text, _expect(text, position, ",", "body"))
 
 
+def member_path(path: str, key: str) -> str:
+    """Name a member of the object at `path`; a long name is cut, as whoever sent it knows it."""
+    return f"{path}.{key}" if len(key) <= KEY_SHOWN else f"{path}.{key[:KEY_SHOWN]}…"
+
+
 def _object(text: str, position: int, path: str) -> tuple[dict[str, Member], int]:
     if text[position : position + 1] != "{":
         raise UnparsableBody(Fault(path, "must be an object"))
@@ -79,9 +85,9 @@ def _object(text: str, position: int, path: str) -> tuple[dict[str, Member], int
         _expect(text, position, '"', path)
         key, position = _scan(text, position, path)
         if key in members:
-            raise UnparsableBody(Fault(f"{path}.{key}", "is there twice"))
+            raise UnparsableBody(Fault(member_path(path, key), "is there twice"))
         start = _skip(text, _expect(text, _skip(text, position), ":", path))
-        value, position = _scan(text, start, f"{path}.{key}")
+        value, position = _scan(text, start, member_path(path, key))
         members[key] = Member(value, JsonText(text[start:position]))
         position = _skip(text, position)
         if text[position : position + 1] == "}":
@@ -96,7 +102,7 @@ def refuse_twins(member: Member, path: str) -> None:
         members: dict[str, Any] = {}
         for key, value in found:
             if key in members:
-                raise UnparsableBody(Fault(f"{path}.{key}", "is there twice"))
+                raise UnparsableBody(Fault(member_path(path, key), "is there twice"))
             members[key] = value
         return members
 

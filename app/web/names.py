@@ -1,5 +1,6 @@
 """Names in paths. Routing and reading work on the raw path, so that no two spellings of a name can meet or part."""
 
+import re
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -7,6 +8,9 @@ from werkzeug.routing import BaseConverter
 
 from app.domain import ids
 from app.domain.errors import Fault, InvalidRequest
+
+_ORIGIN = re.compile(r"\A[A-Za-z]+://[^/?]*")
+"""What stands before the path where a client asks as if we were a proxy, which HTTP/1.1 lets it."""
 
 
 class RawPath:
@@ -19,7 +23,7 @@ class RawPath:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         """Put the undecoded path where Flask looks for a decoded one."""
         if raw := environ.get("RAW_URI"):
-            environ["PATH_INFO"] = raw.split("?", 1)[0] if raw.startswith("/") else raw
+            environ["PATH_INFO"] = _ORIGIN.sub("", raw).split("?", 1)[0]
         return self._application(environ, start_response)
 
 
@@ -42,7 +46,7 @@ def job_id(segment: str) -> str:
 
 def _decoded(segment: str, *, what: str, max_length: int) -> str:
     try:
-        name = unquote_to_bytes(segment.encode("latin-1")).decode()
+        name = unquote_to_bytes(segment.encode("ascii")).decode()
     except UnicodeError:
         raise InvalidRequest(Fault(what, "must be percent-encoded UTF-8")) from None
     if fault := ids.name_fault(name, max_length=max_length):

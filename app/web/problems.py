@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from app.domain import errors
@@ -35,6 +35,7 @@ HTTP_CODES = (
 )
 """The codes that no error of ours carries, for the docs."""
 DETAILS_MAX = 100
+ASKED_SHOWN = 200  # characters of a request line that an answer repeats
 RETRY_AFTER_S = 1
 
 _schema = ProblemSchema()
@@ -101,8 +102,12 @@ def _http_trouble(error: HTTPException) -> Response:
     headers = {}
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    asked = f"{request.method} {request.environ.get('RAW_URI', request.path).split('?', 1)[0]}"
     return Problem(
-        status=error.code or 500, code=name.replace(" ", "_"), error=name.capitalize(), headers=headers
+        status=error.code or 500,
+        code=name.replace(" ", "_"),
+        error=f"{name.capitalize()}: {asked[:ASKED_SHOWN]}",
+        headers=headers,
     ).answer()
 
 

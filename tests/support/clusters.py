@@ -36,6 +36,10 @@ def until(condition: Callable[[], object], *, within_s: float = 5.0) -> None:
 
 def is_alive(pid: int) -> bool:
     """Say whether a process runs; one that is dead and not yet buried does not."""
+    if Path("/proc/self").exists():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return False
     shown = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], check=False, capture_output=True, text=True)
     return bool(shown.stdout.strip()) and not shown.stdout.startswith("Z")
 
@@ -191,5 +195,4 @@ class Program:
 
 
 def _control_terminal() -> None:
-
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)

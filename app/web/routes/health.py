@@ -2,6 +2,7 @@
 
 from flask import Blueprint, Response
 
+from app.infra import log
 from app.infra.database import Database
 from app.queries import health
 from app.web import answers
@@ -21,10 +22,9 @@ def blueprint(db: Database) -> Blueprint:
         """Say whether the database is reachable, migrated and durable; 503 with the faults if not."""
         faults = health.faults(db)
         if faults:
+            problem = {"error": faults[0], "code": "not_ready", "requestId": log.request_id.get()}
             return answers.json(
-                {"status": "not ready", "error": faults[0], "code": "not_ready", "faults": faults},
-                status=503,
-                headers={"Retry-After": "1"},
+                problem | {"status": "not ready", "faults": faults}, status=503, headers={"Retry-After": "1"}
             )
         return answers.json({"status": "ready"})
 

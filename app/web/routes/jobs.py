@@ -29,7 +29,7 @@ def blueprint(settings: Settings, db: Database) -> Blueprint:
     @routes.get("/queues/<segment:queue>/jobs")
     def list_page(queue: str) -> Response:
         """Get a page of a queue's jobs, with counts."""
-        asked = page.load(request.args)
+        asked = page.load(request)
         found = jobs.page(
             db,
             queue=names.queue_name(queue),

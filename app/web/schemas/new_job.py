@@ -132,8 +132,10 @@ def faults(messages: Any, path: str) -> Iterator[Fault]:
         yield from (Fault(path, message) for message in messages)
         return
     for key, below in messages.items():
-        step = f"[{key}]" if isinstance(key, int) else f".{key}"
-        yield from faults(below, path if key == "_schema" else path + step)
+        if key == "_schema":
+            yield from faults(below, path)
+        else:
+            yield from faults(below, f"{path}[{key}]" if isinstance(key, int) else body.member_path(path, key))
 
 
 def _new_job(values: dict[str, Any], members: dict[str, Member]) -> NewJob:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from flask import Request
 from marshmallow import Schema, ValidationError, fields, validate
 from werkzeug.datastructures import MultiDict
 
@@ -48,8 +49,9 @@ class PageQuerySchema(Schema):
 _schema = PageQuerySchema(unknown="exclude")
 
 
-def load(parameters: MultiDict[str, str]) -> PageQuery:
+def load(request: Request) -> PageQuery:
     """Read the query. Raises InvalidRequest with every fault."""
+    parameters = _parameters(request)
     twice = [name for name in _schema.fields if len(parameters.getlist(name)) > 1]
     if twice:
         raise InvalidRequest(*(Fault(name, "must not be given twice") for name in twice))
@@ -65,3 +67,10 @@ def load(parameters: MultiDict[str, str]) -> PageQuery:
         length=loaded["length"],
         newest_first=loaded["order"] == "desc",
     )
+
+
+def _parameters(request: Request) -> MultiDict[str, str]:
+    try:
+        return request.args
+    except UnicodeDecodeError:  # bytes that are not percent-encoded at all
+        raise InvalidRequest(Fault("query", "must be percent-encoded UTF-8")) from None

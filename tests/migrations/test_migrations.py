@@ -1,0 +1,47 @@
+"""Migrations go up, down and up again, and many who start at once migrate once."""
+
+import contextlib
+
+import psycopg
+
+from app.infra import database, schema
+from app.infra.database import Database
+from app.infra.settings import Settings
+from app.queries import health
+from app.store import tables
+from tests.support import databases
+from tests.support.clusters import PYTHON, Program
+
+
+def test_the_code_names_the_newest_revision() -> None:
+    assert schema.head() == tables.HEAD
+
+
+def test_up_down_and_up_again_leaves_a_schema_at_head(server_url: str) -> None:
+    with databases.fresh(server_url) as url:
+        schema.upgrade(url)
+        schema.downgrade(url, revision="base")
+        with psycopg.connect(database.libpq_url(url)) as connection:
+            left = connection.execute("select tablename from pg_tables where schemaname = 'rowline'").fetchall()
+        schema.upgrade(url)
+        schema.upgrade(url)
+        db = Database(Settings(), url=url, size=1, name="test")
+        assert health.faults(db) == []
+        db.close()
+    assert left == [("alembic_version",)]
+
+
+def test_five_who_start_at_once_migrate_once(server_url: str) -> None:
+    with databases.fresh(server_url) as url, contextlib.ExitStack() as stack:
+        argv = [*PYTHON, "-m", "app", "db", "upgrade"]
+        starters = [stack.enter_context(Program(argv, env={"DATABASE_URL": url})) for _ in range(5)]
+        assert [starter.end(within_s=30) for starter in starters] == [0] * 5
+        with psycopg.connect(database.libpq_url(url)) as connection:
+            assert connection.execute("select version_num from rowline.alembic_version").fetchall() == [(tables.HEAD,)]
+
+
+def test_a_schema_behind_the_code_is_not_ready_and_says_what_to_do(server_url: str) -> None:
+    with databases.fresh(server_url) as url:
+        db = Database(Settings(), url=url, size=1, name="test")
+        assert "run `rowline db upgrade`" in health.faults(db)[0]
+        db.close()

@@ -1,0 +1,45 @@
+"""A real worker: `rowline work`, as a process, with handlers that a test writes."""
+
+import textwrap
+from pathlib import Path
+
+from app.domain.job import Job, NewJob
+from app.domain.states import FINAL, Status
+from app.infra.database import Database
+from app.operations import submit
+from app.queries import jobs
+from tests.support.clusters import PYTHON, Program, until
+from tests.support.jobs import QUEUE
+
+
+class WorkerProgram(Program):
+    """A worker on the queue of the tests."""
+
+    def __init__(self, url: str, handlers: Path, **settings: int | str) -> None:
+        """Start it, with these settings by their environment names in lower case without `rowline_`."""
+        env = {f"ROWLINE_{name.upper()}": str(value) for name, value in settings.items()}
+        argv = [*PYTHON, "-m", "app", "work", "--queue", QUEUE, "--handlers", handlers]
+        super().__init__(argv, env={"DATABASE_URL": url, "ROWLINE_WORKER_PROCESSES": "1"} | env)
+
+
+def written(folder: Path, text: str) -> Path:
+    """Write a handlers file."""
+    file = folder / "handlers.py"
+    file.write_text("import os, signal, time\nimport rowline\n\n" + textwrap.dedent(text))
+    return file
+
+
+def add(db: Database, *new: NewJob) -> list[str]:
+    """Add jobs; return their ids."""
+    return [submitted.job.id for submitted in submit.submit_many(db, queue=QUEUE, new=new)]
+
+
+def find(db: Database, job_id: str) -> Job:
+    return jobs.find(db, queue=QUEUE, job_id=job_id)
+
+
+def in_status(db: Database, job_id: str, *statuses: Status, within_s: float = 15.0) -> Job:
+    """Wait until the job is in one of `statuses`, completed or failed if none is named; return it."""
+    wanted = statuses or tuple(FINAL)
+    until(lambda: find(db, job_id).status in wanted, within_s=within_s)
+    return find(db, job_id)
