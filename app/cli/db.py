@@ -38,6 +38,12 @@ def check() -> None:
 
 
 @db.command()
+def url() -> None:
+    """Print the URL of the database, for other programs: it is a secret if it holds a password."""
+    print(_url())
+
+
+@db.command()
 @click.argument("name")
 def explain(name: str) -> None:
     """Print the plan of the statement NAME, such as leases/claim."""

@@ -1,0 +1,119 @@
+"""Transactions, and what becomes of them when the server, the pool or time fails us."""
+
+import threading
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from app.infra import database, notify
+from app.infra.database import Database, DatabaseError, OutcomeUnknown
+from app.infra.settings import Settings
+from tests.support import databases
+from tests.support.clusters import free_port, until
+
+
+@pytest.fixture
+def single(own_url: str) -> Iterator[Database]:
+    """A pool of one connection, with short limits, on a database with an empty table `t`."""
+    databases.run(own_url, "create table t (n integer)")
+    opened = Database(Settings(statement_ms=300, pool_wait_ms=100), url=own_url, size=1, name="single")
+    yield opened
+    opened.close()
+
+
+def rows(db: Database) -> int:
+    with db.read() as conn:
+        return int(conn.exec_driver_sql("select count(*) from t").scalar_one())
+
+
+def kill_backends(url: str) -> None:
+    databases.run(url, "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'single'")
+
+
+def test_a_transaction_is_all_or_nothing(single: Database) -> None:
+    with single.begin() as conn:
+        conn.exec_driver_sql("insert into t values (1)")
+    with pytest.raises(ZeroDivisionError), single.begin() as conn:
+        conn.exec_driver_sql("insert into t values (2)")
+        raise ZeroDivisionError
+    assert rows(single) == 1
+
+
+def test_a_read_cannot_write(single: Database) -> None:
+    with pytest.raises(Exception, match="read-only transaction"), single.read() as conn:
+        conn.exec_driver_sql("insert into t values (1)")
+    assert rows(single) == 0
+
+
+def test_a_commit_without_an_answer_is_unknown_and_the_pool_goes_on(single: Database, own_url: str) -> None:
+    with pytest.raises(OutcomeUnknown), single.begin() as conn:
+        conn.exec_driver_sql("insert into t values (1)")
+        kill_backends(own_url)
+    assert rows(single) == 0
+
+
+def test_a_statement_without_an_answer_stored_nothing(single: Database, own_url: str) -> None:
+    with pytest.raises(DatabaseError) as caught, single.begin() as conn:
+        kill_backends(own_url)
+        conn.exec_driver_sql("insert into t values (1)")
+    assert not isinstance(caught.value, OutcomeUnknown)
+    assert rows(single) == 0
+
+
+def test_a_connection_that_died_in_the_pool_is_replaced_unseen(single: Database, own_url: str) -> None:
+    assert rows(single) == 0
+    kill_backends(own_url)
+    assert rows(single) == 0
+
+
+def test_a_slow_statement_is_given_up(single: Database) -> None:
+    with pytest.raises(DatabaseError, match="statement timeout"), single.begin() as conn:
+        conn.exec_driver_sql("select pg_sleep(5)")
+
+
+def test_a_wait_for_a_connection_ends(single: Database) -> None:
+    with single.read(), pytest.raises(DatabaseError, match="all database connections are in use"), single.read():
+        pass
+
+
+def test_a_server_that_is_not_there_is_told_in_one_line() -> None:
+    db = Database(Settings(), url=f"postgresql://127.0.0.1:{free_port()}/none", size=1, name="single")
+    with pytest.raises(DatabaseError, match=r"^the database is not available: .*Connection refused$"), db.read():
+        pass
+
+
+def test_json_comes_back_as_its_text(single: Database) -> None:
+    with single.read() as conn:
+        text = conn.exec_driver_sql("""select '{"b": 1e400,"a":[1.0]}'::json""").scalar_one()
+    assert text == '{"b": 1e400,"a":[1.0]}'
+
+
+def test_an_announcement_wakes_who_listens_and_nobody_else(single: Database) -> None:
+    heard = {"a": threading.Semaphore(0), "b": threading.Semaphore(0)}
+    for topic, bell in heard.items():
+        single.listen(topic, bell.release)
+        assert bell.acquire(timeout=5), "the first call, for what was missed"
+    single.announce("a")
+    assert heard["a"].acquire(timeout=5)
+    assert not heard["b"].acquire(blocking=False)
+
+
+def test_a_listener_whose_connection_dies_listens_again_and_looks(single: Database, own_url: str) -> None:
+    heard = threading.Semaphore(0)
+    single.listen("a", heard.release)
+    assert heard.acquire(timeout=5)
+    kill_backends(own_url)
+    assert heard.acquire(timeout=5)
+    single.announce("a")
+    assert heard.acquire(timeout=5)
+
+
+def test_many_announcements_are_few_notifications(single: Database, own_url: str) -> None:
+    with psycopg.connect(database.libpq_url(own_url), autocommit=True) as connection:
+        connection.execute(f"listen {notify.channel('a')}")
+        for _ in range(1000):
+            single.announce("a")
+        until(lambda: list(connection.notifies(timeout=0.01, stop_after=1)), within_s=5)
+        more = list(connection.notifies(timeout=0.5))
+    assert len(more) < 10

