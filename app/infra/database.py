@@ -39,6 +39,7 @@ class Database:
         self._url = libpq_url(url)
         self._arguments = connect_arguments(settings, name=name)
         self._notifier = Notifier(self._url, self._arguments)
+        self._listeners: list[Listener] = []
         self._engine = sqlalchemy.create_engine(
             sqlalchemy_url(url),
             pool_size=size,
@@ -76,10 +77,14 @@ class Database:
 
     def listen(self, topic: str, on_wake: Callable[[], None]) -> None:
         """Have a thread call `on_wake` when `topic` is announced, and whenever an announcement may have been lost."""
-        Listener(self._url, self._arguments, topic=topic, on_wake=on_wake).start()
+        listener = Listener(self._url, self._arguments, topic=topic, on_wake=on_wake)
+        self._listeners.append(listener)
+        listener.start()
 
     def close(self) -> None:
-        """Close the connections that nobody uses."""
+        """Close the connections that nobody uses, and listen no more."""
+        for listener in self._listeners:
+            listener.stop()
         self._engine.dispose()
 
 

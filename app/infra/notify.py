@@ -78,23 +78,28 @@ class Listener(threading.Thread):
     """Calls `on_wake` at each wake-up of `topic`, and whenever one may have been missed."""
 
     def __init__(self, url: str, arguments: Mapping[str, Any], *, topic: str, on_wake: Callable[[], None]) -> None:
-        """Prepare the thread; `start()` it. It ends with the process."""
+        """Prepare the thread; `start()` it. It ends with the process, or some seconds after `stop()`."""
         super().__init__(name="listener", daemon=True)
+        self._stopped = threading.Event()
         self._url, self._arguments, self._channel, self._on_wake = url, arguments, channel(topic), on_wake
 
+    def stop(self) -> None:
+        """Let the thread end when it next looks up."""
+        self._stopped.set()
+
     def run(self) -> None:
-        """Listen for ever, over one connection after the other."""
-        while True:
+        """Listen until stopped, over one connection after the other."""
+        while not self._stopped.is_set():
             try:
                 self._listen()
             except psycopg.Error as error:
-                _log.warning("listen_failed", extra={"cause": str(error).strip()})
-                time.sleep(RETRY_S)
+                if not self._stopped.wait(RETRY_S):
+                    _log.warning("listen_failed", extra={"cause": str(error).strip()})
 
     def _listen(self) -> None:
         with psycopg.connect(self._url, autocommit=True, **self._arguments) as connection:
             connection.execute(f"listen {self._channel}")
-            while True:
+            while not self._stopped.is_set():
                 self._on_wake()  # after LISTEN too: what was added before it rang nobody
                 if not list(connection.notifies(timeout=BEAT_S, stop_after=1)):
                     connection.execute("select 1")

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, multiple, rule, run_state_machine_as_test
 
@@ -13,6 +13,9 @@ from app.store import jobs, leases
 from tests.support.jobs import QUEUE, claim, make_due, new, row
 
 SOON_MS, NEVER_MS = 2, 3_600_000
+SETTINGS = settings(
+    max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 MICROSECOND = timedelta(microseconds=1)
 
 asked = st.builds(
@@ -49,7 +52,9 @@ class Machine(RuleBasedStateMachine):
         priority = row(self.conn, number).priority
         self.line[number] = InLine(priority=priority, lifo=lifo, joined_us=joined_us)
 
-    def now_us(self) -> int:
+    def settled_us(self) -> int:
+        """Wait until whatever is due soon is due, so that no due time lies between here and the next statement."""
+        self.conn.exec_driver_sql(f"select pg_sleep({SOON_MS * 3 / 1000})")
         now: datetime = self.conn.exec_driver_sql("select clock_timestamp()").scalar_one()
         return microseconds(now)
 
@@ -61,8 +66,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(target=active, limit=st.integers(1, 4))
     def claim(self, limit: int) -> object:
-        self.conn.exec_driver_sql(f"select pg_sleep({SOON_MS * 3 / 1000})")  # what is due soon is due now
-        now_us = self.now_us()
+        now_us = self.settled_us()
         jobs.promote(self.conn, queue=QUEUE, limit=100)
         claimed = claim(self.conn, limit)
         expected = line(place for place in self.line.values() if place.joined_us <= now_us)[:limit]
@@ -81,10 +85,11 @@ class Machine(RuleBasedStateMachine):
     @rule(lease=consumes(active))
     def stall(self, lease: Lease) -> None:
         make_due(self.conn, lease.job.number)
+        now_us = self.settled_us()
         leases.recover_stalled(self.conn, queue=QUEUE, limit=10, max_stalled_count=1000)
-        self.joins(lease.job.number, lifo=True, joined_us=self.now_us())
+        self.joins(lease.job.number, lifo=True, joined_us=now_us)
 
 
 def test_jobs_come_in_the_order_of_the_oracle_whatever_happened_to_them(db: Database) -> None:
     Machine.db = db
-    run_state_machine_as_test(Machine, settings=settings(max_examples=60, stateful_step_count=25, deadline=None))
+    run_state_machine_as_test(Machine, settings=SETTINGS)
