@@ -77,7 +77,8 @@ jobs = Table(
     Column("opts", JSON, nullable=False),
     Column("progress", JSON, nullable=False, server_default=text("'0'")),
     Column("result", JSON),
-    PrimaryKeyConstraint("queue", "number", name="jobs_pkey"),
+    # The number first: a statement that names numbers and a queue can then use it in one way only.
+    PrimaryKeyConstraint("number", "queue", name="jobs_pkey"),
     CheckConstraint(f"char_length(queue) between 1 and {QUEUE_NAME_MAX}", name="jobs_queue"),
     CheckConstraint(f"char_length(name) between 1 and {JOB_NAME_MAX}", name="jobs_name"),
     CheckConstraint(

@@ -42,7 +42,7 @@ create table rowline.jobs (
     opts json not null,
     progress json not null default '0',
     result json,
-    constraint jobs_pkey primary key (queue, number),
+    constraint jobs_pkey primary key (number, queue),
     constraint jobs_queue check (char_length(queue) between 1 and 100),
     constraint jobs_name check (char_length(name) between 1 and 255),
     constraint jobs_custom_id_form check (char_length(custom_id) between 1 and 255 and custom_id !~ '^[0-9]+$'),

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from app.domain.states import Status
 from app.infra.database import Connection, Database
 from app.infra.settings import Settings
-from app.queries import plans
+from app.queries import jobs, plans
 from app.store.statements import Statement
 from tests.support import databases
 
@@ -126,3 +127,25 @@ def test_looking_for_due_jobs_reads_next_to_nothing_when_none_is(filled: Databas
             assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] <= 12, json.dumps(plan, indent=1)
         conn.rollback()
         conn.begin()
+
+
+def fetched(conn: Connection) -> int:
+    """The rows of jobs that this transaction has read so far, by any way."""
+    counters = "pg_stat_get_xact_tuples_returned(c.oid) + pg_stat_get_xact_tuples_fetched(c.oid)"
+    return int(
+        conn.exec_driver_sql(
+            f"select sum({counters}) from pg_class as c left join pg_index as i on i.indexrelid = c.oid "
+            "where c.oid = 'rowline.jobs'::regclass or i.indrelid = 'rowline.jobs'::regclass"
+        ).scalar_one()
+    )
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+@pytest.mark.parametrize("statuses", [list(Status), [Status.ACTIVE], [Status.COMPLETED, Status.FAILED]])
+def test_a_page_reads_about_as_many_rows_as_it_shows(
+    filled: Database, statuses: list[Status], *, newest_first: bool
+) -> None:
+    with filled.read() as conn:
+        before = fetched(conn)
+        found = jobs._jobs(conn, "q", statuses, 20, 10, newest_first=newest_first)  # noqa: SLF001 - without the counts
+        assert len(found) <= fetched(conn) - before <= len(statuses) * 30 * 2 + 10 * 3

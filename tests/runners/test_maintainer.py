@@ -1,0 +1,35 @@
+"""What time brings is noticed by an API process alone, without any worker."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from app.domain.states import Status
+from app.infra.database import Database
+from app.operations import claim
+from tests.support.clusters import PYTHON, Program, free_port
+from tests.support.jobs import QUEUE, new
+from tests.support.workers import add, in_status
+
+
+@pytest.fixture
+def api(db: Database, shared_url: str) -> Iterator[Program]:
+    env = {"DATABASE_URL": shared_url, "AUTH_TOKENS": "t", "PORT": str(free_port()), "ROWLINE_RECOVER_MS": "200"}
+    with Program([*PYTHON, "-m", "app", "serve"], env=env) as program:
+        program.expect("Booting worker")
+        yield program
+
+
+def test_a_due_job_shows_as_ready_though_no_worker_lives(db: Database, api: Program) -> None:
+    plain, prioritized = add(db, new(delay_ms=300), new(delay_ms=300, priority=4))
+
+    in_status(db, plain, Status.WAITING, within_s=5)
+    in_status(db, prioritized, Status.PRIORITIZED, within_s=5)
+
+
+def test_a_stalled_job_goes_back_though_no_worker_lives(db: Database, api: Program) -> None:
+    job_id = add(db, new())[0]
+    claim.claim(db, queue=QUEUE, limit=1, lease_ms=100, worker="gone")
+
+    assert in_status(db, job_id, Status.WAITING, within_s=5).stalled_count == 1
+    api.expect("stalled_recovered")
