@@ -54,18 +54,24 @@ def own_url(server_url: str, template: str) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def settings(shared_url: str) -> Settings:
     return Settings(database_url=shared_url, tokens=(TOKEN,))
 
 
-@pytest.fixture
-def db(settings: Settings, shared_url: str) -> Iterator[Database]:
-    """The shared database, empty."""
-    databases.run(shared_url, "truncate rowline.jobs")
+@pytest.fixture(scope="session")
+def shared_db(settings: Settings, shared_url: str) -> Iterator[Database]:
+    """One pool for all tests: each would leave the connection behind that it sends wake-ups over."""
     opened = Database(settings, url=shared_url, size=8, name="rowline-test")
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def db(shared_db: Database, shared_url: str) -> Database:
+    """The shared database, empty."""
+    databases.run(shared_url, "truncate rowline.jobs")
+    return shared_db
 
 
 @pytest.fixture

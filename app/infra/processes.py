@@ -174,7 +174,7 @@ class Supervisor:
         self._mouth = mouth
         os.set_blocking(self._ears, False)
         os.set_blocking(mouth, False)
-        # A SIGHUP that nohup had ignored stays so. A shell's background job has SIGINT ignored, and takes it all the same.
+        # A SIGHUP that nohup had ignored stays so; a background job of a shell has SIGINT ignored, and takes it.
         kept_ignored = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
         numbers = {*STOP_SIGNALS, signal.SIGCHLD} - kept_ignored
         self._kept = {number: signal.signal(number, _heard) for number in numbers}

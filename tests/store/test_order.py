@@ -4,9 +4,17 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, multiple, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    Bundle,
+    MultipleResults,
+    RuleBasedStateMachine,
+    consumes,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 
-from app.domain.job import Failure, Lease
+from app.domain.job import Failure, Lease, NewJob
 from app.domain.order import InLine, line
 from app.infra.database import Database
 from app.store import jobs, leases
@@ -59,13 +67,13 @@ class Machine(RuleBasedStateMachine):
         return microseconds(now)
 
     @rule(batch=st.lists(asked, min_size=1, max_size=5))
-    def add(self, batch: list[jobs.NewJob]) -> None:
+    def add(self, batch: list[NewJob]) -> None:
         for nth, job in enumerate(jobs.insert(self.conn, queue=QUEUE, new=batch)):
             assert job
             self.joins(job.number, lifo=job.lifo, joined_us=microseconds(job.run_at) + nth)
 
     @rule(target=active, limit=st.integers(1, 4))
-    def claim(self, limit: int) -> object:
+    def claim(self, limit: int) -> MultipleResults[Lease]:
         now_us = self.settled_us()
         jobs.promote(self.conn, queue=QUEUE, limit=100)
         claimed = claim(self.conn, limit)

@@ -18,7 +18,7 @@ class WorkerProgram(Program):
     def __init__(self, url: str, handlers: Path, **settings: int | str) -> None:
         """Start it, with these settings by their environment names in lower case without `rowline_`."""
         env = {f"ROWLINE_{name.upper()}": str(value) for name, value in settings.items()}
-        argv = [*PYTHON, "-m", "app", "work", "--queue", QUEUE, "--handlers", handlers]
+        argv: list[str | Path] = [*PYTHON, "-m", "app", "work", "--queue", QUEUE, "--handlers", handlers]
         super().__init__(argv, env={"DATABASE_URL": url, "ROWLINE_WORKER_PROCESSES": "1"} | env)
 
 

@@ -1,0 +1,65 @@
+"""A worker's side of a job, by the operations that real workers call."""
+
+from random import Random
+from typing import Any
+
+from app.domain.job import Completion, Failure, JsonText, Lease
+from app.infra.database import Database
+from app.operations import claim, maintain, settle
+from tests.support import jobs
+from tests.support.client import Client
+
+WORKER = "worker-1"
+LEASE_MS = 60_000
+
+
+def take(db: Database, *, queue: str = "q", limit: int = 1, lease_ms: int = LEASE_MS) -> list[Lease]:
+    """Claim the next jobs."""
+    return claim.claim(db, queue=queue, limit=limit, lease_ms=lease_ms, worker=WORKER).leases
+
+
+def complete_next(db: Database, *, queue: str = "q", result: str = "null") -> Lease:
+    """Claim the next job and complete it with a result given as JSON text."""
+    [lease] = take(db, queue=queue)
+    done = settle.complete(db, queue=queue, completions=[Completion(lease=lease.key, result=JsonText(result))])
+    assert done == {lease.job.number}
+    return lease
+
+
+def fail_next(db: Database, *, queue: str = "q", reason: str = "broke", **failure: Any) -> Lease:
+    """Claim the next job and fail the attempt."""
+    [lease] = take(db, queue=queue)
+    failures = [Failure(lease=lease.key, reason=reason, **failure)]
+    assert settle.fail(db, queue=queue, failures=failures, random=Random(1)) == {lease.job.number}
+    return lease
+
+
+def stall_next(db: Database, *, queue: str = "q", max_stalled_count: int = 1) -> None:
+    """Claim the next job for no time at all and have it noticed."""
+    take(db, queue=queue, lease_ms=0)
+    assert maintain.recover_stalled(db, max_stalled_count=max_stalled_count) == {queue: 1}
+
+
+def make_due(db: Database, job_id: str) -> None:
+    """Have a delayed job fall due without waiting for it."""
+    with db.begin() as conn:
+        jobs.make_due(conn, int(job_id))
+
+
+def one_in_each_status(client: Client, db: Database) -> dict[str, str]:
+    """Add jobs to queue `q` and work them until each status that an event enters has one; return their ids by it."""
+
+    def add(status: str, **opts: int) -> None:
+        ids[status] = client.add({"name": status, "data": 0, "opts": opts})[0]["id"]
+
+    ids: dict[str, str] = {}
+    add("completed")
+    complete_next(db)
+    add("failed")
+    fail_next(db)
+    add("active")
+    take(db)
+    add("waiting")
+    add("prioritized", priority=5)
+    add("delayed", delay=3_600_000)
+    return ids
