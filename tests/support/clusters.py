@@ -130,7 +130,8 @@ class Program:
         self, argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None, terminal: bool = False
     ) -> None:
         """Start it. `env` is added to ours; `terminal` gives it a controlling terminal of its own."""
-        self._read, write = os.openpty() if terminal else os.pipe()
+        self._read, write = os.openpty() if terminal else _file()
+        self._is_terminal = terminal
         self.process = subprocess.Popen(
             argv,
             env=os.environ | {"PYTHONPATH": ":".join(IMPORTABLE)} | dict(env or {}),
@@ -183,15 +184,32 @@ class Program:
         return self.process.wait(max(0.1, ends_at - time.monotonic()))
 
     def _receive(self, ends_at: float) -> bool:
-        if not select.select([self._read], [], [], max(0.0, ends_at - time.monotonic()))[0]:
-            return False
-        try:
-            received = os.read(self._read, 65536).decode(errors="replace")
-        except OSError:  # a terminal that nobody has open any more
-            return False
+        received = self._from_terminal(ends_at) if self._is_terminal else self._from_file(ends_at)
         self.output += received
         self._begun += received
         return bool(received)
+
+    def _from_terminal(self, ends_at: float) -> str:
+        if not select.select([self._read], [], [], max(0.0, ends_at - time.monotonic()))[0]:
+            return ""
+        try:
+            return os.read(self._read, 65536).decode(errors="replace")
+        except OSError:  # a terminal that nobody has open any more
+            return ""
+
+    def _from_file(self, ends_at: float) -> str:
+        while True:
+            is_over = self.process.poll() is not None or time.monotonic() >= ends_at
+            received = os.read(self._read, 65536).decode(errors="replace")
+            if received or is_over:
+                return received
+            time.sleep(0.01)
+
+
+def _file() -> tuple[int, int]:
+    """Open a nameless file to read and to write: unlike a pipe, it never makes a program wait for its reader."""
+    with tempfile.NamedTemporaryFile() as file:
+        return os.open(file.name, os.O_RDONLY), os.open(file.name, os.O_WRONLY | os.O_APPEND)
 
 
 def _control_terminal() -> None:
