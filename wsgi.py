@@ -3,6 +3,7 @@
 Each gunicorn process imports this after its fork, and so has its own connections and threads.
 """
 
+import logging
 import os
 
 from app.infra import settings
@@ -15,3 +16,4 @@ _db = Database(_settings, url=_settings.require_database_url(), size=_settings.a
 
 application = app.create(_settings, _db)
 maintainer.start(_settings, _db)
+logging.getLogger(__name__).info("api_started", extra={"host": _settings.host, "port": _settings.port})

@@ -61,7 +61,9 @@ def _states() -> str:
         *("", "| event | leaves | enters | statement |", "| --- | --- | --- | --- |"),
     ]
     for event, rule in TRANSITIONS.items():
-        file = next(SQL.glob(f"*/{event}.sql"))
+        file = next(SQL.glob(f"*/{event}.sql"), None)
+        if file is None:
+            raise click.ClickException(f"the event {event!r} has no statement: write app/store/sql/*/{event}.sql")
         lines.append(
             f"| {event} | {_words(rule.leaves)} | {_words(rule.enters)} | `app/store/sql/{file.relative_to(SQL)}` |"
         )

@@ -28,8 +28,8 @@ def main() -> None:
     try:
         rowline(prog_name="rowline")
     except SettingsError as error:
-        print(f"rowline cannot start:\n{error}", file=sys.stderr)
+        print(f"rowline: these settings cannot be used:\n{error}", file=sys.stderr)
         sys.exit(2)
     except (StartError, DatabaseError) as error:
-        print(f"rowline cannot start: {error}", file=sys.stderr)
+        print(f"rowline: {error}", file=sys.stderr)
         sys.exit(1)

@@ -39,6 +39,8 @@ def run() -> None:
     try:
         with terminal.owned(), _held(chosen) as lock, Supervisor(limit_s=limit_s) as supervisor:
             _require_port(chosen)
+            if chosen.database_url:
+                _say("DATABASE_URL is set: using that database, and starting no PostgreSQL of our own")
             url = chosen.database_url or _start_postgres(chosen, lock, supervisor)
             if url and _start_service(chosen, url, supervisor):
                 _greet(chosen, made_up=not given.tokens)

@@ -47,7 +47,7 @@ class Job:
     attempts: int
     backoff: Backoff | None
     attempts_made: int  # attempts that ended, well or badly
-    attempts_started: int  # claims: grows with each lease
+    attempts_started: int  # claims: grows with each lease, also when the job is handed back unharmed
     stalled_count: int  # leases that ran out
     progress: JsonText
     result: JsonText | None  # set by completing

@@ -82,7 +82,8 @@ class Database:
         listener.start()
 
     def close(self) -> None:
-        """Close the connections that nobody uses, and listen no more."""
+        """Close the connections that nobody uses; announce and listen no more."""
+        self._notifier.close()
         for listener in self._listeners:
             listener.stop()
         self._engine.dispose()

@@ -39,8 +39,15 @@ def configure(level: str) -> None:
     logging.captureWarnings(capture=True)
 
 
+def _severity(level: str) -> int:
+    return logging.getLevelNamesMapping()[level]
+
+
 def logging_config(level: str) -> dict[str, Any]:
-    """Return the same in the form of `logging.config`, for gunicorn, which configures its own process."""
+    """Return the same in the form of `logging.config`, for gunicorn, which configures its own process.
+
+    What libraries tell at level info are sentences, not events: they are left out.
+    """
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -48,7 +55,12 @@ def logging_config(level: str) -> dict[str, Any]:
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
         "root": {"level": level.upper(), "handlers": ["stderr"]},
         "loggers": {
-            "gunicorn.error": {"handlers": [], "propagate": True},
+            "gunicorn.error": {
+                "handlers": [],
+                "propagate": True,
+                "level": max(level.upper(), "WARNING", key=_severity),
+            },
+            "alembic": {"level": max(level.upper(), "WARNING", key=_severity)},
             "gunicorn.access": {"handlers": [], "propagate": False},  # the application logs its requests itself
         },
     }

@@ -35,6 +35,7 @@ class Notifier:
         self._arguments = {**arguments, "options": f"{arguments['options']} -c synchronous_commit=off"}
         self._pending: set[str] = set()
         self._changed = threading.Condition()
+        self._closed = False
         self._thread: threading.Thread | None = None
         self._connection: psycopg.Connection[Any] | None = None
 
@@ -47,11 +48,20 @@ class Notifier:
                 self._thread.start()
             self._changed.notify()
 
+    def close(self) -> None:
+        """Send nothing more; the thread closes its connection and ends."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+
     def _run(self) -> None:
         sent_at: dict[str, float] = {}
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._pending)
+                self._changed.wait_for(lambda: self._pending or self._closed)
+                if self._closed:
+                    self._disconnect()
+                    return
                 now = time.monotonic()
                 sent_at = {name: at for name, at in sent_at.items() if now - at < INTERVAL_S}
                 due = [name for name in self._pending if name not in sent_at]
@@ -69,9 +79,12 @@ class Notifier:
             self._connection.execute("select pg_notify(name, '') from unnest(%s::text[]) as name", [channels])
         except psycopg.Error as error:
             _log.warning("notify_failed", extra={"cause": str(error).strip()})
-            if self._connection is not None:
-                self._connection.close()
-            self._connection = None
+            self._disconnect()
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
 
 
 class Listener(threading.Thread):

@@ -26,7 +26,7 @@ def _text(value: str) -> str:
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
     def read(value: str) -> int:
-        if not value.isascii() or not value.isdigit() or not low <= int(value) <= high:
+        if not value.isascii() or not value.isdigit() or len(value) > len(str(high)) or not low <= int(value) <= high:
             raise ValueError(f"must be a whole number from {low} to {high}")
         return int(value)
 
@@ -43,7 +43,10 @@ def _one_of(*words: str) -> Callable[[str], str]:
 
 
 def _database_url(value: str) -> str:
-    parts = urlsplit(value)
+    try:
+        parts = urlsplit(value)
+    except ValueError:  # its message would show the password
+        parts = urlsplit("")
     if parts.scheme not in {"postgresql", "postgres"} or not parts.path.strip("/"):
         raise ValueError("must look like postgresql://user:password@host:5432/database")
     return value
@@ -73,12 +76,12 @@ def _home(value: str) -> Path:
     return Path(value).expanduser().absolute()
 
 
-def _setting(name: str, default: Any, read: Callable[[str], Any], about: str) -> Any:
-    """Declare a setting. A callable default is called each time, and shown in the docs by its docstring."""
-    metadata = {"name": name, "read": read, "about": about}
+def _setting(name: str, default: Any, read: Callable[[str], Any], about: str, *, secret: bool = False) -> Any:
+    """Declare a setting. A callable default is called each time; a secret is never shown."""
+    metadata = {"name": name, "read": read, "about": about, "secret": secret}
     if callable(default):
         return dataclasses.field(default_factory=default, metadata=metadata)
-    return dataclasses.field(default=default, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata, repr=not secret)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,17 +91,15 @@ class Settings:
     host: str = _setting("HOST", "127.0.0.1", _text, "Address that the API listens on.")
     port: int = _setting("PORT", 8080, _whole(1, 65535), "Port that the API listens on.")
     database_url: str | None = _setting(
-        "DATABASE_URL", None, _database_url, "A PostgreSQL 15 to 18 to use instead of the embedded one."
+        "DATABASE_URL", None, _database_url, "A PostgreSQL 15 to 18 to use instead of the embedded one.", secret=True
     )
     home: Path = _setting("ROWLINE_HOME", default_home, _home, "Folder of the embedded PostgreSQL: data, logs, lock.")
-    tokens: tuple[str, ...] = dataclasses.field(
-        default=(),
-        repr=False,
-        metadata={
-            "name": "AUTH_TOKENS",
-            "read": _tokens,
-            "about": "API tokens, comma-separated. None: a random one for this run, on a loopback address only.",
-        },
+    tokens: tuple[str, ...] = _setting(
+        "AUTH_TOKENS",
+        (),
+        _tokens,
+        "API tokens, comma-separated. None: a random one for this run, on a loopback address only.",
+        secret=True,
     )
     queue_prefix: str = _setting("QUEUE_PREFIX", "bull", _prefix, "First part of `queueQualifiedName`.")
     api_processes: int = _setting("ROWLINE_API_PROCESSES", 2, _whole(1, 256), "Processes of gunicorn.")
@@ -187,7 +188,7 @@ def from_env(environ: Mapping[str, str]) -> Settings:
         try:
             values[field.name] = field.metadata["read"](text)
         except ValueError as error:
-            shown = "its value" if name in {"AUTH_TOKENS", "DATABASE_URL"} else repr(text[:80])
+            shown = "its value" if field.metadata["secret"] else repr(text[:80])
             faults.append(f"{name}: {shown} {error}")
     if faults:
         raise SettingsError("\n".join(faults))

@@ -17,11 +17,16 @@ class UnrecoverableError(Exception):
     """Raised by a handler, it ends the job: the attempts that are left are not made."""
 
 
+UnrecoverableError.__module__ = "rowline"  # the name that users know it by, in reasons and stack traces
+
+
 def handler(name: str) -> Callable[[H], H]:
     """Register a function for jobs called `name`; `*` takes every job that has no handler of its own.
 
     It gets the `Job` and returns a JSON value, which becomes the job's result. Whatever it raises is a failure.
     """
+    if not isinstance(name, str):
+        raise TypeError("say which jobs it is for: @rowline.handler('name')")
 
     def register(function: H) -> H:
         if name in _registry:

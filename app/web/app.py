@@ -15,6 +15,7 @@ from app.web.auth import Tokens
 from app.web.routes import health, jobs
 
 _log = logging.getLogger("app.requests")
+OPEN = {"health"}  # the blueprints that need no token
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 
 
@@ -27,12 +28,17 @@ def create(settings: Settings, db: Database) -> Flask:
     flask.url_map.strict_slashes = True
     flask.wsgi_app = names.RawPath(flask.wsgi_app)  # type: ignore[method-assign]
     tokens = Tokens(settings.tokens)
-    routes = jobs.blueprint(settings, db)
-    routes.before_request(lambda: tokens.check(request))
-    flask.register_blueprint(routes)
-    flask.register_blueprint(health.blueprint(db))
+
+    def authorize() -> None:
+        """Ask every route for a token but those of OPEN; a path that is no route is a 404 for everybody."""
+        if request.url_rule is not None and request.blueprint not in OPEN:
+            tokens.check(request)
+
     flask.before_request(_begin)
+    flask.before_request(authorize)
     flask.after_request(_end)
+    flask.register_blueprint(jobs.blueprint(settings, db))
+    flask.register_blueprint(health.blueprint(db))
     problems.register(flask)
     return flask
 

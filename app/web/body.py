@@ -50,6 +50,8 @@ def read_objects(text: str, *, name: str, limit: int) -> list[dict[str, Member]]
     Raises UnparsableBody with the place, and TooLarge.
     """
     position = _skip(text, 0)
+    if position == len(text):
+        raise UnparsableBody(Fault("body", "is empty; it must be a JSON array"))
     if text[position : position + 1] != "[":
         raise UnparsableBody(Fault("body", "must be a JSON array"))
     objects: list[dict[str, Member]] = []

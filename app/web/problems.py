@@ -34,6 +34,11 @@ HTTP_CODES = (
     ("internal_error", 500, "Our fault. The log has the traceback under the request's id."),
 )
 """The codes that no error of ours carries, for the docs."""
+_TROUBLE: dict[type[Exception], str] = {
+    DatabaseError: "The database is not available; nothing was stored",
+    OutcomeUnknown: "The answer of the database was lost; whether this was stored is unknown",
+}
+"""What clients are told of the database: its own words name hosts and paths, and belong into the log."""
 DETAILS_MAX = 100
 ASKED_SHOWN = 200  # characters of a request line that an answer repeats
 RETRY_AFTER_S = 1
@@ -77,7 +82,7 @@ def of(error: RowlineError | DatabaseError) -> Problem:
     return Problem(
         status=status,
         code=error.code,
-        error=str(error),
+        error=_TROUBLE.get(type(error), str(error)),
         details=error.faults if isinstance(error, errors.InvalidRequest) else (),
         headers=headers,
         outcome="unknown" if isinstance(error, OutcomeUnknown) else None,

@@ -65,7 +65,7 @@ def test_kill_9_of_the_server_loses_no_acknowledged_job(cluster: Cluster, tmp_pa
     port = free_port()
     env = {"DATABASE_URL": cluster.url, "AUTH_TOKENS": "t", "PORT": str(port)}
     with Program([*PYTHON, "-m", "app", "serve"], env=env) as api, WorkerProgram(cluster.url, handlers) as worker:
-        api.expect("Listening at")
+        api.expect("api_started")
         producer = Producer(port)
         producer.start()
         try:

@@ -16,7 +16,7 @@ from tests.support.workers import add, in_status
 def api(db: Database, shared_url: str) -> Iterator[Program]:
     env = {"DATABASE_URL": shared_url, "AUTH_TOKENS": "t", "PORT": str(free_port()), "ROWLINE_RECOVER_MS": "200"}
     with Program([*PYTHON, "-m", "app", "serve"], env=env) as program:
-        program.expect("Booting worker")
+        program.expect("api_started")
         yield program
 
 

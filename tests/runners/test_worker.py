@@ -107,7 +107,7 @@ def test_an_unrecoverable_error_ends_the_job_at_once(db: Database, shared_url: s
         job = in_status(db, add(db, new("hopeless", attempts=5))[0])
 
     assert (job.status, job.attempts_made) == (Status.FAILED, 1)
-    assert job.failed_reason == "rowline.handlers.UnrecoverableError: no such customer"
+    assert job.failed_reason == "rowline.UnrecoverableError: no such customer"
 
 
 @pytest.mark.parametrize(
@@ -181,6 +181,7 @@ def test_a_project_with_a_package_called_app_works(db: Database, shared_url: str
     [
         ("import nothing_of_that_name", "No module named 'nothing_of_that_name'"),
         ("pass", "registers no handler"),
+        ("rowline.handler(print)", "say which jobs it is for: @rowline.handler('name')"),
         ("os._exit(7)", "ended with code 7 while it loaded the file"),
         ("rowline.handler('a')(print); rowline.handler('a')(print)", "two handlers for jobs called 'a'"),
     ],

@@ -53,8 +53,8 @@ def test_an_encoded_body_is_refused(client: Client, encoding: str) -> None:
 @pytest.mark.parametrize(
     ("body", "error"),
     [
-        ("", "body must be a JSON array"),
-        ("  ", "body must be a JSON array"),
+        ("", "body is empty; it must be a JSON array"),
+        ("  ", "body is empty; it must be a JSON array"),
         (JOB, "body must be a JSON array"),
         ("null", "body must be a JSON array"),
         ('"x"', "body must be a JSON array"),

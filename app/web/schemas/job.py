@@ -20,17 +20,17 @@ class JobSchema(Schema):
     progress = Json()
     returnvalue = fields.Method("_returnvalue")
     result = Json()
-    failedReason = fields.String(attribute="failed_reason")  # noqa: N815 - the reference's words, from here on
+    failedReason = fields.String(attribute="failed_reason")
     stacktrace = fields.List(fields.String())
-    attemptsMade = fields.Integer(attribute="attempts_made")  # noqa: N815
+    attemptsMade = fields.Integer(attribute="attempts_made")
     delay = fields.Integer(attribute="delay_ms")
     priority = fields.Integer()
     timestamp = Milliseconds(attribute="added_at")
-    processedOn = Milliseconds(attribute="processed_at")  # noqa: N815
-    finishedOn = Milliseconds(attribute="finished_at")  # noqa: N815
-    processedBy = fields.String(attribute="processed_by")  # noqa: N815
+    processedOn = Milliseconds(attribute="processed_at")
+    finishedOn = Milliseconds(attribute="finished_at")
+    processedBy = fields.String(attribute="processed_by")
     status = fields.String()
-    queueQualifiedName = fields.Method("_qualified_name")  # noqa: N815
+    queueQualifiedName = fields.Method("_qualified_name")
 
     def __init__(self, *, queue_prefix: str) -> None:
         """Name queues below `queue_prefix`."""

@@ -78,12 +78,12 @@ class OptsSchema(Schema):
     delay = Whole(0, LONGEST_MS)
     priority = Whole(1, PRIORITY_MAX)
     lifo = Flag()
-    jobId = JobId()  # noqa: N815 - the reference's word
+    jobId = JobId()
     deduplication = NotYet()
-    removeOnComplete = NotYet()  # noqa: N815
-    removeOnFail = NotYet()  # noqa: N815
-    keepLogs = NotYet()  # noqa: N815
-    stackTraceLimit = NotYet()  # noqa: N815
+    removeOnComplete = NotYet()
+    removeOnFail = NotYet()
+    keepLogs = NotYet()
+    stackTraceLimit = NotYet()
     timeout = NotYet()
     parent = NotYet()
     group = NotYet()

@@ -15,6 +15,6 @@ class ProblemSchema(Schema):
 
     error = fields.String()
     code = fields.String()
-    requestId = fields.String()  # noqa: N815 - the wire's word
+    requestId = fields.String()
     details = fields.List(fields.Nested(FaultSchema))
     outcome = fields.String()
