@@ -13,7 +13,8 @@ def run() -> None:
     connection: sqlalchemy.Connection = context.config.attributes["connection"]
     connection.execute(sqlalchemy.text("select pg_advisory_lock(:key)"), {"key": ONE_UPGRADER})
     try:
-        connection.execute(sqlalchemy.text(f"create schema if not exists {tables.SCHEMA}"))
+        if connection.execute(sqlalchemy.text(f"select to_regnamespace('{tables.SCHEMA}')")).scalar() is None:
+            connection.execute(sqlalchemy.text(f"create schema {tables.SCHEMA}"))
         connection.commit()
         context.configure(
             connection=connection,
@@ -26,6 +27,7 @@ def run() -> None:
         with context.begin_transaction():
             context.run_migrations()
     finally:
+        connection.rollback()  # of what failed, so that its error is the one that is told
         connection.execute(sqlalchemy.text("select pg_advisory_unlock(:key)"), {"key": ONE_UPGRADER})
         connection.commit()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from app.domain import ids
 from app.infra import log, settings
 from app.infra.database import Database
 from app.runners import maintainer
@@ -25,6 +26,8 @@ CONNECTIONS = 4  # the work itself, the heartbeat, and the two loops of the main
 )
 def work(queue: str, handlers: Path, processes: int | None) -> None:
     """Take jobs of QUEUE from the database DATABASE_URL and run their handlers. SIGTERM and Ctrl-C drain."""
+    if fault := ids.name_fault(queue, max_length=ids.QUEUE_NAME_MAX):
+        raise click.BadParameter(f"a queue name {fault}", param_hint="--queue")
     chosen = settings.from_env(os.environ)
     if processes:
         chosen = dataclasses.replace(chosen, worker_processes=processes)

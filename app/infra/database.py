@@ -1,6 +1,5 @@
 """The database as the layers above see it: `begin()` for writes, `read()` for reads, trouble as `DatabaseError`s."""
 
-import logging
 import select
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,6 +7,7 @@ from typing import Any, ClassVar
 
 import psycopg
 import sqlalchemy
+from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import event, exc
 
 from app.infra.notify import Listener, Notifier
@@ -16,7 +16,7 @@ from app.infra.settings import Settings
 Connection = sqlalchemy.Connection
 """What `operations` passes down as `conn`. Statements in text files go through its psycopg cursor."""
 
-_log = logging.getLogger(__name__)
+_NOT_SET_UP = {"42P01", "3F000", "42501"}  # no such table, no such schema, no right to it
 
 
 class DatabaseError(Exception):
@@ -38,15 +38,18 @@ class Database:
         """Prepare up to `size` connections to `url`, opened when needed; `name` shows in pg_stat_activity."""
         self._url = libpq_url(url)
         self._arguments = connect_arguments(settings, name=name)
+        given = conninfo_to_dict(self._url).get("options")
+        if given:  # the operator's come last, and win
+            self._arguments["options"] += f" {given}"
         self._notifier = Notifier(self._url, self._arguments)
         self._listeners: list[Listener] = []
-        self._engine = sqlalchemy.create_engine(
-            sqlalchemy_url(url),
+        self._engine = engine(
+            url,
+            self._arguments,
             pool_size=size,
             max_overflow=0,
             pool_timeout=settings.pool_wait_ms / 1000,
             pool_use_lifo=True,
-            connect_args=self._arguments,
         )
         event.listen(self._engine, "connect", _prepare)
         event.listen(self._engine, "checkout", _refuse_dead)
@@ -113,13 +116,16 @@ def connect_arguments(settings: Settings, *, name: str) -> dict[str, Any]:
 
 
 def libpq_url(url: str) -> str:
-    """Return `url` as psycopg itself reads it."""
+    """Return `url` as libpq reads it."""
     return url.replace("postgres://", "postgresql://", 1) if url.startswith("postgres://") else url
 
 
-def sqlalchemy_url(url: str) -> sqlalchemy.URL:
-    """Return `url` as SQLAlchemy reads it."""
-    return sqlalchemy.make_url(libpq_url(url)).set(drivername="postgresql+psycopg")
+def engine(url: str, arguments: dict[str, Any], **options: Any) -> sqlalchemy.Engine:
+    """Make an engine whose connections are psycopg's own: libpq alone reads the URL, wherever it is used."""
+    conninfo = libpq_url(url)
+    return sqlalchemy.create_engine(
+        "postgresql+psycopg://", creator=lambda: psycopg.connect(conninfo, **arguments), **options
+    )
 
 
 def _prepare(connection: psycopg.Connection[Any], _record: object) -> None:
@@ -150,9 +156,9 @@ def _broken_discarded(conn: Connection) -> Iterator[None]:
 def _commit(conn: Connection) -> None:
     try:
         conn.commit()
-    except (psycopg.OperationalError, exc.OperationalError) as error:
+    except (psycopg.Error, exc.DBAPIError) as error:
         conn.invalidate()
-        raise OutcomeUnknown("the connection to the database broke during a commit") from error
+        raise OutcomeUnknown(f"a commit got no answer: {_first_line(error)}") from error
 
 
 @contextmanager
@@ -160,10 +166,20 @@ def translated() -> Iterator[None]:
     """Turn what the driver and the pool raise for the database's own troubles into DatabaseErrors."""
     try:
         yield
-    except (psycopg.OperationalError, psycopg.InterfaceError, exc.OperationalError, exc.InterfaceError) as error:
+    except (psycopg.Error, exc.DBAPIError) as error:
+        if not _is_trouble(error):
+            raise
         raise DatabaseError(f"the database is not available: {_first_line(error)}") from error
     except exc.TimeoutError as error:
         raise DatabaseError("all database connections are in use") from error
+
+
+def _is_trouble(error: Exception) -> bool:
+    """Tell the database's own troubles, a missing schema or right among them, from faults of a statement of ours."""
+    driver = getattr(error, "orig", None) or error
+    if isinstance(driver, psycopg.OperationalError | psycopg.InterfaceError | psycopg.InternalError):
+        return True
+    return isinstance(driver, psycopg.Error) and (driver.sqlstate or "") in _NOT_SET_UP
 
 
 def _first_line(error: Exception) -> str:

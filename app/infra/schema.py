@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import sqlalchemy
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from app.infra import database
 
+CONNECT_S = 5
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 
@@ -41,8 +41,9 @@ def _config() -> Config:
 
 
 def _run(url: str, migrate: Callable[[Config], None]) -> None:
-    engine = sqlalchemy.create_engine(database.sqlalchemy_url(url), poolclass=sqlalchemy.NullPool)
+    engine = database.engine(url, {"connect_timeout": CONNECT_S, "application_name": "rowline-migrate"})
     config = _config()
     with database.translated(), engine.connect() as connection:
         config.attributes["connection"] = connection
         migrate(config)
+    engine.dispose()

@@ -8,6 +8,7 @@ from app.operations import operation
 from app.store import jobs, leases
 
 PROMOTED_AT_ONCE = 1_000
+PROMOTIONS = 10  # at most in one claim, so that a flood of due jobs does not hold it up for long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +26,9 @@ def claim(db: Database, *, queue: str, limit: int, lease_ms: int, worker: str) -
     One transaction: what is due joins the line first, so that it is claimed in its place whoever noticed it.
     """
     with db.begin() as conn:
-        jobs.promote(conn, queue=queue, limit=max(limit, PROMOTED_AT_ONCE))
+        for _ in range(PROMOTIONS):
+            if jobs.promote(conn, queue=queue, limit=PROMOTED_AT_ONCE) < PROMOTED_AT_ONCE:
+                break
         taken = leases.claim(conn, queue=queue, limit=limit, lease_ms=lease_ms, worker=worker)
         next_due_ms = jobs.next_due_ms(conn, queue=queue) if len(taken) < limit else None
     return Claimed(leases=taken, next_due_ms=next_due_ms)

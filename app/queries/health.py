@@ -9,6 +9,7 @@ REQUIRED = {
     "fsync": ({"on"}, "an acknowledged job can be lost"),
     "full_page_writes": ({"on"}, "an acknowledged job can be lost"),
     "synchronous_commit": ({"on", "remote_write", "remote_apply"}, "an acknowledged job can be lost"),
+    "default_transaction_read_only": ({"off"}, "it takes no jobs"),
     "server_encoding": ({"UTF8"}, "not every name and text can be stored"),
 }
 """Setting of PostgreSQL -> the values that we can work with, and what it would mean otherwise."""
@@ -29,6 +30,8 @@ def _server_faults(conn: Connection) -> list[str]:
     found = []
     if int(_setting(conn, "server_version_num")) < OLDEST * 10_000:
         found.append(f"PostgreSQL {_setting(conn, 'server_version')} is too old: {OLDEST} or newer is needed")
+    if conn.execute(text("select pg_is_in_recovery()")).scalar_one():
+        found.append("PostgreSQL is a standby: it takes no jobs")
     for name, (values, meaning) in REQUIRED.items():
         if (value := _setting(conn, name)) not in values:
             found.append(f"PostgreSQL has {name}={value}: {meaning}")

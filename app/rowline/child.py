@@ -1,45 +1,78 @@
 """A handler process: runs the user's code, and nothing of the service.
 
-The worker starts it with a socket. Each line on it is a JSON object: in, `{"jobs": [...]}` or `{"stop": true}`; out,
-`{"ready": [names]}` or `{"broken": traceback}` once, then one line a finished job, written at once, so that whoever
-finds this process dead knows which job killed it. When the worker is gone, this process goes too.
+The worker starts it with a socket and a pipe. Over the socket come lines of JSON, `{"jobs": [...]}`; out go
+`{"ready": [names]}` or `{"broken": traceback}` once, then one line a finished job, written at once. Through the pipe
+come permits, the numbers of those jobs: a job begins only when its permit was read here, so the worker can take a job
+back by reading the permit itself, however busy this process is, and knows which job this process died of. The end of
+the pipe ends this process after its job; the end of the socket means that the worker is gone, and ends it at once.
 """
 
 import importlib.util
 import json
 import os
-import queue
+import select
 import socket
 import sys
 import threading
 import traceback
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from rowline import handlers
 from rowline.job import Job
 
+PERMIT_BYTES = 8
 Message = dict[str, Any]
 
 
-def main(descriptor: str, path: str) -> None:
-    """Load the handlers in the file `path`, then run what comes in over the socket `descriptor` until told to stop."""
+def main(descriptor: str, permits: str, path: str) -> None:
+    """Load the handlers in the file `path`, then run the jobs that are permitted."""
     worker = socket.socket(fileno=int(descriptor))
     try:
         load(Path(path).absolute())
-    except BaseException:  # noqa: BLE001 - the user's file may do anything: whatever it raises is told, and ends this process
+    except BaseException:  # noqa: BLE001 - the user's file may do anything: whatever it raises is told, and ends this
         _send(worker, {"broken": traceback.format_exc()})
         sys.exit(1)
     _send(worker, {"ready": handlers.names()})
-    inbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
-    stopping = threading.Event()
-    threading.Thread(target=_receive, args=(worker, inbox, stopping), daemon=True).start()
-    while (message := inbox.get()) is not None:
-        for job in message["jobs"]:
-            if stopping.is_set():
-                return
-            _send(worker, {"number": job["number"]} | run(job))
+    inbox = Inbox()
+    threading.Thread(target=_receive, args=(worker, inbox), daemon=True).start()
+    own_pid = os.getpid()
+    while permit := _next_permit(int(permits)):
+        number = int.from_bytes(permit)
+        outcome = run(inbox.take(number))
+        if os.getpid() != own_pid:
+            os._exit(1)  # the handler forked, and this is the copy: it has no business here
+        _send(worker, {"permit": number} | outcome)
+
+
+def _next_permit(permits: int) -> bytes:
+    """Wait for the next permit, which the worker may snatch away at any moment; return nothing at the end."""
+    while True:
+        try:
+            return os.read(permits, PERMIT_BYTES)
+        except BlockingIOError:
+            select.select([permits], [], [])
+
+
+class Inbox:
+    """Jobs that have come in, by the number of their permits."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[int, Message] = {}
+        self._changed = threading.Condition()
+
+    def put(self, jobs: list[Message]) -> None:
+        """Add what came in."""
+        with self._changed:
+            self._jobs |= {job.pop("permit"): job for job in jobs}
+            self._changed.notify()
+
+    def take(self, permit: int) -> Message:
+        """Wait for the job of a permit, and let go of those before it, whose permits were taken back."""
+        with self._changed:
+            self._changed.wait_for(lambda: permit in self._jobs)
+            self._jobs = {number: job for number, job in self._jobs.items() if number >= permit}
+            return self._jobs.pop(permit)
 
 
 def load(path: Path) -> None:
@@ -58,9 +91,9 @@ def load(path: Path) -> None:
 def run(message: Message) -> Message:
     """Run one job's handler and say what came of it."""
     try:
-        job = Job(**{name: value for name, value in message.items() if name != "number"})
+        job = Job(**message)
         result = handlers.find(job.name)(job)
-    except BaseException as error:  # noqa: BLE001 - the handler boundary: whatever user code raises is a failure, exits too
+    except BaseException as error:  # noqa: BLE001 - the handler boundary: whatever user code raises is a failure
         return _failure(error)
     try:
         return {"result": json.dumps(result, allow_nan=False)}
@@ -78,20 +111,13 @@ def _failure(error: BaseException) -> Message:
     }
 
 
-def _receive(worker: socket.socket, inbox: "queue.SimpleQueue[Message | None]", stopping: threading.Event) -> None:
-    for line in _lines(worker):
-        message = json.loads(line)
-        if "stop" in message:
-            stopping.set()
-            inbox.put(None)
-            return
-        inbox.put(message)
-    os._exit(0)  # the worker is gone: its leases will run out, so nothing more may be done under them
-
-
-def _lines(worker: socket.socket) -> Iterable[bytes]:
-    with worker.makefile("rb") as stream:
-        yield from stream
+def _receive(worker: socket.socket, inbox: Inbox) -> None:
+    try:
+        with worker.makefile("rb") as stream:
+            for line in stream:
+                inbox.put(json.loads(line)["jobs"])
+    finally:  # at the end, at a reset, at anything that we cannot read: nothing more may be done under its leases
+        os._exit(0)
 
 
 def _send(worker: socket.socket, message: Message) -> None:

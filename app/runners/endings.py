@@ -8,12 +8,14 @@ from typing import Any
 from app.domain import attempts, jsontext
 from app.domain.job import Completion, Failure, JsonText, Lease, LeaseKey
 from app.domain.jsontext import UnstorableJson
-from app.infra.database import Database
+from app.infra.database import Database, DatabaseError
 from app.infra.settings import Settings
 from app.operations import settle
 from app.runners.leases import Held
 
 _log = logging.getLogger(__name__)
+BATCH = 200  # endings in one transaction
+BATCH_BYTES = 4 * 2**20  # of results in one transaction
 
 
 class Endings:
@@ -27,6 +29,7 @@ class Endings:
         self._failures: list[Failure] = []
         self._released: list[LeaseKey] = []
         self._dead: list[LeaseKey] = []
+        self._batch = BATCH
 
     def __bool__(self) -> bool:
         """Whether there is something left to tell."""
@@ -65,34 +68,66 @@ class Endings:
         self._dead += [lease.key for lease in leases]
 
     def settle(self) -> None:
-        """Tell the database, each kind in a transaction. What could not be told stays. Raises DatabaseError."""
+        """Tell the database, in batches, each in a transaction. What could not be told stays. Raises DatabaseError.
+
+        Trouble with one kind keeps none of the others from being told.
+        """
         db, queue = self._db, self._queue
-        self._tell(
-            self._completions,
-            lambda told: settle.complete(db, queue=queue, completions=told),
-            lambda completion: completion.lease,
-        )
-        self._tell(
-            self._failures,
-            lambda told: settle.fail(db, queue=queue, failures=told, random=self._random),
-            lambda failure: failure.lease,
-        )
-        self._tell(self._released, lambda told: settle.release(db, queue=queue, held=told), lambda key: key)
-        self._tell(
-            self._dead,
-            lambda told: settle.give_up(db, queue=queue, held=told, max_stalled_count=self._settings.max_stalled_count),
-            lambda key: key,
-        )
+        troubles = [
+            self._tell(self._completions, lambda told: settle.complete(db, queue=queue, completions=told), _lease),
+            self._tell(
+                self._failures,
+                lambda told: settle.fail(db, queue=queue, failures=told, random=self._random),
+                _lease,
+            ),
+            self._tell(self._released, lambda told: settle.release(db, queue=queue, held=told), _itself),
+            self._tell(
+                self._dead,
+                lambda told: settle.give_up(
+                    db, queue=queue, held=told, max_stalled_count=self._settings.max_stalled_count
+                ),
+                _itself,
+            ),
+        ]
+        for trouble in troubles:
+            if trouble:
+                raise trouble
 
     def _tell(
         self, endings: list[Any], tell: Callable[[list[Any]], set[int]], lease: Callable[[Any], LeaseKey]
-    ) -> None:
-        if not endings:
-            return
-        settled = tell(endings)
-        numbers = [lease(ending).number for ending in endings]
-        for number in numbers:
-            if number not in settled:
-                _log.warning("lease_lost", extra={"queue": self._queue, "job": number})
-        self._held.drop(numbers)
-        endings.clear()
+    ) -> DatabaseError | None:
+        """Tell all of one kind. After trouble the next batch is smaller, so that one locked row stops only itself."""
+        while endings:
+            batch = _cut(endings, self._batch)
+            try:
+                settled = tell(batch)
+            except DatabaseError as error:
+                self._batch = max(1, self._batch // 8)
+                endings.append(endings.pop(0))  # others first, next time
+                return error
+            self._batch = min(BATCH, self._batch * 2)
+            del endings[: len(batch)]
+            keys = [lease(ending) for ending in batch]
+            for key in keys:
+                if key.number not in settled:
+                    _log.warning("lease_lost", extra={"queue": self._queue, "job": key.number})
+            self._held.drop(keys)
+        return None
+
+
+def _lease(ending: Completion | Failure) -> LeaseKey:
+    return ending.lease
+
+
+def _itself(key: LeaseKey) -> LeaseKey:
+    return key
+
+
+def _cut(endings: list[Any], most: int) -> list[Any]:
+    """Return the first endings that make one batch: at most `most`, and not more bytes than a statement can take."""
+    size = 0
+    for count, ending in enumerate(endings[:most]):
+        size += len(ending.result) if isinstance(ending, Completion) else 0
+        if count and size > BATCH_BYTES:
+            return endings[:count]
+    return endings[:most]

@@ -1,5 +1,13 @@
-"""A handler process, seen from the worker: jobs go in by batches, each outcome comes back as soon as it is there."""
+"""A handler process, seen from the worker: jobs go in by batches, each outcome comes back as soon as it is there.
 
+A job begins only when the process has read its permit from a pipe. The worker keeps the reading end too, so it can take
+back what has not begun by reading the permits itself: the kernel gives each to one of them.
+"""
+
+import contextlib
+import json
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -11,29 +19,41 @@ import orjson
 
 from app.domain.job import Lease
 
-BATCH_S = 0.1  # a process is handed about this much work at once, so that no slow job waits behind another
+BATCH_S = 0.1  # a process is handed about this much work at once, so that no job waits long behind another
+PERMIT_BYTES = 8  # as in rowline/child.py
 Message = dict[str, Any]
 
 
 class HandlerProcess:
     """One process that runs handlers, one job at a time, in the order given.
 
-    `outstanding` holds what it was given and has not answered, in that order: the first is the one it runs.
+    `outstanding` holds what it was given and has not answered, by permit, in that order.
     """
 
     def __init__(self, handlers: Path, *, max_batch: int) -> None:
-        """Start the process; it says `ready` or `broken` when it has loaded the file `handlers`."""
-        self._socket, theirs = socket.socketpair()
-        with theirs:
+        """Start the process; it says `ready` or `broken` when it has loaded the file `handlers`. Raises OSError."""
+        with contextlib.ExitStack() as undone:
+            self._socket, theirs = (undone.enter_context(end) for end in socket.socketpair())
+            permits_in, permits_out = os.pipe()
+            undone.callback(os.close, permits_in)
+            undone.callback(os.close, permits_out)
+            shared = (theirs.fileno(), permits_in)
             self._process = subprocess.Popen(  # noqa: S603 - our own words, no shell
-                [sys.executable, "-P", "-m", "rowline.child", str(theirs.fileno()), str(handlers)],
-                pass_fds=[theirs.fileno()],
+                [sys.executable, "-P", "-m", "rowline.child", *map(str, shared), str(handlers)],
+                pass_fds=shared,
                 start_new_session=True,
             )
+            undone.pop_all()
+        theirs.close()
         self._socket.setblocking(False)
-        self._unsent, self._unread = b"", b""
+        os.set_blocking(permits_in, False)
+        os.set_blocking(permits_out, False)
+        self._permits_in = permits_in
+        self._permits_out: int | None = permits_out
+        self._unsent, self._unread = bytearray(), b""
         self._max_batch = max_batch
-        self._working_since = 0.0
+        self._permit = 0
+        self._busy_since = self._taken_back_at = 0.0
         self.outstanding: dict[int, Lease] = {}
         self.window = 1  # jobs it may hold
         self.ready = False
@@ -56,58 +76,93 @@ class HandlerProcess:
 
     @property
     def room(self) -> int:
-        """How many jobs it would take now: none until half of what it holds is done."""
-        if not self.ready or self.stopping or len(self.outstanding) > self.window // 2:
+        """How many jobs it would take now: none until half of what it holds is done, none behind a slow job."""
+        if not self.ready or self.stopping or len(self.outstanding) > self.window // 2 or self.is_slow:
             return 0
         return self.window - len(self.outstanding)
+
+    @property
+    def slow_at(self) -> float | None:
+        """When others should no longer wait behind the job that runs, by time.monotonic(); None if none do."""
+        waiting = len(self.outstanding) - 1
+        if waiting < 1 or self.stopping:
+            return None
+        return max(self._busy_since, self._taken_back_at) + 2 * BATCH_S
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether the job that runs takes longer than a batch should."""
+        return bool(self.outstanding) and time.monotonic() >= self._busy_since + 2 * BATCH_S
 
     def give(self, leases: list[Lease]) -> None:
         """Hand over jobs. Never blocks."""
         if not self.outstanding:
-            self._working_since = time.monotonic()
-        self.outstanding |= {lease.job.number: lease for lease in leases}
-        self._post({"jobs": [_message(lease) for lease in leases]})
+            self._busy_since = time.monotonic()
+        given = dict(enumerate(leases, start=self._permit))
+        self._permit += len(given)
+        self.outstanding |= given
+        jobs = [_message(lease, permit) for permit, lease in given.items()]
+        self._unsent += orjson.dumps({"jobs": jobs}) + b"\n"
+        self.flush()
+        assert self._permits_out is not None
+        os.write(self._permits_out, b"".join(permit.to_bytes(PERMIT_BYTES) for permit in given))
 
-    def stop(self) -> None:
-        """Let it end after the job that it runs."""
+    def take_back(self) -> list[Lease]:
+        """Take back the jobs that have not begun; the process can no longer begin them, however busy it is."""
+        self._taken_back_at = time.monotonic()
+        unread = b""
+        with contextlib.suppress(BlockingIOError):
+            while permits := os.read(self._permits_in, 1 << 16):
+                unread += permits
+        numbers = (int.from_bytes(unread[at : at + PERMIT_BYTES]) for at in range(0, len(unread), PERMIT_BYTES))
+        return [self.outstanding.pop(number) for number in numbers]
+
+    def stop(self) -> list[Lease]:
+        """Let it end after the job that it runs; return the jobs that it will not begin."""
         self.stopping = True
-        self._post({"stop": True})
+        left = self.take_back()
+        self._close_permits()
+        return left
 
     def kill(self) -> None:
-        """End it now."""
+        """End it now, and whatever it has started."""
         self.stopping = True
-        self._process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def flush(self) -> None:
         """Send what waits, as far as the socket takes it."""
         try:
             while self._unsent:
-                self._unsent = self._unsent[self._socket.send(self._unsent) :]
+                del self._unsent[: self._socket.send(self._unsent)]
         except BlockingIOError:
             pass
         except OSError:
-            self._unsent = b""  # it is dead or dying, which `ended` will tell
+            self._unsent.clear()  # it is dead or dying, which `ended` will tell
 
     def receive(self) -> list[Message]:
-        """Return the messages that have come in. Never blocks."""
+        """Return the messages that have come in. Never blocks. What cannot be read ends the process."""
         chunks = [self._unread]
-        try:
+        with contextlib.suppress(OSError):  # nothing more for now, or for ever
             while chunk := self._socket.recv(1 << 18):
                 chunks.append(chunk)
-        except OSError:
-            pass  # nothing more for now, or for ever
         *lines, self._unread = b"".join(chunks).split(b"\n")
-        return [orjson.loads(line) for line in lines]
+        messages: list[Message] = []
+        try:
+            messages.extend(json.loads(line) for line in lines)  # the standard library's: it takes lone surrogates
+        except ValueError:
+            self._process.kill()
+        return messages
 
-    def answered(self, number: int) -> Lease | None:
+    def answered(self, permit: int) -> Lease | None:
         """Take the job of an outcome off what is outstanding; None if it was not."""
-        return self.outstanding.pop(number, None)
+        return self.outstanding.pop(permit, None)
 
     def adapt(self, answered: int) -> None:
-        """Fit the window to the pace: `answered` jobs took as long as it has been working since the last answers."""
+        """Fit the window to the pace: `answered` jobs took as long as it has been busy since the last answers."""
         now = time.monotonic()
-        pace_s = max(now - self._working_since, 1e-6) / answered
-        self._working_since = now
+        pace_s = max(now - self._busy_since, 1e-6) / answered
+        self._busy_since = now
         self.window = max(1, min(self._max_batch, self.window * 2, int(BATCH_S / pace_s)))
 
     def ended(self) -> int | None:
@@ -115,18 +170,23 @@ class HandlerProcess:
         return self._process.poll()
 
     def close(self) -> None:
-        """Let go of the socket of a process that is gone."""
+        """Let go of a process that is gone, and end what it has left running."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._socket.close()
+        os.close(self._permits_in)
+        self._close_permits()
 
-    def _post(self, message: Message) -> None:
-        self._unsent += orjson.dumps(message) + b"\n"
-        self.flush()
+    def _close_permits(self) -> None:
+        if self._permits_out is not None:
+            os.close(self._permits_out)
+        self._permits_out = None
 
 
-def _message(lease: Lease) -> Message:
+def _message(lease: Lease, permit: int) -> Message:
     job = lease.job
     return {
-        "number": job.number,
+        "permit": permit,
         "queue": job.queue,
         "id": job.id,
         "name": job.name,

@@ -20,19 +20,19 @@ class Held:
     def __init__(self, settings: Settings, db: Database, *, queue: str) -> None:
         """Hold none yet."""
         self._db, self._queue, self._lease_ms = db, queue, settings.lease_ms
-        self._keys: dict[int, LeaseKey] = {}
+        self._keys: dict[str, LeaseKey] = {}  # by token: a job may be claimed again while its lost lease is held
         self._lock = threading.Lock()
 
     def add(self, leases: Iterable[Lease]) -> None:
         """Keep these leases alive from now on."""
         with self._lock:
-            self._keys |= {lease.job.number: lease.key for lease in leases}
+            self._keys |= {lease.token: lease.key for lease in leases}
 
-    def drop(self, numbers: Iterable[int]) -> None:
+    def drop(self, leases: Iterable[LeaseKey]) -> None:
         """Let these leases be."""
         with self._lock:
-            for number in numbers:
-                self._keys.pop(number, None)
+            for key in leases:
+                self._keys.pop(key.token, None)
 
     def beat(self) -> None:
         """Renew all leases in one statement. Raises DatabaseError. A lost one is logged once and let be."""
@@ -41,12 +41,12 @@ class Held:
         if not keys:
             return
         kept = settle.extend(self._db, queue=self._queue, held=keys, lease_ms=self._lease_ms)
-        lost = [key for key in keys if key.number not in kept]
         with self._lock:
-            lost = [key for key in lost if self._keys.get(key.number) == key]  # not settled in the meantime
+            lost = [key for key in keys if key.number not in kept and key.token in self._keys]
+            for key in lost:
+                del self._keys[key.token]
         for key in lost:
             _log.warning("lease_lost", extra={"queue": self._queue, "job": key.number})
-        self.drop(key.number for key in lost)
 
     def heartbeat(self) -> Loop:
         """Make the loop that renews the leases often enough."""

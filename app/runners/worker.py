@@ -23,6 +23,7 @@ from app.runners.handlers import HandlerProcess
 from app.runners.leases import Held
 
 _log = logging.getLogger(__name__)
+LEAST_PAUSE_MS = 10  # between claims when a due job is there but held by somebody else
 RETRY_S = 0.5  # the pause after trouble with the database
 SLOWEST_RESTART_S = 5.0  # between starts of a handler process that cannot even load its file
 WAKE = b"\xff"  # no signal's number
@@ -64,6 +65,7 @@ class Worker:
                     self._wait()
                     self._drain()
                     self._receive()
+                    self._recall()
                     self._bury()
                     self._settle()
                     self._staff()
@@ -110,7 +112,7 @@ class Worker:
             if late:
                 process.kill()
             elif not process.stopping:
-                process.stop()
+                self._endings.release(process.stop())
 
     def _finished(self) -> bool:
         if self._stop_by is None:
@@ -136,9 +138,9 @@ class Worker:
         moments = [time.monotonic() + 60.0]
         if self._endings:
             moments.append(self._settle_at)
+        moments += [process.slow_at for process in self._processes if process.slow_at is not None]
         if self._stop_by is not None:
-            moments.append(self._stop_by)
-            return min(moments)
+            return min([*moments, self._stop_by]) if self._processes else min(moments)
         if any(process.room for process in self._processes):
             moments.append(self._claim_at)
         if len(self._processes) < self._settings.worker_processes:
@@ -155,11 +157,18 @@ class Worker:
                     self._broken_starts = 0
                 elif "broken" in message:
                     process.broken = message["broken"]
-                elif lease := process.answered(message["number"]):
+                elif lease := process.answered(message["permit"]):
                     self._endings.add(lease, message)
                     answered += 1
             if answered:
                 process.adapt(answered)
+
+    def _recall(self) -> None:
+        """Take back the jobs that wait behind a slow one: another process, or another worker, may begin them now."""
+        now = time.monotonic()
+        for process in self._processes:
+            if process.slow_at is not None and now >= process.slow_at:
+                self._endings.release(process.take_back())
 
     def _bury(self) -> None:
         """See to the processes that ended."""
@@ -169,19 +178,21 @@ class Worker:
                 continue
             self._receive()  # what it said before it ended
             self._processes.remove(process)
-            process.close()
             self._inherit(process)
+            process.close()
             if not process.stopping:
                 _log.warning("handler_process_died", extra={"pid": process.pid, "code": code})
                 if not process.ready:
                     self._refuse(process.broken or f"the process ended with code {code} while it loaded the file")
 
     def _inherit(self, process: HandlerProcess) -> None:
-        """Put back the jobs of a process that ended: at its own death the first one stalled, the others never began."""
-        left = list(process.outstanding.values())
-        begun = 0 if process.stopping else 1
-        self._endings.give_up(left[:begun])
-        self._endings.release(left[begun:])
+        """Put back the jobs of a process that ended: what had begun has stalled, unless we ended it ourselves."""
+        self._endings.release(process.take_back())
+        begun = list(process.outstanding.values())
+        if process.stopping:
+            self._endings.release(begun)
+        else:
+            self._endings.give_up(begun)
 
     def _refuse(self, broken: str) -> None:
         """Give up at the start on a file that cannot be loaded; later, when it broke under us, try again."""
@@ -204,13 +215,17 @@ class Worker:
         """Start the processes that are missing."""
         if self._stop_by is not None or time.monotonic() < self._start_at:
             return
-        while len(self._processes) < self._settings.worker_processes:
-            self._processes.append(HandlerProcess(self._handlers, max_batch=self._settings.max_batch))
+        try:
+            while len(self._processes) < self._settings.worker_processes:
+                self._processes.append(HandlerProcess(self._handlers, max_batch=self._settings.max_batch))
+        except OSError as error:
+            self._start_at = time.monotonic() + SLOWEST_RESTART_S
+            _log.error("handlers_not_started", extra={"cause": str(error)})
 
     def _refill(self) -> None:
         """Claim what the processes have room for, unless there was nothing a moment ago."""
         room = sum(process.room for process in self._processes)
-        if not room or self._stop_by is not None or time.monotonic() < self._claim_at:
+        if not room or self._endings or self._stop_by is not None or time.monotonic() < self._claim_at:
             return
         try:
             claimed = claim.claim(
@@ -222,7 +237,7 @@ class Worker:
             return
         if len(claimed.leases) < room:
             due_ms = self._settings.poll_ms if claimed.next_due_ms is None else claimed.next_due_ms
-            self._claim_at = time.monotonic() + min(self._settings.poll_ms, due_ms) / 1000
+            self._claim_at = time.monotonic() + max(LEAST_PAUSE_MS, min(self._settings.poll_ms, due_ms)) / 1000
         self._held.add(claimed.leases)
         self._hand_out(claimed.leases)
 

@@ -11,6 +11,7 @@ from app.store.statements import Statement
 from app.store.tables import jobs
 
 _insert = Statement("jobs/insert")
+_await_promotion = Statement("jobs/await_promotion")
 _promote = Statement("jobs/promote")
 _queues_with_due = Statement("jobs/queues_with_due")
 _next_due = Statement("jobs/next_due")
@@ -53,7 +54,13 @@ def find_by_custom_ids(conn: Connection, *, queue: str, custom_ids: Sequence[str
 
 
 def promote(conn: Connection, *, queue: str, limit: int) -> int:
-    """Move up to `limit` due jobs of `queue` into line; return how many."""
+    """Move up to `limit` due jobs of `queue` into line; return how many.
+
+    If any is due, waits for others that do the same: what they have not committed could not be claimed in its place.
+    """
+    if next_due_ms(conn, queue=queue) != 0:
+        return 0
+    _await_promotion.rows(conn, queue=queue)
     return len(_promote.rows(conn, queue=queue, limit=limit))
 
 

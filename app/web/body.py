@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Request
+from gunicorn.http.errors import ParseException
 
 from app.domain import jsontext
 from app.domain.errors import Fault, TooLarge, UnparsableBody, UnsupportedBody
@@ -33,7 +34,10 @@ def read_text(request: Request, *, limit: int) -> str:
     too_large = TooLarge(Fault("body", f"must be at most {limit} bytes"))
     if (request.content_length or 0) > limit:
         raise too_large
-    raw = request.stream.read(limit + 1)
+    try:
+        raw = request.stream.read(limit + 1)
+    except (ParseException, OSError) as error:
+        raise UnparsableBody(Fault("body", "ended early, or its chunks cannot be read")) from error
     if len(raw) > limit:
         raise too_large
     if len(raw) < (request.content_length or 0):

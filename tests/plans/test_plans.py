@@ -17,6 +17,7 @@ from tests.support import databases
 
 SQL = Path(__file__).parents[2] / "app" / "store" / "sql"
 INDEXES = {
+    "jobs/await_promotion": set(),
     "jobs/insert": {"jobs_custom_id"},  # the arbiter, named by the insert
     "jobs/next_due": {"jobs_delayed"},
     "jobs/promote": {"jobs_delayed", "jobs_pkey"},

@@ -36,7 +36,7 @@ def shape(url: str) -> dict[str, str]:
 def test_the_migrations_make_what_the_code_describes(server_url: str, shared_url: str) -> None:
     with databases.fresh(server_url) as url:
         databases.run(url, "create schema rowline")
-        engine = sqlalchemy.create_engine(database.sqlalchemy_url(url), poolclass=sqlalchemy.NullPool)
+        engine = database.engine(url, {}, poolclass=sqlalchemy.NullPool)
         metadata.create_all(engine)
         assert shape(url) == shape(shared_url)
 
