@@ -2,9 +2,11 @@
 
 import threading
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from app.infra import database, notify
 from app.infra.database import Database, DatabaseError, OutcomeUnknown
@@ -117,3 +119,35 @@ def test_many_announcements_are_few_notifications(single: Database, own_url: str
         until(lambda: list(connection.notifies(timeout=0.01, stop_after=1)), within_s=5)
         more = list(connection.notifies(timeout=0.5))
     assert len(more) < 10
+
+
+def test_a_database_that_is_not_set_up_is_trouble_of_the_database(single: Database) -> None:
+    with pytest.raises(DatabaseError, match="does not exist"), single.begin() as conn:
+        conn.exec_driver_sql("select * from nowhere.nothing")
+
+
+def test_a_fault_of_our_own_is_not_taken_for_trouble_of_the_database(single: Database) -> None:
+    with pytest.raises(Exception, match="syntax error") as caught, single.begin() as conn:
+        conn.exec_driver_sql("selekt")
+    assert not isinstance(caught.value, DatabaseError)
+
+
+def test_the_options_of_the_url_are_kept(own_url: str) -> None:
+    mark = "&" if "?" in own_url else "?"
+    db = Database(Settings(), url=f"{own_url}{mark}options=-c%20work_mem%3D7MB", size=1, name="single")
+    with db.read() as conn:
+        assert conn.exec_driver_sql("show work_mem").scalar_one() == "7MB"
+        assert conn.exec_driver_sql("show jit").scalar_one() == "off"
+    db.close()
+
+
+def test_a_url_that_only_libpq_understands_is_understood(own_url: str) -> None:
+    parts = conninfo_to_dict(database.libpq_url(own_url))
+    host = quote(str(parts["host"]), safe="")
+    port = f":{parts['port']}" if "port" in parts else ""
+    secret = f":{quote(str(parts['password']))}" if "password" in parts else ""
+    url = f"postgresql://{parts['user']}{secret}@{host}{port}/{parts['dbname']}"
+    db = Database(Settings(), url=url, size=1, name="single")
+    with db.read() as conn:
+        assert conn.exec_driver_sql("select 1").scalar_one() == 1
+    db.close()

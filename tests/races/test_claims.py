@@ -3,7 +3,8 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
 from random import Random
 
 import pytest
@@ -14,6 +15,8 @@ from app.infra.database import Database
 from app.infra.settings import Settings
 from app.operations import claim, maintain, settle, submit
 from app.queries import jobs
+from app.store import jobs as jobs_store
+from tests.support.clusters import until
 from tests.support.jobs import new
 
 RACERS = 16
@@ -116,3 +119,47 @@ def test_recovery_by_many_at_once_counts_each_stall_once(crowd: Database) -> Non
     counts = race(lambda _nth: maintain.recover_stalled(crowd, max_stalled_count=5).get("q", 0))
 
     assert sum(counts) == len(taken) == 500  # type: ignore[arg-type]
+
+
+def test_a_claim_waits_for_a_promotion_that_is_under_way(crowd: Database) -> None:
+    due = submit.submit_many(crowd, queue="q", new=[new(delay_ms=1)])[0].job
+    until(lambda: not claim_due_in_ms(crowd))
+    added_later = submit.submit_many(crowd, queue="q", new=[new()])[0].job
+    with ThreadPoolExecutor(1) as pool:
+        with crowd.begin() as conn:
+            assert jobs_store.promote(conn, queue="q", limit=10) == 1
+            claimed = pool.submit(claim.claim, crowd, queue="q", limit=1, lease_ms=60_000, worker="w")
+            assert waits(claimed)
+        found = claimed.result(timeout=5).leases
+    assert [lease.job.number for lease in found] == [due.number] != [added_later.number]
+
+
+def claim_due_in_ms(db: Database) -> int | None:
+    with db.begin() as conn:
+        return jobs_store.next_due_ms(conn, queue="q")
+
+
+def waits(claimed: "Future[claim.Claimed]") -> bool:
+    """Whether it has not come back after a while in which it could have."""
+    try:
+        claimed.result(timeout=0.3)
+    except TimeoutError:
+        return True
+    return False
+
+
+def test_no_number_of_due_jobs_hides_the_next_one(crowd: Database) -> None:
+    submit.submit_many(crowd, queue="q", new=[new(priority=5, delay_ms=1) for _ in range(1_500)])
+    plain = submit.submit_many(crowd, queue="q", new=[new(delay_ms=2)])[0].job
+    until(lambda: not claim_due_in_ms(crowd))
+    until(lambda: jobs.find(crowd, queue="q", job_id=plain.id).run_at < jobs_now(crowd))
+
+    found = claim.claim(crowd, queue="q", limit=1, lease_ms=60_000, worker="w").leases
+
+    assert [lease.job.number for lease in found] == [plain.number]
+
+
+def jobs_now(db: Database) -> datetime:
+    with db.read() as conn:
+        now: datetime = conn.exec_driver_sql("select clock_timestamp()").scalar_one()
+        return now
