@@ -139,9 +139,9 @@ def test_a_database_that_is_away_is_reported(place: Path, port: int) -> None:
     assert re.search(r"Error: .*not available", program.output)
 
 
-def test_a_server_that_cannot_start_says_why(place: Path, port: int) -> None:
+def test_a_server_that_cannot_start_says_why(place: Path, port: int, postgres_bin: Path | None) -> None:
     with home.hold(place / "home"):
-        cluster = clusters.Cluster(Settings(home=place / "home"))
+        cluster = clusters.Cluster(Settings(home=place / "home", postgres_bin=postgres_bin))
         cluster.start()
         cluster.stop()
     (place / "home" / "postgres" / "postgresql.auto.conf").write_text("no_such_setting = 1\n")
