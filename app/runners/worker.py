@@ -141,7 +141,7 @@ class Worker:
         moments += [process.slow_at for process in self._processes if process.slow_at is not None]
         if self._stop_by is not None:
             return min([*moments, self._stop_by]) if self._processes else min(moments)
-        if any(process.room for process in self._processes):
+        if not self._endings and any(process.room for process in self._processes):
             moments.append(self._claim_at)
         if len(self._processes) < self._settings.worker_processes:
             moments.append(self._start_at)

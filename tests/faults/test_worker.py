@@ -1,0 +1,50 @@
+"""A worker whose database is away waits: it keeps what it has to tell, and its processor free."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.domain.job import JsonText
+from app.domain.states import Status
+from app.infra import schema
+from app.infra.database import Database
+from app.infra.settings import Settings
+from tests.support import clusters
+from tests.support.clusters import Cluster
+from tests.support.jobs import new
+from tests.support.workers import WorkerProgram, add, in_status, written
+
+
+@pytest.fixture
+def cluster(postgres_bin: Path | None) -> Iterator[Cluster]:
+    """A server of its own, to be killed."""
+    with clusters.cluster(postgres_bin=postgres_bin) as cluster:
+        schema.upgrade(cluster.url)
+        yield cluster
+
+
+def processor_s(pid: int) -> float:
+    """The processor time that a process has used, without its children, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_a_worker_that_cannot_tell_its_outcomes_does_not_spin(cluster: Cluster, tmp_path: Path) -> None:
+    file = written(tmp_path, "@rowline.handler('nap')\ndef nap(job):\n    time.sleep(job.data)\n    return 'told'\n")
+    db = Database(Settings(), url=cluster.url, size=1, name="test")
+    with WorkerProgram(cluster.url, file, worker_processes=2) as worker:
+        in_status(db, add(db, new("nap", data=JsonText("0")))[0])
+        job_id = add(db, new("nap", data=JsonText("1")))[0]
+        in_status(db, job_id, Status.ACTIVE)
+        cluster.kill()
+        worker.expect("settle_failed")
+        before = processor_s(worker.pid)
+        for _ in range(4):
+            worker.expect("settle_failed")  # half a second each
+        used = processor_s(worker.pid) - before
+        cluster.start()
+        assert in_status(db, job_id).result == '"told"'
+    db.close()
+    assert used < 1
