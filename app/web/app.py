@@ -7,6 +7,7 @@ import uuid
 
 from flask import Flask, Response, g, request
 
+from app.domain.errors import Fault, InvalidRequest
 from app.infra import log
 from app.infra.database import Database
 from app.infra.settings import Settings
@@ -47,6 +48,8 @@ def _begin() -> None:
     g.started = time.perf_counter()
     sent = request.headers.get("X-Request-Id", "")
     log.request_id.set(sent if _SANE_REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex)
+    if "HTTP_HOST" not in request.environ and request.environ["SERVER_PROTOCOL"] != "HTTP/1.0":
+        raise InvalidRequest(Fault("Host", "is required by HTTP/1.1"))
 
 
 def _end(response: Response) -> Response:

@@ -1,0 +1,25 @@
+"""One real server for all tests that speak to it in bytes."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from app.infra.database import Database
+from tests.support import raw
+from tests.support.raw import Server
+
+BODY_MAX = 2_000
+
+
+@pytest.fixture(scope="session")
+def served(shared_url: str) -> Iterator[Server]:
+    """`rowline serve` as shipped, but for a small limit on bodies."""
+    with raw.server(shared_url, ROWLINE_MAX_BODY_BYTES=str(BODY_MAX)) as server:
+        yield server
+
+
+@pytest.fixture
+def server(served: Server, db: Database) -> Iterator[Server]:
+    """The same on an empty database. Whatever a test sent it, it must still answer, and its log must be clean."""
+    yield served
+    served.check()
