@@ -4,12 +4,15 @@ import contextvars
 import json
 import logging
 import logging.config
+import re
 import time
 from typing import Any
 
 request_id: contextvars.ContextVar[str | None] = contextvars.ContextVar("request_id", default=None)
 """The id of the request that this thread answers; every line logged meanwhile carries it."""
 
+_DETAIL = re.compile(r"\nDETAIL: .*?(?=\n\n(?:The above|During handling)|\Z)", re.DOTALL)
+"""What PostgreSQL tells besides an error's message: it shows the row, and so the data of jobs."""
 _PLAIN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
@@ -29,7 +32,7 @@ class JsonFormatter(logging.Formatter):
             line["requestId"] = current
         line |= {name: value for name, value in vars(record).items() if name not in _PLAIN}
         if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
+            line["traceback"] = _DETAIL.sub("", self.formatException(record.exc_info))
         return json.dumps(line, default=str)
 
 

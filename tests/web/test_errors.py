@@ -167,7 +167,7 @@ def test_every_request_is_logged_with_its_id_path_and_status(client: Client, cap
 
     [record] = [record for record in caplog.records if record.name == "app.requests"]
     shown = vars(record)
-    assert (shown["method"], shown["path"], shown["status"]) == ("GET", "/queues/a%0Ab/jobs?x=%00", 400)
+    assert (shown["method"], shown["path"], shown["status"]) == ("GET", "/queues/a%0Ab/jobs", 400)
     assert json.dumps(shown["ms"])
 
 

@@ -249,3 +249,10 @@ def test_a_bad_queue_name_is_an_invalid_request_too(client: Client) -> None:
 
     assert said["error"] == "Invalid request"
     assert said["details"] == [{"path": "queue name", "message": "must be at most 100 characters, not 101"}]
+
+
+@pytest.mark.parametrize("length", [199, 200, 201, 255])
+def test_a_long_unknown_id_is_not_echoed_whole(client: Client, length: int) -> None:
+    error = answers.error(client.get(f"/queues/q/jobs/{'x' * length}"), 404)
+
+    assert error == f"queue 'q' has no job '{'x' * min(length, 200)}'"
