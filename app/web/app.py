@@ -11,12 +11,12 @@ from app.domain.errors import Fault, InvalidRequest
 from app.infra import log
 from app.infra.database import Database
 from app.infra.settings import Settings
-from app.web import names, problems
+from app.web import names, openapi, problems
 from app.web.auth import Tokens
-from app.web.routes import health, jobs
+from app.web.routes import docs, health, jobs
 
 _log = logging.getLogger("app.requests")
-OPEN = {"health"}  # the blueprints that need no token
+OPEN = {"health", "docs"}  # the blueprints that need no token
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 
 
@@ -40,7 +40,9 @@ def create(settings: Settings, db: Database) -> Flask:
     flask.after_request(_end)
     flask.register_blueprint(jobs.blueprint(settings, db))
     flask.register_blueprint(health.blueprint(db))
+    flask.register_blueprint(docs.blueprint())
     problems.register(flask)
+    flask.extensions[docs.DOCUMENT] = openapi.document(flask, open_blueprints=OPEN)
     return flask
 
 
@@ -56,6 +58,7 @@ def _end(response: Response) -> Response:
     request_id = log.request_id.get()
     assert request_id is not None
     response.headers["X-Request-Id"] = request_id
+    response.headers["X-Content-Type-Options"] = "nosniff"
     _log.info(
         "request",
         extra={

@@ -1,5 +1,6 @@
 """What holds for every route, whoever adds the next one."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,7 @@ def test_every_module_of_routes_is_registered(flask: Flask) -> None:
 def test_every_route_is_described(flask: Flask) -> None:
     for rule in flask.url_map.iter_rules():
         path = rule.rule.replace("<segment:queue>", ":queue").replace("<segment:job_id>", ":id")
+        path = re.sub(r"<segment:(\w+)>", r":\1", path)
         for method in (rule.methods or set()) - {"OPTIONS", "HEAD"}:
             assert f"{method} {path}" in API
 

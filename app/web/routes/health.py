@@ -5,7 +5,8 @@ from flask import Blueprint, Response
 from app.infra import log
 from app.infra.database import Database
 from app.queries import health
-from app.web import answers
+from app.web import answers, describe
+from app.web.schemas.problem import HealthSchema
 
 
 def blueprint(db: Database) -> Blueprint:
@@ -13,11 +14,13 @@ def blueprint(db: Database) -> Blueprint:
     routes = Blueprint("health", __name__)
 
     @routes.get("/health/live")
+    @describe.route(gives=HealthSchema())
     def live() -> Response:
         """Say that the process answers."""
         return answers.json({"status": "live"})
 
     @routes.get("/health/ready")
+    @describe.route(gives=HealthSchema(), statuses=(503,))
     def ready() -> Response:
         """Say whether the database is reachable, migrated and durable; 503 with the faults if not."""
         faults = health.faults(db)

@@ -2,12 +2,12 @@
 
 from flask import Blueprint, Response, request
 
-from app.domain.errors import InvalidRequest
-from app.infra.database import Database
+from app.domain.errors import InvalidRequest, JobNotFound, TooLarge, UnparsableBody, UnsupportedBody
+from app.infra.database import Database, DatabaseError, OutcomeUnknown
 from app.infra.settings import Settings
 from app.operations import submit
 from app.queries import jobs
-from app.web import answers, body, names, problems
+from app.web import answers, body, describe, names, problems
 from app.web.schemas import new_job, page
 from app.web.schemas.job import JobSchema, SubmittedSchema
 
@@ -19,6 +19,13 @@ def blueprint(settings: Settings, db: Database) -> Blueprint:
     submitted_json = SubmittedSchema(queue_prefix=settings.queue_prefix)
 
     @routes.post("/queues/<segment:queue>/jobs")
+    @describe.route(
+        body=new_job.NewJobSchema,
+        gives=submitted_json,
+        gives_many=True,
+        raises=(InvalidRequest, UnparsableBody, UnsupportedBody, TooLarge, DatabaseError, OutcomeUnknown),
+        example={"body": new_job.EXAMPLE},
+    )
     def add(queue: str) -> Response:
         """Add one or more jobs, all or none."""
         queue = names.queue_name(queue)
@@ -27,6 +34,7 @@ def blueprint(settings: Settings, db: Database) -> Blueprint:
         return answers.json(submitted_json.dump_all(submit.submit_many(db, queue=queue, new=new)))
 
     @routes.get("/queues/<segment:queue>/jobs")
+    @describe.route(query=page.PageQuerySchema, gives=page.PageSchema(), raises=(InvalidRequest, DatabaseError))
     def list_page(queue: str) -> Response:
         """Get a page of a queue's jobs, with counts."""
         asked = page.load(request)
@@ -48,6 +56,7 @@ def blueprint(settings: Settings, db: Database) -> Blueprint:
         )
 
     @routes.get("/queues/<segment:queue>/jobs/<segment:job_id>")
+    @describe.route(gives=job_json, raises=(InvalidRequest, JobNotFound, DatabaseError))
     def get(queue: str, job_id: str) -> Response:
         """Get one job."""
         try:

@@ -13,24 +13,24 @@ from app.web.schemas.fields import Json, Milliseconds
 class JobSchema(Schema):
     """JobJson. A member that does not exist yet is left out."""
 
-    id = fields.String()
-    name = fields.String()
-    data = Json()
-    opts = Json()
-    progress = Json()
-    returnvalue = fields.Method("_returnvalue")
+    id = fields.String(required=True)
+    name = fields.String(required=True)
+    data = Json(required=True)
+    opts = Json(required=True)
+    progress = Json(required=True)
+    returnvalue = fields.Method("_returnvalue", metadata={"type": "string"})
     result = Json()
     failedReason = fields.String(attribute="failed_reason")
-    stacktrace = fields.List(fields.String())
-    attemptsMade = fields.Integer(attribute="attempts_made")
-    delay = fields.Integer(attribute="delay_ms")
-    priority = fields.Integer()
-    timestamp = Milliseconds(attribute="added_at")
+    stacktrace = fields.List(fields.String(), required=True)
+    attemptsMade = fields.Integer(attribute="attempts_made", required=True)
+    delay = fields.Integer(attribute="delay_ms", required=True)
+    priority = fields.Integer(required=True)
+    timestamp = Milliseconds(attribute="added_at", required=True)
     processedOn = Milliseconds(attribute="processed_at")
     finishedOn = Milliseconds(attribute="finished_at")
     processedBy = fields.String(attribute="processed_by")
-    status = fields.String()
-    queueQualifiedName = fields.Method("_qualified_name")
+    status = fields.String(required=True)
+    queueQualifiedName = fields.Method("_qualified_name", required=True, metadata={"type": "string"})
 
     def __init__(self, *, queue_prefix: str) -> None:
         """Name queues below `queue_prefix`."""
@@ -55,7 +55,7 @@ class JobSchema(Schema):
 class SubmittedSchema(JobSchema):
     """A job in the answer to POST: JobJson and what became of it."""
 
-    outcome = fields.String()
+    outcome = fields.String(required=True)
 
     def dump_all(self, submitted: list[Submitted]) -> list[dict[str, Any]]:
         """Dump the answer, in order."""

@@ -103,6 +103,8 @@ class NewJobSchema(Schema):
     opts = fields.Nested(OptsSchema, allow_none=True)
 
 
+EXAMPLE = [{"name": "welcome", "data": {"to": "ada@example.com"}, "opts": {"attempts": 3, "jobId": "welcome-ada"}}]
+"""A body, for the OpenAPI document."""
 _schema = NewJobSchema()
 
 

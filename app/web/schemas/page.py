@@ -10,6 +10,7 @@ from app.domain.errors import Fault, InvalidRequest
 from app.domain.states import Status
 from app.web.schemas import new_job
 from app.web.schemas.fields import WholeText
+from app.web.schemas.job import JobSchema
 
 LENGTH_MAX = 100
 START_MAX = 2**53
@@ -44,6 +45,15 @@ class PageQuerySchema(Schema):
     start = WholeText(0, START_MAX, load_default=0)
     length = WholeText(0, LENGTH_MAX, load_default=10)
     order = fields.String(load_default="desc", validate=validate.OneOf(["asc", "desc"], error="must be asc or desc"))
+
+
+class PageSchema(Schema):
+    """The answer, for the OpenAPI document."""
+
+    counts = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
+    jobs = fields.List(fields.Nested(JobSchema(queue_prefix="bull")), required=True)
+    start = fields.Integer(required=True)
+    length = fields.Integer(required=True)
 
 
 _schema = PageQuerySchema(unknown="exclude")

@@ -1,0 +1,207 @@
+"""The OpenAPI document: made from the schemas, the routes, and what each route says of itself."""
+
+import re
+from importlib import metadata
+from typing import Any
+
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from flask import Flask
+from marshmallow import Schema, fields
+from werkzeug.routing import Rule
+
+from app.domain import ids
+from app.domain.backoff import LONGEST_MS
+from app.domain.states import Status
+from app.web import describe, problems
+from app.web.describe import Description
+from app.web.schemas.fields import Flag, Json, Milliseconds, NotYet, Number, Text, Whole
+from app.web.schemas.new_job import BackoffField, BackoffSchema, JobId
+from app.web.schemas.page import ALL, Statuses
+from app.web.schemas.problem import ProblemSchema
+
+VERSION = "3.1.0"
+REQUESTS = {"NewJob", "Opts", "Backoff"}  # the schemas of what is sent, where an unknown member is refused
+NAME = r"^(?!\.{1,2}$)[^/\x00-\x1f\x7f-\x9f]+$"
+CUSTOM_ID = r"^(?![0-9]+$)(?!\.{1,2}$)[^/\x00-\x1f\x7f-\x9f]*$"
+_ABOUT = """An HTTP job queue on PostgreSQL.
+
+A 200 on adding means: all jobs of the array are committed and will be worked at least once. Every answer of 400 and
+above is a Problem; `code` is the word to program against. A method that a path does not have is answered with 405 and
+`Allow`, a path that is not there with 404 (`not_found`). Unknown query parameters are ignored,
+one given twice is a 400.
+Beyond what the schemas say, NUL characters, lone surrogates, nesting deeper than 128 and integers of more than 1,000
+digits are refused with 400 anywhere in a body.
+
+The handbook stands at [/docs](docs)."""
+_PATHS: dict[str, dict[str, Any]] = {
+    "queue": {"about": "A queue; it need not be there.", "max": ids.QUEUE_NAME_MAX, "example": "demo"},
+    "page": {"about": "The name of a page.", "max": 255, "example": "api.md"},
+    "asset": {"about": "The name of a file.", "max": 255, "example": "handbook.css"},
+    "job_id": {"about": "A job's id, given or of your own.", "max": ids.JOB_ID_MAX, "example": "1"},
+}
+REQUEST_HEADERS: dict[str, dict[str, Any]] = {
+    "Idempotency-Key": {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "Makes the request safe to repeat: 1 to 255 printable ASCII characters, bare or quoted.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 257, "pattern": "^[!-~]([ -~]{0,255}[!-~])?$"},
+        "example": "order-4711",
+    },
+    "X-Request-Id": {
+        "name": "X-Request-Id",
+        "in": "header",
+        "description": "An id of your own for the logs; one that is not sane is replaced, never refused.",
+        "schema": {"type": "string"},
+    },
+}
+ANSWER_HEADERS: dict[str, dict[str, Any]] = {
+    "X-Request-Id": {
+        "description": "The id of the request in the logs.",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:/+=-]{1,128}$"},
+    },
+    "Retry-After": {
+        "description": "Seconds after which it is worth another try.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "WWW-Authenticate": {"required": True, "schema": {"type": "string", "const": "Bearer"}},
+    "Idempotency-Replayed": {
+        "description": "There where the answer is the stored one of an earlier request.",
+        "schema": {"type": "string", "const": "true"},
+    },
+}
+_HEADERS_OF = {401: ("WWW-Authenticate",), 503: ("Retry-After",)}
+
+
+def document(flask: Flask, *, open_blueprints: set[str]) -> dict[str, Any]:
+    """Describe every route of `flask`. Raises LookupError for one that says nothing of itself."""
+    plugin = MarshmallowPlugin(schema_name_resolver=_name)
+    spec = APISpec(
+        title="Rowline",
+        version=metadata.version("rowline"),
+        openapi_version=VERSION,
+        plugins=[plugin],
+        info={"description": _ABOUT},
+    )
+    assert plugin.converter is not None
+    plugin.converter.add_attribute_function(_type)  # type: ignore[no-untyped-call]
+    spec.components.schema("Problem", schema=ProblemSchema)
+    spec.components.schema("Backoff", schema=BackoffSchema)
+    spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
+    for name, header in ANSWER_HEADERS.items():
+        spec.components.header(name, header)
+    for name, parameter in REQUEST_HEADERS.items():
+        spec.components.parameter(name, "header", parameter)
+    for name, about in _PATHS.items():
+        spec.components.parameter(name, "path", _path_parameter(name, about))
+    for rule in flask.url_map.iter_rules():
+        view = flask.view_functions[rule.endpoint]
+        operation = _operation(describe.of(view), rule, summary=(view.__doc__ or "").split("\n")[0])
+        if rule.endpoint.split(".")[0] not in open_blueprints:
+            operation["security"] = [{"token": []}]
+            operation["responses"]["401"] = _refusal(401)
+        methods = (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        spec.path(path=path(rule), operations={method.lower(): operation for method in methods})
+    made = spec.to_dict()
+    for name, schema in made["components"]["schemas"].items():
+        if name not in REQUESTS:
+            schema.pop("additionalProperties", None)  # answers may grow
+    return dict(made)
+
+
+def path(rule: Rule) -> str:
+    """Say a rule's path as OpenAPI does."""
+    return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
+
+
+def codes(status: int) -> list[str]:
+    """Name the codes that an error of this status may carry."""
+    ours = [error.code for error, given in problems.STATUSES.items() if given == status]
+    return ours + [code for code, given, _ in problems.HTTP_CODES if given == status]
+
+
+def _operation(said: Description, rule: Rule, *, summary: str) -> dict[str, Any]:
+    statuses = {problems.STATUSES[error] for error in said.raises} | set(said.statuses) | {500}  # type: ignore[index]
+    names = re.findall(r"<(?:\w+:)?(\w+)>", rule.rule)
+    parameters: list[Any] = [*names, *said.headers, "X-Request-Id"]
+    if said.query:
+        parameters.append({"in": "query", "schema": said.query})
+    operation: dict[str, Any] = {
+        "operationId": rule.endpoint.split(".")[1],
+        "tags": rule.endpoint.split(".")[:1],
+        "summary": summary,
+        "parameters": parameters,
+        "responses": {"200": _success(said)} | {str(status): _refusal(status) for status in sorted(statuses)},
+    }
+    if said.body:
+        media: dict[str, Any] = {"schema": {"type": "array", "items": said.body}}
+        if "body" in said.example:
+            media["example"] = said.example["body"]
+        operation["requestBody"] = {"required": True, "content": {"application/json": media}}
+    return operation
+
+
+def _success(said: Description) -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    if isinstance(said.gives, Schema):
+        schema: Any = {"type": "array", "items": said.gives} if said.gives_many else said.gives
+        content["application/json"] = {"schema": schema}
+        if "answer" in said.example:
+            content["application/json"]["example"] = said.example["answer"]
+    else:
+        kind = {"type": "object"} if said.gives.endswith("json") else {"type": "string"}
+        content[said.gives] = {"schema": kind}
+    return {"description": "Done.", "headers": _headers(said.gives_headers), "content": content}
+
+
+def _refusal(status: int) -> dict[str, Any]:
+    return {
+        "description": ", ".join(f"`{code}`" for code in codes(status)),
+        "headers": _headers(_HEADERS_OF.get(status, ())),
+        "content": {"application/json": {"schema": "Problem"}},
+    }
+
+
+def _headers(names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", *names)}
+
+
+def _path_parameter(name: str, about: dict[str, Any]) -> dict[str, Any]:
+    schema = {"type": "string", "minLength": 1, "maxLength": about["max"], "pattern": NAME}
+    return {"name": name, "description": about["about"], "schema": schema, "example": about["example"]}
+
+
+def _name(schema: type[Schema] | Schema) -> str:
+    made = schema if isinstance(schema, type) else type(schema)
+    return made.__name__.removesuffix("Schema")
+
+
+def _type(_converter: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]:  # noqa: C901, PLR0911 -- a table of types
+    """Say the fields of ours as JSON Schema; marshmallow's own are left to apispec."""
+    null = ["null"] if field.allow_none else []
+    match field:
+        case Whole():
+            return {"type": ["integer", *null] if null else "integer", "minimum": field.low, "maximum": field.high}
+        case Number():
+            return {"type": ["number", *null], "minimum": field.low, "maximum": field.high}
+        case Flag():
+            return {"type": ["boolean", *null]}
+        case JobId():
+            return {"type": ["string", *null], "maxLength": ids.JOB_ID_MAX, "pattern": CUSTOM_ID}
+        case Text():
+            return {"type": "string", "maxLength": field.longest}
+        case NotYet():
+            return {"type": "null", "description": "Not built yet: refused, but for null, which counts as absent."}
+        case BackoffField():
+            fixed = {"type": "integer", "minimum": 0, "maximum": LONGEST_MS, "description": "ms, fixed"}
+            reference = {"$ref": f"#/components/schemas/{_name(BackoffSchema)}"}
+            return {"anyOf": [reference, fixed, {"type": "null"}]}
+        case Statuses():
+            return {"type": "array", "items": {"type": "string", "enum": [ALL, *Status]}}
+        case Milliseconds():
+            return {"type": "integer", "description": "ms since the epoch"}
+        case Json():
+            return {"description": "Any JSON value, to the letter."}
+    return {}

@@ -1,0 +1,66 @@
+"""The documentation: the OpenAPI document, and the handbook for browsers. No token, nothing from outside."""
+
+from typing import Any
+
+from flask import Blueprint, Response, current_app
+from werkzeug.exceptions import NotFound
+
+from app.web import answers, describe, handbook
+
+DOCUMENT = "rowline-openapi"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+def blueprint() -> Blueprint:
+    """Make /openapi.json and the routes below /docs. The document is read from the application's extensions."""
+    routes = Blueprint("docs", __name__)
+
+    @routes.get("/openapi.json")
+    @describe.route(gives="application/json")
+    def openapi() -> Response:
+        """Get this document."""
+        document: dict[str, Any] = current_app.extensions[DOCUMENT]
+        return answers.json(document)
+
+    @routes.get("/docs")
+    @describe.route(gives="text/html")
+    def contents() -> Response:
+        """Get the list of the handbook's pages."""
+        return _page("")
+
+    @routes.get("/docs/<segment:page>")
+    @describe.route(gives="text/html", statuses=(404,))
+    def handbook_page(page: str) -> Response:
+        """Get a page of the handbook, or `reference`, the API in the browser."""
+        return _page(page or "/")
+
+    @routes.get("/docs/decisions/<segment:page>")
+    @describe.route(gives="text/html", statuses=(404,))
+    def decision(page: str) -> Response:
+        """Get a decision of the handbook."""
+        return _page(f"decisions/{page}")
+
+    @routes.get("/docs/assets/<segment:asset>")
+    @describe.route(gives="*/*", statuses=(404,))
+    def asset(asset: str) -> Response:
+        """Get a style or a script of the pages."""
+        if asset not in handbook.assets():
+            raise NotFound
+        kind, content = handbook.assets()[asset]
+        return _answer(content, kind)
+
+    return routes
+
+
+def _page(path: str) -> Response:
+    if path not in handbook.pages():
+        raise NotFound
+    return _answer(handbook.pages()[path], "text/html")
+
+
+def _answer(content: str | bytes, kind: str) -> Response:
+    headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
+    return Response(content, mimetype=kind, headers=headers)

@@ -1,0 +1,70 @@
+"""The handbook in the browser: whole, offline, and no way to any other file."""
+
+import re
+from pathlib import Path
+from urllib.parse import urljoin
+
+import pytest
+
+from app.web import handbook
+from tests.support import answers
+from tests.support.client import Client
+
+PAGES = sorted(page for page in handbook.pages() if page)
+
+
+def test_every_page_is_listed_and_there(client: Client) -> None:
+    listed = re.findall(r'href="docs/([^"]+)"', client.flask.get("/docs").text)
+
+    written = {file.relative_to(handbook.DOCS).as_posix() for file in Path(handbook.DOCS).rglob("*.md")}
+    assert set(listed) - {"assets/handbook.css"} == written | {"reference"}
+
+
+@pytest.mark.parametrize("page", ["", *PAGES])
+def test_every_link_of_a_page_leads_somewhere_here(client: Client, page: str) -> None:
+    address = f"/docs/{page}".removesuffix("/")
+    answer = client.flask.get(address)
+
+    assert (answer.status_code, answer.mimetype) == (200, "text/html")
+    for target in re.findall(r'(?:href|src)="([^"#]+)', answer.text):
+        if target == "data:,":
+            continue
+        assert not target.startswith(("http", "//")), "nothing comes from outside"
+        assert client.flask.get(urljoin(address, target)).status_code == 200, target
+
+
+@pytest.mark.parametrize("path", ["/docs", "/docs/api.md", "/docs/reference", "/docs/assets/swagger-ui-bundle.js"])
+def test_a_page_may_load_nothing_but_what_is_served_here(client: Client, path: str) -> None:
+    answer = client.flask.get(path)
+
+    assert "default-src 'none'; script-src 'self'; style-src 'self';" in answer.headers["Content-Security-Policy"]
+    assert "unsafe" not in answer.headers["Content-Security-Policy"]
+    assert "<script>" not in answer.text[:2_000]
+    assert " style=" not in answer.text[:2_000]
+
+
+@pytest.mark.parametrize("path", ["/docs", "/health/live", "/queues/q/jobs", "/nowhere", "/docs/assets/handbook.css"])
+def test_no_answer_is_to_be_sniffed(client: Client, path: str) -> None:
+    assert client.get(path).headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("below", ["/docs/", "/docs/assets/", "/docs/decisions/"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "..",
+            "../api.md",
+            "../../web/app.py",
+            "%2e%2e%2fapi.md",
+            "%2e%2e/%2e%2e/web/app.py",
+            "..%2f..%2fweb%2fapp.py",
+        ),
+        *("/etc/passwd", "%2fetc%2fpasswd", "api.md%00", "%00", "..\\api.md", "..%5capi.md", "%5c%5chost%5cshare"),
+        *("", ".", "api", "api.html", "API.MD", "api%2emd", "index.html", "oauth2-redirect.html", "__init__.py"),
+    ],
+)
+def test_no_other_file_is_there(client: Client, below: str, name: str) -> None:
+    answer = client.flask.get("/", environ_overrides={"RAW_URI": below + name})
+
+    assert answers.problem(answer, 404)["code"] == "not_found"

@@ -1,0 +1,98 @@
+"""The OpenAPI document is valid, whole, and says what the service does."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from flask import Flask
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+
+from app.infra.database import Database
+from app.infra.settings import Settings
+from app.web import app, describe, openapi, problems
+from tests.support.client import Client
+
+
+@pytest.fixture
+def flask(settings: Settings, db: Database) -> Flask:
+    return app.create(settings, db)
+
+
+@pytest.fixture
+def document(client: Client) -> dict[str, Any]:
+    answer = client.flask.get("/openapi.json")
+    assert answer.status_code == 200
+    return dict(answer.json or {})
+
+
+def test_the_document_is_valid_and_not_stored_by_anybody(client: Client, document: dict[str, Any]) -> None:
+    validate(document)
+
+    assert document["openapi"] == "3.1.0"
+    assert client.flask.get("/openapi.json").headers["Cache-Control"] == "no-store"
+
+
+def test_the_document_has_every_route_and_no_other(flask: Flask, document: dict[str, Any]) -> None:
+    routes = {
+        (openapi.path(rule), method.lower())
+        for rule in flask.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert routes == {(path, method) for path, methods in document["paths"].items() for method in methods}
+
+
+def test_every_operation_is_alive(client: Client, document: dict[str, Any]) -> None:
+    added = client.add({"name": "n", "data": 1})[0]
+    values = {"queue": "q", "job_id": added["id"], "page": "api.md", "asset": "handbook.css"}
+    for path, methods in document["paths"].items():
+        values["page"] = "0003-the-place-in-line.md" if "decisions" in path else "api.md"
+        asked = re.sub(r"{(\w+)}", lambda found: values[found[1]], path)
+        for method, operation in methods.items():
+            body = (
+                json.dumps(operation["requestBody"]["content"]["application/json"]["example"])
+                if method == "post"
+                else ""
+            )
+            answer = client.flask.open(asked, method=method.upper(), data=body, headers=client.authorization)
+            assert answer.status_code == 200, f"{method} {asked}: {answer.status_code}"
+            [media] = operation["responses"]["200"]["content"].items()
+            assert media[0] in {answer.mimetype, "*/*"}
+            if media[0] == "application/json":
+                check(answer.json, media[1]["schema"], document)
+
+
+def check(value: object, schema: dict[str, Any], document: dict[str, Any]) -> None:
+    """Hold a value to a schema of the document."""
+    Draft202012Validator(schema | {"components": document["components"]}).validate(value)
+
+
+def test_an_error_is_a_problem_as_described(client: Client, document: dict[str, Any]) -> None:
+    problem = {"$ref": "#/components/schemas/Problem"}
+    for answer in (client.post("/queues/q/jobs", "[{}]"), client.get("/queues/q/jobs/9"), client.get("/nowhere")):
+        check(answer.json, problem, document)
+
+
+def test_every_member_of_an_answer_is_described(client: Client, document: dict[str, Any]) -> None:
+    client.add({"name": "n", "data": 1})
+    schemas = document["components"]["schemas"]
+
+    assert set(client.page()) == set(schemas["Page"]["properties"])
+    assert set(client.page()["jobs"][0]) <= set(schemas["Job"]["properties"])
+
+
+def test_every_error_code_is_documented(document: dict[str, Any]) -> None:
+    text = json.dumps(document)
+    promised = {error.code for error in problems.STATUSES} | {code for code, _, _ in problems.HTTP_CODES}
+    not_over_http_yet = {"lease_lost", "method_not_allowed"}
+    for code in promised - not_over_http_yet:
+        assert f"`{code}`" in text
+
+
+def test_a_route_that_says_nothing_of_itself_is_refused(flask: Flask) -> None:
+    def silent() -> str:
+        return ""
+
+    with pytest.raises(LookupError, match="silent does not say"):
+        describe.of(silent)
