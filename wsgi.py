@@ -12,7 +12,13 @@ from app.runners import maintainer
 from app.web import app
 
 _settings = settings.from_env(os.environ)
-_db = Database(_settings, url=_settings.require_database_url(), size=_settings.api_threads + 1, name="rowline-api")
+_db = Database(
+    _settings,
+    url=_settings.require_database_url(),
+    size=_settings.api_connections + 1,
+    name="rowline-api",
+    limit_ms=_settings.request_ms,
+)
 
 application = app.create(_settings, _db)
 maintainer.start(_settings, _db)

@@ -4,9 +4,12 @@
     ├── InvalidRequest      one or many faults, each with its place
     │   ├── UnparsableBody  the body is not the JSON that was asked for
     │   ├── UnsupportedBody the body is of a kind that no route reads
-    │   └── TooLarge        over a limit that is a setting
+    │   ├── TooLarge        over a limit that is a setting
+    │   ├── SlowBody        the body did not come in time
+    │   └── KeyReused       an idempotency key that belongs to another request
     ├── Unauthorized        no token, or one that we do not know
     ├── JobNotFound
+    ├── KeyInUse            the first request with that idempotency key is still running
     └── LeaseLost           the token is not, or no longer, the job's
 
 Each class has a stable `code`, a word to program against; `web/problems.py` gives each its status.
@@ -62,6 +65,18 @@ class TooLarge(InvalidRequest):
     code = "too_large"
 
 
+class SlowBody(InvalidRequest):
+    """The body came too slowly, or not at all."""
+
+    code = "slow_body"
+
+
+class KeyReused(InvalidRequest):
+    """The idempotency key was used for a request with another body, and belongs to that one."""
+
+    code = "idempotency_key_reused"
+
+
 class Unauthorized(RowlineError):
     """Whoever asks has shown no token that we know. One answer for both, so that nothing can be learnt from it."""
 
@@ -72,6 +87,12 @@ class JobNotFound(RowlineError):
     """No job of that id in that queue."""
 
     code = "job_not_found"
+
+
+class KeyInUse(RowlineError):
+    """The first request with this idempotency key is still running; its answer can be had in a moment."""
+
+    code = "idempotency_key_in_use"
 
 
 class LeaseLost(RowlineError):

@@ -1,6 +1,7 @@
 """The database as the layers above see it: `begin()` for writes, `read()` for reads, trouble as `DatabaseError`s."""
 
 import select
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -10,13 +11,18 @@ import sqlalchemy
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import event, exc
 
+from app.infra import libpq
+from app.infra.libpq import BoundedConnection
 from app.infra.notify import Listener, Notifier
 from app.infra.settings import Settings
+from app.infra.turns import Turns
 
 Connection = sqlalchemy.Connection
 """What `operations` passes down as `conn`. Statements in text files go through its psycopg cursor."""
 
 _NOT_SET_UP = {"42P01", "3F000", "42501"}  # no such table, no such schema, no right to it
+_STATEMENT_SHARE = 0.9
+"""Of the time for a whole transaction: so a slow statement is ended by the server, and the connection stays."""
 
 
 class DatabaseError(Exception):
@@ -26,7 +32,7 @@ class DatabaseError(Exception):
 
 
 class OutcomeUnknown(DatabaseError):
-    """The connection broke while a commit was on its way: it may have happened or not."""
+    """The commit was on its way when its answer was lost or came with a warning: it may have happened or not."""
 
     code = "outcome_unknown"
 
@@ -34,25 +40,27 @@ class OutcomeUnknown(DatabaseError):
 class Database:
     """A pool of connections. Made once a process, after any fork."""
 
-    def __init__(self, settings: Settings, *, url: str, size: int, name: str) -> None:
-        """Prepare up to `size` connections to `url`, opened when needed; `name` shows in pg_stat_activity."""
-        self._url = libpq_url(url)
-        self._arguments = connect_arguments(settings, name=name)
-        given = conninfo_to_dict(self._url).get("options")
+    def __init__(self, settings: Settings, *, url: str, size: int, name: str, limit_ms: int | None = None) -> None:
+        """Prepare up to `size` connections to `url`, opened when needed; `name` shows in pg_stat_activity.
+
+        A `begin()` or `read()` ends after `limit_ms` at the latest, the wait for a connection and the commit among
+        it; by default after twice the time that one statement may take.
+        """
+        self._limit_s = (limit_ms or 2 * settings.statement_ms) / 1000
+        self._wait_s = settings.pool_wait_ms / 1000
+        statement_ms = min(settings.statement_ms, int(self._limit_s * 1000 * _STATEMENT_SHARE))
+        arguments = libpq.arguments(settings, name=name, statement_ms=statement_ms)
+        given = conninfo_to_dict(libpq.normal(url)).get("options")
         if given:  # the operator's come last, and win
-            self._arguments["options"] += f" {given}"
-        self._notifier = Notifier(self._url, self._arguments)
+            arguments["options"] += f" {given}"
+        self._url, self._arguments = url, arguments
+        self._notifier = Notifier(url, arguments)
         self._listeners: list[Listener] = []
-        self._engine = engine(
-            url,
-            self._arguments,
-            pool_size=size,
-            max_overflow=0,
-            pool_timeout=settings.pool_wait_ms / 1000,
-            pool_use_lifo=True,
-        )
+        self._turns = Turns(size)
+        self._broken_at = 0.0
+        self._engine = engine(url, arguments, pool_size=size, max_overflow=0, pool_use_lifo=True)
         event.listen(self._engine, "connect", _prepare)
-        event.listen(self._engine, "checkout", _refuse_dead)
+        event.listen(self._engine, "checkout", self._refuse_dead)
         self._reading = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     @contextmanager
@@ -62,16 +70,15 @@ class Database:
         Raises DatabaseError when the database is away, overloaded or too slow, OutcomeUnknown when only the answer
         to the commit is missing.
         """
-        with translated(), self._engine.connect() as conn:
+        with self._connected(self._engine) as (conn, driver):
             conn.begin()  # text statements go past SQLAlchemy, which would see nothing to commit
-            with _broken_discarded(conn):
-                yield conn
-            _commit(conn)
+            yield conn
+            _commit(conn, driver)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Open one READ ONLY snapshot: all statements in the block see the same moment. Raises DatabaseError."""
-        with translated(), self._reading.connect() as conn, _broken_discarded(conn):
+        with self._connected(self._reading) as (conn, _driver):
             yield conn
 
     def announce(self, topic: str) -> None:
@@ -91,41 +98,47 @@ class Database:
             listener.stop()
         self._engine.dispose()
 
+    @contextmanager
+    def _connected(self, engine: sqlalchemy.Engine) -> Iterator[tuple[Connection, BoundedConnection]]:
+        """Give a connection, in turn, until the limit; translate the troubles of the block."""
+        ends_at = time.monotonic() + self._limit_s
+        if not self._turns.take(timeout_s=self._wait_s):
+            raise DatabaseError("all database connections are in use")
+        try:
+            with translated(), engine.connect() as conn:
+                driver = conn.connection.driver_connection
+                assert isinstance(driver, BoundedConnection)
+                driver.ends_at = ends_at
+                with self._broken_discarded(conn, driver):
+                    yield conn, driver
+        finally:
+            self._turns.give()
 
-def connect_arguments(settings: Settings, *, name: str) -> dict[str, Any]:
-    """Return libpq's parameters for every connection: no wait of ours is without a limit."""
-    session = {
-        "statement_timeout": settings.statement_ms,
-        "lock_timeout": settings.lock_ms,
-        "idle_in_transaction_session_timeout": 10_000,
-        "TimeZone": "UTC",
-        "jit": "off",
-        "plan_cache_mode": "force_generic_plan",  # what the plan tests pin is what runs
-        # No statement of the service is better without an index, and a plan made while a table is empty may stay.
-        "enable_seqscan": "off",
-    }
-    return {
-        "application_name": name,
-        "connect_timeout": settings.connect_s,
-        "keepalives_idle": 5,
-        "keepalives_interval": 2,
-        "keepalives_count": 3,
-        "tcp_user_timeout": 5_000,
-        "options": " ".join(f"-c {key}={value}" for key, value in session.items()),
-    }
+    @contextmanager
+    def _broken_discarded(self, conn: Connection, driver: BoundedConnection) -> Iterator[None]:
+        """Keep a connection that broke in a text statement, unseen by SQLAlchemy, from going back into the pool.
 
+        What broke one has often broken all: those made before are not trusted any more.
+        """
+        try:
+            yield
+        except (psycopg.Error, DatabaseError):
+            if driver.closed:
+                self._broken_at = time.monotonic()
+                conn.invalidate()
+            raise
 
-def libpq_url(url: str) -> str:
-    """Return `url` as libpq reads it."""
-    return url.replace("postgres://", "postgresql://", 1) if url.startswith("postgres://") else url
+    def _refuse_dead(self, connection: BoundedConnection, _record: object, _proxy: object) -> None:
+        """Drop a pooled connection that cannot be good, at the price of one poll: an idle server says nothing."""
+        poll = select.poll()
+        poll.register(connection.fileno(), select.POLLIN)
+        if connection.made_at <= self._broken_at or poll.poll(0):
+            raise exc.DisconnectionError("the connection died while it was idle")
 
 
 def engine(url: str, arguments: dict[str, Any], **options: Any) -> sqlalchemy.Engine:
     """Make an engine whose connections are psycopg's own: libpq alone reads the URL, wherever it is used."""
-    conninfo = libpq_url(url)
-    return sqlalchemy.create_engine(
-        "postgresql+psycopg://", creator=lambda: psycopg.connect(conninfo, **arguments), **options
-    )
+    return sqlalchemy.create_engine("postgresql+psycopg://", creator=libpq.connector(url, arguments), **options)
 
 
 def _prepare(connection: psycopg.Connection[Any], _record: object) -> None:
@@ -133,32 +146,17 @@ def _prepare(connection: psycopg.Connection[Any], _record: object) -> None:
     connection.adapters.register_loader("json", psycopg.types.string.TextLoader)
 
 
-def _refuse_dead(connection: psycopg.Connection[Any], _record: object, _proxy: object) -> None:
-    """Drop a pooled connection whose server has gone, at the price of one poll: an idle server has nothing to say."""
-    poll = select.poll()
-    poll.register(connection.fileno(), select.POLLIN)
-    if poll.poll(0):
-        raise exc.DisconnectionError("the server closed an idle connection")
-
-
-@contextmanager
-def _broken_discarded(conn: Connection) -> Iterator[None]:
-    """Keep a connection that broke in a text statement, unseen by SQLAlchemy, from going back into the pool."""
-    try:
-        yield
-    except psycopg.Error:
-        driver = conn.connection.driver_connection
-        if driver is not None and driver.closed:
-            conn.invalidate()
-        raise
-
-
-def _commit(conn: Connection) -> None:
+def _commit(conn: Connection, driver: BoundedConnection) -> None:
+    if driver.is_in_failed_transaction:
+        raise DatabaseError("the transaction failed before its end")
+    driver.warning = None
     try:
         conn.commit()
     except (psycopg.Error, exc.DBAPIError) as error:
-        conn.invalidate()
+        driver.close()
         raise OutcomeUnknown(f"a commit got no answer: {_first_line(error)}") from error
+    if driver.warning:
+        raise OutcomeUnknown(f"a commit came with a warning: {driver.warning}")
 
 
 @contextmanager

@@ -13,11 +13,14 @@ from typing import Any
 
 import psycopg
 
+from app.infra import libpq
+
 _log = logging.getLogger(__name__)
 
 INTERVAL_S = 0.05
 BEAT_S = 10.0  # how often a silent listener makes sure that its connection is alive
 RETRY_S = 1.0
+ANSWER_S = 5.0  # how long a statement here waits for the server
 
 
 def channel(topic: str) -> str:
@@ -30,14 +33,14 @@ class Notifier:
 
     def __init__(self, url: str, arguments: Mapping[str, Any]) -> None:
         """Prepare to send over one connection to `url`, opened when needed."""
-        self._url = url
         # A lost hint is caught by polling, so its commit need not wait for the disk.
-        self._arguments = {**arguments, "options": f"{arguments['options']} -c synchronous_commit=off"}
+        options = f"{arguments['options']} -c synchronous_commit=off"
+        self._connect = libpq.connector(url, {**arguments, "options": options, "autocommit": True})
         self._pending: set[str] = set()
         self._changed = threading.Condition()
         self._closed = False
         self._thread: threading.Thread | None = None
-        self._connection: psycopg.Connection[Any] | None = None
+        self._connection: libpq.BoundedConnection | None = None
 
     def ring(self, topic: str) -> None:
         """Wake the listeners of `topic` soon. Never blocks on the database, never fails."""
@@ -75,7 +78,8 @@ class Notifier:
     def _send(self, channels: list[str]) -> None:
         try:
             if self._connection is None:
-                self._connection = psycopg.connect(self._url, autocommit=True, **self._arguments)
+                self._connection = self._connect()
+            self._connection.ends_at = time.monotonic() + ANSWER_S
             self._connection.execute("select pg_notify(name, '') from unnest(%s::text[]) as name", [channels])
         except psycopg.Error as error:
             _log.warning("notify_failed", extra={"cause": str(error).strip()})
@@ -94,7 +98,8 @@ class Listener(threading.Thread):
         """Prepare the thread; `start()` it. It ends with the process, or some seconds after `stop()`."""
         super().__init__(name="listener", daemon=True)
         self._stopped = threading.Event()
-        self._url, self._arguments, self._channel, self._on_wake = url, arguments, channel(topic), on_wake
+        self._connect = libpq.connector(url, {**arguments, "autocommit": True})
+        self._channel, self._on_wake = channel(topic), on_wake
 
     def stop(self) -> None:
         """Let the thread end when it next looks up."""
@@ -110,9 +115,11 @@ class Listener(threading.Thread):
                     _log.warning("listen_failed", extra={"cause": str(error).strip()})
 
     def _listen(self) -> None:
-        with psycopg.connect(self._url, autocommit=True, **self._arguments) as connection:
+        with self._connect() as connection:
+            connection.ends_at = time.monotonic() + ANSWER_S
             connection.execute(f"listen {self._channel}")
             while not self._stopped.is_set():
                 self._on_wake()  # after LISTEN too: what was added before it rang nobody
+                connection.ends_at = time.monotonic() + BEAT_S + ANSWER_S
                 if not list(connection.notifies(timeout=BEAT_S, stop_after=1)):
                     connection.execute("select 1")

@@ -7,7 +7,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from app.infra import database
+from app.infra import database, libpq
 
 CONNECT_S = 5
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
@@ -41,7 +41,9 @@ def _config() -> Config:
 
 
 def _run(url: str, migrate: Callable[[Config], None]) -> None:
-    engine = database.engine(url, {"connect_timeout": CONNECT_S, "application_name": "rowline-migrate"})
+    engine = database.engine(
+        url, {**libpq.NETWORK, "connect_timeout": CONNECT_S, "application_name": "rowline-migrate"}
+    )
     config = _config()
     with database.translated(), engine.connect() as connection:
         config.attributes["connection"] = connection

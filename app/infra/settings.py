@@ -103,11 +103,29 @@ class Settings:
     )
     queue_prefix: str = _setting("QUEUE_PREFIX", "bull", _prefix, "First part of `queueQualifiedName`.")
     api_processes: int = _setting("ROWLINE_API_PROCESSES", 2, _whole(1, 256), "Processes of gunicorn.")
-    api_threads: int = _setting("ROWLINE_API_THREADS", 8, _whole(1, 256), "Threads, and database connections, of each.")
+    api_connections: int = _setting(
+        "ROWLINE_API_CONNECTIONS", 8, _whole(1, 256), "Database connections of each: so many requests run at once."
+    )
+    api_clients: int = _setting(
+        "ROWLINE_API_CLIENTS", 2_000, _whole(1, 100_000), "Most clients connected to each; more wait to be accepted."
+    )
+    client_s: int = _setting(
+        "ROWLINE_CLIENT_S",
+        10,
+        _whole(1, 3600),
+        "Seconds that a client may be silent between requests, and take to send a head. For a body, and to take an "
+        "answer, it has one more for every 64 KiB.",
+    )
     max_body_bytes: int = _setting("ROWLINE_MAX_BODY_BYTES", 10 * 2**20, _whole(2, 2**30), "Largest request body.")
     max_jobs: int = _setting("ROWLINE_MAX_JOBS", 10_000, _whole(1, 1_000_000), "Most jobs in one request.")
     max_data_bytes: int = _setting(
         "ROWLINE_MAX_DATA_BYTES", 2**20, _whole(2, 2**28), "Largest data, and largest result, of one job."
+    )
+    keep_keys_ms: int = _setting(
+        "ROWLINE_KEEP_KEYS_MS",
+        DAY_MS,
+        _whole(60_000, 366 * DAY_MS),
+        "How long the answer to an `Idempotency-Key` is given again.",
     )
     lease_ms: int = _setting(
         "ROWLINE_LEASE_MS", 30_000, _whole(500, DAY_MS), "How long a claimed job stays with a silent worker."
@@ -134,10 +152,16 @@ class Settings:
     )
     lock_ms: int = _setting("ROWLINE_LOCK_MS", 2_000, _whole(10, 600_000), "Longest wait for a lock.")
     pool_wait_ms: int = _setting(
-        "ROWLINE_POOL_WAIT_MS", 2_000, _whole(10, 60_000), "Longest wait for a free database connection."
+        "ROWLINE_POOL_WAIT_MS", 1_000, _whole(10, 60_000), "Longest wait for a free database connection."
     )
     connect_s: int = _setting(
-        "ROWLINE_CONNECT_S", 3, _whole(2, 60), "Longest wait, in seconds, for PostgreSQL to answer a connect."
+        "ROWLINE_CONNECT_S", 2, _whole(2, 60), "Longest wait, in seconds, for PostgreSQL to answer a connect."
+    )
+    request_ms: int = _setting(
+        "ROWLINE_REQUEST_MS",
+        2_800,
+        _whole(100, 600_000),
+        "Longest that a request of the API may take in the database, waits and commit among it.",
     )
     log_level: str = _setting(
         "ROWLINE_LOG_LEVEL", "info", _one_of("debug", "info", "warning", "error"), "Least level that is logged."

@@ -2,7 +2,7 @@
 
 from app.infra.database import Database
 from app.operations import operation
-from app.store import jobs, leases
+from app.store import jobs, keys, leases
 
 AT_ONCE = 1_000  # rows a transaction moves, so that none holds its locks long
 
@@ -38,3 +38,14 @@ def recover_stalled(db: Database, *, max_stalled_count: int) -> dict[str, int]:
             if moved:
                 recovered[queue] = recovered.get(queue, 0) + moved
     return recovered
+
+
+@operation
+def forget_keys(db: Database, *, keep_ms: int) -> int:
+    """Remove the answers to idempotency keys that are older than `keep_ms`; return how many there were."""
+    forgotten, removed = 0, AT_ONCE
+    while removed == AT_ONCE:
+        with db.begin() as conn:
+            removed = keys.forget(conn, keep_ms=keep_ms, limit=AT_ONCE)
+        forgotten += removed
+    return forgotten

@@ -1,13 +1,15 @@
 """Adding jobs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from app.domain.errors import Fault, KeyInUse, KeyReused
 from app.domain.job import Job, NewJob
+from app.domain.keys import IdempotencyKey
 from app.infra.database import Connection, Database
 from app.operations import operation
-from app.store import jobs
+from app.store import jobs, keys
 
 
 class Outcome(StrEnum):
@@ -25,6 +27,14 @@ class Submitted:
     outcome: Outcome
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What is answered under a key: the text, and whether it was given before."""
+
+    text: str
+    is_replay: bool
+
+
 @operation
 def submit_many(db: Database, *, queue: str, new: Sequence[NewJob]) -> list[Submitted]:
     """Add `new`, all or none, and return what is stored for each, in the same order.
@@ -34,9 +44,43 @@ def submit_many(db: Database, *, queue: str, new: Sequence[NewJob]) -> list[Subm
     if not new:
         return []
     with db.begin() as conn:
-        created = jobs.insert(conn, queue=queue, new=new)
-        existing = _existing(conn, queue, new, created)
+        submitted = _submit(conn, queue, new)
     db.announce(queue)
+    return submitted
+
+
+@operation
+def submit_once(
+    db: Database,
+    *,
+    queue: str,
+    new: Sequence[NewJob],
+    key: IdempotencyKey,
+    keep_ms: int,
+    answer: Callable[[Sequence[Submitted]], str],
+) -> Reply:
+    """Add `new` as `submit_many` does, unless that was answered under `key` within `keep_ms`: then repeat the answer.
+
+    One transaction holds the jobs, the key and the text that `answer` makes. Raises KeyInUse while another
+    transaction uses the key, KeyReused when the key belongs to another body.
+    """
+    with db.begin() as conn:
+        if not keys.hold(conn, queue=queue, key=key):
+            raise KeyInUse("the first request with this Idempotency-Key is still running: wait, then repeat it")
+        answered = keys.find(conn, queue=queue, key=key, keep_ms=keep_ms)
+        if answered and answered.body_digest != key.body_digest:
+            raise KeyReused(Fault("Idempotency-Key", "was used for a request with another body"))
+        if answered:
+            return Reply(answered.answer, is_replay=True)
+        text = answer(_submit(conn, queue, new) if new else [])
+        keys.keep(conn, queue=queue, key=key, answer=text)
+    db.announce(queue)
+    return Reply(text, is_replay=False)
+
+
+def _submit(conn: Connection, queue: str, new: Sequence[NewJob]) -> list[Submitted]:
+    created = jobs.insert(conn, queue=queue, new=new)
+    existing = _existing(conn, queue, new, created)
     return [
         Submitted(stored, Outcome.CREATED) if stored else Submitted(existing[asked.custom_id or ""], Outcome.DUPLICATE)
         for asked, stored in zip(new, created, strict=True)

@@ -9,6 +9,8 @@ from app.runners.loop import Loop
 
 _log = logging.getLogger(__name__)
 
+FORGET_S = 60.0
+
 
 def start(settings: Settings, db: Database) -> list[Loop]:
     """Start the loops in threads of this process. They need no leader: rows are skipped that another one holds."""
@@ -22,9 +24,13 @@ def start(settings: Settings, db: Database) -> list[Loop]:
             _log.warning("stalled_recovered", extra={"queue": queue, "jobs": jobs})
             db.announce(queue)
 
+    def forget() -> None:
+        maintain.forget_keys(db, keep_ms=settings.keep_keys_ms)
+
     loops = [
         Loop("promote", interval_s=settings.promote_ms / 1000, tick=promote),
         Loop("recover", interval_s=settings.recover_ms / 1000, tick=recover),
+        Loop("forget", interval_s=FORGET_S, tick=forget),
     ]
     for loop in loops:
         loop.start()

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Column,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     Sequence,
@@ -25,10 +26,11 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSON, UUID
 from app.domain.backoff import LONGEST_MS, BackoffType
 from app.domain.ids import JOB_ID_MAX, JOB_NAME_MAX, QUEUE_NAME_MAX
 from app.domain.job import ATTEMPTS_MAX, PRIORITY_MAX
+from app.domain.keys import KEY_MAX
 from app.domain.states import Status
 
 SCHEMA = "rowline"
-HEAD = "0001"  # the revision that this code was written for; a test compares it with Alembic's own word
+HEAD = "0002"  # the revision that this code was written for; a test compares it with Alembic's own word
 
 metadata = MetaData(schema=SCHEMA)
 
@@ -124,3 +126,24 @@ Index("jobs_delayed", jobs.c.queue, jobs.c.run_at, postgresql_where=text("status
 # The lease's end is in no index, so that a heartbeat is a HOT update.
 Index("jobs_active", jobs.c.queue, jobs.c.number, postgresql_where=text("status = 'active'"))
 Index("jobs_listed", jobs.c.queue, jobs.c.status, jobs.c.number, postgresql_where=text("status <> 'active'"))
+
+DIGEST = 32  # bytes of a SHA-256
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("queue", _NAME, nullable=False),
+    Column("token_digest", LargeBinary, nullable=False),
+    Column("key", _NAME, nullable=False),
+    Column("body_digest", LargeBinary, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("answered_at", _WHEN, nullable=False, server_default=text("statement_timestamp()")),
+    PrimaryKeyConstraint("queue", "token_digest", "key", name="idempotency_keys_pkey"),
+    CheckConstraint(f"char_length(queue) between 1 and {QUEUE_NAME_MAX}", name="idempotency_keys_queue"),
+    CheckConstraint(f"octet_length(token_digest) = {DIGEST}", name="idempotency_keys_token_digest"),
+    CheckConstraint(f"char_length(key) between 1 and {KEY_MAX}", name="idempotency_keys_key"),
+    CheckConstraint(f"octet_length(body_digest) = {DIGEST}", name="idempotency_keys_body_digest"),
+)
+"""The answers that were given under a key; in the transaction of the jobs that they tell of."""
+
+Index("idempotency_keys_answered", idempotency_keys.c.answered_at)

@@ -16,13 +16,14 @@ class Tokens:
         """Know `tokens`."""
         self._digests = [_digest(token.encode()) for token in tokens]
 
-    def check(self, request: Request) -> None:
-        """Let a request pass that shows a known token. Raises Unauthorized."""
+    def check(self, request: Request) -> bytes:
+        """Let a request pass that shows a known token, and return the token's SHA-256. Raises Unauthorized."""
         scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
         digest = _digest(shown.encode("latin-1", "replace"))
         known = [hmac.compare_digest(digest, other) for other in self._digests]  # all of them, whichever fits
         if scheme.lower() != "bearer" or not any(known):
             raise Unauthorized("a known token is needed: Authorization: Bearer <token>")
+        return digest
 
 
 def _digest(token: bytes) -> bytes:

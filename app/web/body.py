@@ -12,6 +12,7 @@ from app.domain import jsontext
 from app.domain.errors import Fault, TooLarge, UnparsableBody, UnsupportedBody
 from app.domain.job import JsonText
 from app.domain.jsontext import UnstorableJson
+from app.web import clients
 
 KEY_SHOWN = 100  # characters of a member's name that an answer repeats
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -25,8 +26,11 @@ class Member:
     text: JsonText
 
 
-def read_text(request: Request, *, limit: int) -> str:
-    """Read the whole body, whatever its Content-Type says. Raises UnsupportedBody, TooLarge, UnparsableBody."""
+def read(request: Request, *, limit: int, client_s: float) -> bytes:
+    """Read the whole body, whatever its Content-Type says. Raises UnsupportedBody, TooLarge, SlowBody, UnparsableBody.
+
+    `limit` is in bytes; `client_s` is for a body without any, see `clients`.
+    """
     if request.mimetype.startswith("multipart/"):
         raise UnsupportedBody(Fault("body", "must be JSON, not multipart"))
     if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
@@ -35,13 +39,18 @@ def read_text(request: Request, *, limit: int) -> str:
     if (request.content_length or 0) > limit:
         raise too_large
     try:
-        raw = request.stream.read(limit + 1)
+        raw = clients.read(request, limit=limit, client_s=client_s)
     except (ParseException, OSError) as error:
         raise UnparsableBody(Fault("body", "ended early, or its chunks cannot be read")) from error
     if len(raw) > limit:
         raise too_large
     if len(raw) < (request.content_length or 0):
         raise UnparsableBody(Fault("body", f"ended after {len(raw)} of {request.content_length} bytes"))
+    return raw
+
+
+def text(raw: bytes) -> str:
+    """Decode a body. Raises UnparsableBody."""
     try:
         return raw.decode()
     except UnicodeDecodeError as error:

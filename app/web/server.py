@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 from app.infra import settings
 from app.infra.log import logging_config
@@ -11,11 +12,23 @@ _shared_memory = Path("/dev/shm")  # noqa: S108 - gunicorn's heartbeat file, whi
 
 bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
 workers = _settings.api_processes
-threads = _settings.api_threads
-worker_class = "gthread"
+worker_connections = _settings.api_clients
+worker_class = "app.web.worker.Worker"
 worker_tmp_dir = str(_shared_memory) if _shared_memory.is_dir() else None
+keepalive = _settings.client_s
 graceful_timeout = -(-_settings.drain_ms // 1000)  # whole seconds, rounded up
 timeout = 30
 control_socket_disable = True
 logconfig_dict = logging_config(_settings.log_level)
 proc_name = "rowline-api"
+
+
+def pre_request(_worker: object, request: Any) -> None:
+    """Judge what WSGI would hide: gunicorn's hook, called for each request before the application."""
+    length = dict(request.headers).get("CONTENT-LENGTH", "0")
+    if int(length) > _settings.max_body_bytes:
+        request._expected_100_continue = False  # noqa: SLF001 - nobody is invited to send what will be refused
+    keys = [value for name, value in request.headers if name == "IDEMPOTENCY-KEY"]
+    if len(keys) > 1:  # joined by a comma they would look like one; a line feed is good in none
+        request.headers = [(name, value) for name, value in request.headers if name != "IDEMPOTENCY-KEY"]
+        request.headers.append(("IDEMPOTENCY-KEY", "\n".join(keys)))

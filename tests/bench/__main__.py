@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import click
 import psycopg
 
-from app.infra import database, schema, settings
+from app.infra import libpq, schema, settings
 from app.infra.settings import Settings, SettingsError
 from tests.bench import report
 from tests.bench.programs import BenchError
@@ -42,7 +42,7 @@ def bench(rounds: int, seconds: float, backlog: int) -> None:
         chosen = settings.from_env(os.environ)
         with (
             _database(chosen) as url,
-            psycopg.connect(database.libpq_url(url), autocommit=True) as connection,
+            psycopg.connect(libpq.normal(url), autocommit=True) as connection,
             clusters.folder() as folder,
         ):
             print(f"{report.place(chosen, connection)}\nCommand: {shlex.join(sys.orig_argv)}\n", flush=True)

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 from psycopg.types.string import TextLoader
 
-from app.infra import database, settings
+from app.infra import libpq, settings
 from app.store.statements import Statement
 from tests.bench import jobs, window
 from tests.bench.window import Window
@@ -27,8 +27,8 @@ Cursor = psycopg.Cursor[tuple[Any, ...]]
 def connect() -> psycopg.Connection[tuple[Any, ...]]:
     """Connect with the session settings of the service; JSON stays text, as there."""
     chosen = settings.from_env(os.environ)
-    arguments = database.connect_arguments(chosen, name="rowline-bench")
-    url = database.libpq_url(chosen.require_database_url())
+    arguments = libpq.arguments(chosen, name="rowline-bench", statement_ms=chosen.statement_ms)
+    url = libpq.normal(chosen.require_database_url())
     connection = psycopg.connect(url, autocommit=True, cursor_factory=psycopg.RawCursor, **arguments)
     connection.adapters.register_loader("json", TextLoader)
     return connection

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from app.infra import database, notify
+from app.infra import libpq, notify
 from app.infra.database import Database, DatabaseError, OutcomeUnknown
 from app.infra.settings import Settings
 from tests.support import databases
@@ -112,7 +112,7 @@ def test_a_listener_whose_connection_dies_listens_again_and_looks(single: Databa
 
 
 def test_many_announcements_are_few_notifications(single: Database, own_url: str) -> None:
-    with psycopg.connect(database.libpq_url(own_url), autocommit=True) as connection:
+    with psycopg.connect(libpq.normal(own_url), autocommit=True) as connection:
         connection.execute(f"listen {notify.channel('a')}")
         for _ in range(1000):
             single.announce("a")
@@ -142,7 +142,7 @@ def test_the_options_of_the_url_are_kept(own_url: str) -> None:
 
 
 def test_a_url_that_only_libpq_understands_is_understood(own_url: str) -> None:
-    parts = conninfo_to_dict(database.libpq_url(own_url))
+    parts = conninfo_to_dict(libpq.normal(own_url))
     host = quote(str(parts["host"]), safe="")
     port = f":{parts['port']}" if "port" in parts else ""
     secret = f":{quote(str(parts['password']))}" if "password" in parts else ""

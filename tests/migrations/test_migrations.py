@@ -4,7 +4,7 @@ import contextlib
 
 import psycopg
 
-from app.infra import database, schema
+from app.infra import libpq, schema
 from app.infra.database import Database
 from app.infra.settings import Settings
 from app.queries import health
@@ -21,7 +21,7 @@ def test_up_down_and_up_again_leaves_a_schema_at_head(server_url: str) -> None:
     with databases.fresh(server_url) as url:
         schema.upgrade(url)
         schema.downgrade(url, revision="base")
-        with psycopg.connect(database.libpq_url(url)) as connection:
+        with psycopg.connect(libpq.normal(url)) as connection:
             left = connection.execute("select tablename from pg_tables where schemaname = 'rowline'").fetchall()
         schema.upgrade(url)
         schema.upgrade(url)
@@ -36,7 +36,7 @@ def test_five_who_start_at_once_migrate_once(server_url: str) -> None:
         argv = [*PYTHON, "-m", "app", "db", "upgrade"]
         starters = [stack.enter_context(Program(argv, env={"DATABASE_URL": url})) for _ in range(5)]
         assert [starter.end(within_s=30) for starter in starters] == [0] * 5
-        with psycopg.connect(database.libpq_url(url)) as connection:
+        with psycopg.connect(libpq.normal(url)) as connection:
             assert connection.execute("select version_num from rowline.alembic_version").fetchall() == [(tables.HEAD,)]
 
 

@@ -7,30 +7,35 @@ import pytest
 import sqlalchemy
 
 from app.domain.states import Status
-from app.infra import database
+from app.infra import database, libpq
 from app.infra.database import Connection
 from app.store.tables import metadata
 from tests.support import databases
 from tests.support.jobs import in_status
 
-SHAPE = """
-select 'column ' || attname, format_type(atttypid, atttypmod) || ' ' || attnotnull::text || ' ' ||
+TABLES = """
+with tables as (
+    select oid, relname from pg_class
+    where relnamespace = 'rowline'::regnamespace and relkind = 'r' and relname <> 'alembic_version'
+)
+select relname || ' column ' || attname, format_type(atttypid, atttypmod) || ' ' || attnotnull::text || ' ' ||
     coalesce(pg_get_expr(adbin, adrelid), '') || ' ' || attcollation::regcollation::text
-from pg_attribute left join pg_attrdef on adrelid = attrelid and adnum = attnum
-where attrelid = 'rowline.jobs'::regclass and attnum > 0 and not attisdropped
+from pg_attribute join tables on attrelid = oid left join pg_attrdef on adrelid = attrelid and adnum = attnum
+where attnum > 0 and not attisdropped
 union all
-select 'constraint ' || conname, pg_get_constraintdef(oid)
-from pg_constraint where conrelid = 'rowline.jobs'::regclass and contype <> 'n'
+select relname || ' constraint ' || conname, pg_get_constraintdef(pg_constraint.oid)
+from pg_constraint join tables on conrelid = tables.oid where contype <> 'n'
 union all
-select 'index ' || indexname, indexdef from pg_indexes where schemaname = 'rowline' and tablename = 'jobs'
+select 'index ' || indexname, indexdef
+from pg_indexes where schemaname = 'rowline' and tablename in (select relname from tables)
 union all
 select 'sequence ' || sequencename, data_type::text from pg_sequences where schemaname = 'rowline'
 """
 
 
 def shape(url: str) -> dict[str, str]:
-    with psycopg.connect(database.libpq_url(url)) as connection:
-        return dict(connection.execute(SHAPE).fetchall())
+    with psycopg.connect(libpq.normal(url)) as connection:
+        return dict(connection.execute(TABLES).fetchall())
 
 
 def test_the_migrations_make_what_the_code_describes(server_url: str, shared_url: str) -> None:

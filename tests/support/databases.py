@@ -7,16 +7,16 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
-from app.infra import database, schema
+from app.infra import libpq, schema
 
 
 def named(server_url: str, name: str) -> str:
     """Return the URL of another database on the same server."""
-    return urlunsplit(urlsplit(database.libpq_url(server_url))._replace(path=f"/{name}"))
+    return urlunsplit(urlsplit(libpq.normal(server_url))._replace(path=f"/{name}"))
 
 
 def run(url: str, statement: str) -> None:
-    with psycopg.connect(database.libpq_url(url), autocommit=True) as connection:
+    with psycopg.connect(libpq.normal(url), autocommit=True) as connection:
         connection.execute(statement)
 
 

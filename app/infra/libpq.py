@@ -1,0 +1,90 @@
+"""Connections by libpq, on which no wait is without an end, whatever has become of the server."""
+
+import time
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
+
+import psycopg
+from psycopg import pq
+from psycopg.abc import PQGen
+
+from app.infra.settings import Settings
+
+FOREVER = float("inf")
+_T = TypeVar("_T")
+
+
+class BoundedConnection(psycopg.Connection[Any]):
+    """A psycopg connection that gives up at a moment of ours and closes itself, so that nobody uses it again.
+
+    The server's own time-outs end what the server knows of. A server that is frozen, or behind a link that swallows
+    everything, keeps none of them; nor does a commit that waits for a synchronous standby.
+    """
+
+    INTERVAL_S: ClassVar[float] = 0.1  # how often psycopg looks up from a wait
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        """Begin without an end; `ends_at` is on the monotonic clock, in seconds."""
+        super().__init__(*arguments, **options)
+        self.made_at = time.monotonic()
+        self.ends_at = FOREVER
+        self.warning: str | None = None
+        self.add_notice_handler(self._note)
+
+    def wait(self, gen: PQGen[_T], interval: float = INTERVAL_S, timeout: float | None = None) -> _T:
+        """Wait for the server until `ends_at`. Raises OperationalError, with the connection closed, after that."""
+        remaining = max(0.0, self.ends_at - time.monotonic())
+        bounded = remaining if timeout is None else min(timeout, remaining)
+        try:
+            return super().wait(gen, interval, None if bounded == FOREVER else bounded)
+        except psycopg.OperationalError as error:
+            if time.monotonic() < self.ends_at:
+                raise
+            self.pgconn.finish()
+            raise psycopg.OperationalError("no answer from the server in time") from error
+
+    def _note(self, notice: psycopg.errors.Diagnostic) -> None:
+        """Remember a warning. A commit that comes with one kept only a part of what it promises."""
+        if notice.severity_nonlocalized == "WARNING":
+            self.warning = notice.message_primary
+
+    @property
+    def is_in_failed_transaction(self) -> bool:
+        """Whether a commit would be a rollback, which the server reports as a success."""
+        return self.info.transaction_status == pq.TransactionStatus.INERROR
+
+
+NETWORK = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 5_000}
+"""For every connection: a peer that is gone without a word is noticed within seconds."""
+
+
+def arguments(settings: Settings, *, name: str, statement_ms: int) -> dict[str, Any]:
+    """Return libpq's parameters for every connection: no wait of ours is without a limit."""
+    session = {
+        "statement_timeout": statement_ms,
+        "lock_timeout": settings.lock_ms,
+        "idle_in_transaction_session_timeout": 10_000,
+        "client_connection_check_interval": 1_000,  # a statement whose client gave up ends too
+        "TimeZone": "UTC",
+        "jit": "off",
+        "plan_cache_mode": "force_generic_plan",  # what the plan tests pin is what runs
+        # No statement of the service is better without an index, and a plan made while a table is empty may stay.
+        "enable_seqscan": "off",
+    }
+    return {
+        "application_name": name,
+        "connect_timeout": settings.connect_s,
+        **NETWORK,
+        "options": " ".join(f"-c {key}={value}" for key, value in session.items()),
+    }
+
+
+def normal(url: str) -> str:
+    """Return `url` as libpq reads it."""
+    return url.replace("postgres://", "postgresql://", 1) if url.startswith("postgres://") else url
+
+
+def connector(url: str, parameters: dict[str, Any]) -> Callable[[], BoundedConnection]:
+    """Return what opens a connection to `url`: libpq alone reads it, wherever it is used."""
+    conninfo = normal(url)
+    return lambda: BoundedConnection.connect(conninfo, **parameters)

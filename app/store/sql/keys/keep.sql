@@ -1,0 +1,6 @@
+-- Writes what is answered under a key, over an answer that is too old to be given again.
+insert into rowline.idempotency_keys as kept (queue, token_digest, key, body_digest, answer)
+values (:queue, :token_digest::bytea, :key, :body_digest::bytea, :answer)
+on conflict (queue, token_digest, key) do update
+set body_digest = excluded.body_digest, answer = excluded.answer, answered_at = excluded.answered_at
+returning key

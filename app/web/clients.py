@@ -1,0 +1,47 @@
+"""Slow clients: how long we wait for a body, and for somebody to take an answer."""
+
+import time
+from typing import Any
+
+import gevent
+from flask import Request, Response
+
+from app.domain.errors import Fault, SlowBody
+
+BYTES_A_S = 64 * 1024
+"""Who is slower than this is given up, `client_s` later."""
+PIECE = 64 * 1024
+
+
+def read(request: Request, *, limit: int, client_s: float) -> bytes:
+    """Read the body, up to `limit` + 1 bytes; less than Content-Length promises only if the client left.
+
+    Raises SlowBody, and what gunicorn raises for bad chunks.
+    """
+    stream = request.environ["wsgi.input"]
+    missing = limit + 1 if request.content_length is None else min(request.content_length, limit + 1)
+    pieces: list[bytes] = []
+    ends_at = time.monotonic() + client_s
+    while missing:
+        piece = _piece(stream, min(missing, PIECE), ends_at - time.monotonic())
+        if not piece:
+            break
+        pieces.append(piece)
+        missing -= len(piece)
+        ends_at += len(piece) / BYTES_A_S
+    return b"".join(pieces)
+
+
+def _piece(stream: Any, size: int, within_s: float) -> bytes:
+    # The error passes through gunicorn's reader, which so learns that the connection cannot be used again.
+    error = SlowBody(Fault("body", "did not come in time"))
+    with gevent.Timeout(max(within_s, 0.001), error):
+        return bytes(stream.read(size))
+
+
+def bound_answer(request: Request, response: Response, *, client_s: float) -> None:
+    """Give the client an end until which it must have taken `response`; gunicorn's worker then closes."""
+    socket = request.environ.get("gunicorn.socket")
+    if socket is not None:
+        # A second more than the wait for the next request, whose end is a silent one.
+        socket.settimeout(client_s + 1 + (response.content_length or 0) / BYTES_A_S)
