@@ -52,7 +52,7 @@ REQUEST_HEADERS: dict[str, dict[str, Any]] = {
         "name": "X-Request-Id",
         "in": "header",
         "description": "An id of your own for the logs; one that is not sane is replaced, never refused.",
-        "schema": {"type": "string"},
+        "schema": {"type": "string", "pattern": "^[!-~]*$"},
     },
 }
 ANSWER_HEADERS: dict[str, dict[str, Any]] = {
@@ -87,6 +87,7 @@ def document(flask: Flask, *, open_blueprints: set[str]) -> dict[str, Any]:
     )
     assert plugin.converter is not None
     plugin.converter.add_attribute_function(_type)  # type: ignore[no-untyped-call]
+    plugin.converter.add_parameter_attribute_function(_form)  # type: ignore[no-untyped-call]
     spec.components.schema("Problem", schema=ProblemSchema)
     spec.components.schema("Backoff", schema=BackoffSchema)
     spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
@@ -178,6 +179,11 @@ def _name(schema: type[Schema] | Schema) -> str:
     return made.__name__.removesuffix("Schema")
 
 
+def _form(_converter: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]:
+    """Say that statuses stand in one parameter, with commas."""
+    return {"style": "form", "explode": False} if isinstance(field, Statuses) else {}
+
+
 def _type(_converter: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]:  # noqa: C901, PLR0911 -- a table of types
     """Say the fields of ours as JSON Schema; marshmallow's own are left to apispec."""
     null = ["null"] if field.allow_none else []
@@ -191,7 +197,7 @@ def _type(_converter: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]
         case JobId():
             return {"type": ["string", *null], "maxLength": ids.JOB_ID_MAX, "pattern": CUSTOM_ID}
         case Text():
-            return {"type": "string", "maxLength": field.longest}
+            return {"type": "string", "maxLength": field.longest, "pattern": r"^[^\x00]*$"}
         case NotYet():
             return {"type": "null", "description": "Not built yet: refused, but for null, which counts as absent."}
         case BackoffField():
