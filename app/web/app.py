@@ -11,7 +11,7 @@ from app.domain.errors import Fault, InvalidRequest
 from app.infra import log
 from app.infra.database import Database
 from app.infra.settings import Settings
-from app.web import names, openapi, problems
+from app.web import clients, names, openapi, problems
 from app.web.auth import Tokens
 from app.web.routes import docs, health, jobs
 
@@ -33,11 +33,16 @@ def create(settings: Settings, db: Database) -> Flask:
     def authorize() -> None:
         """Ask every route for a token but those of OPEN; a path that is no route is a 404 for everybody."""
         if request.url_rule is not None and request.blueprint not in OPEN:
-            tokens.check(request)
+            g.token_digest = tokens.check(request)
+
+    def bound(response: Response) -> Response:
+        clients.bound_answer(request, response, client_s=settings.client_s)
+        return response
 
     flask.before_request(_begin)
     flask.before_request(authorize)
     flask.after_request(_end)
+    flask.after_request(bound)
     flask.register_blueprint(jobs.blueprint(settings, db))
     flask.register_blueprint(health.blueprint(db))
     flask.register_blueprint(docs.blueprint())

@@ -33,6 +33,8 @@ def read(request: Request, *, limit: int, client_s: float) -> bytes:
     """
     if request.mimetype.startswith("multipart/"):
         raise UnsupportedBody(Fault("body", "must be JSON, not multipart"))
+    if request.headers.get("Transfer-Encoding", "chunked").strip().lower() != "chunked":
+        raise UnsupportedBody(Fault("body", "must not be encoded, only chunked"))
     if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
         raise UnsupportedBody(Fault("body", "must not be encoded"))
     too_large = TooLarge(Fault("body", f"must be at most {limit} bytes"))

@@ -24,6 +24,9 @@ STATUSES: dict[type[RowlineError | DatabaseError], int] = {
     errors.Unauthorized: 401,
     errors.JobNotFound: 404,
     errors.LeaseLost: 409,
+    errors.KeyInUse: 409,
+    errors.KeyReused: 422,
+    errors.SlowBody: 408,
     DatabaseError: 503,
     OutcomeUnknown: 503,
 }
@@ -77,7 +80,7 @@ def of(error: RowlineError | DatabaseError) -> Problem:
     headers = {}
     if isinstance(error, errors.Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, DatabaseError):
+    if isinstance(error, DatabaseError | errors.KeyInUse):
         headers["Retry-After"] = str(RETRY_AFTER_S)
     return Problem(
         status=status,

@@ -19,6 +19,7 @@ keepalive = _settings.client_s
 graceful_timeout = -(-_settings.drain_ms // 1000)  # whole seconds, rounded up
 timeout = 30
 control_socket_disable = True
+forwarded_allow_ips = ""  # scheme, address and script name are what we see: no header changes them
 logconfig_dict = logging_config(_settings.log_level)
 proc_name = "rowline-api"
 
@@ -27,7 +28,9 @@ def pre_request(_worker: object, request: Any) -> None:
     """Judge what WSGI would hide: gunicorn's hook, called for each request before the application."""
     length = dict(request.headers).get("CONTENT-LENGTH", "0")
     if int(length) > _settings.max_body_bytes:
-        request._expected_100_continue = False  # noqa: SLF001 - nobody is invited to send what will be refused
+        # Nobody is invited to send what will be refused; without it, what comes next could be body or request.
+        request._expected_100_continue = False  # noqa: SLF001 - gunicorn has no other way
+        request.force_close()
     keys = [value for name, value in request.headers if name == "IDEMPOTENCY-KEY"]
     if len(keys) > 1:  # joined by a comma they would look like one; a line feed is good in none
         request.headers = [(name, value) for name, value in request.headers if name != "IDEMPOTENCY-KEY"]

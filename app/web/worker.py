@@ -1,14 +1,34 @@
 """The gunicorn worker of the API: gevent's, whose waits for clients all end, and whose stop awaits no idle one."""
 
 import contextlib
+import logging
+import socket
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import gevent
+from gunicorn.http import errors
 from gunicorn.workers.ggevent import GeventWorker
+
+from app.infra import log
+from app.web.problems import Problem
+
+_log = logging.getLogger(__name__)
 
 LINGER_S = 0.5
 """How long a stopping worker leaves idle connections open, for requests that are already on their way."""
+TAKE_S = 1.0
+"""How long whoever sent no HTTP has to take our answer to it."""
+UNPARSABLE: dict[type[BaseException], tuple[int, str, str]] = {
+    errors.LimitRequestLine: (414, "uri_too_long", "The request line is too long"),
+    errors.LimitRequestHeaders: (431, "headers_too_large", "The headers are too many or too large"),
+    errors.ExpectationFailed: (417, "expectation_failed", "Expect must be 100-continue"),
+    errors.UnsupportedTransferCoding: (415, "unsupported_body", "Transfer-Encoding must be chunked"),
+    errors.ParseException: (400, "bad_request", "The request is not HTTP as RFC 9112 has it"),
+    BaseException: (500, "internal_error", "Internal error"),
+}
+"""What cannot be read as a request -> status, code and sentence; the first that fits."""
 
 
 class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
@@ -32,6 +52,25 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
                 yield
             finally:
                 del self._waiting[end]
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Answer what never reached the application, as it would. Nothing that was sent is repeated or logged."""
+        status, code, sentence = next(said for kind, said in UNPARSABLE.items() if isinstance(exc, kind))
+        log.request_id.set(uuid.uuid4().hex)
+        if status >= 500:
+            _log.error("unexpected_error", exc_info=exc)
+        else:
+            _log.info("unparsable_request", extra={"status": status, "cause": type(exc).__name__})
+        response = Problem(status=status, code=code, error=sentence).answer()
+        response.headers["Connection"] = "close"
+        response.headers["X-Request-Id"] = log.request_id.get() or ""
+        head = "".join(f"{name}: {value}\r\n" for name, value in response.headers)
+        with gevent.Timeout(TAKE_S, False), contextlib.suppress(OSError):
+            client.sendall(f"HTTP/1.1 {response.status}\r\n{head}\r\n".encode("latin-1") + response.data)
+            client.shutdown(socket.SHUT_WR)
+            while client.recv(65536):  # closed with unread bytes, the answer could be lost on its way
+                pass
+        log.request_id.set(None)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Stop: take nothing new, let go who waits, and end when the requests under way are answered."""

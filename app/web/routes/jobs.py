@@ -1,13 +1,25 @@
 """Jobs of a queue: add, list, get."""
 
-from flask import Blueprint, Response, request
+import hashlib
 
-from app.domain.errors import InvalidRequest, JobNotFound, TooLarge, UnparsableBody, UnsupportedBody
+from flask import Blueprint, Response, g, request
+
+from app.domain.errors import (
+    InvalidRequest,
+    JobNotFound,
+    KeyInUse,
+    KeyReused,
+    SlowBody,
+    TooLarge,
+    UnparsableBody,
+    UnsupportedBody,
+)
+from app.domain.keys import IdempotencyKey
 from app.infra.database import Database, DatabaseError, OutcomeUnknown
 from app.infra.settings import Settings
 from app.operations import submit
 from app.queries import jobs
-from app.web import answers, body, describe, names, problems
+from app.web import answers, body, describe, headers, names, problems
 from app.web.schemas import new_job, page
 from app.web.schemas.job import JobSchema, SubmittedSchema
 
@@ -21,17 +33,41 @@ def blueprint(settings: Settings, db: Database) -> Blueprint:
     @routes.post("/queues/<segment:queue>/jobs")
     @describe.route(
         body=new_job.NewJobSchema,
+        headers=("Idempotency-Key",),
         gives=submitted_json,
         gives_many=True,
-        raises=(InvalidRequest, UnparsableBody, UnsupportedBody, TooLarge, DatabaseError, OutcomeUnknown),
+        gives_headers=("Idempotency-Replayed",),
+        raises=(
+            InvalidRequest,
+            UnparsableBody,
+            UnsupportedBody,
+            TooLarge,
+            SlowBody,
+            KeyInUse,
+            KeyReused,
+            DatabaseError,
+            OutcomeUnknown,
+        ),
         example={"body": new_job.EXAMPLE},
     )
     def add(queue: str) -> Response:
         """Add one or more jobs, all or none."""
         queue = names.queue_name(queue)
-        text = body.read_text(request, limit=settings.max_body_bytes)
-        new = new_job.load(text, max_jobs=settings.max_jobs, max_data_bytes=settings.max_data_bytes)
-        return answers.json(submitted_json.dump_all(submit.submit_many(db, queue=queue, new=new)))
+        name = headers.idempotency_key(request)
+        raw = body.read(request, limit=settings.max_body_bytes, client_s=settings.client_s)
+        new = new_job.load(body.text(raw), max_jobs=settings.max_jobs, max_data_bytes=settings.max_data_bytes)
+        if name is None:
+            return answers.json(submitted_json.dump_all(submit.submit_many(db, queue=queue, new=new)))
+        reply = submit.submit_once(
+            db,
+            queue=queue,
+            new=new,
+            key=IdempotencyKey(key=name, token_digest=g.token_digest, body_digest=hashlib.sha256(raw).digest()),
+            keep_ms=settings.keep_keys_ms,
+            answer=lambda submitted: answers.text(submitted_json.dump_all(submitted)),
+        )
+        replayed = {"Idempotency-Replayed": "true"} if reply.is_replay else {}
+        return answers.json(answers.Text(reply.text), headers=replayed)
 
     @routes.get("/queues/<segment:queue>/jobs")
     @describe.route(query=page.PageQuerySchema, gives=page.PageSchema(), raises=(InvalidRequest, DatabaseError))

@@ -1,6 +1,7 @@
 """JobJson: a job as it is seen. To add a field: a line here, a column's value in `domain/job.py`."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from marshmallow import Schema, fields, post_dump
@@ -57,6 +58,6 @@ class SubmittedSchema(JobSchema):
 
     outcome = fields.String(required=True)
 
-    def dump_all(self, submitted: list[Submitted]) -> list[dict[str, Any]]:
+    def dump_all(self, submitted: Sequence[Submitted]) -> list[dict[str, Any]]:
         """Dump the answer, in order."""
         return [{**super(SubmittedSchema, self).dump(item.job), "outcome": item.outcome} for item in submitted]
