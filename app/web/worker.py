@@ -1,10 +1,13 @@
 """The gunicorn worker of the API: gevent's, whose waits for clients all end, and whose stop awaits no idle one."""
 
 import contextlib
+import json
 import logging
 import socket
+import sys
 import uuid
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
 import gevent
@@ -12,7 +15,6 @@ from gunicorn.http import errors
 from gunicorn.workers.ggevent import GeventWorker
 
 from app.infra import log
-from app.web.problems import Problem
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +40,12 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     `app.web.clients`.
     """
 
+    def patch(self) -> None:
+        """Make the standard library cooperative, before what would else wait for the database with all clients."""
+        if "psycopg" in sys.modules:
+            raise RuntimeError("psycopg was imported before gevent could patch what it waits with")
+        super().patch()
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         """Begin with nobody waiting."""
         super().__init__(*arguments, **options)
@@ -53,20 +61,29 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             finally:
                 del self._waiting[end]
 
-    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:  # noqa: ARG002 - gunicorn's
         """Answer what never reached the application, as it would. Nothing that was sent is repeated or logged."""
         status, code, sentence = next(said for kind, said in UNPARSABLE.items() if isinstance(exc, kind))
-        log.request_id.set(uuid.uuid4().hex)
-        if status >= 500:
+        request_id = uuid.uuid4().hex
+        log.request_id.set(request_id)
+        if status == HTTPStatus.INTERNAL_SERVER_ERROR:
             _log.error("unexpected_error", exc_info=exc)
         else:
             _log.info("unparsable_request", extra={"status": status, "cause": type(exc).__name__})
-        response = Problem(status=status, code=code, error=sentence).answer()
-        response.headers["Connection"] = "close"
-        response.headers["X-Request-Id"] = log.request_id.get() or ""
-        head = "".join(f"{name}: {value}\r\n" for name, value in response.headers)
+        body = json.dumps({"error": sentence, "code": code, "requestId": request_id})
+        head = "\r\n".join(
+            (
+                f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+                "Connection: close",
+                "Content-Type: application/json",
+                f"Content-Length: {len(body)}",
+                "Cache-Control: no-store",
+                "X-Content-Type-Options: nosniff",
+                f"X-Request-Id: {request_id}",
+            )
+        )
         with gevent.Timeout(TAKE_S, False), contextlib.suppress(OSError):
-            client.sendall(f"HTTP/1.1 {response.status}\r\n{head}\r\n".encode("latin-1") + response.data)
+            client.sendall(f"{head}\r\n\r\n{body}".encode())
             client.shutdown(socket.SHUT_WR)
             while client.recv(65536):  # closed with unread bytes, the answer could be lost on its way
                 pass

@@ -1,0 +1,198 @@
+"""The database is away, frozen, cut off, full or locked: told within seconds as 503, and over as soon as it is over."""
+
+import contextlib
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import psycopg
+import pytest
+
+from app.infra import schema
+from tests.support import clusters, faultproxy
+from tests.support.clusters import PYTHON, Cluster, Program, free_port, until
+from tests.support.faultproxy import Fault, FaultProxy
+
+TOLD_S = 4.0  # the service has 3 s; the rest is for a busy machine
+BACK_S = 5.0
+BODY = b'[{"name":"n","data":1},{"name":"n","data":2}]'
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came, and after how many seconds."""
+
+    status: int
+    headers: dict[str, str]
+    body: Any
+    after_s: float
+
+
+@dataclass(frozen=True)
+class Api:
+    """A running API, its database, and what lies between them."""
+
+    port: int
+    program: Program
+    cluster: Cluster
+    proxy: FaultProxy
+
+    def ask(self, path: str = "/queues/q/jobs", data: bytes | None = None, **headers: str) -> Answer:
+        request = Request(f"http://127.0.0.1:{self.port}{path}", data=data, headers={"Authorization": "Bearer t"})
+        for name, value in headers.items():
+            request.add_header(name.replace("_", "-"), value)
+        started = time.monotonic()
+        try:
+            with urlopen(request, timeout=20) as found:
+                status, said, body = found.status, found.headers, json.load(found)
+        except HTTPError as error:
+            with error:
+                status, said, body = error.code, error.headers, json.load(error)
+        return Answer(status, dict(said.items()), body, time.monotonic() - started)
+
+    def workers(self) -> set[int]:
+        """The pids of gunicorn's processes."""
+        return {
+            int(pid) for pid in Path(f"/proc/{self.program.pid}/task/{self.program.pid}/children").read_text().split()
+        }
+
+    def log(self) -> str:
+        """What the API has said of late."""
+        with contextlib.suppress(AssertionError):
+            self.program.expect("nothing that is ever said", within_s=0.1)
+        return self.program.output[-4_000:]
+
+    def stored(self) -> int:
+        with psycopg.connect(self.cluster.url) as connection:
+            return int(connection.execute("select count(*) from rowline.jobs").fetchall()[0][0])
+
+
+@pytest.fixture(scope="module")
+def api(postgres_bin: Path | None) -> Iterator[Api]:
+    """An API as shipped, with a proxy before a PostgreSQL of its own."""
+    port = free_port()
+    with clusters.cluster(postgres_bin=postgres_bin) as cluster, faultproxy.before(cluster.url) as proxy:
+        schema.upgrade(cluster.url)
+        env = {"DATABASE_URL": proxy.url, "AUTH_TOKENS": "t", "PORT": str(port), "ROWLINE_API_PROCESSES": "1"}
+        with Program([*PYTHON, "-m", "app", "serve"], env=env) as program:
+            program.expect("api_started")
+            api = Api(port, program, cluster, proxy)
+            assert api.ask().status == 200
+            yield api
+
+
+@contextlib.contextmanager
+def killed(api: Api) -> Iterator[None]:
+    api.cluster.kill()
+    yield
+    api.cluster.start()
+
+
+@contextlib.contextmanager
+def frozen(api: Api) -> Iterator[None]:
+    """Stop every process of the server, as a machine that swaps itself to death would."""
+    found = [api.cluster.pid, *children(api.cluster.pid)]
+    for pid in found:
+        os.kill(pid, signal.SIGSTOP)
+    yield
+    for pid in found:
+        os.kill(pid, signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def cut_off(api: Api) -> Iterator[None]:
+    api.proxy.fault = Fault.SWALLOW
+    yield
+    api.proxy.fault = Fault.NONE
+
+
+@contextlib.contextmanager
+def full(api: Api) -> Iterator[None]:
+    """Take every connection that the server has, also those that the API has."""
+    ours = "from pg_stat_activity where application_name ~ '^rowline'"
+    with contextlib.ExitStack() as stack, psycopg.connect(api.cluster.url, autocommit=True) as connection:
+        while connection.execute(f"select pg_terminate_backend(pid, 1000) {ours}").fetchall():  # type: ignore[arg-type]
+            with contextlib.suppress(psycopg.OperationalError):
+                while True:
+                    stack.enter_context(psycopg.connect(api.cluster.url))
+        yield
+
+
+@contextlib.contextmanager
+def locked(api: Api) -> Iterator[None]:
+    with psycopg.connect(api.cluster.url) as connection:
+        connection.execute("lock table rowline.jobs in access exclusive mode")
+        yield
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.mark.parametrize("trouble", [killed, frozen, cut_off, full, locked])
+def test_trouble_is_told_within_seconds_and_is_over_when_it_is_over(
+    api: Api, trouble: Callable[[Api], contextlib.AbstractContextManager[None]]
+) -> None:
+    workers = api.workers()
+    assert api.ask(data=BODY).status == 200
+    before = api.stored()
+
+    with trouble(api):
+        answers = [api.ask(), api.ask(data=BODY), api.ask("/queues/q/jobs/1"), api.ask(data=BODY)]
+        live = api.ask("/health/live")
+
+    for answer in answers:
+        assert (answer.status, "Retry-After" in answer.headers, "outcome" in answer.body) == (503, True, False)
+        assert answer.after_s < TOLD_S
+    assert (live.status, live.after_s < TOLD_S) == (200, True)
+    until(lambda: api.ask().status == 200, within_s=BACK_S)
+    until(lambda: api.ask(data=BODY).status == 200, within_s=BACK_S)
+    assert api.stored() == before + 2, "what was told as not stored is not"
+    assert api.workers() == workers, "no process went"
+
+
+def test_a_node_whose_database_is_away_lives_and_is_not_ready(api: Api) -> None:
+    with cut_off(api):
+        live, ready = api.ask("/health/live"), api.ask("/health/ready")
+    assert (live.status, ready.status) == (200, 503)
+    assert ready.after_s < TOLD_S
+
+
+@pytest.mark.parametrize(("fault", "stored"), [(Fault.CUT_BEFORE_COMMIT, 0), (Fault.CUT_AFTER_COMMIT, 2)])
+def test_a_commit_without_an_answer_is_unknown_and_the_key_makes_it_one(api: Api, fault: Fault, stored: int) -> None:
+    key = {"Idempotency_Key": f"lost-{fault.name}"}
+    before = api.stored()
+
+    api.proxy.fault = fault
+    unknown = api.ask(data=BODY, **key)
+    api.proxy.fault = Fault.NONE
+
+    assert (unknown.status, unknown.body.get("outcome")) == (503, "unknown"), api.log()
+    assert api.stored() - before == stored
+    again = api.ask(data=BODY, **key)
+    assert (again.status, again.headers.get("Idempotency-Replayed")) == (200, "true" if stored else None)
+    assert api.stored() - before == 2
+
+
+def test_a_commit_that_no_standby_confirmed_is_no_success(api: Api) -> None:
+    def ask_for_standby(names: str) -> None:
+        with psycopg.connect(api.cluster.url, autocommit=True) as connection:
+            connection.execute(f"alter system set synchronous_standby_names = '{names}'")  # type: ignore[arg-type]
+            connection.execute("select pg_reload_conf()")
+
+    ask_for_standby("nobody")
+    with psycopg.connect(api.cluster.url, autocommit=True) as connection:
+        until(lambda: connection.execute("show synchronous_standby_names").fetchall() == [("nobody",)])
+    unanswered = api.ask(data=BODY)
+    ask_for_standby("")
+
+    assert (unanswered.status, unanswered.body["outcome"]) == (503, "unknown")
+    assert unanswered.after_s < TOLD_S
+    until(lambda: api.ask(data=BODY).status == 200, within_s=BACK_S)

@@ -1,0 +1,135 @@
+"""A TCP proxy before PostgreSQL that fails as networks do."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from enum import Enum
+from urllib.parse import parse_qs, urlsplit
+
+COMMIT = b"Q\x00\x00\x00\x0bCOMMIT\x00"  # as the protocol has it
+
+
+class Fault(Enum):
+    """What the proxy does with what it reads."""
+
+    NONE = "it passes everything on"
+    SWALLOW = "it passes nothing on, and closes nothing: a link that is gone without a word"
+    CUT_BEFORE_COMMIT = "it closes both sides when a commit comes, and the server never sees it"
+    CUT_AFTER_COMMIT = "it passes a commit on, and closes both sides when its answer comes"
+
+
+class FaultProxy:
+    """Listens on a port of loopback; what it does can be changed at any time, and holds for open connections too."""
+
+    def __init__(self, server_url: str) -> None:
+        """Stand before the server on whose Unix socket `server_url` is."""
+        parts = urlsplit(server_url)
+        query = parse_qs(parts.query)
+        self._path = f"{query['host'][0]}/.s.PGSQL.{query['port'][0]}"
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._links: list[_Link] = []
+        self.fault = Fault.NONE
+        self.url = f"postgresql://{parts.username}@127.0.0.1:{self._listener.getsockname()[1]}{parts.path}"
+
+    def run(self) -> None:
+        """Accept until closed."""
+        with contextlib.suppress(OSError):
+            while True:
+                client, _address = self._listener.accept()
+                link = _Link(self, client, self._server())
+                self._links.append(link)
+                link.start()
+
+    def _server(self) -> socket.socket | None:
+        server = socket.socket(socket.AF_UNIX)
+        try:
+            server.connect(self._path)
+        except OSError:
+            server.close()
+            return None
+        return server
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for link in self._links:
+            link.end()
+
+
+class _Link:
+    """One connection: a thread for each direction."""
+
+    def __init__(self, proxy: FaultProxy, client: socket.socket, server: socket.socket | None) -> None:
+        self._proxy, self._client, self._server = proxy, client, server
+        self._is_answer_cut = False
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        if self._server is None:
+            self._client.close()
+            return
+        self._thread.start()
+
+    def end(self) -> None:
+        """Cut what is still open, and wait until it is closed."""
+        if self._server is not None:
+            self._cut()
+            self._thread.join()
+
+    def _run(self) -> None:
+        assert self._server
+        asking = threading.Thread(target=self._ask, daemon=True)
+        asking.start()
+        self._answer()
+        asking.join()
+        self._client.close()
+        self._server.close()
+
+    def _ask(self) -> None:
+        assert self._server
+        for chunk in _chunks(self._client):
+            fault = self._proxy.fault
+            if fault is Fault.SWALLOW:
+                continue
+            if COMMIT in chunk and fault is Fault.CUT_BEFORE_COMMIT:
+                break
+            self._is_answer_cut = COMMIT in chunk and fault is Fault.CUT_AFTER_COMMIT
+            with contextlib.suppress(OSError):
+                self._server.sendall(chunk)
+        self._cut()
+
+    def _answer(self) -> None:
+        assert self._server
+        for chunk in _chunks(self._server):
+            if self._is_answer_cut:
+                break
+            if self._proxy.fault is not Fault.SWALLOW:
+                with contextlib.suppress(OSError):
+                    self._client.sendall(chunk)
+        self._cut()
+
+    def _cut(self) -> None:
+        assert self._server
+        for side in (self._client, self._server):
+            with contextlib.suppress(OSError):
+                side.shutdown(socket.SHUT_RDWR)
+
+
+def _chunks(side: socket.socket) -> Iterator[bytes]:
+    with contextlib.suppress(OSError):
+        while chunk := side.recv(1 << 20):
+            yield chunk
+
+
+@contextlib.contextmanager
+def before(server_url: str) -> Iterator[FaultProxy]:
+    """Run a proxy before a server during the block."""
+    proxy = FaultProxy(server_url)
+    thread = threading.Thread(target=proxy.run, daemon=True)
+    thread.start()
+    try:
+        yield proxy
+    finally:
+        proxy.close()
+        thread.join()
