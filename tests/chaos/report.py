@@ -1,0 +1,73 @@
+"""What a run came to: the table to publish, and the list of promises that were not kept."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tests.chaos.load import Reply
+from tests.support.history import Verdict
+
+RECOVERY_S = 5.0
+ANSWER_S = 5.0
+
+
+@dataclass(slots=True)
+class Run:
+    """One run, as it goes."""
+
+    seed: int
+    faults: Counter[str] = field(default_factory=Counter)
+    recoveries_s: dict[str, list[float]] = field(default_factory=dict)
+    violations: list[str] = field(default_factory=list)
+
+
+def judge(run: Run, verdict: Verdict, replies: Sequence[Reply]) -> list[str]:
+    """Return every promise that was broken."""
+    broken = list(run.violations)
+    broken += sorted({reply.fault for reply in replies if reply.fault})
+    slow = [reply for reply in replies if reply.status > 0 and reply.took_s > ANSWER_S]
+    broken += [f"{len(slow)} answers took longer than {ANSWER_S:g} s"] if slow else []
+    for kind, times in run.recoveries_s.items():
+        late = [time_s for time_s in times if time_s > RECOVERY_S]
+        broken += [f"{kind}: no 200 for {late_s:.1f} s after it was over" for late_s in late]
+    if not verdict.is_good:
+        broken.append(f"the database is not what was promised: {verdict}")
+    return broken
+
+
+def table(run: Run, verdict: Verdict, replies: Sequence[Reply], *, seconds: float) -> str:
+    """Say all in figures."""
+    statuses = Counter(reply.status for reply in replies)
+    names = {0: "connection broke", -1: "silence"}
+    recoveries = [time_s for times in run.recoveries_s.values() for time_s in times]
+    answers = [reply.took_s for reply in replies if reply.status > 0]
+    rows = {
+        "seed": run.seed,
+        "duration": f"{seconds:.0f} s",
+        "faults": ", ".join(f"{count} x {kind}" for kind, count in sorted(run.faults.items())),
+        "requests": f"{len(replies):,}: "
+        + ", ".join(f"{count:,} x {names.get(status, status)}" for status, count in sorted(statuses.items())),
+        "jobs attempted": f"{verdict.attempted:,}",
+        "acknowledged": f"{verdict.acknowledged:,}",
+        "unknown": f"{verdict.unknown:,}",
+        "recovered": f"{verdict.recovered:,}",
+        "lost": verdict.lost,
+        "unexpected": verdict.unexpected,
+        "refused but stored": verdict.refused_but_stored,
+        "partial batches": verdict.partial,
+        "duplicates": verdict.duplicates,
+        "max recovery": f"{max(recoveries, default=0.0):.2f} s"
+        + "".join(f"; {kind} {max(times):.2f}" for kind, times in sorted(run.recoveries_s.items())),
+        "slowest answer": f"{max(answers, default=0.0):.2f} s",
+        "503, seconds": spread([reply.took_s for reply in replies if reply.status == 503]),
+    }
+    return "\n".join(f"{name:<20}{value}" for name, value in rows.items())
+
+
+def spread(times_s: Sequence[float]) -> str:
+    """Say a distribution."""
+    if not times_s:
+        return "none"
+    inorder = sorted(times_s)
+    parts = [f"p{share} {inorder[min(len(inorder) - 1, len(inorder) * share // 100)]:.2f}" for share in (50, 90, 99)]
+    return ", ".join([*parts, f"p100 {inorder[-1]:.2f}"])
