@@ -96,4 +96,4 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def _let_go(self) -> None:
         for end, greenlet in list(self._waiting.items()):
-            gevent.kill(greenlet, end, block=False)
+            gevent.kill(greenlet, end)

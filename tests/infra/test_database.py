@@ -1,7 +1,9 @@
 """Transactions, and what becomes of them when the server, the pool or time fails us."""
 
+import contextlib
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
@@ -11,7 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 from app.infra import libpq, notify
 from app.infra.database import Database, DatabaseError, OutcomeUnknown
 from app.infra.settings import Settings
-from tests.support import databases
+from tests.support import clusters, databases
 from tests.support.clusters import free_port, until
 
 
@@ -151,3 +153,57 @@ def test_a_url_that_only_libpq_understands_is_understood(own_url: str) -> None:
     with db.read() as conn:
         assert conn.exec_driver_sql("select 1").scalar_one() == 1
     db.close()
+
+
+def test_a_transaction_that_takes_too_long_as_a_whole_is_given_up_and_stores_nothing(own_url: str) -> None:
+    databases.run(own_url, "create table t (n integer)")
+    db = Database(Settings(), url=own_url, size=1, name="single", limit_ms=400)
+    with pytest.raises(DatabaseError, match="no answer from the server in time") as caught, db.begin() as conn:
+        conn.exec_driver_sql("insert into t values (1)")
+        for _ in range(10):
+            conn.exec_driver_sql("select pg_sleep(0.1)")
+    assert not isinstance(caught.value, OutcomeUnknown)
+    assert rows(db) == 0
+    db.close()
+
+
+def test_one_broken_connection_makes_all_that_were_open_suspect(own_url: str) -> None:
+    """What broke one, a link or a server, mostly broke all; the others would each cost a request to find out."""
+    db = Database(Settings(), url=own_url, size=2, name="single")
+    pids = "select array_agg(pid order by pid) from pg_stat_activity where application_name = 'single'"
+    with db.read() as one, db.read() as other:
+        before = one.exec_driver_sql(pids).scalar_one()
+        other.exec_driver_sql("select 1")
+    with pytest.raises(DatabaseError), db.read() as conn:
+        conn.exec_driver_sql("select pg_terminate_backend(pg_backend_pid())")
+    with db.read() as one, db.read() as other:
+        other.exec_driver_sql("select 1")
+        after = one.exec_driver_sql(pids).scalar_one()
+    assert not set(before) & set(after)
+    db.close()
+
+
+def test_a_block_that_swallowed_an_error_of_a_statement_is_no_success(single: Database) -> None:
+    """PostgreSQL would answer the commit with ROLLBACK, and no error."""
+    with pytest.raises(DatabaseError, match="failed before its end"), single.begin() as conn:
+        conn.exec_driver_sql("insert into t values (1)")
+        with contextlib.suppress(Exception):
+            conn.exec_driver_sql("select 1/0")
+    assert rows(single) == 0
+
+
+def test_a_commit_whose_wait_for_a_standby_was_cancelled_is_unknown(postgres_bin: Path | None) -> None:
+    """The server then says success, and warns that no standby has it."""
+    with clusters.cluster(postgres_bin=postgres_bin) as cluster:
+        databases.run(cluster.url, "create table t (n integer)")
+        databases.run(cluster.url, "alter system set synchronous_standby_names = 'nobody'")
+        databases.run(cluster.url, "select pg_reload_conf()")
+        until(lambda: databases.ask(cluster.url, "show synchronous_standby_names") == [("nobody",)])
+        db = Database(Settings(), url=cluster.url, size=1, name="single")
+        cancel = "select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'"
+        canceller = threading.Thread(target=lambda: until(lambda: databases.ask(cluster.url, cancel)))
+        canceller.start()
+        with pytest.raises(OutcomeUnknown, match="canceling wait for synchronous replication"), db.begin() as conn:
+            conn.exec_driver_sql("insert into t values (1)")
+        canceller.join()
+        db.close()

@@ -3,6 +3,7 @@
 import contextlib
 import secrets
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -18,6 +19,11 @@ def named(server_url: str, name: str) -> str:
 def run(url: str, statement: str) -> None:
     with psycopg.connect(libpq.normal(url), autocommit=True) as connection:
         connection.execute(statement)
+
+
+def ask(url: str, query: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(libpq.normal(url), autocommit=True) as connection:
+        return connection.execute(query).fetchall()
 
 
 @contextlib.contextmanager

@@ -1,0 +1,116 @@
+"""Silent and slow clients: each is let go in time, and nobody else notices."""
+
+import contextlib
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support import raw
+from tests.support.raw import Server
+
+CLIENT_S = 2  # as ROWLINE_CLIENT_S; 10 by default
+SILENT = 200  # of each kind
+LATE_S = CLIENT_S + 5.0
+ANSWERED_WITHIN_S = 2.0  # speed is measured elsewhere; a server that is held up answers nobody for CLIENT_S
+HEAD = raw.request("POST", "/queues/q/jobs", "Content-Length: 100")
+KINDS = {
+    "idle": b"",
+    "half a line": b"GET /health/live HT",
+    "half a head": b"GET /health/live HTTP/1.1\r\nHost: x\r\nX-Half: ",
+    "no body": HEAD,
+    "half a body": HEAD + b'[{"name":',
+    "half a chunk": raw.request("POST", "/queues/q/jobs", "Transfer-Encoding: chunked") + b"ff\r\n[",
+    "no token, half a body": raw.request("POST", "/queues/q/jobs", "Content-Length: 100", token="wrong") + b"[",
+}
+
+
+@pytest.fixture(scope="module")
+def impatient(shared_url: str) -> Iterator[Server]:
+    """A server as shipped, but that waits less long."""
+    with raw.server(shared_url, ROWLINE_CLIENT_S=str(CLIENT_S)) as server:
+        yield server
+        server.check()
+
+
+def connect(server: Server) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", server.port), timeout=LATE_S)
+
+
+def ask(server: Server) -> float:
+    """GET something from the database over a new connection; return how long that took."""
+    started = time.monotonic()
+    [answer] = server.ask(raw.request("GET", "/queues/q/jobs"), wanted=1)
+    assert answer.status == 200
+    return time.monotonic() - started
+
+
+def test_hundreds_of_silent_clients_hold_nobody_up_and_are_let_go(impatient: Server) -> None:
+    with contextlib.ExitStack() as stack:
+        silent = []
+        for sent in KINDS.values():
+            for _ in range(SILENT):
+                silent.append(stack.enter_context(connect(impatient)))
+                silent[-1].sendall(sent)
+        begun = time.monotonic()
+        assert max(ask(impatient) for _ in range(50)) < ANSWERED_WITHIN_S
+        for connection in silent:
+            while connection.recv(65536):
+                pass
+        assert time.monotonic() - begun < LATE_S
+
+
+@pytest.mark.parametrize("kind", ["no body", "half a body", "half a chunk"])
+def test_a_body_that_does_not_come_is_told_and_the_connection_closed(impatient: Server, kind: str) -> None:
+    [answer] = impatient.ask(KINDS[kind])  # returns when the server closes
+    assert (answer.status, answer.json()["code"]) == (408, "slow_body")
+
+
+def test_a_body_that_drips_is_not_waited_for(impatient: Server) -> None:
+    with connect(impatient) as connection:
+        connection.sendall(HEAD + b"[")
+        connection.settimeout(0.2)
+        ends_at = time.monotonic() + LATE_S
+        received = b""
+        while time.monotonic() < ends_at and not received:
+            connection.sendall(b" ")
+            with contextlib.suppress(TimeoutError):
+                received = connection.recv(65536)
+        assert received.startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_body_that_keeps_coming_is_waited_for(impatient: Server) -> None:
+    """It takes longer than a silence may, and is taken."""
+    body = b'[{"name":"n","data":"' + b"x" * 1_000_000 + b'"}]'
+    piece = len(body) // 30 + 1
+    with connect(impatient) as connection:
+        connection.sendall(raw.request("POST", "/queues/q/jobs", f"Content-Length: {len(body)}"))
+        for start in range(0, len(body), piece):
+            connection.sendall(body[start : start + piece])
+            time.sleep((CLIENT_S + 1) / 30)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_client_that_takes_no_answer_is_let_go(impatient: Server) -> None:
+    """It asks and asks, and never reads: when the answers fill the sockets, the server gives up and closes."""
+    added = b'[{"name":"n","data":"' + b"x" * 10_000 + b'"}]'
+    impatient.ask(raw.request("POST", "/queues/slow/jobs", body=added), wanted=1)
+    with connect(impatient) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(LATE_S)
+        with pytest.raises(ConnectionError):
+            for _ in range(1_000):
+                connection.sendall(raw.request("GET", "/queues/slow/jobs") * 1_000)
+    assert ask(impatient) < ANSWERED_WITHIN_S
+
+
+def test_a_stopping_server_does_not_wait_for_who_is_silent(shared_url: str) -> None:
+    with raw.server(shared_url, ROWLINE_CLIENT_S="60") as server, connect(server) as idle, connect(server) as kept:
+        kept.sendall(raw.request("GET", "/health/live"))
+        assert kept.recv(65536).startswith(b"HTTP/1.1 200 ")
+        started = time.monotonic()
+        server.program.process.terminate()
+        assert (idle.recv(1), kept.recv(1)) == (b"", b"")
+        server.program.process.wait(10)
+        assert time.monotonic() - started < 10
