@@ -6,6 +6,9 @@ from typing import Any, TypeVar
 
 from marshmallow import Schema
 
+from app.domain.errors import RowlineError
+from app.infra.database import DatabaseError
+
 View = TypeVar("View", bound=Callable[..., Any])
 _ATTRIBUTE = "rowline_description"
 
@@ -20,7 +23,7 @@ class Description:
     gives: Schema | str = ""  # the schema of a JSON answer, or the media type of any other
     gives_many: bool = False
     gives_headers: tuple[str, ...] = ()  # besides those that every answer has
-    raises: tuple[type[Exception], ...] = ()  # errors of ours, in `problems.STATUSES`
+    raises: tuple[type[RowlineError | DatabaseError], ...] = ()  # errors of ours, in `problems.STATUSES`
     statuses: tuple[int, ...] = ()  # of other answers, 400 and above
     example: Mapping[str, Any] = field(default_factory=dict)  # "body" and "answer"
 

@@ -10,9 +10,10 @@ from flask import Flask
 from marshmallow import Schema, fields
 from werkzeug.routing import Rule
 
-from app.domain import ids
+from app.domain import errors, ids
 from app.domain.backoff import LONGEST_MS
 from app.domain.states import Status
+from app.infra.database import DatabaseError, OutcomeUnknown
 from app.web import describe, problems
 from app.web.describe import Description
 from app.web.schemas.fields import Flag, Json, Milliseconds, NotYet, Number, Text, Whole
@@ -23,6 +24,7 @@ from app.web.schemas.problem import ProblemSchema
 VERSION = "3.1.0"
 REQUESTS = {"NewJob", "Opts", "Backoff"}  # the schemas of what is sent, where an unknown member is refused
 NAME = r"^(?!\.{1,2}$)[^/\x00-\x1f\x7f-\x9f]+$"
+KEY = r'^(?:[!#-~](?:[ -~]{0,253}[!-~])?|"(?:[ !#-\[\]-~]|\\["\\]){1,255}")$'  # as `domain/keys` reads it
 CUSTOM_ID = r"^(?![0-9]+$)(?!\.{1,2}$)[^/\x00-\x1f\x7f-\x9f]*$"
 _ABOUT = """An HTTP job queue on PostgreSQL.
 
@@ -37,22 +39,23 @@ The handbook stands at [/docs](docs)."""
 _PATHS: dict[str, dict[str, Any]] = {
     "queue": {"about": "A queue; it need not be there.", "max": ids.QUEUE_NAME_MAX, "example": "demo"},
     "page": {"about": "The name of a page.", "max": 255, "example": "api.md"},
+    "decision": {"about": "The name of a page.", "max": 255, "example": "0003-the-place-in-line.md"},
     "asset": {"about": "The name of a file.", "max": 255, "example": "handbook.css"},
-    "job_id": {"about": "A job's id, given or of your own.", "max": ids.JOB_ID_MAX, "example": "1"},
+    "job_id": {"about": "A job's id, given or of your own.", "max": ids.JOB_ID_MAX, "example": "welcome-ada"},
 }
 REQUEST_HEADERS: dict[str, dict[str, Any]] = {
     "Idempotency-Key": {
         "name": "Idempotency-Key",
         "in": "header",
         "description": "Makes the request safe to repeat: 1 to 255 printable ASCII characters, bare or quoted.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 257, "pattern": "^[!-~]([ -~]{0,255}[!-~])?$"},
+        "schema": {"type": "string", "pattern": KEY},
         "example": "order-4711",
     },
     "X-Request-Id": {
         "name": "X-Request-Id",
         "in": "header",
         "description": "An id of your own for the logs; one that is not sane is replaced, never refused.",
-        "schema": {"type": "string", "pattern": "^[!-~]*$"},
+        "schema": {"type": "string"},
     },
 }
 ANSWER_HEADERS: dict[str, dict[str, Any]] = {
@@ -72,7 +75,9 @@ ANSWER_HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "const": "true"},
     },
 }
-_HEADERS_OF = {401: ("WWW-Authenticate",), 503: ("Retry-After",)}
+_HEADERS_OF = {errors.Unauthorized.code: "WWW-Authenticate"} | dict.fromkeys(
+    (errors.KeyInUse.code, DatabaseError.code, OutcomeUnknown.code, "not_ready"), "Retry-After"
+)
 
 
 def document(flask: Flask, *, open_blueprints: set[str]) -> dict[str, Any]:
@@ -87,7 +92,7 @@ def document(flask: Flask, *, open_blueprints: set[str]) -> dict[str, Any]:
     )
     assert plugin.converter is not None
     plugin.converter.add_attribute_function(_type)  # type: ignore[no-untyped-call]
-    plugin.converter.add_parameter_attribute_function(_form)  # type: ignore[no-untyped-call]
+    plugin.converter.add_parameter_attribute_function(_form)
     spec.components.schema("Problem", schema=ProblemSchema)
     spec.components.schema("Backoff", schema=BackoffSchema)
     spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
@@ -102,7 +107,7 @@ def document(flask: Flask, *, open_blueprints: set[str]) -> dict[str, Any]:
         operation = _operation(describe.of(view), rule, summary=(view.__doc__ or "").split("\n")[0])
         if rule.endpoint.split(".")[0] not in open_blueprints:
             operation["security"] = [{"token": []}]
-            operation["responses"]["401"] = _refusal(401)
+            operation["responses"]["401"] = _refusal([errors.Unauthorized.code])
         methods = (rule.methods or set()) - {"HEAD", "OPTIONS"}
         spec.path(path=path(rule), operations={method.lower(): operation for method in methods})
     made = spec.to_dict()
@@ -117,15 +122,20 @@ def path(rule: Rule) -> str:
     return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
 
 
-def codes(status: int) -> list[str]:
-    """Name the codes that an error of this status may carry."""
-    ours = [error.code for error, given in problems.STATUSES.items() if given == status]
-    return ours + [code for code, given, _ in problems.HTTP_CODES if given == status]
+def refusals(said: Description) -> dict[int, list[str]]:
+    """Name the codes that a route may refuse with, by their statuses."""
+    found: dict[int, list[str]] = {}
+    for error in said.raises:
+        found.setdefault(problems.STATUSES[error], []).append(error.code)
+    for code, status, _ in problems.HTTP_CODES:
+        if status in {*said.statuses, 500}:
+            found.setdefault(status, []).append(code)
+    return dict(sorted(found.items()))
 
 
 def _operation(said: Description, rule: Rule, *, summary: str) -> dict[str, Any]:
-    statuses = {problems.STATUSES[error] for error in said.raises} | set(said.statuses) | {500}  # type: ignore[index]
     names = re.findall(r"<(?:\w+:)?(\w+)>", rule.rule)
+    refused = {str(status): _refusal(codes) for status, codes in refusals(said).items()}
     parameters: list[Any] = [*names, *said.headers, "X-Request-Id"]
     if said.query:
         parameters.append({"in": "query", "schema": said.query})
@@ -134,7 +144,7 @@ def _operation(said: Description, rule: Rule, *, summary: str) -> dict[str, Any]
         "tags": rule.endpoint.split(".")[:1],
         "summary": summary,
         "parameters": parameters,
-        "responses": {"200": _success(said)} | {str(status): _refusal(status) for status in sorted(statuses)},
+        "responses": {"200": _success(said)} | refused,
     }
     if said.body:
         media: dict[str, Any] = {"schema": {"type": "array", "items": said.body}}
@@ -157,10 +167,10 @@ def _success(said: Description) -> dict[str, Any]:
     return {"description": "Done.", "headers": _headers(said.gives_headers), "content": content}
 
 
-def _refusal(status: int) -> dict[str, Any]:
+def _refusal(codes: list[str]) -> dict[str, Any]:
     return {
-        "description": ", ".join(f"`{code}`" for code in codes(status)),
-        "headers": _headers(_HEADERS_OF.get(status, ())),
+        "description": ", ".join(f"`{code}`" for code in codes),
+        "headers": _headers(tuple(_HEADERS_OF[code] for code in codes if code in _HEADERS_OF)),
         "content": {"application/json": {"schema": "Problem"}},
     }
 

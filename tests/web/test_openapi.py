@@ -6,12 +6,16 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from hypothesis import given
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
+from app.domain import keys
 from app.infra.database import Database
 from app.infra.settings import Settings
 from app.web import app, describe, openapi, problems
+from app.web.schemas import new_job
 from tests.support.client import Client
 
 
@@ -44,11 +48,10 @@ def test_the_document_has_every_route_and_no_other(flask: Flask, document: dict[
 
 
 def test_every_operation_is_alive(client: Client, document: dict[str, Any]) -> None:
-    added = client.add({"name": "n", "data": 1})[0]
-    values = {"queue": "q", "job_id": added["id"], "page": "api.md", "asset": "handbook.css"}
+    parameters = document["components"]["parameters"]
+    client.add(*new_job.EXAMPLE, queue="demo")
     for path, methods in document["paths"].items():
-        values["page"] = "0003-the-place-in-line.md" if "decisions" in path else "api.md"
-        asked = re.sub(r"{(\w+)}", lambda found: values[found[1]], path)
+        asked = re.sub(r"{(\w+)}", lambda found: parameters[found[1]]["example"], path)
         for method, operation in methods.items():
             body = (
                 json.dumps(operation["requestBody"]["content"]["application/json"]["example"])
@@ -88,6 +91,31 @@ def test_every_error_code_is_documented(document: dict[str, Any]) -> None:
     not_over_http_yet = {"lease_lost", "method_not_allowed"}
     for code in promised - not_over_http_yet:
         assert f"`{code}`" in text
+
+
+def test_every_answer_says_when_to_try_again_or_how_to_get_in(document: dict[str, Any]) -> None:
+    answers = document["paths"]["/queues/{queue}/jobs"]["post"]["responses"]
+    assert {status for status, said in answers.items() if "Retry-After" in said["headers"]} == {"409", "503"}
+    assert {status for status, said in answers.items() if "WWW-Authenticate" in said["headers"]} == {"401"}
+    assert answers["408"]["description"] == "`slow_body`"
+    assert answers["409"]["description"] == "`idempotency_key_in_use`"
+
+
+@given(st.from_regex(re.compile(openapi.KEY, re.ASCII), fullmatch=True))
+def test_every_key_of_the_documented_form_is_read(header: str) -> None:
+    assert 1 <= len(keys.read(header)) <= keys.KEY_MAX
+
+
+@given(
+    st.text(st.sampled_from('"\\ ~!a\té\n'), max_size=9) | st.text(max_size=9) | st.integers(250, 260).map("k".__mul__)
+)
+def test_a_header_is_read_exactly_if_it_has_the_documented_form(header: str) -> None:
+    try:
+        keys.read(header)
+    except ValueError:
+        assert not re.fullmatch(openapi.KEY, header.strip(" \t"))
+    else:
+        assert re.fullmatch(openapi.KEY, header.strip(" \t"))
 
 
 def test_a_route_that_says_nothing_of_itself_is_refused(flask: Flask) -> None:

@@ -37,11 +37,11 @@ def blueprint() -> Blueprint:
         """Get a page of the handbook, or `reference`, the API in the browser."""
         return _page(page or "/")
 
-    @routes.get("/docs/decisions/<segment:page>")
+    @routes.get("/docs/decisions/<segment:decision>")
     @describe.route(gives="text/html", statuses=(404,))
-    def decision(page: str) -> Response:
+    def decision(decision: str) -> Response:
         """Get a decision of the handbook."""
-        return _page(f"decisions/{page}")
+        return _page(f"decisions/{decision}")
 
     @routes.get("/docs/assets/<segment:asset>")
     @describe.route(gives="*/*", statuses=(404,))
