@@ -2,8 +2,9 @@
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 Q ?= leases/claim
+FUZZ ?= 1000000
 
-.PHONY: help run test check fix cover bench explain psql migrate migration docs versions clean
+.PHONY: help run test check fix cover bench faults fuzz explain psql migrate migration docs versions clean
 
 help:  ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +33,12 @@ cover: .venv/installed-dev  ## Run the tests with branch coverage
 
 bench: .venv/installed-dev  ## Measure against raw PostgreSQL in the same run
 	@$(BIN)/python -m tests.bench
+
+faults: .venv/installed-dev  ## Kill and freeze PostgreSQL and the API under load, some minutes; SEED= repeats a run
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
+
+fuzz: .venv/installed-dev  ## Send a million fuzzed requests (FUZZ=200000: fewer); SEED= repeats a run
+	@$(BIN)/python -m tests.fuzz --cases $(FUZZ) $(if $(SEED),--seed $(SEED))
 
 versions: .venv/installed-dev  ## Run the tests on PostgreSQL 16 (from a wheel) and 15 (from Debian) too
 	@$(BIN)/python -m tests.versions

@@ -74,10 +74,10 @@ def freeze_postgres(stand: Stand, random: Random) -> Harm:
 
 FAULTS: dict[str, tuple[Fault, int]] = {
     "kill-postmaster": (kill_postmaster, 20),
-    "kill-backend": (kill_backend, 8),
-    "terminate-storm": (terminate_storm, 4),
-    "kill-api-process": (kill_api_process, 8),
-    "freeze-postgres": (freeze_postgres, 5),
+    "kill-backend": (kill_backend, 20),
+    "terminate-storm": (terminate_storm, 6),
+    "kill-api-process": (kill_api_process, 20),
+    "freeze-postgres": (freeze_postgres, 8),
 }
 """Each with how often it is done in a run of the usual length."""
 
