@@ -47,6 +47,7 @@ def chaos(seed: int | None, only: tuple[str, ...], scale: float, producers: int)
             for kind in kinds:
                 time.sleep(random.uniform(*CALM_S))
                 hurt(place, load, run, kind, random)
+            assert load.is_whole, "a producer has died: its traceback stands above"
         until(lambda: faults.back(place), within_s=GIVEN_UP_S)
         verdict = history.check(place.stored())
     end(run, verdict, load, seconds=time.monotonic() - began_at)

@@ -74,10 +74,10 @@ class Producer(threading.Thread):
             return False
         if answer.headers.get("connection", "").lower() == "close":
             self._hang_up()
-        self.replies.append(Reply(asked_at, time.monotonic(), answer.status, self._note(mark, answer)))
+        self.replies.append(Reply(asked_at, time.monotonic(), answer.status, self.note(mark, answer)))
         return answer.status == 200
 
-    def _note(self, mark: str, answer: Answer) -> str:
+    def note(self, mark: str, answer: Answer) -> str:
         """Put an answer into the history; return what is wrong with it, if something is."""
         if answer.status == 200:
             self._history.acknowledge(mark, [job["id"] for job in answer.json()])
@@ -124,6 +124,11 @@ class Load:
     def replies(self) -> Sequence[Reply]:
         """All that was met so far, by the time at which it ended."""
         return sorted((r for p in self._producers for r in list(p.replies)), key=lambda reply: reply.ended_at)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all producers are at work."""
+        return all(producer.is_alive() for producer in self._producers)
 
     def answered_after(self, moment: float) -> Reply | None:
         """Return the first 200 that came after `moment`, to a request of whatever age."""

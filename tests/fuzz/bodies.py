@@ -238,8 +238,8 @@ def _large(random: Random) -> bytes:
 
 
 MAKERS: dict[str, tuple[Callable[[Random], bytes], float]] = {
-    "valid": (_valid, 8),
-    "again": (_again, 4),
+    "valid": (_valid, 5),
+    "again": (_again, 3),
     "flip": (_flip, 14),
     "cut": (_cut, 10),
     "insert": (_insert, 10),

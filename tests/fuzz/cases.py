@@ -28,11 +28,11 @@ def make(seed: int, number: int) -> Case:
         kind = random.choice(list(BROKEN))
         return Case(number, f"framing: {kind}", "POST", BROKEN[kind](random, number), is_framed=False)
     share = random.random()
-    if share < 0.68:
+    if share < 0.78:
         path = f"/queues/{heads.queue(random)}/jobs" if random.random() < 0.9 else heads.target(random)
         kind, body = bodies.make(random)
         return Case(number, f"body: {kind}", "POST", _request(random, number, "POST", path, body), is_framed=True)
-    if share < 0.92:
+    if share < 0.94:
         path = heads.target(random) + (heads.query(random) if random.random() < 0.6 else "")
         return Case(number, "path", "GET", _request(random, number, "GET", path, b""), is_framed=True)
     method, body = random.choice(heads.METHODS), random.choice((b"", b"", b"[]", b"{}", b"x" * 100))
