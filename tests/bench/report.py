@@ -76,6 +76,6 @@ def place(chosen: Settings, connection: psycopg.Connection[tuple[Any, ...]]) -> 
     return f"""\
 PostgreSQL {server} ({whose}): {", ".join(shown)}
 Python {platform.python_version()}, {", ".join(versions)} ({psycopg.pq.__impl__})
-API: {chosen.api_processes} processes of {chosen.api_connections} database connections, logs {chosen.log_level} to a file
+API: {chosen.api_processes} processes, {chosen.api_connections} database connections each, logs {chosen.log_level}
 Worker: 1 process, batches of at most {chosen.max_batch}
 {os.cpu_count()} cores for client, service and database together; load average before: {loads}"""

@@ -134,7 +134,7 @@ def test_any_text_up_to_255_characters_is_a_name(client: Client, name: str) -> N
         *({"backoff": good} for good in (0, 5, 5.0, TEN_YEARS_MS, None)),
         *({"backoff": {"type": good, "delay": 5}} for good in ("fixed", "linear", "exponential")),
         *({"backoff": {"type": "fixed", "delay": good}} for good in (0, 5.0, TEN_YEARS_MS)),
-        *({"backoff": {"type": "fixed", "delay": 5, "jitter": good}} for good in (0, 0.5, 1, 1.0, None)),
+        *({"backoff": {"type": "fixed", "delay": 5, "jitter": good}} for good in (0, 5e-324, 1e-45, 0.5, 1, None)),
         {"deduplication": None, "removeOnComplete": None, "parent": None, "group": None, "timeout": None},
         {"delay": 1, "priority": 1, "attempts": 3, "lifo": True, "backoff": 5, "jobId": "mine"},
     ],
