@@ -16,6 +16,9 @@ _promote = Statement("jobs/promote")
 _queues_with_due = Statement("jobs/queues_with_due")
 _next_due = Statement("jobs/next_due")
 
+JITTER_DIGITS = 12
+"""What is kept of a jitter: what underflows a `real` PostgreSQL refuses; of ten years this is under a millisecond."""
+
 
 def insert(conn: Connection, *, queue: str, new: Sequence[NewJob]) -> list[Job | None]:
     """Add `new` in its order. Return the stored job for each, in the same order; None where its custom id exists.
@@ -36,7 +39,7 @@ def insert(conn: Connection, *, queue: str, new: Sequence[NewJob]) -> list[Job |
         attempts=[job.attempts for job in new],
         backoff_types=[backoff and backoff.type for backoff in backoffs],
         backoff_delays_ms=[backoff and backoff.delay_ms for backoff in backoffs],
-        backoff_jitters=[backoff and backoff.jitter for backoff in backoffs],
+        backoff_jitters=[backoff and round(backoff.jitter, JITTER_DIGITS) for backoff in backoffs],
     )
     by_custom_id = {row.custom_id: row for row in inserted if row.custom_id is not None}
     numbered = iter(sorted((row for row in inserted if row.custom_id is None), key=lambda row: row.number))
