@@ -37,8 +37,8 @@ bench: .venv/installed-dev  ## Measure against raw PostgreSQL in the same run
 faults: .venv/installed-dev  ## Kill and freeze PostgreSQL and the API under load, some minutes; SEED= repeats a run
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
 
-fuzz: .venv/installed-dev  ## Send a million fuzzed requests (FUZZ=200000: fewer); SEED= repeats a run
-	@$(BIN)/python -m tests.fuzz --cases $(FUZZ) $(if $(SEED),--seed $(SEED))
+fuzz: .venv/installed-dev  ## Send a million fuzzed requests (FUZZ=200000: fewer; FUZZ_S=600: so many seconds); SEED= repeats a run
+	@$(BIN)/python -m tests.fuzz --cases $(FUZZ) $(if $(FUZZ_S),--seconds $(FUZZ_S)) $(if $(SEED),--seed $(SEED))
 
 versions: .venv/installed-dev  ## Run the tests on PostgreSQL 16 (from a wheel) and 15 (from Debian) too
 	@$(BIN)/python -m tests.versions

@@ -28,7 +28,7 @@ def make(seed: int, number: int) -> Case:
         kind = random.choice(list(BROKEN))
         return Case(number, f"framing: {kind}", "POST", BROKEN[kind](random, number), is_framed=False)
     share = random.random()
-    if share < 0.78:
+    if share < 0.84:
         path = f"/queues/{heads.queue(random)}/jobs" if random.random() < 0.9 else heads.target(random)
         kind, body = bodies.make(random)
         return Case(number, f"body: {kind}", "POST", _request(random, number, "POST", path, body), is_framed=True)

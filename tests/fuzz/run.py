@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field
@@ -141,9 +142,13 @@ def report(result: Result, *, seed: int) -> str:
     """Say all in figures."""
     tally = result.tally
     statuses = ", ".join(f"{count:,} x {status}" for status, count in sorted(tally.statuses.items()))
+    groups = Counter[str]()
+    for kind, count in tally.kinds.items():
+        groups[kind.split(":")[0]] += count
     rows = {
         "seed": seed,
         "cases": f"{tally.cases:,} in {result.seconds:.0f} s: {tally.cases / result.seconds:,.0f} a second",
+        "of kinds": ", ".join(f"{count:,} {group}" for group, count in sorted(groups.items())),
         "connections": f"{tally.connections:,}",
         "answers": statuses,
         "jobs created": f"{tally.created:,} by the answers, {result.rows:,} in the table",
