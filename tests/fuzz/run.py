@@ -16,8 +16,10 @@ from tests.support.clusters import PYTHON, Program, free_port, until
 from tests.support.family import children, resident_kib
 from tests.support.raw import TOKEN, Server, request
 
-CHUNK = 500
+CHUNK = 250
 """Cases that a client takes at a time."""
+WAITING = 8
+"""So many chunks are given out at once."""
 WARM_SHARE = 0.1
 GROWTH_KIB = 20 * 1024
 SETTINGS = {
@@ -38,7 +40,7 @@ class Result:
     seconds: float = 0.0
     rows: int = 0
     memory_kib: dict[int, list[int]] = field(default_factory=dict)
-    """For each process of the API: after each further tenth of the cases."""
+    """For each process of the API: after each further tenth of the run."""
 
     @property
     def growth_kib(self) -> int:
@@ -96,15 +98,16 @@ def fuzz(
     tenths = 0
     while True:
         is_over = time.monotonic() - began_at > seconds
-        while not is_over and len(running) < 16 and (chunk := next(chunks, None)) is not None:
+        while not is_over and len(running) < WAITING and (chunk := next(chunks, None)) is not None:
             running.add(pool.submit(client.run, server.port, seed, chunk))
         if not running:
             break
         done, running = wait(running, return_when=FIRST_COMPLETED)
         for future in done:
             result.tally.add(future.result())
-        if result.tally.cases * 10 // cases > tenths:
-            tenths = result.tally.cases * 10 // cases
+        share = max(result.tally.cases / cases, (time.monotonic() - began_at) / seconds)
+        if int(share * 10) > tenths:
+            tenths = int(share * 10)
             _sample(result, processes, time.monotonic() - began_at, tell)
     result.seconds = time.monotonic() - began_at
     if not result.tally.violations:
