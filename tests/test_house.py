@@ -65,7 +65,7 @@ def test_a_statement_stays_in_its_queue_and_an_update_names_the_status_it_leaves
     if "update rowline.jobs" in text:
         assert "where job.queue = :queue and job.number = any(" in text
         assert "job.status || '' " in text
-    assert ":queue" in text or statement.stem.startswith("queues_with_")
+    assert ":queue" in text or statement.stem.startswith(("queues_with_", "forget"))
 
 
 def test_every_log_event_is_documented() -> None:

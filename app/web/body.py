@@ -9,11 +9,13 @@ from flask import Request
 from gunicorn.http.errors import ParseException
 
 from app.domain import jsontext
-from app.domain.errors import Fault, TooLarge, UnparsableBody, UnsupportedBody
+from app.domain.errors import Fault, SlowBody, TooLarge, UnparsableBody, UnsupportedBody
 from app.domain.job import JsonText
 from app.domain.jsontext import UnstorableJson
 from app.web import clients
 
+ERRORS = (UnparsableBody, UnsupportedBody, TooLarge, SlowBody)
+"""What reading a body raises besides the faults of what it says."""
 KEY_SHOWN = 100  # characters of a member's name that an answer repeats
 _SPACE = re.compile(r"[ \t\r\n]*")
 

@@ -15,3 +15,8 @@ def idempotency_key(request: Request) -> str | None:
         return None if header is None else keys.read(header)
     except ValueError as error:
         raise InvalidRequest(Fault(IDEMPOTENCY_KEY, str(error))) from None
+
+
+def replayed(is_replay: bool) -> dict[str, str]:  # noqa: FBT001 - it is what the header says
+    """Return the header that tells a repeated answer from a first one."""
+    return {"Idempotency-Replayed": "true"} if is_replay else {}

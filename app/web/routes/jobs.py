@@ -4,16 +4,7 @@ import hashlib
 
 from flask import Blueprint, Response, g, request
 
-from app.domain.errors import (
-    InvalidRequest,
-    JobNotFound,
-    KeyInUse,
-    KeyReused,
-    SlowBody,
-    TooLarge,
-    UnparsableBody,
-    UnsupportedBody,
-)
+from app.domain.errors import InvalidRequest, JobNotFound, KeyInUse, KeyReused
 from app.domain.keys import IdempotencyKey
 from app.infra.database import Database, DatabaseError, OutcomeUnknown
 from app.infra.settings import Settings
@@ -37,37 +28,26 @@ def blueprint(settings: Settings, db: Database) -> Blueprint:
         gives=submitted_json,
         gives_many=True,
         gives_headers=("Idempotency-Replayed",),
-        raises=(
-            InvalidRequest,
-            UnparsableBody,
-            UnsupportedBody,
-            TooLarge,
-            SlowBody,
-            KeyInUse,
-            KeyReused,
-            DatabaseError,
-            OutcomeUnknown,
-        ),
+        raises=(InvalidRequest, *body.ERRORS, KeyInUse, KeyReused, DatabaseError, OutcomeUnknown),
         example={"body": new_job.EXAMPLE},
     )
     def add(queue: str) -> Response:
         """Add one or more jobs, all or none."""
         queue = names.queue_name(queue)
-        name = headers.idempotency_key(request)
+        key = headers.idempotency_key(request)
         raw = body.read(request, limit=settings.max_body_bytes, client_s=settings.client_s)
         new = new_job.load(body.text(raw), max_jobs=settings.max_jobs, max_data_bytes=settings.max_data_bytes)
-        if name is None:
+        if key is None:
             return answers.json(submitted_json.dump_all(submit.submit_many(db, queue=queue, new=new)))
         reply = submit.submit_once(
             db,
             queue=queue,
             new=new,
-            key=IdempotencyKey(key=name, token_digest=g.token_digest, body_digest=hashlib.sha256(raw).digest()),
+            key=IdempotencyKey(key=key, token_digest=g.token_digest, body_digest=hashlib.sha256(raw).digest()),
             keep_ms=settings.keep_keys_ms,
             answer=lambda submitted: answers.text(submitted_json.dump_all(submitted)),
         )
-        replayed = {"Idempotency-Replayed": "true"} if reply.is_replay else {}
-        return answers.json(answers.Text(reply.text), headers=replayed)
+        return answers.json(answers.Text(reply.text), headers=headers.replayed(reply.is_replay))
 
     @routes.get("/queues/<segment:queue>/jobs")
     @describe.route(query=page.PageQuerySchema, gives=page.PageSchema(), raises=(InvalidRequest, DatabaseError))
