@@ -15,7 +15,7 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "409", "422"]
 """
 OPTIONS = (
     *("--checks", "all", "--seed", "20261", "--max-examples", "40", "--workers", "1", "--continue-on-failure"),
-    # That no string in a body holds NUL, at any depth, the document says in words: as a schema it would hide the others.
+    # That no string in a body, at any depth, may hold NUL, the document says in words, not in a schema.
     *("--generation-allow-x00", "false", "--generation-database", "none", "--no-color"),
     *("--header", f"Authorization: Bearer {TOKEN}"),
 )
