@@ -1,10 +1,12 @@
 """What may be known of jobs: one, or a page with counts."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy
-from sqlalchemy import Select, func, literal_column, select, union_all
+from sqlalchemy import CompoundSelect, Select, bindparam, func, literal_column, select, union_all
 
 from app.domain import ids
 from app.domain.errors import JobNotFound
@@ -50,35 +52,46 @@ def page(
 
 
 def _counts(conn: Connection, queue: str, statuses: Sequence[Status]) -> dict[Status, int]:
-    counted = union_all(
+    counted = conn.execute(_counting(frozenset(statuses)), {"queue": queue})
+    found = {row.status: row.jobs for row in counted}
+    return {status: found[status] for status in statuses}
+
+
+@functools.cache  # the statuses asked for are few, and putting a statement together takes longer than running it
+def _counting(statuses: frozenset[Status]) -> CompoundSelect[str, int]:
+    return union_all(
         *(
             select(_literal(status).label("status"), func.count().label("jobs"))
             .select_from(jobs)
-            .where(jobs.c.queue == queue, jobs.c.status == _literal(status))
-            for status in statuses
+            .where(jobs.c.queue == bindparam("queue"), jobs.c.status == _literal(status))
+            for status in sorted(statuses)
         )
     )
-    found = {row.status: row.jobs for row in conn.execute(counted)}
-    return {status: found[status] for status in statuses}
 
 
 def _jobs(
     conn: Connection, queue: str, statuses: Sequence[Status], start: int, length: int, *, newest_first: bool
 ) -> list[Job]:
+    statement = _merging(frozenset(statuses), newest_first=newest_first)
+    asked = {"queue": queue, "start": start, "length": length, "part": start + length}
+    return [rows.job(row) for row in conn.execute(statement, asked)]
+
+
+@functools.cache
+def _merging(statuses: frozenset[Status], *, newest_first: bool) -> Select[Any]:
     """Merge the statuses' indexes: each gives its part of the page in order, so no status is read to its end."""
     order = jobs.c.number.desc() if newest_first else jobs.c.number.asc()
     parts = [
         select(jobs.c.number)
-        .where(jobs.c.queue == queue, jobs.c.status == _literal(status))
+        .where(jobs.c.queue == bindparam("queue"), jobs.c.status == _literal(status))
         .order_by(order)
-        .limit(start + length)
-        for status in statuses
+        .limit(bindparam("part"))
+        for status in sorted(statuses)
     ]
     merged = union_all(*(_parenthesised(part) for part in parts)).subquery()
     by_number = merged.c.number.desc() if newest_first else merged.c.number.asc()
-    numbers = select(merged.c.number).order_by(by_number).offset(start).limit(length)
-    found = select(jobs).where(jobs.c.queue == queue, jobs.c.number.in_(numbers)).order_by(order)
-    return [rows.job(row) for row in conn.execute(found)]
+    numbers = select(merged.c.number).order_by(by_number).offset(bindparam("start")).limit(bindparam("length"))
+    return select(jobs).where(jobs.c.queue == bindparam("queue"), jobs.c.number.in_(numbers)).order_by(order)
 
 
 def _literal(status: Status) -> sqlalchemy.ColumnElement[str]:

@@ -35,7 +35,7 @@ one given twice is a 400.
 Beyond what the schemas say, NUL characters, lone surrogates, nesting deeper than 128 and integers of more than 1,000
 digits are refused with 400 anywhere in a body.
 
-The handbook stands at [/docs](docs)."""
+The handbook stands at [/docs](/docs)."""
 _PATHS: dict[str, dict[str, Any]] = {
     "queue": {"about": "A queue; it need not be there.", "max": ids.QUEUE_NAME_MAX, "example": "demo"},
     "page": {"about": "The name of a page.", "max": 255, "example": "api.md"},

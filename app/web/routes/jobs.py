@@ -18,7 +18,12 @@ from app.web.schemas.job import JobSchema, SubmittedSchema
 def blueprint(settings: Settings, db: Database) -> Blueprint:
     """Make the routes below /queues/<queue>/jobs."""
     routes = Blueprint("jobs", __name__)
-    job_json = JobSchema(queue_prefix=settings.queue_prefix)
+    _add_writes(routes, settings, db)
+    _add_reads(routes, settings, db)
+    return routes
+
+
+def _add_writes(routes: Blueprint, settings: Settings, db: Database) -> None:
     submitted_json = SubmittedSchema(queue_prefix=settings.queue_prefix)
 
     @routes.post("/queues/<segment:queue>/jobs")
@@ -48,6 +53,10 @@ def blueprint(settings: Settings, db: Database) -> Blueprint:
             answer=lambda submitted: answers.text(submitted_json.dump_all(submitted)),
         )
         return answers.json(answers.Text(reply.text), headers=headers.replayed(reply.is_replay))
+
+
+def _add_reads(routes: Blueprint, settings: Settings, db: Database) -> None:
+    job_json = JobSchema(queue_prefix=settings.queue_prefix)
 
     @routes.get("/queues/<segment:queue>/jobs")
     @describe.route(query=page.PageQuerySchema, gives=page.PageSchema(), raises=(InvalidRequest, DatabaseError))
@@ -83,5 +92,3 @@ def blueprint(settings: Settings, db: Database) -> Blueprint:
                 status=problem.status, code=problem.code, error="Invalid request", details=problem.details
             ).answer()
         return answers.json(job_json.dump(found))
-
-    return routes
