@@ -100,10 +100,12 @@ def frozen(api: Api) -> Iterator[None]:
     """Stop every process of the server, as a machine that swaps itself to death would."""
     found = [api.cluster.pid, *children(api.cluster.pid)]
     for pid in found:
-        os.kill(pid, signal.SIGSTOP)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)
     yield
     for pid in found:
-        os.kill(pid, signal.SIGCONT)
+        with contextlib.suppress(ProcessLookupError):  # a background worker was about to end
+            os.kill(pid, signal.SIGCONT)
 
 
 @contextlib.contextmanager
@@ -118,7 +120,7 @@ def full(api: Api) -> Iterator[None]:
     """Take every connection that the server has, also those that the API has."""
     ours = "from pg_stat_activity where application_name ~ '^rowline'"
     with contextlib.ExitStack() as stack, psycopg.connect(api.cluster.url, autocommit=True) as connection:
-        while connection.execute(f"select pg_terminate_backend(pid, 1000) {ours}").fetchall():  # type: ignore[arg-type]
+        while connection.execute(f"select pg_terminate_backend(pid, 1000) {ours}").fetchall():
             with contextlib.suppress(psycopg.OperationalError):
                 while True:
                     stack.enter_context(psycopg.connect(api.cluster.url))
@@ -184,7 +186,7 @@ def test_a_commit_without_an_answer_is_unknown_and_the_key_makes_it_one(api: Api
 def test_a_commit_that_no_standby_confirmed_is_no_success(api: Api) -> None:
     def ask_for_standby(names: str) -> None:
         with psycopg.connect(api.cluster.url, autocommit=True) as connection:
-            connection.execute(f"alter system set synchronous_standby_names = '{names}'")  # type: ignore[arg-type]
+            connection.execute(f"alter system set synchronous_standby_names = '{names}'")
             connection.execute("select pg_reload_conf()")
 
     ask_for_standby("nobody")

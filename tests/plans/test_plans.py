@@ -38,7 +38,7 @@ INDEXES = {
     "leases/release": {"jobs_pkey"},
     "leases/retry_later": {"jobs_pkey"},
 }
-ALL = [index.name for table in metadata.tables.values() for index in table.indexes if index.name]
+ALL = [str(index.name) for table in metadata.tables.values() for index in table.indexes]
 ALL += [str(table.primary_key.name) for table in metadata.tables.values()]
 FILL = """
 insert into rowline.jobs (queue, number, name, data, opts, status, priority, lifo, place, run_at, added_at, delay_ms,
