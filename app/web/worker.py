@@ -54,7 +54,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     @contextlib.contextmanager
     def timeout_ctx(self) -> Iterator[None]:
         """Wait for the next request of a connection, and give up in silence: the caller then closes it."""
-        with gevent.Timeout(self.cfg.keepalive, False) as end:
+        with gevent.Timeout(self.cfg.keepalive if self.alive else LINGER_S, False) as end:
             self._waiting[end] = gevent.getcurrent()
             try:
                 yield
