@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import fcntl
+import functools
 import os
 import select
 import shutil
@@ -139,7 +140,7 @@ class Program:
             stdout=write,
             stderr=write,
             start_new_session=True,
-            preexec_fn=_control_terminal if terminal else None,  # noqa: PLW1509 -- tests have no threads
+            preexec_fn=functools.partial(_begin, terminal=terminal),  # noqa: PLW1509 -- tests have no threads
         )
         os.close(write)
         self._begun = ""
@@ -212,5 +213,7 @@ def _file() -> tuple[int, int]:
         return os.open(file.name, os.O_RDONLY), os.open(file.name, os.O_WRONLY | os.O_APPEND)
 
 
-def _control_terminal() -> None:
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+def _begin(*, terminal: bool) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may ignore it, as nohup does
+    if terminal:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
