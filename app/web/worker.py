@@ -6,7 +6,7 @@ import logging
 import socket
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import Any
 
@@ -22,6 +22,8 @@ LINGER_S = 0.5
 """How long a stopping worker leaves idle connections open, for requests that are already on their way."""
 TAKE_S = 1.0
 """How long whoever sent no HTTP has to take our answer to it."""
+PIECE = 64 * 1024
+REST_PIECES = 256  # 16 MiB: more than a body that is a little too large
 UNPARSABLE: dict[type[BaseException], tuple[int, str, str]] = {
     errors.LimitRequestLine: (414, "uri_too_long", "The request line is too long"),
     errors.LimitRequestHeaders: (431, "headers_too_large", "The headers are too many or too large"),
@@ -31,6 +33,19 @@ UNPARSABLE: dict[type[BaseException], tuple[int, str, str]] = {
     BaseException: (500, "internal_error", "Internal error"),
 }
 """What cannot be read as a request -> status, code and sentence; the first that fits."""
+
+
+def _take_rest(read: Callable[[int], bytes]) -> bool:
+    """Read what nobody wants, up to a limit of bytes and of time, and say whether that was all.
+
+    It gives way to others at every piece: what comes as fast as it is read would never make the process wait.
+    """
+    with gevent.Timeout(TAKE_S, False), contextlib.suppress(OSError, errors.ParseException):
+        for _ in range(REST_PIECES):
+            if not read(PIECE):
+                return True
+            gevent.sleep(0)
+    return False
 
 
 class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
@@ -85,9 +100,17 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         with gevent.Timeout(TAKE_S, False), contextlib.suppress(OSError):
             client.sendall(f"{head}\r\n\r\n{body}".encode())
             client.shutdown(socket.SHUT_WR)
-            while client.recv(65536):  # closed with unread bytes, the answer could be lost on its way
-                pass
+        _take_rest(client.recv)  # closed with unread bytes, the answer could be lost on its way
         log.request_id.set(None)
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
+        """Answer a request; then take what is left of its body, or close: gunicorn would read on without an end."""
+        try:
+            super().handle_request(listener_name, req, sock, addr)
+        finally:
+            is_whole = not req.body.failed and _take_rest(req.body.read)
+        if not is_whole:
+            raise StopIteration
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Stop: take nothing new, let go who waits, and end when the requests under way are answered."""

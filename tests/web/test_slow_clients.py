@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import threading
 import time
 from collections.abc import Iterator
 
@@ -116,3 +117,38 @@ def test_a_stopping_server_does_not_wait_for_who_is_silent(shared_url: str) -> N
         assert (idle.recv(1), kept.recv(1)) == (b"", b"")
         server.program.process.wait(10)
         assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/queues/q/jobs", "/nowhere"])
+def test_a_body_without_end_that_nobody_reads_holds_nobody_up(impatient: Server, path: str) -> None:
+    """It comes as fast as it is read, so reading never waits: others must be let in between, and it must end."""
+    chunk = b"10000\r\n" + b"x" * 65_536 + b"\r\n"
+    answered = []
+
+    def ask_others() -> None:
+        answered.extend(ask(impatient) for _ in range(20))
+
+    others = threading.Thread(target=ask_others)
+    with connect(impatient) as connection:
+        connection.sendall(raw.request("GET", path, "Transfer-Encoding: chunked"))
+        others.start()
+        ends_at = time.monotonic() + LATE_S
+        with pytest.raises(ConnectionError):
+            while time.monotonic() < ends_at:
+                connection.sendall(chunk)
+    others.join()
+    assert len(answered) == 20
+    assert max(answered) < ANSWERED_WITHIN_S
+
+
+def test_a_body_of_one_byte_chunks_holds_nobody_up(impatient: Server) -> None:
+    body = b"1\r\n \r\n" * 300_000 + b"2\r\n[]\r\n0\r\n\r\n"
+    with connect(impatient) as connection:
+        connection.settimeout(60)
+        sending = threading.Thread(
+            target=connection.sendall, args=[raw.request("POST", "/queues/q/jobs", "Transfer-Encoding: chunked") + body]
+        )
+        sending.start()
+        assert max(ask(impatient) for _ in range(20)) < ANSWERED_WITHIN_S
+        assert connection.recv(65536).startswith(b"HTTP/1.1 ")
+        sending.join()
