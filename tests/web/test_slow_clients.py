@@ -123,7 +123,7 @@ def test_a_stopping_server_does_not_wait_for_who_is_silent(shared_url: str) -> N
 def test_a_body_without_end_that_nobody_reads_holds_nobody_up(impatient: Server, path: str) -> None:
     """It comes as fast as it is read, so reading never waits: others must be let in between, and it must end."""
     chunk = b"10000\r\n" + b"x" * 65_536 + b"\r\n"
-    answered = []
+    answered: list[float] = []
 
     def ask_others() -> None:
         answered.extend(ask(impatient) for _ in range(20))
