@@ -149,6 +149,9 @@ def _prepare(connection: psycopg.Connection[Any], _record: object) -> None:
 def _commit(conn: Connection, driver: BoundedConnection) -> None:
     if driver.is_in_failed_transaction:
         raise DatabaseError("the transaction failed before its end")
+    if time.monotonic() >= driver.ends_at:
+        driver.close()
+        raise DatabaseError("the transaction took too long, and was not committed")
     driver.warning = None
     try:
         conn.commit()

@@ -4,6 +4,7 @@ A NOTIFY inside the transaction that inserts would serialise all commits of the 
 thread, at most once an interval and channel.
 """
 
+import contextvars
 import hashlib
 import logging
 import threading
@@ -48,7 +49,7 @@ class Notifier:
             self._pending.add(channel(topic))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
-                self._thread.start()
+                contextvars.Context().run(self._thread.start)  # without the request's id, which it outlives
             self._changed.notify()
 
     def close(self) -> None:

@@ -20,6 +20,8 @@ def read(request: Request, *, limit: int, client_s: float) -> bytes:
     Raises SlowBody, and what gunicorn raises for bad chunks.
     """
     stream = request.environ["wsgi.input"]
+    if socket := request.environ.get("gunicorn.socket"):
+        socket.settimeout(None)  # what bounded the answer before on this connection
     size = CHUNKED_PIECE if request.content_length is None else PIECE
     missing = limit + 1 if request.content_length is None else min(request.content_length, limit + 1)
     pieces: list[bytes] = []

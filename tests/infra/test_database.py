@@ -207,3 +207,14 @@ def test_a_commit_whose_wait_for_a_standby_was_cancelled_is_unknown(postgres_bin
             conn.exec_driver_sql("insert into t values (1)")
         canceller.join()
         db.close()
+
+
+def test_a_transaction_that_is_over_its_time_before_the_commit_is_not_committed(own_url: str) -> None:
+    databases.run(own_url, "create table t (n integer)")
+    db = Database(Settings(), url=own_url, size=1, name="single", limit_ms=300)
+    with pytest.raises(DatabaseError, match="took too long") as caught, db.begin() as conn:
+        conn.exec_driver_sql("insert into t values (1)")
+        threading.Event().wait(0.4)
+    assert not isinstance(caught.value, OutcomeUnknown)
+    assert rows(db) == 0
+    db.close()
