@@ -32,7 +32,7 @@ def rows(db: Database) -> int:
 
 
 def kill_backends(url: str) -> None:
-    databases.run(url, "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'single'")
+    databases.run(url, "select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = 'single'")
 
 
 def test_a_transaction_is_all_or_nothing(single: Database) -> None:
