@@ -4,7 +4,7 @@
     ├── InvalidRequest      one or many faults, each with its place
     │   ├── UnparsableBody  the body is not the JSON that was asked for
     │   ├── UnsupportedBody the body is of a kind that no route reads
-    │   ├── TooLarge        over a limit that is a setting
+    │   ├── TooLarge        over a limit
     │   ├── SlowBody        the body did not come in time
     │   └── KeyReused       an idempotency key that belongs to another request
     ├── Unauthorized        no token, or one that we do not know
@@ -60,7 +60,7 @@ class UnsupportedBody(InvalidRequest):
 
 
 class TooLarge(InvalidRequest):
-    """A limit that the operator set was exceeded; the message names it."""
+    """A limit was exceeded; the message names it."""
 
     code = "too_large"
 

@@ -4,12 +4,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.domain.errors import Fault, KeyInUse, KeyReused
+from app.domain.errors import Fault, KeyInUse, KeyReused, TooLarge
 from app.domain.job import Job, NewJob
 from app.domain.keys import IdempotencyKey
 from app.infra.database import Connection, Database
 from app.operations import operation
 from app.store import jobs, keys
+
+EXISTING_MAX_BYTES = 64 * 2**20
+"""The most that one answer repeats of jobs that were there before: a short request must not fill the memory."""
 
 
 class Outcome(StrEnum):
@@ -39,7 +42,8 @@ class Reply:
 def submit_many(db: Database, *, queue: str, new: Sequence[NewJob]) -> list[Submitted]:
     """Add `new`, all or none, and return what is stored for each, in the same order.
 
-    One transaction. Waits, within lock_timeout, for another that adds the same custom id.
+    One transaction. Waits, within lock_timeout, for another that adds the same custom id. Raises TooLarge, and adds
+    nothing, when the jobs whose ids existed are over EXISTING_MAX_BYTES together.
     """
     if not new:
         return []
@@ -89,5 +93,14 @@ def _submit(conn: Connection, queue: str, new: Sequence[NewJob]) -> list[Submitt
 
 def _existing(conn: Connection, queue: str, new: Sequence[NewJob], created: Sequence[Job | None]) -> dict[str, Job]:
     """Read the jobs whose ids were taken: by an earlier transaction, or by an earlier member of the same array."""
-    taken = {job.custom_id for job, stored in zip(new, created, strict=True) if stored is None and job.custom_id}
-    return jobs.find_by_custom_ids(conn, queue=queue, custom_ids=sorted(taken)) if taken else {}
+    taken = [job.custom_id for job, stored in zip(new, created, strict=True) if stored is None and job.custom_id]
+    if not taken:
+        return {}
+    custom_ids = sorted(set(taken))
+    size = jobs.bytes_by_custom_ids(conn, queue=queue, custom_ids=custom_ids)
+    if sum(size[custom_id] for custom_id in taken) > EXISTING_MAX_BYTES:
+        message = (
+            f"name jobs that exist and that are over {EXISTING_MAX_BYTES} bytes together: send fewer of them at once"
+        )
+        raise TooLarge(Fault("jobs", message))
+    return jobs.find_by_custom_ids(conn, queue=queue, custom_ids=custom_ids)

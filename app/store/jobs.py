@@ -49,11 +49,30 @@ def insert(conn: Connection, *, queue: str, new: Sequence[NewJob]) -> list[Job |
 
 def find_by_custom_ids(conn: Connection, *, queue: str, custom_ids: Sequence[str]) -> dict[str, Job]:
     """Read the jobs with these custom ids, by custom id."""
+    found = conn.execute(sqlalchemy.select(jobs).where(*_have_ids(queue, custom_ids)))
+    return {row.custom_id: rows.job(row) for row in found}
+
+
+def bytes_by_custom_ids(conn: Connection, *, queue: str, custom_ids: Sequence[str]) -> dict[str, int]:
+    """Return how long the texts of these jobs are together, by custom id, without reading them."""
+    texts = (jobs.c.data, jobs.c.opts, jobs.c.result, jobs.c.progress, jobs.c.failed_reason)
+    lengths = [
+        sqlalchemy.func.coalesce(sqlalchemy.func.octet_length(sqlalchemy.cast(text, sqlalchemy.Text)), 0)
+        for text in texts
+    ]
+    found = conn.execute(
+        sqlalchemy.select(jobs.c.custom_id, sum(lengths, start=sqlalchemy.literal(0)).label("bytes")).where(
+            *_have_ids(queue, custom_ids)
+        )
+    )
+    return {row.custom_id: row.bytes for row in found}
+
+
+def _have_ids(queue: str, custom_ids: Sequence[str]) -> tuple[sqlalchemy.ColumnElement[bool], ...]:
     wanted = sqlalchemy.func.any(
         sqlalchemy.bindparam("custom_ids", list(custom_ids), sqlalchemy.ARRAY(sqlalchemy.Text))
     )
-    found = conn.execute(sqlalchemy.select(jobs).where(jobs.c.queue == queue, jobs.c.custom_id == wanted))
-    return {row.custom_id: rows.job(row) for row in found}
+    return jobs.c.queue == queue, jobs.c.custom_id == wanted
 
 
 def promote(conn: Connection, *, queue: str, limit: int) -> int:

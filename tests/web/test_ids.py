@@ -98,3 +98,15 @@ def test_ids_that_differ_in_case_or_composition_are_different(client: Client) ->
     ids = ["x", "X", "x ", "caf\u00e9", "cafe\u0301", "\uff11"]
 
     assert [job["outcome"] for job in client.add(*map(_custom, ids))] == ["created"] * len(ids)
+
+
+def test_an_array_cannot_ask_for_more_than_an_answer_holds(client: Client) -> None:
+    """Ten thousand short duplicates of a job of 1 MiB would be an answer of 10 GiB."""
+    client.add(_custom("big", "x" * 1_000_000))
+
+    asked = json.dumps([{"name": "new", "data": 0}, *[_custom("big")] * 68])
+    refused = answers.problem(client.post("/queues/q/jobs", asked), 413)
+
+    assert refused["code"] == "too_large"
+    assert client.page()["counts"]["waiting"] == 1
+    assert {job["outcome"] for job in client.add(*[_custom("big")] * 5)} == {"duplicate"}

@@ -1,6 +1,7 @@
 """Silent and slow clients: each is let go in time, and nobody else notices."""
 
 import contextlib
+import resource
 import socket
 import threading
 import time
@@ -27,6 +28,17 @@ KINDS = {
 }
 
 
+@contextlib.contextmanager
+def open_files(soft: int) -> Iterator[None]:
+    """Let this process, and those it starts, have so many files open; a shell often allows 1,024."""
+    before, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before, hard))
+
+
 @pytest.fixture(scope="module")
 def impatient(shared_url: str) -> Iterator[Server]:
     """A server as shipped, but that waits less long."""
@@ -48,7 +60,7 @@ def ask(server: Server) -> float:
 
 
 def test_hundreds_of_silent_clients_hold_nobody_up_and_are_let_go(impatient: Server) -> None:
-    with contextlib.ExitStack() as stack:
+    with open_files(4_096), contextlib.ExitStack() as stack:
         silent = []
         for sent in KINDS.values():
             for _ in range(SILENT):
@@ -60,6 +72,15 @@ def test_hundreds_of_silent_clients_hold_nobody_up_and_are_let_go(impatient: Ser
             while connection.recv(65536):
                 pass
         assert time.monotonic() - begun < LATE_S
+
+
+def test_a_shell_that_allows_few_open_files_limits_no_clients(shared_url: str) -> None:
+    with contextlib.ExitStack() as stack:
+        with open_files(256):
+            server = stack.enter_context(raw.server(shared_url))
+        for _ in range(400):
+            stack.enter_context(connect(server))
+        assert ask(server) < ANSWERED_WITHIN_S
 
 
 @pytest.mark.parametrize("kind", ["no body", "half a body", "half a chunk"])
