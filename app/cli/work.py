@@ -10,7 +10,8 @@ import click
 from app.domain import ids
 from app.infra import log, settings
 from app.infra.database import Database
-from app.runners import maintainer
+from app.runners import maintainer, worker
+from app.runners.sources import DatabaseSource
 from app.runners.worker import HandlersBroken, Worker
 
 CONNECTIONS = 4  # the work itself, the heartbeat, and the two loops of the maintainer
@@ -35,7 +36,8 @@ def work(queue: str, handlers: Path, processes: int | None) -> None:
     db = Database(chosen, url=chosen.require_database_url(), size=CONNECTIONS, name="rowline-worker")
     maintainer.start(chosen, db)
     try:
-        Worker(chosen, db, queue=queue, handlers=handlers.absolute()).run()
+        source = DatabaseSource(chosen, db, queue=queue, worker=worker.name())
+        Worker(chosen, source, queue=queue, handlers=handlers.absolute()).run()
     except HandlersBroken as error:
         print(f"The handlers file cannot be used:\n{error}", file=sys.stderr)
         sys.exit(1)
