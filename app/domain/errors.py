@@ -9,6 +9,7 @@
     │   └── KeyReused       an idempotency key that belongs to another request
     ├── Unauthorized        no token, or one that we do not know
     ├── JobNotFound
+    ├── JobFinished         the job has ended, so this cannot be done to it
     ├── KeyInUse            the first request with that idempotency key is still running
     └── LeaseLost           the token is not, or no longer, the job's
 
@@ -16,7 +17,9 @@ Each class has a stable `code`, a word to program against; `web/problems.py` giv
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
+
+ID_SHOWN = 200  # characters of an unknown id that an error repeats
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,17 @@ class JobNotFound(RowlineError):
     """No job of that id in that queue."""
 
     code = "job_not_found"
+
+    @classmethod
+    def of(cls, queue: str, job_id: str) -> Self:
+        """Say which."""
+        return cls(f"queue {queue!r} has no job {job_id[:ID_SHOWN]!r}")
+
+
+class JobFinished(RowlineError):
+    """The job has ended, so what was asked cannot be done to it."""
+
+    code = "job_finished"
 
 
 class KeyInUse(RowlineError):

@@ -1,10 +1,10 @@
 """What a worker has to tell about attempts: kept until it could be told."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from app.domain import attempts, jsontext
-from app.domain.job import Completion, Failure, JsonText, LeaseKey
+from app.domain.job import Completion, Failure, JsonText, LeaseKey, Release
 from app.domain.jsontext import UnstorableJson
 from app.infra.settings import Settings
 from app.runners.leases import Held
@@ -22,7 +22,7 @@ class Endings:
         self._settings, self._source, self._held = settings, source, held
         self._completions: list[Completion] = []
         self._failures: list[Failure] = []
-        self._released: list[LeaseKey] = []
+        self._released: list[Release] = []
         self._dead: list[LeaseKey] = []
         self._batch = BATCH
 
@@ -56,7 +56,7 @@ class Endings:
 
     def release(self, jobs: Sequence[Taken]) -> None:
         """Note that jobs were not begun, or were ended by our own stop: they go back unharmed."""
-        self._released += [job.key for job in jobs]
+        self._released += [Release(lease=job.key) for job in jobs]
 
     def give_up(self, jobs: Sequence[Taken]) -> None:
         """Note that the process which ran these jobs died of itself: they have stalled."""
@@ -71,7 +71,7 @@ class Endings:
         troubles = [
             self._tell(self._completions, source.complete, _lease),
             self._tell(self._failures, source.fail, _lease),
-            self._tell(self._released, source.release, _itself),
+            self._tell(self._released, source.release, _lease),
             self._tell(self._dead, source.give_up, _itself),
         ]
         for trouble in troubles:
@@ -79,7 +79,7 @@ class Endings:
                 raise trouble
 
     def _tell(
-        self, endings: list[Any], tell: Callable[[list[Any]], set[int]], lease: Callable[[Any], LeaseKey]
+        self, endings: list[Any], tell: Callable[[list[Any]], Collection[int]], lease: Callable[[Any], LeaseKey]
     ) -> SourceAway | None:
         """Tell all of one kind. After trouble the next batch is smaller, so that one locked row stops only itself."""
         while endings:
@@ -98,7 +98,7 @@ class Endings:
         return None
 
 
-def _lease(ending: Completion | Failure) -> LeaseKey:
+def _lease(ending: Completion | Failure | Release) -> LeaseKey:
     return ending.lease
 
 

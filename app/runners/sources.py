@@ -1,12 +1,12 @@
 """Where a worker's jobs come from, and where it tells what came of them: the database, or the API over HTTP."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
-from app.domain.job import Completion, Failure, JsonText, Lease, LeaseKey
+from app.domain.job import Completion, Extended, Failure, JsonText, Lease, LeaseKey, Release
 from app.infra.database import Database, DatabaseError
 from app.infra.settings import Settings
 from app.operations import claim, settle
@@ -55,19 +55,19 @@ class Source(Protocol):
         A source that waits elsewhere gives here what came since it was asked before, whatever `limit` is now.
         """
 
-    def complete(self, completions: Sequence[Completion]) -> set[int]:
+    def complete(self, completions: Sequence[Completion]) -> Collection[int]:
         """End attempts well."""
 
-    def fail(self, failures: Sequence[Failure]) -> set[int]:
+    def fail(self, failures: Sequence[Failure]) -> Collection[int]:
         """End attempts badly: whether they are tried again is not the worker's choice."""
 
-    def release(self, held: Sequence[LeaseKey]) -> set[int]:
+    def release(self, releases: Sequence[Release]) -> Collection[int]:
         """Hand jobs back unharmed."""
 
-    def give_up(self, held: Sequence[LeaseKey]) -> set[int]:
+    def give_up(self, held: Sequence[LeaseKey]) -> Collection[int]:
         """Have these jobs taken for stalled soon, because the process that ran them is known to be dead."""
 
-    def extend(self, held: Sequence[LeaseKey]) -> set[int]:
+    def extend(self, held: Sequence[LeaseKey]) -> dict[int, Extended]:
         """Renew leases."""
 
     def stop(self) -> None:
@@ -100,28 +100,28 @@ class DatabaseSource:
             )
         return Claimed(taken=[_taken(lease) for lease in claimed.leases], next_due_ms=claimed.next_due_ms)
 
-    def complete(self, completions: Sequence[Completion]) -> set[int]:
+    def complete(self, completions: Sequence[Completion]) -> Collection[int]:
         """Complete all in one transaction."""
         with _away():
             return settle.complete(self._db, queue=self._queue, completions=completions)
 
-    def fail(self, failures: Sequence[Failure]) -> set[int]:
+    def fail(self, failures: Sequence[Failure]) -> Collection[int]:
         """Fail all in one transaction."""
         with _away():
             return settle.fail(self._db, queue=self._queue, failures=failures, random=self._random)
 
-    def release(self, held: Sequence[LeaseKey]) -> set[int]:
+    def release(self, releases: Sequence[Release]) -> Collection[int]:
         """Release all in one transaction."""
         with _away():
-            return settle.release(self._db, queue=self._queue, held=held)
+            return settle.release(self._db, queue=self._queue, releases=releases)
 
-    def give_up(self, held: Sequence[LeaseKey]) -> set[int]:
+    def give_up(self, held: Sequence[LeaseKey]) -> Collection[int]:
         """Have them stalled at once."""
         most = self._settings.max_stalled_count
         with _away():
             return settle.give_up(self._db, queue=self._queue, held=held, max_stalled_count=most)
 
-    def extend(self, held: Sequence[LeaseKey]) -> set[int]:
+    def extend(self, held: Sequence[LeaseKey]) -> dict[int, Extended]:
         """Renew all in one statement."""
         with _away():
             return settle.extend(self._db, queue=self._queue, held=held, lease_ms=self._settings.lease_ms)
