@@ -127,7 +127,7 @@ def test_recovery_by_many_at_once_counts_each_stall_once(crowd: Database) -> Non
 
     counts = race(lambda _nth: maintain.recover_stalled(crowd, max_stalled_count=5).get("q", 0))
 
-    assert sum(counts) == len(taken) == 500  # type: ignore[arg-type]
+    assert sum(counts) == len(taken) == 500
 
 
 def test_a_claim_waits_for_a_promotion_that_is_under_way(crowd: Database) -> None:
