@@ -68,7 +68,7 @@ def test_finish_ends_many_and_claims_the_next(queue: rowline.Queue) -> None:
     queue.complete(third)
     queue.add("next")
 
-    endings = [
+    endings: list[rowline.Completion | rowline.Failure] = [
         rowline.Failure(lease=second, failed_reason="no", unrecoverable=True),
         rowline.Completion(lease=first, returnvalue=[1]),
         rowline.Failure(lease=third, failed_reason="late"),
@@ -87,9 +87,10 @@ def test_progress_and_log_are_the_attempts_own(queue: rowline.Queue) -> None:
     assert queue.get(lease.id).progress == {"done": 1}
     assert queue.logs(lease.id) == rowline.Logs(lines=("begun", "ü"), count=2)
     queue.complete(lease)
-    for late in (lambda: queue.progress(lease, 1), lambda: queue.log(lease, "late")):
-        with pytest.raises(rowline.LeaseLost):
-            late()
+    with pytest.raises(rowline.LeaseLost):
+        queue.progress(lease, 1)
+    with pytest.raises(rowline.LeaseLost):
+        queue.log(lease, "late")
 
 
 def test_a_job_can_be_cancelled_while_it_waits_and_while_it_runs(queue: rowline.Queue) -> None:

@@ -16,7 +16,7 @@ from tests.runners.test_deaths import begun, handlers, marks, slow
 from tests.support import clusters, httpproxy, raw
 from tests.support.clusters import is_alive, until
 from tests.support.httpproxy import HttpProxy
-from tests.support.jobs import make_due, new
+from tests.support.jobs import QUEUE, make_due, new
 from tests.support.raw import Server
 from tests.support.workers import WorkerProgram, add, find, in_status, written
 
@@ -71,9 +71,15 @@ def source(request: pytest.FixtureRequest, shared_url: str, service_url: str) ->
 
 def seen(job: Job) -> tuple[object, ...]:
     """What came of a job, but for times, ids and the worker's name."""
-    counts = (job.attempts_made, job.attempts_started, job.stalled_count)
     stacks = [line for stack in job.stacktrace for line in stack.splitlines() if "File" not in line]
-    return (job.status, json.loads(job.result or "null"), job.failed_reason, stacks, *counts)
+    return (
+        job.status,
+        json.loads(job.result or "null"),
+        job.failed_reason,
+        stacks,
+        job.attempts_made,
+        job.stalled_count,
+    )
 
 
 def test_one_handlers_file_gives_the_same_from_either(
@@ -172,6 +178,7 @@ def test_a_lease_lost_over_http_is_noticed_and_the_late_result_refused(
         with db.begin() as conn:
             make_due(conn, int(job_id))
         maintain.recover_stalled(db, max_stalled_count=9)
+        db.announce(QUEUE)
         begun(handlers, job_id, times=2)
         worker.expect("lease_lost")
         job = in_status(db, job_id)
