@@ -22,7 +22,17 @@ class Fault(Enum):
     CUT = "the connection is cut before the service has seen anything"
     SAY_LATER = "it is answered with 503 and Retry-After, and the service sees nothing"
     LOSE_AND_SAY_LATER = "the service answers, and what passes is 503 with an unknown outcome"
+    PAGE = "it is answered with a page of something else"
+    OTHER_JSON = "it is answered with the JSON of something else"
     REDIRECT = "it is answered with a redirect to another origin"
+
+
+OWN_ANSWERS = {
+    Fault.SAY_LATER: LATER,
+    Fault.PAGE: b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>",
+    Fault.OTHER_JSON: b'HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{"status":"ok"}',
+    Fault.REDIRECT: ELSEWHERE,
+}
 
 
 class HttpProxy:
@@ -72,8 +82,8 @@ class HttpProxy:
         """See to one request; say whether the connection goes on."""
         if fault is Fault.CUT:
             return False
-        if fault in {Fault.SAY_LATER, Fault.REDIRECT}:
-            client.sendall(LATER if fault is Fault.SAY_LATER else ELSEWHERE)
+        if fault in OWN_ANSWERS:
+            client.sendall(OWN_ANSWERS[fault])
             return True
         with socket.create_connection(("127.0.0.1", self.to_port), timeout=60) as server:
             self._open.append(server)
