@@ -32,7 +32,7 @@ CONNECTIONS = 4  # the work itself, the heartbeat, and the two loops of the main
 @click.option("--url", help="Work over HTTP, for the service at this address.")
 @click.option("--token", help="The API token for it; better in ROWLINE_TOKEN, where no list of processes shows it.")
 def work(
-    queue: str, handlers: Path, processes: int | None, threads: int | None, url: str | None, token: str | None
+    *, queue: str, handlers: Path, processes: int | None, threads: int | None, url: str | None, token: str | None
 ) -> None:
     """Take jobs of QUEUE and run their handlers. SIGTERM and Ctrl-C drain.
 
