@@ -9,6 +9,7 @@
     │   └── KeyReused       an idempotency key that belongs to another request
     ├── Unauthorized        no token, or one that we do not know
     ├── JobNotFound
+    ├── WorkerNotFound      the queue has no endpoint
     ├── KeyInUse            the first request with that idempotency key is still running
     └── LeaseLost           the token is not, or no longer, the job's
 
@@ -87,6 +88,12 @@ class JobNotFound(RowlineError):
     """No job of that id in that queue."""
 
     code = "job_not_found"
+
+
+class WorkerNotFound(RowlineError):
+    """No endpoint is registered for that queue."""
+
+    code = "worker_not_found"
 
 
 class KeyInUse(RowlineError):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from app.domain.job import Lease
-from app.infra.database import Database
+from app.infra.database import Connection, Database
 from app.operations import operation
 from app.store import jobs, leases
 
@@ -26,9 +26,14 @@ def claim(db: Database, *, queue: str, limit: int, lease_ms: int, worker: str) -
     One transaction: what is due joins the line first, so that it is claimed in its place whoever noticed it.
     """
     with db.begin() as conn:
-        for _ in range(PROMOTIONS):
-            if jobs.promote(conn, queue=queue, limit=PROMOTED_AT_ONCE) < PROMOTED_AT_ONCE:
-                break
-        taken = leases.claim(conn, queue=queue, limit=limit, lease_ms=lease_ms, worker=worker)
-        next_due_ms = jobs.next_due_ms(conn, queue=queue) if len(taken) < limit else None
+        return claimed(conn, queue=queue, limit=limit, lease_ms=lease_ms, worker=worker)
+
+
+def claimed(conn: Connection, *, queue: str, limit: int, lease_ms: int, worker: str) -> Claimed:
+    """Do what `claim` does, in a transaction that is open."""
+    for _ in range(PROMOTIONS):
+        if jobs.promote(conn, queue=queue, limit=PROMOTED_AT_ONCE) < PROMOTED_AT_ONCE:
+            break
+    taken = leases.claim(conn, queue=queue, limit=limit, lease_ms=lease_ms, worker=worker)
+    next_due_ms = jobs.next_due_ms(conn, queue=queue) if len(taken) < limit else None
     return Claimed(leases=taken, next_due_ms=next_due_ms)

@@ -36,7 +36,7 @@ class Endings:
         return any((self._completions, self._failures, self._released, self._dead))
 
     def add(self, lease: Lease, outcome: dict[str, Any]) -> None:
-        """Note what a handler process said of an attempt."""
+        """Note what a handler process said of an attempt, or what a call to an endpoint came to."""
         if "result" in outcome:
             try:
                 self._completions.append(Completion(lease=lease.key, result=self._storable(outcome["result"])))
@@ -50,6 +50,7 @@ class Endings:
                 reason=attempts.clean_reason(outcome["reason"]),
                 stack=outcome["stack"] and attempts.clean_stack(outcome["stack"]),
                 unrecoverable=outcome["unrecoverable"],
+                least_delay_ms=outcome.get("leastDelayMs", 0),
             )
         )
 

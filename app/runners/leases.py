@@ -34,6 +34,11 @@ class Held:
             for key in leases:
                 self._keys.pop(key.token, None)
 
+    def __contains__(self, token: str) -> bool:
+        """Say whether the lease of this token is held, as far as we know."""
+        with self._lock:
+            return token in self._keys
+
     def beat(self) -> None:
         """Renew all leases in one statement. Raises DatabaseError. A lost one is logged once and let be."""
         with self._lock:
