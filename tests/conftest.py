@@ -70,7 +70,10 @@ def shared_db(settings: Settings, shared_url: str) -> Iterator[Database]:
 @pytest.fixture
 def db(shared_db: Database, shared_url: str) -> Database:
     """The shared database, empty."""
-    databases.run(shared_url, "truncate rowline.jobs, rowline.idempotency_keys, rowline.endpoints")
+    databases.run(
+        shared_url,
+        "truncate rowline.jobs, rowline.attempts, rowline.logs, rowline.idempotency_keys, rowline.endpoints",
+    )
     return shared_db
 
 

@@ -10,6 +10,7 @@
     ├── Unauthorized        no token, or one that we do not know
     ├── JobNotFound
     ├── WorkerNotFound      the queue has no endpoint
+    ├── JobFinished         the job has ended, so this cannot be done to it
     ├── KeyInUse            the first request with that idempotency key is still running
     └── LeaseLost           the token is not, or no longer, the job's
 
@@ -17,7 +18,9 @@ Each class has a stable `code`, a word to program against; `web/problems.py` giv
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
+
+ID_SHOWN = 200  # characters of an unknown id that an error repeats
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,17 @@ class JobNotFound(RowlineError):
     """No job of that id in that queue."""
 
     code = "job_not_found"
+
+    @classmethod
+    def of(cls, queue: str, job_id: str) -> Self:
+        """Say which."""
+        return cls(f"queue {queue!r} has no job {job_id[:ID_SHOWN]!r}")
+
+
+class JobFinished(RowlineError):
+    """The job has ended, so what was asked cannot be done to it."""
+
+    code = "job_finished"
 
 
 class WorkerNotFound(RowlineError):

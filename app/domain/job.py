@@ -27,6 +27,9 @@ class NewJob:
     delay_ms: int = 0
     attempts: int = 1  # runs that may fail, at least 1
     backoff: Backoff | None = None
+    timeout_ms: int | None = None  # of one attempt
+    stacks_kept: int | None = None  # stack traces, the newest; None = `attempts.STACKS_KEPT`
+    logs_kept: int | None = None  # log lines, the newest; None = `attempts.LOGS_KEPT`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,7 @@ class Job:
     run_at: datetime  # when it joined or will join the line
     attempts: int
     backoff: Backoff | None
+    timeout_ms: int | None  # of one attempt
     attempts_made: int  # attempts that ended, well or badly
     attempts_started: int  # claims: grows with each lease, also when the job is handed back unharmed
     stalled_count: int  # leases that ran out
@@ -96,10 +100,27 @@ class Completion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """A worker's word that an attempt failed. `unrecoverable` skips the attempts that are left."""
+    """The word that an attempt failed: a worker's, or time's. `unrecoverable` skips the attempts that are left."""
 
     lease: LeaseKey
     reason: str
     stack: str | None = None
     unrecoverable: bool = False
     least_delay_ms: int = 0  # the next attempt, if there is one, waits at least so long
+    is_timeout: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """A worker's word that it will not go on: the job waits `delay_ms`, or goes back to its place if that is 0."""
+
+    lease: LeaseKey
+    delay_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extended:
+    """A lease that is still held, and whether somebody wants its job to stop."""
+
+    until: datetime
+    is_cancelled: bool

@@ -41,8 +41,10 @@ TRANSITIONS = {
     "complete": Rule(ACTIVE, COMPLETED),
     "fail": Rule(ACTIVE, FAILED),
     "retry_later": Rule(ACTIVE, DELAYED | READY),
-    "release": Rule(ACTIVE, READY),
+    "release": Rule(ACTIVE, READY | DELAYED | FAILED),
     "forfeit": Rule(ACTIVE, ACTIVE),
     "recover_stalled": Rule(ACTIVE, READY | FAILED),
+    "cancel": Rule(READY | DELAYED, FAILED),
+    "request_cancel": Rule(ACTIVE, ACTIVE),
 }
 """Event -> rule. No event enters waiting-children yet: flows will. Each event is one file below app/store/sql."""

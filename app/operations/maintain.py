@@ -1,7 +1,10 @@
 """What time brings: delayed jobs fall due, leases run out. Any number of processes may do it at once."""
 
+from random import Random
+
+from app.domain import attempts
 from app.infra.database import Database
-from app.operations import operation
+from app.operations import operation, settle
 from app.store import endpoints, jobs, keys, leases
 
 AT_ONCE = 1_000  # rows a transaction moves, so that none holds its locks long
@@ -42,6 +45,27 @@ def recover_stalled(db: Database, *, max_stalled_count: int) -> dict[str, int]:
             if moved:
                 recovered[queue] = recovered.get(queue, 0) + moved
     return recovered
+
+
+@operation
+def time_out(db: Database, *, random: Random) -> dict[str, int]:
+    """End attempts that ran longer than their jobs allow, a queue a transaction; return how many each queue had.
+
+    They have failed: their jobs are tried again while attempts are left.
+    """
+    with db.begin() as conn:
+        queues = leases.queues_with_active(conn)
+    ended: dict[str, int] = {}
+    for queue in queues:
+        moved = AT_ONCE
+        while moved == AT_ONCE:
+            with db.begin() as conn:
+                overdue = leases.hold_overdue(conn, queue=queue, limit=AT_ONCE)
+                told = [(attempts.timed_out(late.lease, late.timeout_ms), late.tries) for late in overdue]
+                moved = len(settle.judged(conn, queue=queue, told=told, random=random, are_over=True))
+            if moved:
+                ended[queue] = ended.get(queue, 0) + moved
+    return ended
 
 
 @operation

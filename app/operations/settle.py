@@ -1,59 +1,59 @@
-"""Ending attempts. Each returns the numbers of the jobs it settled; one that is missing had lost its lease."""
+"""Ending attempts. What a call does not answer for had lost its lease, and nothing of it was changed.
+
+A word that is repeated, because its answer was lost, is answered as the first time.
+"""
 
 from collections.abc import Sequence
 from random import Random
 
 from app.domain import attempts
-from app.domain.job import Completion, Failure, LeaseKey
-from app.infra.database import Database
+from app.domain.attempts import Outcome, Tries
+from app.domain.job import Completion, Extended, Failure, LeaseKey, Release
+from app.domain.states import Status
+from app.infra.database import Connection, Database
 from app.operations import operation
 from app.store import leases
 
+_BY_FAILURE = (Outcome.FAILED, Outcome.CANCELLED)
+_BY_RELEASE = (Outcome.RELEASED, Outcome.CANCELLED)
+
 
 @operation
-def complete(db: Database, *, queue: str, completions: Sequence[Completion]) -> set[int]:
-    """End attempts well and keep their results."""
+def complete(db: Database, *, queue: str, completions: Sequence[Completion]) -> dict[int, Status]:
+    """End attempts well and keep their results; return the statuses of their jobs, by number."""
     with db.begin() as conn:
-        return leases.complete(conn, queue=queue, completions=completions)
+        return completed(conn, queue=queue, completions=completions)
 
 
 @operation
-def fail(db: Database, *, queue: str, failures: Sequence[Failure], random: Random) -> set[int]:
+def fail(db: Database, *, queue: str, failures: Sequence[Failure], random: Random) -> dict[int, Status]:
     """End attempts badly: jobs with attempts left get in line again after their backoff, the others fail.
 
-    One transaction; locks the jobs in the order of their numbers before it decides.
+    One transaction; locks the jobs in the order of their numbers before it decides. Returns as `complete`.
     """
     with db.begin() as conn:
-        held = leases.hold(conn, queue=queue, leases=[failure.lease for failure in failures])
-        final, again = [], []
-        for failure in failures:
-            if tries := held.get(failure.lease.number):
-                delay_ms = attempts.retry_delay_ms(tries, failure, random)
-                if delay_ms is None:
-                    final.append(failure)
-                else:
-                    again.append(leases.Retry(failure=failure, delay_ms=delay_ms))
-        failed = leases.fail(conn, queue=queue, failures=final) if final else set()
-        retried = leases.retry_later(conn, queue=queue, retries=again) if again else set()
-    if retried:
+        statuses = failed(conn, queue=queue, failures=failures, random=random)
+    if any(status is not Status.FAILED for status in statuses.values()):
         db.announce(queue)
-    return failed | retried
+    return statuses
 
 
 @operation
-def extend(db: Database, *, queue: str, held: Sequence[LeaseKey], lease_ms: int) -> set[int]:
-    """Renew leases to `lease_ms` from now."""
+def extend(db: Database, *, queue: str, held: Sequence[LeaseKey], lease_ms: int) -> dict[int, Extended]:
+    """Renew leases to `lease_ms` from now; return those that hold, by number."""
     with db.begin() as conn:
         return leases.extend(conn, queue=queue, leases=held, lease_ms=lease_ms)
 
 
 @operation
-def release(db: Database, *, queue: str, held: Sequence[LeaseKey]) -> set[int]:
-    """Hand jobs back unharmed: no attempt and no stall is counted, and each keeps its place in line."""
+def release(db: Database, *, queue: str, releases: Sequence[Release]) -> dict[int, Status]:
+    """Hand jobs back unharmed: no attempt and no stall is counted. Returns as `complete`."""
     with db.begin() as conn:
-        released = leases.release(conn, queue=queue, leases=held)
+        statuses = leases.release(conn, queue=queue, releases=releases)
+        if rest := [release.lease for release in releases if release.lease.number not in statuses]:
+            statuses |= leases.ended_before(conn, queue=queue, leases=rest, outcomes=_BY_RELEASE)
     db.announce(queue)
-    return released
+    return statuses
 
 
 @operation
@@ -64,3 +64,36 @@ def give_up(db: Database, *, queue: str, held: Sequence[LeaseKey], max_stalled_c
         leases.recover_stalled(conn, queue=queue, limit=len(held), max_stalled_count=max_stalled_count)
     db.announce(queue)
     return forfeited
+
+
+def completed(conn: Connection, *, queue: str, completions: Sequence[Completion]) -> dict[int, Status]:
+    """Do what `complete` does, in a transaction that is open."""
+    numbers = leases.complete(conn, queue=queue, completions=completions)
+    if rest := [completion for completion in completions if completion.lease.number not in numbers]:
+        numbers |= leases.completed_before(conn, queue=queue, completions=rest)
+    return dict.fromkeys(numbers, Status.COMPLETED)
+
+
+def failed(conn: Connection, *, queue: str, failures: Sequence[Failure], random: Random) -> dict[int, Status]:
+    """Do what `fail` does, in a transaction that is open."""
+    held = leases.hold(conn, queue=queue, leases=[failure.lease for failure in failures])
+    told = [(failure, held[failure.lease.number]) for failure in failures if failure.lease.number in held]
+    statuses = judged(conn, queue=queue, told=told, random=random)
+    if rest := [failure.lease for failure in failures if failure.lease.number not in statuses]:
+        statuses |= leases.ended_before(conn, queue=queue, leases=rest, outcomes=_BY_FAILURE)
+    return statuses
+
+
+def judged(
+    conn: Connection, *, queue: str, told: Sequence[tuple[Failure, Tries]], random: Random, are_over: bool = False
+) -> dict[int, Status]:
+    """End attempts of jobs that are locked, each by what its job has left. `are_over`: as in `leases.fail`."""
+    final, again = [], []
+    for failure, tries in told:
+        delay_ms = attempts.retry_delay_ms(tries, failure, random)
+        if delay_ms is None:
+            final.append(failure)
+        else:
+            again.append(leases.Retry(failure=failure, delay_ms=delay_ms))
+    statuses = leases.fail(conn, queue=queue, failures=final, are_over=are_over) if final else {}
+    return statuses | (leases.retry_later(conn, queue=queue, retries=again, are_over=are_over) if again else {})

@@ -16,8 +16,6 @@ from app.infra.database import Connection, Database
 from app.store import rows
 from app.store.tables import jobs
 
-ID_SHOWN = 200  # characters of an unknown id that an error repeats
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
@@ -36,7 +34,7 @@ def find(db: Database, *, queue: str, job_id: str) -> Job:
     with db.read() as conn:
         row = conn.execute(select(jobs).where(jobs.c.queue == queue, mine)).one_or_none()
     if row is None:
-        raise JobNotFound(f"queue {queue!r} has no job {job_id[:ID_SHOWN]!r}")
+        raise JobNotFound.of(queue, job_id)
     return rows.job(row)
 
 

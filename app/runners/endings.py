@@ -1,12 +1,12 @@
 """What a worker has to tell the database about attempts: kept until it could be told."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from random import Random
 from typing import Any
 
 from app.domain import attempts, jsontext
-from app.domain.job import Completion, Failure, JsonText, Lease, LeaseKey
+from app.domain.job import Completion, Failure, JsonText, Lease, LeaseKey, Release
 from app.domain.jsontext import UnstorableJson
 from app.infra.database import Database, DatabaseError
 from app.infra.settings import Settings
@@ -27,7 +27,7 @@ class Endings:
         self._random = Random()  # noqa: S311 - jitter is no secret
         self._completions: list[Completion] = []
         self._failures: list[Failure] = []
-        self._released: list[LeaseKey] = []
+        self._released: list[Release] = []
         self._dead: list[LeaseKey] = []
         self._batch = BATCH
 
@@ -62,7 +62,7 @@ class Endings:
 
     def release(self, leases: Sequence[Lease]) -> None:
         """Note that jobs were not begun, or were ended by our own stop: they go back unharmed."""
-        self._released += [lease.key for lease in leases]
+        self._released += [Release(lease=lease.key) for lease in leases]
 
     def give_up(self, leases: Sequence[Lease]) -> None:
         """Note that the process which ran these jobs died of itself: they have stalled."""
@@ -81,7 +81,7 @@ class Endings:
                 lambda told: settle.fail(db, queue=queue, failures=told, random=self._random),
                 _lease,
             ),
-            self._tell(self._released, lambda told: settle.release(db, queue=queue, held=told), _itself),
+            self._tell(self._released, lambda told: settle.release(db, queue=queue, releases=told), _lease),
             self._tell(
                 self._dead,
                 lambda told: settle.give_up(
@@ -95,7 +95,7 @@ class Endings:
                 raise trouble
 
     def _tell(
-        self, endings: list[Any], tell: Callable[[list[Any]], set[int]], lease: Callable[[Any], LeaseKey]
+        self, endings: list[Any], tell: Callable[[list[Any]], Collection[int]], lease: Callable[[Any], LeaseKey]
     ) -> DatabaseError | None:
         """Tell all of one kind. After trouble the next batch is smaller, so that one locked row stops only itself."""
         while endings:
@@ -116,7 +116,7 @@ class Endings:
         return None
 
 
-def _lease(ending: Completion | Failure) -> LeaseKey:
+def _lease(ending: Completion | Failure | Release) -> LeaseKey:
     return ending.lease
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import gevent
 from gevent.event import Event
 
+from app.domain import attempts
 from app.domain.endpoint import Endpoint
 from app.domain.job import Job, Lease
 from app.infra import signing
@@ -137,11 +138,13 @@ class Lane:
         self._bell.set()
 
     def _beat(self) -> None:
-        """Renew the leases, and break off the calls whose leases are lost. Raises DatabaseError."""
-        self._held.beat()
+        """Renew the leases; break off calls whose leases are lost or whose jobs are cancelled. Raises DatabaseError."""
+        cancelled = self._held.beat()
         for token, call in list(self._calls.items()):
-            if token not in self._held and not call.dead:
+            if token not in self._held:
                 call.kill(_Lost, block=False)
+            elif token in cancelled:
+                call.kill(_Cancelled, block=False)
 
     def _work(self, lease: Lease) -> None:
         """Call for one job and note what came of it."""
@@ -155,6 +158,8 @@ class Lane:
                 self._endings.add(lease, verdict.outcome)
         except _Lost:
             pass  # logged where it was noticed
+        except _Cancelled:
+            self._endings.add(lease, verdicts.failed(attempts.CANCELLED_REASON).outcome or {})
         except gevent.GreenletExit:
             self._endings.release([lease])
         finally:
@@ -207,6 +212,10 @@ class Lane:
             endpoints.pause(self._tools.db, queue=queue, revision=self.revision, pause_ms=pause_ms)
         except DatabaseError as error:
             _log.warning("endpoint_not_noted", extra={"queue": queue, "cause": str(error)})
+
+
+class _Cancelled(BaseException):
+    """Somebody wants the job to stop."""
 
 
 class _Lost(BaseException):

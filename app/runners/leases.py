@@ -39,12 +39,15 @@ class Held:
         with self._lock:
             return token in self._keys
 
-    def beat(self) -> None:
-        """Renew all leases in one statement. Raises DatabaseError. A lost one is logged once and let be."""
+    def beat(self) -> set[str]:
+        """Renew all leases in one statement; return the tokens of those whose jobs somebody wants to stop.
+
+        Raises DatabaseError. A lost lease is logged once and let be.
+        """
         with self._lock:
             keys = list(self._keys.values())
         if not keys:
-            return
+            return set()
         kept = settle.extend(self._db, queue=self._queue, held=keys, lease_ms=self._lease_ms)
         with self._lock:
             lost = [key for key in keys if key.number not in kept and key.token in self._keys]
@@ -52,6 +55,7 @@ class Held:
                 del self._keys[key.token]
         for key in lost:
             _log.warning("lease_lost", extra={"queue": self._queue, "job": key.number})
+        return {key.token for key in keys if key.number in kept and kept[key.number].is_cancelled}
 
     def heartbeat(self) -> Loop:
         """Make the loop that renews the leases often enough."""

@@ -1,6 +1,7 @@
 """What time brings, noticed by every process that lives: due jobs join the line, stalled ones go back to it."""
 
 import logging
+from random import Random
 
 from app.infra.database import Database
 from app.infra.settings import Settings
@@ -14,6 +15,7 @@ FORGET_S = 60.0
 
 def start(settings: Settings, db: Database) -> list[Loop]:
     """Start the loops in threads of this process. They need no leader: rows are skipped that another one holds."""
+    random = Random()  # noqa: S311 - spreads retries, guards nothing
 
     def promote() -> None:
         for queue in maintain.promote_due(db):
@@ -24,12 +26,18 @@ def start(settings: Settings, db: Database) -> list[Loop]:
             _log.warning("stalled_recovered", extra={"queue": queue, "jobs": jobs})
             db.announce(queue)
 
+    def time_out() -> None:
+        for queue, jobs in maintain.time_out(db, random=random).items():
+            _log.warning("timed_out", extra={"queue": queue, "jobs": jobs})
+            db.announce(queue)
+
     def forget() -> None:
         maintain.forget_keys(db, keep_ms=settings.keep_keys_ms)
 
     loops = [
         Loop("promote", interval_s=settings.promote_ms / 1000, tick=promote),
         Loop("recover", interval_s=settings.recover_ms / 1000, tick=recover),
+        Loop("time_out", interval_s=settings.recover_ms / 1000, tick=time_out),
         Loop("forget", interval_s=FORGET_S, tick=forget),
     ]
     for loop in loops:

@@ -1,9 +1,11 @@
 """Jobs: added, and moved into line when due."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import sqlalchemy
 
+from app.domain import ids
+from app.domain.attempts import CANCELLED_REASON
 from app.domain.job import Job, NewJob
 from app.infra.database import Connection
 from app.store import rows
@@ -15,6 +17,9 @@ _await_promotion = Statement("jobs/await_promotion")
 _promote = Statement("jobs/promote")
 _queues_with_due = Statement("jobs/queues_with_due")
 _next_due = Statement("jobs/next_due")
+_cancel = Statement("jobs/cancel")
+_request_cancel = Statement("jobs/request_cancel")
+_numbers = Statement("jobs/numbers")
 
 JITTER_DIGITS = 12
 """What is kept of a jitter: what underflows a `real` PostgreSQL refuses; of ten years this is under a millisecond."""
@@ -40,6 +45,9 @@ def insert(conn: Connection, *, queue: str, new: Sequence[NewJob]) -> list[Job |
         backoff_types=[backoff and backoff.type for backoff in backoffs],
         backoff_delays_ms=[backoff and backoff.delay_ms for backoff in backoffs],
         backoff_jitters=[backoff and round(backoff.jitter, JITTER_DIGITS) for backoff in backoffs],
+        timeouts_ms=[job.timeout_ms for job in new],
+        stacks_kept=[job.stacks_kept for job in new],
+        logs_kept=[job.logs_kept for job in new],
     )
     by_custom_id = {row.custom_id: row for row in inserted if row.custom_id is not None}
     numbered = iter(sorted((row for row in inserted if row.custom_id is None), key=lambda row: row.number))
@@ -73,6 +81,30 @@ def _have_ids(queue: str, custom_ids: Sequence[str]) -> tuple[sqlalchemy.ColumnE
         sqlalchemy.bindparam("custom_ids", list(custom_ids), sqlalchemy.ARRAY(sqlalchemy.Text))
     )
     return jobs.c.queue == queue, jobs.c.custom_id == wanted
+
+
+def numbers(conn: Connection, *, queue: str, job_ids: Collection[str]) -> dict[str, int]:
+    """Return the numbers of jobs by their ids. An id that the service may have given is not looked up."""
+    found = {job_id: number for job_id in job_ids if (number := ids.generated(job_id)) is not None}
+    custom_ids = [job_id for job_id in job_ids if not ids.is_digits(job_id)]
+    rows = _numbers.rows(conn, queue=queue, custom_ids=custom_ids) if custom_ids else []
+    return found | {row.custom_id: row.number for row in rows}
+
+
+def exists(conn: Connection, *, queue: str, number: int) -> bool:
+    """Say whether there is such a job."""
+    mine = (jobs.c.queue == queue, jobs.c.number == number)
+    return conn.execute(sqlalchemy.select(sqlalchemy.literal(1)).where(*mine)).first() is not None
+
+
+def cancel(conn: Connection, *, queue: str, number: int) -> bool:
+    """End a job that nobody works on; say whether it was one."""
+    return bool(_cancel.rows(conn, queue=queue, number=number, cancelled=CANCELLED_REASON))
+
+
+def request_cancel(conn: Connection, *, queue: str, number: int) -> bool:
+    """Ask for the end of a job that somebody works on; say whether it was one. Its lease stays."""
+    return bool(_request_cancel.rows(conn, queue=queue, number=number))
 
 
 def promote(conn: Connection, *, queue: str, limit: int) -> int:

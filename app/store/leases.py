@@ -1,10 +1,18 @@
 """Leases: the right of one worker to one job for a while. Every write names the token; a lost lease changes nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from app.domain.attempts import STACKS_KEPT, STALLED_REASON, Tries
-from app.domain.job import Completion, Failure, Lease, LeaseKey
+from app.domain.attempts import (
+    CANCELLED_REASON,
+    STACKS_KEPT,
+    STALLED_REASON,
+    TIMEOUT_GRACE_MS,
+    Outcome,
+    Overdue,
+    Tries,
+)
+from app.domain.job import Completion, Extended, Failure, JsonText, Lease, LeaseKey, Release
 from app.domain.states import Status
 from app.infra.database import Connection
 from app.store import rows
@@ -13,13 +21,17 @@ from app.store.statements import Statement
 _claim = Statement("leases/claim")
 _extend = Statement("leases/extend")
 _complete = Statement("leases/complete")
+_completed_before = Statement("leases/completed_before")
+_ended_before = Statement("leases/ended_before")
 _hold = Statement("leases/hold")
+_hold_overdue = Statement("leases/hold_overdue")
 _fail = Statement("leases/fail")
 _retry_later = Statement("leases/retry_later")
 _release = Statement("leases/release")
 _forfeit = Statement("leases/forfeit")
 _recover_stalled = Statement("leases/recover_stalled")
 _queues_with_active = Statement("leases/queues_with_active")
+_report_progress = Statement("leases/report_progress")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,68 +43,101 @@ class Retry:
 
 
 def claim(conn: Connection, *, queue: str, limit: int, lease_ms: int, worker: str) -> list[Lease]:
-    """Lease up to `limit` ready jobs of `queue`, best first. Takes row locks, waits for none."""
-    return [rows.lease(row) for row in _claim.rows(conn, queue=queue, limit=limit, lease_ms=lease_ms, worker=worker)]
+    """Lease up to `limit` ready jobs of `queue`, best first. Takes row locks, waits for none.
+
+    A lease ends no later than `attempts.TIMEOUT_GRACE_MS` after its job's timeout.
+    """
+    claimed = _claim.rows(conn, queue=queue, limit=limit, lease_ms=lease_ms, grace_ms=TIMEOUT_GRACE_MS, worker=worker)
+    return [rows.lease(row) for row in claimed]
 
 
-def extend(conn: Connection, *, queue: str, leases: Sequence[LeaseKey], lease_ms: int) -> set[int]:
-    """Renew leases to `lease_ms` from now; return the numbers of the jobs that are still held."""
-    return _numbers(_extend, conn, queue, leases, lease_ms=lease_ms)
+def extend(conn: Connection, *, queue: str, leases: Sequence[LeaseKey], lease_ms: int) -> dict[int, Extended]:
+    """Renew leases to `lease_ms` from now, within the jobs' timeouts; return what is still held, by number."""
+    found = _extend.rows(conn, **_named(queue, leases), lease_ms=lease_ms, grace_ms=TIMEOUT_GRACE_MS)
+    return {row.number: Extended(until=row.until, is_cancelled=row.is_cancelled) for row in found}
 
 
 def complete(conn: Connection, *, queue: str, completions: Sequence[Completion]) -> set[int]:
     """End attempts well; return the numbers of the jobs that this completed."""
-    leases = [completion.lease for completion in completions]
-    return _numbers(_complete, conn, queue, leases, results=[completion.result for completion in completions])
+    found = _complete.rows(conn, **_completing(queue, completions))
+    return {row.number for row in found}
+
+
+def completed_before(conn: Connection, *, queue: str, completions: Sequence[Completion]) -> set[int]:
+    """Return the numbers of the jobs that the same attempt had completed with the same result before."""
+    found = _completed_before.rows(conn, **_completing(queue, completions))
+    return {row.number for row in found}
+
+
+def ended_before(
+    conn: Connection, *, queue: str, leases: Sequence[LeaseKey], outcomes: Collection[Outcome]
+) -> dict[int, Status]:
+    """Return where jobs stand, by number, whose last attempt is among `leases` and ended before as in `outcomes`."""
+    return _statuses(_ended_before, conn, queue, leases, outcomes=list(outcomes))
 
 
 def hold(conn: Connection, *, queue: str, leases: Sequence[LeaseKey]) -> dict[int, Tries]:
     """Lock jobs that are still held, in the order of their numbers; return what each has left, by number."""
-    held = _hold.rows(conn, queue=queue, numbers=[key.number for key in leases], tokens=[key.token for key in leases])
-    return {row.number: rows.tries(row) for row in held}
+    return {row.number: rows.tries(row) for row in _hold.rows(conn, **_named(queue, leases))}
 
 
-def fail(conn: Connection, *, queue: str, failures: Sequence[Failure]) -> set[int]:
-    """End attempts and their jobs badly; return the numbers of the jobs that this failed."""
-    return _numbers(
-        _fail,
-        conn,
-        queue,
-        [failure.lease for failure in failures],
-        reasons=[failure.reason for failure in failures],
-        stacks=[failure.stack for failure in failures],
-        stacks_kept=STACKS_KEPT,
+def hold_overdue(conn: Connection, *, queue: str, limit: int) -> list[Overdue]:
+    """Lock up to `limit` jobs that ran longer than they may and whose leases are over. Waits for no lock."""
+    return [rows.overdue(row) for row in _hold_overdue.rows(conn, queue=queue, limit=limit)]
+
+
+def fail(conn: Connection, *, queue: str, failures: Sequence[Failure], are_over: bool = False) -> dict[int, Status]:
+    """End attempts and their jobs badly; return the statuses of the jobs that this failed, by number.
+
+    `are_over`: leases that ran out count too; the caller has locked the jobs, and nobody else may tell of them.
+    """
+    return _statuses(
+        _fail, conn, queue, [failure.lease for failure in failures], **_failing(failures, are_over=are_over)
     )
 
 
-def retry_later(conn: Connection, *, queue: str, retries: Sequence[Retry]) -> set[int]:
-    """End attempts badly and put their jobs in line again; return the numbers of the jobs that this moved."""
-    return _numbers(
+def retry_later(conn: Connection, *, queue: str, retries: Sequence[Retry], are_over: bool = False) -> dict[int, Status]:
+    """End attempts badly and put their jobs in line again; return the statuses of those that moved, by number.
+
+    `are_over`: as in `fail`.
+    """
+    failures = [retry.failure for retry in retries]
+    return _statuses(
         _retry_later,
         conn,
         queue,
-        [retry.failure.lease for retry in retries],
-        reasons=[retry.failure.reason for retry in retries],
-        stacks=[retry.failure.stack for retry in retries],
+        [failure.lease for failure in failures],
         delays_ms=[retry.delay_ms for retry in retries],
-        stacks_kept=STACKS_KEPT,
+        **_failing(failures, are_over=are_over),
     )
 
 
-def release(conn: Connection, *, queue: str, leases: Sequence[LeaseKey]) -> set[int]:
-    """Hand jobs back unharmed, each to its old place; return the numbers of the jobs that were held."""
-    return _numbers(_release, conn, queue, leases)
+def release(conn: Connection, *, queue: str, releases: Sequence[Release]) -> dict[int, Status]:
+    """Hand jobs back unharmed, each to its old place or to wait; return the statuses of those held, by number."""
+    return _statuses(
+        _release,
+        conn,
+        queue,
+        [release.lease for release in releases],
+        delays_ms=[release.delay_ms for release in releases],
+        cancelled=CANCELLED_REASON,
+    )
 
 
 def forfeit(conn: Connection, *, queue: str, leases: Sequence[LeaseKey]) -> set[int]:
     """End leases at once, so that `recover_stalled` finds their jobs; return the numbers of those that were held."""
-    return _numbers(_forfeit, conn, queue, leases)
+    return {row.number for row in _forfeit.rows(conn, **_named(queue, leases))}
 
 
 def recover_stalled(conn: Connection, *, queue: str, limit: int, max_stalled_count: int) -> dict[int, Status]:
     """Take up to `limit` jobs from leases that ran out; return where each went, by number. Waits for no lock."""
     moved = _recover_stalled.rows(
-        conn, queue=queue, limit=limit, max_stalled_count=max_stalled_count, reason=STALLED_REASON
+        conn,
+        queue=queue,
+        limit=limit,
+        max_stalled_count=max_stalled_count,
+        reason=STALLED_REASON,
+        cancelled=CANCELLED_REASON,
     )
     return {row.number: Status(row.status) for row in moved}
 
@@ -102,10 +147,32 @@ def queues_with_active(conn: Connection) -> list[str]:
     return [row.queue for row in _queues_with_active.rows(conn)]
 
 
-def _numbers(
+def report_progress(conn: Connection, *, queue: str, lease: LeaseKey, progress: JsonText) -> bool:
+    """Note how far an attempt is; say whether its lease holds."""
+    return bool(_report_progress.rows(conn, queue=queue, number=lease.number, token=lease.token, progress=progress))
+
+
+def _named(queue: str, leases: Sequence[LeaseKey]) -> dict[str, object]:
+    return {"queue": queue, "numbers": [key.number for key in leases], "tokens": [key.token for key in leases]}
+
+
+def _completing(queue: str, completions: Sequence[Completion]) -> dict[str, object]:
+    leases = [completion.lease for completion in completions]
+    return _named(queue, leases) | {"results": [completion.result for completion in completions]}
+
+
+def _failing(failures: Sequence[Failure], *, are_over: bool) -> dict[str, object]:
+    return {
+        "reasons": [failure.reason for failure in failures],
+        "stacks": [failure.stack for failure in failures],
+        "are_timeouts": [failure.is_timeout for failure in failures],
+        "stacks_kept": STACKS_KEPT,
+        "are_over": are_over,
+    }
+
+
+def _statuses(
     statement: Statement, conn: Connection, queue: str, leases: Sequence[LeaseKey], **parameters: object
-) -> set[int]:
-    found = statement.rows(
-        conn, queue=queue, numbers=[key.number for key in leases], tokens=[key.token for key in leases], **parameters
-    )
-    return {row.number for row in found}
+) -> dict[int, Status]:
+    found = statement.rows(conn, **_named(queue, leases), **parameters)
+    return {row.number: Status(row.status) for row in found}

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from app.domain.attempts import Tries
+from app.domain.attempts import Attempt, Outcome, Overdue, Tries
 from app.domain.backoff import Backoff, BackoffType
-from app.domain.job import Job, JsonText, Lease, NewJob
+from app.domain.job import Job, JsonText, Lease, LeaseKey, NewJob
 from app.domain.states import Status
 
 
@@ -24,6 +24,7 @@ def job(row: Any) -> Job:
         run_at=row.run_at,
         attempts=row.attempts,
         backoff=_backoff(row),
+        timeout_ms=row.timeout_ms,
         attempts_made=row.attempts_made,
         attempts_started=row.attempts_started,
         stalled_count=row.stalled_count,
@@ -54,6 +55,7 @@ def added(new: NewJob, row: Any, *, queue: str) -> Job:
         run_at=row.run_at,
         attempts=new.attempts,
         backoff=new.backoff,
+        timeout_ms=new.timeout_ms,
         attempts_made=0,
         attempts_started=0,
         stalled_count=0,
@@ -75,7 +77,30 @@ def lease(row: Any) -> Lease:
 
 def tries(row: Any) -> Tries:
     """Read what decides over a job's next attempt."""
-    return Tries(allowed=row.attempts, made=row.attempts_made, backoff=_backoff(row))
+    return Tries(
+        allowed=row.attempts,
+        made=row.attempts_made,
+        backoff=_backoff(row),
+        is_cancelled=row.cancel_requested_at is not None,
+    )
+
+
+def overdue(row: Any) -> Overdue:
+    """Read an attempt that ran for too long."""
+    lease = LeaseKey(number=row.number, token=str(row.lease_token))
+    return Overdue(lease=lease, timeout_ms=row.timeout_ms, tries=tries(row))
+
+
+def attempt(row: Any) -> Attempt:
+    """Read a row of `attempts`."""
+    return Attempt(
+        nth=row.nth,
+        worker=row.worker,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        outcome=Outcome(row.outcome),
+        reason=row.reason,
+    )
 
 
 def _backoff(row: Any) -> Backoff | None:

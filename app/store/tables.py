@@ -4,6 +4,8 @@ Every key and every hot statement stays within one queue and no trigger exists, 
 by `queue`. Indexes are partial on the status, so that each holds only the rows its statement looks for.
 """
 
+from collections.abc import Iterable
+
 from sqlalchemy import (
     REAL,
     TIMESTAMP,
@@ -24,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, UUID
 
 from app.domain import endpoint
+from app.domain.attempts import KEPT, LOGS_MAX, STACKS_KEPT, Outcome
 from app.domain.backoff import LONGEST_MS, BackoffType
 from app.domain.ids import JOB_ID_MAX, JOB_NAME_MAX, QUEUE_NAME_MAX
 from app.domain.job import ATTEMPTS_MAX, PRIORITY_MAX
@@ -36,7 +39,7 @@ HEAD = "0004"  # the revision that this code was written for; a test compares it
 metadata = MetaData(schema=SCHEMA)
 
 
-def _words(words: type[Status | BackoffType]) -> str:
+def _words(words: Iterable[Status | BackoffType | Outcome]) -> str:
     return ", ".join(f"'{word}'" for word in words)
 
 
@@ -69,11 +72,15 @@ jobs = Table(
     Column("backoff_type", _NAME),
     Column("backoff_delay_ms", BigInteger),
     Column("backoff_jitter", REAL),
-    Column("lease_token", UUID(as_uuid=False)),
+    Column("timeout_ms", BigInteger),
+    Column("stacks_kept", Integer),
+    Column("logs_kept", Integer),
+    Column("lease_token", UUID(as_uuid=False)),  # of the last claim: kept, so that a repeated word of its end is known
     Column("leased_until", _WHEN),
     Column("processed_at", _WHEN),
     Column("processed_by", Text),
     Column("finished_at", _WHEN),
+    Column("cancel_requested_at", _WHEN),
     Column("failed_reason", Text),
     Column("stacktrace", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("data", JSON, nullable=False),
@@ -102,9 +109,12 @@ jobs = Table(
         "and backoff_jitter between 0 and 1",
         name="jobs_backoff",
     ),
+    CheckConstraint(f"timeout_ms between 1 and {LONGEST_MS}", name="jobs_timeout"),
+    CheckConstraint(f"stacks_kept between 0 and {STACKS_KEPT}", name="jobs_stacks_kept"),
+    CheckConstraint(f"logs_kept between 0 and {LOGS_MAX}", name="jobs_logs_kept"),
     CheckConstraint(
-        "(status = 'active') = (lease_token is not null) and (status = 'active') = (leased_until is not null)",
-        name="jobs_lease_exactly_when_active",
+        "(status = 'active') = (leased_until is not null) and (status <> 'active' or lease_token is not null)",
+        name="jobs_leased_exactly_when_active",
     ),
     CheckConstraint("status <> 'active' or attempts_started > 0", name="jobs_active_has_begun"),
     CheckConstraint("(attempts_started > 0) = (processed_at is not null)", name="jobs_processed_when_begun"),
@@ -127,6 +137,37 @@ Index("jobs_delayed", jobs.c.queue, jobs.c.run_at, postgresql_where=text("status
 # The lease's end is in no index, so that a heartbeat is a HOT update.
 Index("jobs_active", jobs.c.queue, jobs.c.number, postgresql_where=text("status = 'active'"))
 Index("jobs_listed", jobs.c.queue, jobs.c.status, jobs.c.number, postgresql_where=text("status <> 'active'"))
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("queue", _NAME, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("nth", Integer, nullable=False),
+    Column("worker", Text, nullable=False),
+    Column("started_at", _WHEN, nullable=False),
+    Column("ended_at", _WHEN, nullable=False),
+    Column("outcome", _NAME, nullable=False),
+    Column("reason", Text),
+    PrimaryKeyConstraint("number", "queue", "nth", name="attempts_pkey"),
+    CheckConstraint("nth >= 1", name="attempts_nth"),
+    CheckConstraint(f"outcome in ({_words(KEPT)})", name="attempts_outcome"),
+)
+"""The attempts that ended, but well: the one that runs, or that completed the job, is the row of the job itself."""
+
+log_line_numbers = Sequence("log_line_numbers", metadata=metadata, data_type=BigInteger)
+
+logs = Table(
+    "logs",
+    metadata,
+    Column("queue", _NAME, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("line_number", BigInteger, log_line_numbers, server_default=log_line_numbers.next_value(), nullable=False),
+    Column("line", Text, nullable=False),
+    Column("logged_at", _WHEN, nullable=False, server_default=text("statement_timestamp()")),
+    PrimaryKeyConstraint("number", "queue", "line_number", name="logs_pkey"),
+)
+"""What handlers logged, in the order it came."""
 
 DIGEST = 32  # bytes of a SHA-256
 

@@ -11,9 +11,10 @@ from app.domain.errors import Fault, InvalidRequest
 from app.infra import log
 from app.infra.database import Database
 from app.infra.settings import Settings
+from app.infra.vault import Vault
 from app.web import clients, names, openapi, problems
 from app.web.auth import Tokens
-from app.web.routes import docs, health, jobs
+from app.web.routes import docs, health, jobs, workers
 
 _log = logging.getLogger("app.requests")
 OPEN = {"health", "docs"}  # the blueprints that need no token
@@ -44,6 +45,7 @@ def create(settings: Settings, db: Database) -> Flask:
     flask.after_request(_end)
     flask.after_request(bound)
     flask.register_blueprint(jobs.blueprint(settings, db))
+    flask.register_blueprint(workers.blueprint(settings, db, Vault(settings)))
     flask.register_blueprint(health.blueprint(db))
     flask.register_blueprint(docs.blueprint())
     problems.register(flask)

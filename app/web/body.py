@@ -88,6 +88,13 @@ def read_objects(text: str, *, name: str, limit: int) -> list[dict[str, Member]]
         position = _skip(text, _expect(text, position, ",", "body"))
 
 
+def read_object(text: str) -> dict[str, Member]:
+    """Read one object. Raises UnparsableBody."""
+    members, position = _object(text, _skip(text, 0), "body")
+    _end(text, position)
+    return members
+
+
 def member_path(path: str, key: str) -> str:
     """Name a member of the object at `path`; a long name is cut, as whoever sent it knows it."""
     return f"{path}.{key}" if len(key) <= KEY_SHOWN else f"{path}.{key[:KEY_SHOWN]}…"

@@ -17,7 +17,8 @@ _ATTRIBUTE = "rowline_description"
 class Description:
     """A route as its clients see it; its summary is the first line of the function's docstring."""
 
-    body: type[Schema] | None = None  # a body is an array of these
+    body: type[Schema] | None = None
+    body_many: bool = False  # the body is an array of these
     query: type[Schema] | None = None
     headers: tuple[str, ...] = ()  # of the request, by their keys in `openapi.REQUEST_HEADERS`
     gives: Schema | str = ""  # the schema of a JSON answer, or the media type of any other

@@ -22,7 +22,8 @@ from app.web.schemas.page import ALL, Statuses
 from app.web.schemas.problem import ProblemSchema
 
 VERSION = "3.1.0"
-REQUESTS = {"NewJob", "Opts", "Backoff"}  # the schemas of what is sent, where an unknown member is refused
+REQUESTS = {"NewJob", "Opts", "Backoff", "Worker", "Endpoint", "WorkerOpts", "Limiter"}
+# the schemas of what is sent, where an unknown member is refused
 NAME = r"^(?!\.{1,2}$)[^/\x00-\x1f\x7f-\x9f]+$"
 KEY = r'^(?:[!#-~](?:[ -~]{0,253}[!-~])?|"(?:[ !#-\[\]-~]|\\["\\]){1,255}")$'  # as `domain/keys` reads it
 CUSTOM_ID = r"^(?![0-9]+$)(?!\.{1,2}$)[^/\x00-\x1f\x7f-\x9f]*$"
@@ -70,6 +71,10 @@ ANSWER_HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "integer", "minimum": 0},
     },
     "WWW-Authenticate": {"required": True, "schema": {"type": "string", "const": "Bearer"}},
+    "Rowline-Webhook-Secret": {
+        "description": "There where a secret was made up to sign calls with: it is told this once.",
+        "schema": {"type": "string", "pattern": "^whsec_[A-Za-z0-9+/=]+$"},
+    },
     "Idempotency-Replayed": {
         "description": "There where the answer is the stored one of an earlier request.",
         "schema": {"type": "string", "const": "true"},
@@ -147,7 +152,8 @@ def _operation(said: Description, rule: Rule, *, summary: str) -> dict[str, Any]
         "responses": {"200": _success(said)} | refused,
     }
     if said.body:
-        media: dict[str, Any] = {"schema": {"type": "array", "items": said.body}}
+        schema: Any = {"type": "array", "items": said.body} if said.body_many else said.body
+        media: dict[str, Any] = {"schema": schema}
         if "body" in said.example:
             media["example"] = said.example["body"]
         operation["requestBody"] = {"required": True, "content": {"application/json": media}}

@@ -19,24 +19,33 @@ from tests.support import databases
 SQL = Path(__file__).parents[2] / "app" / "store" / "sql"
 INDEXES = {
     "jobs/await_promotion": set(),
+    "jobs/cancel": {"jobs_pkey"},
     "jobs/insert": {"jobs_custom_id"},  # the arbiter, named by the insert
     "jobs/next_due": {"jobs_delayed"},
+    "jobs/numbers": {"jobs_custom_id"},
     "jobs/promote": {"jobs_delayed", "jobs_pkey"},
     "jobs/queues_with_due": {"jobs_delayed"},
+    "jobs/request_cancel": {"jobs_pkey"},
     "keys/find": {"idempotency_keys_pkey"},
     "keys/forget": {"idempotency_keys_answered"},
     "keys/hold": set(),
     "keys/keep": {"idempotency_keys_pkey"},
     "leases/claim": {"jobs_ready", "jobs_pkey"},
     "leases/complete": {"jobs_pkey"},
+    "leases/completed_before": {"jobs_pkey"},
+    "leases/ended_before": {"attempts_pkey", "jobs_pkey"},
     "leases/extend": {"jobs_pkey"},
     "leases/fail": {"jobs_pkey"},
     "leases/forfeit": {"jobs_pkey"},
     "leases/hold": {"jobs_pkey"},
+    "leases/hold_overdue": {"jobs_active"},
     "leases/queues_with_active": {"jobs_active"},
     "leases/recover_stalled": {"jobs_active", "jobs_pkey"},
     "leases/release": {"jobs_pkey"},
+    "leases/report_progress": {"jobs_pkey"},
     "leases/retry_later": {"jobs_pkey"},
+    "logs/append": {"jobs_pkey"},
+    "logs/trim": {"logs_pkey"},
 }
 ALL = [str(index.name) for table in metadata.tables.values() for index in table.indexes]
 ALL += [str(table.primary_key.name) for table in metadata.tables.values()]
@@ -114,7 +123,7 @@ def analyzed(conn: Connection, name: str, **parameters: object) -> dict[str, Any
 
 def test_a_claim_reads_the_rows_it_takes_and_no_others(filled: Database) -> None:
     with filled.begin() as conn:
-        plan = analyzed(conn, "leases/claim", queue="q", limit=10, lease_ms=1000, worker="w")
+        plan = analyzed(conn, "leases/claim", queue="q", limit=10, lease_ms=1000, grace_ms=1000, worker="w")
         reads = [node for node in nodes(plan) if node.get("Relation Name") == "jobs" and "Scan" in node["Node Type"]]
         for node in reads:
             assert node["Actual Rows"] * node["Actual Loops"] <= 10, json.dumps(node, indent=1)

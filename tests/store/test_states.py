@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.job import Completion, Failure, JsonText, LeaseKey
+from app.domain.job import Completion, Failure, JsonText, LeaseKey, Release
 from app.domain.states import TRANSITIONS, Status
 from app.infra.database import Connection
 from app.store import jobs, leases
@@ -38,6 +38,10 @@ def recover_stalled(conn: Connection, key: LeaseKey, max_stalled_count: int = 1)
     leases.recover_stalled(conn, queue=QUEUE, limit=10, max_stalled_count=max_stalled_count)
 
 
+def release(conn: Connection, key: LeaseKey, delay_ms: int = 0) -> None:
+    leases.release(conn, queue=QUEUE, releases=[Release(lease=key, delay_ms=delay_ms)])
+
+
 EVENTS: dict[str, Sequence[Callable[[Connection, LeaseKey], object]]] = {
     "promote": [promote],
     "claim": [lambda conn, _key: claim(conn)],
@@ -45,8 +49,10 @@ EVENTS: dict[str, Sequence[Callable[[Connection, LeaseKey], object]]] = {
     "complete": [complete],
     "fail": [fail],
     "retry_later": [retry_later, lambda conn, key: retry_later(conn, key, delay_ms=1000)],
-    "release": [lambda conn, key: leases.release(conn, queue=QUEUE, leases=[key])],
+    "release": [release, lambda conn, key: release(conn, key, delay_ms=1000)],
     "forfeit": [lambda conn, key: leases.forfeit(conn, queue=QUEUE, leases=[key])],
+    "cancel": [lambda conn, key: jobs.cancel(conn, queue=QUEUE, number=key.number)],
+    "request_cancel": [lambda conn, key: jobs.request_cancel(conn, queue=QUEUE, number=key.number)],
     "recover_stalled": [recover_stalled, lambda conn, key: recover_stalled(conn, key, max_stalled_count=0)],
 }
 """How each event is performed on a job; more than once where it may enter different statuses."""
@@ -66,7 +72,7 @@ def test_an_event_leaves_and_enters_only_what_the_state_page_says(conn: Connecti
         else:
             assert after.status == before.status
             assert after.attempts_made == before.attempts_made
-        conn.exec_driver_sql("truncate rowline.jobs")
+        conn.exec_driver_sql("truncate rowline.jobs, rowline.attempts")
 
 
 @pytest.mark.parametrize("event", [event for event in TRANSITIONS if event != "insert"])

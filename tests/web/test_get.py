@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from app.domain.job import Release
 from app.infra.database import Database
 from app.infra.settings import Settings
 from app.operations import settle
@@ -119,7 +120,7 @@ def test_an_unrecoverable_failure_skips_the_attempts_that_are_left(client: Clien
 def test_a_released_job_has_made_no_attempt(client: Client, db: Database) -> None:
     job_id = _add(client, priority=3)
     [lease] = work.take(db)
-    settle.release(db, queue="q", held=[lease.key])
+    settle.release(db, queue="q", releases=[Release(lease=lease.key)])
 
     job = client.job(job_id)
 

@@ -29,6 +29,7 @@ def _add_writes(routes: Blueprint, settings: Settings, db: Database) -> None:
     @routes.post("/queues/<segment:queue>/jobs")
     @describe.route(
         body=new_job.NewJobSchema,
+        body_many=True,
         headers=("Idempotency-Key",),
         gives=submitted_json,
         gives_many=True,

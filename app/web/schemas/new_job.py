@@ -6,6 +6,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate
 
 from app.domain import ids
+from app.domain.attempts import LOGS_MAX, STACKS_KEPT
 from app.domain.backoff import LONGEST_MS, Backoff, BackoffType
 from app.domain.errors import Fault, InvalidRequest, TooLarge
 from app.domain.job import ATTEMPTS_MAX, PRIORITY_MAX, JsonText, NewJob
@@ -82,9 +83,9 @@ class OptsSchema(Schema):
     deduplication = NotYet()
     removeOnComplete = NotYet()
     removeOnFail = NotYet()
-    keepLogs = NotYet()
-    stackTraceLimit = NotYet()
-    timeout = NotYet()
+    keepLogs = Whole(0, LOGS_MAX)
+    stackTraceLimit = Whole(0, STACKS_KEPT)
+    timeout = Whole(1, LONGEST_MS)
     parent = NotYet()
     group = NotYet()
 
@@ -152,6 +153,9 @@ def _new_job(values: dict[str, Any], members: dict[str, Member]) -> NewJob:
         delay_ms=opts.get("delay") or 0,
         attempts=opts.get("attempts") or 1,
         backoff=opts.get("backoff"),
+        timeout_ms=opts.get("timeout"),
+        stacks_kept=opts.get("stackTraceLimit"),
+        logs_kept=opts.get("keepLogs"),
     )
 
 

@@ -9,19 +9,20 @@ with asked as materialized (
     from unnest(
         :custom_ids::text[], :names::text[], :data::text[], :opts::text[], :priorities::integer[], :lifos::boolean[],
         :delays_ms::bigint[], :attempts::integer[],
-        :backoff_types::text[], :backoff_delays_ms::bigint[], :backoff_jitters::real[]
+        :backoff_types::text[], :backoff_delays_ms::bigint[], :backoff_jitters::real[],
+        :timeouts_ms::bigint[], :stacks_kept::integer[], :logs_kept::integer[]
     ) with ordinality as a (
         custom_id, name, data, opts, priority, lifo, delay_ms, attempts,
-        backoff_type, backoff_delay_ms, backoff_jitter, nth
+        backoff_type, backoff_delay_ms, backoff_jitter, timeout_ms, stacks_kept, logs_kept, nth
     )
 )
 insert into rowline.jobs (
     queue, number, custom_id, name, data, opts, priority, lifo, delay_ms, run_at, added_at, attempts,
-    backoff_type, backoff_delay_ms, backoff_jitter, status, place
+    backoff_type, backoff_delay_ms, backoff_jitter, timeout_ms, stacks_kept, logs_kept, status, place
 )
 select
     :queue, number, custom_id, name, data::json, opts::json, priority, lifo, delay_ms, run_at, statement_timestamp(),
-    attempts, backoff_type, backoff_delay_ms, backoff_jitter,
+    attempts, backoff_type, backoff_delay_ms, backoff_jitter, timeout_ms, stacks_kept, logs_kept,
     case when delay_ms > 0 then 'delayed' when priority > 0 then 'prioritized' else 'waiting' end,
     case when lifo then -1 else 1 end * ((extract(epoch from run_at) * 1000000)::bigint + nth - 1)
 from asked

@@ -12,7 +12,8 @@ claimed as (
     update rowline.jobs as job
     set status = 'active',
         lease_token = gen_random_uuid(),
-        leased_until = statement_timestamp() + :lease_ms * interval '1 millisecond',
+        leased_until = statement_timestamp()
+            + least(:lease_ms, job.timeout_ms + :grace_ms) * interval '1 millisecond',
         attempts_started = attempts_started + 1,
         processed_at = statement_timestamp(),
         processed_by = :worker
@@ -21,7 +22,7 @@ claimed as (
 )
 select
     queue, number, custom_id, name, data, opts, status, priority, lifo, delay_ms, run_at, added_at, attempts,
-    backoff_type, backoff_delay_ms, backoff_jitter, attempts_made, attempts_started, stalled_count, progress, result,
+    backoff_type, backoff_delay_ms, backoff_jitter, timeout_ms, attempts_made, attempts_started, stalled_count, progress, result,
     failed_reason, stacktrace, processed_at, processed_by, finished_at, lease_token, leased_until
 from claimed
 order by priority, place

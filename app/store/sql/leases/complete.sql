@@ -5,7 +5,6 @@ set status = 'completed',
     result = done.result::json,
     attempts_made = attempts_made + 1,
     finished_at = statement_timestamp(),
-    lease_token = null,
     leased_until = null
 from unnest(:numbers::bigint[], :tokens::uuid[], :results::text[]) as done (number, token, result)
 where job.queue = :queue and job.number = any(:numbers) and job.number = done.number

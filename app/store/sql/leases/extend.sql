@@ -1,8 +1,9 @@
 -- extend: active -> active
--- Renews these leases to :lease_ms from now; a lease that is lost is not in the answer. HOT: touches no index.
+-- Renews these leases to :lease_ms from now, but not beyond a job's timeout; one that is lost is not in the answer.
+-- HOT: touches no index.
 -- A row that somebody else has locked is left for the next beat, and still in the answer: one row must not stop all.
 with mine as (
-    select job.number
+    select job.number, job.leased_until, job.cancel_requested_at
     from rowline.jobs as job
     join unnest(:numbers::bigint[], :tokens::uuid[]) as held (number, token) on job.number = held.number
     where job.queue = :queue and job.number = any(:numbers) and job.status || '' = 'active'
@@ -16,10 +17,19 @@ free as (
 ),
 renewed as (
     update rowline.jobs as job
-    set leased_until = statement_timestamp() + :lease_ms * interval '1 millisecond'
+    set leased_until = least(
+        statement_timestamp() + :lease_ms * interval '1 millisecond',
+        job.processed_at + (job.timeout_ms + :grace_ms) * interval '1 millisecond'
+    )
     from unnest(:numbers::bigint[], :tokens::uuid[]) as held (number, token)
     where job.queue = :queue and job.number = any(array(select number from free)) and job.number = held.number
         and job.status || '' = 'active' and job.lease_token = held.token
         and job.leased_until > statement_timestamp()
+    returning job.number, job.leased_until
 )
-select number from mine
+select
+    mine.number,
+    coalesce(renewed.leased_until, mine.leased_until) as until,
+    mine.cancel_requested_at is not null as is_cancelled
+from mine
+left join renewed on renewed.number = mine.number

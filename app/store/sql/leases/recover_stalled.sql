@@ -1,30 +1,53 @@
 -- recover_stalled: active -> waiting, prioritized, failed
 -- Takes jobs of :queue from leases that ran out: to the head of their kind, or, after too many, to failed.
--- Those taken together keep their order.
+-- Those taken together keep their order. A job that is to be cancelled fails; one whose timeout is over is left to
+-- hold_overdue: that is a failure, and no stall.
 -- Index: jobs_active. Skips rows that others hold, so that any number of processes may do it at once.
 with stalled as (
     select number, place from rowline.jobs
     where queue = :queue and status = 'active' and leased_until <= statement_timestamp()
+        and (timeout_ms is null or processed_at + timeout_ms * interval '1 millisecond' > statement_timestamp())
     order by number
     limit :limit
     for update skip locked
 ),
 ranked as (
-    select number, row_number() over (order by place desc) as nth from stalled
+    select
+        stalled.number,
+        row_number() over (order by stalled.place desc) as nth
+    from stalled
+),
+ended as (
+    update rowline.jobs as job
+    set status = case
+            when job.stalled_count >= :max_stalled_count or job.cancel_requested_at is not null then 'failed'
+            when job.priority > 0 then 'prioritized'
+            else 'waiting'
+        end,
+        stalled_count = job.stalled_count + 1,
+        place = -((extract(epoch from statement_timestamp()) * 1000000)::bigint + ranked.nth - 1),
+        failed_reason = case
+            when job.cancel_requested_at is not null then :cancelled
+            when job.stalled_count >= :max_stalled_count then :reason
+            else job.failed_reason
+        end,
+        finished_at = case
+            when job.stalled_count >= :max_stalled_count or job.cancel_requested_at is not null
+            then statement_timestamp()
+        end,
+        leased_until = null
+    from ranked
+    where job.queue = :queue and job.number = any(array(select number from stalled)) and job.number = ranked.number
+        and job.status || '' = 'active'
+    returning
+        job.queue, job.number, job.status, job.attempts_started, job.processed_by, job.processed_at,
+        case when job.cancel_requested_at is not null then 'cancelled' else 'stalled' end as outcome,
+        case when job.cancel_requested_at is not null then :cancelled when job.status = 'failed' then :reason end
+            as reason
+),
+kept as (
+    insert into rowline.attempts (queue, number, nth, worker, started_at, ended_at, outcome, reason)
+    select queue, number, attempts_started, processed_by, processed_at, statement_timestamp(), outcome, reason
+    from ended
 )
-update rowline.jobs as job
-set status = case
-        when job.stalled_count >= :max_stalled_count then 'failed'
-        when job.priority > 0 then 'prioritized'
-        else 'waiting'
-    end,
-    stalled_count = job.stalled_count + 1,
-    place = -((extract(epoch from statement_timestamp()) * 1000000)::bigint + ranked.nth - 1),
-    failed_reason = case when job.stalled_count >= :max_stalled_count then :reason else job.failed_reason end,
-    finished_at = case when job.stalled_count >= :max_stalled_count then statement_timestamp() end,
-    lease_token = null,
-    leased_until = null
-from ranked
-where job.queue = :queue and job.number = any(array(select number from stalled)) and job.number = ranked.number
-    and job.status || '' = 'active'
-returning job.number, job.status
+select number, status from ended

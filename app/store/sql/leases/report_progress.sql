@@ -1,0 +1,6 @@
+-- Notes how far an attempt is. HOT: touches no index.
+update rowline.jobs as job
+set progress = :progress::json
+where job.queue = :queue and job.number = :number and job.status || '' = 'active'
+    and job.lease_token = :token::uuid and job.leased_until > statement_timestamp()
+returning job.number

@@ -1,0 +1,13 @@
+-- Adds a line to the log of a job that is held; says under which number, and how many lines the job keeps.
+with held as (
+    select job.queue, job.number, job.logs_kept
+    from rowline.jobs as job
+    where job.queue = :queue and job.number = :number and job.status || '' = 'active'
+        and job.lease_token = :token::uuid and job.leased_until > statement_timestamp()
+),
+added as (
+    insert into rowline.logs (queue, number, line)
+    select queue, number, :line from held
+    returning line_number
+)
+select added.line_number, held.logs_kept from added cross join held

@@ -1,0 +1,9 @@
+-- Removes the lines of a job that come before its newest :kept.
+delete from rowline.logs
+where number = :number and queue = :queue and line_number <= (
+    select line_number from rowline.logs
+    where number = :number and queue = :queue
+    order by line_number desc
+    offset :kept limit 1
+)
+returning line_number
