@@ -70,10 +70,8 @@ def shared_db(settings: Settings, shared_url: str) -> Iterator[Database]:
 @pytest.fixture
 def db(shared_db: Database, shared_url: str) -> Database:
     """The shared database, empty."""
-    databases.run(
-        shared_url,
-        "truncate rowline.jobs, rowline.attempts, rowline.logs, rowline.idempotency_keys, rowline.endpoints",
-    )
+    tables = ("endpoints", "jobs", "attempts", "logs", "idempotency_keys")  # in the order that dispatchers lock them
+    databases.run(shared_url, f"truncate {', '.join(f'rowline.{table}' for table in tables)}")
     return shared_db
 
 

@@ -18,7 +18,7 @@ import gevent
 import urllib3
 from gevent import monkey
 from gevent.threadpool import ThreadPool
-from urllib3.exceptions import HTTPError, NewConnectionError, SSLError
+from urllib3.exceptions import HTTPError, SSLError
 from urllib3.util import Timeout
 
 from app.infra import addresses
@@ -202,7 +202,7 @@ class _Response(http.client.HTTPResponse):
 
 
 def _open(vetted: Callable[[str, int], list[str]], conn: Any) -> socket.socket:
-    """Connect to the addresses of a connection's host, one after the other. Raises NewConnectionError."""
+    """Connect to the addresses of a connection's host, one after the other. Raises CallError."""
     trouble: OSError | None = None
     for address in vetted(conn._dns_host, conn.port):  # noqa: SLF001 -- the name with its last dot
         try:
@@ -212,7 +212,7 @@ def _open(vetted: Callable[[str, int], list[str]], conn: Any) -> socket.socket:
             continue
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return opened
-    raise NewConnectionError(conn, _words(trouble or OSError("no address"))) from trouble
+    raise CallError(f"the endpoint cannot be reached: {_words(trouble or OSError('no address'))}") from trouble
 
 
 class _Http(urllib3.connection.HTTPConnection):
@@ -247,8 +247,6 @@ class _HttpsPool(urllib3.HTTPSConnectionPool):
 
 def _cause(error: HTTPError | OSError) -> str:
     """Say in one line why there is no answer; not the library's words, which name objects and addresses of memory."""
-    if isinstance(error, NewConnectionError):
-        return f"the endpoint cannot be reached: {error.args[-1]}"
     if isinstance(error, SSLError | ssl.SSLError):
         return f"TLS with the endpoint failed: {_words(error)}"
     if isinstance(error, _Flood) or isinstance(error.__cause__, _Flood):

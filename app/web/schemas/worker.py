@@ -17,12 +17,12 @@ from app.web.schemas.fields import NotYet, Text, Whole
 _UNKNOWN = {"unknown": "is not known here", "type": "must be an object"}
 _METHOD = {"type": "string", "pattern": "^([Pp][Oo][Ss][Tt]|[Pp][Uu][Tt]|[Pp][Aa][Tt][Cc][Hh])$"}
 _HEADERS = {
-    "type": ["object", "null"],
+    "type": "object",
     "additionalProperties": {"type": "string"},
     "maxProperties": endpoint.HEADERS_MAX,
 }
 _SECRETS = {
-    "type": ["array", "null"],
+    "type": "array",
     "items": {"type": "string", "pattern": "^whsec_[A-Za-z0-9+/]+=*$"},
     "maxItems": signing.SECRETS_MAX,
 }
