@@ -84,8 +84,11 @@ class Receiver:
                 threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, plain: socket.socket) -> None:
-        with contextlib.suppress(OSError), plain:
-            connection = self._tls.wrap_socket(plain, server_side=True) if self._tls else plain
+        with (
+            contextlib.suppress(OSError),
+            plain,
+            self._tls.wrap_socket(plain, server_side=True) if self._tls else plain as connection,
+        ):
             while call := _read(connection):
                 with self._lock:
                     self.calls.append(call)

@@ -86,8 +86,8 @@ class LimiterSchema(Schema):
     """At most `max` calls in each `duration` ms."""
 
     error_messages = _UNKNOWN
-    max = Whole(1, endpoint.LIMITER_MAX, required=True, error_messages=_REQUIRED)
-    duration = Whole(1, endpoint.LIMITER_MAX_MS, required=True, error_messages=_REQUIRED)
+    max = Whole(1, endpoint.LIMITER_MAX, required=True, allow_none=False, error_messages=_REQUIRED)
+    duration = Whole(1, endpoint.LIMITER_MAX_MS, required=True, allow_none=False, error_messages=_REQUIRED)
 
 
 class WorkerOptsSchema(Schema):
