@@ -6,11 +6,15 @@ import sys
 from pathlib import Path
 
 import click
+import rowline
 
 from app.domain import ids
 from app.infra import log, settings
 from app.infra.database import Database
-from app.runners import maintainer
+from app.infra.settings import Settings
+from app.runners import maintainer, worker
+from app.runners.httpsource import HttpSource
+from app.runners.sources import DatabaseSource, Source
 from app.runners.worker import HandlersBroken, Worker
 
 CONNECTIONS = 4  # the work itself, the heartbeat, and the two loops of the maintainer
@@ -24,18 +28,42 @@ CONNECTIONS = 4  # the work itself, the heartbeat, and the two loops of the main
 @click.option(
     "--processes", type=click.IntRange(1, 256), help="Handler processes; ROWLINE_WORKER_PROCESSES if left out."
 )
-def work(queue: str, handlers: Path, processes: int | None) -> None:
-    """Take jobs of QUEUE from the database DATABASE_URL and run their handlers. SIGTERM and Ctrl-C drain."""
+@click.option("--url", help="Work over HTTP, for the service at this address.")
+@click.option("--token", help="The API token for it; better in ROWLINE_TOKEN, where no list of processes shows it.")
+def work(queue: str, handlers: Path, processes: int | None, url: str | None, token: str | None) -> None:
+    """Take jobs of QUEUE and run their handlers. SIGTERM and Ctrl-C drain.
+
+    The jobs come from the database DATABASE_URL; with --url, or without DATABASE_URL from ROWLINE_URL, over HTTP.
+    """
     if fault := ids.name_fault(queue, max_length=ids.QUEUE_NAME_MAX):
         raise click.BadParameter(f"a queue name {fault}", param_hint="--queue")
     chosen = settings.from_env(os.environ)
     if processes:
         chosen = dataclasses.replace(chosen, worker_processes=processes)
     log.configure(chosen.log_level)
-    db = Database(chosen, url=chosen.require_database_url(), size=CONNECTIONS, name="rowline-worker")
-    maintainer.start(chosen, db)
+    if not url and not chosen.database_url:
+        url = os.environ.get("ROWLINE_URL")
+    source = _http(chosen, queue, url, token) if url else _database(chosen, queue)
     try:
-        Worker(chosen, db, queue=queue, handlers=handlers.absolute()).run()
+        Worker(chosen, source, queue=queue, handlers=handlers.absolute()).run()
     except HandlersBroken as error:
         print(f"The handlers file cannot be used:\n{error}", file=sys.stderr)
         sys.exit(1)
+
+
+def _database(chosen: Settings, queue: str) -> Source:
+    """Work on the database, and see to what time brings there, as every process does that has it."""
+    db = Database(chosen, url=chosen.require_database_url(), size=CONNECTIONS, name="rowline-worker")
+    maintainer.start(chosen, db)
+    return DatabaseSource(chosen, db, queue=queue, worker=worker.name())
+
+
+def _http(chosen: Settings, queue: str, url: str, token: str | None) -> Source:
+    """Work for the service at `url`, once it has said that it would have us."""
+    try:
+        token = token or os.environ.get("ROWLINE_TOKEN", "")
+        source = HttpSource(chosen, url=url, token=token, queue=queue, worker=worker.name())
+        source.check()
+    except (ValueError, rowline.RowlineError) as error:
+        raise click.ClickException(f"{url}: {error}") from error
+    return source

@@ -1,11 +1,15 @@
 """Names of queues and ids of jobs: what they may be, and how a job is found by its id."""
 
+import re
 import unicodedata
 
 QUEUE_NAME_MAX = 100  # characters
 JOB_NAME_MAX = 255  # characters
 JOB_ID_MAX = 255  # characters
 BIGINT_MAX = 2**63 - 1
+NO_TOKEN = "00000000-0000-0000-0000-000000000000"  # noqa: S105 - no secret
+"""A token that no claim gets."""
+_TOKEN = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def name_fault(name: str, *, max_length: int) -> str | None:
@@ -28,6 +32,11 @@ def custom_id_fault(custom_id: str) -> str | None:
     if is_digits(custom_id):
         return "must not be made of digits alone (Custom Id cannot be integers)"
     return name_fault(custom_id, max_length=JOB_ID_MAX)
+
+
+def lease_token(text: str) -> str:
+    """Read a token as PostgreSQL takes it. What cannot be one becomes the one that no claim ever gets."""
+    return text.lower() if _TOKEN.fullmatch(text) else NO_TOKEN
 
 
 def is_digits(text: str) -> bool:

@@ -26,11 +26,11 @@ _member_decoder = json.JSONDecoder(object_pairs_hook=list)
 """Reads an object as its pairs: of two members with one name a dict keeps the last, but both are stored."""
 
 
-def scan(text: str, start: int) -> tuple[object, int]:
+def scan(text: str, start: int, *, is_kept: bool = True) -> tuple[object, int]:
     """Read the one JSON value that begins at `start` of `text`; return it and where it ends.
 
-    Raises UnstorableJson for what is no JSON or cannot be stored. The value read has Python's numbers; who must keep
-    the number literals keeps the text itself.
+    Raises UnstorableJson for what is no JSON or cannot be stored; what is not kept may hold any characters. The value
+    read has Python's numbers; who must keep the number literals keeps the text itself.
     """
     try:
         value, end = _decoder.raw_decode(text, start)
@@ -42,7 +42,8 @@ def scan(text: str, start: int) -> tuple[object, int]:
         raise
     except ValueError:  # Python's own limit on the digits of an int, somewhere above ours
         raise UnstorableJson(f"must not contain an integer of more than {DIGITS_MAX} digits") from None
-    _check(text, start, end)
+    if is_kept:
+        _check(text, start, end)
     return value, end
 
 

@@ -53,9 +53,8 @@ class Database:
         given = conninfo_to_dict(libpq.normal(url)).get("options")
         if given:  # the operator's come last, and win
             arguments["options"] += f" {given}"
-        self._url, self._arguments = url, arguments
         self._notifier = Notifier(url, arguments)
-        self._listeners: list[Listener] = []
+        self._listener = Listener(url, arguments)
         self._turns = Turns(size)
         self._broken_at = 0.0
         self._engine = engine(url, arguments, pool_size=size, max_overflow=0, pool_use_lifo=True)
@@ -85,17 +84,17 @@ class Database:
         """Wake whoever listens to `topic`, soon and only as a hint. Never blocks, never fails."""
         self._notifier.ring(topic)
 
-    def listen(self, topic: str, on_wake: Callable[[], None]) -> None:
-        """Have a thread call `on_wake` when `topic` is announced, and whenever an announcement may have been lost."""
-        listener = Listener(self._url, self._arguments, topic=topic, on_wake=on_wake)
-        self._listeners.append(listener)
-        listener.start()
+    def listen(self, topic: str, on_wake: Callable[[], None]) -> Callable[[], None]:
+        """Have a thread call `on_wake` when `topic` is announced, and whenever an announcement may have been lost.
+
+        `on_wake` must not block. Returns what ends that.
+        """
+        return self._listener.subscribe(topic, on_wake)
 
     def close(self) -> None:
         """Close the connections that nobody uses; announce and listen no more."""
         self._notifier.close()
-        for listener in self._listeners:
-            listener.stop()
+        self._listener.close()
         self._engine.dispose()
 
     @contextmanager

@@ -4,9 +4,12 @@ A NOTIFY inside the transaction that inserts would serialise all commits of the 
 thread, at most once an interval and channel.
 """
 
+import contextlib
 import contextvars
 import hashlib
 import logging
+import select
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -92,35 +95,97 @@ class Notifier:
         self._connection = None
 
 
-class Listener(threading.Thread):
-    """Calls `on_wake` at each wake-up of `topic`, and whenever one may have been missed."""
+class Listener:
+    """Calls back at each wake-up of a topic, and whenever one may have been missed. One connection for all topics."""
 
-    def __init__(self, url: str, arguments: Mapping[str, Any], *, topic: str, on_wake: Callable[[], None]) -> None:
-        """Prepare the thread; `start()` it. It ends with the process, or some seconds after `stop()`."""
-        super().__init__(name="listener", daemon=True)
-        self._stopped = threading.Event()
+    def __init__(self, url: str, arguments: Mapping[str, Any]) -> None:
+        """Prepare; the thread and the connection are made at the first subscription, so that neither crosses a fork."""
         self._connect = libpq.connector(url, {**arguments, "autocommit": True})
-        self._channel, self._on_wake = channel(topic), on_wake
+        self._wakes: dict[str, list[Callable[[], None]]] = {}
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._stopped = threading.Event()
+        self._bell: socket.socket | None = None
 
-    def stop(self) -> None:
-        """Let the thread end when it next looks up."""
+    def subscribe(self, topic: str, on_wake: Callable[[], None]) -> Callable[[], None]:
+        """Have the thread call `on_wake`, which must not block, from soon on; return what ends that."""
+        name = channel(topic)
+        with self._lock:
+            self._wakes.setdefault(name, []).append(on_wake)
+            if self._thread is None:
+                self._bell, ear = socket.socketpair()
+                self._thread = threading.Thread(target=self._run, args=[self._bell, ear], name="listener", daemon=True)
+                contextvars.Context().run(self._thread.start)
+        self._ring()
+
+        def unsubscribe() -> None:
+            with self._lock:
+                self._wakes[name].remove(on_wake)
+                if not self._wakes[name]:
+                    del self._wakes[name]
+
+        return unsubscribe
+
+    def close(self) -> None:
+        """Let the thread end."""
         self._stopped.set()
+        self._ring()
 
-    def run(self) -> None:
-        """Listen until stopped, over one connection after the other."""
-        while not self._stopped.is_set():
-            try:
-                self._listen()
-            except psycopg.Error as error:
-                if not self._stopped.wait(RETRY_S):
-                    _log.warning("listen_failed", extra={"cause": str(error).strip()})
+    def _ring(self) -> None:
+        with contextlib.suppress(OSError):  # it rings already, or nobody hears it any more
+            if self._bell is not None:
+                self._bell.send(b".")
 
-    def _listen(self) -> None:
-        with self._connect() as connection:
-            connection.ends_at = time.monotonic() + ANSWER_S
-            connection.execute(f"listen {self._channel}")
+    def _run(self, bell: socket.socket, ear: socket.socket) -> None:
+        with bell, ear:
+            bell.setblocking(False)
+            ear.setblocking(False)
             while not self._stopped.is_set():
-                self._on_wake()  # after LISTEN too: what was added before it rang nobody
-                connection.ends_at = time.monotonic() + BEAT_S + ANSWER_S
-                if not list(connection.notifies(timeout=BEAT_S, stop_after=1)):
+                try:
+                    self._listen(ear)
+                except psycopg.Error as error:
+                    if not self._stopped.wait(RETRY_S):
+                        _log.warning("listen_failed", extra={"cause": str(error).strip()})
+
+    def _listen(self, ear: socket.socket) -> None:
+        heard: set[str] = set()
+        with self._connect() as connection:
+            connection.add_notify_handler(lambda notify: self._wake(notify.channel))
+            while not self._stopped.is_set():
+                connection.ends_at = time.monotonic() + ANSWER_S
+                new = self._wanted() - heard
+                for name in new:
+                    connection.execute(f"listen {name}")
+                    self._wake(name)  # what was added before it rang nobody
+                heard |= new
+                readable, _, _ = select.select([connection.fileno(), ear.fileno()], [], [], BEAT_S)
+                with contextlib.suppress(BlockingIOError):
+                    ear.recv(4096)
+                connection.ends_at = time.monotonic() + ANSWER_S
+                if not readable:
+                    heard -= self._forget(connection, heard)
                     connection.execute("select 1")
+                self._take(connection)
+
+    def _take(self, connection: libpq.BoundedConnection) -> None:
+        """Take what has come in, without waiting for more. Raises psycopg.Error when the connection is gone."""
+        connection.pgconn.consume_input()
+        while notify := connection.pgconn.notifies():
+            self._wake(notify.relname.decode())
+
+    def _forget(self, connection: libpq.BoundedConnection, heard: set[str]) -> set[str]:
+        """Listen no more to what nobody waits for; return that."""
+        unwanted = heard - self._wanted()
+        for name in unwanted:
+            connection.execute(f"unlisten {name}")
+        return unwanted
+
+    def _wanted(self) -> set[str]:
+        with self._lock:
+            return set(self._wakes)
+
+    def _wake(self, name: str) -> None:
+        with self._lock:
+            wakes = list(self._wakes.get(name, ()))
+        for wake in wakes:
+            wake()

@@ -12,6 +12,15 @@ PROMOTIONS = 10  # at most in one claim, so that a flood of due jobs does not ho
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What is asked for: up to `limit` jobs, leased to `worker` for `lease_ms`."""
+
+    limit: int
+    lease_ms: int
+    worker: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
     """What a claim found. `next_due_ms`: when less was there than asked for, the wait until a delayed job is due."""
 
@@ -26,14 +35,14 @@ def claim(db: Database, *, queue: str, limit: int, lease_ms: int, worker: str) -
     One transaction: what is due joins the line first, so that it is claimed in its place whoever noticed it.
     """
     with db.begin() as conn:
-        return claimed(conn, queue=queue, limit=limit, lease_ms=lease_ms, worker=worker)
+        return claimed(conn, queue=queue, ask=Ask(limit=limit, lease_ms=lease_ms, worker=worker))
 
 
-def claimed(conn: Connection, *, queue: str, limit: int, lease_ms: int, worker: str) -> Claimed:
+def claimed(conn: Connection, *, queue: str, ask: Ask) -> Claimed:
     """Do what `claim` does, in a transaction that is open."""
     for _ in range(PROMOTIONS):
         if jobs.promote(conn, queue=queue, limit=PROMOTED_AT_ONCE) < PROMOTED_AT_ONCE:
             break
-    taken = leases.claim(conn, queue=queue, limit=limit, lease_ms=lease_ms, worker=worker)
-    next_due_ms = jobs.next_due_ms(conn, queue=queue) if len(taken) < limit else None
+    taken = leases.claim(conn, queue=queue, limit=ask.limit, lease_ms=ask.lease_ms, worker=ask.worker)
+    next_due_ms = jobs.next_due_ms(conn, queue=queue) if len(taken) < ask.limit else None
     return Claimed(leases=taken, next_due_ms=next_due_ms)

@@ -7,7 +7,7 @@ from app.domain.errors import WorkerNotFound
 from app.infra.database import Database
 from app.infra.vault import Vault
 from app.operations import claim, operation
-from app.operations.claim import Claimed
+from app.operations.claim import Ask, Claimed
 from app.store import endpoints
 from app.store.endpoints import Sealed
 
@@ -48,8 +48,8 @@ def take(db: Database, *, queue: str, revision: str, lease_ms: int, worker: str)
             return Claimed(leases=[], next_due_ms=LOCKED_MS)
         if not turn.free:
             return Claimed(leases=[], next_due_ms=turn.wait_ms)
-        limit = min(turn.free, CLAIM_MOST)
-        claimed = claim.claimed(conn, queue=queue, limit=limit, lease_ms=lease_ms, worker=worker)
+        ask = Ask(limit=min(turn.free, CLAIM_MOST), lease_ms=lease_ms, worker=worker)
+        claimed = claim.claimed(conn, queue=queue, ask=ask)
         if turn.is_limited and claimed.leases:
             endpoints.count_calls(conn, queue=queue, calls=len(claimed.leases))
     return claimed

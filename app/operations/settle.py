@@ -3,16 +3,19 @@
 A word that is repeated, because its answer was lost, is answered as the first time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from random import Random
 
 from app.domain import attempts
 from app.domain.attempts import Outcome, Tries
+from app.domain.errors import JobNotFound, LeaseLost
 from app.domain.job import Completion, Extended, Failure, LeaseKey, Release
-from app.domain.states import Status
+from app.domain.states import READY, Status
 from app.infra.database import Connection, Database
-from app.operations import operation
-from app.store import leases
+from app.operations import claim, operation
+from app.operations.claim import Claimed
+from app.store import jobs, leases
 
 _BY_FAILURE = (Outcome.FAILED, Outcome.CANCELLED)
 _BY_RELEASE = (Outcome.RELEASED, Outcome.CANCELLED)
@@ -38,6 +41,62 @@ def fail(db: Database, *, queue: str, failures: Sequence[Failure], random: Rando
     return statuses
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A worker's word, by the job's id: `word` makes it of the lease that is named."""
+
+    job_id: str
+    token: str
+    word: Callable[[LeaseKey], Completion | Failure | Release]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """Where jobs stand, in the order they were told of, None where the lease is lost; and what was claimed then."""
+
+    statuses: list[Status | None]
+    claimed: Claimed | None
+
+
+@operation
+def finish(db: Database, *, queue: str, told: Sequence[Told], random: Random, ask: claim.Ask | None = None) -> Finished:
+    """End attempts in any ways, and claim the next jobs if `ask` is given. One transaction."""
+    with db.begin() as conn:
+        numbers = jobs.numbers(conn, queue=queue, job_ids=[word.job_id for word in told])
+        words = [word.word(LeaseKey(number=numbers.get(word.job_id, 0), token=word.token)) for word in told]
+        statuses: dict[int, Status] = {}
+        if completions := [word for word in words if isinstance(word, Completion)]:
+            statuses |= completed(conn, queue=queue, completions=completions)
+        if failures := [word for word in words if isinstance(word, Failure)]:
+            statuses |= failed(conn, queue=queue, failures=failures, random=random)
+        if releases := [word for word in words if isinstance(word, Release)]:
+            statuses |= released(conn, queue=queue, releases=releases)
+        claimed = claim.claimed(conn, queue=queue, ask=ask) if ask else None
+    if READY & set(statuses.values()):
+        db.announce(queue)
+    return Finished(statuses=[statuses.get(word.lease.number) for word in words], claimed=claimed)
+
+
+@operation
+def finish_one(db: Database, *, queue: str, told: Told, random: Random) -> Status:
+    """End one attempt; return where its job stands. Raises LeaseLost, JobNotFound."""
+    [status] = finish(db, queue=queue, told=[told], random=random).statuses
+    if status is None:
+        raise _lost(db, queue, told.job_id)
+    return status
+
+
+@operation
+def extend_one(db: Database, *, queue: str, job_id: str, token: str, lease_ms: int) -> Extended:
+    """Renew one lease to `lease_ms` from now. Raises LeaseLost, JobNotFound."""
+    with db.begin() as conn:
+        number = jobs.numbers(conn, queue=queue, job_ids=[job_id]).get(job_id, 0)
+        held = leases.extend(conn, queue=queue, leases=[LeaseKey(number=number, token=token)], lease_ms=lease_ms)
+    if number not in held:
+        raise _lost(db, queue, job_id)
+    return held[number]
+
+
 @operation
 def extend(db: Database, *, queue: str, held: Sequence[LeaseKey], lease_ms: int) -> dict[int, Extended]:
     """Renew leases to `lease_ms` from now; return those that hold, by number."""
@@ -49,9 +108,7 @@ def extend(db: Database, *, queue: str, held: Sequence[LeaseKey], lease_ms: int)
 def release(db: Database, *, queue: str, releases: Sequence[Release]) -> dict[int, Status]:
     """Hand jobs back unharmed: no attempt and no stall is counted. Returns as `complete`."""
     with db.begin() as conn:
-        statuses = leases.release(conn, queue=queue, releases=releases)
-        if rest := [release.lease for release in releases if release.lease.number not in statuses]:
-            statuses |= leases.ended_before(conn, queue=queue, leases=rest, outcomes=_BY_RELEASE)
+        statuses = released(conn, queue=queue, releases=releases)
     db.announce(queue)
     return statuses
 
@@ -84,6 +141,14 @@ def failed(conn: Connection, *, queue: str, failures: Sequence[Failure], random:
     return statuses
 
 
+def released(conn: Connection, *, queue: str, releases: Sequence[Release]) -> dict[int, Status]:
+    """Do what `release` does, in a transaction that is open."""
+    statuses = leases.release(conn, queue=queue, releases=releases)
+    if rest := [release.lease for release in releases if release.lease.number not in statuses]:
+        statuses |= leases.ended_before(conn, queue=queue, leases=rest, outcomes=_BY_RELEASE)
+    return statuses
+
+
 def judged(
     conn: Connection, *, queue: str, told: Sequence[tuple[Failure, Tries]], random: Random, are_over: bool = False
 ) -> dict[int, Status]:
@@ -97,3 +162,11 @@ def judged(
             again.append(leases.Retry(failure=failure, delay_ms=delay_ms))
     statuses = leases.fail(conn, queue=queue, failures=final, are_over=are_over) if final else {}
     return statuses | (leases.retry_later(conn, queue=queue, retries=again, are_over=are_over) if again else {})
+
+
+def _lost(db: Database, queue: str, job_id: str) -> LeaseLost | JobNotFound:
+    with db.begin() as conn:
+        number = jobs.numbers(conn, queue=queue, job_ids=[job_id]).get(job_id)
+        if number is None or not jobs.exists(conn, queue=queue, number=number):
+            return JobNotFound.of(queue, job_id)
+    return LeaseLost("the token is not, or no longer, this job's: nothing was changed")

@@ -1,4 +1,4 @@
-"""What programs import: handlers for the Python worker.
+"""What programs import: handlers for the Python worker, and a client for the service.
 
     import rowline
 
@@ -6,10 +6,76 @@
     def greet(job: rowline.Job) -> object:
         return f"Hello {job.data['name']}"
 
+    rowline.Rowline("http://127.0.0.1:8080", token).queue("mail").add("greet", {"name": "Ada"})
+
 Imports nothing of the service, so that it lives beside any other package, one called `app` too.
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from rowline.errors import (
+    Conflict,
+    InvalidRequest,
+    JobFailed,
+    LeaseLost,
+    NotFound,
+    RowlineError,
+    Unauthorized,
+    Unavailable,
+)
 from rowline.handlers import UnrecoverableError, handler
 from rowline.job import Job
+from rowline.values import (
+    AddedJob,
+    AttemptInfo,
+    Completion,
+    Extended,
+    Failure,
+    Finished,
+    JobInfo,
+    Lease,
+    Logs,
+    NewJob,
+    Page,
+)
 
-__all__ = ["Job", "UnrecoverableError", "handler"]
+if TYPE_CHECKING:
+    from rowline.client import Rowline
+    from rowline.queue import Queue
+
+__all__ = [
+    "AddedJob",
+    "AttemptInfo",
+    "Completion",
+    "Conflict",
+    "Extended",
+    "Failure",
+    "Finished",
+    "InvalidRequest",
+    "Job",
+    "JobFailed",
+    "JobInfo",
+    "Lease",
+    "LeaseLost",
+    "Logs",
+    "NewJob",
+    "NotFound",
+    "Page",
+    "Queue",
+    "Rowline",
+    "RowlineError",
+    "Unauthorized",
+    "Unavailable",
+    "UnrecoverableError",
+    "handler",
+]
+
+_BROUGHT_BY = {"Rowline": "rowline.client", "Queue": "rowline.queue"}
+
+
+def __getattr__(name: str) -> Any:
+    """Bring the client, and urllib3 with it, when somebody asks for it: every handler process imports this module."""
+    if name not in _BROUGHT_BY:
+        raise AttributeError(f"module 'rowline' has no attribute {name!r}")
+    return getattr(importlib.import_module(_BROUGHT_BY[name]), name)

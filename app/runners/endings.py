@@ -1,19 +1,15 @@
-"""What a worker has to tell the database about attempts: kept until it could be told."""
+"""What a worker has to tell about attempts: kept until it could be told."""
 
-import logging
 from collections.abc import Callable, Collection, Sequence
-from random import Random
 from typing import Any
 
 from app.domain import attempts, jsontext
-from app.domain.job import Completion, Failure, JsonText, Lease, LeaseKey, Release
+from app.domain.job import Completion, Failure, JsonText, LeaseKey, Release
 from app.domain.jsontext import UnstorableJson
-from app.infra.database import Database, DatabaseError
 from app.infra.settings import Settings
-from app.operations import settle
 from app.runners.leases import Held
+from app.runners.sources import Source, SourceAway, Taken
 
-_log = logging.getLogger(__name__)
 BATCH = 200  # endings in one transaction
 BATCH_BYTES = 4 * 2**20  # of results in one transaction
 
@@ -21,10 +17,9 @@ BATCH_BYTES = 4 * 2**20  # of results in one transaction
 class Endings:
     """Outcomes of attempts on one queue, settled in batches."""
 
-    def __init__(self, settings: Settings, db: Database, held: Held, *, queue: str) -> None:
+    def __init__(self, settings: Settings, source: Source, held: Held) -> None:
         """Have nothing to tell yet."""
-        self._settings, self._db, self._held, self._queue = settings, db, held, queue
-        self._random = Random()  # noqa: S311 - jitter is no secret
+        self._settings, self._source, self._held = settings, source, held
         self._completions: list[Completion] = []
         self._failures: list[Failure] = []
         self._released: list[Release] = []
@@ -35,18 +30,18 @@ class Endings:
         """Whether there is something left to tell."""
         return any((self._completions, self._failures, self._released, self._dead))
 
-    def add(self, lease: Lease, outcome: dict[str, Any]) -> None:
+    def add(self, taken: Taken, outcome: dict[str, Any]) -> None:
         """Note what a handler process said of an attempt, or what a call to an endpoint came to."""
         if "result" in outcome:
             try:
-                self._completions.append(Completion(lease=lease.key, result=self._storable(outcome["result"])))
+                self._completions.append(Completion(lease=taken.key, result=self._storable(outcome["result"])))
             except UnstorableJson as error:
                 outcome = {"reason": f"the handler's result {error}", "stack": None, "unrecoverable": False}
             else:
                 return
         self._failures.append(
             Failure(
-                lease=lease.key,
+                lease=taken.key,
                 reason=attempts.clean_reason(outcome["reason"]),
                 stack=outcome["stack"] and attempts.clean_stack(outcome["stack"]),
                 unrecoverable=outcome["unrecoverable"],
@@ -60,35 +55,25 @@ class Endings:
             raise UnstorableJson(f"must be at most {limit} bytes, not {len(result)}")
         return jsontext.whole(result)
 
-    def release(self, leases: Sequence[Lease]) -> None:
+    def release(self, jobs: Sequence[Taken]) -> None:
         """Note that jobs were not begun, or were ended by our own stop: they go back unharmed."""
-        self._released += [Release(lease=lease.key) for lease in leases]
+        self._released += [Release(lease=job.key) for job in jobs]
 
-    def give_up(self, leases: Sequence[Lease]) -> None:
+    def give_up(self, jobs: Sequence[Taken]) -> None:
         """Note that the process which ran these jobs died of itself: they have stalled."""
-        self._dead += [lease.key for lease in leases]
+        self._dead += [job.key for job in jobs]
 
     def settle(self) -> None:
-        """Tell the database, in batches, each in a transaction. What could not be told stays. Raises DatabaseError.
+        """Tell the source, in batches. What could not be told stays. Raises SourceAway.
 
         Trouble with one kind keeps none of the others from being told.
         """
-        db, queue = self._db, self._queue
+        source = self._source
         troubles = [
-            self._tell(self._completions, lambda told: settle.complete(db, queue=queue, completions=told), _lease),
-            self._tell(
-                self._failures,
-                lambda told: settle.fail(db, queue=queue, failures=told, random=self._random),
-                _lease,
-            ),
-            self._tell(self._released, lambda told: settle.release(db, queue=queue, releases=told), _lease),
-            self._tell(
-                self._dead,
-                lambda told: settle.give_up(
-                    db, queue=queue, held=told, max_stalled_count=self._settings.max_stalled_count
-                ),
-                _itself,
-            ),
+            self._tell(self._completions, source.complete, _lease),
+            self._tell(self._failures, source.fail, _lease),
+            self._tell(self._released, source.release, _lease),
+            self._tell(self._dead, source.give_up, _itself),
         ]
         for trouble in troubles:
             if trouble:
@@ -96,22 +81,20 @@ class Endings:
 
     def _tell(
         self, endings: list[Any], tell: Callable[[list[Any]], Collection[int]], lease: Callable[[Any], LeaseKey]
-    ) -> DatabaseError | None:
+    ) -> SourceAway | None:
         """Tell all of one kind. After trouble the next batch is smaller, so that one locked row stops only itself."""
         while endings:
             batch = _cut(endings, self._batch)
             try:
                 settled = tell(batch)
-            except DatabaseError as error:
+            except SourceAway as error:
                 self._batch = max(1, self._batch // 8)
                 endings.append(endings.pop(0))  # others first, next time
                 return error
             self._batch = min(BATCH, self._batch * 2)
             del endings[: len(batch)]
             keys = [lease(ending) for ending in batch]
-            for key in keys:
-                if key.number not in settled:
-                    _log.warning("lease_lost", extra={"queue": self._queue, "job": key.number})
+            self._held.lose(key for key in keys if key.number not in settled)
             self._held.drop(keys)
         return None
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from app.domain.job import Lease
+from app.runners.sources import Taken
 
 BATCH_S = 0.1  # a process is handed about this much work at once, so that no job waits long behind another
 PERMIT_BYTES = 8  # as in rowline/child.py
@@ -54,7 +54,7 @@ class HandlerProcess:
         self._max_batch = max_batch
         self._permit = 0
         self._busy_since = self._taken_back_at = 0.0
-        self.outstanding: dict[int, Lease] = {}
+        self.outstanding: dict[int, Taken] = {}
         self.window = 1  # jobs it may hold
         self.ready = False
         self.broken: str | None = None  # the traceback of loading the file
@@ -94,20 +94,20 @@ class HandlerProcess:
         """Whether the job that runs takes longer than a batch should."""
         return bool(self.outstanding) and time.monotonic() >= self._busy_since + 2 * BATCH_S
 
-    def give(self, leases: list[Lease]) -> None:
+    def give(self, jobs: list[Taken]) -> None:
         """Hand over jobs. Never blocks."""
         if not self.outstanding:
             self._busy_since = time.monotonic()
-        given = dict(enumerate(leases, start=self._permit))
+        given = dict(enumerate(jobs, start=self._permit))
         self._permit += len(given)
         self.outstanding |= given
-        jobs = [_message(lease, permit) for permit, lease in given.items()]
-        self._unsent += orjson.dumps({"jobs": jobs}) + b"\n"
+        messages = [_message(job, permit) for permit, job in given.items()]
+        self._unsent += orjson.dumps({"jobs": messages}) + b"\n"
         self.flush()
         assert self._permits_out is not None
         os.write(self._permits_out, b"".join(permit.to_bytes(PERMIT_BYTES) for permit in given))
 
-    def take_back(self) -> list[Lease]:
+    def take_back(self) -> list[Taken]:
         """Take back the jobs that have not begun; the process can no longer begin them, however busy it is."""
         self._taken_back_at = time.monotonic()
         unread = b""
@@ -117,7 +117,7 @@ class HandlerProcess:
         numbers = (int.from_bytes(unread[at : at + PERMIT_BYTES]) for at in range(0, len(unread), PERMIT_BYTES))
         return [self.outstanding.pop(number) for number in numbers]
 
-    def stop(self) -> list[Lease]:
+    def stop(self) -> list[Taken]:
         """Let it end after the job that it runs; return the jobs that it will not begin."""
         self.stopping = True
         left = self.take_back()
@@ -154,7 +154,7 @@ class HandlerProcess:
             self._process.kill()
         return messages
 
-    def answered(self, permit: int) -> Lease | None:
+    def answered(self, permit: int) -> Taken | None:
         """Take the job of an outcome off what is outstanding; None if it was not."""
         return self.outstanding.pop(permit, None)
 
@@ -183,8 +183,7 @@ class HandlerProcess:
         self._permits_out = None
 
 
-def _message(lease: Lease, permit: int) -> Message:
-    job = lease.job
+def _message(job: Taken, permit: int) -> Message:
     return {
         "permit": permit,
         "queue": job.queue,
@@ -193,9 +192,9 @@ def _message(lease: Lease, permit: int) -> Message:
         "data": _one_line(job.data),
         "opts": _one_line(job.opts),
         "priority": job.priority,
-        "attempt": job.attempts_made + 1,
-        "timestamp": int(job.added_at.timestamp() * 1000),
-        "token": lease.token,
+        "attempt": job.attempt,
+        "timestamp": job.timestamp,
+        "token": job.key.token,
     }
 
 

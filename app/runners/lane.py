@@ -18,10 +18,11 @@ from app.infra.database import Database, DatabaseError
 from app.infra.outbound import CallError, Outbound
 from app.infra.settings import Settings
 from app.operations import endpoints
-from app.runners import verdicts
+from app.runners import sources, verdicts
 from app.runners.endings import Endings
 from app.runners.leases import BEATS_A_LEASE, Held
 from app.runners.loop import Loop
+from app.runners.sources import DatabaseSource, SourceAway
 from app.runners.verdicts import Verdict
 
 _log = logging.getLogger(__name__)
@@ -50,8 +51,9 @@ class Lane:
         """Prepare; `start()` it."""
         self._tools, self._endpoint, self._headers, self._secrets = tools, endpoint, headers, secrets
         self._target = tools.outbound.to(endpoint.url)
-        self._held = Held(tools.settings, tools.db, queue=endpoint.queue)
-        self._endings = Endings(tools.settings, tools.db, self._held, queue=endpoint.queue)
+        source = DatabaseSource(tools.settings, tools.db, queue=endpoint.queue, worker=tools.name)
+        self._held = Held(tools.settings, source, queue=endpoint.queue)
+        self._endings = Endings(tools.settings, source, self._held)
         self._calls: dict[str, gevent.Greenlet] = {}  # by token
         self._bell, self._told = Event(), Event()
         self._is_retired = False
@@ -113,7 +115,7 @@ class Lane:
         except DatabaseError as error:
             _log.warning("claim_failed", extra={"queue": self._endpoint.queue, "cause": str(error)})
             return RETRY_S
-        self._held.add(claimed.leases)
+        self._held.add(map(sources.taken, claimed.leases))
         for lease in claimed.leases:
             call = self._calls[lease.token] = gevent.spawn(self._work, lease)
             call.link(functools.partial(self._ended, lease))
@@ -132,13 +134,13 @@ class Lane:
     def _settle(self) -> None:
         try:
             self._endings.settle()
-        except DatabaseError as error:
+        except SourceAway as error:
             _log.warning("settle_failed", extra={"queue": self._endpoint.queue, "cause": str(error)})
             gevent.sleep(RETRY_S)
         self._bell.set()
 
     def _beat(self) -> None:
-        """Renew the leases; break off calls whose leases are lost or whose jobs are cancelled. Raises DatabaseError."""
+        """Renew the leases; break off calls whose leases are lost or whose jobs are cancelled. Raises SourceAway."""
         cancelled = self._held.beat()
         for token, call in list(self._calls.items()):
             if token not in self._held:
@@ -152,16 +154,16 @@ class Lane:
             verdict = self._call(lease)
             if verdict.outcome is None:
                 self._switch_off()
-                self._endings.release([lease])
+                self._endings.release([sources.taken(lease)])
             else:
                 self._pause(verdict.pause_ms)
-                self._endings.add(lease, verdict.outcome)
+                self._endings.add(sources.taken(lease), verdict.outcome)
         except _Lost:
             pass  # logged where it was noticed
         except _Cancelled:
-            self._endings.add(lease, verdicts.failed(attempts.CANCELLED_REASON).outcome or {})
+            self._endings.add(sources.taken(lease), verdicts.failed(attempts.CANCELLED_REASON).outcome or {})
         except gevent.GreenletExit:
-            self._endings.release([lease])
+            self._endings.release([sources.taken(lease)])
         finally:
             self._calls.pop(lease.token)
             self._told.set()
@@ -169,7 +171,7 @@ class Lane:
     def _ended(self, lease: Lease, _call: gevent.Greenlet) -> None:
         """See to a call that was broken off before it had begun to run."""
         if self._calls.pop(lease.token, None):
-            self._endings.release([lease])
+            self._endings.release([sources.taken(lease)])
             self._told.set()
 
     def _call(self, lease: Lease) -> Verdict:

@@ -4,11 +4,10 @@ import logging
 import threading
 from collections.abc import Iterable
 
-from app.domain.job import Lease, LeaseKey
-from app.infra.database import Database
+from app.domain.job import LeaseKey
 from app.infra.settings import Settings
-from app.operations import settle
 from app.runners.loop import Loop
+from app.runners.sources import Source, Taken
 
 _log = logging.getLogger(__name__)
 BEATS_A_LEASE = 3
@@ -17,44 +16,43 @@ BEATS_A_LEASE = 3
 class Held:
     """The leases of one worker on one queue; shared between its threads."""
 
-    def __init__(self, settings: Settings, db: Database, *, queue: str) -> None:
+    def __init__(self, settings: Settings, source: Source, *, queue: str) -> None:
         """Hold none yet."""
-        self._db, self._queue, self._lease_ms = db, queue, settings.lease_ms
-        self._keys: dict[str, LeaseKey] = {}  # by token: a job may be claimed again while its lost lease is held
+        self._source, self._queue, self._lease_ms = source, queue, settings.lease_ms
+        self._taken: dict[str, Taken] = {}  # by token: a job may be claimed again while its lost lease is held
         self._lock = threading.Lock()
 
-    def add(self, leases: Iterable[Lease]) -> None:
+    def add(self, taken: Iterable[Taken]) -> None:
         """Keep these leases alive from now on."""
         with self._lock:
-            self._keys |= {lease.token: lease.key for lease in leases}
+            self._taken |= {job.key.token: job for job in taken}
 
     def drop(self, leases: Iterable[LeaseKey]) -> None:
         """Let these leases be."""
         with self._lock:
             for key in leases:
-                self._keys.pop(key.token, None)
+                self._taken.pop(key.token, None)
+
+    def lose(self, leases: Iterable[LeaseKey]) -> None:
+        """Let these leases be, which somebody else ended: each is logged once."""
+        with self._lock:
+            lost = [job for key in leases if (job := self._taken.pop(key.token, None))]
+        for job in lost:
+            _log.warning("lease_lost", extra={"queue": self._queue, "job": job.id})
 
     def __contains__(self, token: str) -> bool:
         """Say whether the lease of this token is held, as far as we know."""
         with self._lock:
-            return token in self._keys
+            return token in self._taken
 
     def beat(self) -> set[str]:
-        """Renew all leases in one statement; return the tokens of those whose jobs somebody wants to stop.
-
-        Raises DatabaseError. A lost lease is logged once and let be.
-        """
+        """Renew all leases; return the tokens of those whose jobs somebody wants to stop. Raises SourceAway."""
         with self._lock:
-            keys = list(self._keys.values())
+            keys = [job.key for job in self._taken.values()]
         if not keys:
             return set()
-        kept = settle.extend(self._db, queue=self._queue, held=keys, lease_ms=self._lease_ms)
-        with self._lock:
-            lost = [key for key in keys if key.number not in kept and key.token in self._keys]
-            for key in lost:
-                del self._keys[key.token]
-        for key in lost:
-            _log.warning("lease_lost", extra={"queue": self._queue, "job": key.number})
+        kept = self._source.extend(keys)
+        self.lose(key for key in keys if key.number not in kept)
         return {key.token for key in keys if key.number in kept and kept[key.number].is_cancelled}
 
     def heartbeat(self) -> Loop:

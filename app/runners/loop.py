@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 from app.infra.database import DatabaseError
+from app.runners.sources import SourceAway
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ class Loop(threading.Thread):
         while not self._stopped.wait(self._interval_s * random.uniform(0.9, 1.1)):  # noqa: S311 - no secret
             try:
                 self._tick()
-            except DatabaseError as error:
+            except (DatabaseError, SourceAway) as error:
                 _log.warning("tick_failed", extra={"loop": self.name, "cause": str(error)})
             except Exception:  # noqa: BLE001 - the loop: one bad tick must not be the last
                 _log.exception("tick_failed", extra={"loop": self.name})

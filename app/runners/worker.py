@@ -14,19 +14,23 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.domain.job import Lease
-from app.infra.database import Database, DatabaseError
 from app.infra.settings import Settings
-from app.operations import claim
 from app.runners.endings import Endings
 from app.runners.handlers import HandlerProcess
 from app.runners.leases import Held
+from app.runners.sources import Source, SourceAway, Taken
 
 _log = logging.getLogger(__name__)
 LEAST_PAUSE_MS = 10  # between claims when a due job is there but held by somebody else
-RETRY_S = 0.5  # the pause after trouble with the database
+RETRY_S = 0.5  # the pause after trouble with the source
+REST_S = 0.1  # how often a worker that has ended all asks whether its source is at rest
 SLOWEST_RESTART_S = 5.0  # between starts of a handler process that cannot even load its file
 WAKE = b"\xff"  # no signal's number
+
+
+def name() -> str:
+    """Return what this worker is called on the jobs that it works."""
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 class HandlersBroken(Exception):
@@ -36,18 +40,17 @@ class HandlersBroken(Exception):
 class Worker:
     """One worker on one queue. `run()` it in the main thread: it takes SIGTERM and SIGINT."""
 
-    def __init__(self, settings: Settings, db: Database, *, queue: str, handlers: Path) -> None:
+    def __init__(self, settings: Settings, source: Source, *, queue: str, handlers: Path) -> None:
         """Prepare; nothing is started."""
-        self._settings, self._db, self._queue, self._handlers = settings, db, queue, handlers
-        self._name = f"{socket.gethostname()}:{os.getpid()}"
-        self._held = Held(settings, db, queue=queue)
-        self._endings = Endings(settings, db, self._held, queue=queue)
+        self._settings, self._source, self._queue, self._handlers = settings, source, queue, handlers
+        self._held = Held(settings, source, queue=queue)
+        self._endings = Endings(settings, source, self._held)
         self._processes: list[HandlerProcess] = []
         self._was_ready = False
         self._broken_starts = 0
         self._start_at = 0.0  # when a missing process may be started, by time.monotonic()
         self._claim_at = 0.0  # when to look for jobs again
-        self._settle_at = 0.0  # when to tell the database again
+        self._settle_at = 0.0  # when to tell the source again
         self._stop_by: float | None = None  # set by the first signal: when the drain ends
         self._bell, self._ear = socket.socketpair()
         self._bell.setblocking(False)
@@ -55,11 +58,11 @@ class Worker:
 
     def run(self) -> None:
         """Work until told to stop, then drain. Raises HandlersBroken."""
-        _log.info("worker_started", extra={"queue": self._queue, "worker": self._name})
+        _log.info("worker_started", extra={"queue": self._queue, "worker": name()})
         heartbeat = self._held.heartbeat()
         with self._signals():
             heartbeat.start()
-            self._db.listen(self._queue, self._ring)
+            self._source.start(self._ring)
             try:
                 while not self._finished():
                     self._wait()
@@ -74,7 +77,7 @@ class Worker:
                 for process in self._processes:
                     process.kill()
                 heartbeat.stop()
-        _log.info("worker_stopped", extra={"queue": self._queue, "worker": self._name})
+        _log.info("worker_stopped", extra={"queue": self._queue, "worker": name()})
 
     def _ring(self) -> None:
         """Look for jobs soon. Called by the listener's thread."""
@@ -107,6 +110,7 @@ class Worker:
         """Once told to stop, let each process end after its job; when the time is up, end it."""
         if self._stop_by is None:
             return
+        self._source.stop()
         late = time.monotonic() >= self._stop_by
         for process in self._processes:
             if late:
@@ -118,7 +122,7 @@ class Worker:
         if self._stop_by is None:
             return False
         told_or_late = not self._endings or time.monotonic() > self._stop_by + self._settings.lease_ms / 1000
-        return not self._processes and told_or_late
+        return not self._processes and told_or_late and self._source.is_at_rest
 
     def _wait(self) -> None:
         with selectors.DefaultSelector() as selector:
@@ -140,7 +144,8 @@ class Worker:
             moments.append(self._settle_at)
         moments += [process.slow_at for process in self._processes if process.slow_at is not None]
         if self._stop_by is not None:
-            return min([*moments, self._stop_by]) if self._processes else min(moments)
+            moments.append(self._stop_by if self._processes else time.monotonic() + REST_S)
+            return min(moments)
         if not self._endings and any(process.room for process in self._processes):
             moments.append(self._claim_at)
         if len(self._processes) < self._settings.worker_processes:
@@ -207,7 +212,7 @@ class Worker:
             return
         try:
             self._endings.settle()
-        except DatabaseError as error:
+        except SourceAway as error:
             self._settle_at = time.monotonic() + RETRY_S
             _log.warning("settle_failed", extra={"queue": self._queue, "cause": str(error)})
 
@@ -222,29 +227,31 @@ class Worker:
             self._start_at = time.monotonic() + SLOWEST_RESTART_S
             _log.error("handlers_not_started", extra={"cause": str(error)})
 
+    def _room(self) -> int:
+        """How many jobs to claim now: none when the source had none a moment ago, or while it has to be told first."""
+        if self._endings or self._stop_by is not None or time.monotonic() < self._claim_at:
+            return 0
+        return sum(process.room for process in self._processes)
+
     def _refill(self) -> None:
-        """Claim what the processes have room for, unless there was nothing a moment ago."""
-        room = sum(process.room for process in self._processes)
-        if not room or self._endings or self._stop_by is not None or time.monotonic() < self._claim_at:
-            return
+        """Claim what the processes have room for, and give them what the source brings."""
+        room = self._room()
         try:
-            claimed = claim.claim(
-                self._db, queue=self._queue, limit=room, lease_ms=self._settings.lease_ms, worker=self._name
-            )
-        except DatabaseError as error:
+            claimed = self._source.claim(limit=room)
+        except SourceAway as error:
             self._claim_at = time.monotonic() + RETRY_S
             _log.warning("claim_failed", extra={"queue": self._queue, "cause": str(error)})
             return
-        if len(claimed.leases) < room:
+        if len(claimed.taken) < room:
             due_ms = self._settings.poll_ms if claimed.next_due_ms is None else claimed.next_due_ms
             self._claim_at = time.monotonic() + max(LEAST_PAUSE_MS, min(self._settings.poll_ms, due_ms)) / 1000
-        self._held.add(claimed.leases)
-        self._hand_out(claimed.leases)
+        self._held.add(claimed.taken)
+        self._hand_out(claimed.taken)
 
-    def _hand_out(self, leases: list[Lease]) -> None:
+    def _hand_out(self, jobs: list[Taken]) -> None:
         """Give the jobs to the processes in their order, to each as many as fit."""
         for process in self._processes:
-            fits, leases = leases[: process.room], leases[process.room :]
+            fits, jobs = jobs[: process.room], jobs[process.room :]
             if fits:
                 process.give(fits)
-        self._endings.release(leases)  # a signal came between the claim and here: nobody takes more
+        self._endings.release(jobs)  # a signal came between the claim and here: nobody takes more

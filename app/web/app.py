@@ -12,12 +12,15 @@ from app.infra import log
 from app.infra.database import Database
 from app.infra.settings import Settings
 from app.infra.vault import Vault
+from app.operations.waiting import Waiting
 from app.web import clients, names, openapi, problems
 from app.web.auth import Tokens
-from app.web.routes import docs, health, jobs, workers
+from app.web.routes import docs, health, history, jobs, reports, work, workers
+from app.web.worker import WAITING
 
 _log = logging.getLogger("app.requests")
 OPEN = {"health", "docs"}  # the blueprints that need no token
+BY_ATTEMPT = {"reports"}  # those that need an attempt's, which they ask for themselves
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 
 
@@ -33,7 +36,7 @@ def create(settings: Settings, db: Database) -> Flask:
 
     def authorize() -> None:
         """Ask every route for a token but those of OPEN; a path that is no route is a 404 for everybody."""
-        if request.url_rule is not None and request.blueprint not in OPEN:
+        if request.url_rule is not None and request.blueprint not in OPEN | BY_ATTEMPT:
             g.token_digest = tokens.check(request)
 
     def bound(response: Response) -> Response:
@@ -45,6 +48,10 @@ def create(settings: Settings, db: Database) -> Flask:
     flask.after_request(_end)
     flask.after_request(bound)
     flask.register_blueprint(jobs.blueprint(settings, db))
+    waiting = flask.extensions[WAITING] = Waiting(db, poll_ms=settings.poll_ms)
+    flask.register_blueprint(work.blueprint(settings, db, waiting))
+    flask.register_blueprint(reports.blueprint(settings, db))
+    flask.register_blueprint(history.blueprint(db))
     flask.register_blueprint(workers.blueprint(settings, db, Vault(settings)))
     flask.register_blueprint(health.blueprint(db))
     flask.register_blueprint(docs.blueprint())

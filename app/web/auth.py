@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from flask import Request
 
+from app.domain import ids
 from app.domain.errors import Unauthorized
 
 
@@ -24,6 +25,18 @@ class Tokens:
         if scheme.lower() != "bearer" or not any(known):
             raise Unauthorized("a known token is needed: Authorization: Bearer <token>")
         return digest
+
+
+def attempt_token(request: Request) -> str:
+    """Return the token of an attempt that a request shows; whether it is the job's, the database says.
+
+    Raises Unauthorized where nothing is shown that could be one.
+    """
+    scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
+    token = ids.lease_token(shown)
+    if scheme.lower() != "bearer" or token == ids.NO_TOKEN:
+        raise Unauthorized("the token of the attempt that runs is needed: Authorization: Bearer <token>")
+    return token
 
 
 def _digest(token: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,7 +62,7 @@ def text(raw: bytes) -> str:
         raise UnparsableBody(Fault("body", f"must be UTF-8; byte {error.start} is not")) from None
 
 
-def read_objects(text: str, *, name: str, limit: int) -> list[dict[str, Member]]:
+def read_objects(text: str, *, name: str, limit: int, loose: Collection[str] = ()) -> list[dict[str, Member]]:
     """Read an array of objects, at most `limit`; `name` is what faults call it: `jobs[3].data is not JSON`.
 
     Raises UnparsableBody with the place, and TooLarge.
@@ -79,7 +80,7 @@ def read_objects(text: str, *, name: str, limit: int) -> list[dict[str, Member]]
     while True:
         if len(objects) == limit:
             raise TooLarge(Fault("body", f"must hold at most {limit} {name}"))
-        found, position = _object(text, position, f"{name}[{len(objects)}]")
+        found, position = _object(text, position, f"{name}[{len(objects)}]", loose)
         objects.append(found)
         position = _skip(text, position)
         if text[position : position + 1] == "]":
@@ -88,11 +89,19 @@ def read_objects(text: str, *, name: str, limit: int) -> list[dict[str, Member]]
         position = _skip(text, _expect(text, position, ",", "body"))
 
 
-def read_object(text: str) -> dict[str, Member]:
-    """Read one object. Raises UnparsableBody."""
-    members, position = _object(text, _skip(text, 0), "body")
+def read_object(text: str, *, loose: Collection[str] = ()) -> dict[str, Member]:
+    """Read one object. Members named in `loose` may hold strings that could not be stored. Raises UnparsableBody."""
+    members, position = _object(text, _skip(text, 0), "body", loose)
     _end(text, position)
     return members
+
+
+def read_value(text: str) -> Member:
+    """Read one JSON value of any kind. Raises UnparsableBody."""
+    start = _skip(text, 0)
+    value, position = _scan(text, start, "body")
+    _end(text, position)
+    return Member(value, JsonText(text[start:position]))
 
 
 def member_path(path: str, key: str) -> str:
@@ -100,7 +109,7 @@ def member_path(path: str, key: str) -> str:
     return f"{path}.{key}" if len(key) <= KEY_SHOWN else f"{path}.{key[:KEY_SHOWN]}…"
 
 
-def _object(text: str, position: int, path: str) -> tuple[dict[str, Member], int]:
+def _object(text: str, position: int, path: str, loose: Collection[str] = ()) -> tuple[dict[str, Member], int]:
     if text[position : position + 1] != "{":
         raise UnparsableBody(Fault(path, "must be an object"))
     members: dict[str, Member] = {}
@@ -113,7 +122,7 @@ def _object(text: str, position: int, path: str) -> tuple[dict[str, Member], int
         if key in members:
             raise UnparsableBody(Fault(member_path(path, key), "is there twice"))
         start = _skip(text, _expect(text, _skip(text, position), ":", path))
-        value, position = _scan(text, start, member_path(path, key))
+        value, position = _scan(text, start, member_path(path, key), is_kept=key not in loose)
         members[key] = Member(value, JsonText(text[start:position]))
         position = _skip(text, position)
         if text[position : position + 1] == "}":
@@ -135,9 +144,9 @@ def refuse_twins(member: Member, path: str) -> None:
     json.loads(member.text, object_pairs_hook=pairs)
 
 
-def _scan(text: str, position: int, path: str) -> tuple[Any, int]:
+def _scan(text: str, position: int, path: str, *, is_kept: bool = True) -> tuple[Any, int]:
     try:
-        return jsontext.scan(text, position)
+        return jsontext.scan(text, position, is_kept=is_kept)
     except UnstorableJson as error:
         raise UnparsableBody(Fault(path, str(error))) from None
 

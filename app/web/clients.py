@@ -1,5 +1,7 @@
 """Slow clients: how long we wait for a body, and for somebody to take an answer."""
 
+import select
+import socket
 import time
 from typing import Any
 
@@ -20,8 +22,8 @@ def read(request: Request, *, limit: int, client_s: float) -> bytes:
     Raises SlowBody, and what gunicorn raises for bad chunks.
     """
     stream = request.environ["wsgi.input"]
-    if socket := request.environ.get("gunicorn.socket"):
-        socket.settimeout(None)  # what bounded the answer before on this connection
+    if connection := request.environ.get("gunicorn.socket"):
+        connection.settimeout(None)  # what bounded the answer before on this connection
     size = CHUNKED_PIECE if request.content_length is None else PIECE
     missing = limit + 1 if request.content_length is None else min(request.content_length, limit + 1)
     pieces: list[bytes] = []
@@ -45,9 +47,24 @@ def _piece(stream: Any, size: int, within_s: float) -> bytes:
         return bytes(stream.read(size))
 
 
+def has_left(request: Request) -> bool:
+    """Tell whether the client has closed the connection, or said that it sends no more. Waits for nothing."""
+    connection = request.environ.get("gunicorn.socket")
+    if connection is None:
+        return False
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    if not poll.poll(0):
+        return False
+    try:
+        return not connection.recv(1, socket.MSG_PEEK)
+    except OSError:
+        return True
+
+
 def bound_answer(request: Request, response: Response, *, client_s: float) -> None:
     """Give the client an end until which it must have taken `response`; gunicorn's worker then closes."""
-    socket = request.environ.get("gunicorn.socket")
-    if socket is not None:
+    connection = request.environ.get("gunicorn.socket")
+    if connection is not None:
         # A second more than the wait for the next request, whose end is a silent one.
-        socket.settimeout(client_s + 1 + (response.content_length or 0) / BYTES_A_S)
+        connection.settimeout(client_s + 1 + (response.content_length or 0) / BYTES_A_S)

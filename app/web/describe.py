@@ -17,8 +17,10 @@ _ATTRIBUTE = "rowline_description"
 class Description:
     """A route as its clients see it; its summary is the first line of the function's docstring."""
 
-    body: type[Schema] | None = None
+    body: type[Schema] | dict[str, Any] | None = None  # a schema, marshmallow's or JSON Schema
     body_many: bool = False  # the body is an array of these
+    body_required: bool = True
+    by_attempt: bool = False  # the token that it asks for is that of an attempt
     query: type[Schema] | None = None
     headers: tuple[str, ...] = ()  # of the request, by their keys in `openapi.REQUEST_HEADERS`
     gives: Schema | str = ""  # the schema of a JSON answer, or the media type of any other

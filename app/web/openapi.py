@@ -16,14 +16,17 @@ from app.domain.states import Status
 from app.infra.database import DatabaseError, OutcomeUnknown
 from app.web import describe, problems
 from app.web.describe import Description
-from app.web.schemas.fields import Flag, Json, Milliseconds, NotYet, Number, Text, Whole
+from app.web.schemas.fields import Flag, Json, Milliseconds, NotYet, Number, StringOrLines, Text, Whole
 from app.web.schemas.new_job import BackoffField, BackoffSchema, JobId
 from app.web.schemas.page import ALL, Statuses
 from app.web.schemas.problem import ProblemSchema
 
 VERSION = "3.1.0"
-REQUESTS = {"NewJob", "Opts", "Backoff", "Worker", "Endpoint", "WorkerOpts", "Limiter"}
-# the schemas of what is sent, where an unknown member is refused
+REQUESTS = {
+    *("NewJob", "Opts", "Backoff", "Claim", "Complete", "Fail", "Release", "Extend"),
+    *("Finish", "Ending", "Next", "Line", "Worker", "Endpoint", "WorkerOpts", "Limiter"),
+}
+"""The schemas of what is sent, where an unknown member is refused."""
 NAME = r"^(?!\.{1,2}$)[^/\x00-\x1f\x7f-\x9f]+$"
 KEY = r'^(?:[!#-~](?:[ -~]{0,253}[!-~])?|"(?:[ !#-\[\]-~]|\\["\\]){1,255}")$'  # as `domain/keys` reads it
 CUSTOM_ID = r"^(?![0-9]+$)(?!\.{1,2}$)[^/\x00-\x1f\x7f-\x9f]*$"
@@ -101,6 +104,8 @@ def document(flask: Flask, *, open_blueprints: set[str]) -> dict[str, Any]:
     spec.components.schema("Problem", schema=ProblemSchema)
     spec.components.schema("Backoff", schema=BackoffSchema)
     spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
+    by_attempt = {"type": "http", "scheme": "bearer", "description": "The token of the attempt that runs."}
+    spec.components.security_scheme("attempt", by_attempt)
     for name, header in ANSWER_HEADERS.items():
         spec.components.header(name, header)
     for name, parameter in REQUEST_HEADERS.items():
@@ -109,9 +114,10 @@ def document(flask: Flask, *, open_blueprints: set[str]) -> dict[str, Any]:
         spec.components.parameter(name, "path", _path_parameter(name, about))
     for rule in flask.url_map.iter_rules():
         view = flask.view_functions[rule.endpoint]
-        operation = _operation(describe.of(view), rule, summary=(view.__doc__ or "").split("\n")[0])
+        said = describe.of(view)
+        operation = _operation(said, rule, summary=(view.__doc__ or "").split("\n")[0])
         if rule.endpoint.split(".")[0] not in open_blueprints:
-            operation["security"] = [{"token": []}]
+            operation["security"] = [{"attempt" if said.by_attempt else "token": []}]
             operation["responses"]["401"] = _refusal([errors.Unauthorized.code])
         methods = (rule.methods or set()) - {"HEAD", "OPTIONS"}
         spec.path(path=path(rule), operations={method.lower(): operation for method in methods})
@@ -156,7 +162,7 @@ def _operation(said: Description, rule: Rule, *, summary: str) -> dict[str, Any]
         media: dict[str, Any] = {"schema": schema}
         if "body" in said.example:
             media["example"] = said.example["body"]
-        operation["requestBody"] = {"required": True, "content": {"application/json": media}}
+        operation["requestBody"] = {"required": said.body_required, "content": {"application/json": media}}
     return operation
 
 
@@ -214,6 +220,8 @@ def _type(_converter: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]
             return {"type": ["string", *null], "maxLength": ids.JOB_ID_MAX, "pattern": CUSTOM_ID}
         case Text():
             return {"type": "string", "maxLength": field.longest, "pattern": r"^[^\x00]*$"}
+        case StringOrLines():
+            return {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "null"}]}
         case NotYet():
             return {"type": "null", "description": "Not built yet: refused, but for null, which counts as absent."}
         case BackoffField():

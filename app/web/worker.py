@@ -23,6 +23,8 @@ LINGER_S = 0.5
 TAKE_S = 1.0
 """How long whoever sent no HTTP has to take our answer to it."""
 PIECE = 64 * 1024
+WAITING = "rowline-waiting"
+"""Where the extensions of the application have the claims that wait."""
 REST_PIECES = 256  # 16 MiB: more than a body that is a little too large
 UNPARSABLE: dict[type[BaseException], tuple[int, str, str]] = {
     errors.LimitRequestLine: (414, "uri_too_long", "The request line is too long"),
@@ -116,6 +118,8 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         """Stop: take nothing new, let go who waits, and end when the requests under way are answered."""
         super().handle_exit(sig, frame)
         gevent.spawn_later(LINGER_S, self._let_go)
+        if application := getattr(self, "wsgi", None):  # it may be too early for one
+            gevent.spawn(application.extensions[WAITING].close)
 
     def _let_go(self) -> None:
         for end, greenlet in list(self._waiting.items()):

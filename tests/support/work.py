@@ -11,6 +11,7 @@ from tests.support.client import Client
 
 WORKER = "worker-1"
 LEASE_MS = 60_000
+RANDOM = Random(1)
 
 
 def take(db: Database, *, queue: str = "q", limit: int = 1, lease_ms: int = LEASE_MS) -> list[Lease]:
@@ -63,3 +64,13 @@ def one_in_each_status(client: Client, db: Database) -> dict[str, str]:
     add("prioritized", priority=5)
     add("delayed", delay=3_600_000)
     return ids
+
+
+def age(db: Database, job_id: str, *, ms: int) -> None:
+    """Have an attempt have begun, and its lease have ended, that much earlier."""
+    with db.begin() as conn:
+        conn.exec_driver_sql(
+            "update rowline.jobs set processed_at = processed_at - %(ms)s * interval '1 millisecond', "
+            "leased_until = statement_timestamp() - interval '1 millisecond' where number = %(number)s",
+            {"ms": ms, "number": int(job_id)},
+        )

@@ -4,11 +4,11 @@ import hashlib
 
 from flask import Blueprint, Response, g, request
 
-from app.domain.errors import InvalidRequest, JobNotFound, KeyInUse, KeyReused
+from app.domain.errors import InvalidRequest, JobFinished, JobNotFound, KeyInUse, KeyReused
 from app.domain.keys import IdempotencyKey
 from app.infra.database import Database, DatabaseError, OutcomeUnknown
 from app.infra.settings import Settings
-from app.operations import submit
+from app.operations import control, submit
 from app.queries import jobs
 from app.web import answers, body, describe, headers, names, problems
 from app.web.schemas import new_job, page
@@ -19,6 +19,7 @@ def blueprint(settings: Settings, db: Database) -> Blueprint:
     """Make the routes below /queues/<queue>/jobs."""
     routes = Blueprint("jobs", __name__)
     _add_writes(routes, settings, db)
+    _add_cancel(routes, settings, db)
     _add_reads(routes, settings, db)
     return routes
 
@@ -56,6 +57,22 @@ def _add_writes(routes: Blueprint, settings: Settings, db: Database) -> None:
         return answers.json(answers.Text(reply.text), headers=headers.replayed(reply.is_replay))
 
 
+def _add_cancel(routes: Blueprint, settings: Settings, db: Database) -> None:
+    job_json = JobSchema(queue_prefix=settings.queue_prefix)
+
+    @routes.post("/queues/<segment:queue>/jobs/<segment:job_id>/cancel")
+    @describe.route(
+        gives=job_json,
+        raises=(InvalidRequest, *body.ERRORS, JobNotFound, JobFinished, DatabaseError, OutcomeUnknown),
+    )
+    def cancel(queue: str, job_id: str) -> Response:
+        """End a job that nobody works on; have the worker of one that is active told to stop."""
+        queue, job_id = names.queue_name(queue), names.job_id(job_id)
+        body.read(request, limit=settings.max_body_bytes, client_s=settings.client_s)  # which says nothing
+        control.cancel(db, queue=queue, job_id=job_id)
+        return answers.json(job_json.dump(jobs.find(db, queue=queue, job_id=job_id)))
+
+
 def _add_reads(routes: Blueprint, settings: Settings, db: Database) -> None:
     job_json = JobSchema(queue_prefix=settings.queue_prefix)
 
@@ -82,7 +99,7 @@ def _add_reads(routes: Blueprint, settings: Settings, db: Database) -> None:
         )
 
     @routes.get("/queues/<segment:queue>/jobs/<segment:job_id>")
-    @describe.route(gives=job_json, raises=(InvalidRequest, JobNotFound, DatabaseError))
+    @describe.route(gives=job_json, raises=(InvalidRequest, JobFinished, JobNotFound, DatabaseError))
     def get(queue: str, job_id: str) -> Response:
         """Get one job."""
         try:

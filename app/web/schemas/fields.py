@@ -82,6 +82,20 @@ class Text(fields.Field[str]):
         return value
 
 
+class StringOrLines(fields.Field[str]):
+    """A string, or an array of strings, which are its lines; null counts as absent."""
+
+    def __init__(self, **options: Any) -> None:
+        """Allow null."""
+        super().__init__(allow_none=True, **options)
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
+        lines = value if isinstance(value, list) else [value]
+        if not all(isinstance(line, str) for line in lines):
+            raise ValidationError("must be a string or an array of strings")
+        return "\n".join(lines)
+
+
 class NotYet(fields.Field[None]):
     """An option of the contract that is not built: refused by name, never stored and ignored."""
 

@@ -141,6 +141,16 @@ def faults(messages: Any, path: str) -> Iterator[Fault]:
             yield from faults(below, f"{path}[{key}]" if isinstance(key, int) else body.member_path(path, key))
 
 
+def loaded(schema: Schema, values: dict[str, Any]) -> dict[str, Any]:
+    """Load one object, whose faults have no path above them. Raises InvalidRequest with every fault."""
+    try:
+        return dict(schema.load(values))
+    except ValidationError as error:
+        raise InvalidRequest(
+            *(Fault(fault.path.lstrip("."), fault.message) for fault in faults(error.messages, ""))
+        ) from None
+
+
 def _new_job(values: dict[str, Any], members: dict[str, Member]) -> NewJob:
     opts = values.get("opts") or {}
     return NewJob(

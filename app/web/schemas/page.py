@@ -1,6 +1,7 @@
 """The query of GET /queues/:queue/jobs."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Request
 from marshmallow import Schema, ValidationError, fields, validate
@@ -56,27 +57,40 @@ class PageSchema(Schema):
     length = fields.Integer(required=True)
 
 
+class PartQuerySchema(Schema):
+    """Which part of a job's past is asked for. Unknown parameters are ignored."""
+
+    start = WholeText(0, START_MAX, load_default=0)
+    length = WholeText(0, LENGTH_MAX, load_default=10)
+
+
 _schema = PageQuerySchema(unknown="exclude")
+_part_schema = PartQuerySchema(unknown="exclude")
 
 
 def load(request: Request) -> PageQuery:
     """Read the query. Raises InvalidRequest with every fault."""
-    parameters = _parameters(request)
-    twice = [name for name in _schema.fields if len(parameters.getlist(name)) > 1]
-    if twice:
-        raise InvalidRequest(*(Fault(name, "must not be given twice") for name in twice))
-    try:
-        loaded = _schema.load(parameters.to_dict())
-    except ValidationError as error:
-        raise InvalidRequest(
-            *(Fault(fault.path.lstrip("."), fault.message) for fault in new_job.faults(error.messages, ""))
-        ) from None
+    loaded = _load(_schema, request)
     return PageQuery(
         statuses=loaded["statuses"],
         start=loaded["start"],
         length=loaded["length"],
         newest_first=loaded["order"] == "desc",
     )
+
+
+def load_part(request: Request) -> tuple[int, int]:
+    """Read `start` and `length`. Raises InvalidRequest with every fault."""
+    loaded = _load(_part_schema, request)
+    return loaded["start"], loaded["length"]
+
+
+def _load(schema: Schema, request: Request) -> dict[str, Any]:
+    parameters = _parameters(request)
+    twice = [name for name in schema.fields if len(parameters.getlist(name)) > 1]
+    if twice:
+        raise InvalidRequest(*(Fault(name, "must not be given twice") for name in twice))
+    return new_job.loaded(schema, parameters.to_dict())
 
 
 def _parameters(request: Request) -> MultiDict[str, str]:

@@ -1,0 +1,100 @@
+"""Claims that wait for jobs, hundreds at once: no connection is held, and one claim a queue looks at a time."""
+
+import contextlib
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from app.domain.job import Lease, Release
+from app.infra.database import Database
+from app.operations import claim, settle
+from app.operations.claim import Ask, Claimed
+
+LEAST_PAUSE_S = 0.01  # when a due job is there but held by somebody else
+
+
+class _Line:
+    """Who waits in one queue, in the order they came; the first looks for all."""
+
+    def __init__(self) -> None:
+        self.waiters: deque[threading.Event] = deque()
+        self.unsubscribe: Callable[[], None] | None = None
+
+    def ring(self) -> None:
+        """Have the first look. It rings again when it leaves, so that one word wakes as many as there are jobs."""
+        with contextlib.suppress(IndexError):
+            self.waiters[0].set()
+
+
+class Waiting:
+    """The claims that wait in this process; shared between its threads."""
+
+    def __init__(self, db: Database, *, poll_ms: int) -> None:
+        """Nobody waits. `poll_ms` is how often the first in a line looks without being woken."""
+        self._db, self._poll_s = db, poll_ms / 1000
+        self._lines: dict[str, _Line] = {}
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def claim(self, *, queue: str, ask: Ask, wait_ms: int, has_left: Callable[[], bool]) -> list[Lease]:
+        """Lease what is asked for, waiting up to `wait_ms` for the first. Raises DatabaseError.
+
+        `has_left` tells whether anybody is still there to take them; if not, none is leased.
+        """
+        ends_at = time.monotonic() + wait_ms / 1000
+        if not wait_ms:
+            return self._look(queue, ask, has_left).leases
+        woken = threading.Event()
+        line = self._join(queue, woken)
+        try:
+            while True:
+                found = self._look(queue, ask, has_left)
+                if found.leases or self._closed or time.monotonic() >= ends_at:
+                    return found.leases
+                woken.wait(self._pause_s(line, woken, ends_at, found.next_due_ms))
+                woken.clear()
+        finally:
+            self._leave(queue, line, woken)
+
+    def close(self) -> None:
+        """Let all go who wait, and have nobody wait from now on."""
+        self._closed = True
+        with self._lock:
+            waiters = [woken for line in self._lines.values() for woken in line.waiters]
+        for woken in waiters:
+            woken.set()
+
+    def _look(self, queue: str, ask: Ask, has_left: Callable[[], bool]) -> Claimed:
+        if has_left():
+            return Claimed(leases=[], next_due_ms=None)
+        found = claim.claim(self._db, queue=queue, limit=ask.limit, lease_ms=ask.lease_ms, worker=ask.worker)
+        if found.leases and has_left():
+            settle.release(self._db, queue=queue, releases=[Release(lease=lease.key) for lease in found.leases])
+            return Claimed(leases=[], next_due_ms=None)
+        return found
+
+    def _pause_s(self, line: _Line, woken: threading.Event, ends_at: float, next_due_ms: int | None) -> float:
+        """Say how long to sleep: to the end, but the first in line looks now and then."""
+        left_s = ends_at - time.monotonic()
+        if not line.waiters or line.waiters[0] is not woken:
+            return max(0.0, left_s)
+        due_s = self._poll_s if next_due_ms is None else next_due_ms / 1000
+        return max(0.0, min(left_s, max(LEAST_PAUSE_S, min(self._poll_s, due_s))))
+
+    def _join(self, queue: str, woken: threading.Event) -> _Line:
+        with self._lock:
+            line = self._lines.setdefault(queue, _Line())
+            line.waiters.append(woken)
+            if line.unsubscribe is None:
+                line.unsubscribe = self._db.listen(queue, line.ring)
+            return line
+
+    def _leave(self, queue: str, line: _Line, woken: threading.Event) -> None:
+        with self._lock:
+            line.waiters.remove(woken)
+            if not line.waiters:
+                del self._lines[queue]
+                assert line.unsubscribe is not None
+                line.unsubscribe()
+        line.ring()

@@ -1,0 +1,246 @@
+"""One queue, over HTTP. Every method may raise the errors of `rowline.errors`."""
+
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from rowline.errors import Conflict, JobFailed, Unavailable
+from rowline.transport import Call, Transport
+from rowline.values import (
+    AddedJob,
+    AttemptInfo,
+    Completion,
+    Extended,
+    Failure,
+    Finished,
+    Held,
+    JobInfo,
+    Lease,
+    Logs,
+    NewJob,
+    Page,
+)
+
+FIRST_LOOK_S = 0.05
+LONGEST_LOOK_S = 2.0
+CANCELLED = "job cancelled"  # the reason of a job that was cancelled
+LONGEST_WAIT_MS = 30_000  # of a claim, by the service's own rule
+
+
+class Queue:
+    """Made by `Rowline.queue`. Safe to use from many threads."""
+
+    def __init__(self, transport: Transport, name: str) -> None:
+        """Name a queue; it need not exist."""
+        self.name = name
+        self._transport = transport
+        self._jobs = f"/queues/{_quoted(name)}/jobs"
+
+    # Adding
+
+    def add(
+        self,
+        name: str,
+        data: Any = None,
+        *,
+        attempts: int | None = None,
+        backoff: int | Mapping[str, Any] | None = None,
+        delay_ms: int | None = None,
+        priority: int | None = None,
+        lifo: bool | None = None,
+        job_id: str | None = None,
+        timeout_ms: int | None = None,
+        opts: Mapping[str, Any] | None = None,
+    ) -> AddedJob:
+        """Add a job, exactly once however often it had to be sent; the fields are those of `NewJob`."""
+        new = NewJob(
+            name=name,
+            data=data,
+            attempts=attempts,
+            backoff=backoff,
+            delay_ms=delay_ms,
+            priority=priority,
+            lifo=lifo,
+            job_id=job_id,
+            timeout_ms=timeout_ms,
+            opts=opts or {},
+        )
+        return self.add_many([new])[0]
+
+    def add_many(self, jobs: Iterable[NewJob]) -> tuple[AddedJob, ...]:
+        """Add jobs in one transaction, all or none, exactly once; return them in the order given."""
+        body = [job.json() for job in jobs]
+        key = str(uuid.uuid4())
+        answer = self._send("POST", "", body, headers={"Idempotency-Key": key})
+        return tuple(AddedJob.of(told, outcome=told["outcome"]) for told in answer)
+
+    # Looking
+
+    def get(self, job_id: str) -> JobInfo:
+        """Return a job. Raises NotFound."""
+        return JobInfo.of(self._send("GET", f"/{_quoted(job_id)}"))
+
+    def list(
+        self, *, statuses: Iterable[str] = (), start: int = 0, length: int = 10, is_oldest_first: bool = False
+    ) -> Page:
+        """Return a page of jobs, newest added first. No `statuses` are all of them; `length` is at most 100."""
+        query = {"start": start, "length": length, "order": "asc" if is_oldest_first else "desc"}
+        told = self._send("GET", "", query=query | {"statuses": ",".join(statuses) or "all"})
+        jobs = tuple(JobInfo.of(job) for job in told["jobs"])
+        return Page(counts=told["counts"], jobs=jobs, start=told["start"], length=told["length"])
+
+    def counts(self, *statuses: str) -> dict[str, int]:
+        """Return how many jobs there are in each of these statuses, in all if none is named."""
+        return self.list(statuses=statuses, length=0).counts
+
+    def wait(self, job: str | JobInfo, *, timeout_s: float) -> JobInfo:
+        """Wait until a job is completed and return it. Looks often at first, then every two seconds.
+
+        Raises JobFailed, NotFound (also when the job was removed meanwhile), and TimeoutError: the job goes on then.
+        A service that is away for a while is waited for too.
+        """
+        job_id = job if isinstance(job, str) else job.id
+        ends_at, pause_s = time.monotonic() + timeout_s, FIRST_LOOK_S
+        while True:
+            seen = self._look(job_id, max(FIRST_LOOK_S, ends_at - time.monotonic()))
+            if seen and seen.is_finished:
+                break
+            if time.monotonic() + pause_s >= ends_at:
+                status = seen.status if seen else "unknown: the service is away"
+                raise TimeoutError(f"job {job_id!r} has not ended within {timeout_s:g} s; its status is {status}")
+            time.sleep(pause_s)
+            pause_s = min(LONGEST_LOOK_S, pause_s * 1.5)
+        if seen.status == "failed":
+            raise JobFailed(seen)
+        return seen
+
+    def _look(self, job_id: str, limit_s: float) -> JobInfo | None:
+        call = Call(method="GET", path=f"{self._jobs}/{_quoted(job_id)}")
+        try:
+            return JobInfo.of(self._transport.send(call, timeout_s=limit_s).json())
+        except Unavailable:
+            return None
+
+    def logs(self, job_id: str, *, start: int = 0, length: int = 10) -> Logs:
+        """Return lines of a job's log, oldest first; `length` is at most 100."""
+        told = self._send("GET", f"/{_quoted(job_id)}/logs", query={"start": start, "length": length})
+        return Logs(lines=tuple(told["logs"]), count=told["count"])
+
+    def attempts(self, job_id: str, *, start: int = 0, length: int = 10) -> tuple[AttemptInfo, ...]:
+        """Return attempts at a job, oldest first; `length` is at most 100."""
+        told = self._send("GET", f"/{_quoted(job_id)}/attempts", query={"start": start, "length": length})
+        return tuple(AttemptInfo.of(attempt) for attempt in told["attempts"])
+
+    # Stopping
+
+    def cancel(self, job_id: str) -> JobInfo:
+        """End a job that nobody works on, or ask the worker of an active one to stop; return the job.
+
+        Raises NotFound, and Conflict when it has ended in another way: cancelling twice is cancelling once.
+        """
+        try:
+            return JobInfo.of(self._send("POST", f"/{_quoted(job_id)}/cancel"))
+        except Conflict:
+            job = self.get(job_id)
+            if job.failed_reason != CANCELLED or job.status != "failed":
+                raise
+            return job
+
+    # Working
+
+    def claim(
+        self, count: int = 1, *, wait_ms: int = 0, lock_duration_ms: int | None = None, worker: str | None = None
+    ) -> tuple[Lease, ...]:
+        """Take up to `count` jobs, best first; wait up to `wait_ms` for the first one. None in time is no error.
+
+        Not repeated after an answer that may have been lost (Unavailable, `is_outcome_unknown`): jobs it had claimed
+        come back as stalled when their leases run out.
+        """
+        body = _claim(count, lock_duration_ms, worker) | {"wait": wait_ms}
+        wait_s = min(wait_ms, LONGEST_WAIT_MS) / 1000
+        told = self._send("POST", "/claim", body, is_repeatable=False, wait_s=wait_s)
+        return tuple(Lease.of(lease) for lease in told["jobs"])
+
+    def complete(self, lease: Held, returnvalue: Any = None) -> str:
+        """End an attempt well; return the job's status. Raises LeaseLost."""
+        return self._end(lease, "complete", {"returnvalue": returnvalue})
+
+    def fail(
+        self, lease: Held, failed_reason: str, *, stacktrace: str | None = None, unrecoverable: bool = False
+    ) -> str:
+        """End an attempt badly; return the job's status, `failed` when it will not be tried again. Raises LeaseLost."""
+        told = {"failedReason": failed_reason, "unrecoverable": unrecoverable}
+        return self._end(lease, "fail", told | ({} if stacktrace is None else {"stacktrace": stacktrace}))
+
+    def release(self, lease: Held, *, delay_ms: int = 0) -> str:
+        """Hand a job back, to its place or after a delay, without counting an attempt. Raises LeaseLost."""
+        return self._end(lease, "release", {"delay": delay_ms})
+
+    def extend(self, lease: Held, *, lock_duration_ms: int | None = None) -> Extended:
+        """Renew a lease from now: send this every third of its length. Raises LeaseLost."""
+        length = {} if lock_duration_ms is None else {"lockDuration": lock_duration_ms}
+        told = self._send("POST", f"/{_quoted(lease.id)}/extend", {"token": lease.token} | length)
+        return Extended(locked_until=told["lockedUntil"], cancelled=told["cancelled"])
+
+    def finish(
+        self,
+        endings: Iterable[Completion | Failure],
+        *,
+        claim: int = 0,
+        lock_duration_ms: int | None = None,
+        worker: str | None = None,
+    ) -> Finished:
+        """End many attempts, and claim up to `claim` next jobs, in one transaction. Lost leases are no error here.
+
+        When the answer was lost, the endings are told again, which is safe, and nothing is claimed: a claim that was
+        done twice would leave jobs with nobody to work them.
+        """
+        body: dict[str, Any] = {"jobs": [ending.json() for ending in endings]}
+        if not claim:
+            return _finished(self._send("POST", "/finish", body))
+        wish = {"claim": _claim(claim, lock_duration_ms, worker)}
+        try:
+            return _finished(self._send("POST", "/finish", body | wish, is_repeatable=False))
+        except Unavailable as error:
+            if not error.is_outcome_unknown:
+                raise
+        return _finished(self._send("POST", "/finish", body))
+
+    def progress(self, lease: Held, progress: Any) -> None:
+        """Say how far an attempt is: a number or an object. Raises LeaseLost."""
+        self._report(lease, "progress", progress, is_repeatable=True)
+
+    def log(self, lease: Held, line: str) -> None:
+        """Add a line, up to 64 KiB, to a job's log; once, or not at all when the answer was lost. Raises LeaseLost."""
+        self._report(lease, "logs", line, is_repeatable=False)
+
+    def _end(self, lease: Held, verb: str, told: dict[str, Any]) -> str:
+        status: str = self._send("POST", f"/{_quoted(lease.id)}/{verb}", {"token": lease.token} | told)["status"]
+        return status
+
+    def _report(self, lease: Held, noun: str, value: Any, *, is_repeatable: bool) -> None:
+        path = f"{self._jobs}/{_quoted(lease.id)}/{noun}"
+        call = Call(method="POST", path=path, body=value, attempt_token=lease.token, is_repeatable=is_repeatable)
+        self._transport.send(call)
+
+    def _send(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
+        return self._transport.send(Call(method=method, path=self._jobs + path, body=body, **more)).json()
+
+
+def _quoted(name: str) -> str:
+    """Quote a name for a path. Raises ValueError for those that would make another path."""
+    if name in {"", ".", ".."}:
+        raise ValueError(f"{name!r} is no name of a queue or a job")
+    return quote(name, safe="")
+
+
+def _claim(count: int, lock_duration_ms: int | None, worker: str | None) -> dict[str, Any]:
+    asked = {"count": count, "lockDuration": lock_duration_ms, "worker": worker}
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+def _finished(told: dict[str, Any]) -> Finished:
+    statuses = tuple(job["status"] for job in told["finished"])
+    return Finished(statuses=statuses, leases=tuple(Lease.of(lease) for lease in told.get("jobs", ())))

@@ -1,0 +1,267 @@
+"""Requests over kept connections, repeated where that is safe."""
+
+import itertools
+import json
+import os
+import random
+import socket
+import ssl
+import threading
+import time
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import urllib3
+from rowline import errors
+from rowline.errors import RowlineError, Unavailable
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, SSLError
+
+CONNECTIONS_KEPT = 16
+CONNECT_S = 5.0  # the longest wait for a connection
+TRIES = 3  # a silent server is given this part of the time for each, at least
+SHORTEST_TRY_S = 1.0
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 5.0
+AGAIN = frozenset({429, 502, 503, 504})
+REDIRECTS = range(300, 400)
+FRAMED = {"content-length", "transfer-encoding"}  # an answer has one of them, if its head came whole
+IN_USE = "idempotency_key_in_use"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request. `path` is below the service's address, quoted."""
+
+    method: str
+    path: str
+    body: Any = None  # a JSON value; None sends none
+    query: Mapping[str, str | int] | None = None
+    headers: Mapping[str, str] | None = None
+    attempt_token: str | None = None  # used as the credential, instead of the API token
+    is_repeatable: bool = True  # whether doing it twice is doing it once
+    wait_s: float = 0.0  # how long the service may hold it back on purpose
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An answer of 2xx."""
+
+    body: bytes
+
+    def json(self) -> Any:
+        """Return the value. Raises RowlineError when something else than the service has answered."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            shown = self.body[:100].decode(errors="replace")
+            raise RowlineError(f"this is no answer of Rowline: {shown!r}", code="not_rowline") from None
+
+
+class Transport:
+    """Sends calls to one service. Safe to use from many threads, and after a fork."""
+
+    def __init__(self, url: str, token: str, *, timeout_s: float) -> None:
+        """Connect to nothing yet. Raises ValueError."""
+        self._address, self._timeout_s = _checked(url), timeout_s
+        if not token or not token.isascii() or not token.isprintable() or " " in token:
+            raise ValueError("the token must be printable ASCII without spaces")
+        self._token = token
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._open()
+
+    def _open(self) -> None:
+        self._pid, self._connections = os.getpid(), _Connections()
+        kept: dict[str, Any] = {"maxsize": CONNECTIONS_KEPT, "connections": self._connections}
+        parts = urlsplit(self._address)
+        self._pool: urllib3.HTTPConnectionPool
+        if parts.scheme == "https":
+            self._pool = urllib3.HTTPSConnectionPool(parts.hostname or "", parts.port, **kept)
+            self._pool.ConnectionCls = _SafeConnection
+        else:
+            self._pool = urllib3.HTTPConnectionPool(parts.hostname or "", parts.port, **kept)
+            self._pool.ConnectionCls = _PlainConnection
+        self._base = parts.path.rstrip("/")
+
+    def _pool_of_this_process(self) -> urllib3.HTTPConnectionPool:
+        """Return the pool; a new one after a fork, since two processes cannot share a connection."""
+        with self._lock:
+            if self._pid != os.getpid():
+                self._open()
+            return self._pool
+
+    def close(self) -> None:
+        """Close what is idle, and take back what runs: it ends with what the service has already done for it."""
+        self._closed.set()
+        self._connections.end()
+        self._pool.close()
+
+    def send(self, call: Call, *, timeout_s: float | None = None) -> Answer:
+        """Send a call, and again while that is safe and there is time. Raises RowlineError."""
+        limit_s = self._timeout_s if timeout_s is None else timeout_s
+        ends_at = time.monotonic() + limit_s + call.wait_s
+        silence_s = max(SHORTEST_TRY_S, limit_s / TRIES) + call.wait_s
+        for tries in itertools.count():
+            left_s = max(0.01, ends_at - time.monotonic())
+            try:
+                return Answer(body=self._try(call, min(silence_s, left_s), left_s))
+            except _Again as trouble:
+                error, pause_s = trouble.error, max(trouble.pause_s, _backoff_s(tries))
+            unknown = isinstance(error, Unavailable) and error.is_outcome_unknown
+            if unknown and not call.is_repeatable:
+                raise error
+            if time.monotonic() + pause_s >= ends_at or self._closed.wait(pause_s):
+                raise error
+        raise AssertionError("counting has no end")
+
+    def _try(self, call: Call, silence_s: float, left_s: float) -> bytes:
+        """Send once. Raises _Again when another try may do better, else RowlineError."""
+        if self._closed.is_set():
+            raise Unavailable("the client was closed", code="closed")
+        query = f"?{urlencode(call.query)}" if call.query else ""
+        body = None if call.body is None else _encoded(call.body)
+        try:
+            response = self._pool_of_this_process().urlopen(
+                call.method,
+                f"{self._base}{call.path}{query}",
+                body=body,
+                headers=self._headers(call),
+                retries=False,
+                redirect=False,  # the token is for this address alone
+                timeout=urllib3.Timeout(connect=min(CONNECT_S, left_s), read=silence_s),
+            )
+        except HTTPError as error:
+            trouble = _lost(f"no answer from {self._address}: {error}")
+            was_sent = not isinstance(error, ConnectTimeoutError)  # a refused connection is one too
+            trouble.is_outcome_unknown = was_sent and not _is_mistrusted(error)
+            if _is_mistrusted(error):
+                raise trouble from error
+            raise _Again(trouble) from error
+        if not response.data and not FRAMED & {name.lower() for name in response.headers}:
+            raise _Again(_lost(f"the answer of {self._address} was cut within its head"))
+        if response.status < REDIRECTS.start:
+            return response.data
+        refused = errors.of(response.status, response.data, of_attempt=call.attempt_token is not None)
+        if response.status in REDIRECTS:
+            where = response.headers.get("Location")
+            raise RowlineError(f"redirected to {where}: give that address", status=response.status, code="redirected")
+        if response.status in AGAIN or refused.code == IN_USE:
+            raise _Again(refused, pause_s=_seconds(response.headers.get("Retry-After")))
+        raise refused
+
+    def _headers(self, call: Call) -> dict[str, str]:
+        headers = {
+            "Authorization": f"Bearer {call.attempt_token or self._token}",
+            "User-Agent": "rowline-python",
+            **(call.headers or {}),
+        }
+        return headers if call.body is None else headers | {"Content-Type": "application/json"}
+
+
+class _Again(Exception):
+    """A try that another one may do better than."""
+
+    def __init__(self, error: RowlineError, *, pause_s: float = 0.0) -> None:
+        super().__init__(str(error))
+        self.error, self.pause_s = error, pause_s
+
+
+class _Connections:
+    """The connections of one pool, those in use too, so that who waits for an answer can be ended."""
+
+    def __init__(self) -> None:
+        self._all: weakref.WeakSet[HTTPConnection] = weakref.WeakSet()
+        self._lock = threading.Lock()
+        self._is_ended = False
+
+    def add(self, connection: HTTPConnection) -> None:
+        with self._lock:
+            self._all.add(connection)
+            if self._is_ended:
+                _hang_up(connection)
+
+    def end(self) -> None:
+        with self._lock:
+            self._is_ended = True
+            for connection in self._all:
+                _hang_up(connection)
+
+
+def _hang_up(connection: HTTPConnection) -> None:
+    """Say that nothing more is sent, and still listen: a service that has claimed jobs for us already can tell.
+
+    TLS cannot be closed by half: there the connection ends, and jobs just claimed come back when their leases run out.
+    """
+    sock = connection.sock
+    try:
+        if isinstance(sock, ssl.SSLSocket):
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)
+        elif sock is not None:
+            sock.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass  # it is closed already
+
+
+class _PlainConnection(HTTPConnection):
+    """A connection that `_Connections` knows."""
+
+    def __init__(self, *args: Any, connections: _Connections, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._connections = connections
+
+    def connect(self) -> None:
+        super().connect()
+        self._connections.add(self)
+
+
+class _SafeConnection(HTTPSConnection):
+    """The same over TLS."""
+
+    def __init__(self, *args: Any, connections: _Connections, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._connections = connections
+
+    def connect(self) -> None:
+        super().connect()
+        self._connections.add(self)
+
+
+def _checked(url: str) -> str:
+    """Return the address of a service without a slash at its end. Raises ValueError."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or "@" in url:
+        raise ValueError(f"the url must look like http://127.0.0.1:8080, not {url!r}")
+    return url.rstrip("/")
+
+
+def _encoded(value: Any) -> bytes:
+    """Return JSON. Raises TypeError or ValueError for what JSON cannot hold: nothing was sent then."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _lost(message: str) -> Unavailable:
+    """Make the error of an answer that did not come."""
+    trouble = Unavailable(message, code="no_answer")
+    trouble.is_outcome_unknown = True
+    return trouble
+
+
+def _is_mistrusted(error: HTTPError) -> bool:
+    """Whether the other side could not show a certificate that we trust: no later try will do better."""
+    return isinstance(error, SSLError) and any(isinstance(arg, ssl.SSLCertVerificationError) for arg in error.args)
+
+
+def _backoff_s(tries: int) -> float:
+    longest_s: float = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(tries, 10))
+    return longest_s * random.uniform(0.5, 1.0)  # noqa: S311 - jitter is no secret
+
+
+def _seconds(retry_after: str | None) -> float:
+    """Read the header in its form of seconds, with some jitter, so that not all come back at once."""
+    if retry_after is None or not (retry_after.isascii() and retry_after.isdigit()):
+        return 0.0
+    return int(retry_after) + random.uniform(0.0, FIRST_PAUSE_S)  # noqa: S311 - jitter is no secret

@@ -1,0 +1,160 @@
+"""Where a worker's jobs come from, and where it tells what came of them: the database, or the API over HTTP."""
+
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Protocol
+
+from app.domain.job import Completion, Extended, Failure, JsonText, Lease, LeaseKey, Release
+from app.infra.database import Database, DatabaseError
+from app.infra.settings import Settings
+from app.operations import claim, settle
+
+
+class SourceAway(Exception):
+    """The source could not be asked or told, for now. Whether something was told may be unknown: tell it again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """A job that this worker has taken, as its handler will be told of it."""
+
+    key: LeaseKey  # how the source knows the lease
+    queue: str
+    id: str
+    name: str
+    data: JsonText
+    opts: JsonText
+    priority: int
+    attempt: int  # 1 = the first
+    timestamp: int  # when it was added, ms since the epoch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """What a claim brought. `next_due_ms`: when to claim again at the latest, as far as the source knows."""
+
+    taken: list[Taken]
+    next_due_ms: int | None = None
+
+
+class Source(Protocol):
+    """What the worker asks of either. Every method but `start` and `stop` may raise SourceAway.
+
+    Those that settle or extend return the numbers of the keys for which it was done; one that is missing had lost its
+    lease. They may be called by two threads at once: the loop, and the heartbeat.
+    """
+
+    def start(self, ring: Callable[[], None]) -> None:
+        """Call `ring`, from any thread, whenever there may be something to claim."""
+
+    def claim(self, *, limit: int) -> Claimed:
+        """Take up to `limit` jobs, next ones first. Never waits for jobs to come.
+
+        A source that waits elsewhere gives here what came since it was asked before, whatever `limit` is now.
+        """
+
+    def complete(self, completions: Sequence[Completion]) -> Collection[int]:
+        """End attempts well."""
+
+    def fail(self, failures: Sequence[Failure]) -> Collection[int]:
+        """End attempts badly: whether they are tried again is not the worker's choice."""
+
+    def release(self, releases: Sequence[Release]) -> Collection[int]:
+        """Hand jobs back unharmed."""
+
+    def give_up(self, held: Sequence[LeaseKey]) -> Collection[int]:
+        """Have these jobs taken for stalled soon, because the process that ran them is known to be dead."""
+
+    def extend(self, held: Sequence[LeaseKey]) -> dict[int, Extended]:
+        """Renew leases."""
+
+    def stop(self) -> None:
+        """Take no more from now on. What was on its way is still given by `claim`, until `is_at_rest`."""
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing more can come that was not claimed just now."""
+
+
+class DatabaseSource:
+    """Jobs straight from the database."""
+
+    def __init__(self, settings: Settings, db: Database, *, queue: str, worker: str) -> None:
+        """Prepare. `worker` is the name that jobs will carry as `processedBy`."""
+        self._settings, self._db, self._queue, self._worker = settings, db, queue, worker
+        self._random = Random()  # noqa: S311 - jitter is no secret
+
+    def start(self, ring: Callable[[], None]) -> None:
+        """Ring when PostgreSQL notifies of the queue."""
+        self._db.listen(self._queue, ring)
+
+    def claim(self, *, limit: int) -> Claimed:
+        """Claim at once; without a limit the database is not asked."""
+        if not limit:
+            return Claimed(taken=[])
+        with _away():
+            claimed = claim.claim(
+                self._db, queue=self._queue, limit=limit, lease_ms=self._settings.lease_ms, worker=self._worker
+            )
+        return Claimed(taken=[taken(lease) for lease in claimed.leases], next_due_ms=claimed.next_due_ms)
+
+    def complete(self, completions: Sequence[Completion]) -> Collection[int]:
+        """Complete all in one transaction."""
+        with _away():
+            return settle.complete(self._db, queue=self._queue, completions=completions)
+
+    def fail(self, failures: Sequence[Failure]) -> Collection[int]:
+        """Fail all in one transaction."""
+        with _away():
+            return settle.fail(self._db, queue=self._queue, failures=failures, random=self._random)
+
+    def release(self, releases: Sequence[Release]) -> Collection[int]:
+        """Release all in one transaction."""
+        with _away():
+            return settle.release(self._db, queue=self._queue, releases=releases)
+
+    def give_up(self, held: Sequence[LeaseKey]) -> Collection[int]:
+        """Have them stalled at once."""
+        most = self._settings.max_stalled_count
+        with _away():
+            return settle.give_up(self._db, queue=self._queue, held=held, max_stalled_count=most)
+
+    def extend(self, held: Sequence[LeaseKey]) -> dict[int, Extended]:
+        """Renew all in one statement."""
+        with _away():
+            return settle.extend(self._db, queue=self._queue, held=held, lease_ms=self._settings.lease_ms)
+
+    def stop(self) -> None:
+        """Do nothing: nothing comes but by `claim`."""
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Always: nothing is ever on its way."""
+        return True
+
+
+def taken(lease: Lease) -> Taken:
+    """Say a lease of the database as the worker knows it."""
+    job = lease.job
+    return Taken(
+        key=lease.key,
+        queue=job.queue,
+        id=job.id,
+        name=job.name,
+        data=job.data,
+        opts=job.opts,
+        priority=job.priority,
+        attempt=job.attempts_made + 1,
+        timestamp=int(job.added_at.timestamp() * 1000),
+    )
+
+
+@contextlib.contextmanager
+def _away() -> Iterator[None]:
+    """Say trouble with the database as trouble with the source."""
+    try:
+        yield
+    except DatabaseError as error:
+        raise SourceAway(str(error)) from error

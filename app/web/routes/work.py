@@ -1,0 +1,145 @@
+"""Working jobs over HTTP: claim, end attempts, keep leases."""
+
+from random import Random
+
+from flask import Blueprint, Response, request
+
+from app.domain.errors import InvalidRequest, JobNotFound, LeaseLost
+from app.infra.database import Database, DatabaseError, OutcomeUnknown
+from app.infra.settings import Settings
+from app.operations import settle
+from app.operations.settle import Told
+from app.operations.waiting import Waiting
+from app.web import answers, body, clients, describe, names
+from app.web.schemas import work
+from app.web.schemas.job import JobSchema
+
+TOKEN_EXAMPLE = "7b0e1c1e-6f1f-4a55-9d52-6a3f9c8a2b11"  # noqa: S105 - an example
+_ENDS = (InvalidRequest, *body.ERRORS, JobNotFound, LeaseLost, DatabaseError, OutcomeUnknown)
+
+
+def blueprint(settings: Settings, db: Database, waiting: Waiting) -> Blueprint:
+    """Make the routes by which jobs are worked."""
+    routes = Blueprint("work", __name__)
+    _add_claim(routes, settings, waiting)
+    _add_endings(routes, settings, db)
+    _add_extend(routes, settings, db)
+    _add_finish(routes, settings, db)
+    return routes
+
+
+def _text(settings: Settings) -> str:
+    return body.text(body.read(request, limit=settings.max_body_bytes, client_s=settings.client_s))
+
+
+def _worker() -> str:
+    return request.remote_addr or "http"
+
+
+def _add_claim(routes: Blueprint, settings: Settings, waiting: Waiting) -> None:
+    job_json = JobSchema(queue_prefix=settings.queue_prefix)
+
+    @routes.post("/queues/<segment:queue>/jobs/claim")
+    @describe.route(
+        body=work.ClaimSchema,
+        body_required=False,
+        gives=work.ClaimedSchema(),
+        raises=(InvalidRequest, *body.ERRORS, DatabaseError, OutcomeUnknown),
+        example={"body": {"count": 1, "lockDuration": 30_000, "wait": 0}},
+    )
+    def claim(queue: str) -> Response:
+        """Claim jobs, waiting for the first if there is none."""
+        queue = names.queue_name(queue)
+        asked = work.load_claim(_text(settings), lease_ms=settings.lease_ms, worker=_worker())
+        leases = waiting.claim(
+            queue=queue, ask=asked.ask, wait_ms=asked.wait_ms, has_left=lambda: clients.has_left(request)
+        )
+        return answers.json({"jobs": work.dump_leases(leases, job_json)})
+
+
+def _add_endings(routes: Blueprint, settings: Settings, db: Database) -> None:
+    random = Random()  # noqa: S311 - spreads retries, guards nothing
+
+    def finish(queue: str, told: Told) -> Response:
+        status = settle.finish_one(db, queue=queue, told=told, random=random)
+        return answers.json(work.dump_ended(told.job_id, status))
+
+    @routes.post("/queues/<segment:queue>/jobs/<segment:job_id>/complete")
+    @describe.route(
+        body=work.CompleteSchema,
+        gives=work.EndedSchema(),
+        raises=_ENDS,
+        example={"body": {"token": TOKEN_EXAMPLE, "returnvalue": {"sent": True}}},
+    )
+    def complete(queue: str, job_id: str) -> Response:
+        """End an attempt well."""
+        queue, job_id = names.queue_name(queue), names.job_id(job_id)
+        return finish(queue, work.load_complete(_text(settings), job_id=job_id, max_data_bytes=settings.max_data_bytes))
+
+    @routes.post("/queues/<segment:queue>/jobs/<segment:job_id>/fail")
+    @describe.route(
+        body=work.FailSchema,
+        gives=work.EndedSchema(),
+        raises=_ENDS,
+        example={"body": {"token": TOKEN_EXAMPLE, "failedReason": "no such address"}},
+    )
+    def fail(queue: str, job_id: str) -> Response:
+        """End an attempt badly."""
+        queue, job_id = names.queue_name(queue), names.job_id(job_id)
+        return finish(queue, work.load_fail(_text(settings), job_id=job_id))
+
+    @routes.post("/queues/<segment:queue>/jobs/<segment:job_id>/release")
+    @describe.route(
+        body=work.ReleaseSchema,
+        gives=work.EndedSchema(),
+        raises=_ENDS,
+        example={"body": {"token": TOKEN_EXAMPLE, "delay": 1000}},
+    )
+    def release(queue: str, job_id: str) -> Response:
+        """Hand a job back unharmed."""
+        queue, job_id = names.queue_name(queue), names.job_id(job_id)
+        return finish(queue, work.load_release(_text(settings), job_id=job_id))
+
+
+def _add_extend(routes: Blueprint, settings: Settings, db: Database) -> None:
+    extended_json = work.ExtendedSchema()
+
+    @routes.post("/queues/<segment:queue>/jobs/<segment:job_id>/extend")
+    @describe.route(
+        body=work.ExtendSchema,
+        gives=extended_json,
+        raises=_ENDS,
+        example={"body": {"token": TOKEN_EXAMPLE, "lockDuration": 30_000}},
+    )
+    def extend(queue: str, job_id: str) -> Response:
+        """Keep a lease."""
+        queue, job_id = names.queue_name(queue), names.job_id(job_id)
+        token, lease_ms = work.load_extend(_text(settings), lease_ms=settings.lease_ms)
+        held = settle.extend_one(db, queue=queue, job_id=job_id, token=token, lease_ms=lease_ms)
+        return answers.json({"id": job_id} | extended_json.dump(held))
+
+
+def _add_finish(routes: Blueprint, settings: Settings, db: Database) -> None:
+    job_json = JobSchema(queue_prefix=settings.queue_prefix)
+    random = Random()  # noqa: S311 - spreads retries, guards nothing
+
+    @routes.post("/queues/<segment:queue>/jobs/finish")
+    @describe.route(
+        body=work.FinishSchema,
+        gives=work.FinishedSchema(),
+        raises=(InvalidRequest, *body.ERRORS, DatabaseError, OutcomeUnknown),
+        example={"body": {"jobs": [{"id": "1", "token": TOKEN_EXAMPLE, "returnvalue": 1}], "claim": {"count": 1}}},
+    )
+    def finish(queue: str) -> Response:
+        """End many attempts and claim the next jobs, in one transaction."""
+        queue = names.queue_name(queue)
+        told, ask = work.load_finish(
+            _text(settings),
+            lease_ms=settings.lease_ms,
+            worker=_worker(),
+            max_data_bytes=settings.max_data_bytes,
+        )
+        done = settle.finish(db, queue=queue, told=told, random=random, ask=ask)
+        finished = [work.dump_ended(word.job_id, status) for word, status in zip(told, done.statuses, strict=True)]
+        claimed = work.dump_leases(done.claimed.leases, job_json) if done.claimed else []
+        return answers.json({"finished": finished, "jobs": claimed})

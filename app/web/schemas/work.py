@@ -1,0 +1,253 @@
+"""The bodies by which jobs are worked over HTTP, and what is answered to them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+
+from app.domain import attempts, ids
+from app.domain.backoff import LONGEST_MS
+from app.domain.errors import Fault, InvalidRequest, TooLarge
+from app.domain.job import Completion, Failure, JsonText, Lease, Release
+from app.domain.states import Status
+from app.operations.claim import Ask
+from app.operations.settle import Told
+from app.web import body
+from app.web.body import Member
+from app.web.schemas import new_job
+from app.web.schemas.fields import Flag, Milliseconds, StringOrLines, Text, Whole
+from app.web.schemas.job import JobSchema
+
+COUNT_MAX = 1_000  # jobs claimed, or told of, in one request
+LEASE_MIN_MS, LEASE_MAX_MS = 500, 86_400_000
+WAIT_MAX_MS = 30_000
+TOKEN_MAX = WORKER_MAX = 255
+_UNKNOWN = {"unknown": "is not known here", "type": "must be an object"}
+_REQUIRED: dict[str, Any] = {"required": "is required", "null": "must not be null"}
+_LOOSE = (
+    "failedReason",
+    "stacktrace",
+)  # cut and cleaned, whatever they hold: nothing may keep a failure from being told
+_FAILING = {"failedReason", "stacktrace", "unrecoverable"}
+
+
+class ClaimSchema(Schema):
+    """What a claim asks for."""
+
+    error_messages = _UNKNOWN
+    count = Whole(1, COUNT_MAX)
+    lockDuration = Whole(LEASE_MIN_MS, LEASE_MAX_MS)
+    wait = Whole(0, 2**53)
+    worker = Text(WORKER_MAX, allow_none=True, validate=validate.Length(min=1, error="must not be empty"))
+
+
+class _TokenSchema(Schema):
+    error_messages = _UNKNOWN
+    token = Text(TOKEN_MAX, required=True, error_messages=_REQUIRED | {"null": "must be a string"})
+
+
+class CompleteSchema(_TokenSchema):
+    """That an attempt went well."""
+
+    returnvalue = fields.Raw(allow_none=True)
+
+
+class FailSchema(_TokenSchema):
+    """That an attempt failed."""
+
+    failedReason = fields.String(allow_none=True, error_messages={"invalid": "must be a string"})
+    stacktrace = StringOrLines()
+    unrecoverable = Flag()
+
+
+class ReleaseSchema(_TokenSchema):
+    """That a worker will not go on."""
+
+    delay = Whole(0, LONGEST_MS)
+
+
+class ExtendSchema(_TokenSchema):
+    """A heartbeat."""
+
+    lockDuration = Whole(LEASE_MIN_MS, LEASE_MAX_MS)
+
+
+class EndingSchema(FailSchema, CompleteSchema):
+    """One of many attempts that ended: with a failedReason, a stacktrace or unrecoverable badly, else well."""
+
+    id = Text(ids.JOB_ID_MAX, required=True, error_messages=_REQUIRED | {"null": "must be a string"})
+
+
+class NextSchema(Schema):
+    """What is claimed in the same transaction."""
+
+    error_messages = _UNKNOWN
+    count = Whole(1, COUNT_MAX)
+    lockDuration = Whole(LEASE_MIN_MS, LEASE_MAX_MS)
+    worker = Text(WORKER_MAX, allow_none=True, validate=validate.Length(min=1, error="must not be empty"))
+
+
+class FinishSchema(Schema):
+    """Many attempts that ended, and what is wanted next."""
+
+    error_messages = _UNKNOWN
+    jobs = fields.List(fields.Nested(EndingSchema), required=True)
+    claim = fields.Nested(NextSchema, allow_none=True)
+
+
+class LeaseSchema(Schema):
+    """A claimed job."""
+
+    job = fields.Nested(JobSchema(queue_prefix="bull"), required=True)
+    token = fields.String(required=True)
+    lockedUntil = fields.Integer(required=True, metadata={"description": "ms since the epoch"})
+
+
+class ClaimedSchema(Schema):
+    """What was claimed."""
+
+    jobs = fields.List(fields.Nested(LeaseSchema), required=True)
+
+
+class EndedSchema(Schema):
+    """Where a job stands."""
+
+    id = fields.String(required=True)
+    status = fields.String(required=True)
+
+
+class ExtendedSchema(Schema):
+    """A lease that still holds."""
+
+    id = fields.String(required=True)
+    lockedUntil = Milliseconds(attribute="until", required=True)
+    cancelled = fields.Boolean(attribute="is_cancelled", required=True)
+
+
+class FinishedSchema(ClaimedSchema):
+    """Where many jobs stand, and what was claimed."""
+
+    finished = fields.List(fields.Nested(EndedSchema), required=True)
+
+
+LOST = "lost"
+"""What stands for a status where a lease was lost, among many."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimAsked:
+    """A claim, and how long it may wait."""
+
+    ask: Ask
+    wait_ms: int
+
+
+def load_claim(text: str, *, lease_ms: int, worker: str) -> ClaimAsked:
+    """Read what a claim asks for; an empty body asks for one job. Raises InvalidRequest."""
+    members = body.read_object(text) if text.strip() else {}
+    loaded = new_job.loaded(ClaimSchema(), _values(members))
+    return ClaimAsked(ask=_ask(loaded, lease_ms, worker), wait_ms=min(WAIT_MAX_MS, loaded.get("wait") or 0))
+
+
+def load_complete(text: str, *, job_id: str, max_data_bytes: int) -> Told:
+    """Read that an attempt went well. Raises InvalidRequest, TooLarge."""
+    members = body.read_object(text)
+    loaded = new_job.loaded(CompleteSchema(), _values(members))
+    return _told(job_id, loaded, partial(Completion, result=_result(members, "returnvalue", max_data_bytes)))
+
+
+def load_fail(text: str, *, job_id: str) -> Told:
+    """Read that an attempt failed. Raises InvalidRequest."""
+    loaded = new_job.loaded(FailSchema(), _values(body.read_object(text, loose=_LOOSE)))
+    return _told(job_id, loaded, _failure(loaded))
+
+
+def load_release(text: str, *, job_id: str) -> Told:
+    """Read that a worker will not go on. Raises InvalidRequest."""
+    loaded = new_job.loaded(ReleaseSchema(), _values(body.read_object(text)))
+    return _told(job_id, loaded, partial(Release, delay_ms=loaded.get("delay") or 0))
+
+
+def load_extend(text: str, *, lease_ms: int) -> tuple[str, int]:
+    """Read a heartbeat: its token, and the ms asked for. Raises InvalidRequest."""
+    loaded = new_job.loaded(ExtendSchema(), _values(body.read_object(text)))
+    return ids.lease_token(loaded["token"]), loaded.get("lockDuration") or lease_ms
+
+
+def load_finish(text: str, *, lease_ms: int, worker: str, max_data_bytes: int) -> tuple[list[Told], Ask | None]:
+    """Read how many attempts ended, and what is wanted next. Raises InvalidRequest, TooLarge."""
+    members = body.read_object(text, loose=("jobs",))
+    if "jobs" not in members:
+        raise InvalidRequest(Fault("jobs", "is required"))
+    endings = body.read_objects(members["jobs"].text, name="jobs", limit=COUNT_MAX, loose=_LOOSE)
+    if "claim" in members:
+        body.refuse_twins(members["claim"], "claim")
+    values = _values(members) | {"jobs": [_values(ending) for ending in endings]}
+    loaded = new_job.loaded(FinishSchema(), values)
+    told = [
+        _ending(found, ending, f"jobs[{nth}].returnvalue", max_data_bytes)
+        for nth, (found, ending) in enumerate(zip(loaded["jobs"], endings, strict=True))
+    ]
+    seen: set[str] = set()
+    for nth, word in enumerate(told):
+        if word.job_id in seen:
+            raise InvalidRequest(Fault(f"jobs[{nth}].id", "is there twice"))
+        seen.add(word.job_id)
+    return told, None if loaded.get("claim") is None else _ask(loaded["claim"], lease_ms, worker)
+
+
+def dump_leases(leases: Sequence[Lease], job_json: JobSchema) -> list[dict[str, Any]]:
+    """Say what was claimed."""
+    return [
+        {"job": job_json.dump(lease.job), "token": lease.token, "lockedUntil": int(lease.until.timestamp() * 1000)}
+        for lease in leases
+    ]
+
+
+def dump_ended(job_id: str, status: Status | None) -> dict[str, str]:
+    """Say where a job stands."""
+    return {"id": job_id, "status": LOST if status is None else status.value}
+
+
+def _ending(loaded: dict[str, Any], members: dict[str, Member], path: str, max_data_bytes: int) -> Told:
+    word: Any = partial(Completion, result=_result(members, path, max_data_bytes))
+    if any(loaded.get(name) is not None for name in _FAILING):
+        word = _failure(loaded)
+    return _told(loaded["id"], loaded, word)
+
+
+def _failure(loaded: dict[str, Any]) -> Any:
+    stack = loaded.get("stacktrace")
+    return partial(
+        Failure,
+        reason=attempts.clean_reason(loaded.get("failedReason") or ""),
+        stack=None if stack is None else attempts.clean_stack(stack),
+        unrecoverable=loaded.get("unrecoverable") or False,
+    )
+
+
+def _told(job_id: str, loaded: dict[str, Any], word: Any) -> Told:
+    return Told(job_id=job_id, token=ids.lease_token(loaded["token"]), word=lambda lease: word(lease=lease))
+
+
+def _result(members: dict[str, Member], path: str, max_data_bytes: int) -> JsonText:
+    if "returnvalue" not in members:
+        return JsonText("null")
+    text = members["returnvalue"].text
+    if len(text.encode()) > max_data_bytes:
+        raise TooLarge(Fault(path, f"must be at most {max_data_bytes} bytes"))
+    return text
+
+
+def _ask(loaded: dict[str, Any], lease_ms: int, worker: str) -> Ask:
+    return Ask(
+        limit=loaded.get("count") or 1,
+        lease_ms=loaded.get("lockDuration") or lease_ms,
+        worker=loaded.get("worker") or worker,
+    )
+
+
+def _values(members: dict[str, Member]) -> dict[str, Any]:
+    return {name: member.value for name, member in members.items()}
