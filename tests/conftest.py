@@ -12,6 +12,7 @@ from app.infra.settings import Settings
 from app.web import app
 from tests.support import clusters, databases
 from tests.support.client import Client
+from tests.support.raw import KEY
 
 TOKEN = "a-token-of-the-tests"
 
@@ -56,7 +57,7 @@ def own_url(server_url: str, template: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def settings(shared_url: str) -> Settings:
-    return Settings(database_url=shared_url, tokens=(TOKEN,))
+    return Settings(database_url=shared_url, tokens=(TOKEN,), secret_keys=(KEY,))
 
 
 @pytest.fixture(scope="session")

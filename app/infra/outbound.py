@@ -25,7 +25,8 @@ from app.infra import addresses
 from app.infra.addresses import Network
 
 ANSWER_MAX = 2**20  # bytes of a body; one that is longer is a failure
-HEAD_MAX = 256 * 1024  # bytes of heads, and of what frames the body
+HEAD_MAX = 64 * 1024  # bytes of the head, and of what comes before it
+FRAMES_MAX = 256 * 1024  # bytes of what frames a body
 PIECE = 64 * 1024
 LOOKUPS = 32  # names looked up at once, each in a thread: a resolver that hangs holds up nothing else
 IDLE_KEPT = 20  # idle connections kept for each endpoint
@@ -59,6 +60,7 @@ class Outbound:
         """Prepare; `allowed` are networks that may be called though they are not public."""
         self._allowed, self._resolver = allowed, resolver
         self._threads = ThreadPool(LOOKUPS)
+        self._asking: dict[tuple[str, int], gevent.Greenlet] = {}
         self._tls = ssl.create_default_context()
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
 
@@ -83,7 +85,22 @@ class Outbound:
         return [str(address) for address in found]
 
     def _looked_up(self, host: str, port: int) -> Sequence[str]:
-        found: Sequence[str] = self._threads.apply(self._resolver, (host, port))
+        """Look up, or wait for whoever does it already: a name that hangs keeps one thread, however many call it."""
+        if (host, port) not in self._asking:
+            self._asking[host, port] = gevent.spawn(self._ask, host, port)
+        found: Sequence[str] | Exception = self._asking[host, port].get()
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def _ask(self, host: str, port: int) -> Sequence[str] | Exception:
+        """Ask the resolver, in a greenlet that nobody's clock ends. Returns what it raises."""
+        try:
+            found: Sequence[str] = self._threads.apply(self._resolver, (host, port))
+        except (OSError, UnicodeError) as error:
+            return error
+        finally:
+            del self._asking[host, port]
         return found
 
     def pool(self, *, scheme: str, host: str, port: int) -> urllib3.HTTPConnectionPool:
@@ -172,9 +189,9 @@ def _pieces(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
 class _Bounded(io.RawIOBase):
     """What comes from a socket, up to a limit. Lets others run at each piece: a flood never makes us wait."""
 
-    def __init__(self, raw: Any) -> None:
+    def __init__(self, raw: Any, *, limit: int) -> None:
         super().__init__()
-        self._raw, self._left = raw, ANSWER_MAX + HEAD_MAX
+        self._raw, self.left = raw, limit
 
     def readable(self) -> bool:
         return True
@@ -182,9 +199,9 @@ class _Bounded(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         gevent.sleep(0)
         count = int(self._raw.readinto(buffer) or 0)
-        self._left -= count
-        if self._left < 0:
-            raise _Flood(f"the answer is longer than {ANSWER_MAX} bytes")
+        self.left -= count
+        if self.left < 0:
+            raise _Flood
         return count
 
     def close(self) -> None:
@@ -198,7 +215,13 @@ class _Response(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
         super().__init__(sock, *arguments, **options)
         buffered: Any = self.fp
-        self.fp = io.BufferedReader(_Bounded(buffered.detach()))
+        self._bounded = _Bounded(buffered.detach(), limit=HEAD_MAX)
+        self.fp = io.BufferedReader(self._bounded)
+
+    def begin(self) -> None:
+        """Read the head, then allow for a body."""
+        super().begin()
+        self._bounded.left = ANSWER_MAX + FRAMES_MAX
 
 
 def _open(vetted: Callable[[str, int], list[str]], conn: Any) -> socket.socket:
@@ -249,8 +272,8 @@ def _cause(error: HTTPError | OSError) -> str:
     """Say in one line why there is no answer; not the library's words, which name objects and addresses of memory."""
     if isinstance(error, SSLError | ssl.SSLError):
         return f"TLS with the endpoint failed: {_words(error)}"
-    if isinstance(error, _Flood) or isinstance(error.__cause__, _Flood):
-        return f"the answer is longer than {ANSWER_MAX} bytes"
+    if isinstance(error, _Flood) or isinstance(error.__cause__, _Flood) or isinstance(error.__context__, _Flood):
+        return f"the answer is longer than {ANSWER_MAX} bytes, or its head than {HEAD_MAX}"
     return f"the connection broke before the answer was whole: {_words(error)}"
 
 

@@ -4,6 +4,7 @@ Made for gevent: a call is a greenlet, and each endpoint has a lane of its own, 
 flooding holds up no other.
 """
 
+import functools
 import logging
 import os
 import signal
@@ -19,7 +20,7 @@ from app.infra.settings import Settings
 from app.infra.vault import Vault, VaultError
 from app.operations.endpoints import TOPIC
 from app.queries import endpoints
-from app.runners.lane import JobJson, Lane, Tools
+from app.runners.lane import JobJson, Lane, Tools, Wake
 
 _log = logging.getLogger(__name__)
 LOOK_S = 0.02  # between looks at what still runs, while stopping
@@ -40,7 +41,7 @@ class Dispatcher:
         )
         self._lanes: dict[str, Lane] = {}  # by queue
         self._retired: list[Lane] = []
-        self._listening: set[str] = set()
+        self._hushes: dict[str, Wake] = {}  # by queue: what ends the listening
         self._unusable: dict[str, str] = {}  # queue -> the revision that was logged
         self._look = Event()
         self._stop_by: float | None = None  # set by the first signal: when the drain ends
@@ -90,6 +91,8 @@ class Dispatcher:
         for queue, revision in known.items():
             if queue not in self._lanes and self._unusable.get(queue) != revision:
                 self._open(queue)
+        for queue in set(self._hushes) - set(self._lanes):
+            self._hushes.pop(queue)()
         for lane in [lane for lane in self._retired if lane.is_idle]:
             lane.close()
             self._retired.remove(lane)
@@ -117,9 +120,8 @@ class Dispatcher:
             return
         lane = self._lanes[queue] = Lane(self._tools, endpoint, headers=headers, secrets=secrets)
         lane.start()
-        if queue not in self._listening:
-            self._listening.add(queue)
-            self._db.listen(queue, lambda: self._wake(queue))
+        if queue not in self._hushes:
+            self._hushes[queue] = self._db.listen(queue, functools.partial(self._wake, queue))
 
     def _leave(self, queue: str, revision: str, cause: str) -> None:
         self._unusable[queue] = revision

@@ -31,6 +31,7 @@ RETRY_S = 0.5  # the pause after trouble with the database
 GONE = "the endpoint answered 410 Gone"
 JobJson = Callable[[Job, str], str]
 """Makes the JSON text of a job that is sent with a token."""
+Wake = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,7 @@ class Lane:
         self._held = Held(tools.settings, source, queue=endpoint.queue)
         self._endings = Endings(tools.settings, source, self._held)
         self._calls: dict[str, gevent.Greenlet] = {}  # by token
+        self._claimer = gevent.Greenlet(self._claim_on)
         self._bell, self._told = Event(), Event()
         self._is_retired = False
         interval_s = tools.settings.lease_ms / 1000 / BEATS_A_LEASE
@@ -67,13 +69,13 @@ class Lane:
 
     @property
     def is_idle(self) -> bool:
-        """Whether no call runs and nothing is left to tell."""
-        return not self._calls and not self._endings
+        """Whether nothing is claimed any more, no call runs and nothing is left to tell."""
+        return self._claimer.ready() and not self._calls and not self._endings
 
     def start(self) -> None:
         """Begin to claim and to call."""
         self._heartbeat.start()
-        gevent.spawn(self._claim_on)
+        self._claimer.start()
         gevent.spawn(self._settle_on)
 
     def wake(self) -> None:
@@ -116,6 +118,10 @@ class Lane:
             _log.warning("claim_failed", extra={"queue": self._endpoint.queue, "cause": str(error)})
             return RETRY_S
         self._held.add(map(sources.taken, claimed.leases))
+        if self._is_retired:  # while we asked
+            self._endings.release([sources.taken(lease) for lease in claimed.leases])
+            self._told.set()
+            return 0.0
         for lease in claimed.leases:
             call = self._calls[lease.token] = gevent.spawn(self._work, lease)
             call.link(functools.partial(self._ended, lease))

@@ -3,8 +3,10 @@
 import ipaddress
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
 
+import gevent
 import pytest
 import trustme
 
@@ -154,3 +156,27 @@ def test_an_answer_is_not_decompressed() -> None:
         found = call(Outbound(allowed=LOOPBACK), receiver.url)
     assert (found.body, found.headers["content-encoding"]) == (b"\x1f\x8b\x08", "gzip")
     assert receiver.calls[0].headers["accept-encoding"] == "identity"
+
+
+def test_a_name_that_hangs_in_the_resolver_keeps_one_thread() -> None:
+    asked: list[str] = []
+    let_go = threading.Event()
+
+    def resolver(host: str, _port: int) -> list[str]:
+        asked.append(host)
+        let_go.wait(10)
+        return ["127.0.0.1"]
+
+    outbound = Outbound(allowed=(), resolver=resolver)
+
+    def refused() -> bool:
+        with pytest.raises(CallError, match="not public"):
+            outbound.vetted("hangs.example", 80)
+        return True
+
+    waiting = [gevent.spawn(refused) for _ in range(50)]
+    gevent.spawn(let_go.set)  # after all of them have asked
+    gevent.joinall(waiting)
+
+    assert asked == ["hangs.example"]
+    assert all(call.value for call in waiting)

@@ -14,7 +14,8 @@ from app.queries import endpoints
 from tests.support import receivers
 from tests.support.clusters import PYTHON, Program
 from tests.support.jobs import new
-from tests.support.receivers import KEY, Receiver
+from tests.support.raw import KEY
+from tests.support.receivers import Receiver
 from tests.support.workers import add, in_status
 
 

@@ -8,11 +8,10 @@ from app.infra.database import Database
 from app.operations import endpoints as operations
 from app.operations import settle, submit
 from app.queries import endpoints as queries
-from tests.races.test_claims import RACERS, crowd, race
 from tests.support import receivers
 from tests.support.jobs import new
+from tests.support.race import RACERS, race
 
-__all__ = ["crowd"]
 JOBS = 120
 
 

@@ -105,7 +105,7 @@ def drip(connection: socket.socket, _call: Call) -> None:
         (says("200 OK", b"\x1f\x8b", "Content-Encoding: gzip"), "the endpoint's answer is encoded"),
         (reset, "the connection broke before the answer was whole"),
         (flood, "the answer is longer than 1048576 bytes"),
-        (flood_of_interim_answers, "the answer is longer than 1048576 bytes"),
+        (flood_of_interim_answers, "the answer is longer than 1048576 bytes, or its head than 65536"),
         (drip, "the endpoint did not answer within 400 ms"),
         (receivers.silence, "the endpoint did not answer within 400 ms"),
         (lambda connection, _call: connection.sendall(b"rubbish\r\n\r\n"), "the connection broke before"),

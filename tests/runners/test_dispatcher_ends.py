@@ -2,12 +2,14 @@
 
 import signal
 import socket
+import threading
 import time
 
 import pytest
 
 from app.domain.states import Status
 from app.infra.database import Database
+from app.operations import control
 from tests.support import databases, receivers
 from tests.support.clusters import until
 from tests.support.jobs import new
@@ -80,3 +82,43 @@ def test_sigterm_lets_calls_end_and_releases_the_rest(db: Database, shared_url: 
     assert find(db, quick).status is Status.COMPLETED
     assert [find(db, job_id).status for job_id in (long, later)] == [Status.WAITING] * 2
     assert find(db, long).attempts_made == 0
+
+
+def test_an_answer_that_comes_after_the_lease_is_lost_changes_nothing(db: Database, shared_url: str) -> None:
+    with Receiver(silence) as receiver, receivers.dispatcher(shared_url) as running:
+        let_go = threading.Event()
+
+        def late(connection: socket.socket, _call: Call) -> None:
+            let_go.wait(10)
+            connection.sendall(answer())
+
+        receiver.behaviour = late
+        receivers.register(db, receiver.url)
+        job_id = add(db, new())[0]
+        receiver.expect(1)
+        give_away(job_id, shared_url)
+        let_go.set()
+        running.expect("lease_lost")
+
+    assert find(db, job_id).status is Status.ACTIVE
+
+
+def test_a_cancelled_job_has_its_call_broken_off(db: Database, shared_url: str) -> None:
+    with Receiver(silence) as receiver, receivers.dispatcher(shared_url, lease_ms=600):
+        receivers.register(db, receiver.url)
+        job_id = add(db, new(attempts=3))[0]
+        receiver.expect(1)
+        control.cancel(db, queue="q", job_id=job_id)
+        job = in_status(db, job_id)
+        until(lambda: receiver.open == 0)
+
+    assert (job.status, job.failed_reason) == (Status.FAILED, "job cancelled")
+
+
+def test_a_call_ends_with_the_time_of_its_job(db: Database, shared_url: str) -> None:
+    with Receiver(silence) as receiver, receivers.dispatcher(shared_url, lease_ms=600, recover_ms=50):
+        receivers.register(db, receiver.url)
+        job = in_status(db, add(db, new(timeout_ms=200))[0])
+        until(lambda: receiver.open == 0)
+
+    assert (job.status, job.failed_reason) == (Status.FAILED, "job timed out after 200 ms")

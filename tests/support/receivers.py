@@ -15,9 +15,9 @@ from app.infra.settings import Settings
 from app.infra.vault import Vault
 from app.operations import endpoints
 from tests.support.clusters import PYTHON, Program, until
+from tests.support.raw import KEY
 
 LOOPBACK = "127.0.0.0/8,::1"
-KEY = "cm93bGluZS10ZXN0cy1vZi13ZWJob29rcy1hLWtleSE="
 SECRET = "whsec_" + "c2VjcmV0IG9mIHRoZSB0ZXN0cywgMzIgYnl0ZXMgbG9uZw=="
 
 

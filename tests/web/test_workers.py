@@ -14,15 +14,9 @@ from app.web import app
 from tests.conftest import TOKEN
 from tests.support import answers, databases
 from tests.support.client import Client
-from tests.support.receivers import KEY, SECRET
+from tests.support.receivers import SECRET
 
 URL = "https://example.com/jobs"
-
-
-@pytest.fixture
-def client(settings: Settings, db: Database) -> Client:
-    """A program talking to an application that seals with a key of the tests."""
-    return Client(app.create(dataclasses.replace(settings, secret_keys=(KEY,)), db).test_client(), token=TOKEN)
 
 
 def post(client: Client, opts: Any = None, queue: Any = "q", **endpoint: Any) -> TestResponse:
@@ -56,7 +50,7 @@ def test_a_secret_is_made_up_and_told_once(client: Client, settings: Settings, d
     assert first.headers["Rowline-Webhook-Secret"].startswith("whsec_")
     assert first.headers["Rowline-Webhook-Secret"] != second.headers["Rowline-Webhook-Secret"]
     assert "Rowline-Webhook-Secret" not in post(client, secrets=[SECRET]).headers
-    given = dataclasses.replace(settings, webhook_secrets=(SECRET,), secret_keys=(KEY,))
+    given = dataclasses.replace(settings, webhook_secrets=(SECRET,))
     assert "Rowline-Webhook-Secret" not in post(Client(app.create(given, db).test_client(), token=TOKEN)).headers
 
 
@@ -159,7 +153,7 @@ def test_all_faults_are_told_at_once(client: Client) -> None:
 
 
 def test_a_private_host_may_be_registered_where_the_operator_allows_it(settings: Settings, db: Database) -> None:
-    allowed = dataclasses.replace(settings, webhook_allow=(ipaddress.ip_network("10.0.0.0/8"),), secret_keys=(KEY,))
+    allowed = dataclasses.replace(settings, webhook_allow=(ipaddress.ip_network("10.0.0.0/8"),))
     client = Client(app.create(allowed, db).test_client(), token=TOKEN)
     assert post(client, url="http://10.1.2.3:8080/").status_code == 200
     assert set(faults(post(client, url="http://127.0.0.1:8080/"))) == {"endpoint.url"}
