@@ -163,6 +163,12 @@ class Settings:
     lease_ms: int = _setting(
         "ROWLINE_LEASE_MS", 30_000, _whole(500, DAY_MS), "How long a claimed job stays with a silent worker."
     )
+    max_wait_ms: int = _setting(
+        "ROWLINE_MAX_WAIT_MS",
+        30_000,
+        _whole(0, 30_000),
+        "Longest wait of a claim over HTTP; one that asks for more waits so.",
+    )
     max_stalled_count: int = _setting(
         "ROWLINE_MAX_STALLED_COUNT", 1, _whole(0, 1000), "Lost leases that a job survives before it fails."
     )

@@ -50,7 +50,8 @@ class Waiting:
         try:
             while True:
                 found = self._look(queue, ask, has_left)
-                if found.leases or self._closed or time.monotonic() >= ends_at:
+                # Who has left must not stay the first in line: it is the one that is woken for all.
+                if found.leases or self._closed or has_left() or time.monotonic() >= ends_at:
                     return found.leases
                 woken.wait(self._pause_s(line, woken, ends_at, found.next_due_ms))
                 woken.clear()

@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 R = TypeVar("R")
 CLAIM_MS = 30_000  # how long a claim waits for a job: the longest that the service lets it
 TELL_S = 5.0  # the longest that the loop, or the heartbeat, is held up by one call
-REST_S = 2.0  # how long to listen, once stopped, for what a claim may have brought
+REST_S = 0.5  # how long to listen, once stopped, for what a claim has brought already
 DEAD_LEASE_MS = 500  # the shortest lease there is: that of a job whose process died
 
 

@@ -219,7 +219,11 @@ def _type(_converter: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]
         case JobId():
             return {"type": ["string", *null], "maxLength": ids.JOB_ID_MAX, "pattern": CUSTOM_ID}
         case Text():
-            return {"type": "string", "maxLength": field.longest, "pattern": r"^[^\x00]*$"}
+            return {
+                "type": ["string", *null] if null else "string",
+                "maxLength": field.longest,
+                "pattern": r"^[^\x00]*$",
+            }
         case StringOrLines():
             return {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "null"}]}
         case NotYet():

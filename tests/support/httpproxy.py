@@ -1,6 +1,7 @@
 """A TCP proxy before the API that fails as networks and load balancers do, one request after the other."""
 
 import contextlib
+import select
 import socket
 import threading
 from collections.abc import Iterator
@@ -77,7 +78,12 @@ class HttpProxy:
         with socket.create_connection(("127.0.0.1", self.to_port), timeout=60) as server:
             self._open.append(server)
             server.sendall(request)
+            leaving = threading.Thread(target=_pass_end, args=(client, server))
+            leaving.start()
             answer = _message(server)
+            with contextlib.suppress(OSError):
+                server.shutdown(socket.SHUT_RDWR)
+            leaving.join()
         if fault is Fault.LOSE_AND_SAY_LATER:
             client.sendall(LATER_UNKNOWN)
             return True
@@ -103,6 +109,14 @@ def _chunks(side: socket.socket) -> Iterator[bytes]:
     with contextlib.suppress(OSError):
         while chunk := side.recv(1 << 20):
             yield chunk
+
+
+def _pass_end(client: socket.socket, server: socket.socket) -> None:
+    """Tell the service that the client sends no more, if that is so before the answer is there."""
+    with contextlib.suppress(OSError):
+        heard, _, _ = select.select([client, server], [], [])
+        if client in heard and not client.recv(1, socket.MSG_PEEK):
+            server.shutdown(socket.SHUT_WR)
 
 
 @contextlib.contextmanager

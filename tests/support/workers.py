@@ -10,16 +10,18 @@ from app.operations import submit
 from app.queries import jobs
 from tests.support.clusters import PYTHON, Program, until
 from tests.support.jobs import QUEUE
+from tests.support.raw import TOKEN
 
 
 class WorkerProgram(Program):
-    """A worker on the queue of the tests."""
+    """A worker on the queue of the tests, from the database or the service at an address."""
 
     def __init__(self, url: str, handlers: Path, **settings: int | str) -> None:
         """Start it, with these settings by their environment names in lower case without `rowline_`."""
         env = {f"ROWLINE_{name.upper()}": str(value) for name, value in settings.items()}
         argv: list[str | Path] = [*PYTHON, "-m", "app", "work", "--queue", QUEUE, "--handlers", handlers]
-        super().__init__(argv, env={"DATABASE_URL": url, "ROWLINE_WORKER_PROCESSES": "1"} | env)
+        place = {"DATABASE_URL": url} if not url.startswith("http") else {"DATABASE_URL": "", "ROWLINE_URL": url}
+        super().__init__(argv, env=place | {"ROWLINE_TOKEN": TOKEN, "ROWLINE_WORKER_PROCESSES": "1"} | env)
 
 
 def written(folder: Path, text: str) -> Path:

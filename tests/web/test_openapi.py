@@ -78,6 +78,18 @@ def called(client: Client, document: dict[str, Any], path: str, method: str, *, 
     return client.flask.open(asked, method=method.upper(), data=body, headers=authorization)
 
 
+def test_a_path_allows_what_the_document_says(client: Client, document: dict[str, Any]) -> None:
+    parameters = document["components"]["parameters"]
+    for path, methods in document["paths"].items():
+        asked = re.sub(r"{(\w+)}", lambda found: parameters[found[1]]["example"], path)
+        wanted = {method.upper() for method in methods} | ({"HEAD"} if "get" in methods else set())
+        if path.endswith(("/jobs/claim", "/jobs/finish")):  # a job may be called so
+            wanted |= {"GET", "HEAD"}
+        answer = client.flask.open(asked, method="PATCH", headers=client.authorization)
+        assert answer.status_code == 405, path
+        assert set(answer.headers["Allow"].split(", ")) - {"OPTIONS"} == wanted, path
+
+
 def check(value: object, schema: dict[str, Any], document: dict[str, Any]) -> None:
     """Hold a value to a schema of the document."""
     Draft202012Validator(schema | {"components": document["components"]}).validate(value)

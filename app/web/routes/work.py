@@ -50,7 +50,9 @@ def _add_claim(routes: Blueprint, settings: Settings, waiting: Waiting) -> None:
     def claim(queue: str) -> Response:
         """Claim jobs, waiting for the first if there is none."""
         queue = names.queue_name(queue)
-        asked = work.load_claim(_text(settings), lease_ms=settings.lease_ms, worker=_worker())
+        asked = work.load_claim(
+            _text(settings), lease_ms=settings.lease_ms, max_wait_ms=settings.max_wait_ms, worker=_worker()
+        )
         leases = waiting.claim(
             queue=queue, ask=asked.ask, wait_ms=asked.wait_ms, has_left=lambda: clients.has_left(request)
         )

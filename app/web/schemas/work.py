@@ -22,7 +22,6 @@ from app.web.schemas.job import JobSchema
 
 COUNT_MAX = 1_000  # jobs claimed, or told of, in one request
 LEASE_MIN_MS, LEASE_MAX_MS = 500, 86_400_000
-WAIT_MAX_MS = 30_000
 TOKEN_MAX = WORKER_MAX = 255
 _UNKNOWN = {"unknown": "is not known here", "type": "must be an object"}
 _REQUIRED: dict[str, Any] = {"required": "is required", "null": "must not be null"}
@@ -144,11 +143,11 @@ class ClaimAsked:
     wait_ms: int
 
 
-def load_claim(text: str, *, lease_ms: int, worker: str) -> ClaimAsked:
+def load_claim(text: str, *, lease_ms: int, max_wait_ms: int, worker: str) -> ClaimAsked:
     """Read what a claim asks for; an empty body asks for one job. Raises InvalidRequest."""
     members = body.read_object(text) if text.strip() else {}
     loaded = new_job.loaded(ClaimSchema(), _values(members))
-    return ClaimAsked(ask=_ask(loaded, lease_ms, worker), wait_ms=min(WAIT_MAX_MS, loaded.get("wait") or 0))
+    return ClaimAsked(ask=_ask(loaded, lease_ms, worker), wait_ms=min(max_wait_ms, loaded.get("wait") or 0))
 
 
 def load_complete(text: str, *, job_id: str, max_data_bytes: int) -> Told:
