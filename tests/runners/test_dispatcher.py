@@ -3,8 +3,10 @@
 import json
 import socket
 import struct
+import textwrap
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
@@ -14,7 +16,7 @@ from app.domain.job import JsonText
 from app.domain.states import Status
 from app.infra.database import Database
 from tests.support import receivers
-from tests.support.clusters import Program, until
+from tests.support.clusters import ROOT, Program, until
 from tests.support.jobs import insert, new
 from tests.support.receivers import SECRET, Call, Receiver, answer, says
 from tests.support.workers import add, find, in_status
@@ -153,6 +155,24 @@ def test_signatures_verify_with_both_secrets_and_with_no_other_body(db: Database
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
     assert "." not in first.headers["webhook-id"]
     assert first.headers["idempotency-key"] != second.headers["idempotency-key"]
+
+
+def test_the_ten_lines_of_the_handbook_verify_a_call_and_refuse_an_old_or_changed_one(
+    db: Database, program: Program
+) -> None:
+    page = (ROOT / "app" / "docs" / "webhooks.md").read_text()
+    said: dict[str, Any] = {}
+    exec(textwrap.dedent(page[page.index("    import base64") : page.index("The secrets are those")]), said)
+    with Receiver() as receiver:
+        receivers.register(db, receiver.url, secrets=[OLD, SECRET])
+        in_status(db, add(db, new())[0])
+
+    [call] = receiver.calls
+    assert said["is_genuine"](SECRET, call.headers, call.body)
+    assert said["is_genuine"](OLD, call.headers, call.body)
+    assert not said["is_genuine"](SECRET, call.headers, call.body + b" ")
+    assert not said["is_genuine"](SECRET, call.headers | {"webhook-timestamp": "1"}, call.body)
+    assert not said["is_genuine"](SECRET, call.headers | {"webhook-id": "another"}, call.body)
 
 
 def test_410_switches_the_endpoint_off_until_it_is_registered_again(db: Database, program: Program) -> None:
