@@ -2,9 +2,9 @@
 
 import ipaddress
 import socket
-import ssl
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import gevent
 import pytest
@@ -12,7 +12,7 @@ import trustme
 
 from app.infra import addresses
 from app.infra.outbound import Answer, CallError, Outbound
-from tests.support.receivers import Receiver, answer
+from tests.support.receivers import Receiver, answer, tls
 
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
 REFUSED = r"not public|cannot be resolved|cannot be read"
@@ -115,12 +115,6 @@ def test_connections_are_kept_and_used_again() -> None:
     assert (receiver.connections, len(receiver.calls)) == (1, 3)
 
 
-def tls(certificate: trustme.LeafCert) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    certificate.configure_cert(context)
-    return context
-
-
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
     return trustme.CA()
@@ -145,6 +139,15 @@ def test_the_name_decides_over_a_certificate_and_not_the_address(
             assert call(outbound, f"https://hook.example:{receiver.port}/").status == 200
             return
         with pytest.raises(CallError, match="TLS with the endpoint failed"):
+            call(outbound, f"https://hook.example:{receiver.port}/")
+
+
+def test_a_certificate_that_is_over_fails_the_call(authority: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = authority.issue_cert("hook.example", not_after=datetime(2020, 1, 1, tzinfo=UTC))
+    with authority.cert_pem.tempfile() as file, Receiver(tls=tls(old)) as receiver:
+        monkeypatch.setenv("SSL_CERT_FILE", file)
+        outbound = Outbound(allowed=LOOPBACK, resolver=lambda _host, _port: ["127.0.0.1"])
+        with pytest.raises(CallError, match="certificate has expired"):
             call(outbound, f"https://hook.example:{receiver.port}/")
 
 

@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+import trustme
 
 from app.domain.states import Status
 from app.infra.database import Database
@@ -35,6 +36,23 @@ def test_a_private_endpoint_is_not_connected_to_unless_allowed(db: Database, sha
 
     assert "not public" in (job.failed_reason or "")
     assert receiver.connections == 0
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_an_endpoint_under_tls_is_called_if_its_certificate_is_good(
+    db: Database, shared_url: str, monkeypatch: pytest.MonkeyPatch, *, is_known: bool
+) -> None:
+    authority = trustme.CA()
+    with authority.cert_pem.tempfile() as file:
+        if is_known:
+            monkeypatch.setenv("SSL_CERT_FILE", file)
+        certificate = authority.issue_cert("127.0.0.1")
+        with Receiver(tls=receivers.tls(certificate)) as receiver, receivers.dispatcher(shared_url):
+            receivers.register(db, receiver.url)
+            job = in_status(db, add(db, new())[0])
+
+    assert job.status is (Status.COMPLETED if is_known else Status.FAILED)
+    assert is_known or "TLS with the endpoint failed" in (job.failed_reason or "")
 
 
 def test_a_dispatcher_that_is_killed_loses_no_job(db: Database, shared_url: str) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
+import trustme
+
 from app.domain.endpoint import NewEndpoint
 from app.infra.database import Database
 from app.infra.settings import Settings
@@ -114,6 +116,13 @@ def _read(connection: socket.socket) -> Call | None:
     while len(body) < int(headers.get("content-length", 0)):
         body += connection.recv(65536)
     return Call(line, headers, body)
+
+
+def tls(certificate: trustme.LeafCert) -> ssl.SSLContext:
+    """Make what a receiver shows a certificate with."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    return context
 
 
 @contextlib.contextmanager
