@@ -12,6 +12,7 @@ from app.infra.settings import Settings
 from app.web import app
 from tests.support import clusters, databases
 from tests.support.client import Client
+from tests.support.raw import KEY
 
 TOKEN = "a-token-of-the-tests"
 
@@ -56,7 +57,7 @@ def own_url(server_url: str, template: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def settings(shared_url: str) -> Settings:
-    return Settings(database_url=shared_url, tokens=(TOKEN,))
+    return Settings(database_url=shared_url, tokens=(TOKEN,), secret_keys=(KEY,))
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +71,8 @@ def shared_db(settings: Settings, shared_url: str) -> Iterator[Database]:
 @pytest.fixture
 def db(shared_db: Database, shared_url: str) -> Database:
     """The shared database, empty."""
-    databases.run(shared_url, "truncate rowline.jobs, rowline.attempts, rowline.logs, rowline.idempotency_keys")
+    tables = ("endpoints", "jobs", "attempts", "logs", "idempotency_keys")  # in the order that dispatchers lock them
+    databases.run(shared_url, f"truncate {', '.join(f'rowline.{table}' for table in tables)}")
     return shared_db
 
 

@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from app.cli import db, docs, run, serve, work
+from app.cli import db, dispatch, docs, endpoints, run, serve, work
 from app.infra.database import DatabaseError
 from app.infra.processes import StartError
 from app.infra.settings import SettingsError
@@ -19,6 +19,8 @@ def rowline() -> None:
 rowline.add_command(run.run)
 rowline.add_command(serve.serve)
 rowline.add_command(work.work)
+rowline.add_command(dispatch.dispatch)
+rowline.add_command(endpoints.endpoints)
 rowline.add_command(db.db)
 rowline.add_command(docs.docs)
 

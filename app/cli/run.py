@@ -1,4 +1,4 @@
-"""`rowline run`: PostgreSQL, the API and a worker, kept running by one supervisor."""
+"""`rowline run`: PostgreSQL, the API, a dispatcher and a worker, kept running by one supervisor."""
 
 import contextlib
 import dataclasses
@@ -31,7 +31,7 @@ HANDLERS = Path(__file__).parents[2] / "tests" / "examples" / "handlers.py"
 
 @click.command()
 def run() -> None:
-    """Start all of Rowline here: PostgreSQL, API, one worker. Ctrl-C stops it."""
+    """Start all of Rowline here: PostgreSQL, API, one dispatcher, one worker. Ctrl-C stops it."""
     given = settings.from_env(os.environ)
     log.configure(given.log_level)
     chosen = _with_tokens(given)
@@ -98,7 +98,7 @@ def _start_postgres(chosen: Settings, lock: Lock | None, supervisor: Supervisor)
 
 
 def _start_service(chosen: Settings, url: str, supervisor: Supervisor) -> bool:
-    """Bring the schema up to date, start API and worker; False when a stop was asked for before they were ready."""
+    """Bring the schema up to date, start the service; False when a stop was asked for before it was ready."""
     schema.upgrade(url)
     supervisor.start(*_children(chosen, url))
     return supervisor.wait_until(lambda: _is_ready(chosen), child="api", timeout_s=API_S)
@@ -108,10 +108,11 @@ def _children(chosen: Settings, url: str) -> list[Child]:
     env = os.environ | {"DATABASE_URL": url, "AUTH_TOKENS": ",".join(chosen.tokens)}
     rowline = [sys.executable, "-P", "-m", "app"]
     api = Child(name="api", argv=[*rowline, "serve"], env=env)
+    dispatcher = Child(name="dispatcher", argv=[*rowline, "dispatch"], env=env)
     if not HANDLERS.exists():  # installed without the tests
-        return [api]
+        return [api, dispatcher]
     words = ["work", "--queue", QUEUE, "--handlers", str(HANDLERS)]
-    return [api, Child(name="worker", argv=[*rowline, *words], env=env)]
+    return [api, dispatcher, Child(name="worker", argv=[*rowline, *words], env=env)]
 
 
 def _is_ready(chosen: Settings) -> bool:

@@ -78,7 +78,7 @@ def retry_delay_ms(tries: Tries, failure: Failure, random: Random) -> int | None
     failures = tries.made + 1
     if failure.unrecoverable or tries.is_cancelled or failures >= tries.allowed:
         return None
-    return backoff.delay_ms(tries.backoff, failures=failures, random=random)
+    return max(failure.least_delay_ms, backoff.delay_ms(tries.backoff, failures=failures, random=random))
 
 
 def clean_reason(reason: str) -> str:

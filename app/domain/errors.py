@@ -9,6 +9,7 @@
     │   └── KeyReused       an idempotency key that belongs to another request
     ├── Unauthorized        no token, or one that we do not know
     ├── JobNotFound
+    ├── WorkerNotFound      the queue has no endpoint
     ├── JobFinished         the job has ended, so this cannot be done to it
     ├── KeyInUse            the first request with that idempotency key is still running
     └── LeaseLost           the token is not, or no longer, the job's
@@ -101,6 +102,12 @@ class JobFinished(RowlineError):
     """The job has ended, so what was asked cannot be done to it."""
 
     code = "job_finished"
+
+
+class WorkerNotFound(RowlineError):
+    """No endpoint is registered for that queue."""
+
+    code = "worker_not_found"
 
 
 class KeyInUse(RowlineError):

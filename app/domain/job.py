@@ -106,6 +106,7 @@ class Failure:
     reason: str
     stack: str | None = None
     unrecoverable: bool = False
+    least_delay_ms: int = 0  # the next attempt, if there is one, waits at least so long
     is_timeout: bool = False
 
 

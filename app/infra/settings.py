@@ -1,5 +1,6 @@
 """Every setting, read once from the environment. `app/docs/settings.md` is generated from here."""
 
+import base64
 import dataclasses
 import difflib
 import ipaddress
@@ -12,8 +13,12 @@ from urllib.parse import urlsplit
 
 import platformdirs
 
+from app.infra import signing
+from app.infra.addresses import Network
+
 CLIENT_VARIABLES = frozenset({"ROWLINE_URL", "ROWLINE_TOKEN"})  # read by programs that talk to the service
 DAY_MS = 24 * 3600 * 1000
+FERNET_BYTES = 32
 
 
 class SettingsError(Exception):
@@ -57,6 +62,34 @@ def _tokens(value: str) -> tuple[str, ...]:
     if not all(token.isascii() and token.isprintable() and " " not in token for token in tokens):
         raise ValueError("must be comma-separated tokens of printable ASCII without spaces")
     return tokens
+
+
+def _networks(value: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(part.strip()) for part in value.split(",") if part.strip())
+    except ValueError:
+        raise ValueError("must be comma-separated networks such as 10.1.0.0/16 or fd00:1::/64") from None
+
+
+def _secrets(value: str) -> tuple[str, ...]:
+    secrets = tuple(part.strip() for part in value.split(",") if part.strip())
+    if len(secrets) > signing.SECRETS_MAX:
+        raise ValueError(f"must be at most {signing.SECRETS_MAX} secrets")
+    for secret in secrets:
+        if fault := signing.secret_fault(secret):
+            raise ValueError(fault)
+    return secrets
+
+
+def _keys(value: str) -> tuple[str, ...]:
+    keys = tuple(part.strip() for part in value.split(",") if part.strip())
+    try:
+        sizes = {len(base64.urlsafe_b64decode(key)) for key in keys}
+    except ValueError:
+        sizes = {0}
+    if sizes - {FERNET_BYTES}:
+        raise ValueError(f"must be comma-separated Fernet keys: {FERNET_BYTES} bytes in URL-safe base64")
+    return keys
 
 
 def _prefix(value: str) -> str:
@@ -153,6 +186,27 @@ class Settings:
     max_batch: int = _setting("ROWLINE_MAX_BATCH", 100, _whole(1, 5_000), "Most jobs handed to a handler process.")
     drain_ms: int = _setting(
         "ROWLINE_DRAIN_MS", 25_000, _whole(0, DAY_MS), "How long a stopping process waits for running jobs or requests."
+    )
+    webhook_allow: tuple[Network, ...] = _setting(
+        "ROWLINE_WEBHOOK_ALLOW",
+        (),
+        _networks,
+        "Networks, comma-separated, that endpoints may be in although they are not public.",
+    )
+    webhook_secrets: tuple[str, ...] = _setting(
+        "ROWLINE_WEBHOOK_SECRETS",
+        (),
+        _secrets,
+        "One or two `whsec_` secrets, comma-separated, that sign the calls to endpoints without secrets of their own.",
+        secret=True,
+    )
+    secret_keys: tuple[str, ...] = _setting(
+        "ROWLINE_SECRET_KEYS",
+        (),
+        _keys,
+        "Fernet keys, comma-separated, for what is sealed in the database: the first seals, all open. None: one in "
+        "the file `secret.key` of ROWLINE_HOME.",
+        secret=True,
     )
     statement_ms: int = _setting(
         "ROWLINE_STATEMENT_MS", 5_000, _whole(100, 600_000), "Longest statement before PostgreSQL cancels it."

@@ -5,7 +5,7 @@ from random import Random
 from app.domain import attempts
 from app.infra.database import Database
 from app.operations import operation, settle
-from app.store import jobs, keys, leases
+from app.store import endpoints, jobs, keys, leases
 
 AT_ONCE = 1_000  # rows a transaction moves, so that none holds its locks long
 
@@ -28,7 +28,10 @@ def promote_due(db: Database) -> set[str]:
 
 @operation
 def recover_stalled(db: Database, *, max_stalled_count: int) -> dict[str, int]:
-    """Take jobs from leases that ran out, a queue a transaction. Return how many each queue lost, ready or failed."""
+    """Take jobs from leases that ran out, a queue a transaction. Return how many each queue lost, ready or failed.
+
+    A queue's endpoint may grant its jobs another `max_stalled_count`.
+    """
     with db.begin() as conn:
         queues = leases.queues_with_active(conn)
     recovered: dict[str, int] = {}
@@ -36,7 +39,8 @@ def recover_stalled(db: Database, *, max_stalled_count: int) -> dict[str, int]:
         moved = AT_ONCE
         while moved == AT_ONCE:
             with db.begin() as conn:
-                found = leases.recover_stalled(conn, queue=queue, limit=AT_ONCE, max_stalled_count=max_stalled_count)
+                allowed = endpoints.stalls_allowed(conn, queue=queue) or max_stalled_count
+                found = leases.recover_stalled(conn, queue=queue, limit=AT_ONCE, max_stalled_count=allowed)
             moved = len(found)
             if moved:
                 recovered[queue] = recovered.get(queue, 0) + moved

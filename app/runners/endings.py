@@ -36,7 +36,7 @@ class Endings:
         return any((self._completions, self._failures, self._released, self._dead, self._reports))
 
     def add(self, taken: Taken, outcome: dict[str, Any]) -> None:
-        """Note what a handler process said of an attempt's end."""
+        """Note what a handler process said of an attempt, or what a call to an endpoint came to."""
         if "release" in outcome:
             self._released.append(Release(lease=taken.key, delay_ms=min(outcome["release"], LONGEST_MS)))
             return
@@ -53,6 +53,7 @@ class Endings:
                 reason=attempts.clean_reason(outcome["reason"]),
                 stack=outcome["stack"] and attempts.clean_stack(outcome["stack"]),
                 unrecoverable=outcome["unrecoverable"],
+                least_delay_ms=outcome.get("leastDelayMs", 0),
             )
         )
 

@@ -16,11 +16,9 @@ BEATS_A_LEASE = 3
 class Held:
     """The leases of one worker on one queue; shared between its threads."""
 
-    def __init__(self, settings: Settings, source: Source, *, queue: str, ring: Callable[[], None]) -> None:
-        """Hold none yet. `ring` is called, by any thread, when there is something in `stopped`."""
-        self._ring = ring
-        self._stopped: set[str] = set()  # tokens
-        self._source, self._queue, self._lease_ms = source, queue, settings.lease_ms
+    def __init__(self, source: Source, *, queue: str) -> None:
+        """Hold none yet."""
+        self._source, self._queue = source, queue
         self._taken: dict[str, Taken] = {}  # by token: a job may be claimed again while its lost lease is held
         self._lock = threading.Lock()
 
@@ -42,26 +40,23 @@ class Held:
         for job in lost:
             _log.warning("lease_lost", extra={"queue": self._queue, "job": job.id})
 
-    def beat(self) -> None:
-        """Renew all leases. Raises SourceAway."""
+    def __contains__(self, token: str) -> bool:
+        """Say whether the lease of this token is held, as far as we know."""
+        with self._lock:
+            return token in self._taken
+
+    def beat(self) -> set[str]:
+        """Renew all; return the tokens of attempts that need not go on: lost, or cancelled. Raises SourceAway."""
         with self._lock:
             keys = [job.key for job in self._taken.values()]
-        if keys:
-            kept = self._source.extend(keys)
-            lost = [key for key in keys if key.number not in kept]
-            self.lose(lost)
-            cancelled = [key for key in keys if key.number in kept and kept[key.number].is_cancelled]
-            with self._lock:
-                self._stopped |= {key.token for key in (*lost, *cancelled)}
-            if lost or cancelled:
-                self._ring()
+        if not keys:
+            return set()
+        kept = self._source.extend(keys)
+        lost = [key for key in keys if key.number not in kept]
+        self.lose(lost)
+        return {key.token for key in keys if key.number not in kept or kept[key.number].is_cancelled}
 
-    def stopped(self) -> set[str]:
-        """Return, once, the tokens of attempts that need not go on: cancelled, or lost."""
-        with self._lock:
-            found, self._stopped = self._stopped, set()
-        return found
 
-    def heartbeat(self) -> Loop:
-        """Make the loop that renews the leases often enough."""
-        return Loop("heartbeat", interval_s=self._lease_ms / 1000 / BEATS_A_LEASE, tick=self.beat)
+def heartbeat(settings: Settings, tick: Callable[[], None]) -> Loop:
+    """Make the loop that calls `tick` often enough to keep leases."""
+    return Loop("heartbeat", interval_s=settings.lease_ms / 1000 / BEATS_A_LEASE, tick=tick)

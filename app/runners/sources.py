@@ -118,7 +118,7 @@ class DatabaseSource:
             claimed = claim.claim(
                 self._db, queue=self._queue, limit=limit, lease_ms=self._settings.lease_ms, worker=self._worker
             )
-        return Claimed(taken=[_taken(lease) for lease in claimed.leases], next_due_ms=claimed.next_due_ms)
+        return Claimed(taken=[taken(lease) for lease in claimed.leases], next_due_ms=claimed.next_due_ms)
 
     def complete(self, completions: Sequence[Completion]) -> Collection[int]:
         """Complete all in one transaction."""
@@ -161,7 +161,8 @@ class DatabaseSource:
         return True
 
 
-def _taken(lease: Lease) -> Taken:
+def taken(lease: Lease) -> Taken:
+    """Say a lease of the database as the worker knows it."""
     job = lease.job
     return Taken(
         key=lease.key,

@@ -11,10 +11,12 @@ import selectors
 import signal
 import socket
 import time
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
 from app.infra.settings import Settings
+from app.runners import leases
 from app.runners.endings import Endings
 from app.runners.handlers import HandlerProcess
 from app.runners.leases import Held
@@ -44,9 +46,10 @@ class Worker:
     def __init__(self, settings: Settings, source: Source, *, queue: str, handlers: Path) -> None:
         """Prepare; nothing is started."""
         self._settings, self._source, self._queue, self._handlers = settings, source, queue, handlers
-        self._held = Held(settings, source, queue=queue, ring=self._ring)
+        self._held = Held(source, queue=queue)
         self._endings = Endings(settings, source, self._held)
         self._processes: list[HandlerProcess] = []
+        self._stopped: deque[str] = deque()  # tokens of attempts that need not go on; written by the heartbeat
         self._was_ready = False
         self._broken_starts = 0
         self._start_at = 0.0  # when a missing process may be started, by time.monotonic()
@@ -60,7 +63,7 @@ class Worker:
     def run(self) -> None:
         """Work until told to stop, then drain. Raises HandlersBroken."""
         _log.info("worker_started", extra={"queue": self._queue, "worker": name()})
-        heartbeat = self._held.heartbeat()
+        heartbeat = leases.heartbeat(self._settings, self._beat)
         with self._signals():
             heartbeat.start()
             self._source.start(self._ring)
@@ -179,9 +182,17 @@ class Worker:
                 self._broken_starts = 0
                 process.adapt(answered)
 
+    def _beat(self) -> None:
+        """Renew the leases, and note which attempts need not go on. Called by the heartbeat's thread."""
+        if stopped := self._held.beat():
+            self._stopped.extend(stopped)
+            self._ring()
+
     def _cancel(self) -> None:
         """Tell the handlers whose jobs are cancelled, or lost, that they may stop."""
-        stopped = self._held.stopped()
+        stopped = set()
+        while self._stopped:
+            stopped.add(self._stopped.popleft())
         for process in self._processes if stopped else []:
             if permits := [permit for permit, job in process.outstanding.items() if job.key.token in stopped]:
                 process.cancel(permits)

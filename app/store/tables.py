@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, UUID
 
+from app.domain import endpoint
 from app.domain.attempts import KEPT, LOGS_MAX, STACKS_KEPT, Outcome
 from app.domain.backoff import LONGEST_MS, BackoffType
 from app.domain.ids import JOB_ID_MAX, JOB_NAME_MAX, QUEUE_NAME_MAX
@@ -33,7 +34,7 @@ from app.domain.keys import KEY_MAX
 from app.domain.states import Status
 
 SCHEMA = "rowline"
-HEAD = "0003"  # the revision that this code was written for; a test compares it with Alembic's own word
+HEAD = "0004"  # the revision that this code was written for; a test compares it with Alembic's own word
 
 metadata = MetaData(schema=SCHEMA)
 
@@ -188,3 +189,42 @@ idempotency_keys = Table(
 """The answers that were given under a key; in the transaction of the jobs that they tell of."""
 
 Index("idempotency_keys_answered", idempotency_keys.c.answered_at)
+
+endpoints = Table(
+    "endpoints",
+    metadata,
+    Column("queue", _NAME, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("method", _NAME, nullable=False),
+    Column("headers", LargeBinary, nullable=False),  # sealed, as `secrets`
+    Column("secrets", LargeBinary, nullable=False),
+    Column("timeout_ms", Integer, nullable=False),
+    Column("concurrency", Integer, nullable=False),
+    Column("limiter_max", Integer),
+    Column("limiter_ms", Integer),
+    Column("max_stalled_count", Integer),
+    Column("window_started_at", _WHEN),
+    Column("window_count", Integer, nullable=False, server_default=text("0")),
+    Column("paused_until", _WHEN),
+    Column("registered_at", _WHEN, nullable=False, server_default=text("statement_timestamp()")),
+    Column("revision", UUID(as_uuid=False), nullable=False, server_default=text("gen_random_uuid()")),
+    Column("switched_off_at", _WHEN),
+    Column("switched_off_reason", Text),
+    PrimaryKeyConstraint("queue", name="endpoints_pkey"),
+    CheckConstraint(f"char_length(queue) between 1 and {QUEUE_NAME_MAX}", name="endpoints_queue"),
+    CheckConstraint(f"char_length(url) between 1 and {endpoint.URL_MAX}", name="endpoints_url"),
+    CheckConstraint(f"method in ({', '.join(map(repr, endpoint.METHODS))})", name="endpoints_method"),
+    CheckConstraint(f"timeout_ms between 1 and {endpoint.TIMEOUT_MAX_MS}", name="endpoints_timeout"),
+    CheckConstraint(f"concurrency between 1 and {endpoint.CONCURRENCY_MAX}", name="endpoints_concurrency"),
+    CheckConstraint(
+        f"num_nulls(limiter_max, limiter_ms) in (0, 2) and limiter_max between 1 and {endpoint.LIMITER_MAX} "
+        f"and limiter_ms between 1 and {endpoint.LIMITER_MAX_MS}",
+        name="endpoints_limiter",
+    ),
+    CheckConstraint(f"max_stalled_count between 1 and {endpoint.STALLED_MAX}", name="endpoints_max_stalled_count"),
+    CheckConstraint("window_count >= 0", name="endpoints_window"),
+    CheckConstraint(
+        "num_nulls(switched_off_at, switched_off_reason) in (0, 2)", name="endpoints_switched_off_says_why"
+    ),
+)
+"""The endpoint of a queue that has one: where dispatchers send its jobs."""

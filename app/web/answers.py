@@ -20,3 +20,10 @@ def json(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = N
     response = Response(orjson.dumps(value), status=status, mimetype="application/json", headers=dict(headers or {}))
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def plain(words: str, *, headers: Mapping[str, str] | None = None) -> Response:
+    """Answer with words."""
+    response = Response(words, mimetype="text/plain", headers=dict(headers or {}))
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -11,10 +11,11 @@ from app.domain.errors import Fault, InvalidRequest
 from app.infra import log
 from app.infra.database import Database
 from app.infra.settings import Settings
+from app.infra.vault import Vault
 from app.operations.waiting import Waiting
 from app.web import clients, names, openapi, problems
 from app.web.auth import Tokens
-from app.web.routes import docs, health, history, jobs, reports, work
+from app.web.routes import docs, health, history, jobs, reports, work, workers
 from app.web.worker import WAITING
 
 _log = logging.getLogger("app.requests")
@@ -51,6 +52,7 @@ def create(settings: Settings, db: Database) -> Flask:
     flask.register_blueprint(work.blueprint(settings, db, waiting))
     flask.register_blueprint(reports.blueprint(settings, db))
     flask.register_blueprint(history.blueprint(db))
+    flask.register_blueprint(workers.blueprint(settings, db, Vault(settings)))
     flask.register_blueprint(health.blueprint(db))
     flask.register_blueprint(docs.blueprint())
     problems.register(flask)

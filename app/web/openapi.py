@@ -24,7 +24,7 @@ from app.web.schemas.problem import ProblemSchema
 VERSION = "3.1.0"
 REQUESTS = {
     *("NewJob", "Opts", "Backoff", "Claim", "Complete", "Fail", "Release", "Extend"),
-    *("Finish", "Ending", "Next", "Line"),
+    *("Finish", "Ending", "Next", "Line", "Worker", "Endpoint", "WorkerOpts", "Limiter"),
 }
 """The schemas of what is sent, where an unknown member is refused."""
 NAME = r"^(?!\.{1,2}$)[^/\x00-\x1f\x7f-\x9f]+$"
@@ -74,6 +74,10 @@ ANSWER_HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "integer", "minimum": 0},
     },
     "WWW-Authenticate": {"required": True, "schema": {"type": "string", "const": "Bearer"}},
+    "Rowline-Webhook-Secret": {
+        "description": "There where a secret was made up to sign calls with: it is told this once.",
+        "schema": {"type": "string", "pattern": "^whsec_[A-Za-z0-9+/=]+$"},
+    },
     "Idempotency-Replayed": {
         "description": "There where the answer is the stored one of an earlier request.",
         "schema": {"type": "string", "const": "true"},

@@ -23,6 +23,7 @@ STATUSES: dict[type[RowlineError | DatabaseError], int] = {
     errors.TooLarge: 413,
     errors.Unauthorized: 401,
     errors.JobNotFound: 404,
+    errors.WorkerNotFound: 404,
     errors.JobFinished: 409,
     errors.LeaseLost: 409,
     errors.KeyInUse: 409,

@@ -18,6 +18,16 @@ from tests.support import databases
 
 SQL = Path(__file__).parents[2] / "app" / "store" / "sql"
 INDEXES = {
+    "endpoints/count_calls": {"endpoints_pkey"},
+    "endpoints/hold": {"endpoints_pkey"},
+    "endpoints/pause": {"endpoints_pkey"},
+    "endpoints/register": {"endpoints_pkey"},
+    "endpoints/remove": {"endpoints_pkey"},
+    "endpoints/reseal": {"endpoints_pkey"},
+    "endpoints/stalls_allowed": {"endpoints_pkey"},
+    "endpoints/switch_off": {"endpoints_pkey"},
+    "endpoints/take_turn": {"endpoints_pkey"},
+    "endpoints/under_way": {"jobs_active"},
     "jobs/await_promotion": set(),
     "jobs/cancel": {"jobs_pkey"},
     "jobs/insert": {"jobs_custom_id"},  # the arbiter, named by the insert

@@ -2,48 +2,19 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from random import Random
-from typing import TypeVar
-
-import pytest
 
 from app.domain.job import Completion, Failure, JsonText, Release
 from app.domain.states import Status
 from app.infra.database import Database
-from app.infra.settings import Settings
 from app.operations import claim, maintain, settle, submit
 from app.queries import jobs
 from app.store import jobs as jobs_store
 from tests.support.clusters import until
 from tests.support.jobs import new
-
-RACERS = 16
-
-
-@pytest.fixture
-def crowd(own_url: str) -> Iterator[Database]:
-    """A database of its own with a connection for each racer."""
-    opened = Database(Settings(database_url=own_url), url=own_url, size=RACERS, name="race")
-    yield opened
-    opened.close()
-
-
-T = TypeVar("T")
-
-
-def race(racer: Callable[[int], T]) -> list[T]:
-    """Have all racers begin at once; return what they return, and raise what they raise."""
-    line = threading.Barrier(RACERS)
-
-    def run(nth: int) -> T:
-        line.wait()
-        return racer(nth)
-
-    with ThreadPoolExecutor(RACERS) as pool:
-        return list(pool.map(run, range(RACERS)))
+from tests.support.race import RACERS, race
 
 
 def test_each_job_is_claimed_once_however_many_race_for_it(crowd: Database) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from tests.support.clusters import PYTHON, Program, free_port
 
 TOKEN = "a-token-of-the-raw-tests"
+KEY = "cm93bGluZS10ZXN0cy1vZi13ZWJob29rcy1hLWtleSE="  # so that none is made in the home of whoever tests
 DEADLINE_S = 10.0
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
@@ -69,7 +70,8 @@ class Server:
 def server(url: str, **settings: str) -> Iterator[Server]:
     """Serve the database of `url` during the block, with one process. `settings` are environment variables."""
     port = free_port()
-    env = {"DATABASE_URL": url, "AUTH_TOKENS": TOKEN, "PORT": str(port), "ROWLINE_API_PROCESSES": "1"} | settings
+    env = {"DATABASE_URL": url, "AUTH_TOKENS": TOKEN, "PORT": str(port), "ROWLINE_API_PROCESSES": "1"}
+    env |= {"ROWLINE_SECRET_KEYS": KEY} | settings
     with Program([*PYTHON, "-m", "app", "serve"], env=env) as program:
         program.expect("api_started")
         yield Server(program, port)

@@ -17,7 +17,7 @@ from app.infra.database import Database
 from app.infra.settings import Settings
 from app.web import app, describe, openapi, problems
 from app.web.routes import work
-from app.web.schemas import new_job
+from app.web.schemas import new_job, worker
 from tests.support.client import Client
 
 
@@ -69,6 +69,7 @@ def called(client: Client, document: dict[str, Any], path: str, method: str, *, 
     if "requestBody" in operation:
         body = json.dumps(operation["requestBody"]["content"]["application/json"]["example"])
     client.add(*new_job.EXAMPLE, queue=queue)
+    client.post("/workers", json.dumps(worker.EXAMPLE | {"queue": queue}))
     if work.TOKEN_EXAMPLE in body or {"attempt": []} in operation.get("security", []):
         [lease] = (client.post(f"/queues/{queue}/jobs/claim", "").json or {})["jobs"]
         body = body.replace(work.TOKEN_EXAMPLE, lease["token"])

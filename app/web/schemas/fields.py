@@ -10,11 +10,11 @@ from app.domain.job import JsonText
 
 
 class Whole(fields.Field[int]):
-    """An integer from `low` to `high`, written 5 or 5.0; null counts as absent."""
+    """An integer from `low` to `high`, written 5 or 5.0; null counts as absent unless `allow_none` is false."""
 
     def __init__(self, low: int, high: int, **options: Any) -> None:
         """Bound the field, both ends included."""
-        super().__init__(allow_none=True, **options)
+        super().__init__(**{"allow_none": True} | options)
         self.low, self.high = low, high
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> int:

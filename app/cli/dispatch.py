@@ -1,0 +1,52 @@
+"""`rowline dispatch`: sends jobs to the endpoints of their queues."""
+
+import os
+import resource
+import sys
+
+import click
+import orjson
+from gevent import monkey
+
+from app.domain.job import Job
+from app.infra import log, settings
+from app.infra.database import Database
+from app.runners import maintainer
+from app.runners.dispatcher import Dispatcher
+from app.runners.lane import JobJson
+from app.web.schemas.job import JobSchema
+
+CONNECTIONS = 6  # shared by all lanes, and the loops of the maintainer
+OPEN_FILES = 65_536  # wanted: each call is one
+
+
+@click.command()
+def dispatch() -> None:
+    """Send the jobs of the queues that have an endpoint there, from the database DATABASE_URL. SIGTERM drains."""
+    chosen = settings.from_env(os.environ)
+    chosen.require_database_url()
+    if not monkey.is_module_patched("socket"):
+        # Before anything is imported that waits: this process starts anew, and patches first.
+        patched = [sys.executable, "-P", "-m", "gevent.monkey", "--module", "app", "dispatch"]
+        os.execve(sys.executable, patched, dict(os.environ))  # noqa: S606 - our own words, no shell
+    log.configure(chosen.log_level)
+    _allow_open_files()
+    db = Database(chosen, url=chosen.require_database_url(), size=CONNECTIONS, name="rowline-dispatcher")
+    maintainer.start(chosen, db)
+    Dispatcher(chosen, db, job_json=_job_json(chosen.queue_prefix)).run()
+
+
+def _job_json(queue_prefix: str) -> JobJson:
+    schema = JobSchema(queue_prefix=queue_prefix)
+
+    def text(job: Job, token: str) -> str:
+        return orjson.dumps(schema.dump(job) | {"token": token}).decode()
+
+    return text
+
+
+def _allow_open_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -1,0 +1,33 @@
+"""`rowline endpoints`: what an operator does to endpoints."""
+
+import os
+import sys
+
+import click
+
+from app.infra import embedded, settings
+from app.infra.database import Database
+from app.infra.vault import Vault, VaultError
+from app.operations import endpoints as operations
+from app.queries import endpoints as queries
+
+
+@click.group()
+def endpoints() -> None:
+    """Look after the endpoints that jobs are sent to."""
+
+
+@endpoints.command()
+def reencrypt() -> None:
+    """Seal the secrets of all endpoints with the first key of ROWLINE_SECRET_KEYS; exit code 1 if one stays."""
+    chosen = settings.from_env(os.environ)
+    url = chosen.database_url or embedded.url_of_running(chosen)
+    db, vault = Database(chosen, url=url, size=1, name="rowline-endpoints"), Vault(chosen)
+    done, left = 0, []
+    for queue in queries.urls(db):
+        try:
+            done += operations.reseal(db, queue=queue, again=lambda sealed: vault.seal(vault.open(sealed)))
+        except VaultError as error:
+            left.append(f"{queue}: {error}")
+    print("\n".join([f"{done} endpoints sealed with the first key", *left]))
+    sys.exit(1 if left else 0)

@@ -1,0 +1,134 @@
+"""Which addresses the service may call: public ones, and those that the operator allows."""
+
+import ipaddress
+import re
+import unicodedata
+from collections.abc import Sequence
+from urllib.parse import SplitResult, urlsplit
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+PORTS = frozenset({80, 443})
+FREE_PORTS_FROM = 1024
+_PUBLIC_6 = ipaddress.IPv6Network("2000::/3")
+"""All that is routed in public. Mapped (::ffff:0:0/96), compatible, NAT64 (64:ff9b::/96), unique local, link-local,
+site-local and multicast addresses lie outside."""
+_CLOSED: tuple[Network, ...] = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "0.0.0.0/8",  # this network
+        "10.0.0.0/8",
+        "100.64.0.0/10",  # behind a carrier's NAT
+        "127.0.0.0/8",
+        "169.254.0.0/16",  # link-local, and the metadata of cloud machines
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.0.2.0/24",
+        "192.31.196.0/24",
+        "192.52.193.0/24",
+        "192.88.99.0/24",
+        "192.168.0.0/16",
+        "192.175.48.0/24",
+        "198.18.0.0/15",  # benchmarks
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/4",  # multicast
+        "240.0.0.0/4",  # reserved, and broadcast
+        "2001::/23",  # Teredo, ORCHID and what else the IETF assigns
+        "2001:db8::/32",
+        "2002::/16",  # 6to4: another address lies within
+        "2620:4f:8000::/48",
+        "3fff::/20",
+    )
+)
+_URL = re.compile(r"[!-~]+")
+_HOST = re.compile(r"(?=.{1,253}\.?\Z)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_][A-Za-z0-9_-]{0,62})*\.?")
+_NUMBER = re.compile(r"0[xX][0-9a-fA-F]*|[0-9]+")
+
+
+def is_open(address: Address, allowed: Sequence[Network]) -> bool:
+    """Say whether `address` may be called: it is public, or within what the operator allows."""
+    if any(address.version == network.version and address in network for network in allowed):
+        return True
+    if address.version == 6 and address not in _PUBLIC_6:  # noqa: PLR2004 -- the version
+        return False
+    return not any(address.version == network.version and address in network for network in _CLOSED)
+
+
+def port_is_open(port: int) -> bool:
+    """Say whether `port` may be called: the web's own, and those that no old service listens on."""
+    return port in PORTS or FREE_PORTS_FROM <= port <= 65535  # noqa: PLR2004 -- the last port
+
+
+def literal(host: str) -> Address | None:
+    """Read a host that is an address in any spelling that a resolver takes: `127.1`, `0x7f000001`, `[::1]`, `①.1`.
+
+    None for a name. Raises ValueError for what ends like an address and is none.
+    """
+    plain = unicodedata.normalize("NFKC", host).replace("\N{IDEOGRAPHIC FULL STOP}", ".").strip("[]")
+    if ":" in plain:
+        return ipaddress.IPv6Address(plain.partition("%")[0])
+    parts = plain.removesuffix(".").split(".")
+    if not _NUMBER.fullmatch(parts[-1]):
+        return None
+    if len(parts) > 4 or not all(_NUMBER.fullmatch(part) for part in parts):  # noqa: PLR2004 -- four bytes
+        raise ValueError("is no address, and no name ends in a number")
+    *head, tail = [_number(part) for part in parts]
+    if any(number > 255 for number in head) or tail >= 256 ** (4 - len(head)):  # noqa: PLR2004 -- bytes
+        raise ValueError("is no address, and no name ends in a number")
+    return ipaddress.IPv4Address(sum(number << 8 * (3 - place) for place, number in enumerate(head)) + tail)
+
+
+def _number(text: str) -> int:
+    if text[:2].lower() == "0x":
+        return int(text[2:] or "0", 16)
+    if len(text) > 1 and text.startswith("0"):
+        return int(text, 8)  # as inet_aton has it; 08 is no number
+    return int(text)
+
+
+def url_fault(url: str, *, allowed: Sequence[Network]) -> str | None:
+    """Say what keeps `url` from being called, as a predicate; None if nothing that can be seen from here does."""
+    if not _URL.fullmatch(url):
+        return "must be printable ASCII without spaces: write other letters percent-encoded, and in the host as xn--"
+    if "\\" in url or "#" in url:
+        return "must not contain a backslash or a fragment"
+    try:
+        parts = urlsplit(url)
+        port = port_of(parts)
+    except ValueError:
+        return "is not a URL"
+    return _place_fault(parts, port) or _host_fault(parts, allowed)
+
+
+def _place_fault(parts: SplitResult, port: int) -> str | None:
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        return "must begin with http:// or https:// and a host"
+    if "@" in parts.netloc:
+        return "must not contain a user or a password: send credentials in headers"
+    if not port_is_open(port):
+        return f"must have port 80, 443 or one from {FREE_PORTS_FROM}, not {port}"
+    return None
+
+
+def _host_fault(parts: SplitResult, allowed: Sequence[Network]) -> str | None:
+    host = parts.hostname or ""
+    try:
+        address = literal(host)
+    except ValueError:
+        return "has a host that is neither a name nor an address"
+    if f".{host.removesuffix('.')}".endswith(".localhost"):
+        address = ipaddress.IPv4Address("127.0.0.1")
+    if address is None and not _HOST.fullmatch(host):
+        return "has a host that is neither a name nor an address"
+    if address is not None and "%" in host:
+        return "must not name a zone"
+    if address is not None and not is_open(address, allowed):
+        return "must have a public host: this one is private, reserved or of this machine"
+    return None
+
+
+def port_of(parts: SplitResult) -> int:
+    """Return the port that a URL means."""
+    return parts.port if parts.port is not None else 443 if parts.scheme == "https" else 80

@@ -1,0 +1,40 @@
+"""What is known of endpoints. What is secret of them stays sealed."""
+
+import sqlalchemy
+
+from app.domain.endpoint import Endpoint
+from app.infra.database import Database
+from app.store.tables import endpoints
+
+
+def urls(db: Database) -> dict[str, str]:
+    """Return the URL of each queue that has an endpoint, switched off or not, by queue."""
+    with db.read() as conn:
+        found = conn.execute(sqlalchemy.select(endpoints.c.queue, endpoints.c.url).order_by(endpoints.c.queue))
+        return {row.queue: row.url for row in found}
+
+
+def revisions(db: Database) -> dict[str, str]:
+    """Return the revision of each endpoint that is not switched off, by queue."""
+    wanted = sqlalchemy.select(endpoints.c.queue, endpoints.c.revision).where(endpoints.c.switched_off_at.is_(None))
+    with db.read() as conn:
+        return {row.queue: row.revision for row in conn.execute(wanted)}
+
+
+def find(db: Database, *, queue: str) -> Endpoint | None:
+    """Read the endpoint of `queue`, if there is one that is not switched off."""
+    wanted = endpoints.select().where(endpoints.c.queue == queue, endpoints.c.switched_off_at.is_(None))
+    with db.read() as conn:
+        row = conn.execute(wanted).one_or_none()
+    if row is None:
+        return None
+    return Endpoint(
+        queue=row.queue,
+        url=row.url,
+        method=row.method,
+        sealed_headers=bytes(row.headers),
+        sealed_secrets=bytes(row.secrets),
+        timeout_ms=row.timeout_ms,
+        revision=row.revision,
+        registered_at=row.registered_at,
+    )

@@ -1,0 +1,132 @@
+"""The dispatcher: sends the jobs of every queue that has an endpoint there. Any number of processes may run it.
+
+Made for gevent: a call is a greenlet, and each endpoint has a lane of its own, so that one that is slow, dead or
+flooding holds up no other.
+"""
+
+import functools
+import logging
+import os
+import signal
+import socket
+import time
+
+import gevent
+from gevent.event import Event
+
+from app.infra.database import Database, DatabaseError
+from app.infra.outbound import Outbound
+from app.infra.settings import Settings
+from app.infra.vault import Vault, VaultError
+from app.operations.endpoints import TOPIC
+from app.queries import endpoints
+from app.runners.lane import JobJson, Lane, Tools, Wake
+
+_log = logging.getLogger(__name__)
+LOOK_S = 0.02  # between looks at what still runs, while stopping
+
+
+class Dispatcher:
+    """One dispatcher. `run()` it in the main greenlet: it takes SIGTERM and SIGINT."""
+
+    def __init__(self, settings: Settings, db: Database, *, job_json: JobJson) -> None:
+        """Prepare; nothing is started."""
+        self._settings, self._db, self._vault = settings, db, Vault(settings)
+        self._tools = Tools(
+            settings=settings,
+            db=db,
+            outbound=Outbound(allowed=settings.webhook_allow),
+            job_json=job_json,
+            name=f"push:{socket.gethostname()}:{os.getpid()}",
+        )
+        self._lanes: dict[str, Lane] = {}  # by queue
+        self._retired: list[Lane] = []
+        self._hushes: dict[str, Wake] = {}  # by queue: what ends the listening
+        self._unusable: dict[str, str] = {}  # queue -> the revision that was logged
+        self._look = Event()
+        self._stop_by: float | None = None  # set by the first signal: when the drain ends
+
+    def run(self) -> None:
+        """Dispatch until told to stop, then drain."""
+        _log.info("dispatcher_started", extra={"worker": self._tools.name})
+        for number in (signal.SIGTERM, signal.SIGINT):
+            gevent.signal_handler(number, self._stop)
+        self._db.listen(TOPIC, self._look.set)
+        while self._stop_by is None:
+            try:
+                self._refresh()
+            except DatabaseError as error:
+                _log.warning("tick_failed", extra={"loop": "endpoints", "cause": str(error)})
+            self._look.wait(self._settings.poll_ms / 1000)
+            self._look.clear()
+        self._drain()
+        _log.info("dispatcher_stopped", extra={"worker": self._tools.name})
+
+    def _stop(self) -> None:
+        """Drain at the first signal; at the second, hand back at once what runs."""
+        again = self._stop_by is not None
+        self._stop_by = time.monotonic() + (0 if again else self._settings.drain_ms / 1000)
+        self._look.set()
+
+    def _drain(self) -> None:
+        """Let calls end until the time is up; then break them off, and tell of all of them while the leases hold."""
+        for queue in list(self._lanes):
+            self._retire(queue)
+        while not all(lane.is_idle for lane in self._retired):
+            now = time.monotonic()
+            assert self._stop_by is not None
+            if now >= self._stop_by:
+                for lane in self._retired:
+                    lane.release()
+            if now >= self._stop_by + self._settings.lease_ms / 1000:
+                return
+            gevent.sleep(LOOK_S)
+
+    def _refresh(self) -> None:
+        """Have a lane for each endpoint as it is registered now. Raises DatabaseError."""
+        known = endpoints.revisions(self._db)
+        for queue, lane in list(self._lanes.items()):
+            if known.get(queue) != lane.revision:
+                self._retire(queue)
+        for queue, revision in known.items():
+            if queue not in self._lanes and self._unusable.get(queue) != revision:
+                self._open(queue)
+        for queue in set(self._hushes) - set(self._lanes):
+            self._hushes.pop(queue)()
+        for lane in [lane for lane in self._retired if lane.is_idle]:
+            lane.close()
+            self._retired.remove(lane)
+
+    def _retire(self, queue: str) -> None:
+        lane = self._lanes.pop(queue)
+        lane.retire()
+        self._retired.append(lane)
+
+    def _open(self, queue: str) -> None:
+        """Begin a lane. An endpoint whose secrets cannot be read is logged, and left until it is registered again."""
+        endpoint = endpoints.find(self._db, queue=queue)
+        if endpoint is None:
+            return
+        try:
+            headers = self._vault.open(endpoint.sealed_headers)
+            secrets = self._vault.open(endpoint.sealed_secrets) or list(self._settings.webhook_secrets)
+        except VaultError as error:
+            self._leave(queue, endpoint.revision, str(error))
+            return
+        if not secrets:
+            self._leave(
+                queue, endpoint.revision, "nothing to sign with: set ROWLINE_WEBHOOK_SECRETS here as in the API"
+            )
+            return
+        lane = self._lanes[queue] = Lane(self._tools, endpoint, headers=headers, secrets=secrets)
+        lane.start()
+        if queue not in self._hushes:
+            self._hushes[queue] = self._db.listen(queue, functools.partial(self._wake, queue))
+
+    def _leave(self, queue: str, revision: str, cause: str) -> None:
+        self._unusable[queue] = revision
+        _log.error("endpoint_unusable", extra={"queue": queue, "cause": cause})
+
+    def _wake(self, queue: str) -> None:
+        if lane := self._lanes.get(queue):
+            lane.wake()

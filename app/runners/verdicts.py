@@ -1,0 +1,83 @@
+"""What an endpoint's answer means for the job."""
+
+import json
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any
+
+from app.domain import jsontext
+from app.domain.jsontext import UnstorableJson
+from app.infra.outbound import Answer
+
+LONGEST_WAIT_MS = 3_600_000  # that Retry-After can ask for
+PHRASE_MAX = 100  # characters of a reason phrase that we do not know
+_ASKING_TO_WAIT = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+_SHOWN = frozenset(string.ascii_letters + string.digits + string.punctuation + " ")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """`outcome` as `Endings.add` takes it; None: the job goes back unharmed, because the endpoint is switched off."""
+
+    outcome: dict[str, Any] | None
+    pause_ms: int = 0  # that the endpoint asked to be left alone
+
+
+def judge(answer: Answer, *, max_bytes: int, now: datetime) -> Verdict:
+    """Judge an answer. `max_bytes` is the most that a result may have; `now` is what a date is compared with."""
+    if 200 <= answer.status < 300:  # noqa: PLR2004 -- success
+        try:
+            return Verdict(outcome={"result": _result(answer, max_bytes)})
+        except UnstorableJson as error:
+            return failed(f"the endpoint's answer {error}")
+    if answer.status == HTTPStatus.GONE:
+        return Verdict(outcome=None)
+    wait_ms = _wait_ms(answer.headers, now) if answer.status in _ASKING_TO_WAIT else 0
+    return failed(f"HTTP {answer.status} {_phrase(answer)}".strip(), wait_ms=wait_ms)
+
+
+def failed(reason: str, *, wait_ms: int = 0) -> Verdict:
+    """Say that the attempt failed; the next one waits at least `wait_ms`, as all calls to the endpoint do."""
+    outcome = {"reason": reason, "stack": None, "unrecoverable": False, "leastDelayMs": wait_ms}
+    return Verdict(outcome=outcome, pause_ms=wait_ms)
+
+
+def _result(answer: Answer, max_bytes: int) -> str:
+    """Return the result as JSON text. Raises UnstorableJson."""
+    coding = answer.headers.get("content-encoding", "identity").strip().lower()
+    if coding not in {"", "identity"}:
+        raise UnstorableJson("is encoded, though Accept-Encoding asked for identity")
+    try:
+        text = answer.body.decode()
+    except UnicodeDecodeError as error:
+        raise UnstorableJson(f"is not UTF-8: byte {error.start}") from None
+    is_json = "application/json" in answer.headers.get("content-type", "").lower()
+    result = jsontext.whole(text if is_json and text else json.dumps(text, ensure_ascii=False))
+    if (size := len(result.encode())) > max_bytes:
+        raise UnstorableJson(f"must be at most {max_bytes} bytes, not {size}")
+    return result
+
+
+def _phrase(answer: Answer) -> str:
+    """Return the status in words: the standard's, or what of the endpoint's own can do no harm in a terminal."""
+    try:
+        return HTTPStatus(answer.status).phrase
+    except ValueError:
+        return "".join(character for character in answer.reason[:PHRASE_MAX] if character in _SHOWN)
+
+
+def _wait_ms(headers: Mapping[str, str], now: datetime) -> int:
+    """Read Retry-After: seconds or a date; 0 for none and for what is neither."""
+    said = headers.get("retry-after", "").strip()
+    if said.isascii() and said.isdigit():
+        return min(LONGEST_WAIT_MS, int(said[:10]) * 1000)
+    try:
+        moment = parsedate_to_datetime(said)
+    except (ValueError, TypeError, IndexError):
+        return 0
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return min(LONGEST_WAIT_MS, max(0, int((aware - now).total_seconds() * 1000)))

@@ -1,0 +1,26 @@
+-- Writes the endpoint of :queue over the one that was there: switched on, and with nothing counted yet.
+insert into rowline.endpoints as known (
+    queue, url, method, headers, secrets, timeout_ms, concurrency, limiter_max, limiter_ms, max_stalled_count
+)
+values (
+    :queue, :url, :method, :headers::bytea, :secrets::bytea, :timeout_ms, :concurrency, :limiter_max, :limiter_ms,
+    :max_stalled_count
+)
+on conflict (queue) do update
+set url = excluded.url,
+    method = excluded.method,
+    headers = excluded.headers,
+    secrets = excluded.secrets,
+    timeout_ms = excluded.timeout_ms,
+    concurrency = excluded.concurrency,
+    limiter_max = excluded.limiter_max,
+    limiter_ms = excluded.limiter_ms,
+    max_stalled_count = excluded.max_stalled_count,
+    window_started_at = null,
+    window_count = 0,
+    paused_until = null,
+    registered_at = excluded.registered_at,
+    revision = excluded.revision,
+    switched_off_at = null,
+    switched_off_reason = null
+returning revision

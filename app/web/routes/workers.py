@@ -1,0 +1,58 @@
+"""Workers by push: the endpoint of a queue, which dispatchers send its jobs to."""
+
+import dataclasses
+import secrets
+
+from flask import Blueprint, Response, request
+
+from app.domain.errors import InvalidRequest, WorkerNotFound
+from app.infra import signing
+from app.infra.database import Database, DatabaseError, OutcomeUnknown
+from app.infra.settings import Settings
+from app.infra.vault import Vault
+from app.operations import endpoints as operations
+from app.queries import endpoints as queries
+from app.web import answers, body, describe, names
+from app.web.schemas import worker
+
+SECRET_BYTES = 32
+SECRET_HEADER = "Rowline-Webhook-Secret"  # noqa: S105 - where a secret stands, not one
+
+
+def blueprint(settings: Settings, db: Database, vault: Vault) -> Blueprint:
+    """Make the routes below /workers."""
+    routes = Blueprint("workers", __name__)
+
+    @routes.post("/workers")
+    @describe.route(
+        body=worker.WorkerSchema,
+        gives="text/plain",
+        gives_headers=(SECRET_HEADER,),
+        raises=(InvalidRequest, *body.ERRORS, DatabaseError, OutcomeUnknown),
+        example={"body": worker.EXAMPLE},
+    )
+    def register() -> Response:
+        """Send the jobs of a queue to an endpoint, instead of the one it had."""
+        raw = body.read(request, limit=settings.max_body_bytes, client_s=settings.client_s)
+        new = worker.load(body.text(raw), allowed=settings.webhook_allow)
+        if new.secrets or settings.webhook_secrets:
+            operations.register(db, new=new, vault=vault)
+            return answers.plain("OK")
+        secret = signing.secret(secrets.token_bytes(SECRET_BYTES))
+        operations.register(db, new=dataclasses.replace(new, secrets=[secret]), vault=vault)
+        return answers.plain("OK", headers={SECRET_HEADER: secret})
+
+    @routes.get("/workers")
+    @describe.route(gives="application/json", raises=(DatabaseError,))
+    def list_urls() -> Response:
+        """Get the URL of each queue's endpoint, by queue."""
+        return answers.json(queries.urls(db))
+
+    @routes.delete("/workers/<segment:queue>")
+    @describe.route(gives="text/plain", raises=(InvalidRequest, WorkerNotFound, DatabaseError, OutcomeUnknown))
+    def remove(queue: str) -> Response:
+        """Send the jobs of a queue nowhere any more."""
+        operations.remove(db, queue=names.queue_name(queue))
+        return answers.plain("OK")
+
+    return routes

@@ -1,0 +1,77 @@
+"""Many dispatchers racing for one endpoint: together they keep its limits."""
+
+import threading
+
+from app.domain.endpoint import Limiter
+from app.domain.job import Completion, JsonText
+from app.infra.database import Database
+from app.operations import endpoints as operations
+from app.operations import settle, submit
+from app.queries import endpoints as queries
+from tests.support import receivers
+from tests.support.jobs import new
+from tests.support.race import RACERS, race
+
+JOBS = 120
+
+
+def revision(db: Database) -> str:
+    return queries.revisions(db)["q"]
+
+
+def test_dispatchers_together_never_have_more_calls_than_concurrency(crowd: Database) -> None:
+    receivers.register(crowd, "https://example.com/", concurrency=3)
+    submit.submit_many(crowd, queue="q", new=[new() for _ in range(JOBS)])
+    registered, lock = revision(crowd), threading.Lock()
+    under_way, most, done, workers = 0, 0, 0, set()
+
+    def racer(nth: int) -> None:
+        nonlocal under_way, most, done
+        while done < JOBS:
+            taken = operations.take(crowd, queue="q", revision=registered, lease_ms=60_000, worker=f"push:{nth}").leases
+            with lock:
+                under_way += len(taken)
+                most = max(most, under_way)
+                workers.update([nth] * len(taken))
+            for lease in taken:
+                with lock:
+                    under_way -= 1
+                settle.complete(crowd, queue="q", completions=[Completion(lease=lease.key, result=JsonText("1"))])
+                with lock:
+                    done += 1
+
+    race(racer)
+    assert (most, done, under_way) == (3, JOBS, 0)
+    assert len(workers) > 1
+
+
+def test_dispatchers_together_never_make_more_calls_in_a_window_than_the_limiter_allows(
+    crowd: Database,
+) -> None:
+    limiter = Limiter(most=7, window_ms=60_000)
+    receivers.register(crowd, "https://example.com/", concurrency=1000, limiter=limiter)
+    submit.submit_many(crowd, queue="q", new=[new() for _ in range(JOBS)])
+    registered = revision(crowd)
+
+    def racer(nth: int) -> int:
+        claims = [
+            operations.take(crowd, queue="q", revision=registered, lease_ms=60_000, worker=f"push:{nth}")
+            for _ in range(20)
+        ]
+        return sum(len(claimed.leases) for claimed in claims)
+
+    assert sum(race(racer)) == 7
+    assert RACERS > 7
+    waited = operations.take(crowd, queue="q", revision=registered, lease_ms=1, worker="push:x")
+    assert 50_000 < (waited.next_due_ms or 0) <= 60_000
+
+
+def test_a_revision_that_was_replaced_takes_nothing(crowd: Database) -> None:
+    receivers.register(crowd, "https://example.com/")
+    old = revision(crowd)
+    receivers.register(crowd, "https://example.com/2")
+    submit.submit_many(crowd, queue="q", new=[new()])
+
+    assert operations.take(crowd, queue="q", revision=old, lease_ms=1, worker="push:x").leases == []
+    assert not operations.switch_off(crowd, queue="q", revision=old, reason="late")
+    assert operations.take(crowd, queue="q", revision=revision(crowd), lease_ms=1, worker="push:x").leases
