@@ -28,9 +28,12 @@ CONNECTIONS = 4  # the work itself, the heartbeat, and the two loops of the main
 @click.option(
     "--processes", type=click.IntRange(1, 256), help="Handler processes; ROWLINE_WORKER_PROCESSES if left out."
 )
+@click.option("--threads", type=click.IntRange(1, 256), help="Threads of each; ROWLINE_WORKER_THREADS if left out.")
 @click.option("--url", help="Work over HTTP, for the service at this address.")
 @click.option("--token", help="The API token for it; better in ROWLINE_TOKEN, where no list of processes shows it.")
-def work(queue: str, handlers: Path, processes: int | None, url: str | None, token: str | None) -> None:
+def work(
+    *, queue: str, handlers: Path, processes: int | None, threads: int | None, url: str | None, token: str | None
+) -> None:
     """Take jobs of QUEUE and run their handlers. SIGTERM and Ctrl-C drain.
 
     The jobs come from the database DATABASE_URL; with --url, or without DATABASE_URL from ROWLINE_URL, over HTTP.
@@ -38,8 +41,11 @@ def work(queue: str, handlers: Path, processes: int | None, url: str | None, tok
     if fault := ids.name_fault(queue, max_length=ids.QUEUE_NAME_MAX):
         raise click.BadParameter(f"a queue name {fault}", param_hint="--queue")
     chosen = settings.from_env(os.environ)
-    if processes:
-        chosen = dataclasses.replace(chosen, worker_processes=processes)
+    chosen = dataclasses.replace(
+        chosen,
+        worker_processes=processes or chosen.worker_processes,
+        worker_threads=threads or chosen.worker_threads,
+    )
     log.configure(chosen.log_level)
     if not url and not chosen.database_url:
         url = os.environ.get("ROWLINE_URL")

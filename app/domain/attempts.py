@@ -91,5 +91,10 @@ def clean_stack(stack: str) -> str:
     return _storable(stack[-STACK_MAX:])
 
 
+def clean_line(line: str) -> str:
+    """Make a log line storable."""
+    return _storable(line[:LOG_LINE_MAX])
+
+
 def _storable(text: str) -> str:
     return text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()

@@ -179,8 +179,9 @@ class Settings:
     recover_ms: int = _setting(
         "ROWLINE_RECOVER_MS", 5_000, _whole(10, 600_000), "How often each process looks for stalled jobs."
     )
-    worker_processes: int = _setting(
-        "ROWLINE_WORKER_PROCESSES", 2, _whole(1, 256), "Handler processes of a worker: so many jobs run at once."
+    worker_processes: int = _setting("ROWLINE_WORKER_PROCESSES", 2, _whole(1, 256), "Handler processes of a worker.")
+    worker_threads: int = _setting(
+        "ROWLINE_WORKER_THREADS", 1, _whole(1, 256), "Threads of each: processes times threads jobs run at once."
     )
     max_batch: int = _setting("ROWLINE_MAX_BATCH", 100, _whole(1, 5_000), "Most jobs handed to a handler process.")
     drain_ms: int = _setting(

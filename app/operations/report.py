@@ -1,10 +1,33 @@
 """What a worker reports of an attempt that runs: how far it is, and what it logs."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from app.domain.errors import Unauthorized
 from app.domain.job import JsonText, LeaseKey
 from app.infra.database import Connection, Database
 from app.operations import operation
 from app.store import jobs, leases, logs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a worker says of an attempt that it holds: how far it is, or a line for the log."""
+
+    lease: LeaseKey
+    progress: JsonText | None = None
+    line: str | None = None
+
+
+@operation
+def tell(db: Database, *, queue: str, told: Sequence[Told]) -> None:
+    """Note all of it in one transaction. What comes of a lost lease changes nothing."""
+    with db.begin() as conn:
+        for said in told:
+            if said.progress is not None:
+                leases.report_progress(conn, queue=queue, lease=said.lease, progress=said.progress)
+            if said.line is not None:
+                logs.append(conn, queue=queue, lease=said.lease, line=said.line)
 
 
 @operation

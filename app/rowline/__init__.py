@@ -25,7 +25,7 @@ from rowline.errors import (
     Unavailable,
 )
 from rowline.handlers import UnrecoverableError, handler
-from rowline.job import Job
+from rowline.job import Job, Release
 from rowline.values import (
     AddedJob,
     AttemptInfo,
@@ -63,6 +63,7 @@ __all__ = [
     "NotFound",
     "Page",
     "Queue",
+    "Release",
     "Rowline",
     "RowlineError",
     "Unauthorized",

@@ -1,10 +1,11 @@
 """A handler process: runs the user's code, and nothing of the service.
 
-The worker starts it with a socket and a pipe. Over the socket come lines of JSON, `{"jobs": [...]}`; out go
-`{"ready": [names]}` or `{"broken": traceback}` once, then one line a finished job, written at once. Through the pipe
-come permits, the numbers of those jobs: a job begins only when its permit was read here, so the worker can take a job
-back by reading the permit itself, however busy this process is, and knows which job this process died of. The end of
-the pipe ends this process after its job; the end of the socket means that the worker is gone, and ends it at once.
+The worker starts it with a socket and a pipe. Over the socket come lines of JSON, `{"jobs": [...]}` and
+`{"cancel": [permits]}`; out go `{"ready": [names]}` or `{"broken": traceback}` once, then a line for each report and
+each finished job, written at once. Through the pipe come permits, the numbers of those jobs: a job begins only when its
+permit was read here, so the worker can take a job back by reading the permit itself, however busy this process is, and
+knows which jobs this process died of. The end of the pipe ends this process after its jobs; the end of the socket means
+that the worker is gone, and ends it at once.
 """
 
 import importlib.util
@@ -19,14 +20,15 @@ from pathlib import Path
 from typing import Any
 
 from rowline import handlers
-from rowline.job import Job
+from rowline.job import Attempt, Job, Release
 
 PERMIT_BYTES = 8
 Message = dict[str, Any]
+_sending = threading.Lock()
 
 
-def main(descriptor: str, permits: str, path: str) -> None:
-    """Load the handlers in the file `path`, then run the jobs that are permitted."""
+def main(descriptor: str, permits: str, threads: str, path: str) -> None:
+    """Load the handlers in the file `path`, then run the jobs that are permitted, so many at a time."""
     worker = socket.socket(fileno=int(descriptor))
     try:
         load(Path(path).absolute())
@@ -36,13 +38,33 @@ def main(descriptor: str, permits: str, path: str) -> None:
     _send(worker, {"ready": handlers.names()})
     inbox = Inbox()
     threading.Thread(target=_receive, args=(worker, inbox), daemon=True).start()
+    turn = threading.Lock()
+    others = [threading.Thread(target=_work, args=(worker, int(permits), inbox, turn)) for _ in range(int(threads) - 1)]
+    for other in others:
+        other.start()
+    _work(worker, int(permits), inbox, turn)
+
+
+def _work(worker: socket.socket, permits: int, inbox: "Inbox", turn: threading.Lock) -> None:
+    """Run one job after the other until the pipe ends."""
     own_pid = os.getpid()
-    while permit := _next_permit(int(permits)):
-        number = int.from_bytes(permit)
-        outcome = run(inbox.take(number))
+    while True:
+        with turn:  # a permit and its job are taken in one step, so that the inbox can forget what comes before
+            permit = _next_permit(permits)
+            if not permit:
+                return
+            number = int.from_bytes(permit)
+            message, attempt = inbox.take(number)
+
+        def send(said: Message, number: int = number) -> None:
+            _send(worker, {"permit": number} | said)
+
+        attempt.send = send
+        outcome = run(message, attempt)
+        inbox.forget(number)
         if os.getpid() != own_pid:
             os._exit(1)  # the handler forked, and this is the copy: it has no business here
-        _send(worker, {"permit": number} | outcome)
+        send(outcome)
 
 
 def _next_permit(permits: int) -> bytes:
@@ -59,6 +81,7 @@ class Inbox:
 
     def __init__(self) -> None:
         self._jobs: dict[int, Message] = {}
+        self._attempts: dict[int, Attempt] = {}
         self._changed = threading.Condition()
 
     def put(self, jobs: list[Message]) -> None:
@@ -67,12 +90,28 @@ class Inbox:
             self._jobs |= {job.pop("permit"): job for job in jobs}
             self._changed.notify()
 
-    def take(self, permit: int) -> Message:
+    def cancel(self, permits: list[int]) -> None:
+        """Have the handlers of these jobs see that they should stop."""
+        with self._changed:
+            for permit in permits:
+                if attempt := self._attempts.get(permit):
+                    attempt.is_cancelled = True
+                elif permit in self._jobs:
+                    self._jobs[permit]["cancelled"] = True
+
+    def take(self, permit: int) -> tuple[Message, Attempt]:
         """Wait for the job of a permit, and let go of those before it, whose permits were taken back."""
         with self._changed:
             self._changed.wait_for(lambda: permit in self._jobs)
             self._jobs = {number: job for number, job in self._jobs.items() if number >= permit}
-            return self._jobs.pop(permit)
+            message = self._jobs.pop(permit)
+            attempt = self._attempts[permit] = Attempt(is_cancelled=message.pop("cancelled", False))
+            return message, attempt
+
+    def forget(self, permit: int) -> None:
+        """Let go of a job that has run."""
+        with self._changed:
+            del self._attempts[permit]
 
 
 def load(path: Path) -> None:
@@ -88,11 +127,15 @@ def load(path: Path) -> None:
         raise ImportError(f"{path} registers no handler: decorate a function with @rowline.handler('name')")
 
 
-def run(message: Message) -> Message:
+def run(message: Message, attempt: Attempt) -> Message:
     """Run one job's handler and say what came of it."""
+    if attempt.is_cancelled:
+        return {"reason": "job cancelled", "stack": None, "unrecoverable": True}
     try:
-        job = Job(**message)
+        job = Job(**message, _attempt=attempt)
         result = handlers.find(job.name)(job)
+    except Release as release:
+        return {"release": release.delay_ms}
     except BaseException as error:  # noqa: BLE001 - the handler boundary: whatever user code raises is a failure
         return _failure(error)
     try:
@@ -115,13 +158,16 @@ def _receive(worker: socket.socket, inbox: Inbox) -> None:
     try:
         with worker.makefile("rb") as stream:
             for line in stream:
-                inbox.put(json.loads(line)["jobs"])
+                message = json.loads(line)
+                inbox.put(message.get("jobs", []))
+                inbox.cancel(message.get("cancel", []))
     finally:  # at the end, at a reset, at anything that we cannot read: nothing more may be done under its leases
         os._exit(0)
 
 
 def _send(worker: socket.socket, message: Message) -> None:
-    worker.sendall(json.dumps(message).encode() + b"\n")
+    with _sending:
+        worker.sendall(json.dumps(message).encode() + b"\n")
 
 
 if __name__ == "__main__":

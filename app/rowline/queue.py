@@ -2,12 +2,12 @@
 
 import time
 import uuid
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from rowline.errors import Conflict, JobFailed, Unavailable
-from rowline.transport import Call, Transport
+from rowline.transport import CLOSED, Call, Transport
 from rowline.values import (
     AddedJob,
     AttemptInfo,
@@ -23,6 +23,7 @@ from rowline.values import (
     Page,
 )
 
+R = TypeVar("R")
 FIRST_LOOK_S = 0.05
 LONGEST_LOOK_S = 2.0
 CANCELLED = "job cancelled"  # the reason of a job that was cancelled
@@ -73,23 +74,20 @@ class Queue:
         """Add jobs in one transaction, all or none, exactly once; return them in the order given."""
         body = [job.json() for job in jobs]
         key = str(uuid.uuid4())
-        answer = self._send("POST", "", body, headers={"Idempotency-Key": key})
-        return tuple(AddedJob.of(told, outcome=told["outcome"]) for told in answer)
+        return self._send("POST", "", body, headers={"Idempotency-Key": key}, read=_added)
 
     # Looking
 
     def get(self, job_id: str) -> JobInfo:
         """Return a job. Raises NotFound."""
-        return JobInfo.of(self._send("GET", f"/{_quoted(job_id)}"))
+        return self._send("GET", f"/{_quoted(job_id)}", read=JobInfo.of)
 
     def list(
         self, *, statuses: Iterable[str] = (), start: int = 0, length: int = 10, is_oldest_first: bool = False
     ) -> Page:
         """Return a page of jobs, newest added first. No `statuses` are all of them; `length` is at most 100."""
         query = {"start": start, "length": length, "order": "asc" if is_oldest_first else "desc"}
-        told = self._send("GET", "", query=query | {"statuses": ",".join(statuses) or "all"})
-        jobs = tuple(JobInfo.of(job) for job in told["jobs"])
-        return Page(counts=told["counts"], jobs=jobs, start=told["start"], length=told["length"])
+        return self._send("GET", "", query=query | {"statuses": ",".join(statuses) or "all"}, read=Page.of)
 
     def counts(self, *statuses: str) -> dict[str, int]:
         """Return how many jobs there are in each of these statuses, in all if none is named."""
@@ -117,21 +115,21 @@ class Queue:
         return seen
 
     def _look(self, job_id: str, limit_s: float) -> JobInfo | None:
-        call = Call(method="GET", path=f"{self._jobs}/{_quoted(job_id)}")
         try:
-            return JobInfo.of(self._transport.send(call, timeout_s=limit_s).json())
-        except Unavailable:
+            return self._send("GET", f"/{_quoted(job_id)}", read=JobInfo.of, timeout_s=limit_s)
+        except Unavailable as error:
+            if error.code == CLOSED:
+                raise
             return None
 
     def logs(self, job_id: str, *, start: int = 0, length: int = 10) -> Logs:
         """Return lines of a job's log, oldest first; `length` is at most 100."""
-        told = self._send("GET", f"/{_quoted(job_id)}/logs", query={"start": start, "length": length})
-        return Logs(lines=tuple(told["logs"]), count=told["count"])
+        return self._send("GET", f"/{_quoted(job_id)}/logs", query={"start": start, "length": length}, read=Logs.of)
 
     def attempts(self, job_id: str, *, start: int = 0, length: int = 10) -> tuple[AttemptInfo, ...]:
         """Return attempts at a job, oldest first; `length` is at most 100."""
-        told = self._send("GET", f"/{_quoted(job_id)}/attempts", query={"start": start, "length": length})
-        return tuple(AttemptInfo.of(attempt) for attempt in told["attempts"])
+        query = {"start": start, "length": length}
+        return self._send("GET", f"/{_quoted(job_id)}/attempts", query=query, read=_attempts)
 
     # Stopping
 
@@ -141,7 +139,7 @@ class Queue:
         Raises NotFound, and Conflict when it has ended in another way: cancelling twice is cancelling once.
         """
         try:
-            return JobInfo.of(self._send("POST", f"/{_quoted(job_id)}/cancel"))
+            return self._send("POST", f"/{_quoted(job_id)}/cancel", read=JobInfo.of)
         except Conflict:
             job = self.get(job_id)
             if job.failed_reason != CANCELLED or job.status != "failed":
@@ -160,8 +158,7 @@ class Queue:
         """
         body = _claim(count, lock_duration_ms, worker) | {"wait": wait_ms}
         wait_s = min(wait_ms, LONGEST_WAIT_MS) / 1000
-        told = self._send("POST", "/claim", body, is_repeatable=False, wait_s=wait_s)
-        return tuple(Lease.of(lease) for lease in told["jobs"])
+        return self._send("POST", "/claim", body, is_repeatable=False, wait_s=wait_s, read=_leases)
 
     def complete(self, lease: Held, returnvalue: Any = None) -> str:
         """End an attempt well; return the job's status. Raises LeaseLost."""
@@ -181,8 +178,7 @@ class Queue:
     def extend(self, lease: Held, *, lock_duration_ms: int | None = None) -> Extended:
         """Renew a lease from now: send this every third of its length. Raises LeaseLost."""
         length = {} if lock_duration_ms is None else {"lockDuration": lock_duration_ms}
-        told = self._send("POST", f"/{_quoted(lease.id)}/extend", {"token": lease.token} | length)
-        return Extended(locked_until=told["lockedUntil"], cancelled=told["cancelled"])
+        return self._send("POST", f"/{_quoted(lease.id)}/extend", {"token": lease.token} | length, read=Extended.of)
 
     def finish(
         self,
@@ -199,14 +195,14 @@ class Queue:
         """
         body: dict[str, Any] = {"jobs": [ending.json() for ending in endings]}
         if not claim:
-            return _finished(self._send("POST", "/finish", body))
+            return self._send("POST", "/finish", body, read=_finished)
         wish = {"claim": _claim(claim, lock_duration_ms, worker)}
         try:
-            return _finished(self._send("POST", "/finish", body | wish, is_repeatable=False))
+            return self._send("POST", "/finish", body | wish, is_repeatable=False, read=_finished)
         except Unavailable as error:
             if not error.is_outcome_unknown:
                 raise
-        return _finished(self._send("POST", "/finish", body))
+        return self._send("POST", "/finish", body, read=_finished)
 
     def progress(self, lease: Held, progress: Any) -> None:
         """Say how far an attempt is: a number or an object. Raises LeaseLost."""
@@ -217,16 +213,26 @@ class Queue:
         self._report(lease, "logs", line, is_repeatable=False)
 
     def _end(self, lease: Held, verb: str, told: dict[str, Any]) -> str:
-        status: str = self._send("POST", f"/{_quoted(lease.id)}/{verb}", {"token": lease.token} | told)["status"]
-        return status
+        return self._send("POST", f"/{_quoted(lease.id)}/{verb}", {"token": lease.token} | told, read=_status)
 
     def _report(self, lease: Held, noun: str, value: Any, *, is_repeatable: bool) -> None:
         path = f"{self._jobs}/{_quoted(lease.id)}/{noun}"
         call = Call(method="POST", path=path, body=value, attempt_token=lease.token, is_repeatable=is_repeatable)
         self._transport.send(call)
 
-    def _send(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
-        return self._transport.send(Call(method=method, path=self._jobs + path, body=body, **more)).json()
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        read: Callable[[Any], R],
+        timeout_s: float | None = None,
+        **more: Any,
+    ) -> R:
+        """Send a call about jobs of this queue and read its answer."""
+        call = Call(method=method, path=self._jobs + path, body=body, **more)
+        return self._transport.send(call, timeout_s=timeout_s).read(read)
 
 
 def _quoted(name: str) -> str:
@@ -241,6 +247,21 @@ def _claim(count: int, lock_duration_ms: int | None, worker: str | None) -> dict
     return {name: value for name, value in asked.items() if value is not None}
 
 
-def _finished(told: dict[str, Any]) -> Finished:
-    statuses = tuple(job["status"] for job in told["finished"])
-    return Finished(statuses=statuses, leases=tuple(Lease.of(lease) for lease in told.get("jobs", ())))
+def _added(told: Any) -> tuple[AddedJob, ...]:
+    return tuple(AddedJob.of(job, outcome=job["outcome"]) for job in told)
+
+
+def _attempts(told: Any) -> tuple[AttemptInfo, ...]:
+    return tuple(AttemptInfo.of(attempt) for attempt in told["attempts"])
+
+
+def _leases(told: Any) -> tuple[Lease, ...]:
+    return tuple(Lease.of(lease) for lease in told["jobs"])
+
+
+def _status(told: Any) -> str:
+    return str(told["status"])
+
+
+def _finished(told: Any) -> Finished:
+    return Finished(statuses=tuple(map(_status, told["finished"])), leases=_leases({"jobs": ()} | told))

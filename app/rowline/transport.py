@@ -9,9 +9,9 @@ import ssl
 import threading
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import urllib3
@@ -20,6 +20,7 @@ from rowline.errors import RowlineError, Unavailable
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, SSLError
 
+R = TypeVar("R")
 CONNECTIONS_KEPT = 16
 CONNECT_S = 5.0  # the longest wait for a connection
 TRIES = 3  # a silent server is given this part of the time for each, at least
@@ -29,6 +30,7 @@ LONGEST_PAUSE_S = 5.0
 AGAIN = frozenset({429, 502, 503, 504})
 REDIRECTS = range(300, 400)
 FRAMED = {"content-length", "transfer-encoding"}  # an answer has one of them, if its head came whole
+CLOSED = "closed"
 IN_USE = "idempotency_key_in_use"
 
 
@@ -52,13 +54,13 @@ class Answer:
 
     body: bytes
 
-    def json(self) -> Any:
-        """Return the value. Raises RowlineError when something else than the service has answered."""
+    def read(self, read: Callable[[Any], R]) -> R:
+        """Read the JSON. Raises RowlineError when something else than the service has answered."""
         try:
-            return json.loads(self.body)
-        except ValueError:
+            return read(json.loads(self.body))
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
             shown = self.body[:100].decode(errors="replace")
-            raise RowlineError(f"this is no answer of Rowline: {shown!r}", code="not_rowline") from None
+            raise RowlineError(f"this is no answer of Rowline: {shown!r}", code="not_rowline") from error
 
 
 class Transport:
@@ -121,7 +123,7 @@ class Transport:
     def _try(self, call: Call, silence_s: float, left_s: float) -> bytes:
         """Send once. Raises _Again when another try may do better, else RowlineError."""
         if self._closed.is_set():
-            raise Unavailable("the client was closed", code="closed")
+            raise Unavailable("the client was closed", code=CLOSED)
         query = f"?{urlencode(call.query)}" if call.query else ""
         body = None if call.body is None else _encoded(call.body)
         try:

@@ -103,6 +103,12 @@ class Page:
     start: int
     length: int
 
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Self:
+        """Read the answer to listing."""
+        jobs = tuple(JobInfo.of(job) for job in told["jobs"])
+        return cls(counts=told["counts"], jobs=jobs, start=told["start"], length=told["length"])
+
 
 class Held(Protocol):
     """What names an attempt: a `Lease`, or the `Job` that a handler gets."""
@@ -141,6 +147,11 @@ class Extended:
 
     locked_until: int
     cancelled: bool
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Self:
+        """Read the answer to extending."""
+        return cls(locked_until=told["lockedUntil"], cancelled=told["cancelled"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,3 +220,8 @@ class Logs:
 
     lines: tuple[str, ...]
     count: int
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Self:
+        """Read the answer to asking for the log."""
+        return cls(lines=tuple(told["logs"]), count=told["count"])

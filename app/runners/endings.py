@@ -1,16 +1,20 @@
 """What a worker has to tell about attempts: kept until it could be told."""
 
+import logging
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from app.domain import attempts, jsontext
+from app.domain.backoff import LONGEST_MS
 from app.domain.job import Completion, Failure, JsonText, LeaseKey, Release
 from app.domain.jsontext import UnstorableJson
 from app.infra.settings import Settings
 from app.runners.leases import Held
-from app.runners.sources import Source, SourceAway, Taken
+from app.runners.sources import Report, Source, SourceAway, Taken
 
+_log = logging.getLogger(__name__)
 BATCH = 200  # endings in one transaction
+REPORTS_MAX = 1_000  # that wait to be passed on
 BATCH_BYTES = 4 * 2**20  # of results in one transaction
 
 
@@ -24,14 +28,18 @@ class Endings:
         self._failures: list[Failure] = []
         self._released: list[Release] = []
         self._dead: list[LeaseKey] = []
+        self._reports: list[Report] = []
         self._batch = BATCH
 
     def __bool__(self) -> bool:
         """Whether there is something left to tell."""
-        return any((self._completions, self._failures, self._released, self._dead))
+        return any((self._completions, self._failures, self._released, self._dead, self._reports))
 
     def add(self, taken: Taken, outcome: dict[str, Any]) -> None:
-        """Note what a handler process said of an attempt, or what a call to an endpoint came to."""
+        """Note what a handler process said of an attempt's end, or what a call to an endpoint came to."""
+        if "release" in outcome:
+            self._released.append(Release(lease=taken.key, delay_ms=min(outcome["release"], LONGEST_MS)))
+            return
         if "result" in outcome:
             try:
                 self._completions.append(Completion(lease=taken.key, result=self._storable(outcome["result"])))
@@ -48,6 +56,29 @@ class Endings:
                 least_delay_ms=outcome.get("leastDelayMs", 0),
             )
         )
+
+    def report(self, taken: Taken, said: dict[str, Any]) -> None:
+        """Note what a handler process said of an attempt that runs. Of how far it is, the last word counts."""
+        if "log" in said:
+            self._reports.append(Report(key=taken.key, line=attempts.clean_line(said["log"])))
+            return
+        try:
+            progress = self._storable(said["progress"])
+        except UnstorableJson as error:
+            _log.warning("report_refused", extra={"cause": f"progress {error}"})
+            return
+        self._reports = [report for report in self._reports if report.line is not None or report.key != taken.key]
+        self._reports.append(Report(key=taken.key, progress=progress))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether handlers should wait with what else they have to say."""
+        return len(self._reports) >= REPORTS_MAX
+
+    def time_out(self, taken: Taken) -> None:
+        """Note that an attempt ran for too long, and was ended."""
+        assert taken.timeout_ms is not None
+        self._failures.append(attempts.timed_out(taken.key, taken.timeout_ms))
 
     def _storable(self, result: str) -> JsonText:
         limit = self._settings.max_data_bytes
@@ -70,6 +101,7 @@ class Endings:
         """
         source = self._source
         troubles = [
+            self._tell_reports(),
             self._tell(self._completions, source.complete, _lease),
             self._tell(self._failures, source.fail, _lease),
             self._tell(self._released, source.release, _lease),
@@ -78,6 +110,16 @@ class Endings:
         for trouble in troubles:
             if trouble:
                 raise trouble
+
+    def _tell_reports(self) -> SourceAway | None:
+        """Pass on what handlers said, before their attempts end."""
+        while self._reports:
+            try:
+                self._source.report(self._reports[:BATCH])
+            except SourceAway as error:
+                return error
+            del self._reports[:BATCH]
+        return None
 
     def _tell(
         self, endings: list[Any], tell: Callable[[list[Any]], Collection[int]], lease: Callable[[Any], LeaseKey]

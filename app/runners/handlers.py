@@ -25,12 +25,12 @@ Message = dict[str, Any]
 
 
 class HandlerProcess:
-    """One process that runs handlers, one job at a time, in the order given.
+    """One process that runs handlers, `threads` jobs at a time, begun in the order given.
 
     `outstanding` holds what it was given and has not answered, by permit, in that order.
     """
 
-    def __init__(self, handlers: Path, *, max_batch: int) -> None:
+    def __init__(self, handlers: Path, *, max_batch: int, threads: int) -> None:
         """Start the process; it says `ready` or `broken` when it has loaded the file `handlers`. Raises OSError."""
         with contextlib.ExitStack() as undone:
             self._socket, theirs = (undone.enter_context(end) for end in socket.socketpair())
@@ -39,7 +39,7 @@ class HandlerProcess:
             undone.callback(os.close, permits_out)
             shared = (theirs.fileno(), permits_in)
             self._process = subprocess.Popen(  # noqa: S603 - our own words, no shell
-                [sys.executable, "-P", "-m", "rowline.child", *map(str, shared), str(handlers)],
+                [sys.executable, "-P", "-m", "rowline.child", *map(str, (*shared, threads)), str(handlers)],
                 pass_fds=shared,
                 start_new_session=True,
             )
@@ -51,11 +51,12 @@ class HandlerProcess:
         self._permits_in = permits_in
         self._permits_out: int | None = permits_out
         self._unsent, self._unread = bytearray(), b""
-        self._max_batch = max_batch
+        self._max_batch, self._threads = max(max_batch, threads), threads
         self._permit = 0
         self._busy_since = self._taken_back_at = 0.0
         self.outstanding: dict[int, Taken] = {}
-        self.window = 1  # jobs it may hold
+        self.window = threads  # jobs it may hold
+        self.has_answered = False
         self.ready = False
         self.broken: str | None = None  # the traceback of loading the file
         self.stopping = False
@@ -76,23 +77,31 @@ class HandlerProcess:
 
     @property
     def room(self) -> int:
-        """How many jobs it would take now: none until half of what it holds is done, none behind a slow job."""
-        if not self.ready or self.stopping or len(self.outstanding) > self.window // 2 or self.is_slow:
+        """How many jobs it would take now: none until half of what it holds is done, none behind slow jobs."""
+        if not self.ready or self.stopping:
             return 0
+        idle = self._threads - len(self.outstanding)
+        if len(self.outstanding) > self.window // 2 or self.is_slow:
+            return max(0, idle)
         return self.window - len(self.outstanding)
 
     @property
     def slow_at(self) -> float | None:
-        """When others should no longer wait behind the job that runs, by time.monotonic(); None if none do."""
-        waiting = len(self.outstanding) - 1
+        """When others should no longer wait behind the jobs that run, by time.monotonic(); None if none do."""
+        waiting = len(self.outstanding) - self._threads
         if waiting < 1 or self.stopping:
             return None
         return max(self._busy_since, self._taken_back_at) + 2 * BATCH_S
 
     @property
     def is_slow(self) -> bool:
-        """Whether the job that runs takes longer than a batch should."""
+        """Whether what runs takes longer than a batch should."""
         return bool(self.outstanding) and time.monotonic() >= self._busy_since + 2 * BATCH_S
+
+    @property
+    def ends_at(self) -> float | None:
+        """When the first of its jobs will have run for too long, by time.monotonic(); None if none can."""
+        return min((job.ends_at for job in self.outstanding.values() if job.ends_at is not None), default=None)
 
     def give(self, jobs: list[Taken]) -> None:
         """Hand over jobs. Never blocks."""
@@ -116,6 +125,11 @@ class HandlerProcess:
                 unread += permits
         numbers = (int.from_bytes(unread[at : at + PERMIT_BYTES]) for at in range(0, len(unread), PERMIT_BYTES))
         return [self.outstanding.pop(number) for number in numbers]
+
+    def cancel(self, permits: list[int]) -> None:
+        """Have the handlers of these jobs see that they should stop. Never blocks."""
+        self._unsent += orjson.dumps({"cancel": permits}) + b"\n"
+        self.flush()
 
     def stop(self) -> list[Taken]:
         """Let it end after the job that it runs; return the jobs that it will not begin."""
@@ -163,7 +177,8 @@ class HandlerProcess:
         now = time.monotonic()
         pace_s = max(now - self._busy_since, 1e-6) / answered
         self._busy_since = now
-        self.window = max(1, min(self._max_batch, self.window * 2, int(BATCH_S / pace_s)))
+        self.has_answered = True
+        self.window = max(self._threads, min(self._max_batch, self.window * 2, int(BATCH_S / pace_s)))
 
     def ended(self) -> int | None:
         """Return the exit code if the process is gone, negative for a signal; None while it lives."""

@@ -17,7 +17,7 @@ import rowline
 
 from app.domain.job import Completion, Extended, Failure, JsonText, LeaseKey, Release
 from app.infra.settings import Settings
-from app.runners.sources import Claimed, SourceAway, Taken
+from app.runners.sources import Claimed, Report, SourceAway, Taken, ends_at
 
 _log = logging.getLogger(__name__)
 R = TypeVar("R")
@@ -93,6 +93,18 @@ class HttpSource:
         """Let the leases run out in a moment: who finds them then counts a stall, as for a worker that died whole."""
         return self._told(held, self._extended(held, DEAD_LEASE_MS))
 
+    def report(self, reports: Sequence[Report]) -> None:
+        """Pass on one by one."""
+        for said in reports:
+            if name := self._names.get(said.key.number):
+                _told_of(partial(self._said, name, said))
+
+    def _said(self, name: "_Named", said: Report) -> None:
+        if said.progress is not None:
+            self._telling.progress(name, json.loads(said.progress))
+        if said.line is not None:
+            self._telling.log(name, said.line)
+
     def extend(self, held: Sequence[LeaseKey]) -> dict[int, Extended]:
         """Renew one by one."""
         return self._extended(held, self._settings.lease_ms)
@@ -159,6 +171,8 @@ class HttpSource:
             priority=job.priority,
             attempt=job.attempts_made + 1,
             timestamp=job.timestamp,
+            timeout_ms=job.opts.get("timeout"),
+            ends_at=ends_at(job.opts.get("timeout")),
         )
 
     def _finish(self, endings: Sequence[Completion | Failure]) -> Collection[int]:
@@ -212,6 +226,18 @@ class _Named:
 
     id: str
     token: str
+
+
+def _told_of(call: Callable[[], None]) -> None:
+    """Report; where the lease is lost, or the service does not take it, it is dropped. Raises SourceAway."""
+    try:
+        call()
+    except (rowline.Unauthorized, rowline.NotFound):
+        return
+    except rowline.InvalidRequest as error:
+        _log.warning("report_refused", extra={"cause": str(error)})
+    except rowline.RowlineError as error:
+        raise SourceAway(str(error)) from error
 
 
 def _unless_lost(call: Callable[[], R]) -> R | None:

@@ -20,8 +20,7 @@ from app.infra.settings import Settings
 from app.operations import endpoints
 from app.runners import sources, verdicts
 from app.runners.endings import Endings
-from app.runners.leases import BEATS_A_LEASE, Held
-from app.runners.loop import Loop
+from app.runners.leases import Held
 from app.runners.sources import DatabaseSource, SourceAway
 from app.runners.verdicts import Verdict
 
@@ -53,14 +52,13 @@ class Lane:
         self._tools, self._endpoint, self._headers, self._secrets = tools, endpoint, headers, secrets
         self._target = tools.outbound.to(endpoint.url)
         source = DatabaseSource(tools.settings, tools.db, queue=endpoint.queue, worker=tools.name)
-        self._held = Held(tools.settings, source, queue=endpoint.queue)
+        self._held = Held(tools.settings, source, queue=endpoint.queue, ring=self._break_off)
         self._endings = Endings(tools.settings, source, self._held)
         self._calls: dict[str, gevent.Greenlet] = {}  # by token
         self._claimer = gevent.Greenlet(self._claim_on)
         self._bell, self._told = Event(), Event()
         self._is_retired = False
-        interval_s = tools.settings.lease_ms / 1000 / BEATS_A_LEASE
-        self._heartbeat = Loop("heartbeat", interval_s=interval_s, tick=self._beat)
+        self._heartbeat = self._held.heartbeat()
 
     @property
     def revision(self) -> str:
@@ -145,14 +143,11 @@ class Lane:
             gevent.sleep(RETRY_S)
         self._bell.set()
 
-    def _beat(self) -> None:
-        """Renew the leases; break off calls whose leases are lost or whose jobs are cancelled. Raises SourceAway."""
-        cancelled = self._held.beat()
-        for token, call in list(self._calls.items()):
-            if token not in self._held:
-                call.kill(_Lost, block=False)
-            elif token in cancelled:
-                call.kill(_Cancelled, block=False)
+    def _break_off(self) -> None:
+        """End the calls whose leases are lost or whose jobs are cancelled. Called by the heartbeat."""
+        for token in self._held.stopped():
+            if call := self._calls.get(token):
+                call.kill(_Cancelled if token in self._held else _Lost, block=False)
 
     def _work(self, lease: Lease) -> None:
         """Call for one job and note what came of it."""

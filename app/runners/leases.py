@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from app.domain.job import LeaseKey
 from app.infra.settings import Settings
@@ -16,8 +16,10 @@ BEATS_A_LEASE = 3
 class Held:
     """The leases of one worker on one queue; shared between its threads."""
 
-    def __init__(self, settings: Settings, source: Source, *, queue: str) -> None:
-        """Hold none yet."""
+    def __init__(self, settings: Settings, source: Source, *, queue: str, ring: Callable[[], None]) -> None:
+        """Hold none yet. `ring` is called, by any thread, when there is something in `stopped`."""
+        self._ring = ring
+        self._stopped: set[str] = set()  # tokens
         self._source, self._queue, self._lease_ms = source, queue, settings.lease_ms
         self._taken: dict[str, Taken] = {}  # by token: a job may be claimed again while its lost lease is held
         self._lock = threading.Lock()
@@ -45,15 +47,25 @@ class Held:
         with self._lock:
             return token in self._taken
 
-    def beat(self) -> set[str]:
-        """Renew all leases; return the tokens of those whose jobs somebody wants to stop. Raises SourceAway."""
+    def beat(self) -> None:
+        """Renew all leases. Raises SourceAway."""
         with self._lock:
             keys = [job.key for job in self._taken.values()]
-        if not keys:
-            return set()
-        kept = self._source.extend(keys)
-        self.lose(key for key in keys if key.number not in kept)
-        return {key.token for key in keys if key.number in kept and kept[key.number].is_cancelled}
+        if keys:
+            kept = self._source.extend(keys)
+            lost = [key for key in keys if key.number not in kept]
+            self.lose(lost)
+            cancelled = [key for key in keys if key.number in kept and kept[key.number].is_cancelled]
+            with self._lock:
+                self._stopped |= {key.token for key in (*lost, *cancelled)}
+            if lost or cancelled:
+                self._ring()
+
+    def stopped(self) -> set[str]:
+        """Return, once, the tokens of attempts that need not go on: cancelled, or lost."""
+        with self._lock:
+            found, self._stopped = self._stopped, set()
+        return found
 
     def heartbeat(self) -> Loop:
         """Make the loop that renews the leases often enough."""

@@ -1,6 +1,7 @@
 """Where a worker's jobs come from, and where it tells what came of them: the database, or the API over HTTP."""
 
 import contextlib
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -9,7 +10,7 @@ from typing import Protocol
 from app.domain.job import Completion, Extended, Failure, JsonText, Lease, LeaseKey, Release
 from app.infra.database import Database, DatabaseError
 from app.infra.settings import Settings
-from app.operations import claim, settle
+from app.operations import claim, report, settle
 
 
 class SourceAway(Exception):
@@ -29,6 +30,22 @@ class Taken:
     priority: int
     attempt: int  # 1 = the first
     timestamp: int  # when it was added, ms since the epoch
+    timeout_ms: int | None  # of this attempt
+    ends_at: float | None  # when that is over, by time.monotonic()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a handler says of a job that runs: how far it is, or a line for its log."""
+
+    key: LeaseKey
+    progress: JsonText | None = None
+    line: str | None = None
+
+
+def ends_at(timeout_ms: int | None) -> float | None:
+    """Return when an attempt that begins now will have taken too long."""
+    return None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +83,9 @@ class Source(Protocol):
 
     def give_up(self, held: Sequence[LeaseKey]) -> Collection[int]:
         """Have these jobs taken for stalled soon, because the process that ran them is known to be dead."""
+
+    def report(self, reports: Sequence[Report]) -> None:
+        """Pass on what handlers say, in its order; what comes of a lost lease is dropped."""
 
     def extend(self, held: Sequence[LeaseKey]) -> dict[int, Extended]:
         """Renew leases."""
@@ -121,6 +141,12 @@ class DatabaseSource:
         with _away():
             return settle.give_up(self._db, queue=self._queue, held=held, max_stalled_count=most)
 
+    def report(self, reports: Sequence[Report]) -> None:
+        """Write all in one transaction."""
+        told = [report.Told(lease=said.key, progress=said.progress, line=said.line) for said in reports]
+        with _away():
+            report.tell(self._db, queue=self._queue, told=told)
+
     def extend(self, held: Sequence[LeaseKey]) -> dict[int, Extended]:
         """Renew all in one statement."""
         with _away():
@@ -148,6 +174,8 @@ def taken(lease: Lease) -> Taken:
         priority=job.priority,
         attempt=job.attempts_made + 1,
         timestamp=int(job.added_at.timestamp() * 1000),
+        timeout_ms=job.timeout_ms,
+        ends_at=ends_at(job.timeout_ms),
     )
 
 

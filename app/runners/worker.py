@@ -24,7 +24,8 @@ _log = logging.getLogger(__name__)
 LEAST_PAUSE_MS = 10  # between claims when a due job is there but held by somebody else
 RETRY_S = 0.5  # the pause after trouble with the source
 REST_S = 0.1  # how often a worker that has ended all asks whether its source is at rest
-SLOWEST_RESTART_S = 5.0  # between starts of a handler process that cannot even load its file
+FIRST_RESTART_S = 0.02  # doubled at each handler process in a row that dies before it has done anything
+SLOWEST_RESTART_S = 5.0
 WAKE = b"\xff"  # no signal's number
 
 
@@ -43,7 +44,7 @@ class Worker:
     def __init__(self, settings: Settings, source: Source, *, queue: str, handlers: Path) -> None:
         """Prepare; nothing is started."""
         self._settings, self._source, self._queue, self._handlers = settings, source, queue, handlers
-        self._held = Held(settings, source, queue=queue)
+        self._held = Held(settings, source, queue=queue, ring=self._ring)
         self._endings = Endings(settings, source, self._held)
         self._processes: list[HandlerProcess] = []
         self._was_ready = False
@@ -68,6 +69,8 @@ class Worker:
                     self._wait()
                     self._drain()
                     self._receive()
+                    self._cancel()
+                    self._enforce()
                     self._recall()
                     self._bury()
                     self._settle()
@@ -129,7 +132,9 @@ class Worker:
             selector.register(self._ear, selectors.EVENT_READ)
             for process in self._processes:
                 sends = selectors.EVENT_WRITE if process.wants_to_send else 0
-                selector.register(process, selectors.EVENT_READ | sends)
+                reads = 0 if self._endings.is_full else selectors.EVENT_READ
+                if reads | sends:
+                    selector.register(process, reads | sends)
             selector.select(max(0.0, self._next_at() - time.monotonic()))
         try:
             if WAKE in self._ear.recv(4096):
@@ -143,6 +148,7 @@ class Worker:
         if self._endings:
             moments.append(self._settle_at)
         moments += [process.slow_at for process in self._processes if process.slow_at is not None]
+        moments += [process.ends_at for process in self._processes if process.ends_at is not None]
         if self._stop_by is not None:
             moments.append(self._stop_by if self._processes else time.monotonic() + REST_S)
             return min(moments)
@@ -155,18 +161,45 @@ class Worker:
     def _receive(self) -> None:
         for process in self._processes:
             process.flush()
+            if self._endings.is_full:
+                continue  # its socket fills, and its handlers wait
             answered = 0
             for message in process.receive():
                 if "ready" in message:
                     process.ready = self._was_ready = True
-                    self._broken_starts = 0
                 elif "broken" in message:
                     process.broken = message["broken"]
-                elif lease := process.answered(message["permit"]):
-                    self._endings.add(lease, message)
+                elif "log" in message or "progress" in message:
+                    if job := process.outstanding.get(message["permit"]):
+                        self._endings.report(job, message)
+                elif job := process.answered(message["permit"]):
+                    self._endings.add(job, message)
                     answered += 1
             if answered:
+                self._broken_starts = 0
                 process.adapt(answered)
+
+    def _cancel(self) -> None:
+        """Tell the handlers whose jobs are cancelled, or lost, that they may stop."""
+        stopped = self._held.stopped()
+        for process in self._processes if stopped else []:
+            if permits := [permit for permit, job in process.outstanding.items() if job.key.token in stopped]:
+                process.cancel(permits)
+
+    def _enforce(self) -> None:
+        """End the processes whose jobs run for too long; a job that has not begun goes back unharmed."""
+        now = time.monotonic()
+        for process in self._processes:
+            if process.ends_at is None or now < process.ends_at:
+                continue
+            self._endings.release(process.take_back())
+            late = {n: job for n, job in process.outstanding.items() if job.ends_at is not None and now >= job.ends_at}
+            for permit, job in late.items():
+                process.answered(permit)
+                self._endings.time_out(job)
+                _log.warning("handler_timed_out", extra={"pid": process.pid, "queue": self._queue, "job": job.id})
+            if late:
+                process.kill()
 
     def _recall(self) -> None:
         """Take back the jobs that wait behind a slow one: another process, or another worker, may begin them now."""
@@ -187,7 +220,9 @@ class Worker:
             process.close()
             if not process.stopping:
                 _log.warning("handler_process_died", extra={"pid": process.pid, "code": code})
-                if not process.ready:
+                if process.ready:
+                    self._slow_down(process)
+                else:
                     self._refuse(process.broken or f"the process ended with code {code} while it loaded the file")
 
     def _inherit(self, process: HandlerProcess) -> None:
@@ -203,9 +238,17 @@ class Worker:
         """Give up at the start on a file that cannot be loaded; later, when it broke under us, try again."""
         if not self._was_ready:
             raise HandlersBroken(broken)
-        self._broken_starts += 1
-        self._start_at = time.monotonic() + min(SLOWEST_RESTART_S, 0.1 * 2**self._broken_starts)
+        self._wait_to_start()
         _log.error("handlers_broken", extra={"handlers": str(self._handlers), "cause": broken})
+
+    def _slow_down(self, process: HandlerProcess) -> None:
+        """After a process that died before it had done anything, wait longer and longer with the next."""
+        if not process.has_answered:
+            self._wait_to_start()
+
+    def _wait_to_start(self) -> None:
+        self._broken_starts += 1
+        self._start_at = time.monotonic() + min(SLOWEST_RESTART_S, FIRST_RESTART_S * 2**self._broken_starts)
 
     def _settle(self) -> None:
         if not self._endings or time.monotonic() < self._settle_at:
@@ -222,10 +265,14 @@ class Worker:
             return
         try:
             while len(self._processes) < self._settings.worker_processes:
-                self._processes.append(HandlerProcess(self._handlers, max_batch=self._settings.max_batch))
+                self._processes.append(self._process())
         except OSError as error:
             self._start_at = time.monotonic() + SLOWEST_RESTART_S
             _log.error("handlers_not_started", extra={"cause": str(error)})
+
+    def _process(self) -> HandlerProcess:
+        settings = self._settings
+        return HandlerProcess(self._handlers, max_batch=settings.max_batch, threads=settings.worker_threads)
 
     def _room(self) -> int:
         """How many jobs to claim now: none when the source had none a moment ago, or while it has to be told first."""

@@ -78,6 +78,16 @@ def test_a_closed_client_says_so(api: rowline.Rowline) -> None:
     api.close()
     with pytest.raises(rowline.Unavailable, match="closed"):
         api.queue("q").counts()
+    with pytest.raises(rowline.Unavailable, match="closed"):
+        api.queue("q").wait("n", timeout_s=60)
+
+
+@pytest.mark.parametrize("fault", [Fault.PAGE, Fault.OTHER_JSON])
+def test_what_is_no_answer_of_the_service_is_told(queue: rowline.Queue, proxy: HttpProxy, fault: Fault) -> None:
+    proxy.plan = [fault]
+    with pytest.raises(rowline.RowlineError, match="no answer of Rowline") as raised:
+        queue.claim()
+    assert raised.value.code == "not_rowline"
 
 
 def test_a_service_that_is_restarted_is_waited_for(db: Database, shared_url: str) -> None:

@@ -15,7 +15,7 @@ from app.operations import maintain
 from tests.runners.test_deaths import begun, handlers, marks, slow
 from tests.support import clusters, httpproxy, raw
 from tests.support.clusters import is_alive, until
-from tests.support.httpproxy import HttpProxy
+from tests.support.httpproxy import Fault, HttpProxy
 from tests.support.jobs import QUEUE, make_due, new
 from tests.support.raw import Server
 from tests.support.workers import WorkerProgram, add, find, in_status, written
@@ -211,12 +211,25 @@ def test_answers_that_are_lost_end_no_attempt_twice(db: Database, proxy: HttpPro
     with WorkerProgram(proxy.url, handlers):
         job_id = add(db, new("slow", data=slow(0.5)))[0]
         begun(handlers, job_id)
-        proxy.plan = [httpproxy.Fault.LOSE_ANSWER, httpproxy.Fault.LOSE_AND_SAY_LATER]
+        proxy.plan = [Fault.LOSE_ANSWER, Fault.LOSE_AND_SAY_LATER]
         job = in_status(db, job_id)
         until(lambda: not proxy.plan)
         other = in_status(db, add(db, new("quick"))[0])
 
     assert (job.status, job.attempts_made, other.status) == (Status.COMPLETED, 1, Status.COMPLETED)
+
+
+def test_a_job_that_arrives_after_sigterm_is_handed_back(db: Database, proxy: HttpProxy, handlers: Path) -> None:
+    proxy.plan = [Fault.NONE, Fault.HOLD_ANSWER]
+    with WorkerProgram(proxy.url, handlers) as worker:
+        job_id = add(db, new("quick"))[0]
+        in_status(db, job_id, Status.ACTIVE)
+        assert worker.end(signal.SIGTERM, within_s=5) == 0
+        assert "lease_lost" not in worker.output
+
+    job = find(db, job_id)
+    assert (job.status, job.attempts_started, job.attempts_made, job.stalled_count) == (Status.WAITING, 1, 0, 0)
+    assert marks(handlers) == []
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,24 @@ ELSEWHERE = b"HTTP/1.1 307 Temporary Redirect\r\nLocation: http://127.0.0.1:1/\r
 class Fault(Enum):
     """What becomes of one request."""
 
+    NONE = "it passes, and its answer too"
+    HOLD_ANSWER = "its answer passes when the client has said that it sends no more"
     LOSE_ANSWER = "the service answers, and the connection is cut before the answer has passed"
     HALF_ANSWER = "the same after some bytes of the answer"
     CUT = "the connection is cut before the service has seen anything"
     SAY_LATER = "it is answered with 503 and Retry-After, and the service sees nothing"
     LOSE_AND_SAY_LATER = "the service answers, and what passes is 503 with an unknown outcome"
+    PAGE = "it is answered with a page of something else"
+    OTHER_JSON = "it is answered with the JSON of something else"
     REDIRECT = "it is answered with a redirect to another origin"
+
+
+OWN_ANSWERS = {
+    Fault.SAY_LATER: LATER,
+    Fault.PAGE: b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>",
+    Fault.OTHER_JSON: b'HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{"status":"ok"}',
+    Fault.REDIRECT: ELSEWHERE,
+}
 
 
 class HttpProxy:
@@ -64,16 +76,16 @@ class HttpProxy:
         with client, contextlib.suppress(OSError):
             while request := _message(client):
                 self.requests.append(request)
-                fault = self.plan.pop(0) if self.plan else None
+                fault = self.plan.pop(0) if self.plan else Fault.NONE
                 if not self._pass(client, request, fault):
                     return
 
-    def _pass(self, client: socket.socket, request: bytes, fault: Fault | None) -> bool:
+    def _pass(self, client: socket.socket, request: bytes, fault: Fault) -> bool:
         """See to one request; say whether the connection goes on."""
         if fault is Fault.CUT:
             return False
-        if fault in {Fault.SAY_LATER, Fault.REDIRECT}:
-            client.sendall(LATER if fault is Fault.SAY_LATER else ELSEWHERE)
+        if fault in OWN_ANSWERS:
+            client.sendall(OWN_ANSWERS[fault])
             return True
         with socket.create_connection(("127.0.0.1", self.to_port), timeout=60) as server:
             self._open.append(server)
@@ -87,8 +99,11 @@ class HttpProxy:
         if fault is Fault.LOSE_AND_SAY_LATER:
             client.sendall(LATER_UNKNOWN)
             return True
-        client.sendall(answer if fault is None else answer[:20] if fault is Fault.HALF_ANSWER else b"")
-        return fault is None and bool(answer)
+        if fault is Fault.HOLD_ANSWER:
+            client.recv(1, socket.MSG_PEEK)
+        passes = fault in {Fault.NONE, Fault.HOLD_ANSWER}
+        client.sendall(answer if passes else answer[:20] if fault is Fault.HALF_ANSWER else b"")
+        return passes and bool(answer)
 
 
 def _message(side: socket.socket) -> bytes:
