@@ -1,47 +1,81 @@
-"""What faults are done to: a PostgreSQL of our own and a real `rowline serve` on it."""
+"""What faults are done to: a PostgreSQL of our own, two API nodes, workers and a dispatcher on it."""
 
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
+from psycopg.rows import dict_row
 
 from app.infra import libpq, schema
-from tests.support import clusters, raw
-from tests.support.clusters import Cluster, is_alive, until
+from tests.chaos import pullers, receiver
+from tests.chaos.kept import Kept
+from tests.checker.record import Recorder
+from tests.support import clusters, faultproxy, raw
+from tests.support.clusters import PYTHON, Cluster, free_port, is_alive, until
 from tests.support.family import children
-from tests.support.history import Stored
-from tests.support.raw import Server
+from tests.support.faultproxy import FaultProxy
+from tests.support.raw import TOKEN
 
 API_PROCESSES = 2
+WORKERS = 2
+WORKED = "worked"  # the queue of the Python workers
+QUEUES = (pullers.QUEUE, WORKED, receiver.QUEUE)
+SETTINGS = {
+    "ROWLINE_LEASE_MS": "2000",
+    "ROWLINE_RECOVER_MS": "500",
+    "ROWLINE_POLL_MS": "200",
+    "ROWLINE_MAX_STALLED_COUNT": "20",
+    "ROWLINE_DRAIN_MS": "3000",
+    "ROWLINE_WEBHOOK_ALLOW": "127.0.0.0/8",
+    "ROWLINE_WORKER_PROCESSES": "2",
+}
+LISTENING = "query ilike 'listen%' or query = 'select 1'"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """One `rowline serve`."""
+
+    kept: Kept
+    port: int
+
+    @property
+    def pids(self) -> list[int]:
+        """gunicorn's own process first, then those that answer."""
+        return [self.kept.pid, *children(self.kept.pid)]
 
 
 class Stand:
     """The service under test, and the means to hurt it."""
 
-    def __init__(self, cluster: Cluster, server: Server) -> None:
-        self.cluster = cluster
-        self.server = server
+    def __init__(self, cluster: Cluster, proxy: FaultProxy, nodes: list[Node], kept: Mapping[str, list[Kept]]) -> None:
+        self.cluster, self.proxy, self.nodes = cluster, proxy, nodes
+        self.workers, self.dispatchers = kept["workers"], kept["dispatchers"]
 
     @property
     def api(self) -> list[int]:
-        """The processes of the API: gunicorn's own first, then those that answer."""
-        return [self.server.program.pid, *children(self.server.program.pid)]
+        """The processes of the first node."""
+        return self.nodes[0].pids
 
     @property
     def postgres(self) -> list[int]:
         """The processes of PostgreSQL, the postmaster first, which alone makes more."""
         return [self.cluster.pid, *children(self.cluster.pid)]
 
-    def connect(self) -> psycopg.Connection[tuple[object, ...]]:
+    def connect(self) -> psycopg.Connection[Any]:
         return psycopg.connect(libpq.normal(self.cluster.url), autocommit=True, connect_timeout=5)
 
-    def backends(self) -> list[int]:
-        """The server processes that work for the API."""
+    def backends(self, condition: str = "true") -> list[int]:
+        """The server processes that work for Rowline."""
         with self.connect() as connection:
-            found = connection.execute("select pid from pg_stat_activity where application_name = 'rowline-api'")
+            found = connection.execute(
+                f"select pid from pg_stat_activity where application_name like 'rowline-%' and ({condition})"
+            )
             return [int(str(pid)) for (pid,) in found]
 
     def kill(self, pid: int) -> None:
@@ -61,11 +95,36 @@ class Stand:
         finally:
             _send(pids, signal.SIGCONT)
 
-    def stored(self) -> list[Stored]:
-        """Read what the database holds."""
+    def open_jobs(self) -> int:
+        """Count the jobs that have not ended."""
         with self.connect() as connection:
-            found = connection.execute("select number::text, data->>'batch', (data->>'index')::int from rowline.jobs")
-            return [Stored(str(number), str(batch), int(str(index))) for number, batch, index in found]
+            [(count,)] = connection.execute(
+                "select count(*) from rowline.jobs where status not in ('completed', 'failed')"
+            ).fetchall()
+            return int(count)
+
+    def stored(self) -> list[dict[str, Any]]:
+        """Read the jobs as the checker takes them."""
+        return self._rows(
+            "select number::text as id, data->>'batch' as batch, (data->>'index')::int as index, status, attempts_made, "
+            "attempts_started, stalled_count, result #>> '{}' as result, "
+            + ", ".join(f"(extract(epoch from {n}) * 1000)::bigint as {n}" for n in _TIMES)
+            + " from rowline.jobs"
+        )
+
+    def attempts(self) -> list[dict[str, Any]]:
+        """Read the attempts as the checker takes them."""
+        return self._rows(
+            "select number::text as id, nth, worker, outcome, (extract(epoch from started_at) * 1000)::bigint as started_at, "
+            "(extract(epoch from ended_at) * 1000)::bigint as ended_at from rowline.attempts"
+        )
+
+    def _rows(self, query: str) -> list[dict[str, Any]]:
+        with self.connect() as connection, connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(query).fetchall()
+
+
+_TIMES = ("added_at", "run_at", "processed_at", "finished_at")
 
 
 def _send(pids: list[int], number: signal.Signals) -> None:
@@ -75,11 +134,43 @@ def _send(pids: list[int], number: signal.Signals) -> None:
 
 
 @contextlib.contextmanager
-def stand(postgres_bin: Path | None) -> Iterator[Stand]:
-    """Bring the service up during the block."""
-    with clusters.cluster(postgres_bin=postgres_bin) as cluster:
+def stand(postgres_bin: Path | None, record: Recorder, folder: Path, *, seed: int) -> Iterator[Stand]:
+    """Bring the service up during the block; what its processes note goes to `record` and into `folder`."""
+    with contextlib.ExitStack() as stack:
+        cluster = stack.enter_context(clusters.cluster(postgres_bin=postgres_bin))
         schema.upgrade(cluster.url)
-        with raw.server(cluster.url, ROWLINE_API_PROCESSES=str(API_PROCESSES)) as server:
-            made = Stand(cluster, server)
-            until(lambda: len(made.api) == 1 + API_PROCESSES)
-            yield made
+        proxy = stack.enter_context(faultproxy.before(cluster.url))
+        endpoint = stack.enter_context(receiver.Receiver(record, seed=f"{seed}/receiver"))
+        nodes = [_node(stack, url, folder) for url in (cluster.url, proxy.url)]
+        until(lambda: all(len(node.pids) == 1 + API_PROCESSES for node in nodes), within_s=20)
+        _register(nodes[0].port, endpoint.port)
+        handlers = Path(__file__).with_name("handlers.py")
+        worker = [*PYTHON, "-m", "app", "work", "--queue", WORKED, "--handlers", handlers]
+        env = {"DATABASE_URL": cluster.url, "CHAOS_RECORD": str(folder / "workers.jsonl")}
+        kept = {
+            "workers": [_kept(stack, worker, env, folder, ready="worker_started") for _ in range(WORKERS)],
+            "dispatchers": [_kept(stack, [*PYTHON, "-m", "app", "dispatch"], env, folder, ready="dispatcher_started")],
+        }
+        yield Stand(cluster, proxy, nodes, kept)
+
+
+def _node(stack: contextlib.ExitStack, url: str, folder: Path) -> Node:
+    port = free_port()
+    env = {"DATABASE_URL": url, "AUTH_TOKENS": TOKEN, "PORT": str(port), "ROWLINE_API_PROCESSES": str(API_PROCESSES)}
+    return Node(kept=_kept(stack, [*PYTHON, "-m", "app", "serve"], env, folder, ready="api_started"), port=port)
+
+
+def _kept(
+    stack: contextlib.ExitStack, argv: list[str | Path], env: dict[str, str], folder: Path, *, ready: str
+) -> Kept:
+    return stack.enter_context(Kept(argv, env=SETTINGS | {"ROWLINE_HOME": str(folder / "home")} | env, ready=ready))
+
+
+def _register(port: int, endpoint: int) -> None:
+    body = (
+        f'{{"queue":"{receiver.QUEUE}","endpoint":{{"url":"http://127.0.0.1:{endpoint}/","method":"POST",'
+        f'"timeout":{receiver.TIMEOUT_MS}}},"opts":{{"concurrency":20}}}}'
+    )
+    wire = raw.request("POST", "/workers", body=body.encode())
+    [answer] = raw.ask(port, wire, wanted=1)
+    assert answer.status == 200, answer.body

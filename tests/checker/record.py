@@ -1,0 +1,53 @@
+"""Histories: lines of JSON, each an event of one `kind` at `t` seconds of this machine's monotonic clock.
+
+| kind | members |
+| --- | --- |
+| clock | at: the database's clock in ms at this moment |
+| ask | batch, size, delay_ms: before the first byte of an add is sent |
+| acknowledged | batch, ids: a 200 to it |
+| refused | batch, status: a 4xx to it |
+| doubt | batch: an attempt whose outcome is unknown |
+| claimed | id, token, worker, at, until: ms of the database's clock |
+| extended | id, token, until |
+| began, ended | id, token, worker: the effect of a run |
+| told | id, token, verb (complete, fail, release), outcome (ok, lost, unknown), asked (t), result |
+| fault | name, target (a worker, or "" for all), until (t) |
+"""
+
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+Event = dict[str, Any]
+
+
+class Recorder:
+    """Appends events to a file. Threads may share it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = path.open("a", buffering=1)
+        self._lock = threading.Lock()
+
+    def note(self, kind: str, **members: object) -> None:
+        """Write one event, as of now."""
+        line = json.dumps({"t": time.monotonic(), "kind": kind} | members)
+        with self._lock:
+            self._file.write(line + "\n")
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def read(*paths: Path) -> list[Event]:
+    """Read histories as one, in the order of time. A last line that was cut by a kill is left out."""
+    events = []
+    for path in paths:
+        for line in path.read_text().splitlines() if path.exists() else []:
+            try:
+                events.append(json.loads(line))
+            except ValueError:
+                continue
+    return sorted(events, key=lambda event: float(event["t"]))
