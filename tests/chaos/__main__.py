@@ -1,8 +1,9 @@
-"""`make faults`: faults under load, in an order drawn from a seed; then answers and database are compared."""
+"""`make faults`: faults under load, in an order drawn from a seed; then the history and the database are compared."""
 
 import os
 import signal
 import sys
+import tempfile
 import time
 from pathlib import Path
 from random import Random, SystemRandom
@@ -13,24 +14,51 @@ from tests.chaos import faults, report
 from tests.chaos.load import Load
 from tests.chaos.report import Run
 from tests.chaos.stand import Stand, stand
+from tests.checker import record, verdict
+from tests.checker.record import Recorder
+from tests.checker.verdict import Verdict
 from tests.support.clusters import is_alive, until
-from tests.support.history import History, Verdict
 
-CALM_S = (0.5, 1.5)
+CALM_S = (0.3, 1.0)
 """Between a recovery and the next fault."""
 GIVEN_UP_S = 30.0
+DRAINED_S = 180.0
 
 
 @click.command()
 @click.option("--seed", type=int, help="Repeats the order and the moments of a run; none: a new one, printed.")
 @click.option("--only", type=click.Choice(sorted(faults.FAULTS)), multiple=True, help="These faults alone.")
-@click.option("--scale", type=click.FloatRange(0.05, 100), default=1.0, show_default=True, help="Of how often each.")
-@click.option("--producers", type=click.IntRange(2, 64), default=8, show_default=True, help="Half of them with keys.")
-def chaos(seed: int | None, only: tuple[str, ...], scale: float, producers: int) -> None:
+@click.option("--scale", type=click.FloatRange(0.01, 100), default=1.0, show_default=True, help="Of how often each.")
+@click.option("--producers", type=click.IntRange(4, 64), default=8, show_default=True, help="Half of them with keys.")
+@click.option("--pullers", type=click.IntRange(1, 64), default=4, show_default=True)
+def chaos(seed: int | None, only: tuple[str, ...], scale: float, producers: int, pullers: int) -> None:
     """Hurt a service under load; exit with 1 when a promise was not kept."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that every `finally` is seen to
     seed = SystemRandom().randrange(2**32) if seed is None else seed
-    random, run, history = Random(seed), Run(seed), History()
+    random, run = Random(seed), Run(seed)
+    folder = Path(tempfile.mkdtemp(prefix="rowline-faults-"))
+    folder.chmod(0o711)
+    history = Recorder(folder / "clients.jsonl")
+    kinds = drawn(random, only, scale)
+    print(f"seed {seed}, {len(kinds)} faults; the history goes to {folder}", flush=True)
+    began_at = time.monotonic()
+    named = os.environ.get("ROWLINE_POSTGRES_BIN")
+    with stand(Path(named) if named else None, history, folder, seed=seed) as place:
+        with Load(place.ports, history, seed=seed, producers=producers, pullers=pullers) as load:
+            until(lambda: load.acknowledged > 100, within_s=15)
+            for kind in kinds:
+                time.sleep(random.uniform(*CALM_S))
+                hurt(place, load, run, history, kind, random)
+            assert load.is_whole, "a thread of the load has died: its traceback stands above"
+            load.stop_adding()
+            until(lambda: faults.back(place), within_s=GIVEN_UP_S)
+            drain(place)
+        found = judged(place, history, folder)
+    end(run, found, load, seconds=time.monotonic() - began_at)
+
+
+def drawn(random: Random, only: tuple[str, ...], scale: float) -> list[str]:
+    """Draw the faults of a run, in their order."""
     kinds = [
         kind
         for kind, (_fault, times) in faults.FAULTS.items()
@@ -38,40 +66,47 @@ def chaos(seed: int | None, only: tuple[str, ...], scale: float, producers: int)
         if not only or kind in only
     ]
     random.shuffle(kinds)
-    print(f"seed {seed}, {len(kinds)} faults", flush=True)
-    began_at = time.monotonic()
-    named = os.environ.get("ROWLINE_POSTGRES_BIN")
-    with stand(Path(named) if named else None) as place:
-        with Load(place.server.port, history, seed=seed, producers=producers) as load:
-            until(lambda: history.acknowledged > 100, within_s=15)
-            for kind in kinds:
-                time.sleep(random.uniform(*CALM_S))
-                hurt(place, load, run, kind, random)
-            assert load.is_whole, "a producer has died: its traceback stands above"
-        until(lambda: faults.back(place), within_s=GIVEN_UP_S)
-        verdict = history.check(place.stored())
-    end(run, verdict, load, seconds=time.monotonic() - began_at)
+    return kinds
 
 
-def hurt(place: Stand, load: Load, run: Run, kind: str, random: Random) -> None:
+def hurt(place: Stand, load: Load, run: Run, history: Recorder, kind: str, random: Random) -> None:
     """Do one fault; wait until the service works again, and note how long that took and who is gone."""
-    before = place.api
+    before, since = place.api, time.monotonic()
     harm = faults.FAULTS[kind][0](place, random)
     ends_at = time.monotonic() + GIVEN_UP_S
-    while (answered := load.answered_after(harm.over_at)) is None and time.monotonic() < ends_at:
+    while (answered_at := load.answered_after(harm.over_at)) is None and time.monotonic() < ends_at:
         time.sleep(0.01)
-    took_s = answered.ended_at - harm.over_at if answered else GIVEN_UP_S
+    until_s = answered_at or time.monotonic()
+    took_s = until_s - harm.over_at if answered_at else GIVEN_UP_S
+    for target in harm.targets or ("",):
+        history.note("fault", t=since, name=kind, target=target, until=until_s)
     run.faults[kind] += 1
+    run.hurt_s.append((since, until_s))
     run.recoveries_s.setdefault(kind, []).append(took_s)
     if gone := [pid for pid in before if pid not in harm.killed and not is_alive(pid)]:
         run.violations.append(f"{kind}: processes of the API are gone that nobody killed: {gone}")
-    print(f"{kind}: {'a' if answered else 'no'} 200 after {took_s:.2f} s", flush=True)
+    print(f"{kind}: {'a' if answered_at else 'no'} 200 of every node after {took_s:.2f} s", flush=True)
 
 
-def end(run: Run, verdict: Verdict, load: Load, *, seconds: float) -> None:
+def drain(place: Stand) -> None:
+    """Wait until all jobs have ended; the checker says which have not."""
+    ends_at = time.monotonic() + DRAINED_S
+    while (left := place.open_jobs()) and time.monotonic() < ends_at:
+        print(f"draining: {left:,} jobs left", flush=True)
+        time.sleep(2)
+
+
+def judged(place: Stand, history: Recorder, folder: Path) -> Verdict:
+    """Read everything, and judge it."""
+    history.close()
+    events = record.read(history.path, folder / "workers.jsonl")
+    return verdict.check(events, jobs=place.stored(), attempts=place.attempts())
+
+
+def end(run: Run, found: Verdict, load: Load, *, seconds: float) -> None:
     """Print the table and end with 0, or with 1 and what was broken."""
-    print(f"\n{report.table(run, verdict, load.replies, seconds=seconds)}")
-    broken = report.judge(run, verdict, load.replies)
+    print(f"\n{report.table(run, found, load.replies, load.claims_s, seconds=seconds)}")
+    broken = report.judge(run, found, load.replies)
     for violation in broken:
         print(f"VIOLATION {violation}")
     sys.exit(1 if broken else 0)

@@ -7,6 +7,7 @@ matrix in the handbook's page on faults.
 import contextlib
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -131,7 +132,7 @@ def pause_api_process(stand: Stand, random: Random) -> Harm:
 def kill_worker(stand: Stand, random: Random) -> Harm:
     """kill -9 of a Python worker in the middle of its jobs."""
     worker = random.choice(stand.workers)
-    target = f"worker-{worker.pid}"
+    target = f"{socket.gethostname()}:{worker.pid}"
     worker.end(signal.SIGKILL)
     return Harm(time.monotonic(), targets=(target,))
 
@@ -139,7 +140,7 @@ def kill_worker(stand: Stand, random: Random) -> Harm:
 def stop_worker(stand: Stand, random: Random) -> Harm:
     """SIGTERM to a Python worker: it drains."""
     worker = random.choice(stand.workers)
-    target = f"worker-{worker.pid}"
+    target = f"{socket.gethostname()}:{worker.pid}"
     worker.end(signal.SIGTERM)
     return Harm(time.monotonic(), targets=(target,))
 
@@ -148,19 +149,19 @@ def pause_worker(stand: Stand, random: Random) -> Harm:
     """SIGSTOP of a Python worker for three leases while its handlers run on; then SIGCONT."""
     worker = random.choice(stand.workers)
     worker.pause(PAUSED_S)
-    return Harm(time.monotonic(), targets=(f"worker-{worker.pid}",))
+    return Harm(time.monotonic(), targets=(f"{socket.gethostname()}:{worker.pid}",))
 
 
 def kill_dispatcher(stand: Stand, random: Random) -> Harm:
     """kill -9 of a dispatcher in the middle of its calls."""
     random.choice(stand.dispatchers).end(signal.SIGKILL)
-    return Harm(time.monotonic(), targets=("push",))
+    return Harm(time.monotonic())
 
 
 def pause_dispatcher(stand: Stand, random: Random) -> Harm:
     """SIGSTOP of a dispatcher for three leases; then SIGCONT."""
     random.choice(stand.dispatchers).pause(PAUSED_S)
-    return Harm(time.monotonic(), targets=("push",))
+    return Harm(time.monotonic())
 
 
 def _through(trouble: Trouble) -> Fault:

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import socket
 import time
 
 import rowline
@@ -20,7 +21,7 @@ def note(kind: str, **members: object) -> None:
 @rowline.handler("n")
 def work(job: rowline.Job) -> object:
     """Run, as real handlers would: most do little, few hog, die, or take their worker with them."""
-    worker = f"worker-{os.getppid()}"
+    worker = f"{socket.gethostname()}:{os.getppid()}"
     note("began", id=job.id, token=job.token, worker=worker)
     draw = DRAW.random()
     if draw < 0.0002:

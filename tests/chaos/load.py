@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from random import Random
 from typing import Self
 
+from tests.chaos.pullers import Puller
+from tests.chaos.stand import QUEUES
+from tests.checker.record import Recorder
 from tests.support import raw
-from tests.support.history import History
 from tests.support.raw import Answer
 from tests.support.wire import Lost, Silent, Wire
 
-PATH = "/queues/chaos/jobs"
 LARGEST = 20  # jobs a batch
-PAUSE_S = 0.005
+PAUSE_S = 0.15
+CUT_SHARE = 0.03
+"""Of the requests with a key: their clients vanish while they send, or before they read."""
 ANSWER_S = 10.0
 """How long a producer waits for an answer before it calls the server silent."""
 
@@ -37,11 +40,12 @@ class Reply:
 class Producer(threading.Thread):
     """Adds batches until stopped; one with keys repeats each until it is answered with a 200, stopped or not."""
 
-    def __init__(self, port: int, history: History, *, name: str, seed: str, is_keyed: bool) -> None:
+    def __init__(self, port: int, record: Recorder, *, name: str, seed: str, is_keyed: bool) -> None:
         super().__init__(name=name)
         self.replies: list[Reply] = []
         self.stopped = threading.Event()
-        self._port, self._history = port, history
+        self.port, self._record = port, record
+        self.acknowledged = 0
         self._random, self._is_keyed = Random(seed), is_keyed
         self._wire: Wire | None = None
 
@@ -50,24 +54,29 @@ class Producer(threading.Thread):
         while not self.stopped.is_set():
             number += 1
             mark, size = f"{self.name}-{number}", self._random.randint(1, LARGEST)
-            self._history.ask(mark, size)
-            sent = _request(mark, size, is_keyed=self._is_keyed)
+            delay_ms = self._random.choice((0, 0, 0, 300))
+            self._record.note("ask", batch=mark, size=size, delay_ms=delay_ms)
+            queue = self._random.choice(QUEUES)
+            sent = _request(queue, mark, size, delay_ms=delay_ms, is_keyed=self._is_keyed)
             ends_at = time.monotonic() + 6 * ANSWER_S
             while not self._add(mark, sent) and self._is_keyed and time.monotonic() < ends_at:
-                time.sleep(10 * PAUSE_S)
-            time.sleep(PAUSE_S)
+                time.sleep(0.05)
+            time.sleep(self._random.uniform(0, 2 * PAUSE_S))
         self._hang_up()
 
     def _add(self, mark: str, sent: bytes) -> bool:
         """Send a request once; note the answer, and say whether it was a 200."""
         asked_at = time.monotonic()
         try:
-            self._wire = self._wire or Wire(self._port, timeout_s=ANSWER_S)
+            self._wire = self._wire or Wire(self.port, timeout_s=ANSWER_S)
+            if self._is_keyed and self._random.random() < CUT_SHARE:
+                self._vanish(mark, sent)
+                return False
             self._wire.send(sent)
             answer = self._wire.answer()
         except Lost as error:
             self._hang_up()
-            self._history.doubt(mark)
+            self._record.note("doubt", batch=mark)
             is_silent = isinstance(error, Silent)
             fault = f"no answer within {ANSWER_S:g} s" if is_silent else ""
             self.replies.append(Reply(asked_at, time.monotonic(), -1 if is_silent else 0, fault))
@@ -77,15 +86,25 @@ class Producer(threading.Thread):
         self.replies.append(Reply(asked_at, time.monotonic(), answer.status, self.note(mark, answer)))
         return answer.status == 200
 
+    def _vanish(self, mark: str, sent: bytes) -> None:
+        """Be cut off at a random byte of the request, or after it, before the answer is read."""
+        assert self._wire
+        self._wire.send(sent[: self._random.randint(1, len(sent) * 2)])
+        self._wire.cut(is_reset=self._random.random() < 0.5)
+        self._wire = None
+        self._record.note("doubt", batch=mark)
+
     def note(self, mark: str, answer: Answer) -> str:
         """Put an answer into the history; return what is wrong with it, if something is."""
         if answer.status == 200:
-            self._history.acknowledge(mark, [job["id"] for job in answer.json()])
+            ids = [job["id"] for job in answer.json()]
+            self._record.note("acknowledged", batch=mark, ids=ids)
+            self.acknowledged += len(ids)
             return ""
         if answer.status == 503 and answer.json().get("outcome") == "unknown":
-            self._history.doubt(mark)
+            self._record.note("doubt", batch=mark)
         if answer.status != 503 and not (answer.status == 409 and self._is_keyed):
-            self._history.doubt(mark)
+            self._record.note("doubt", batch=mark)
             return f"{answer.status}: {answer.body[:200]!r}"
         return "" if answer.headers.get("retry-after") else f"{answer.status} without Retry-After"
 
@@ -95,30 +114,59 @@ class Producer(threading.Thread):
         self._wire = None
 
 
-def _request(mark: str, size: int, *, is_keyed: bool) -> bytes:
-    body = json.dumps([{"name": "n", "data": {"batch": mark, "index": index}} for index in range(size)]).encode()
-    return raw.request("POST", PATH, *([f"Idempotency-Key: {mark}"] if is_keyed else []), body=body)
+def _request(queue: str, mark: str, size: int, *, delay_ms: int, is_keyed: bool) -> bytes:
+    opts = {"attempts": 50, "delay": delay_ms}
+    jobs = [{"name": "n", "data": {"batch": mark, "index": index}, "opts": opts} for index in range(size)]
+    headers = [f"Idempotency-Key: {mark}"] if is_keyed else []
+    return raw.request("POST", f"/queues/{queue}/jobs", *headers, body=json.dumps(jobs).encode())
 
 
 class Load:
-    """All producers, half of them with keys, during a `with` block."""
+    """All producers, half of them with keys, and all pullers, during a `with` block."""
 
-    def __init__(self, port: int, history: History, *, seed: int, producers: int) -> None:
+    def __init__(self, ports: Sequence[int], record: Recorder, *, seed: int, producers: int, pullers: int) -> None:
         self._producers = [
-            Producer(port, history, name=f"{'keyed' if n % 2 else 'bare'}-{n}", seed=f"{seed}/{n}", is_keyed=n % 2 == 1)
+            Producer(
+                ports[n // 2 % len(ports)],
+                record,
+                name=f"{'keyed' if n % 2 else 'bare'}-{n}",
+                seed=f"{seed}/{n}",
+                is_keyed=n % 2 == 1,
+            )
             for n in range(producers)
+        ]
+        self._pullers = [
+            Puller(ports[n % len(ports)], record, name=f"puller-{n}", seed=f"{seed}/puller-{n}") for n in range(pullers)
         ]
 
     def __enter__(self) -> Self:
-        for producer in self._producers:
-            producer.start()
+        for thread in (*self._producers, *self._pullers):
+            thread.start()
         return self
 
     def __exit__(self, *_error: object) -> None:
+        self.stop_adding()
+        for puller in self._pullers:
+            puller.stopped.set()
+        for puller in self._pullers:
+            puller.join()
+
+    def stop_adding(self) -> None:
+        """Have the producers end; the pullers go on."""
         for producer in self._producers:
             producer.stopped.set()
         for producer in self._producers:
             producer.join()
+
+    @property
+    def acknowledged(self) -> int:
+        """The jobs acknowledged so far."""
+        return sum(producer.acknowledged for producer in self._producers)
+
+    @property
+    def claims_s(self) -> list[tuple[float, float]]:
+        """When each claim that brought jobs was answered, and how long it took."""
+        return [claim for puller in self._pullers for claim in list(puller.claims_s)]
 
     @property
     def replies(self) -> Sequence[Reply]:
@@ -128,14 +176,13 @@ class Load:
     @property
     def is_whole(self) -> bool:
         """Whether all producers are at work."""
-        return all(producer.is_alive() for producer in self._producers)
+        return all(thread.is_alive() for thread in (*self._producers, *self._pullers))
 
-    def answered_after(self, moment: float) -> Reply | None:
-        """Return the first 200 that came after `moment`, to a request of whatever age."""
-        later = [
-            reply
-            for producer in self._producers
-            for reply in producer.replies[-200:]
-            if reply.status == 200 and reply.ended_at > moment
-        ]
-        return min(later, key=lambda reply: reply.ended_at, default=None)
+    def answered_after(self, moment: float) -> float | None:
+        """Say when, after `moment`, all nodes had answered a request with 200; None if they have not yet."""
+        first: dict[int, float] = {}
+        for producer in self._producers:
+            for reply in producer.replies[-200:]:
+                if reply.status == 200 and reply.ended_at > moment:
+                    first[producer.port] = min(reply.ended_at, first.get(producer.port, reply.ended_at))
+        return max(first.values()) if first.keys() == {producer.port for producer in self._producers} else None

@@ -63,10 +63,11 @@ class Puller(threading.Thread):
         """Work what was claimed, tell how it went, and return what was claimed with that."""
         draw = self._random.random()
         if leases and draw < 0.004:
-            self._record.note("fault", name="walks-away", target=self.name, until=time.monotonic())
+            self._blame("walks away")
             return []
         if leases and draw < 0.01:
             self._beat(leases[0])
+            self._blame("dawdles", LEASE_MS / 1000)
             time.sleep(LEASE_MS / 1000 + 0.5)  # the leases run out, and it goes on all the same
         told = [self._run(lease) for lease in leases]
         if not told:
@@ -85,6 +86,10 @@ class Puller(threading.Thread):
         if draw < 0.01:
             return {"id": job_id, "token": token, "failedReason": "drawn"}
         return {"id": job_id, "token": token, "returnvalue": token}
+
+    def _blame(self, name: str, seconds: float = 0.0) -> None:
+        """Note what this puller does to itself."""
+        self._record.note("fault", name=name, target=self.name, until=time.monotonic() + seconds)
 
     def _beat(self, lease: Lease) -> None:
         job_id, token = lease["job"]["id"], lease["token"]
@@ -143,11 +148,13 @@ class Puller(threading.Thread):
             self._wire = self._wire or Wire(self._port, timeout_s=ANSWER_S)
             self._wire.send(sent)
             if not is_heard:
+                self._blame("hears no answer")
                 self._wire.cut(is_reset=self._random.random() < 0.5)
                 self._wire = None
                 return None
             answer = self._wire.answer()
         except Lost:
+            self._blame("got no answer")
             self._hang_up()
             return None
         if answer.headers.get("connection", "").lower() == "close":

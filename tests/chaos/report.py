@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tests.chaos.load import Reply
-from tests.support.history import Verdict
+from tests.checker.verdict import VIOLATIONS, Verdict
 
 RECOVERY_S = 5.0
 ANSWER_S = 5.0
@@ -18,6 +18,7 @@ class Run:
     seed: int
     faults: Counter[str] = field(default_factory=Counter)
     recoveries_s: dict[str, list[float]] = field(default_factory=dict)
+    hurt_s: list[tuple[float, float]] = field(default_factory=list)  # from when to when something was broken
     violations: list[str] = field(default_factory=list)
 
 
@@ -30,36 +31,40 @@ def judge(run: Run, verdict: Verdict, replies: Sequence[Reply]) -> list[str]:
     for kind, times in run.recoveries_s.items():
         late = [time_s for time_s in times if time_s > RECOVERY_S]
         broken += [f"{kind}: no 200 for {late_s:.1f} s after it was over" for late_s in late]
-    if not verdict.is_good:
-        broken.append(f"the database is not what was promised: {verdict}")
+    for violation, count in verdict.found.items():
+        broken += [f"{count} x {violation} ({VIOLATIONS[violation]}):", *verdict.examples[violation]]
     return broken
 
 
-def table(run: Run, verdict: Verdict, replies: Sequence[Reply], *, seconds: float) -> str:
+def table(
+    run: Run, verdict: Verdict, replies: Sequence[Reply], claims_s: Sequence[tuple[float, float]], *, seconds: float
+) -> str:
     """Say all in figures."""
     statuses = Counter(reply.status for reply in replies)
     names = {0: "connection broke", -1: "silence"}
     recoveries = [time_s for times in run.recoveries_s.values() for time_s in times]
     answers = [reply.took_s for reply in replies if reply.status > 0]
-    rows = {
+    hurt = [took_s for at, took_s in claims_s if any(since <= at <= until for since, until in run.hurt_s)]
+    calm = [took_s for at, took_s in claims_s if not any(since <= at <= until for since, until in run.hurt_s)]
+    rows: dict[str, object] = {
         "seed": run.seed,
         "duration": f"{seconds:.0f} s",
-        "faults": ", ".join(f"{count} x {kind}" for kind, count in sorted(run.faults.items())),
-        "requests": f"{len(replies):,}: "
+        f"faults ({run.faults.total()})": ", ".join(f"{count} x {kind}" for kind, count in sorted(run.faults.items())),
+        "requests to add": f"{len(replies):,}: "
         + ", ".join(f"{count:,} x {names.get(status, status)}" for status, count in sorted(statuses.items())),
         "jobs attempted": f"{verdict.attempted:,}",
         "acknowledged": f"{verdict.acknowledged:,}",
-        "unknown": f"{verdict.unknown:,}",
-        "recovered": f"{verdict.recovered:,}",
-        "lost": verdict.lost,
-        "unexpected": verdict.unexpected,
-        "refused but stored": verdict.refused_but_stored,
-        "partial batches": verdict.partial,
-        "duplicates": verdict.duplicates,
-        "max recovery": f"{max(recoveries, default=0.0):.2f} s"
-        + "".join(f"; {kind} {max(times):.2f}" for kind, times in sorted(run.recoveries_s.items())),
+        "unknown": f"{verdict.unknown:,}, of them there: {verdict.recovered:,}",
+        "runs": f"{verdict.runs:,}, of them again: {verdict.repeated_runs:,}",
+        "stale words refused": f"{verdict.stale_refused:,}",
+    }
+    rows |= {violation: verdict.found[violation] for violation in VIOLATIONS}
+    rows |= {
+        "max recovery": f"{max(recoveries, default=0.0):.2f} s",
         "slowest answer": f"{max(answers, default=0.0):.2f} s",
         "503, seconds": spread([reply.took_s for reply in replies if reply.status == 503]),
+        "claims, calm, s": spread(calm),
+        "claims, hurt, s": spread(hurt),
     }
     return "\n".join(f"{name:<20}{value}" for name, value in rows.items())
 
@@ -69,5 +74,5 @@ def spread(times_s: Sequence[float]) -> str:
     if not times_s:
         return "none"
     inorder = sorted(times_s)
-    parts = [f"p{share} {inorder[min(len(inorder) - 1, len(inorder) * share // 100)]:.2f}" for share in (50, 90, 99)]
-    return ", ".join([*parts, f"p100 {inorder[-1]:.2f}"])
+    parts = [f"p{share} {inorder[min(len(inorder) - 1, len(inorder) * share // 100)]:.3f}" for share in (50, 90, 99)]
+    return ", ".join([*parts, f"p100 {inorder[-1]:.3f}"])

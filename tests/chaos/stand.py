@@ -3,7 +3,7 @@
 import contextlib
 import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from tests.support.clusters import PYTHON, Cluster, free_port, is_alive, until
 from tests.support.family import children
 from tests.support.faultproxy import FaultProxy
 from tests.support.raw import TOKEN
+from tests.support.wire import Wire
 
 API_PROCESSES = 2
 WORKERS = 2
@@ -56,6 +57,11 @@ class Stand:
     def __init__(self, cluster: Cluster, proxy: FaultProxy, nodes: list[Node], kept: Mapping[str, list[Kept]]) -> None:
         self.cluster, self.proxy, self.nodes = cluster, proxy, nodes
         self.workers, self.dispatchers = kept["workers"], kept["dispatchers"]
+
+    @property
+    def ports(self) -> list[int]:
+        """Where the nodes listen."""
+        return [node.port for node in self.nodes]
 
     @property
     def api(self) -> list[int]:
@@ -95,6 +101,12 @@ class Stand:
         finally:
             _send(pids, signal.SIGCONT)
 
+    def now_ms(self) -> int:
+        """Ask the database for the time."""
+        with self.connect() as connection:
+            [(now,)] = connection.execute("select (extract(epoch from clock_timestamp()) * 1000)::bigint").fetchall()
+            return int(now)
+
     def open_jobs(self) -> int:
         """Count the jobs that have not ended."""
         with self.connect() as connection:
@@ -106,8 +118,8 @@ class Stand:
     def stored(self) -> list[dict[str, Any]]:
         """Read the jobs as the checker takes them."""
         return self._rows(
-            "select number::text as id, data->>'batch' as batch, (data->>'index')::int as index, status, attempts_made, "
-            "attempts_started, stalled_count, result #>> '{}' as result, "
+            "select number::text as id, data->>'batch' as batch, (data->>'index')::int as index, status, "
+            "attempts_made, attempts_started, stalled_count, result #>> '{}' as result, "
             + ", ".join(f"(extract(epoch from {n}) * 1000)::bigint as {n}" for n in _TIMES)
             + " from rowline.jobs"
         )
@@ -115,8 +127,9 @@ class Stand:
     def attempts(self) -> list[dict[str, Any]]:
         """Read the attempts as the checker takes them."""
         return self._rows(
-            "select number::text as id, nth, worker, outcome, (extract(epoch from started_at) * 1000)::bigint as started_at, "
-            "(extract(epoch from ended_at) * 1000)::bigint as ended_at from rowline.attempts"
+            "select number::text as id, nth, worker, outcome, "
+            + ", ".join(f"(extract(epoch from {n}) * 1000)::bigint as {n}" for n in ("started_at", "ended_at"))
+            + " from rowline.attempts"
         )
 
     def _rows(self, query: str) -> list[dict[str, Any]]:
@@ -145,13 +158,15 @@ def stand(postgres_bin: Path | None, record: Recorder, folder: Path, *, seed: in
         until(lambda: all(len(node.pids) == 1 + API_PROCESSES for node in nodes), within_s=20)
         _register(nodes[0].port, endpoint.port)
         handlers = Path(__file__).with_name("handlers.py")
-        worker = [*PYTHON, "-m", "app", "work", "--queue", WORKED, "--handlers", handlers]
+        worker: list[str | Path] = [*PYTHON, "-m", "app", "work", "--queue", WORKED, "--handlers", handlers]
         env = {"DATABASE_URL": cluster.url, "CHAOS_RECORD": str(folder / "workers.jsonl")}
         kept = {
             "workers": [_kept(stack, worker, env, folder, ready="worker_started") for _ in range(WORKERS)],
             "dispatchers": [_kept(stack, [*PYTHON, "-m", "app", "dispatch"], env, folder, ready="dispatcher_started")],
         }
-        yield Stand(cluster, proxy, nodes, kept)
+        made = Stand(cluster, proxy, nodes, kept)
+        record.note("clock", at=made.now_ms())
+        yield made
 
 
 def _node(stack: contextlib.ExitStack, url: str, folder: Path) -> Node:
@@ -161,7 +176,7 @@ def _node(stack: contextlib.ExitStack, url: str, folder: Path) -> Node:
 
 
 def _kept(
-    stack: contextlib.ExitStack, argv: list[str | Path], env: dict[str, str], folder: Path, *, ready: str
+    stack: contextlib.ExitStack, argv: Sequence[str | Path], env: dict[str, str], folder: Path, *, ready: str
 ) -> Kept:
     return stack.enter_context(Kept(argv, env=SETTINGS | {"ROWLINE_HOME": str(folder / "home")} | env, ready=ready))
 
@@ -171,6 +186,8 @@ def _register(port: int, endpoint: int) -> None:
         f'{{"queue":"{receiver.QUEUE}","endpoint":{{"url":"http://127.0.0.1:{endpoint}/","method":"POST",'
         f'"timeout":{receiver.TIMEOUT_MS}}},"opts":{{"concurrency":20}}}}'
     )
-    wire = raw.request("POST", "/workers", body=body.encode())
-    [answer] = raw.ask(port, wire, wanted=1)
+    sent = raw.request("POST", "/workers", body=body.encode())
+    with Wire(port) as wire:
+        wire.send(sent)
+        answer = wire.answer()
     assert answer.status == 200, answer.body

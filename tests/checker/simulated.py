@@ -1,4 +1,4 @@
-"""A queue that is none: a seeded story of producers, workers, crashes and lost answers, and how a good queue ends it."""
+"""A queue that is none: a seeded story of producers, workers, crashes and lost answers, as a good queue has it."""
 
 import itertools
 from collections.abc import Iterator
@@ -49,9 +49,18 @@ class Story:
             ids.append(str(next(self._ids)))
             self.jobs.append(
                 {
-                    "id": ids[-1], "batch": batch, "index": index, "status": "waiting", "result": None,
-                    "attempts_made": 0, "attempts_started": 0, "stalled_count": 0, "delay_ms": delay_ms,
-                    "added_at": added_at, "processed_at": None, "finished_at": None,
+                    "id": ids[-1],
+                    "batch": batch,
+                    "index": index,
+                    "status": "waiting",
+                    "result": None,
+                    "attempts_made": 0,
+                    "attempts_started": 0,
+                    "stalled_count": 0,
+                    "delay_ms": delay_ms,
+                    "added_at": added_at,
+                    "processed_at": None,
+                    "finished_at": None,
                 }
             )
         if fate == "acknowledged":

@@ -1,5 +1,6 @@
 """The judgement over a history and what the database holds after it."""
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -70,12 +71,22 @@ def check(history: Sequence[Event], *, jobs: Sequence[Row], attempts: Sequence[R
     return verdict
 
 
+def check_adds(history: Sequence[Event], jobs: Sequence[Row]) -> Verdict:
+    """Judge the adding alone; of `jobs`, id, batch and index count."""
+    verdict = Verdict()
+    of: defaultdict[str, list[Event]] = defaultdict(list)
+    for event in history:
+        of[event["kind"]].append(event)
+    _judge_adds(verdict, of, jobs)
+    return verdict
+
+
 def _judge_adds(verdict: Verdict, of: dict[str, list[Event]], jobs: Sequence[Row]) -> None:
     sizes = {event["batch"]: int(event["size"]) for event in of["ask"]}
     acknowledged = defaultdict(list)
     for event in of["acknowledged"]:
         acknowledged[event["batch"]].append(event["ids"])
-    open_ = {event["batch"] for event in of["doubt"]} - set(acknowledged)
+    doubted = {event["batch"] for event in of["doubt"]}
     there: defaultdict[str, Counter[int]] = defaultdict(Counter)
     ids = set()
     for job in jobs:
@@ -84,23 +95,28 @@ def _judge_adds(verdict: Verdict, of: dict[str, list[Event]], jobs: Sequence[Row
         if job["batch"] not in sizes or not 0 <= job["index"] < sizes[job["batch"]]:
             verdict.blame("unexpected", f"job {job['id']} of {job['batch']}")
     for batch, size in sizes.items():
-        stored = there[batch]
         verdict.attempted += size
-        if 0 < len(stored) < size:
-            verdict.blame("partial", f"{len(stored)} of {size} of {batch}")
-        if doubled := sum(count - 1 for count in stored.values()):
-            verdict.blame("doubled", batch, doubled)
-        if batch in acknowledged:
-            verdict.acknowledged += size
-        elif batch in open_:
-            verdict.unknown += size
-            verdict.recovered += len(stored)
-        elif stored:
-            verdict.blame("phantom", batch, len(stored))
+        _judge_batch(verdict, batch, size, there[batch], is_sure=batch in acknowledged, is_open=batch in doubted)
         for named in acknowledged[batch]:
             promised = {(job_id, batch, index) for index, job_id in enumerate(named)}
             if missing := len(promised - ids) + max(0, size - len(named)):
                 verdict.blame("lost", f"{missing} of {batch}", missing)
+
+
+def _judge_batch(
+    verdict: Verdict, batch: str, size: int, stored: Counter[int], *, is_sure: bool, is_open: bool
+) -> None:
+    if 0 < len(stored) < size:
+        verdict.blame("partial", f"{len(stored)} of {size} of {batch}")
+    if doubled := sum(count - 1 for count in stored.values()):
+        verdict.blame("doubled", batch, doubled)
+    if is_sure:
+        verdict.acknowledged += size
+    elif is_open:
+        verdict.unknown += size
+        verdict.recovered += len(stored)
+    elif stored:
+        verdict.blame("phantom", batch, len(stored))
 
 
 def _judge_leases(
@@ -115,7 +131,7 @@ def _judge_leases(
         if job["status"] not in OVER:
             verdict.blame("stuck", f"{name} is {job['status']}")
         spans = list(_spans(job, ended.get(job["id"], [])))
-        for (began, over), (next_began, _over) in zip(spans, spans[1:], strict=False):
+        for (began, over), (next_began, _over) in itertools.pairwise(spans):
             if next_began < over or next_began < began:
                 verdict.blame("overlap", f"{name}: claimed at {next_began}, the lease before held to {over}")
         begun = [began for began, _over in spans] + claims[job["id"]]

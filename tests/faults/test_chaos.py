@@ -1,46 +1,45 @@
-"""The judge of `make faults`: whatever is not as promised ends the run with 1."""
+"""The judge of `make faults`: whatever is not as promised ends the run with 1. And a short run of it."""
+
+import subprocess
+from pathlib import Path
 
 import pytest
 
 from tests.chaos import report
 from tests.chaos.load import Producer, Reply
 from tests.chaos.report import Run
-from tests.support.history import History, Stored
+from tests.checker import record
+from tests.checker.record import Recorder
+from tests.checker.verdict import Verdict
+from tests.support.clusters import PYTHON, ROOT
 from tests.support.raw import Answer
-
-JOB = Stored("1", "mark", 0)
-
-
-def history(*, acknowledged: bool = True) -> History:
-    made = History()
-    made.ask("mark", 1)
-    if acknowledged:
-        made.acknowledge("mark", ["1"])
-    return made
-
-
-def broken(run: Run, *replies: Reply, stored: tuple[Stored, ...] = (JOB,)) -> list[str]:
-    return report.judge(run, history().check(stored), replies)
 
 
 def test_answers_in_time_and_a_whole_database_are_good() -> None:
     run = Run(1, recoveries_s={"kill": [0.5, 4.9]})
-    assert not broken(run, Reply(0.0, 4.9, 200), Reply(0.0, 2.8, 503), Reply(0.0, 9.0, 0))
+    replies = (Reply(0.0, 4.9, 200), Reply(0.0, 2.8, 503), Reply(0.0, 9.0, 0))
+    assert not report.judge(run, Verdict(), replies)
+
+
+def lost() -> Verdict:
+    verdict = Verdict()
+    verdict.blame("lost", "1 of mark")
+    return verdict
 
 
 @pytest.mark.parametrize(
-    ("run", "reply", "stored"),
+    ("run", "reply", "verdict"),
     [
-        (Run(1), Reply(0.0, 5.1, 503), (JOB,)),
-        (Run(1), Reply(0.0, 0.1, 500, "500: b'x'"), (JOB,)),
-        (Run(1), Reply(0.0, 10.0, -1, "no answer"), (JOB,)),
-        (Run(1, recoveries_s={"kill": [0.1, 5.1]}), Reply(0.0, 0.1, 200), (JOB,)),
-        (Run(1, violations=["processes are gone"]), Reply(0.0, 0.1, 200), (JOB,)),
-        (Run(1), Reply(0.0, 0.1, 200), ()),
+        (Run(1), Reply(0.0, 5.1, 503), Verdict()),
+        (Run(1), Reply(0.0, 0.1, 500, "500: b'x'"), Verdict()),
+        (Run(1), Reply(0.0, 10.0, -1, "no answer"), Verdict()),
+        (Run(1, recoveries_s={"kill": [0.1, 5.1]}), Reply(0.0, 0.1, 200), Verdict()),
+        (Run(1, violations=["processes are gone"]), Reply(0.0, 0.1, 200), Verdict()),
+        (Run(1), Reply(0.0, 0.1, 200), lost()),
     ],
 )
-def test_every_promise_that_is_broken_is_told(run: Run, reply: Reply, stored: tuple[Stored, ...]) -> None:
-    assert len(broken(run, reply, stored=stored)) == 1
+def test_every_promise_that_is_broken_is_told(run: Run, reply: Reply, verdict: Verdict) -> None:
+    assert report.judge(run, verdict, [reply])
 
 
 @pytest.mark.parametrize(
@@ -55,17 +54,28 @@ def test_every_promise_that_is_broken_is_told(run: Run, reply: Reply, stored: tu
     ],
 )
 def test_a_producer_takes_nothing_but_200_and_503_with_retry_after(
-    *, status: int, headers: dict[str, str], is_keyed: bool, is_good: bool
+    *, tmp_path: Path, status: int, headers: dict[str, str], is_keyed: bool, is_good: bool
 ) -> None:
-    producer = Producer(1, history(acknowledged=False), name="p", seed="1", is_keyed=is_keyed)
+    producer = Producer(1, Recorder(tmp_path / "h"), name="p", seed="1", is_keyed=is_keyed)
     assert (producer.note("mark", Answer(status, headers, b"{}")) == "") == is_good
 
 
-def test_what_a_503_says_was_not_stored_is_not_unknown() -> None:
-    refused, unknown = history(acknowledged=False), history(acknowledged=False)
-    answer = Answer(503, {"retry-after": "1"}, b"{}")
-    Producer(1, refused, name="p", seed="1", is_keyed=False).note("mark", answer)
-    assert refused.check([JOB]).refused_but_stored == 1
-    answer = Answer(503, {"retry-after": "1"}, b'{"outcome": "unknown"}')
-    Producer(1, unknown, name="p", seed="1", is_keyed=False).note("mark", answer)
-    assert unknown.check([JOB]).recovered == 1
+@pytest.mark.parametrize(("body", "doubts"), [(b"{}", 0), (b'{"outcome": "unknown"}', 1)])
+def test_what_a_503_says_was_not_stored_is_not_unknown(tmp_path: Path, body: bytes, doubts: int) -> None:
+    history = Recorder(tmp_path / "h")
+    Producer(1, history, name="p", seed="1", is_keyed=False).note("mark", Answer(503, {"retry-after": "1"}, body))
+    assert len(record.read(history.path)) == doubts
+
+
+def test_a_short_run_breaks_no_promise() -> None:
+    only = ("F01 kill-api-process", "F07 kill-worker", "F15 kill-backend", "F21 cut-after-commit", "kill-dispatcher")
+    options = [part for fault in only for part in ("--only", fault)]
+    ran = subprocess.run(
+        [*PYTHON, "-m", "tests.chaos", "--seed", "4", "--scale", "0.01", *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout[-8_000:] + ran.stderr[-4_000:]

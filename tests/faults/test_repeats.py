@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -14,10 +15,12 @@ import psycopg
 import pytest
 
 from app.infra import libpq
+from tests.checker import record
+from tests.checker.record import Recorder
+from tests.checker.verdict import Verdict, check_adds
 from tests.support import raw
 from tests.support.clusters import is_alive, until
 from tests.support.family import children
-from tests.support.history import History, Stored
 from tests.support.raw import Answer, Server
 from tests.support.wire import Lost, Wire
 
@@ -43,10 +46,10 @@ def batch(key: str, size: int, **further: Any) -> bytes:
     return raw.request("POST", PATH, f"Idempotency-Key: {key}", "Connection: close", body=json.dumps(jobs).encode())
 
 
-def stored(url: str) -> list[Stored]:
+def stored(url: str) -> list[dict[str, Any]]:
     with psycopg.connect(libpq.normal(url)) as connection:
         found = connection.execute("select number::text, data->>'batch', (data->>'index')::int from rowline.jobs")
-        return [Stored(*row) for row in found]
+        return [{"id": job_id, "batch": batch, "index": index} for job_id, batch, index in found]
 
 
 def once(port: int, sent: bytes, random: Random) -> Answer | None:
@@ -83,20 +86,33 @@ def until_answered(port: int, sent: bytes, random: Random) -> Answer:
     raise AssertionError("never answered")
 
 
+@pytest.fixture
+def history(tmp_path: Path) -> Iterator[Recorder]:
+    recorder = Recorder(tmp_path / "history.jsonl")
+    yield recorder
+    recorder.close()
+
+
+def judged(history: Recorder, url: str) -> Verdict:
+    return check_adds(record.read(history.path), stored(url))
+
+
 def ids(answer: Answer) -> list[str]:
     return [job["id"] for job in answer.json()]
 
 
-def test_cut_anywhere_and_repeated_two_thousand_posts_are_one_batch_each(server: Server, own_url: str) -> None:
-    history, replays = History(), []
+def test_cut_anywhere_and_repeated_two_thousand_posts_are_one_batch_each(
+    server: Server, own_url: str, history: Recorder
+) -> None:
+    replays: list[str | None] = []
 
     def add(number: int) -> None:
         random, key = Random(f"{SEED}/{number}"), f"key-{number}"
         size = random.randint(1, 5)
         sent = batch(key, size)
-        history.ask(key, size)
+        history.note("ask", batch=key, size=size)
         first = until_answered(server.port, sent, random)
-        history.acknowledge(key, ids(first))
+        history.note("acknowledged", batch=key, ids=ids(first))
         random.random = lambda: 1.0  # type: ignore[method-assign]
         again = until_answered(server.port, sent, random)
         assert again.headers["idempotency-replayed"] == "true"
@@ -106,17 +122,19 @@ def test_cut_anywhere_and_repeated_two_thousand_posts_are_one_batch_each(server:
     with ThreadPoolExecutor(THREADS) as pool:
         for done in [pool.submit(add, number) for number in range(KEYS)]:
             done.result()
-    verdict = history.check(stored(own_url))
+    verdict = judged(history, own_url)
     assert verdict.is_good, verdict
     assert verdict.acknowledged == verdict.attempted >= KEYS
     assert replays.count("true") > KEYS * CUT_SHARE / 10  # answers were cut whose requests had been worked
 
 
 @pytest.mark.parametrize("victim", [0, 1])
-def test_a_process_killed_under_64_posts_of_one_key_leaves_one_batch(server: Server, own_url: str, victim: int) -> None:
+def test_a_process_killed_under_64_posts_of_one_key_leaves_one_batch(
+    server: Server, own_url: str, history: Recorder, victim: int
+) -> None:
     """K09. One of the processes is at work on the batch, held up by a lock; the case kills either."""
-    history, sent, sure = History(), batch("one", 50), Random(SEED)
-    history.ask("one", 50)
+    sent, sure = batch("one", 50), Random(SEED)
+    history.note("ask", batch="one", size=50)
     sure.random = lambda: 1.0  # type: ignore[method-assign]
     with psycopg.connect(libpq.normal(own_url)) as holder, ThreadPoolExecutor(64) as pool:
         holder.execute("lock table rowline.jobs in share mode")
@@ -136,10 +154,10 @@ def test_a_process_killed_under_64_posts_of_one_key_leaves_one_batch(server: Ser
             holder.rollback()
         answers = [post.result() for post in posts]
     for answer in answers:
-        history.acknowledge("one", ids(answer))
+        history.note("acknowledged", batch="one", ids=ids(answer))
     assert len({answer.body for answer in answers}) == 1
     assert sum("idempotency-replayed" not in answer.headers for answer in answers) <= 1
-    verdict = history.check(stored(own_url))
+    verdict = judged(history, own_url)
     assert verdict.is_good, verdict
 
 

@@ -98,6 +98,10 @@ class Cluster:
         """Stop the server as `rowline run` does."""
         self._end(signal.SIGINT)
 
+    def stop_immediately(self) -> None:
+        """Stop the server as `pg_ctl stop -m immediate` does: it recovers at the next start."""
+        self._end(signal.SIGQUIT)
+
     def kill(self) -> None:
         """Kill the postmaster with SIGKILL, as a crash would."""
         self._end(signal.SIGKILL)
