@@ -4,7 +4,7 @@ BIN := .venv/bin
 Q ?= leases/claim
 FUZZ ?= 1000000
 
-.PHONY: help run test check fix cover bench faults fuzz explain psql migrate migration docs versions clean
+.PHONY: help run test check fix cover bench calm faults fuzz explain psql migrate migration docs versions clean
 
 help:  ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,8 +34,11 @@ cover: .venv/installed-dev  ## Run the tests with branch coverage
 bench: .venv/installed-dev  ## Measure against raw PostgreSQL in the same run
 	@$(BIN)/python -m tests.bench
 
-faults: .venv/installed-dev  ## Kill and freeze PostgreSQL and the API under load, some minutes; SEED= repeats a run
+faults: .venv/installed-dev  ## Hurt PostgreSQL, API, workers and dispatchers under load, about 10 minutes; SEED= repeats a run
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
+
+calm: .venv/installed-dev  ## Work 50,000 jobs with 16 pullers in peace: each must run exactly once
+	@$(BIN)/python -m tests.chaos.calm
 
 fuzz: .venv/installed-dev  ## Send a million fuzzed requests (FUZZ=200000: fewer; FUZZ_S=600: so many seconds); SEED= repeats a run
 	@$(BIN)/python -m tests.fuzz --cases $(FUZZ) $(if $(FUZZ_S),--seconds $(FUZZ_S)) $(if $(SEED),--seed $(SEED))
