@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from typing import Any
 
 import click
 
@@ -29,7 +30,7 @@ class Taker(threading.Thread):
 
     def run(self) -> None:
         with Wire(self._port) as wire:
-            told: list[dict[str, str]] = []
+            told: list[dict[str, Any]] = []
             while True:
                 jobs = self._ask(wire, "finish", {"jobs": told, "claim": {"count": MOST}}) if told else []
                 jobs = jobs or self._ask(wire, "claim", {"count": MOST, "wait": 1_000})
@@ -38,7 +39,7 @@ class Taker(threading.Thread):
                 self.ran.update(lease["job"]["id"] for lease in jobs)
                 told = [{"id": lease["job"]["id"], "token": lease["token"]} for lease in jobs]
 
-    def _ask(self, wire: Wire, path: str, body: object) -> list[dict[str, dict[str, str]]]:
+    def _ask(self, wire: Wire, path: str, body: object) -> list[dict[str, Any]]:
         wire.send(raw.request("POST", f"/queues/calm/jobs/{path}", body=json.dumps(body).encode()))
         answer = wire.answer()
         assert answer.status == 200, answer.body
