@@ -1,7 +1,6 @@
 """`rowline dispatch`: sends jobs to the endpoints of their queues."""
 
 import os
-import resource
 import sys
 
 import click
@@ -9,7 +8,7 @@ import orjson
 from gevent import monkey
 
 from app.domain.job import Job
-from app.infra import log, settings
+from app.infra import log, processes, settings
 from app.infra.database import Database
 from app.runners import maintainer
 from app.runners.dispatcher import Dispatcher
@@ -30,7 +29,7 @@ def dispatch() -> None:
         patched = [sys.executable, "-P", "-m", "gevent.monkey", "--module", "app", "dispatch"]
         os.execve(sys.executable, patched, dict(os.environ))  # noqa: S606 - our own words, no shell
     log.configure(chosen.log_level)
-    _allow_open_files()
+    processes.allow_open_files(OPEN_FILES)
     db = Database(chosen, url=chosen.require_database_url(), size=CONNECTIONS, name="rowline-dispatcher")
     maintainer.start(chosen, db)
     Dispatcher(chosen, db, job_json=_job_json(chosen.queue_prefix)).run()
@@ -43,10 +42,3 @@ def _job_json(queue_prefix: str) -> JobJson:
         return orjson.dumps(schema.dump(job) | {"token": token}).decode()
 
     return text
-
-
-def _allow_open_files() -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import logging
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -24,6 +25,15 @@ _FIRST_DELAY_S = 0.5
 _LOOK_S = 0.05
 _KILLED_S = 5.0
 _PR_SET_PDEATHSIG = 1
+
+
+def allow_open_files(wanted: int) -> int:
+    """Raise what a shell set for old programs (1,024) to `wanted`, as far as the machine lets us; return the limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return most
 
 
 class StartError(Exception):

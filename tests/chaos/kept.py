@@ -18,8 +18,9 @@ LOOK_S = 0.05
 class Kept:
     """One program and a thread that keeps it; both end with the `with` block."""
 
-    def __init__(self, argv: Sequence[str | Path], *, env: Mapping[str, str], ready: str) -> None:
-        """`ready` is what its log says when it stands."""
+    def __init__(self, argv: Sequence[str | Path], *, env: Mapping[str, str], ready: str, log: Path) -> None:
+        """`ready` is what its log says when it stands; all that it says goes to the end of `log`."""
+        self._log = log
         self._argv, self._env, self._ready = argv, env, ready
         self._stopped = threading.Event()
         self._keeper = threading.Thread(target=self._keep, daemon=True)
@@ -37,7 +38,7 @@ class Kept:
         self.program.process.terminate()
         with contextlib.suppress(Exception):
             self.program.process.wait(15)
-        self.program.__exit__()
+        self._bury()
 
     @property
     def pid(self) -> int:
@@ -66,6 +67,11 @@ class Kept:
             for pid in (self.pid, *children(self.pid)):
                 os.kill(pid, signal.SIGCONT)
 
+    def _bury(self) -> None:
+        with self._log.open("a") as log:
+            log.write(self.program.rest())
+        self.program.__exit__()
+
     def _start(self) -> Program:
         program = Program(self._argv, env=self._env)
         program.expect(self._ready, within_s=30)
@@ -74,7 +80,7 @@ class Kept:
     def _keep(self) -> None:
         while not self._stopped.wait(LOOK_S):
             if self.program.process.poll() is not None:
-                self.program.__exit__()
+                self._bury()
                 with contextlib.suppress(AssertionError):  # the database may be away: the next one may stand
                     self.program = self._start()
                     self.starts += 1

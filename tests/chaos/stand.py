@@ -178,7 +178,8 @@ def _node(stack: contextlib.ExitStack, url: str, folder: Path) -> Node:
 def _kept(
     stack: contextlib.ExitStack, argv: Sequence[str | Path], env: dict[str, str], folder: Path, *, ready: str
 ) -> Kept:
-    return stack.enter_context(Kept(argv, env=SETTINGS | {"ROWLINE_HOME": str(folder / "home")} | env, ready=ready))
+    env = SETTINGS | {"ROWLINE_HOME": str(folder / "home")} | env
+    return stack.enter_context(Kept(argv, env=env, ready=ready, log=folder / f"{ready}.log"))
 
 
 def _register(port: int, endpoint: int) -> None:

@@ -1,6 +1,7 @@
 """Every example of client.md, and those of the README that work over HTTP, run against a real service."""
 
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,8 +11,8 @@ from typing import Any
 import pytest
 import rowline
 
-from tests.support import raw
-from tests.support.clusters import IMPORTABLE, PYTHON, ROOT, Program
+from tests.support import raw, receivers
+from tests.support.clusters import IMPORTABLE, PYTHON, ROOT, Program, free_port, until
 from tests.support.httpproxy import HttpProxy
 
 HANDLERS = 'import rowline\n\n@rowline.handler("welcome")\ndef welcome(job):\n    return "sent"\n'
@@ -57,6 +58,31 @@ def test_a_worker_in_curl_alone_runs_as_it_stands(proxy: HttpProxy) -> None:
     with rowline.Rowline(proxy.url, raw.TOKEN) as client:
         [job] = client.queue("letters").list().jobs
     assert (job.status, job.result) == ("completed", "sent")
+
+
+def test_a_webhook_runs_as_it_stands(own_url: str, tmp_path: Path) -> None:
+    server, calls = [block for block in blocks(ROOT / "README.md") if "ThreadingHTTP" in block or "9000/jobs" in block]
+    port, file = free_port(), tmp_path / "receiver.py"
+    file.write_text(server.replace("9000", str(port)))
+    with (
+        raw.server(own_url, ROWLINE_WEBHOOK_ALLOW=receivers.LOOPBACK, ROWLINE_SECRET_KEYS=raw.KEY) as service,
+        receivers.dispatcher(own_url),
+        Program([sys.executable, file]),
+        rowline.Rowline(f"http://127.0.0.1:{service.port}", raw.TOKEN) as client,
+    ):
+        until(lambda: is_open(port))
+        text = calls.replace("8080", str(service.port)).replace("9000", str(port))
+        told = subprocess.run(
+            ["bash", "-euc", f"TOKEN={raw.TOKEN}\n{text}"], capture_output=True, text=True, check=True
+        )
+        assert told.stdout.startswith("OK\n[{")
+        [job] = client.queue("post").list().jobs
+        assert client.queue("post").wait(job.id, timeout_s=10).result == "read a letter"
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_the_client_of_the_readme_runs_as_it_stands(worker: Program, proxy: HttpProxy) -> None:

@@ -188,6 +188,12 @@ class Program:
             pass
         return self.process.wait(max(0.1, ends_at - time.monotonic()))
 
+    def rest(self) -> str:
+        """Take all that it has said so far; return everything."""
+        while self._receive(0.0):
+            pass
+        return self.output
+
     def _receive(self, ends_at: float) -> bool:
         received = self._from_terminal(ends_at) if self._is_terminal else self._from_file(ends_at)
         self.output += received
