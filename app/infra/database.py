@@ -104,7 +104,7 @@ class Database:
         if not self._turns.take(timeout_s=self._wait_s):
             raise DatabaseError("all database connections are in use")
         try:
-            with translated(), engine.connect() as conn:
+            with translated(), _checked_out(engine) as conn:
                 driver = conn.connection.driver_connection
                 assert isinstance(driver, BoundedConnection)
                 driver.ends_at = ends_at
@@ -133,6 +133,14 @@ class Database:
         poll.register(connection.fileno(), select.POLLIN)
         if connection.made_at <= self._broken_at or poll.poll(0):
             raise exc.DisconnectionError("the connection died while it was idle")
+
+
+def _checked_out(engine: sqlalchemy.Engine) -> Connection:
+    """Take a connection out of the pool, which gives up after some that were dead. Raises DatabaseError."""
+    try:
+        return engine.connect()
+    except exc.InvalidRequestError as error:
+        raise DatabaseError("the server ends every connection at once") from error
 
 
 def engine(url: str, arguments: dict[str, Any], **options: Any) -> sqlalchemy.Engine:

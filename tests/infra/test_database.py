@@ -1,13 +1,16 @@
 """Transactions, and what becomes of them when the server, the pool or time fails us."""
 
 import contextlib
+import select
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psycopg
 import pytest
+import sqlalchemy
 from psycopg.conninfo import conninfo_to_dict
 
 from app.infra import libpq, notify
@@ -218,3 +221,22 @@ def test_a_transaction_that_is_over_its_time_before_the_commit_is_not_committed(
     assert not isinstance(caught.value, OutcomeUnknown)
     assert rows(db) == 0
     db.close()
+
+
+def test_connections_that_die_as_soon_as_they_are_made_are_trouble_and_no_bug(shared_url: str) -> None:
+    """As many times in a row as the pool tries: a server that ends each of them at once."""
+    db = Database(Settings(), url=shared_url, size=1, name="test")
+    sqlalchemy.event.listen(db._engine, "connect", _end_it)
+    with pytest.raises(DatabaseError), db.begin():
+        pass
+    sqlalchemy.event.remove(db._engine, "connect", _end_it)
+    with db.begin() as conn:
+        assert conn.exec_driver_sql("select 1").scalar_one() == 1
+    db.close()
+
+
+def _end_it(connection: psycopg.Connection[Any], _record: object) -> None:
+    """Have the server end a connection, and wait until its last word is there."""
+    connection.execute("set idle_session_timeout = 1")
+    connection.commit()
+    assert select.select([connection.fileno()], [], [], 5)[0]
