@@ -21,6 +21,7 @@ Connection = sqlalchemy.Connection
 """What `operations` passes down as `conn`. Statements in text files go through its psycopg cursor."""
 
 _NOT_SET_UP = {"42P01", "3F000", "42501"}  # no such table, no such schema, no right to it
+_WORTH_ANOTHER_TRY = {"40P01", "40001"}  # deadlock, serialization failure
 _STATEMENT_SHARE = 0.9
 """Of the time for a whole transaction: so a slow statement is ended by the server, and the connection stays."""
 
@@ -29,6 +30,10 @@ class DatabaseError(Exception):
     """PostgreSQL could not do what it was asked for a reason that is not the caller's. Nothing was stored."""
 
     code: ClassVar[str] = "database_unavailable"
+
+
+class Deadlocked(DatabaseError):
+    """PostgreSQL ended the transaction to let another go on: the same again may well succeed."""
 
 
 class OutcomeUnknown(DatabaseError):
@@ -177,7 +182,8 @@ def translated() -> Iterator[None]:
     except (psycopg.Error, exc.DBAPIError) as error:
         if not _is_trouble(error):
             raise
-        raise DatabaseError(f"the database is not available: {_first_line(error)}") from error
+        kind = Deadlocked if _state(error) in _WORTH_ANOTHER_TRY else DatabaseError
+        raise kind(f"the database is not available: {_first_line(error)}") from error
     except exc.TimeoutError as error:
         raise DatabaseError("all database connections are in use") from error
 
@@ -187,7 +193,11 @@ def _is_trouble(error: Exception) -> bool:
     driver = getattr(error, "orig", None) or error
     if isinstance(driver, psycopg.OperationalError | psycopg.InterfaceError | psycopg.InternalError):
         return True
-    return isinstance(driver, psycopg.Error) and (driver.sqlstate or "") in _NOT_SET_UP
+    return _state(error) in _NOT_SET_UP
+
+
+def _state(error: Exception) -> str:
+    return getattr(getattr(error, "orig", None) or error, "sqlstate", None) or ""
 
 
 def _first_line(error: Exception) -> str:

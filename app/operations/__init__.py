@@ -1,17 +1,22 @@
 """What may be done: one operation, one transaction, opened here and passed down as `conn`.
 
-`@operation` is the one place that times and logs a verb's outcome.
+`@operation` is the one place that times and logs a verb's outcome, and does it again after a deadlock.
 """
 
 import functools
 import logging
+import random
 import time
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+from app.infra.database import DatabaseError, Deadlocked
+
 _log = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
+TRIES = 3
+PAUSE_S = (0.005, 0.025)
 
 
 def operation(verb: Callable[P, R]) -> Callable[P, R]:
@@ -22,7 +27,7 @@ def operation(verb: Callable[P, R]) -> Callable[P, R]:
         started = time.perf_counter()
         outcome = "error"
         try:
-            result = verb(*args, **kwargs)
+            result = _insisted(lambda: verb(*args, **kwargs))
             outcome = "ok"
         finally:
             if _log.isEnabledFor(logging.DEBUG):
@@ -31,3 +36,16 @@ def operation(verb: Callable[P, R]) -> Callable[P, R]:
         return result
 
     return timed
+
+
+def _insisted(verb: Callable[[], R]) -> R:
+    """Do it, and do it again when PostgreSQL ended its transaction for another's sake. Raises DatabaseError."""
+    for _ in range(TRIES - 1):
+        try:
+            return verb()
+        except Deadlocked:
+            time.sleep(random.uniform(*PAUSE_S))  # noqa: S311 - no secret
+    try:
+        return verb()
+    except Deadlocked as error:
+        raise DatabaseError(str(error)) from error

@@ -6,12 +6,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from random import Random
 
+import psycopg
+
 from app.domain.job import Completion, Failure, JsonText, Release
 from app.domain.states import Status
+from app.infra import libpq
 from app.infra.database import Database
 from app.operations import claim, maintain, settle, submit
 from app.queries import jobs
 from app.store import jobs as jobs_store
+from tests.support import databases
 from tests.support.clusters import until
 from tests.support.jobs import new
 from tests.support.race import RACERS, race
@@ -143,3 +147,18 @@ def jobs_now(db: Database) -> datetime:
     with db.read() as conn:
         now: datetime = conn.exec_driver_sql("select clock_timestamp()").scalar_one()
         return now
+
+
+def test_a_deadlock_is_tried_again_and_nobody_hears_of_it(own_url: str, crowd: Database) -> None:
+    submit.submit_many(crowd, queue="q", new=[new(), new()])
+    first, second = claim.claim(crowd, queue="q", limit=2, lease_ms=60_000, worker="w").leases
+    lock = "select from rowline.jobs where number = %s for update"
+    with psycopg.connect(libpq.normal(own_url)) as other, ThreadPoolExecutor(1) as pool:
+        other.execute(lock, [second.job.number])
+        failures = [Failure(lease=lease.key, reason="r") for lease in (first, second)]
+        told = pool.submit(settle.fail, crowd, queue="q", failures=failures, random=Random(1))
+        until(lambda: databases.ask(own_url, "select 1 from pg_locks where not granted"))
+        # Who waited first looks first, a second later, and is ended: that is ours.
+        other.execute(lock, [first.job.number])
+        other.rollback()
+        assert set(told.result(10)) == {first.job.number, second.job.number}

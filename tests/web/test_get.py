@@ -18,7 +18,20 @@ from tests.support import answers, json_texts, work
 from tests.support.client import Client
 
 ALWAYS = {
-    *("id", "name", "data", "opts", "progress", "attemptsMade", "delay", "priority", "timestamp", "status"),
+    *(
+        "id",
+        "name",
+        "data",
+        "opts",
+        "progress",
+        "attemptsMade",
+        "attemptsStarted",
+        "stalledCounter",
+        "delay",
+        "priority",
+        "timestamp",
+        "status",
+    ),
     *("stacktrace", "queueQualifiedName"),
 }
 
@@ -39,6 +52,8 @@ def test_a_new_job_has_the_members_that_every_job_has(client: Client) -> None:
         "opts": {},
         "progress": 0,
         "attemptsMade": 0,
+        "attemptsStarted": 0,
+        "stalledCounter": 0,
         "delay": 0,
         "priority": 0,
         "status": "waiting",

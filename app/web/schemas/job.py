@@ -24,6 +24,8 @@ class JobSchema(Schema):
     failedReason = fields.String(attribute="failed_reason")
     stacktrace = fields.List(fields.String(), required=True)
     attemptsMade = fields.Integer(attribute="attempts_made", required=True)
+    attemptsStarted = fields.Integer(attribute="attempts_started", required=True)
+    stalledCounter = fields.Integer(attribute="stalled_count", required=True)
     delay = fields.Integer(attribute="delay_ms", required=True)
     priority = fields.Integer(required=True)
     timestamp = Milliseconds(attribute="added_at", required=True)
