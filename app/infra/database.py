@@ -31,9 +31,10 @@ class DatabaseError(Exception):
 
     code: ClassVar[str] = "database_unavailable"
 
-
-class Deadlocked(DatabaseError):
-    """PostgreSQL ended the transaction to let another go on: the same again may well succeed."""
+    def __init__(self, message: str, *, is_worth_another_try: bool = False) -> None:
+        """`is_worth_another_try`: PostgreSQL ended the transaction to let another go on; the same again may succeed."""
+        super().__init__(message)
+        self.is_worth_another_try = is_worth_another_try
 
 
 class OutcomeUnknown(DatabaseError):
@@ -182,8 +183,10 @@ def translated() -> Iterator[None]:
     except (psycopg.Error, exc.DBAPIError) as error:
         if not _is_trouble(error):
             raise
-        kind = Deadlocked if _state(error) in _WORTH_ANOTHER_TRY else DatabaseError
-        raise kind(f"the database is not available: {_first_line(error)}") from error
+        raise DatabaseError(
+            f"the database is not available: {_first_line(error)}",
+            is_worth_another_try=_state(error) in _WORTH_ANOTHER_TRY,
+        ) from error
     except exc.TimeoutError as error:
         raise DatabaseError("all database connections are in use") from error
 

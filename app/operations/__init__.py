@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from app.infra.database import DatabaseError, Deadlocked
+from app.infra.database import DatabaseError
 
 _log = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -40,12 +40,12 @@ def operation(verb: Callable[P, R]) -> Callable[P, R]:
 
 def _insisted(verb: Callable[[], R]) -> R:
     """Do it, and do it again when PostgreSQL ended its transaction for another's sake. Raises DatabaseError."""
-    for _ in range(TRIES - 1):
+    tries_left = TRIES
+    while True:
+        tries_left -= 1
         try:
             return verb()
-        except Deadlocked:
-            time.sleep(random.uniform(*PAUSE_S))  # noqa: S311 - no secret
-    try:
-        return verb()
-    except Deadlocked as error:
-        raise DatabaseError(str(error)) from error
+        except DatabaseError as error:
+            if not error.is_worth_another_try or not tries_left:
+                raise
+        time.sleep(random.uniform(*PAUSE_S))  # noqa: S311 - no secret
