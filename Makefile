@@ -3,6 +3,7 @@
 BIN := .venv/bin
 Q ?= leases/claim
 FUZZ ?= 1000000
+JOBS ?= 2
 
 .PHONY: help run test check fix cover bench calm faults fuzz explain psql migrate migration docs versions clean
 
@@ -13,7 +14,7 @@ run: .venv/installed  ## Start all of Rowline here: PostgreSQL, API, one worker
 	@$(BIN)/rowline run
 
 test: check  ## Run every test, on an embedded PostgreSQL or on DATABASE_URL
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 check: .venv/installed-dev  ## Format, lint, layers, types, domain tests, docs: under a minute
 	@$(BIN)/ruff format --check --quiet .

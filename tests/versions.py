@@ -34,7 +34,11 @@ def test(programs: Path) -> int:
     env |= {"ROWLINE_POSTGRES_BIN": str(programs)}
     folders = [f"tests/{name}" for name in TESTS]
     ignored = [f"--ignore=tests/web/test_{name}.py" for name in HTTP_ALONE]
-    return subprocess.run([sys.executable, "-m", "pytest", "-q", *folders, *ignored], check=False, env=env).returncode
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", *folders, *ignored],
+        check=False,
+        env=env,
+    ).returncode
 
 
 if __name__ == "__main__":

@@ -122,5 +122,8 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             gevent.spawn(application.extensions[WAITING].close)
 
     def _let_go(self) -> None:
+        """End the waits now, by their own timers: one whose request has come meanwhile stops its timer and answers."""
         for end, greenlet in list(self._waiting.items()):
-            gevent.kill(greenlet, end)
+            end.timer.close()
+            end.timer = gevent.get_hub().loop.timer(0.0)
+            end.timer.start(greenlet.throw, end)

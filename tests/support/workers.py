@@ -2,6 +2,7 @@
 
 import textwrap
 from pathlib import Path
+from typing import Any
 
 from app.domain.job import Job, NewJob
 from app.domain.states import FINAL, Status
@@ -16,12 +17,15 @@ from tests.support.raw import TOKEN
 class WorkerProgram(Program):
     """A worker on the queue of the tests, from the database or the service at an address."""
 
-    def __init__(self, url: str, handlers: Path, **settings: int | str) -> None:
-        """Start it, with these settings by their environment names in lower case without `rowline_`."""
+    def __init__(self, url: str, handlers: Path, **settings: Any) -> None:
+        """Start it, with these settings by their names in lower case without `ROWLINE_`; `extra` goes in as it is."""
+        extra: dict[str, str] = settings.pop("extra", {})
         env = {f"ROWLINE_{name.upper()}": str(value) for name, value in settings.items()}
         argv: list[str | Path] = [*PYTHON, "-m", "app", "work", "--queue", QUEUE, "--handlers", handlers]
         place = {"DATABASE_URL": url} if not url.startswith("http") else {"DATABASE_URL": "", "ROWLINE_URL": url}
-        super().__init__(argv, env=place | {"ROWLINE_TOKEN": TOKEN, "ROWLINE_WORKER_PROCESSES": "1"} | env)
+        super().__init__(
+            argv, env=place | {"ROWLINE_TOKEN": TOKEN, "ROWLINE_WORKER_PROCESSES": "1"} | env | dict(extra)
+        )
 
 
 def written(folder: Path, text: str) -> Path:

@@ -173,3 +173,27 @@ def test_a_body_of_one_byte_chunks_holds_nobody_up(impatient: Server) -> None:
         assert max(ask(impatient) for _ in range(20)) < ANSWERED_WITHIN_S
         assert connection.recv(65536).startswith(b"HTTP/1.1 ")
         sending.join()
+
+
+def test_a_request_that_comes_while_idle_clients_are_let_go_is_answered_or_not_begun(shared_url: str) -> None:
+    """The moment is half a second after the signal: requests are sent all around it, on connections that were idle."""
+    with raw.server(shared_url) as server, contextlib.ExitStack() as stack:
+        idle = [stack.enter_context(connect(server)) for _ in range(200)]
+        asked = raw.request("GET", "/queues/q/jobs")
+        for connection in idle:
+            connection.sendall(asked)
+        for connection in idle:
+            answer = b""
+            while not answer.endswith(b'"length":10}'):
+                answer += connection.recv(65_536)
+        server.program.process.terminate()
+        time.sleep(0.46)
+        for connection in idle:
+            with contextlib.suppress(OSError):
+                connection.sendall(asked)
+            time.sleep(0.0004)
+        statuses = set()
+        for connection in idle:
+            with contextlib.suppress(OSError):
+                statuses.add(connection.recv(12)[9:])
+    assert statuses <= {b"200", b""}
