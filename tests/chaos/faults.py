@@ -185,6 +185,7 @@ FAULTS: dict[str, tuple[Fault, int]] = {
     "F16 terminate-storm": (terminate_storm, 5),
     "F17 kill-listeners": (kill_listeners, 15),
     "F25 swallow-packets": (_through(Trouble.SWALLOW), 8),
+    "F18 drop-notifications": (_through(Trouble.DROP_NOTIFICATIONS), 10),
     "F20 cut-before-commit": (_through(Trouble.CUT_BEFORE_COMMIT), 15),
     "F21 cut-after-commit": (_through(Trouble.CUT_AFTER_COMMIT), 15),
     "stop-worker": (stop_worker, 8),

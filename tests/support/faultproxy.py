@@ -15,6 +15,7 @@ class Fault(Enum):
 
     NONE = "it passes everything on"
     SWALLOW = "it passes nothing on, and closes nothing: a link that is gone without a word"
+    DROP_NOTIFICATIONS = "it passes everything on but wake-ups"
     CUT_BEFORE_COMMIT = "it closes both sides when a commit comes, and the server never sees it"
     CUT_AFTER_COMMIT = "it passes a commit on, and closes both sides when its answer comes"
 
@@ -104,6 +105,8 @@ class _Link:
         for chunk in _chunks(self._server):
             if self._is_answer_cut:
                 break
+            if self._proxy.fault is Fault.DROP_NOTIFICATIONS and _is_notification(chunk):
+                continue
             if self._proxy.fault is not Fault.SWALLOW:
                 with contextlib.suppress(OSError):
                     self._client.sendall(chunk)
@@ -114,6 +117,11 @@ class _Link:
         for side in (self._client, self._server):
             with contextlib.suppress(OSError):
                 side.shutdown(socket.SHUT_RDWR)
+
+
+def _is_notification(chunk: bytes) -> bool:
+    """Tell whether this is one notification and nothing else, as it comes to a connection that only listens."""
+    return chunk[:1] == b"A" and int.from_bytes(chunk[1:5]) + 1 == len(chunk)
 
 
 def _chunks(side: socket.socket) -> Iterator[bytes]:
