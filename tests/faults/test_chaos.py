@@ -1,6 +1,8 @@
 """The judge of `make faults`: whatever is not as promised ends the run with 1. And a short run of it."""
 
 import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from tests.chaos.report import Run
 from tests.checker import record
 from tests.checker.record import Recorder
 from tests.checker.verdict import Verdict
-from tests.support.clusters import PYTHON, ROOT
+from tests.support.clusters import ROOT
 from tests.support.raw import Answer
 
 
@@ -19,6 +21,13 @@ def test_answers_in_time_and_a_whole_database_are_good() -> None:
     run = Run(1, recoveries_s={"kill": [0.5, 4.9]})
     replies = (Reply(0.0, 4.9, 200), Reply(0.0, 2.8, 503), Reply(0.0, 9.0, 0))
     assert not report.judge(run, Verdict(), replies)
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Iterator[Recorder]:
+    recorder = Recorder(tmp_path / "history.jsonl")
+    yield recorder
+    recorder.close()
 
 
 def lost() -> Verdict:
@@ -54,15 +63,14 @@ def test_every_promise_that_is_broken_is_told(run: Run, reply: Reply, verdict: V
     ],
 )
 def test_a_producer_takes_nothing_but_200_and_503_with_retry_after(
-    *, tmp_path: Path, status: int, headers: dict[str, str], is_keyed: bool, is_good: bool
+    *, history: Recorder, status: int, headers: dict[str, str], is_keyed: bool, is_good: bool
 ) -> None:
-    producer = Producer(1, Recorder(tmp_path / "h"), name="p", seed="1", is_keyed=is_keyed)
+    producer = Producer(1, history, name="p", seed="1", is_keyed=is_keyed)
     assert (producer.note("mark", Answer(status, headers, b"{}")) == "") == is_good
 
 
 @pytest.mark.parametrize(("body", "doubts"), [(b"{}", 0), (b'{"outcome": "unknown"}', 1)])
-def test_what_a_503_says_was_not_stored_is_not_unknown(tmp_path: Path, body: bytes, doubts: int) -> None:
-    history = Recorder(tmp_path / "h")
+def test_what_a_503_says_was_not_stored_is_not_unknown(history: Recorder, body: bytes, doubts: int) -> None:
     Producer(1, history, name="p", seed="1", is_keyed=False).note("mark", Answer(503, {"retry-after": "1"}, body))
     assert len(record.read(history.path)) == doubts
 
@@ -71,7 +79,7 @@ def test_a_short_run_breaks_no_promise() -> None:
     only = ("F01 kill-api-process", "F07 kill-worker", "F15 kill-backend", "F21 cut-after-commit", "kill-dispatcher")
     options = [part for fault in only for part in ("--only", fault)]
     ran = subprocess.run(
-        [*PYTHON, "-m", "tests.chaos", "--seed", "4", "--scale", "0.01", *options],
+        [sys.executable, "-m", "tests.chaos", "--seed", "4", "--scale", "0.01", *options],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -11,7 +11,7 @@ from tests.support.httpproxy import HttpProxy
 from tests.support.raw import Server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def service(shared_url: str) -> Iterator[Server]:
     """`rowline serve` as shipped, with one process."""
     with raw.server(shared_url) as server:

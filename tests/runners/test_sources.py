@@ -51,7 +51,7 @@ def deadly(job):
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def service(shared_url: str) -> Iterator[Server]:
     """`rowline serve`, quick to find what has stalled."""
     with raw.server(shared_url, ROWLINE_RECOVER_MS="100") as server:

@@ -1,4 +1,4 @@
-"""One real server for all tests that speak to it in bytes."""
+"""One real server for the tests of a module that speak to it in bytes."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from tests.support.raw import Server
 BODY_MAX = 2_000
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # it recovers stalled jobs of the shared database, as long as it lives
 def served(shared_url: str) -> Iterator[Server]:
     """`rowline serve` as shipped, but for a small limit on bodies."""
     with raw.server(shared_url, ROWLINE_MAX_BODY_BYTES=str(BODY_MAX)) as server:
