@@ -1,9 +1,7 @@
 """The client over TLS: who the other side is decides whether it gets the token."""
 
-import shutil
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import rowline
+import trustme
 
 PAGE = b'{"counts": {"waiting": 1}, "jobs": [], "start": 0, "length": 0}'
 WAITS = threading.Event()  # a request has come that nobody answers
@@ -19,39 +18,10 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(PAGE) + PAGE
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """A certificate of this machine that nobody has signed, with its key."""
-    if not shutil.which("openssl"):
-        pytest.skip("openssl is not here to make a certificate")
-    file = tmp_path / "both.pem"
-    subprocess.run(
-        [
-            *(
-                "openssl",
-                "req",
-                "-x509",
-                "-newkey",
-                "ec",
-                "-pkeyopt",
-                "ec_paramgen_curve:P-256",
-                "-nodes",
-                "-days",
-                "2",
-            ),
-            *(
-                "-subj",
-                "/CN=localhost",
-                "-addext",
-                "subjectAltName=IP:127.0.0.1",
-                "-keyout",
-                file,
-                "-out",
-                f"{file}.crt",
-            ),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    file.write_text(file.read_text() + Path(f"{file}.crt").read_text())
+    """A certificate of this machine with its key; beside it (`.crt`) that of who signed it, whom nobody knows."""
+    file, authority = tmp_path / "both.pem", trustme.CA()
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(file)
+    authority.cert_pem.write_to_path(f"{file}.crt")
     return file
 
 
