@@ -15,7 +15,7 @@ UNCHANGED = {
     "runners": ["dispatcher", "dispatcher_ends", "handlers_api", "hangs", "sources", "verdicts"],
     "faults": ["chaos", "clocks"],
 }
-"""Tests of sockets and processes, which no version of PostgreSQL changes; what they have it do is in other tests too."""
+"""Tests of sockets and processes, which no version of PostgreSQL changes; its part in them is in others too."""
 
 
 def main() -> None:
