@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from app.domain.job import JsonText
@@ -21,7 +21,9 @@ def refuse_constant(word: str) -> object:
     raise UnstorableJson(f"must not contain {word}")
 
 
-_decoder = json.JSONDecoder(parse_constant=refuse_constant)
+_scan_once: Callable[[str, int], tuple[object, int]] = json.JSONDecoder(parse_constant=refuse_constant).scan_once  # type: ignore[attr-defined]  # as raw_decode calls it
+_LONG = min(2 * (DEPTH_MAX + 1), DIGITS_MAX + 1)
+"""What is shorter is neither nested too deep nor has too many digits."""
 _member_decoder = json.JSONDecoder(object_pairs_hook=list)
 """Reads an object as its pairs: of two members with one name a dict keeps the last, but both are stored."""
 
@@ -33,16 +35,18 @@ def scan(text: str, start: int, *, is_kept: bool = True) -> tuple[object, int]:
     read has Python's numbers; who must keep the number literals keeps the text itself.
     """
     try:
-        value, end = _decoder.raw_decode(text, start)
+        value, end = _scan_once(text, start)
     except RecursionError:
         raise UnstorableJson(f"must not be nested deeper than {DEPTH_MAX}") from None
+    except StopIteration as stop:
+        raise UnstorableJson(f"is not JSON: Expecting value at character {stop.value}") from None
     except json.JSONDecodeError as error:
         raise UnstorableJson(f"is not JSON: {error.msg} at character {error.pos}") from None
     except UnstorableJson:
         raise
     except ValueError:  # Python's own limit on the digits of an int, somewhere above ours
         raise UnstorableJson(f"must not contain an integer of more than {DIGITS_MAX} digits") from None
-    if is_kept:
+    if is_kept and (end - start >= _LONG or text.find("\\u", start, end) >= 0):
         _check(text, start, end)
     return value, end
 

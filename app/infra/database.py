@@ -1,6 +1,10 @@
-"""The database as the layers above see it: `begin()` for writes, `read()` for reads, trouble as `DatabaseError`s."""
+"""The database as the layers above see it: `begin()` for writes, `read()` for reads, trouble as `DatabaseError`s.
 
-import select
+Connections commit each statement by itself; a block of several sends BEGIN. What is one statement saves two round trips
+by `write_once()` and `read_once()`.
+"""
+
+import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,6 +12,8 @@ from typing import Any, ClassVar
 
 import psycopg
 import sqlalchemy
+from psycopg import pq
+from psycopg.adapt import Dumper
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import event, exc
 
@@ -22,8 +28,14 @@ Connection = sqlalchemy.Connection
 
 _NOT_SET_UP = {"42P01", "3F000", "42501"}  # no such table, no such schema, no right to it
 _WORTH_ANOTHER_TRY = {"40P01", "40001"}  # deadlock, serialization failure
+_READING = "-c default_transaction_read_only=on -c default_transaction_isolation=repeatable\\ read"
 _STATEMENT_SHARE = 0.9
 """Of the time for a whole transaction: so a slow statement is ended by the server, and the connection stays."""
+
+
+_TEXT_OID = psycopg.adapters.types["text"].oid
+_ARRAY_HEAD, _ARRAY_SIZE, _ARRAY_LENGTH = struct.Struct("!iiI"), struct.Struct("!ii"), struct.Struct("!i")
+_ARRAY_NULL = _ARRAY_LENGTH.pack(-1)
 
 
 class DatabaseError(Exception):
@@ -63,10 +75,9 @@ class Database:
         self._listener = Listener(url, arguments)
         self._turns = Turns(size)
         self._broken_at = 0.0
-        self._engine = engine(url, arguments, pool_size=size, max_overflow=0, pool_use_lifo=True)
-        event.listen(self._engine, "connect", _prepare)
-        event.listen(self._engine, "checkout", self._refuse_dead)
-        self._reading = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self._engine = self._pool(url, arguments, size)
+        reading = arguments | {"options": f"{arguments['options']} {_READING}"}
+        self._reading = self._pool(url, reading, size)
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -76,13 +87,36 @@ class Database:
         to the commit is missing.
         """
         with self._connected(self._engine) as (conn, driver):
-            conn.begin()  # text statements go past SQLAlchemy, which would see nothing to commit
+            _begin(conn, driver)
             yield conn
             _commit(conn, driver)
 
     @contextmanager
+    def write_once(self) -> Iterator[Connection]:
+        """Give a connection for one statement, which is a transaction by itself.
+
+        Raises as `begin` does; a connection that breaks under the statement leaves its outcome unknown.
+        """
+        with self._connected(self._engine) as (conn, driver):
+            driver.warning = None
+            try:
+                yield conn
+            except psycopg.Error as error:
+                if driver.closed:
+                    raise OutcomeUnknown(f"a statement got no answer: {_first_line(error)}") from error
+                raise
+            _require_silence(driver)
+
+    @contextmanager
     def read(self) -> Iterator[Connection]:
         """Open one READ ONLY snapshot: all statements in the block see the same moment. Raises DatabaseError."""
+        with self._connected(self._reading) as (conn, driver):
+            _begin(conn, driver)
+            yield conn
+
+    @contextmanager
+    def read_once(self) -> Iterator[Connection]:
+        """Give a connection for one READ ONLY statement, which sees one moment. Raises DatabaseError."""
         with self._connected(self._reading) as (conn, _driver):
             yield conn
 
@@ -102,10 +136,29 @@ class Database:
         self._notifier.close()
         self._listener.close()
         self._engine.dispose()
+        self._reading.dispose()
+
+    def _pool(self, url: str, arguments: dict[str, Any], size: int) -> sqlalchemy.Engine:
+        """Make up to `size` connections, of which a block gives back none but idle ones."""
+        made = engine(
+            url,
+            arguments | {"autocommit": True},
+            pool_size=size,
+            max_overflow=0,
+            pool_use_lifo=True,
+            pool_reset_on_return=None,
+        )
+        event.listen(made, "connect", _prepare)
+        event.listen(made, "checkout", self._refuse_dead)
+        return made
 
     @contextmanager
     def _connected(self, engine: sqlalchemy.Engine) -> Iterator[tuple[Connection, BoundedConnection]]:
-        """Give a connection, in turn, until the limit; translate the troubles of the block."""
+        """Give a connection, in turn, until the limit; translate the troubles of the block.
+
+        What breaks in a text statement breaks unseen by SQLAlchemy, and must not go back into the pool. What broke one
+        connection has often broken all: those made before are not trusted any more.
+        """
         ends_at = time.monotonic() + self._limit_s
         if not self._turns.take(timeout_s=self._wait_s):
             raise DatabaseError("all database connections are in use")
@@ -114,30 +167,20 @@ class Database:
                 driver = conn.connection.driver_connection
                 assert isinstance(driver, BoundedConnection)
                 driver.ends_at = ends_at
-                with self._broken_discarded(conn, driver):
+                try:
                     yield conn, driver
+                except BaseException as error:
+                    if driver.closed and isinstance(error, psycopg.Error | DatabaseError):
+                        self._broken_at = time.monotonic()
+                    if driver.closed or driver.is_busy:
+                        conn.invalidate()
+                    raise
         finally:
             self._turns.give()
 
-    @contextmanager
-    def _broken_discarded(self, conn: Connection, driver: BoundedConnection) -> Iterator[None]:
-        """Keep a connection that broke in a text statement, unseen by SQLAlchemy, from going back into the pool.
-
-        What broke one has often broken all: those made before are not trusted any more.
-        """
-        try:
-            yield
-        except (psycopg.Error, DatabaseError):
-            if driver.closed:
-                self._broken_at = time.monotonic()
-                conn.invalidate()
-            raise
-
     def _refuse_dead(self, connection: BoundedConnection, _record: object, _proxy: object) -> None:
         """Drop a pooled connection that cannot be good, at the price of one poll: an idle server says nothing."""
-        poll = select.poll()
-        poll.register(connection.fileno(), select.POLLIN)
-        if connection.made_at <= self._broken_at or poll.poll(0):
+        if connection.made_at <= self._broken_at or connection.has_unread():
             raise exc.DisconnectionError("the connection died while it was idle")
 
 
@@ -157,6 +200,40 @@ def engine(url: str, arguments: dict[str, Any], **options: Any) -> sqlalchemy.En
 def _prepare(connection: psycopg.Connection[Any], _record: object) -> None:
     """Leave JSON as text: nobody between the client and the table may change a number."""
     connection.adapters.register_loader("json", psycopg.types.string.TextLoader)
+    connection.adapters.register_dumper(TextArray, _TextArrayDumper)
+
+
+class TextArray(list[str | None]):
+    """Texts that go to the driver as one array, in binary: JSON is full of what the text form would have to escape."""
+
+
+class _TextArrayDumper(Dumper):
+    format = pq.Format.BINARY
+    oid = psycopg.adapters.types["text"].array_oid
+
+    def dump(self, obj: TextArray) -> bytes:
+        """Write the array as PostgreSQL's array_recv reads it."""
+        parts = [_ARRAY_HEAD.pack(1 if obj else 0, None in obj, _TEXT_OID)]
+        if obj:
+            parts.append(_ARRAY_SIZE.pack(len(obj), 1))
+        for text in obj:
+            if text is None:
+                parts.append(_ARRAY_NULL)
+            else:
+                element = text.encode()
+                parts += (_ARRAY_LENGTH.pack(len(element)), element)
+        return b"".join(parts)
+
+
+def _begin(conn: Connection, driver: BoundedConnection) -> None:
+    driver.execute(b"BEGIN", prepare=False)
+    conn.begin()  # so that SQLAlchemy ends it where nobody commits
+
+
+def _require_silence(driver: BoundedConnection) -> None:
+    """Take a warning that came with a commit for what it is: only a part of what a commit promises was done."""
+    if driver.warning:
+        raise OutcomeUnknown(f"a commit came with a warning: {driver.warning}")
 
 
 def _commit(conn: Connection, driver: BoundedConnection) -> None:
@@ -171,8 +248,7 @@ def _commit(conn: Connection, driver: BoundedConnection) -> None:
     except (psycopg.Error, exc.DBAPIError) as error:
         driver.close()
         raise OutcomeUnknown(f"a commit got no answer: {_first_line(error)}") from error
-    if driver.warning:
-        raise OutcomeUnknown(f"a commit came with a warning: {driver.warning}")
+    _require_silence(driver)
 
 
 @contextmanager

@@ -1,10 +1,13 @@
 """Connections by libpq, on which no wait is without an end, whatever has become of the server."""
 
+import select
 import time
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
+import gevent
 import psycopg
+from gevent import monkey
 from psycopg import pq
 from psycopg.abc import PQGen
 
@@ -12,6 +15,8 @@ from app.infra.settings import Settings
 
 FOREVER = float("inf")
 _T = TypeVar("_T")
+_IS_COOPERATIVE = bool(monkey.is_module_patched("select"))
+_poll = monkey.get_original("select", "poll") if _IS_COOPERATIVE else select.poll
 
 
 class BoundedConnection(psycopg.Connection[Any]):
@@ -36,6 +41,8 @@ class BoundedConnection(psycopg.Connection[Any]):
         remaining = max(0.0, self.ends_at - time.monotonic())
         bounded = remaining if timeout is None else min(timeout, remaining)
         try:
+            if _IS_COOPERATIVE and timeout is None:
+                return _wait_cooperatively(gen, self.pgconn.socket, bounded)
             return super().wait(gen, interval, None if bounded == FOREVER else bounded)
         except psycopg.OperationalError as error:
             if time.monotonic() < self.ends_at:
@@ -48,10 +55,42 @@ class BoundedConnection(psycopg.Connection[Any]):
         if notice.severity_nonlocalized == "WARNING":
             self.warning = notice.message_primary
 
+    def has_unread(self) -> bool:
+        """Tell whether the server said something unasked, or has left. Waits for nothing."""
+        poll = _poll()
+        poll.register(self.fileno(), select.POLLIN)
+        return bool(poll.poll(0))
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a statement was left while it ran."""
+        return self.info.transaction_status == pq.TransactionStatus.ACTIVE
+
     @property
     def is_in_failed_transaction(self) -> bool:
         """Whether a commit would be a rollback, which the server reports as a success."""
         return self.info.transaction_status == pq.TransactionStatus.INERROR
+
+
+def _wait_cooperatively(gen: PQGen[_T], descriptor: int, timeout_s: float) -> _T:
+    """Do what psycopg's own wait does, letting other greenlets run: by one watcher, where it makes a poll a turn.
+
+    Raises OperationalError after `timeout_s`.
+    """
+    hub = gevent.get_hub()
+    try:
+        wanted = next(gen)
+        with gevent.Timeout(None if timeout_s == FOREVER else timeout_s, psycopg.OperationalError("wait timed out")):
+            while True:
+                watcher = hub.loop.io(descriptor, int(wanted))
+                try:
+                    hub.wait(watcher)
+                finally:
+                    watcher.close()
+                # Whichever of the two it is: reading and writing what is not ready does nothing.
+                wanted = gen.send(psycopg.waiting.Ready(int(wanted)))
+    except StopIteration as ended:
+        return ended.value  # type: ignore[no-any-return]
 
 
 NETWORK = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 5_000}

@@ -8,6 +8,8 @@ import re
 import time
 from typing import Any
 
+import orjson
+
 request_id: contextvars.ContextVar[str | None] = contextvars.ContextVar("request_id", default=None)
 """The id of the request that this thread answers; every line logged meanwhile carries it."""
 
@@ -33,7 +35,11 @@ class JsonFormatter(logging.Formatter):
         line |= {name: value for name, value in vars(record).items() if name not in _PLAIN}
         if record.exc_info:
             line["traceback"] = _DETAIL.sub("", self.formatException(record.exc_info))
-        return json.dumps(line, default=str)
+        try:
+            text = orjson.dumps(line, default=str)
+        except TypeError:  # a number or a text that orjson does not know
+            text = b"\xff"
+        return text.decode() if text.isascii() else json.dumps(line, default=str)
 
 
 def configure(level: str) -> None:

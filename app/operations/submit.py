@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from app.domain.errors import Fault, KeyInUse, KeyReused, TooLarge
 from app.domain.job import Job, NewJob
@@ -22,8 +23,7 @@ class Outcome(StrEnum):
     DUPLICATE = "duplicate"  # its id existed; the job that is there stays as it is
 
 
-@dataclass(frozen=True, slots=True)
-class Submitted:
+class Submitted(NamedTuple):
     """The stored job, and whether this call stored it."""
 
     job: Job
@@ -42,12 +42,13 @@ class Reply:
 def submit_many(db: Database, *, queue: str, new: Sequence[NewJob]) -> list[Submitted]:
     """Add `new`, all or none, and return what is stored for each, in the same order.
 
-    One transaction. Waits, within lock_timeout, for another that adds the same custom id. Raises TooLarge, and adds
-    nothing, when the jobs whose ids existed are over EXISTING_MAX_BYTES together.
+    One transaction; without custom ids one statement. Waits, within lock_timeout, for another that adds the same
+    custom id. Raises TooLarge, and adds nothing, when the jobs whose ids existed are over EXISTING_MAX_BYTES together.
     """
     if not new:
         return []
-    with db.begin() as conn:
+    may_exist = any(job.custom_id is not None for job in new)
+    with db.begin() if may_exist else db.write_once() as conn:
         submitted = _submit(conn, queue, new)
     db.announce(queue)
     return submitted

@@ -20,7 +20,7 @@ REVISION = text(f"select version_num from {SCHEMA}.alembic_version")  # noqa: S6
 def faults(db: Database) -> list[str]:
     """Say what keeps this node from serving, each as a sentence; empty when it is ready."""
     try:
-        with db.read() as conn:
+        with db.begin() as conn:  # with the settings of who writes
             return [*_server_faults(conn), *_schema_faults(conn)]
     except DatabaseError as error:
         return [str(error)]

@@ -3,10 +3,9 @@
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy
-from sqlalchemy import CompoundSelect, Select, bindparam, func, literal_column, select, union_all
+from sqlalchemy import Select, bindparam, func, literal_column, select, union_all
 
 from app.domain import ids
 from app.domain.errors import JobNotFound
@@ -14,7 +13,19 @@ from app.domain.job import Job
 from app.domain.states import Status
 from app.infra.database import Connection, Database
 from app.store import rows
+from app.store.statements import Statement, composed
 from app.store.tables import jobs
+
+JOB = tuple(jobs.c[name] for name in rows.JOB)
+_find_numbered = composed(
+    "find numbered",
+    select(*JOB).where(
+        jobs.c.queue == bindparam("queue"), jobs.c.number == bindparam("number"), jobs.c.custom_id.is_(None)
+    ),
+)
+_find_custom = composed(
+    "find custom", select(*JOB).where(jobs.c.queue == bindparam("queue"), jobs.c.custom_id == bindparam("custom_id"))
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,14 +39,14 @@ class Page:
 def find(db: Database, *, queue: str, job_id: str) -> Job:
     """Read one job. Raises JobNotFound."""
     number = ids.generated(job_id)
-    mine = jobs.c.custom_id == job_id
-    if number is not None:
-        mine = (jobs.c.number == number) & jobs.c.custom_id.is_(None)
-    with db.read() as conn:
-        row = conn.execute(select(jobs).where(jobs.c.queue == queue, mine)).one_or_none()
-    if row is None:
+    with db.read_once() as conn:
+        if number is None:
+            found = _find_custom.rows(conn, queue=queue, custom_id=job_id)
+        else:
+            found = _find_numbered.rows(conn, queue=queue, number=number)
+    if not found:
         raise JobNotFound.of(queue, job_id)
-    return rows.job(row)
+    return rows.job(found[0])
 
 
 def page(
@@ -50,33 +61,31 @@ def page(
 
 
 def _counts(conn: Connection, queue: str, statuses: Sequence[Status]) -> dict[Status, int]:
-    counted = conn.execute(_counting(frozenset(statuses)), {"queue": queue})
-    found = {row.status: row.jobs for row in counted}
+    found = {row.status: row.jobs for row in _counting(frozenset(statuses)).rows(conn, queue=queue)}
     return {status: found[status] for status in statuses}
 
 
-@functools.cache  # the statuses asked for are few, and putting a statement together takes longer than running it
-def _counting(statuses: frozenset[Status]) -> CompoundSelect[str, int]:
-    return union_all(
-        *(
-            select(_literal(status).label("status"), func.count().label("jobs"))
-            .select_from(jobs)
-            .where(jobs.c.queue == bindparam("queue"), jobs.c.status == _literal(status))
-            for status in sorted(statuses)
-        )
-    )
+@functools.cache  # the statuses asked for are few
+def _counting(statuses: frozenset[Status]) -> Statement:
+    counts = [
+        select(_literal(status).label("status"), func.count().label("jobs"))
+        .select_from(jobs)
+        .where(jobs.c.queue == bindparam("queue"), jobs.c.status == _literal(status))
+        for status in sorted(statuses)
+    ]
+    return composed("counts", union_all(*counts))
 
 
 def _jobs(
     conn: Connection, queue: str, statuses: Sequence[Status], start: int, length: int, *, newest_first: bool
 ) -> list[Job]:
-    statement = _merging(frozenset(statuses), newest_first=newest_first)
-    asked = {"queue": queue, "start": start, "length": length, "part": start + length}
-    return [rows.job(row) for row in conn.execute(statement, asked)]
+    merging = _merging(frozenset(statuses), newest_first=newest_first)
+    found = merging.rows(conn, queue=queue, start=start, length=length, part=start + length)
+    return [rows.job(row) for row in found]
 
 
 @functools.cache
-def _merging(statuses: frozenset[Status], *, newest_first: bool) -> Select[Any]:
+def _merging(statuses: frozenset[Status], *, newest_first: bool) -> Statement:
     """Merge the statuses' indexes: each gives its part of the page in order, so no status is read to its end."""
     order = jobs.c.number.desc() if newest_first else jobs.c.number.asc()
     parts = [
@@ -89,7 +98,8 @@ def _merging(statuses: frozenset[Status], *, newest_first: bool) -> Select[Any]:
     merged = union_all(*(_parenthesised(part) for part in parts)).subquery()
     by_number = merged.c.number.desc() if newest_first else merged.c.number.asc()
     numbers = select(merged.c.number).order_by(by_number).offset(bindparam("start")).limit(bindparam("length"))
-    return select(jobs).where(jobs.c.queue == bindparam("queue"), jobs.c.number.in_(numbers)).order_by(order)
+    mine = (jobs.c.queue == bindparam("queue"), jobs.c.number.in_(numbers))
+    return composed("page", select(*JOB).where(*mine).order_by(order))
 
 
 def _literal(status: Status) -> sqlalchemy.ColumnElement[str]:

@@ -1,6 +1,7 @@
 """Jobs: added, and moved into line when due."""
 
 from collections.abc import Collection, Sequence
+from operator import attrgetter
 
 import sqlalchemy
 
@@ -30,34 +31,37 @@ def insert(conn: Connection, *, queue: str, new: Sequence[NewJob]) -> list[Job |
 
     Waits for another transaction that adds the same custom id. Numbers grow in the order of `new`.
     """
-    backoffs = [job.backoff for job in new]
+    names, data, opts, custom_ids, priorities, lifos, delays, attempts, backoffs, timeouts, stacks, logs = zip(
+        *new, strict=True
+    )
     inserted = _insert.rows(
         conn,
         queue=queue,
-        custom_ids=[job.custom_id for job in new],
-        names=[job.name for job in new],
-        data=[job.data for job in new],
-        opts=[job.opts for job in new],
-        priorities=[job.priority for job in new],
-        lifos=[job.lifo for job in new],
-        delays_ms=[job.delay_ms for job in new],
-        attempts=[job.attempts for job in new],
+        custom_ids=custom_ids,
+        names=names,
+        data=data,
+        opts=opts,
+        priorities=priorities,
+        lifos=lifos,
+        delays_ms=delays,
+        attempts=attempts,
         backoff_types=[backoff and backoff.type for backoff in backoffs],
         backoff_delays_ms=[backoff and backoff.delay_ms for backoff in backoffs],
         backoff_jitters=[backoff and round(backoff.jitter, JITTER_DIGITS) for backoff in backoffs],
-        timeouts_ms=[job.timeout_ms for job in new],
-        stacks_kept=[job.stacks_kept for job in new],
-        logs_kept=[job.logs_kept for job in new],
+        timeouts_ms=timeouts,
+        stacks_kept=stacks,
+        logs_kept=logs,
     )
     by_custom_id = {row.custom_id: row for row in inserted if row.custom_id is not None}
-    numbered = iter(sorted((row for row in inserted if row.custom_id is None), key=lambda row: row.number))
-    found = [next(numbered) if job.custom_id is None else by_custom_id.pop(job.custom_id, None) for job in new]
+    numbered = iter(sorted((row for row in inserted if row.custom_id is None), key=attrgetter("number")))
+    found = [next(numbered) if own is None else by_custom_id.pop(own, None) for own in custom_ids]
     return [row and rows.added(job, row, queue=queue) for job, row in zip(new, found, strict=True)]
 
 
 def find_by_custom_ids(conn: Connection, *, queue: str, custom_ids: Sequence[str]) -> dict[str, Job]:
     """Read the jobs with these custom ids, by custom id."""
-    found = conn.execute(sqlalchemy.select(jobs).where(*_have_ids(queue, custom_ids)))
+    whole = (jobs.c[name] for name in rows.JOB)
+    found = conn.execute(sqlalchemy.select(*whole).where(*_have_ids(queue, custom_ids)))
     return {row.custom_id: rows.job(row) for row in found}
 
 

@@ -7,67 +7,25 @@ from app.domain.backoff import Backoff, BackoffType
 from app.domain.job import Job, JsonText, Lease, LeaseKey, NewJob
 from app.domain.states import Status
 
+JOB = Job._fields
+"""The columns of a job, as every statement names them that reads whole jobs."""
+STATUSES = {status.value: status for status in Status}
+_STATUS, _WIDTH = JOB.index("status"), len(JOB)
+# Of a job that nobody has worked on: the fields from attempts_made to stacktrace, and those after added_at.
+_NOT_BEGUN = (0, 0, 0, JsonText("0"), None, None, ())
+_NOT_PROCESSED = (None, None, None)
+
 
 def job(row: Any) -> Job:
-    """Read a whole row of `jobs`."""
-    return Job(
-        queue=row.queue,
-        number=row.number,
-        custom_id=row.custom_id,
-        name=row.name,
-        data=row.data,
-        opts=row.opts,
-        status=Status(row.status),
-        priority=row.priority,
-        lifo=row.lifo,
-        delay_ms=row.delay_ms,
-        run_at=row.run_at,
-        attempts=row.attempts,
-        backoff=_backoff(row),
-        timeout_ms=row.timeout_ms,
-        attempts_made=row.attempts_made,
-        attempts_started=row.attempts_started,
-        stalled_count=row.stalled_count,
-        progress=row.progress,
-        result=row.result,
-        failed_reason=row.failed_reason,
-        stacktrace=tuple(row.stacktrace),
-        added_at=row.added_at,
-        processed_at=row.processed_at,
-        finished_at=row.finished_at,
-        processed_by=row.processed_by,
-    )
+    """Read a row whose first columns are JOB, in their order."""
+    return Job._make((*row[:_STATUS], STATUSES[row[_STATUS]], *row[_STATUS + 1 : _WIDTH]))
 
 
 def added(new: NewJob, row: Any, *, queue: str) -> Job:
     """Join what was asked with what the insert decided: the same value that reading the new row would give."""
-    return Job(
-        queue=queue,
-        number=row.number,
-        custom_id=row.custom_id,
-        name=new.name,
-        data=new.data,
-        opts=new.opts,
-        status=Status(row.status),
-        priority=new.priority,
-        lifo=new.lifo,
-        delay_ms=new.delay_ms,
-        run_at=row.run_at,
-        attempts=new.attempts,
-        backoff=new.backoff,
-        timeout_ms=new.timeout_ms,
-        attempts_made=0,
-        attempts_started=0,
-        stalled_count=0,
-        progress=JsonText("0"),
-        result=None,
-        failed_reason=None,
-        stacktrace=(),
-        added_at=row.added_at,
-        processed_at=None,
-        finished_at=None,
-        processed_by=None,
-    )
+    asked = (queue, row.number, new.custom_id, new.name, new.data, new.opts, STATUSES[row.status], new.priority)
+    placed = (new.lifo, new.delay_ms, row.run_at, new.timeout_ms)
+    return Job._make((*asked, *placed, *_NOT_BEGUN, row.added_at, *_NOT_PROCESSED))
 
 
 def lease(row: Any) -> Lease:

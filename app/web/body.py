@@ -3,8 +3,7 @@
 import json
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import Request
 from gunicorn.http.errors import ParseException
@@ -19,10 +18,12 @@ ERRORS = (UnparsableBody, UnsupportedBody, TooLarge, SlowBody)
 """What reading a body raises besides the faults of what it says."""
 KEY_SHOWN = 100  # characters of a member's name that an answer repeats
 _SPACE = re.compile(r"[ \t\r\n]*")
+_PLAIN_KEY = re.compile(r'[ \t\r\n]*"([^"\\\x00-\x1f]*)"[ \t\r\n]*:[ \t\r\n]*')
+"""A member's name without escapes, and all that stands before its value; the rest is for `_odd_key`."""
+_AFTER = re.compile(r"[ \t\r\n]*([,}])[ \t\r\n]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """A member of an object: its value as Python reads it, and its text as it was sent."""
 
     value: Any
@@ -117,17 +118,28 @@ def _object(text: str, position: int, path: str, loose: Collection[str] = ()) ->
     if text[position : position + 1] == "}":
         return members, position + 1
     while True:
-        _expect(text, position, '"', path)
-        key, position = _scan(text, position, path)
+        plain = _PLAIN_KEY.match(text, position)
+        key, start = (plain[1], plain.end()) if plain else _odd_key(text, position, path)
         if key in members:
             raise UnparsableBody(Fault(member_path(path, key), "is there twice"))
-        start = _skip(text, _expect(text, _skip(text, position), ":", path))
-        value, position = _scan(text, start, member_path(path, key), is_kept=key not in loose)
-        members[key] = Member(value, JsonText(text[start:position]))
-        position = _skip(text, position)
-        if text[position : position + 1] == "}":
-            return members, position + 1
-        position = _skip(text, _expect(text, position, ",", path))
+        try:
+            value, end = jsontext.scan(text, start, is_kept=key not in loose)
+        except UnstorableJson as error:
+            raise UnparsableBody(Fault(member_path(path, key), str(error))) from None
+        members[key] = Member(value, JsonText(text[start:end]))
+        after = _AFTER.match(text, end)
+        if after is None:
+            raise UnparsableBody(Fault(path, f"is not JSON: expected ',' at character {_skip(text, end)}"))
+        if after[1] == "}":
+            return members, after.end(1)
+        position = after.end()
+
+
+def _odd_key(text: str, position: int, path: str) -> tuple[str, int]:
+    """Read a name with escapes in it, or tell what is wrong."""
+    _expect(text, position, '"', path)
+    key, position = _scan(text, position, path)
+    return str(key), _skip(text, _expect(text, _skip(text, position), ":", path))
 
 
 def refuse_twins(member: Member, path: str) -> None:

@@ -13,6 +13,7 @@ _shared_memory = Path("/dev/shm")  # noqa: S108 - gunicorn's heartbeat file, whi
 bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
 workers = _settings.api_processes
 worker_connections = _settings.api_clients
+logger_class = "app.web.worker.Logger"
 worker_class = "app.web.worker.Worker"
 worker_tmp_dir = str(_shared_memory) if _shared_memory.is_dir() else None
 keepalive = _settings.client_s

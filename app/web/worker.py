@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 import gevent
+from gunicorn.glogging import Logger as GunicornLogger
 from gunicorn.http import errors
 from gunicorn.workers.ggevent import GeventWorker
 
@@ -48,6 +49,45 @@ def _take_rest(read: Callable[[int], bytes]) -> bool:
                 return True
             gevent.sleep(0)
     return False
+
+
+class Logger(GunicornLogger):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's logger, but for requests: the application logs them itself."""
+
+    def access(self, *_: object) -> None:
+        """Put nothing together that nobody writes."""
+
+
+class Gathered:
+    """A client's socket that sends the head of an answer together with what follows it: one packet, not two."""
+
+    def __init__(self, sock: Any) -> None:
+        """Hold back the first piece that is sent over `sock`."""
+        self._sock = sock
+        self._head: bytes | None = None
+        self._is_first = True
+
+    def __getattr__(self, name: str) -> Any:
+        """Be the socket in all else."""
+        return getattr(self._sock, name)
+
+    def sendall(self, piece: bytes) -> None:
+        """Send a piece, after the one that was held back."""
+        if self._is_first:
+            self._is_first, self._head = False, piece
+            return
+        self.flush(piece)
+
+    def flush(self, piece: bytes = b"") -> None:
+        """Send what is held back."""
+        head, self._head = self._head, None
+        if head is None:
+            self._sock.sendall(piece)
+        elif len(piece) <= PIECE:
+            self._sock.sendall(head + piece)
+        else:  # a copy would cost more than a packet
+            self._sock.sendall(head)
+            self._sock.sendall(piece)
 
 
 class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
@@ -107,9 +147,11 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
         """Answer a request; then take what is left of its body, or close: gunicorn would read on without an end."""
+        gathered = Gathered(sock)
         try:
-            super().handle_request(listener_name, req, sock, addr)
+            super().handle_request(listener_name, req, gathered, addr)
         finally:
+            gathered.flush()
             is_whole = not req.body.failed and _take_rest(req.body.read)
         if not is_whole:
             raise StopIteration

@@ -1,13 +1,19 @@
 """A TCP proxy before PostgreSQL that fails as networks do."""
 
 import contextlib
+import re
 import socket
 import threading
 from collections.abc import Iterator
 from enum import Enum
 from urllib.parse import parse_qs, urlsplit
 
-COMMIT = b"Q\x00\x00\x00\x0bCOMMIT\x00"  # as the protocol has it
+BEGIN, COMMIT, ROLLBACK = (
+    b"Q\x00\x00\x00%c%s\x00" % (len(word) + 5, word) for word in (b"BEGIN", b"COMMIT", b"ROLLBACK")
+)
+"""As the protocol has them."""
+INSERT = re.compile(rb"P....([^\x00]*)\x00[^\x00]*insert into rowline\.jobs", re.DOTALL)
+"""Preparing the statement that adds jobs, under a name or none; outside a transaction it carries its own commit."""
 
 
 class Fault(Enum):
@@ -63,7 +69,8 @@ class _Link:
 
     def __init__(self, proxy: FaultProxy, client: socket.socket, server: socket.socket | None) -> None:
         self._proxy, self._client, self._server = proxy, client, server
-        self._is_answer_cut = False
+        self._is_answer_cut = self._is_in_block = False
+        self._inserts: set[bytes] = set()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
@@ -93,12 +100,26 @@ class _Link:
             fault = self._proxy.fault
             if fault is Fault.SWALLOW:
                 continue
-            if COMMIT in chunk and fault is Fault.CUT_BEFORE_COMMIT:
+            commits = self._commits(chunk)
+            if commits and fault is Fault.CUT_BEFORE_COMMIT:
                 break
-            self._is_answer_cut = COMMIT in chunk and fault is Fault.CUT_AFTER_COMMIT
+            self._is_answer_cut = commits and fault is Fault.CUT_AFTER_COMMIT
             with contextlib.suppress(OSError):
                 self._server.sendall(chunk)
         self._cut()
+
+    def _commits(self, chunk: bytes) -> bool:
+        """Tell whether a chunk of what is asked makes the server commit jobs."""
+        prepared = {match[1] for match in INSERT.finditer(chunk)}
+        self._inserts |= prepared - {b""}
+        inserts = bool(prepared) or any(
+            b"B\x00\x00" in chunk and b"\x00%s\x00" % name in chunk for name in self._inserts
+        )
+        if BEGIN in chunk:
+            self._is_in_block = True
+        if COMMIT in chunk or ROLLBACK in chunk:
+            self._is_in_block = False
+        return COMMIT in chunk or (inserts and not self._is_in_block)
 
     def _answer(self) -> None:
         assert self._server

@@ -70,7 +70,7 @@ def _add_cancel(routes: Blueprint, settings: Settings, db: Database) -> None:
         queue, job_id = names.queue_name(queue), names.job_id(job_id)
         body.read(request, limit=settings.max_body_bytes, client_s=settings.client_s)  # which says nothing
         control.cancel(db, queue=queue, job_id=job_id)
-        return answers.json(job_json.dump(jobs.find(db, queue=queue, job_id=job_id)))
+        return answers.json(job_json.members(jobs.find(db, queue=queue, job_id=job_id)))
 
 
 def _add_reads(routes: Blueprint, settings: Settings, db: Database) -> None:
@@ -92,7 +92,7 @@ def _add_reads(routes: Blueprint, settings: Settings, db: Database) -> None:
         return answers.json(
             {
                 "counts": {status.value: number for status, number in found.counts.items()},
-                "jobs": job_json.dump(found.jobs, many=True),
+                "jobs": [job_json.members(job) for job in found.jobs],
                 "start": asked.start,
                 "length": asked.length,
             }
@@ -109,4 +109,4 @@ def _add_reads(routes: Blueprint, settings: Settings, db: Database) -> None:
             return problems.Problem(
                 status=problem.status, code=problem.code, error="Invalid request", details=problem.details
             ).answer()
-        return answers.json(job_json.dump(found))
+        return answers.json(job_json.members(found))

@@ -1,7 +1,8 @@
 """JobJson: a job as it is seen. To add a field: a line here, a column's value in `domain/job.py`."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any
 
 from marshmallow import Schema, fields, post_dump
@@ -39,6 +40,29 @@ class JobSchema(Schema):
         """Name queues below `queue_prefix`."""
         super().__init__()
         self._queue_prefix = queue_prefix
+        own = {name: self.dump_fields[name] for name in JobSchema._declared_fields}
+        methods = {name: field for name, field in own.items() if isinstance(field, fields.Method)}
+        attributes = ["id" if name in methods else field.attribute or name for name, field in own.items()]
+        self._names = tuple(own)
+        self._values_of: Callable[[Job], tuple[Any, ...]] = attrgetter(*attributes)
+        texts_or_moments = (name for name, field in own.items() if isinstance(field, Json | Milliseconds))
+        self._converted: tuple[tuple[str, Callable[..., Any]], ...] = tuple(
+            (name, own[name]._serialize)  # noqa: SLF001
+            for name in texts_or_moments
+        )
+        self._made = tuple((name, getattr(self, str(field.serialize_method_name))) for name, field in methods.items())
+
+    def members(self, job: Job) -> dict[str, Any]:
+        """Do what `dump` does, at a tenth of the price: the fields alone, without what marshmallow does around them.
+
+        A property test holds the two to the same answer.
+        """
+        members = dict(zip(self._names, self._values_of(job), strict=True))
+        for name, convert in self._converted:
+            members[name] = convert(members[name])
+        for name, make in self._made:
+            members[name] = make(job)
+        return {name: value for name, value in members.items() if value is not None}
 
     def _returnvalue(self, job: Job) -> str | None:
         """Give a string result as it is, any other as its JSON text."""
@@ -62,4 +86,4 @@ class SubmittedSchema(JobSchema):
 
     def dump_all(self, submitted: Sequence[Submitted]) -> list[dict[str, Any]]:
         """Dump the answer, in order."""
-        return [{**super(SubmittedSchema, self).dump(item.job), "outcome": item.outcome} for item in submitted]
+        return [self.members(job) | {"outcome": outcome} for job, outcome in submitted]

@@ -1,5 +1,7 @@
 """The body of POST /queues/:queue/jobs: an array of Job, read into `NewJob` values or refused with every fault."""
 
+import functools
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +18,11 @@ from app.web.schemas.fields import Flag, NotYet, Number, Text, Whole
 
 Messages = dict[str, str | list[Any] | dict[Any, Any]]
 _UNKNOWN = {"unknown": "is not known here", "type": "must be an object"}
+_Opts = tuple[str | None, int, bool, int, int, Backoff | None, int | None, int | None, int | None]
+_REQUIRED_MEMBERS = 2  # name and data
+_NO_OPTS = Member(None, JsonText("null"))
+_SEEN_LONGEST = 256
+"""The longest text of options whose meaning is remembered: most jobs have the options of others."""
 _REQUIRED: Messages = {"required": "is required", "null": "must not be null"}
 
 
@@ -112,6 +119,47 @@ _schema = NewJobSchema()
 def load(text: str, *, max_jobs: int, max_data_bytes: int) -> list[NewJob]:
     """Read the body's text. Raises InvalidRequest with every fault of the jobs, each with its path; TooLarge."""
     asked = body.read_objects(text, name="jobs", limit=max_jobs)
+    try:
+        return [_plainly(members, max_data_bytes) for members in asked]
+    except (KeyError, ValueError, ValidationError):  # not for certain a fault: marshmallow says so, and names every one
+        return by_schema(asked, max_data_bytes)
+
+
+def _plainly(members: dict[str, Member], max_data_bytes: int) -> NewJob:
+    """Read what the schema would read alike, at a tenth of the price.
+
+    Raises KeyError, ValueError, ValidationError at any doubt.
+    """
+    name, data = members["name"].value, members["data"].text
+    if not isinstance(name, str) or not 1 <= len(name) <= ids.JOB_NAME_MAX or len(data) * 4 > max_data_bytes:
+        raise ValueError(name)
+    opts = members.get("opts", _NO_OPTS)
+    if len(members) > _REQUIRED_MEMBERS + ("opts" in members) or not isinstance(opts.value, dict | None):
+        raise ValueError(name)
+    if not opts.value:
+        return NewJob(name, data, JsonText("{}") if opts.value is None else opts.text)
+    return NewJob(name, data, opts.text, *(_seen_opts if len(opts.text) <= _SEEN_LONGEST else _opts)(opts.text))
+
+
+def _opts(text: str) -> _Opts:
+    """Read an object of options by the fields of its schema. Raises KeyError, ValueError, ValidationError."""
+    value = json.loads(text, object_pairs_hook=_untwinned)
+    fields_there = OptsSchema._declared_fields  # noqa: SLF001 - a schema's instances have copies of them
+    return _as_opts({key: fields_there[key].deserialize(member) for key, member in value.items()})
+
+
+def _untwinned(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("a name stands there twice")
+    return members
+
+
+_seen_opts = functools.lru_cache(maxsize=4096)(_opts)
+
+
+def by_schema(asked: list[dict[str, Member]], max_data_bytes: int) -> list[NewJob]:
+    """Read jobs by marshmallow: what the body means, and what is wrong with it. Raises InvalidRequest, TooLarge."""
     for index, members in enumerate(asked):
         if "opts" in members:
             body.refuse_twins(members["opts"], f"jobs[{index}].opts")
@@ -152,20 +200,23 @@ def loaded(schema: Schema, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _new_job(values: dict[str, Any], members: dict[str, Member]) -> NewJob:
-    opts = values.get("opts") or {}
-    return NewJob(
-        name=values["name"],
-        data=members["data"].text,
-        opts=members["opts"].text if values.get("opts") is not None else JsonText("{}"),
-        custom_id=opts.get("jobId") or None,
-        priority=opts.get("priority") or 0,
-        lifo=opts.get("lifo") or False,
-        delay_ms=opts.get("delay") or 0,
-        attempts=opts.get("attempts") or 1,
-        backoff=opts.get("backoff"),
-        timeout_ms=opts.get("timeout"),
-        stacks_kept=opts.get("stackTraceLimit"),
-        logs_kept=opts.get("keepLogs"),
+    opts = values.get("opts")
+    text = JsonText("{}") if opts is None else members["opts"].text
+    return NewJob(values["name"], members["data"].text, text, *_as_opts(opts or {}))
+
+
+def _as_opts(opts: dict[str, Any]) -> _Opts:
+    """Give what options mean, in the order of the fields of NewJob."""
+    return (
+        opts.get("jobId") or None,
+        opts.get("priority") or 0,
+        opts.get("lifo") or False,
+        opts.get("delay") or 0,
+        opts.get("attempts") or 1,
+        opts.get("backoff"),
+        opts.get("timeout"),
+        opts.get("stackTraceLimit"),
+        opts.get("keepLogs"),
     )
 
 

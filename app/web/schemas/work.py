@@ -200,7 +200,7 @@ def load_finish(text: str, *, lease_ms: int, worker: str, max_data_bytes: int) -
 def dump_leases(leases: Sequence[Lease], job_json: JobSchema) -> list[dict[str, Any]]:
     """Say what was claimed."""
     return [
-        {"job": job_json.dump(lease.job), "token": lease.token, "lockedUntil": int(lease.until.timestamp() * 1000)}
+        {"job": job_json.members(lease.job), "token": lease.token, "lockedUntil": int(lease.until.timestamp() * 1000)}
         for lease in leases
     ]
 

@@ -21,8 +21,8 @@ claimed as (
     returning job.*
 )
 select
-    queue, number, custom_id, name, data, opts, status, priority, lifo, delay_ms, run_at, added_at, attempts,
-    backoff_type, backoff_delay_ms, backoff_jitter, timeout_ms, attempts_made, attempts_started, stalled_count, progress, result,
-    failed_reason, stacktrace, processed_at, processed_by, finished_at, lease_token, leased_until
+    queue, number, custom_id, name, data, opts, status, priority, lifo, delay_ms, run_at, timeout_ms, attempts_made,
+    attempts_started, stalled_count, progress, result, failed_reason, stacktrace, added_at, processed_at, finished_at,
+    processed_by, lease_token, leased_until
 from claimed
 order by priority, place

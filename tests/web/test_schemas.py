@@ -1,0 +1,103 @@
+"""What is read and written past marshmallow is what marshmallow would read and write."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.errors import InvalidRequest
+from app.domain.job import Job, JsonText
+from app.domain.states import Status
+from app.web import body
+from app.web.schemas import new_job
+from app.web.schemas.job import JobSchema
+
+LIMIT = 60  # bytes of data
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=3), children, max_size=3),
+    max_leaves=6,
+)
+BACKOFF = st.integers(-1, 5) | st.fixed_dictionaries(
+    {"type": st.sampled_from(["fixed", "linear", "exponential", "odd", 1])},
+    optional={"delay": st.integers(-1, 5) | st.just(2.0), "jitter": st.sampled_from([0, 0.5, 1, 2]), "more": JSON},
+)
+OPTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "attempts": st.integers(-1, 5) | st.sampled_from([3.0, "3", True, None]),
+        "backoff": BACKOFF | st.none(),
+        "delay": st.integers(-1, 9) | st.none(),
+        "priority": st.integers(0, 9) | st.none(),
+        "lifo": st.booleans() | st.sampled_from([None, 1]),
+        "jobId": st.text(max_size=5) | st.sampled_from([None, 5]),
+        "timeout": st.integers(0, 9),
+        "keepLogs": st.integers(-1, 9),
+        "stackTraceLimit": st.integers(-1, 11),
+        "group": JSON,
+        "unknown": JSON,
+    },
+)
+JOB = st.fixed_dictionaries(
+    {"name": st.text(max_size=4) | st.just("welcome"), "data": JSON},
+    optional={"opts": OPTS | st.none() | JSON, "more": JSON},
+)
+
+
+def outcome(read: Any) -> object:
+    try:
+        return read()
+    except InvalidRequest as error:
+        return type(error), [(fault.path, fault.message) for fault in error.faults]
+
+
+@given(st.lists(JOB | JOB.map(lambda job: dict(list(job.items())[1:])), max_size=4), st.booleans())
+def test_jobs_are_read_as_marshmallow_reads_them(jobs: list[Any], has_twins: bool) -> None:  # noqa: FBT001 - drawn
+    text = json.dumps(jobs)
+    if has_twins:
+        text = text.replace('"lifo"', '"delay"').replace('"more"', '"unknown"')
+
+    def by_marshmallow() -> object:
+        return new_job.by_schema(body.read_objects(text, name="jobs", limit=10), LIMIT)
+
+    assert outcome(lambda: new_job.load(text, max_jobs=10, max_data_bytes=LIMIT)) == outcome(by_marshmallow)
+
+
+MOMENT = st.datetimes(datetime(1971, 1, 1), datetime(2999, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - has to be naive
+TEXT = JSON.map(lambda value: JsonText(json.dumps(value)))
+WHOLE = st.integers(0, 2**53)
+STORED = st.builds(
+    Job,
+    queue=st.text(min_size=1, max_size=5),
+    number=WHOLE,
+    custom_id=st.none() | st.text(min_size=1, max_size=5),
+    name=st.text(min_size=1, max_size=5),
+    data=TEXT,
+    opts=TEXT,
+    status=st.sampled_from(Status),
+    priority=WHOLE,
+    lifo=st.booleans(),
+    delay_ms=WHOLE,
+    run_at=MOMENT,
+    timeout_ms=st.none() | WHOLE,
+    attempts_made=WHOLE,
+    attempts_started=WHOLE,
+    stalled_count=WHOLE,
+    progress=TEXT,
+    result=st.none() | TEXT,
+    failed_reason=st.none() | st.text(max_size=5),
+    stacktrace=st.lists(st.text(max_size=5), max_size=3),
+    added_at=MOMENT,
+    processed_at=st.none() | MOMENT,
+    finished_at=st.none() | MOMENT,
+    processed_by=st.none() | st.text(max_size=5),
+)
+
+
+@given(STORED)
+def test_a_job_is_written_as_marshmallow_writes_it(job: Job) -> None:
+    schema = JobSchema(queue_prefix="bull")
+    assert orjson.dumps(schema.members(job)) == orjson.dumps(schema.dump(job))
