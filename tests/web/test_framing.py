@@ -170,6 +170,14 @@ def test_a_request_of_http_1_1_names_its_host(server: Server) -> None:
     assert statuses(server.ask(b"GET /health/live HTTP/1.0\r\n\r\n")) == [200]
 
 
+def test_a_job_asked_for_without_a_host_is_an_invalid_request_like_every_other_400_there(server: Server) -> None:
+    [answer] = server.ask(request("GET", f"{PATH}/1").replace(b"Host: x\r\n", b""), end=True)
+
+    said = answer.json()
+    assert (answer.status, said["error"]) == (400, "Invalid request")
+    assert said["details"] == [{"path": "Host", "message": "is required by HTTP/1.1"}]
+
+
 @pytest.mark.parametrize("target", [f"http://x{PATH}", f"HTTP://y:99999999{PATH}?length=0", f"http://u:p@x{PATH}"])
 def test_a_target_may_name_an_origin(server: Server, target: str) -> None:
     assert statuses(server.ask(request("GET", target), end=True)) == [200]
