@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from app.domain.job import JsonText
@@ -21,8 +22,18 @@ def refuse_constant(word: str) -> object:
     raise UnstorableJson(f"must not contain {word}")
 
 
+def _integer(digits: str) -> int:
+    """Read an integer of any length that is good, whatever the interpreter's own limit on digits."""
+    number = Decimal(digits)
+    if number.adjusted() >= DIGITS_MAX:
+        raise UnstorableJson(f"must not contain an integer of more than {DIGITS_MAX} digits")
+    return int(number)
+
+
 _decoder = json.JSONDecoder(parse_constant=refuse_constant)
-_member_decoder = json.JSONDecoder(object_pairs_hook=list)
+_patient_decoder = json.JSONDecoder(parse_constant=refuse_constant, parse_int=_integer)
+"""Slower; for texts with an integer that is too long for the interpreter."""
+_member_decoder = json.JSONDecoder(object_pairs_hook=list, parse_int=Decimal)
 """Reads an object as its pairs: of two members with one name a dict keeps the last, but both are stored."""
 
 
@@ -33,15 +44,11 @@ def scan(text: str, start: int, *, is_kept: bool = True) -> tuple[object, int]:
     read has Python's numbers; who must keep the number literals keeps the text itself.
     """
     try:
-        value, end = _decoder.raw_decode(text, start)
-    except RecursionError:
-        raise UnstorableJson(f"must not be nested deeper than {DEPTH_MAX}") from None
-    except json.JSONDecodeError as error:
-        raise UnstorableJson(f"is not JSON: {error.msg} at character {error.pos}") from None
+        value, end = _decoded(_decoder, text, start)
     except UnstorableJson:
         raise
-    except ValueError:  # Python's own limit on the digits of an int, somewhere above ours
-        raise UnstorableJson(f"must not contain an integer of more than {DIGITS_MAX} digits") from None
+    except ValueError:  # the interpreter's own limit on the digits of an int, which may be lower than ours
+        value, end = _decoded(_patient_decoder, text, start)
     if is_kept:
         _check(text, start, end)
     return value, end
@@ -53,6 +60,15 @@ def whole(text: str) -> JsonText:
     if text[end:].strip(" \t\r\n"):
         raise UnstorableJson(f"is not JSON: extra data at character {end}")
     return JsonText(text)
+
+
+def _decoded(decoder: json.JSONDecoder, text: str, start: int) -> tuple[object, int]:
+    try:
+        return decoder.raw_decode(text, start)
+    except RecursionError:
+        raise UnstorableJson(f"must not be nested deeper than {DEPTH_MAX}") from None
+    except json.JSONDecodeError as error:
+        raise UnstorableJson(f"is not JSON: {error.msg} at character {error.pos}") from None
 
 
 def _check(text: str, start: int, end: int) -> None:
@@ -84,7 +100,7 @@ def _check_leaves(value: object) -> None:
                 todo.extend(_children(container))
             case str() as text:
                 _check_string(text)
-            case int() as number if abs(number) >= 10**DIGITS_MAX:
+            case Decimal() as number if number.adjusted() >= DIGITS_MAX:
                 raise UnstorableJson(f"must not contain an integer of more than {DIGITS_MAX} digits")
 
 

@@ -141,7 +141,7 @@ def refuse_twins(member: Member, path: str) -> None:
             members[key] = value
         return members
 
-    json.loads(member.text, object_pairs_hook=pairs)
+    json.loads(member.text, object_pairs_hook=pairs, parse_int=str)  # an int may be too long for the interpreter
 
 
 def _scan(text: str, position: int, path: str, *, is_kept: bool = True) -> tuple[Any, int]:
