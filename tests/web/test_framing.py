@@ -5,7 +5,7 @@ import pytest
 from app.infra.database import Database
 from tests.support import framings
 from tests.support.framings import CHUNKED, CHUNKS, JOB, PATH, chunked, post
-from tests.support.raw import Answer, Server, request
+from tests.support.raw import TOKEN, Answer, Server, request
 from tests.web.conftest import BODY_MAX
 
 GET = request("GET", PATH)
@@ -197,6 +197,27 @@ def test_a_head_may_have_100_headers_of_8190_bytes(server: Server) -> None:
 
     assert statuses(server.ask(request("GET", PATH, *headers, "X-A: " + "v" * 8_183), end=True)) == [200]
     assert statuses(server.ask(request("GET", PATH, *headers, "X-A: v", "X-B: v"), end=True)) == [431]
+
+
+@pytest.mark.parametrize(
+    ("shown", "status"),
+    [
+        pytest.param(f"bearer {TOKEN}", 200, id="A03 lower case"),
+        pytest.param(f" \tBearer {TOKEN} \t", 200, id="A05 blanks around it are HTTP's"),
+        pytest.param(f"Bearer  {TOKEN}", 401, id="A05 two spaces"),
+        pytest.param(f"Bearer\t{TOKEN}", 401, id="A05 a tab"),
+        pytest.param(f"Bearer {TOKEN}\x00", 400, id="A07 NUL"),
+        pytest.param("Bearer \xff", 401, id="A07 a byte that is no UTF-8"),
+        pytest.param("Bearer \xf0\x9f\x98\x80", 401, id="A07 an emoji"),
+        pytest.param("Bearer " + "x" * 8_160, 401, id="A07 as long as a header may be"),
+        pytest.param("Bearer " + "x" * 8_192, 431, id="A07 8 KiB"),
+    ],
+)
+def test_a_token_is_read_as_the_bytes_it_came_as(server: Server, db: Database, shown: str, status: int) -> None:
+    sent = request("POST", PATH, f"Authorization: {shown}", body=JOB, token=None)
+
+    assert statuses(server.ask(sent, wanted=1)) == [status]
+    assert stored(db) == (status == 200)
 
 
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "PROPFIND", "DELETE", "SEARCH", "X-NEW"])
