@@ -110,6 +110,8 @@ def test_no_answer_may_be_kept_by_anybody(client: Client, path: str) -> None:
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.mimetype == "application/json"
     assert answer.status_code in {200, 400, 404}
+    asked = client.flask.options(path, headers=client.authorization)
+    assert asked.headers["Cache-Control"] == "no-store"
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """The framing of requests, in bytes, through the real gunicorn: section c.1 of the catalogue of bad inputs."""
 
+import socket
+
 import pytest
 
 from app.infra.database import Database
 from tests.support import framings
 from tests.support.framings import CHUNKED, CHUNKS, JOB, PATH, chunked, post
-from tests.support.raw import TOKEN, Answer, Server, request
+from tests.support.raw import DEADLINE_S, TOKEN, Answer, Server, request
 from tests.web.conftest import BODY_MAX
 
 GET = request("GET", PATH)
@@ -29,6 +31,14 @@ def test_what_cannot_be_parsed_is_refused_and_the_connection_closed(server: Serv
     assert (answer.status == 415) == (answer.json()["code"] == "unsupported_body")
     assert answer.headers["connection"] == "close"
     assert stored(db) == 0
+
+
+@pytest.mark.parametrize("sent", [b"nonsense\r\n\r\n", post("Content-Length: 12000000", body=b"")])
+def test_who_sends_on_what_is_refused_can_send_it_all_and_gets_the_answer(server: Server, sent: bytes) -> None:
+    """A connection that is closed with bytes unread is reset: most clients then fail before they read the answer."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE_S) as connection:
+        connection.sendall(sent + b"x" * 12_000_000)  # more than the sockets hold
+        assert connection.recv(12) in {b"HTTP/1.1 400", b"HTTP/1.1 413"}
 
 
 @pytest.mark.parametrize("sent", framings.NO_CHUNKS)

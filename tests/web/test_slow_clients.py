@@ -21,6 +21,7 @@ SILENT = 200  # of each kind
 LATE_S = CLIENT_S + 5.0
 ANSWERED_WITHIN_S = 2.0  # speed is measured elsewhere; a server that is held up answers nobody for CLIENT_S
 HEAD = raw.request("POST", "/queues/q/jobs", "Content-Length: 100")
+LONG = raw.request("POST", "/queues/q/jobs", "Content-Length: 5000000")
 CHUNKED = raw.request("POST", "/queues/q/jobs", "Transfer-Encoding: chunked")
 ENDLESS = 8
 GROWTH_KIB = 8 * 1024  # less than one body
@@ -96,7 +97,14 @@ def test_a_body_that_does_not_come_is_told_and_the_connection_closed(impatient: 
     assert (answer.status, answer.json()["code"]) == (408, "slow_body")
 
 
-@pytest.mark.parametrize(("head", "drop"), [(HEAD, b" "), (CHUNKED, b"1\r\n \r\n")], ids=["whole", "H11 in chunks"])
+@pytest.mark.parametrize(
+    ("head", "drop"),
+    [
+        pytest.param(HEAD, b" ", id="H07 bytes"),
+        pytest.param(CHUNKED, b"1\r\n \r\n", id="H11 chunks"),
+        pytest.param(LONG, b" " * 8_192, id="H07 a trickle, slower than a body may be"),
+    ],
+)
 def test_a_body_that_drips_is_not_waited_for(impatient: Server, head: bytes, drop: bytes) -> None:
     with connect(impatient) as connection:
         connection.sendall(head + drop)
