@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 from app.domain.job import JsonText
@@ -21,11 +22,21 @@ def refuse_constant(word: str) -> object:
     raise UnstorableJson(f"must not contain {word}")
 
 
-_scan_once: Callable[[str, int], tuple[object, int]] = json.JSONDecoder(parse_constant=refuse_constant).scan_once  # type: ignore[attr-defined]  # as raw_decode calls it
+def _integer(digits: str) -> int:
+    """Read an integer of any length that is good, whatever the interpreter's own limit on digits."""
+    number = Decimal(digits)
+    if number.adjusted() >= DIGITS_MAX:
+        raise UnstorableJson(f"must not contain an integer of more than {DIGITS_MAX} digits")
+    return int(number)
+
+
+_scan_once: Callable[[str, int], tuple[object, int]] = json.JSONDecoder(parse_constant=refuse_constant).scan_once  # type: ignore[attr-defined]  # what raw_decode calls
+_patient_decoder = json.JSONDecoder(parse_constant=refuse_constant, parse_int=_integer)
+"""Slower; for texts that cannot be read, and for integers that are too long for the interpreter."""
+_member_decoder = json.JSONDecoder(object_pairs_hook=list, parse_int=Decimal)
+"""Reads an object as its pairs: of two members with one name a dict keeps the last, but both are stored."""
 _LONG = min(2 * (DEPTH_MAX + 1), DIGITS_MAX + 1)
 """What is shorter is neither nested too deep nor has too many digits."""
-_member_decoder = json.JSONDecoder(object_pairs_hook=list)
-"""Reads an object as its pairs: of two members with one name a dict keeps the last, but both are stored."""
 
 
 def scan(text: str, start: int, *, is_kept: bool = True) -> tuple[object, int]:
@@ -36,16 +47,8 @@ def scan(text: str, start: int, *, is_kept: bool = True) -> tuple[object, int]:
     """
     try:
         value, end = _scan_once(text, start)
-    except RecursionError:
-        raise UnstorableJson(f"must not be nested deeper than {DEPTH_MAX}") from None
-    except StopIteration as stop:
-        raise UnstorableJson(f"is not JSON: Expecting value at character {stop.value}") from None
-    except json.JSONDecodeError as error:
-        raise UnstorableJson(f"is not JSON: {error.msg} at character {error.pos}") from None
-    except UnstorableJson:
-        raise
-    except ValueError:  # Python's own limit on the digits of an int, somewhere above ours
-        raise UnstorableJson(f"must not contain an integer of more than {DIGITS_MAX} digits") from None
+    except (StopIteration, RecursionError, ValueError):
+        value, end = _decoded(_patient_decoder, text, start)
     if is_kept and (end - start >= _LONG or text.find("\\u", start, end) >= 0):
         _check(text, start, end)
     return value, end
@@ -57,6 +60,15 @@ def whole(text: str) -> JsonText:
     if text[end:].strip(" \t\r\n"):
         raise UnstorableJson(f"is not JSON: extra data at character {end}")
     return JsonText(text)
+
+
+def _decoded(decoder: json.JSONDecoder, text: str, start: int) -> tuple[object, int]:
+    try:
+        return decoder.raw_decode(text, start)
+    except RecursionError:
+        raise UnstorableJson(f"must not be nested deeper than {DEPTH_MAX}") from None
+    except json.JSONDecodeError as error:
+        raise UnstorableJson(f"is not JSON: {error.msg} at character {error.pos}") from None
 
 
 def _check(text: str, start: int, end: int) -> None:
@@ -88,7 +100,7 @@ def _check_leaves(value: object) -> None:
                 todo.extend(_children(container))
             case str() as text:
                 _check_string(text)
-            case int() as number if abs(number) >= 10**DIGITS_MAX:
+            case Decimal() as number if number.adjusted() >= DIGITS_MAX:
                 raise UnstorableJson(f"must not contain an integer of more than {DIGITS_MAX} digits")
 
 

@@ -73,6 +73,7 @@ def _end(response: Response) -> Response:
     assert request_id is not None
     response.headers["X-Request-Id"] = request_id
     response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers.setdefault("Cache-Control", "no-store")  # what Flask answers by itself, such as OPTIONS
     _log.info(
         "request",
         extra={

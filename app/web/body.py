@@ -41,18 +41,22 @@ def read(request: Request, *, limit: int, client_s: float) -> bytes:
         raise UnsupportedBody(Fault("body", "must not be encoded, only chunked"))
     if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
         raise UnsupportedBody(Fault("body", "must not be encoded"))
-    too_large = TooLarge(Fault("body", f"must be at most {limit} bytes"))
     if (request.content_length or 0) > limit:
-        raise too_large
+        raise _too_large(limit)
     try:
         raw = clients.read(request, limit=limit, client_s=client_s)
     except (ParseException, OSError) as error:
         raise UnparsableBody(Fault("body", "ended early, or its chunks cannot be read")) from error
     if len(raw) > limit:
-        raise too_large
+        raise _too_large(limit)
     if len(raw) < (request.content_length or 0):
         raise UnparsableBody(Fault("body", f"ended after {len(raw)} of {request.content_length} bytes"))
     return raw
+
+
+def _too_large(limit: int) -> TooLarge:
+    """Make the error only where it is raised: one in a variable would keep the frame, and with it the body."""
+    return TooLarge(Fault("body", f"must be at most {limit} bytes"))
 
 
 def text(raw: bytes) -> str:
@@ -153,7 +157,7 @@ def refuse_twins(member: Member, path: str) -> None:
             members[key] = value
         return members
 
-    json.loads(member.text, object_pairs_hook=pairs)
+    json.loads(member.text, object_pairs_hook=pairs, parse_int=str)  # an int may be too long for the interpreter
 
 
 def _scan(text: str, position: int, path: str, *, is_kept: bool = True) -> tuple[Any, int]:

@@ -1,7 +1,9 @@
 """What went wrong, as HTTP: the one table of statuses, and the one form of every error's answer."""
 
+import dataclasses
 import logging
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, request
@@ -45,6 +47,8 @@ _TROUBLE: dict[type[Exception], str] = {
 }
 """What clients are told of the database: its own words name hosts and paths, and belong into the log."""
 DETAILS_MAX = 100
+TERSE = "jobs.get"
+"""The endpoint whose every 400 says "Invalid request", as the reference has it; the cause stands in `details`."""
 ASKED_SHOWN = 200  # characters of a request line that an answer repeats
 RETRY_AFTER_S = 1
 
@@ -96,10 +100,17 @@ def of(error: RowlineError | DatabaseError) -> Problem:
 
 def register(flask: Flask) -> None:
     """Give every error of `flask` its answer."""
-    flask.register_error_handler(RowlineError, lambda error: of(error).answer())
+    flask.register_error_handler(RowlineError, _refusal)
     flask.register_error_handler(DatabaseError, _database_trouble)
     flask.register_error_handler(HTTPException, _http_trouble)
     flask.register_error_handler(Exception, _our_fault)
+
+
+def _refusal(error: RowlineError) -> Response:
+    problem = of(error)
+    if problem.status == HTTPStatus.BAD_REQUEST and request.endpoint == TERSE:
+        problem = dataclasses.replace(problem, error="Invalid request")
+    return problem.answer()
 
 
 def _database_trouble(error: DatabaseError) -> Response:

@@ -5,6 +5,7 @@ import shlex
 import signal
 import socket
 import subprocess
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,9 +32,10 @@ def port() -> int:
     return clusters.free_port()
 
 
-def rowline(place: Path, port: int, **env: str) -> Program:
+def rowline(place: Path, port: int, *, command: str | list[str] = "run", **env: str) -> Program:
     base = {"ROWLINE_HOME": str(place / "home"), "PORT": str(port), "DATABASE_URL": "", "AUTH_TOKENS": ""}
-    return Program([*clusters.PYTHON, "-m", "app", "run"], env=base | env)
+    words = [command] if isinstance(command, str) else command
+    return Program([*clusters.PYTHON, "-m", "app", *words], env=base | env)
 
 
 def is_ready(port: int) -> bool:
@@ -89,10 +91,51 @@ def test_a_port_in_use_is_named_before_anything_starts(place: Path, port: int) -
     assert not (place / "home" / "postgres").exists()
 
 
-def test_an_address_for_others_needs_a_token(place: Path, port: int) -> None:
-    with rowline(place, port, HOST="0.0.0.0") as program:
+@pytest.mark.parametrize("command", ["run", "serve"])
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_an_address_for_others_needs_a_token(place: Path, port: int, host: str, command: str) -> None:
+    url = {"DATABASE_URL": "postgresql://127.0.0.1:1/x"} if command == "serve" else {}
+    with rowline(place, port, command=command, HOST=host, **url) as program:
         assert program.end() == 2
     assert "AUTH_TOKENS is not set" in program.output
+    assert not (place / "home").exists()
+
+
+def test_each_run_without_a_token_makes_up_its_own_and_says_so(shared_url: str, place: Path, port: int) -> None:
+    tokens: set[str] = set()
+    for _ in range(2):
+        with rowline(place, port, command="serve", DATABASE_URL=shared_url) as program:
+            token = program.expect("AUTH_TOKENS is not set. The token of this run: ").split()[-1]
+            program.expect("api_started")
+            assert [status(port, shown) for shown in (token, "", *tokens)] == [200, 401, *[401] * len(tokens)]
+            tokens.add(token)
+    assert len(tokens) == 2
+    assert all(len(token) >= 32 for token in tokens)
+
+
+def status(port: int, token: str) -> int:
+    """Ask with a token, and say what comes."""
+    asked = urllib.request.Request(
+        f"http://127.0.0.1:{port}/queues/q/jobs", headers={"Authorization": f"Bearer {token}"}
+    )
+    try:
+        with urllib.request.urlopen(asked, timeout=5) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+@pytest.mark.parametrize("command", ["run", "serve", "work", "dispatch"])
+def test_settings_that_cannot_be_used_are_all_named_before_anything_starts(
+    place: Path, port: int, command: str
+) -> None:
+    words = [command, "--queue", "q", "--handlers", __file__] if command == "work" else [command]
+    with rowline(place, port, command=words, PORT="x", ROWLINE_LEASE_MS="5", ROWLINE_NOPE="1") as program:
+        assert program.end() == 2
+    for fault in ("PORT: 'x' must be", "ROWLINE_LEASE_MS: '5' must be", "ROWLINE_NOPE: no such setting"):
+        assert fault in program.output
+    assert "Traceback" not in program.output
     assert not (place / "home").exists()
 
 

@@ -106,6 +106,18 @@ def test_an_announcement_wakes_who_listens_and_nobody_else(single: Database) -> 
     assert not heard["b"].acquire(blocking=False)
 
 
+@pytest.mark.parametrize("topic", ["x" * 64, "\N{GRINNING FACE}" * 100, "a'b\"c;--", "%s", " "])
+def test_a_queue_of_any_name_is_announced(single: Database, topic: str) -> None:
+    """U13: a channel of PostgreSQL has at most 63 bytes."""
+    heard, other = threading.Semaphore(0), threading.Semaphore(0)
+    for name, bell in ((topic, heard), (f"{topic[:-1]}y", other)):
+        single.listen(name, bell.release)
+        assert bell.acquire(timeout=5)
+    single.announce(topic)
+    assert heard.acquire(timeout=5)
+    assert not other.acquire(blocking=False)
+
+
 def test_a_listener_whose_connection_dies_listens_again_and_looks(single: Database, own_url: str) -> None:
     heard = threading.Semaphore(0)
     single.listen("a", heard.release)

@@ -23,6 +23,8 @@ DEFAULTS = {
     "ROWLINE_MAX_DATA_BYTES": 2**20,
     "ROWLINE_LEASE_MS": 30_000,
     "ROWLINE_MAX_STALLED_COUNT": 1,
+    "ROWLINE_KEEP_KEYS_MS": 24 * 3600 * 1000,
+    "ROWLINE_PROMOTE_MS": 500,  # twice in the second within which a due job shows as ready
 }
 
 

@@ -6,7 +6,13 @@ import pytest
 
 from app.domain.states import Status
 from app.infra.database import Database
+from app.infra.settings import Settings
 from app.operations import claim
+from app.runners import maintainer
+from app.web import app
+from tests.conftest import TOKEN
+from tests.support import databases
+from tests.support.client import Client
 from tests.support.clusters import PYTHON, Program, free_port
 from tests.support.jobs import QUEUE, new
 from tests.support.workers import add, in_status
@@ -33,3 +39,25 @@ def test_a_stalled_job_goes_back_though_no_worker_lives(db: Database, api: Progr
 
     assert in_status(db, job_id, Status.WAITING, within_s=5).stalled_count == 1
     api.expect("stalled_recovered")
+
+
+def test_keys_older_than_their_day_go_and_young_ones_stay(settings: Settings, own_url: str) -> None:
+    db = Database(settings, url=own_url, size=2, name="rowline-test-own")
+    client = Client(app.create(settings, db).test_client(), token=TOKEN)
+    for key, hours in (("old", 24), ("young", 23)):
+        client.post("/queues/q/jobs", "[]", Idempotency_Key=key)
+        databases.run(
+            own_url,
+            "update rowline.idempotency_keys set answered_at = answered_at - "
+            f"interval '{hours} hours' where key = '{key}'",
+        )
+
+    loops = maintainer.start(settings, db)
+    next(loop for loop in loops if loop.name == "forget")._tick()  # noqa: SLF001 - it comes once a minute
+    for loop in loops:
+        loop.stop()
+        loop.join()
+
+    assert databases.ask(own_url, "select key from rowline.idempotency_keys") == [("young",)]
+    assert client.post("/queues/q/jobs", "[]", Idempotency_Key="young").headers["Idempotency-Replayed"] == "true"
+    db.close()

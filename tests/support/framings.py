@@ -34,6 +34,9 @@ def _lengths() -> Iterator[Case]:
     yield "H03 the same length twice", post("Content-Length: 23", "Content-Length: 23")
     for length in ("23, 23", "23,5", "+23", "-23", "0x17", "23 23", "2_3", "23.0", "1e1", "", "\xb2", '"23"', "23;"):
         yield f"H04 H05 length {length!r}", post(f"Content-Length: {length}")
+    for odd in ("Content-Length : 23", "Content-Length\t: 23", "Content-Length: 23\x0b", "Content-Length: \x0b23"):
+        yield f"H35 {odd!r} and a request within", post(odd, body=JOB + request("GET", PATH))
+    yield "H35 length, then \\x0bchunked", post("Content-Length: 23", "Transfer-Encoding: \x0bchunked")
     yield "H05 length of 5,000 digits", post("Content-Length: " + "0" * 4_998 + "23")
 
 

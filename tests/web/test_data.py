@@ -5,7 +5,7 @@ import json
 import pytest
 from hypothesis import example, given
 
-from tests.support import answers, json_texts
+from tests.support import answers, json_texts, raw
 from tests.support.client import Client
 from tests.support.json_texts import IN_DATABASE, LITERALS
 
@@ -93,6 +93,39 @@ def test_what_could_not_be_given_back_is_refused_and_named(client: Client, data:
 
     assert answers.error(answer, 400) == f"jobs[1].data {fault}"
     assert sum(client.page()["counts"].values()) == 0
+
+
+@pytest.mark.parametrize("depth", [129, 1_000, 10_000, 100_000])
+@pytest.mark.parametrize("opening", ["[", '{"a":', '[{"a":', '{"a":1,"b":[0,'])
+@pytest.mark.parametrize(
+    ("before", "path"),
+    [
+        ('{"name":"n","data":', "jobs[0].data"),
+        ('{"data":1,"name":', "jobs[0].name"),
+        ('{"name":"n","data":1,"opts":', "jobs[0].opts"),
+        ('{"name":"n","data":1,"other":', "jobs[0].other"),
+    ],
+)
+def test_no_depth_is_too_much_for_the_reader(client: Client, before: str, path: str, opening: str, depth: int) -> None:
+    closing = "".join({"[": "]", "{": "}"}[sign] for sign in reversed(opening) if sign in "[{")
+    body = f"[{before}{opening * depth}0{closing * depth}}}]"
+
+    assert answers.error(client.post("/queues/q/jobs", body), 400) == f"{path} must not be nested deeper than 128"
+
+
+@pytest.mark.parametrize("digits", ["0", "640", "4300"])
+def test_the_limit_on_digits_is_ours_and_not_that_of_the_interpreter(own_url: str, digits: str) -> None:
+    with raw.server(own_url, PYTHONINTMAXSTRDIGITS=digits) as server:
+        for number in ("9" * 641, "9" * 1_000, "-" + "9" * 1_000, "9" * 1_001, "9" * 100_000):
+            is_good = len(number.lstrip("-")) <= 1_000
+            sent = raw.request("POST", "/queues/q/jobs", body=_body(f"[{number},0]").encode())
+            [answer] = server.ask(sent, wanted=1)
+            assert answer.status == (200 if is_good else 400), (len(number), answer.body[:300])
+            assert (f'"data":[{number},0]'.encode() in answer.body) is is_good
+        opts = raw.request(
+            "POST", "/queues/q/jobs", body=f'[{{"name":"n","data":1,"opts":{{"delay":{"9" * 700}}}}}]'.encode()
+        )
+        assert server.ask(opts, wanted=1)[0].json()["error"].startswith("jobs[0].opts.delay must be between ")
 
 
 @pytest.mark.parametrize("member", ['"na\\u0000me":1', '"name":"\\u0000"', '"name":"\\ud800"', '"opts":{"x":NaN}'])

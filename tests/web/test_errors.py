@@ -22,6 +22,12 @@ create constraint trigger cut after insert on rowline.jobs deferrable initially 
     for each row execute function rowline.cut();
 """
 
+SAYS = """
+create function rowline.say() returns trigger language plpgsql as
+    'begin raise exception ''no'' using errcode = ''{state}''; end';
+create trigger say after insert on rowline.jobs for each row execute function rowline.say();
+"""
+
 
 def _client(settings: Settings, db: Database) -> Client:
     return Client(app.create(settings, db).test_client(), token=TOKEN)
@@ -104,6 +110,8 @@ def test_no_answer_may_be_kept_by_anybody(client: Client, path: str) -> None:
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.mimetype == "application/json"
     assert answer.status_code in {200, 400, 404}
+    asked = client.flask.options(path, headers=client.authorization)
+    assert asked.headers["Cache-Control"] == "no-store"
 
 
 @pytest.mark.parametrize(
@@ -143,6 +151,40 @@ def test_a_commit_that_nobody_confirmed_says_that_its_outcome_is_unknown(
     said = answers.problem(answer, 503)
     assert (said["code"], said["outcome"]) == ("outcome_unknown", "unknown")
     assert int(answer.headers["Retry-After"]) >= 1
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        *("40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03", "53000", "53100", "53200", "53300", "53400"),
+        *("08000", "08003", "08006", "25006", "25P03", "58030", "XX000", "XX001", "54000"),
+    ],
+)
+def test_whatever_the_database_says_of_its_own_trouble_is_503_and_stores_nothing(
+    settings: Settings, own_url: str, own_db: Database, state: str
+) -> None:
+    """Among them: deadlock, cancelled, shutting down, disk full, out of memory, no connections left, read only."""
+    databases.run(own_url, SAYS.format(state=state))
+    client = _client(settings, own_db)
+
+    answer = client.post("/queues/q/jobs", JOB)
+
+    said = answers.problem(answer, 503)
+    assert (said["code"], "outcome" in said) == ("database_unavailable", False)
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert sum(client.page()["counts"].values()) == 0
+
+
+def test_a_request_that_gets_no_connection_is_503_and_the_next_is_served(settings: Settings, own_url: str) -> None:
+    db = Database(dataclasses.replace(settings, pool_wait_ms=50), url=own_url, size=1, name="rowline-test-own")
+    client = _client(settings, db)
+    with db.read():
+        for answer in (client.post("/queues/q/jobs", JOB), client.get("/queues/q/jobs")):
+            assert answers.problem(answer, 503)["code"] == "database_unavailable"
+            assert int(answer.headers["Retry-After"]) >= 1
+
+    assert sum(client.page()["counts"].values()) == 0
+    db.close()
 
 
 def test_a_fault_of_ours_is_told_in_the_log_and_not_to_the_client(

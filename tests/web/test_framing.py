@@ -1,11 +1,13 @@
 """The framing of requests, in bytes, through the real gunicorn: section c.1 of the catalogue of bad inputs."""
 
+import socket
+
 import pytest
 
 from app.infra.database import Database
 from tests.support import framings
 from tests.support.framings import CHUNKED, CHUNKS, JOB, PATH, chunked, post
-from tests.support.raw import Answer, Server, request
+from tests.support.raw import DEADLINE_S, TOKEN, Answer, Server, request
 from tests.web.conftest import BODY_MAX
 
 GET = request("GET", PATH)
@@ -29,6 +31,14 @@ def test_what_cannot_be_parsed_is_refused_and_the_connection_closed(server: Serv
     assert (answer.status == 415) == (answer.json()["code"] == "unsupported_body")
     assert answer.headers["connection"] == "close"
     assert stored(db) == 0
+
+
+@pytest.mark.parametrize("sent", [b"nonsense\r\n\r\n", post("Content-Length: 12000000", body=b"")])
+def test_who_sends_on_what_is_refused_can_send_it_all_and_gets_the_answer(server: Server, sent: bytes) -> None:
+    """A connection that is closed with bytes unread is reset: most clients then fail before they read the answer."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE_S) as connection:
+        connection.sendall(sent + b"x" * 12_000_000)  # more than the sockets hold
+        assert connection.recv(12) in {b"HTTP/1.1 400", b"HTTP/1.1 413"}
 
 
 @pytest.mark.parametrize("sent", framings.NO_CHUNKS)
@@ -170,6 +180,14 @@ def test_a_request_of_http_1_1_names_its_host(server: Server) -> None:
     assert statuses(server.ask(b"GET /health/live HTTP/1.0\r\n\r\n")) == [200]
 
 
+def test_a_job_asked_for_without_a_host_is_an_invalid_request_like_every_other_400_there(server: Server) -> None:
+    [answer] = server.ask(request("GET", f"{PATH}/1").replace(b"Host: x\r\n", b""), end=True)
+
+    said = answer.json()
+    assert (answer.status, said["error"]) == (400, "Invalid request")
+    assert said["details"] == [{"path": "Host", "message": "is required by HTTP/1.1"}]
+
+
 @pytest.mark.parametrize("target", [f"http://x{PATH}", f"HTTP://y:99999999{PATH}?length=0", f"http://u:p@x{PATH}"])
 def test_a_target_may_name_an_origin(server: Server, target: str) -> None:
     assert statuses(server.ask(request("GET", target), end=True)) == [200]
@@ -189,6 +207,27 @@ def test_a_head_may_have_100_headers_of_8190_bytes(server: Server) -> None:
 
     assert statuses(server.ask(request("GET", PATH, *headers, "X-A: " + "v" * 8_183), end=True)) == [200]
     assert statuses(server.ask(request("GET", PATH, *headers, "X-A: v", "X-B: v"), end=True)) == [431]
+
+
+@pytest.mark.parametrize(
+    ("shown", "status"),
+    [
+        pytest.param(f"bearer {TOKEN}", 200, id="A03 lower case"),
+        pytest.param(f" \tBearer {TOKEN} \t", 200, id="A05 blanks around it are HTTP's"),
+        pytest.param(f"Bearer  {TOKEN}", 401, id="A05 two spaces"),
+        pytest.param(f"Bearer\t{TOKEN}", 401, id="A05 a tab"),
+        pytest.param(f"Bearer {TOKEN}\x00", 400, id="A07 NUL"),
+        pytest.param("Bearer \xff", 401, id="A07 a byte that is no UTF-8"),
+        pytest.param("Bearer \xf0\x9f\x98\x80", 401, id="A07 an emoji"),
+        pytest.param("Bearer " + "x" * 8_160, 401, id="A07 as long as a header may be"),
+        pytest.param("Bearer " + "x" * 8_192, 431, id="A07 8 KiB"),
+    ],
+)
+def test_a_token_is_read_as_the_bytes_it_came_as(server: Server, db: Database, shown: str, status: int) -> None:
+    sent = request("POST", PATH, f"Authorization: {shown}", body=JOB, token=None)
+
+    assert statuses(server.ask(sent, wanted=1)) == [status]
+    assert stored(db) == (status == 200)
 
 
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "PROPFIND", "DELETE", "SEARCH", "X-NEW"])

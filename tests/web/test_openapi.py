@@ -101,6 +101,12 @@ def test_an_error_is_a_problem_as_described(client: Client, document: dict[str, 
         check(answer.json, problem, document)
 
 
+def test_reading_is_in_conflict_with_nothing(document: dict[str, Any]) -> None:
+    said = {code for methods in document["paths"].values() for code in methods.get("get", {}).get("responses", {})}
+
+    assert said == {"200", "400", "401", "404", "500", "503"}
+
+
 def test_every_member_of_an_answer_is_described(client: Client, document: dict[str, Any]) -> None:
     client.add({"name": "n", "data": 1})
     schemas = document["components"]["schemas"]

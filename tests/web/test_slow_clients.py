@@ -1,15 +1,19 @@
 """Silent and slow clients: each is let go in time, and nobody else notices."""
 
 import contextlib
+import json
+import re
 import resource
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support import raw
+from tests.support.family import children
 from tests.support.raw import Server
 
 CLIENT_S = 2  # as ROWLINE_CLIENT_S; 10 by default
@@ -17,13 +21,17 @@ SILENT = 200  # of each kind
 LATE_S = CLIENT_S + 5.0
 ANSWERED_WITHIN_S = 2.0  # speed is measured elsewhere; a server that is held up answers nobody for CLIENT_S
 HEAD = raw.request("POST", "/queues/q/jobs", "Content-Length: 100")
+LONG = raw.request("POST", "/queues/q/jobs", "Content-Length: 5000000")
+CHUNKED = raw.request("POST", "/queues/q/jobs", "Transfer-Encoding: chunked")
+ENDLESS = 8
+GROWTH_KIB = 8 * 1024  # less than one body
 KINDS = {
     "idle": b"",
     "half a line": b"GET /health/live HT",
     "half a head": b"GET /health/live HTTP/1.1\r\nHost: x\r\nX-Half: ",
     "no body": HEAD,
     "half a body": HEAD + b'[{"name":',
-    "half a chunk": raw.request("POST", "/queues/q/jobs", "Transfer-Encoding: chunked") + b"ff\r\n[",
+    "half a chunk": CHUNKED + b"ff\r\n[",
     "no token, half a body": raw.request("POST", "/queues/q/jobs", "Content-Length: 100", token="wrong") + b"[",
 }
 
@@ -89,14 +97,22 @@ def test_a_body_that_does_not_come_is_told_and_the_connection_closed(impatient: 
     assert (answer.status, answer.json()["code"]) == (408, "slow_body")
 
 
-def test_a_body_that_drips_is_not_waited_for(impatient: Server) -> None:
+@pytest.mark.parametrize(
+    ("head", "drop"),
+    [
+        pytest.param(HEAD, b" ", id="H07 bytes"),
+        pytest.param(CHUNKED, b"1\r\n \r\n", id="H11 chunks"),
+        pytest.param(LONG, b" " * 8_192, id="H07 a trickle, slower than a body may be"),
+    ],
+)
+def test_a_body_that_drips_is_not_waited_for(impatient: Server, head: bytes, drop: bytes) -> None:
     with connect(impatient) as connection:
-        connection.sendall(HEAD + b"[")
+        connection.sendall(head + drop)
         connection.settimeout(0.2)
         ends_at = time.monotonic() + LATE_S
         received = b""
         while time.monotonic() < ends_at and not received:
-            connection.sendall(b" ")
+            connection.sendall(drop)
             with contextlib.suppress(TimeoutError):
                 received = connection.recv(65536)
         assert received.startswith(b"HTTP/1.1 408 ")
@@ -160,6 +176,35 @@ def test_a_body_without_end_that_nobody_reads_holds_nobody_up(impatient: Server,
     others.join()
     assert len(answered) == 20
     assert max(answered) < ANSWERED_WITHIN_S
+
+
+def memory_kib(server: Server) -> int:
+    """What the one process that answers has taken."""
+    [worker] = children(server.program.pid)
+    return int(re.findall(r"VmRSS:\s+(\d+)", Path(f"/proc/{worker}/status").read_text())[0])
+
+
+def test_a_body_without_end_is_refused_at_the_limit_and_leaves_nothing_behind(impatient: Server) -> None:
+    """H11. The answer may be lost on its way to who only sends; the connection ends, and the memory is free again."""
+    chunk = b"10000\r\n" + b" " * 65_536 + b"\r\n"
+    taken = []
+    for _ in range(ENDLESS):
+        with connect(impatient) as connection:
+            connection.sendall(CHUNKED)
+            ends_at = time.monotonic() + LATE_S
+            with pytest.raises(ConnectionError):
+                while time.monotonic() < ends_at:
+                    connection.sendall(chunk)
+        assert ask(impatient) < ANSWERED_WITHIN_S
+        taken.append(memory_kib(impatient))
+    assert max(taken) - taken[1] < GROWTH_KIB, taken
+    assert statuses_of_posts(impatient)[-ENDLESS:] == [413] * ENDLESS
+
+
+def statuses_of_posts(server: Server) -> list[int]:
+    """What the log says that each was answered with."""
+    lines = [json.loads(line) for line in server.log().splitlines() if line]
+    return [line["status"] for line in lines if line.get("method") == "POST"]
 
 
 def test_a_body_of_one_byte_chunks_holds_nobody_up(impatient: Server) -> None:

@@ -10,7 +10,7 @@ from app.infra.database import Database, DatabaseError, OutcomeUnknown
 from app.infra.settings import Settings
 from app.operations import control, submit
 from app.queries import jobs
-from app.web import answers, body, describe, headers, names, problems
+from app.web import answers, body, describe, headers, names
 from app.web.schemas import new_job, page
 from app.web.schemas.job import JobSchema, SubmittedSchema
 
@@ -99,14 +99,8 @@ def _add_reads(routes: Blueprint, settings: Settings, db: Database) -> None:
         )
 
     @routes.get("/queues/<segment:queue>/jobs/<segment:job_id>")
-    @describe.route(gives=job_json, raises=(InvalidRequest, JobFinished, JobNotFound, DatabaseError))
+    @describe.route(gives=job_json, raises=(InvalidRequest, JobNotFound, DatabaseError))
     def get(queue: str, job_id: str) -> Response:
         """Get one job."""
-        try:
-            found = jobs.find(db, queue=names.queue_name(queue), job_id=names.job_id(job_id))
-        except InvalidRequest as error:
-            problem = problems.of(error)
-            return problems.Problem(
-                status=problem.status, code=problem.code, error="Invalid request", details=problem.details
-            ).answer()
+        found = jobs.find(db, queue=names.queue_name(queue), job_id=names.job_id(job_id))
         return answers.json(job_json.members(found))
