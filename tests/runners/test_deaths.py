@@ -166,3 +166,21 @@ def test_handlers_that_break_under_a_running_worker_lose_no_job(db: Database, sh
         worker.expect("handlers_broken")
         handlers.write_text(good)
         assert in_status(db, job_id).status is Status.COMPLETED
+
+
+@pytest.mark.parametrize("data", ["9" * 5_000, "[" * 2_000 + "]" * 2_000], ids=["too many digits", "too deep"])
+def test_a_job_that_python_cannot_read_fails_alone_and_says_why(
+    db: Database, shared_url: str, handlers: Path, data: str
+) -> None:
+    """No API lets one in; another version of it might."""
+    warm = add(db, *(new("quick") for _ in range(20)))
+    with WorkerProgram(shared_url, handlers) as worker:
+        in_status(db, warm[-1])
+        ids = add(db, *(new("quick", data=JsonText(data if nth == 5 else "1"), attempts=9) for nth in range(12)))
+        done = [in_status(db, job_id) for job_id in ids]
+        assert worker.process.poll() is None
+
+    unread = done.pop(5)
+    assert (unread.status, unread.attempts_made, unread.stalled_count) == (Status.FAILED, 1, 0)
+    assert (unread.failed_reason or "").startswith("the job's data cannot be read: ")
+    assert {(job.status, job.stalled_count, job.attempts_made) for job in done} == {(Status.COMPLETED, 0, 1)}
