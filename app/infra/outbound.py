@@ -65,8 +65,11 @@ class Outbound:
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
 
     def to(self, url: str) -> "Target":
-        """Prepare to call `url`, which `addresses.url_fault` has nothing against. `close()` it."""
-        return Target(self, url)
+        """Prepare to call `url`. `close()` it. Raises CallError if it is none that `addresses.url_fault` lets pass."""
+        try:
+            return Target(self, url)
+        except (HTTPError, ValueError) as error:
+            raise CallError(f"the URL cannot be read: {_words(error)}") from error
 
     def vetted(self, host: str, port: int) -> list[str]:
         """Resolve `host` once and return its addresses. Raises CallError if any of them may not be called."""

@@ -15,7 +15,7 @@ import gevent
 from gevent.event import Event
 
 from app.infra.database import Database, DatabaseError
-from app.infra.outbound import Outbound
+from app.infra.outbound import CallError, Outbound
 from app.infra.settings import Settings
 from app.infra.vault import Vault, VaultError
 from app.operations.endpoints import TOPIC
@@ -103,7 +103,7 @@ class Dispatcher:
         self._retired.append(lane)
 
     def _open(self, queue: str) -> None:
-        """Begin a lane. An endpoint whose secrets cannot be read is logged, and left until it is registered again."""
+        """Begin a lane. An endpoint that cannot be used is logged, and left until it is registered again."""
         endpoint = endpoints.find(self._db, queue=queue)
         if endpoint is None:
             return
@@ -118,7 +118,12 @@ class Dispatcher:
                 queue, endpoint.revision, "nothing to sign with: set ROWLINE_WEBHOOK_SECRETS here as in the API"
             )
             return
-        lane = self._lanes[queue] = Lane(self._tools, endpoint, headers=headers, secrets=secrets)
+        try:
+            lane = Lane(self._tools, endpoint, headers=headers, secrets=secrets)
+        except CallError as error:
+            self._leave(queue, endpoint.revision, str(error))
+            return
+        self._lanes[queue] = lane
         lane.start()
         if queue not in self._hushes:
             self._hushes[queue] = self._db.listen(queue, functools.partial(self._wake, queue))

@@ -18,7 +18,7 @@ from pathlib import Path
 from app.infra.settings import Settings
 from app.runners import leases
 from app.runners.endings import Endings
-from app.runners.handlers import HandlerProcess
+from app.runners.handlers import HandlerProcess, unreadable
 from app.runners.leases import Held
 from app.runners.sources import Source, SourceAway, Taken
 
@@ -237,10 +237,17 @@ class Worker:
                     self._refuse(process.broken or f"the process ended with code {code} while it loaded the file")
 
     def _inherit(self, process: HandlerProcess) -> None:
-        """Put back the jobs of a process that ended: what had begun has stalled, unless we ended it ourselves."""
-        self._endings.release(process.take_back())
-        begun = list(process.outstanding.values())
-        if process.stopping:
+        """Put back the jobs of a process that ended: what had begun has stalled, unless we ended it ourselves.
+
+        If there is a job among them that cannot be read, the process ended for that, and it alone has failed.
+        """
+        waiting, begun = process.take_back(), list(process.outstanding.values())
+        unread = {} if process.stopping else unreadable([*waiting, *begun])
+        for job, cause in unread.items():
+            self._endings.add(job, {"reason": cause, "stack": None, "unrecoverable": True})
+        self._endings.release([job for job in waiting if job not in unread])
+        begun = [job for job in begun if job not in unread]
+        if process.stopping or unread:
             self._endings.release(begun)
         else:
             self._endings.give_up(begun)

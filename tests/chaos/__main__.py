@@ -53,7 +53,10 @@ def chaos(seed: int | None, only: tuple[str, ...], scale: float, producers: int,
             load.stop_adding()
             until(lambda: faults.back(place), within_s=GIVEN_UP_S)
             drain(place)
-        found = judged(place, history, folder)
+        history.close()
+        events = record.read(history.path, folder / "workers.jsonl")
+        found = verdict.check(events, jobs=place.stored(), attempts=place.attempts())
+        run.note_load(events)
     end(run, found, load, seconds=time.monotonic() - began_at)
 
 
@@ -94,13 +97,6 @@ def drain(place: Stand) -> None:
     while (left := place.open_jobs()) and time.monotonic() < ends_at:
         print(f"draining: {left:,} jobs left", flush=True)
         time.sleep(2)
-
-
-def judged(place: Stand, history: Recorder, folder: Path) -> Verdict:
-    """Read everything, and judge it."""
-    history.close()
-    events = record.read(history.path, folder / "workers.jsonl")
-    return verdict.check(events, jobs=place.stored(), attempts=place.attempts())
 
 
 def end(run: Run, found: Verdict, load: Load, *, seconds: float) -> None:

@@ -26,9 +26,10 @@ def work(job: rowline.Job) -> object:
     draw = DRAW.random()
     if draw < 0.0002:
         # F10, and no fault to blame a stall on: heartbeats come from another process.
+        note("did", name="F10 hog-interpreter")
         sum(range(120_000_000))  # one call in C, which lets nobody else have the interpreter
     elif draw < 0.0006:
-        note("fault", name="poison", target=worker, until=time.monotonic())
+        note("fault", name="F12 poison", target=worker, until=time.monotonic())
         os._exit(1)
     elif draw < 0.01:
         raise RuntimeError("drawn")
@@ -37,6 +38,6 @@ def work(job: rowline.Job) -> object:
         job.progress(50)
     note("ended", id=job.id, token=job.token, worker=worker)
     if 0.02 < draw < 0.0203:
-        note("fault", name="F08 killed between effect and word", target=worker, until=time.monotonic())
+        note("fault", name="F08 kill-before-word", target=worker, until=time.monotonic())
         os.kill(os.getppid(), signal.SIGKILL)
     return job.token

@@ -89,9 +89,11 @@ class Producer(threading.Thread):
     def _vanish(self, mark: str, sent: bytes) -> None:
         """Be cut off at a random byte of the request, or after it, before the answer is read."""
         assert self._wire
-        self._wire.send(sent[: self._random.randint(1, len(sent) * 2)])
+        length = self._random.randint(1, len(sent) * 2)
+        self._wire.send(sent[:length])
         self._wire.cut(is_reset=self._random.random() < 0.5)
         self._wire = None
+        self._record.note("did", name="F22 cut-in-request" if length < len(sent) else "F23 cut-before-answer")
         self._record.note("doubt", batch=mark)
 
     def note(self, mark: str, answer: Answer) -> str:

@@ -54,7 +54,7 @@ class Puller(threading.Thread):
         for lease in leases:
             job = lease["job"]
             self._record.note(
-                "claimed", id=job["id"], token=lease["token"], worker=self.name,
+                "claimed", id=job["id"], nth=job["attemptsStarted"], token=lease["token"], worker=self.name,
                 at=job["processedOn"], until=lease["lockedUntil"],
             )  # fmt: skip
         return leases
@@ -63,11 +63,11 @@ class Puller(threading.Thread):
         """Work what was claimed, tell how it went, and return what was claimed with that."""
         draw = self._random.random()
         if leases and draw < 0.004:
-            self._blame("walks away")
+            self._blame("walk-away")
             return []
         if leases and draw < 0.01:
             self._beat(leases[0])
-            self._blame("dawdles", LEASE_MS / 1000)
+            self._blame("dawdle", LEASE_MS / 1000)
             time.sleep(LEASE_MS / 1000 + 0.5)  # the leases run out, and it goes on all the same
         told = [self._run(lease) for lease in leases]
         if not told:
@@ -148,7 +148,7 @@ class Puller(threading.Thread):
             self._wire = self._wire or Wire(self._port, timeout_s=ANSWER_S)
             self._wire.send(sent)
             if not is_heard:
-                self._blame("hears no answer")
+                self._blame("F24 lost-answer")
                 self._wire.cut(is_reset=self._random.random() < 0.5)
                 self._wire = None
                 return None

@@ -5,8 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tests.chaos.load import Reply
+from tests.checker.record import Event
 from tests.checker.verdict import VIOLATIONS, Verdict
 
+BY_LOAD = (
+    *("F08 kill-before-word", "F10 hog-interpreter", "F12 poison", "F22 cut-in-request", "F23 cut-before-answer"),
+    *("F24 lost-answer", "dawdle", "walk-away"),
+)
+"""What the load does besides the faults, by the names in its history."""
 RECOVERY_S = 5.0
 ANSWER_S = 5.0
 
@@ -17,9 +23,15 @@ class Run:
 
     seed: int
     faults: Counter[str] = field(default_factory=Counter)
+    by_load: Counter[str] = field(default_factory=Counter)
     recoveries_s: dict[str, list[float]] = field(default_factory=dict)
     hurt_s: list[tuple[float, float]] = field(default_factory=list)  # from when to when something was broken
     violations: list[str] = field(default_factory=list)
+
+    def note_load(self, history: Sequence[Event]) -> None:
+        """Count what producers, pullers and handlers did of themselves."""
+        names = Counter(event["name"] for event in history if event["kind"] in {"fault", "did"})
+        self.by_load = Counter({name: names[name] for name in BY_LOAD})
 
 
 def judge(run: Run, verdict: Verdict, replies: Sequence[Reply]) -> list[str]:
@@ -50,6 +62,7 @@ def table(
         "seed": run.seed,
         "duration": f"{seconds:.0f} s",
         f"faults ({run.faults.total()})": ", ".join(f"{count} x {kind}" for kind, count in sorted(run.faults.items())),
+        f"by the load ({run.by_load.total():,})": ", ".join(f"{count} x {kind}" for kind, count in run.by_load.items()),
         "requests to add": f"{len(replies):,}: "
         + ", ".join(f"{count:,} x {names.get(status, status)}" for status, count in sorted(statuses.items())),
         "jobs attempted": f"{verdict.attempted:,}",

@@ -7,11 +7,12 @@
 | acknowledged | batch, ids: a 200 to it |
 | refused | batch, status: a 4xx to it |
 | doubt | batch: an attempt whose outcome is unknown |
-| claimed | id, token, worker, at, until: ms of the database's clock |
+| claimed | id, nth (of the attempt), token, worker, at, until: ms of the database's clock |
 | extended | id, token, until |
 | began, ended | id, token, worker: the effect of a run |
 | told | id, token, verb (complete, fail, release), outcome (ok, lost, unknown), asked (t), result |
 | fault | name, target (a worker, or "" for all), until (t) |
+| did | name: of harm that costs no lease |
 """
 
 import json

@@ -84,7 +84,15 @@ class Story:
         began, token, worker = self.pass_ms(1, 50), f"token-{next(self._tokens)}", f"w{self.random.randint(1, 3)}"
         job["attempts_started"] += 1
         job["processed_at"] = began
-        self.note("claimed", id=job["id"], token=token, worker=worker, at=began, until=began + LEASE_MS)
+        self.note(
+            "claimed",
+            id=job["id"],
+            nth=job["attempts_started"],
+            token=token,
+            worker=worker,
+            at=began,
+            until=began + LEASE_MS,
+        )
         if outcome != "stalled" or self.random.random() < 0.5:
             self.note("began", id=job["id"], token=token, worker=worker)
             self.note("ended", id=job["id"], token=token, worker=worker)

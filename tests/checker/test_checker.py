@@ -133,6 +133,28 @@ def lease_to_two(story: Story) -> None:
     first["ended_at"] = job["finished_at"] + LEASE_MS
 
 
+def stalled_claim(story: Story) -> tuple[dict[str, Any], Row]:
+    """Find a lease that ran out, as its worker saw it and as it was kept."""
+    attempt = next(attempt for attempt in story.attempts if attempt["outcome"] == "stalled")
+    return of(story, "claimed", id=attempt["id"], nth=attempt["nth"]), attempt
+
+
+def take_a_lease_away_early(story: Story) -> None:
+    claim, attempt = stalled_claim(story)
+    attempt["ended_at"] = claim["until"] - 500
+
+
+def forget_a_heartbeat(story: Story) -> None:
+    claim, attempt = stalled_claim(story)
+    story.history.append(claim | {"kind": "extended", "until": attempt["ended_at"] + 500})
+
+
+def claim_what_is_held(story: Story) -> None:
+    claim = of(story, "claimed", nth=1)
+    story.attempts[:] = [attempt for attempt in story.attempts if attempt["id"] != claim["id"]]
+    story.history.append(claim | {"nth": 2, "at": claim["at"] + 100, "token": "another"})
+
+
 def claim_once_too_often(story: Story) -> None:
     claim = of(story, "claimed", id=acknowledged_job(story)["id"])
     story.history += [claim | {"at": claim["at"] + nth, "token": f"extra-{nth}"} for nth in range(-40, 0)]
@@ -178,6 +200,9 @@ PLANTED: dict[Callable[[Story], None], str] = {
     forget_an_accepted_end: "ghost_write",
     make_a_result_up: "ghost_write",
     lease_to_two: "overlap",
+    take_a_lease_away_early: "overlap",
+    forget_a_heartbeat: "overlap",
+    claim_what_is_held: "overlap",
     claim_once_too_often: "overlap",
     claim_early: "early",
     claim_after_the_end: "non_monotone",

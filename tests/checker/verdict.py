@@ -17,7 +17,7 @@ VIOLATIONS = {
     "phantom": "there, though the service said that it was not stored",
     "stuck": "not ended when all had been drained",
     "double_finish": "two words that ended a job, both accepted",
-    "overlap": "two leases at one time",
+    "overlap": "two leases at one time, or one taken away before it had run out",
     "ghost_write": "a result, or an end, that nobody was told of or that was refused",
     "early": "begun before it was due",
     "non_monotone": "begun again after it had ended",
@@ -26,6 +26,7 @@ VIOLATIONS = {
 SHOWN = 10
 STALL_SLACK_S = 15.0
 """How long after a fault a lease may still run out because of it: the lease, the loops, a late heartbeat."""
+ROUNDED_MS = 1
 OVER = ("completed", "failed")
 
 
@@ -122,6 +123,7 @@ def _judge_batch(
 def _judge_leases(
     verdict: Verdict, of: dict[str, list[Event]], jobs: Sequence[Row], ended: dict[str, list[Row]]
 ) -> None:
+    _judge_promised_leases(verdict, of, ended)
     delays = {event["batch"]: int(event.get("delay_ms", 0)) for event in of["ask"]}
     claims: defaultdict[str, list[int]] = defaultdict(list)
     for event in of["claimed"]:
@@ -141,6 +143,26 @@ def _judge_leases(
             verdict.blame("non_monotone", f"{name}: claimed {max(begun) - job['finished_at']} ms after its end")
         if len(set(claims[job["id"]])) > max(job["attempts_started"], 1):
             verdict.blame("overlap", f"{name}: {len(claims[job['id']])} claims, {job['attempts_started']} attempts")
+
+
+def _judge_promised_leases(verdict: Verdict, of: dict[str, list[Event]], ended: dict[str, list[Row]]) -> None:
+    """See that no lease which a worker was promised, at the claim or at a heartbeat, went to another before its end."""
+    until: defaultdict[str, int] = defaultdict(int)
+    claims: defaultdict[str, dict[int, Event]] = defaultdict(dict)
+    for event in (*of["claimed"], *of["extended"]):
+        until[event["token"]] = max(until[event["token"]], int(event["until"]))
+    for event in of["claimed"]:
+        claims[event["id"]][int(event["nth"])] = event
+    for job_id, seen in claims.items():
+        over = {int(attempt["nth"]): attempt for attempt in ended.get(job_id, [])}
+        for nth, claim in seen.items():
+            attempt = over.get(nth)
+            if attempt is None:  # it completed, or nobody knows what became of it
+                lost_at = min((int(later["at"]) for other, later in seen.items() if other > nth), default=None)
+            else:
+                lost_at = int(attempt["ended_at"]) if attempt["outcome"] == "stalled" else None
+            if lost_at is not None and lost_at < until[claim["token"]] - ROUNDED_MS:
+                verdict.blame("overlap", f"job {job_id}: lost at {lost_at}, promised to {until[claim['token']]}")
 
 
 def _spans(job: Row, ended: Sequence[Row]) -> Iterator[tuple[int, int]]:

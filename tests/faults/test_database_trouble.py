@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,17 @@ from tests.support.faultproxy import Fault, FaultProxy
 TOLD_S = 4.0  # the service has 3 s; the rest is for a busy machine
 BACK_S = 5.0
 BODY = b'[{"name":"n","data":1},{"name":"n","data":2}]'
+TOKEN = b'"token":"7b0e1c1e-6f1f-4a55-9d52-6a3f9c8a2b11"'
+OTHERS = {
+    "/queues/q/jobs/claim": b'{"wait":1000}',
+    "/queues/q/jobs/1/complete": b"{" + TOKEN + b"}",
+    "/queues/q/jobs/1/fail": b"{" + TOKEN + b"}",
+    "/queues/q/jobs/1/extend": b"{" + TOKEN + b"}",
+    "/queues/q/jobs/1/release": b"{" + TOKEN + b"}",
+    "/queues/q/jobs/finish": b'{"jobs":[{"id":"1",' + TOKEN + b"}]}",
+    "/queues/q/jobs/1/cancel": b"",
+}
+"""The ways to work a job, each with a body."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +160,8 @@ def test_trouble_is_told_within_seconds_and_is_over_when_it_is_over(
 
     with trouble(api):
         answers = [api.ask(), api.ask(data=BODY), api.ask("/queues/q/jobs/1"), api.ask(data=BODY)]
+        with ThreadPoolExecutor(len(OTHERS)) as pool:
+            answers += pool.map(lambda other: api.ask(other, OTHERS[other]), OTHERS)
         live = api.ask("/health/live")
 
     for answer in answers:

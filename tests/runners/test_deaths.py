@@ -112,17 +112,22 @@ def test_the_jobs_of_a_killed_worker_are_worked_by_another(db: Database, shared_
 
 
 def test_a_paused_worker_cannot_overwrite_what_another_did(db: Database, shared_url: str, handlers: Path) -> None:
-    job_id = add(db, new("slow", data=slow(0.5)))[0]
-    with WorkerProgram(shared_url, handlers, **QUICK) as paused:
-        begun(handlers, job_id)
+    """A hundred times: as many jobs run when it is paused, and their handlers go on."""
+    many = {"worker_threads": 100, "max_batch": 100, "max_stalled_count": 9}
+    ids = add(db, *(new("slow", data=slow(2)) for _ in range(100)))
+    with WorkerProgram(shared_url, handlers, **QUICK | many) as paused:
+        until(lambda: len(marks(handlers)) >= 100, within_s=15)
         paused.process.send_signal(signal.SIGSTOP)
-        with WorkerProgram(shared_url, handlers, **QUICK):
-            winner = in_status(db, job_id)
+        with WorkerProgram(shared_url, handlers, **QUICK | many):
+            winners = [in_status(db, job_id) for job_id in ids]
         paused.process.send_signal(signal.SIGCONT)
-        paused.expect("lease_lost")
+        for _ in ids:
+            paused.expect("lease_lost")
 
-    assert find(db, job_id) == winner
-    assert (winner.status, winner.attempts_started, winner.attempts_made) == (Status.COMPLETED, 2, 1)
+    assert [find(db, job_id) for job_id in ids] == winners
+    assert {job.status for job in winners} == {Status.COMPLETED}
+    assert {job.attempts_made for job in winners} == {1}
+    assert min(job.attempts_started for job in winners) == 2
 
 
 def test_sigterm_lets_the_running_job_end_and_hands_back_the_others(
@@ -166,3 +171,21 @@ def test_handlers_that_break_under_a_running_worker_lose_no_job(db: Database, sh
         worker.expect("handlers_broken")
         handlers.write_text(good)
         assert in_status(db, job_id).status is Status.COMPLETED
+
+
+@pytest.mark.parametrize("data", ["9" * 5_000, "[" * 2_000 + "]" * 2_000], ids=["too many digits", "too deep"])
+def test_a_job_that_python_cannot_read_fails_alone_and_says_why(
+    db: Database, shared_url: str, handlers: Path, data: str
+) -> None:
+    """No API lets one in; another version of it might."""
+    warm = add(db, *(new("quick") for _ in range(20)))
+    with WorkerProgram(shared_url, handlers) as worker:
+        in_status(db, warm[-1])
+        ids = add(db, *(new("quick", data=JsonText(data if nth == 5 else "1"), attempts=9) for nth in range(12)))
+        done = [in_status(db, job_id) for job_id in ids]
+        assert worker.process.poll() is None
+
+    unread = done.pop(5)
+    assert (unread.status, unread.attempts_made, unread.stalled_count) == (Status.FAILED, 1, 0)
+    assert (unread.failed_reason or "").startswith("the job's data cannot be read: ")
+    assert {(job.status, job.stalled_count, job.attempts_made) for job in done} == {(Status.COMPLETED, 0, 1)}

@@ -1,7 +1,9 @@
 """The Python worker with real handlers in real processes."""
 
+import itertools
 import json
 import signal
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from app.domain.backoff import Backoff, BackoffType
 from app.domain.job import JsonText
 from app.domain.states import Status
 from app.infra.database import Database
+from app.queries import history
 from tests.support.jobs import new
 from tests.support.workers import WorkerProgram, add, find, in_status, written
 
@@ -93,6 +96,18 @@ def test_a_job_is_tried_again_until_it_succeeds(
     assert job.attempts_made == 3
     assert job.failed_reason == "RuntimeError: attempt 2 fails"
     assert len(job.stacktrace) == 2
+
+
+def test_no_attempt_begins_before_its_backoff_is_over(db: Database, shared_url: str, handlers: Path) -> None:
+    backoff = Backoff(type=BackoffType.EXPONENTIAL, delay_ms=100)
+    with WorkerProgram(shared_url, handlers, promote_ms=50, poll_ms=50):
+        job_id = in_status(db, add(db, new("fail", attempts=4, backoff=backoff))[0]).id
+
+    tried = history.attempts(db, queue="q", job_id=job_id, start=0, length=10).entries
+    assert [one.outcome for one in tried] == ["failed"] * 4
+    for nth, (before, after) in enumerate(itertools.pairwise(tried)):
+        assert before.ended_at
+        assert after.started_at - before.ended_at >= timedelta(milliseconds=100 * 2**nth)
 
 
 def test_a_job_fails_after_its_last_attempt(db: Database, shared_url: str, handlers: Path) -> None:

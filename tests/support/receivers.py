@@ -57,12 +57,15 @@ def silence(connection: socket.socket, _call: Call) -> None:
 class Receiver:
     """A server on a port of its own that notes each call and answers as `behaviour` does, a thread a connection."""
 
-    def __init__(self, behaviour: Behaviour | None = None, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, behaviour: Behaviour | None = None, *, tls: ssl.SSLContext | None = None, everywhere: bool = False
+    ) -> None:
+        """Listen on 127.0.0.1; `everywhere`: on each address that this machine has, those of IPv6 too."""
         self.behaviour = behaviour or says()
         self.calls: list[Call] = []
         self.open = self.most_open = self.connections = 0
         self._tls, self._lock = tls, threading.Lock()
-        self._server = socket.create_server(("127.0.0.1", 0))
+        self._server = _listening_everywhere() if everywhere else socket.create_server(("127.0.0.1", 0))
         self.port = int(self._server.getsockname()[1])
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}/jobs?x=1"
 
@@ -101,6 +104,12 @@ class Receiver:
                 finally:
                     with self._lock:
                         self.open -= 1
+
+
+def _listening_everywhere() -> socket.socket:
+    if not socket.has_dualstack_ipv6():
+        return socket.create_server(("", 0))
+    return socket.create_server(("", 0), family=socket.AF_INET6, dualstack_ipv6=True)
 
 
 def _read(connection: socket.socket) -> Call | None:

@@ -3,7 +3,7 @@
 from random import Random
 from typing import Any
 
-from app.domain.job import Completion, Failure, JsonText, Lease
+from app.domain.job import Completion, Failure, JsonText, Lease, Release
 from app.infra.database import Database
 from app.operations import claim, maintain, settle
 from tests.support import jobs
@@ -35,10 +35,18 @@ def fail_next(db: Database, *, queue: str = "q", reason: str = "broke", **failur
     return lease
 
 
-def stall_next(db: Database, *, queue: str = "q", max_stalled_count: int = 1) -> None:
+def release_next(db: Database, *, queue: str = "q") -> Lease:
+    """Claim the next job and hand it back."""
+    [lease] = take(db, queue=queue)
+    assert set(settle.release(db, queue=queue, releases=[Release(lease=lease.key)])) == {lease.job.number}
+    return lease
+
+
+def stall_next(db: Database, *, queue: str = "q", max_stalled_count: int = 1) -> Lease:
     """Claim the next job for no time at all and have it noticed."""
-    take(db, queue=queue, lease_ms=0)
+    [lease] = take(db, queue=queue, lease_ms=0)
     assert maintain.recover_stalled(db, max_stalled_count=max_stalled_count) == {queue: 1}
+    return lease
 
 
 def make_due(db: Database, job_id: str) -> None:

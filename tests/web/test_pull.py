@@ -1,11 +1,13 @@
 """Working jobs over HTTP: claims, ends, heartbeats."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from werkzeug.test import TestResponse
 
+from app.domain.job import Lease
 from app.infra.database import Database
 from app.operations import maintain
 from tests.support import answers, work
@@ -200,6 +202,43 @@ def test_a_lost_answer_to_fail_can_be_asked_for_again(client: Client, opts: dict
     assert _tell(client, f"{job_id}/fail", told) == first
     assert _post(client, f"{job_id}/complete", {"token": token}).status_code == 409
     assert client.job(job_id) == before
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("attempts", [1, 3])
+def test_a_lease_that_has_run_out_is_lost_though_nobody_has_noticed_yet(
+    client: Client, db: Database, verb: str, attempts: int
+) -> None:
+    client.add({"name": "n", "data": 1, "opts": {"attempts": attempts}})
+    [lease] = work.take(db, lease_ms=0)
+    before = client.job(lease.job.id)
+
+    said = answers.problem(_post(client, f"{lease.job.id}/{verb}", {"token": lease.token} | VERBS[verb]), 409)
+
+    assert said["code"] == "lease_lost"
+    if verb in {"complete", "fail"}:
+        told = {"jobs": [{"id": lease.job.id, "token": lease.token} | VERBS[verb]]}
+        assert _tell(client, "finish", told)["finished"] == [{"id": lease.job.id, "status": "lost"}]
+    held = {"Authorization": f"Bearer {lease.token}"}
+    for report, body in (("progress", "5"), ("logs", '"line"')):
+        assert client.flask.post(f"{PATH}/{lease.job.id}/{report}", data=body, headers=held).status_code == 401
+    assert client.job(lease.job.id) == before
+
+
+@pytest.mark.parametrize("end", [work.stall_next, work.fail_next, work.release_next])
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_claim_has_a_token_of_its_own_and_those_before_are_worth_nothing(
+    client: Client, db: Database, verb: str, end: Callable[[Database], Lease]
+) -> None:
+    client.add({"name": "n", "data": 1, "opts": {"attempts": 5}})
+    first = end(db)
+    [lease] = _claim(client)
+    assert lease["token"] != first.token
+    before = client.job(first.job.id)
+
+    answers.problem(_post(client, f"{first.job.id}/{verb}", {"token": first.token} | VERBS[verb]), 409)
+
+    assert client.job(first.job.id) == before
 
 
 def test_a_worker_that_lost_its_lease_cannot_overwrite_what_the_next_did(client: Client, db: Database) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support import raw
 from tests.support.raw import Answer, Server
+from tests.support.wire import Wire
 
 NOBODYS = "7b0e1c1e-6f1f-4a55-9d52-6a3f9c8a2b11"
 
@@ -44,6 +45,20 @@ def test_l04_a_second_word_of_the_same_is_taken_and_another_is_not(server: Serve
     assert [post(server, f"/{job_id}/complete", word).status for _ in range(2)] == [200, 200]
     assert post(server, f"/{job_id}/complete", word | {"returnvalue": 2}).status == 409
     assert get(server, f"/{job_id}")["result"] == 1
+
+
+def test_p12_every_first_answer_to_complete_is_lost_and_each_job_is_completed_once(server: Server) -> None:
+    post(server, "", [{"name": "n", "data": nth} for nth in range(30)])
+    leases = post(server, "/claim", {"count": 30}).json()["jobs"]
+    for lease in leases:
+        path, word = f"/{lease['job']['id']}/complete", {"token": lease["token"], "returnvalue": lease["token"]}
+        with Wire(server.port) as wire:
+            wire.send(raw.request("POST", f"/queues/q/jobs{path}", body=json.dumps(word).encode()))
+            wire.cut(is_reset=False)
+        assert post(server, path, word).json()["status"] == "completed"
+        assert post(server, path, word | {"returnvalue": 0}).status == 409
+        told = get(server, path.removesuffix("/complete"))
+        assert (told["result"], told["attemptsMade"], told["attemptsStarted"]) == (lease["token"], 1, 1)
 
 
 @pytest.mark.parametrize("opts", [{}, {"attempts": 3}])
