@@ -32,8 +32,8 @@ fix: .venv/installed-dev  ## Format the code and mend what the linter can
 cover: .venv/installed-dev  ## Run the tests with branch coverage
 	@$(BIN)/coverage run -m pytest && $(BIN)/coverage report
 
-bench: .venv/installed-dev  ## Measure against raw PostgreSQL in the same run
-	@$(BIN)/python -m tests.bench
+bench: .venv/installed-dev  ## Measure beside the limits of this machine, about 6 minutes; BENCH="--rounds 1 --only work": other options
+	@$(BIN)/python -m tests.bench $(BENCH)
 
 faults: .venv/installed-dev  ## Hurt PostgreSQL, API, workers and dispatchers under load, about 10 minutes; SEED= repeats a run
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
