@@ -20,19 +20,26 @@ _STARTED = "select result::text::float8 from rowline.jobs where queue = 'idle' a
 
 
 @contextlib.contextmanager
-def latency(place: Place) -> Iterator[Sides]:
-    """Add jobs, one every 50 ms, beside a worker that waits for them."""
+def idle(place: Place) -> Iterator[Service]:
+    """Run the API, and a worker that waits for jobs of a queue without any."""
     with (
         place.api() as api,
         programs.serving(working.worker_words(queue=QUEUE), place.env(), place.folder / "idle.log"),
     ):
         _start(place, api, 2 * RATE)  # the first are slower
-        yield {"add to start, 20/s": functools.partial(_round, place, api)}
+        yield api
 
 
-def _round(place: Place, api: Service) -> Sample:
-    waits_s = _start(place, api, RATE * (place.seconds + SECONDS_MORE))
-    found = sample.latencies_ms(waits_s)
+@contextlib.contextmanager
+def latency(place: Place) -> Iterator[Sides]:
+    """Add jobs, one every 50 ms."""
+    with idle(place) as api:
+        yield {"add to start, 20/s": functools.partial(measured, place, api)}
+
+
+def measured(place: Place, api: Service) -> Sample:
+    """Measure a round; `more` has the waits in ms."""
+    found = sample.latencies_ms(_start(place, api, RATE * (place.seconds + SECONDS_MORE)))
     return Sample(value=found["p50_ms"], unit="ms", more=found)
 
 
