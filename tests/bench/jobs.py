@@ -36,6 +36,9 @@ def _parameters(batch: list[str]) -> dict[str, object]:
         "backoff_types": nothing,
         "backoff_delays_ms": nothing,
         "backoff_jitters": nothing,
+        "timeouts_ms": nothing,
+        "stacks_kept": nothing,
+        "logs_kept": nothing,
     }
 
 

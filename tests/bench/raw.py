@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 from psycopg.types.string import TextLoader
 
+from app.domain.attempts import TIMEOUT_GRACE_MS
 from app.infra import libpq, settings
 from app.store.statements import Statement
 from tests.bench import jobs, window
@@ -52,7 +53,7 @@ def insert(cursor: Cursor, counting: Window, *, size: int) -> None:
 def claim(cursor: Cursor, counting: Window, *, size: int) -> None:
     """Claim batches and complete them, a transaction each, until nothing is left."""
     claiming, completing = Statement("leases/claim"), Statement("leases/complete")
-    asked = {"queue": jobs.QUEUE, "limit": size, "lease_ms": LEASE_MS, "worker": "raw"}
+    asked = {"queue": jobs.QUEUE, "limit": size, "lease_ms": LEASE_MS, "grace_ms": TIMEOUT_GRACE_MS, "worker": "raw"}
     while rows := run(cursor, claiming, asked):
         assert cursor.description
         names = [column.name for column in cursor.description]
