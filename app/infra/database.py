@@ -66,6 +66,7 @@ class Database:
         self._engine = engine(url, arguments, pool_size=size, max_overflow=0, pool_use_lifo=True)
         event.listen(self._engine, "connect", _prepare)
         event.listen(self._engine, "checkout", self._refuse_dead)
+        self._together = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._reading = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     @contextmanager
@@ -79,6 +80,28 @@ class Database:
             conn.begin()  # text statements go past SQLAlchemy, which would see nothing to commit
             yield conn
             _commit(conn, driver)
+
+    @contextmanager
+    def together(self) -> Iterator[Connection]:
+        """Open one transaction whose statements are sent by `Statement.send`, and go out with its commit in one packet.
+
+        Their rows are there after the block. Raises as `begin`, and OutcomeUnknown when no answer came at all.
+        """
+        with self._connected(self._together) as (conn, driver):
+            driver.warning = None
+            try:
+                with driver.pipeline():  # without BEGIN all that is sent before the end of it is one transaction
+                    try:
+                        yield conn
+                    except BaseException:
+                        conn.invalidate()  # closes it: the end of the pipeline would commit what was sent
+                        raise
+            except psycopg.OperationalError as error:
+                if driver.closed:
+                    raise OutcomeUnknown(f"a commit got no answer: {_first_line(error)}") from error
+                raise
+            if driver.warning:
+                raise OutcomeUnknown(f"a commit came with a warning: {driver.warning}")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

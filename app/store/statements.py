@@ -1,11 +1,11 @@
 """Statements in text files: the same file runs here, in psql and under EXPLAIN."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import resources
 from typing import Any
 
-from psycopg.rows import namedtuple_row
+from psycopg.rows import namedtuple_row, tuple_row
 
 from app.infra.database import Connection
 
@@ -30,6 +30,13 @@ class Statement:
         assert driver is not None
         with driver.cursor(row_factory=namedtuple_row) as cursor:
             return cursor.execute(self._query, parameters).fetchall()  # type: ignore[no-any-return]
+
+    def send(self, conn: Connection, **parameters: object) -> Callable[[], Sequence[tuple[Any, ...]]]:
+        """Send it, in a block of `Database.together`; what is returned gives its rows, as tuples, after the block."""
+        driver = conn.connection.driver_connection
+        assert driver is not None
+        sent = driver.cursor(row_factory=tuple_row).execute(self._query, parameters)
+        return sent.fetchall  # type: ignore[no-any-return]
 
     def _numbered(self, match: re.Match[str]) -> str:
         return f"${self.parameters.index(match['name']) + 1}" if match["name"] else match[0]

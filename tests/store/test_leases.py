@@ -1,0 +1,45 @@
+"""What is told of many jobs at once."""
+
+from hypothesis import given
+from hypothesis import strategies as some
+
+from app.domain.job import Completion, JsonText, LeaseKey
+from app.infra.database import Connection
+from app.store import arrays, leases
+from tests.support.jobs import QUEUE, claim, insert, new, row
+
+TEXTS = some.lists(some.text(some.characters(exclude_characters="\x00", exclude_categories=["Cs"])))
+NUMBERS = some.lists(some.integers(-(2**63), 2**63 - 1))
+
+
+def test_arrays_come_out_of_the_database_as_they_went_in(conn: Connection) -> None:
+    driver = conn.connection.driver_connection
+    assert driver
+
+    @given(texts=TEXTS, numbers=NUMBERS)
+    def same(texts: list[str], numbers: list[int]) -> None:
+        written = [arrays.texts(texts), arrays.numbers(numbers)]
+        assert driver.execute("select %s::text[], %s::bigint[]", written).fetchone() == (texts, numbers)
+
+    same()
+
+
+def test_each_job_gets_its_own_result_in_whatever_order_they_are_told(conn: Connection) -> None:
+    insert(conn, *(new() for _ in range(50)))
+    keys = [lease.key for lease in claim(conn, 50)]
+    told = [Completion(lease=key, result=JsonText(f'["{key.number}", "\\\\ \\" {{,}}"]')) for key in reversed(keys)]
+
+    assert leases.complete(conn, queue=QUEUE, completions=told) == {key.number for key in keys}
+    assert [row(conn, one.lease.number).result for one in told] == [one.result for one in told]
+
+
+def test_of_two_words_on_one_job_the_one_that_holds_the_lease_counts(conn: Connection) -> None:
+    first, second = insert(conn, new(), new())
+    keys = [lease.key for lease in claim(conn, 2)]
+    lost = [LeaseKey(number=number, token="00000000-0000-4000-8000-000000000000") for number in (first, second)]
+    words = [keys[0], lost[0], lost[1], keys[1], keys[1]]
+    told = [Completion(lease=key, result=JsonText(str(nth))) for nth, key in enumerate(words)]
+
+    assert leases.complete(conn, queue=QUEUE, completions=told) == {first, second}
+    assert row(conn, first).result == "0"
+    assert row(conn, second).result in {"3", "4"}
