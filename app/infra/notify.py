@@ -21,7 +21,7 @@ from app.infra import libpq
 
 _log = logging.getLogger(__name__)
 
-INTERVAL_S = 0.05
+INTERVAL_S = 0.015
 BEAT_S = 10.0  # how often a silent listener makes sure that its connection is alive
 RETRY_S = 1.0
 ANSWER_S = 5.0  # how long a statement here waits for the server

@@ -4,10 +4,10 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 
-from app.domain.job import LeaseKey
+from app.domain.job import LeaseKey, Taken
 from app.infra.settings import Settings
 from app.runners.loop import Loop
-from app.runners.sources import Source, Taken
+from app.runners.sources import Source
 
 _log = logging.getLogger(__name__)
 BEATS_A_LEASE = 3

@@ -42,7 +42,8 @@ def connect(url: str | None = None) -> psycopg.Connection[tuple[Any, ...]]:
 
 def run(cursor: Cursor, statement: Statement, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
     """Run a statement once."""
-    values = [parameters[name] for name in statement.parameters]
+    given = (parameters[name] for name in statement.parameters)
+    values = [list(value) if isinstance(value, tuple) else value for value in given]
     return cursor.execute(statement.prepared, values, prepare=True).fetchall()
 
 

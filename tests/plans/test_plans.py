@@ -41,6 +41,7 @@ INDEXES = {
     "keys/hold": set(),
     "keys/keep": {"idempotency_keys_pkey"},
     "leases/claim": {"jobs_ready", "jobs_pkey"},
+    "leases/claim_next": {"jobs_delayed", "jobs_ready", "jobs_pkey"},
     "leases/complete": {"jobs_pkey"},
     "leases/completed_before": {"jobs_pkey"},
     "leases/ended_before": {"attempts_pkey", "jobs_pkey"},
@@ -131,9 +132,10 @@ def analyzed(conn: Connection, name: str, **parameters: object) -> dict[str, Any
     return plan
 
 
-def test_a_claim_reads_the_rows_it_takes_and_no_others(filled: Database) -> None:
+@pytest.mark.parametrize("name", ["leases/claim", "leases/claim_next"])
+def test_a_claim_reads_the_rows_it_takes_and_no_others(filled: Database, name: str) -> None:
     with filled.begin() as conn:
-        plan = analyzed(conn, "leases/claim", queue="q", limit=10, lease_ms=1000, grace_ms=1000, worker="w")
+        plan = analyzed(conn, name, queue="q", limit=10, lease_ms=1000, grace_ms=1000, worker="w")
         reads = [node for node in nodes(plan) if node.get("Relation Name") == "jobs" and "Scan" in node["Node Type"]]
         for node in reads:
             assert node["Actual Rows"] * node["Actual Loops"] <= 10, json.dumps(node, indent=1)
