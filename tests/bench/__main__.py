@@ -37,7 +37,7 @@ GROUPS: dict[str, Group] = {
 @click.option(
     "--backlog",
     type=click.IntRange(1_000, 10_000_000),
-    default=100_000,
+    default=50_000,
     show_default=True,
     help="Jobs in a round of working; a tenth of them for push.",
 )

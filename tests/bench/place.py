@@ -23,6 +23,10 @@ SETTLE_S = 0.4  # in which nothing comes in any more of what a client left behin
 WORKED_WITHIN_S = 300.0
 API = ("app", "serve")
 CONSTANT = ("gunicorn", "--config", "python:app.web.server", "tests.bench.constant:application")
+_TABLES = """
+    select string_agg(table_schema || '.' || table_name, ', ') from information_schema.tables
+    where table_schema = 'rowline' and table_name in ('jobs', 'attempts', 'job_deltas', 'job_counts')
+"""
 _LAST = "select status from rowline.jobs where queue = %s order by number desc limit 1"
 _ANY = "select exists (select from rowline.jobs where queue = %s and status = 'completed')"
 _WORKED = """
@@ -98,8 +102,9 @@ class Place:
         return path
 
     def empty(self) -> None:
-        """Take all jobs away."""
-        self.connection.execute("truncate rowline.jobs cascade")
+        """Take all jobs away, and what is counted of them."""
+        (tables,) = self.ask(_TABLES)
+        self.connection.execute(f"truncate {tables} cascade".encode())
         self.checkpoint()
 
     def fill(self, count: int | None = None, *, queue: str = jobs.QUEUE, empty: bool = True) -> None:
