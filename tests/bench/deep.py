@@ -1,6 +1,6 @@
 """How fast a deep queue is, beside an empty one on the same server, in turn."""
 
-import itertools
+import contextlib
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -126,26 +126,19 @@ def _turns(place: Place, size: int) -> float:
     with operating(place) as db:
         turn(db, queue=jobs.QUEUE, size=size)
         begun_at, done = time.monotonic(), 0
-        for _ in itertools.count():
-            now = turn(db, queue=jobs.QUEUE, size=size)
+        while time.monotonic() < begun_at + place.seconds and (now := turn(db, queue=jobs.QUEUE, size=size)):
             done += now
-            if not now or time.monotonic() > begun_at + place.seconds:
-                return done / (time.monotonic() - begun_at)
-    raise AssertionError("never")
+        return done / (time.monotonic() - begun_at)
 
 
-class operating:  # noqa: N801 - read as a verb: `with operating(place) as db`
-    """A database as the service's operations take it."""
-
-    def __init__(self, place: Place) -> None:
-        """Prepare."""
-        self._db = Database(place.chosen, url=place.url, size=2, name="rowline-bench")
-
-    def __enter__(self) -> Database:
-        return self._db
-
-    def __exit__(self, *_error: object) -> None:
-        self._db.close()
+@contextlib.contextmanager
+def operating(place: Place) -> Iterator[Database]:
+    """Give the database as the service's operations take it."""
+    db = Database(place.chosen, url=place.url, size=2, name="rowline-bench")
+    try:
+        yield db
+    finally:
+        db.close()
 
 
 def turn(db: Database, *, queue: str, size: int) -> int:
