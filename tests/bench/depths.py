@@ -1,5 +1,6 @@
 """Big queues, made fast: rows that the service itself has written are copied."""
 
+import os
 import subprocess
 import sys
 
@@ -64,4 +65,6 @@ def _recount(place: Place) -> None:
     """Have the service count anew, if it counts while it writes: it did not see the copies."""
     if "recount" in db.commands:
         words = [sys.executable, "-m", "app", "db", "recount"]
-        subprocess.run(words, check=True, capture_output=True, timeout=RECOUNT_S, cwd=clusters.ROOT, env=place.env())
+        subprocess.run(
+            words, check=True, capture_output=True, timeout=RECOUNT_S, cwd=clusters.ROOT, env=os.environ | place.env()
+        )
