@@ -33,11 +33,11 @@ GROUPS: dict[str, Group] = {
 
 @click.command()
 @click.option("--rounds", type=click.IntRange(1, 100), default=5, show_default=True, help="Of each side, in turn.")
-@click.option("--seconds", type=click.IntRange(1, 60), default=2, show_default=True, help="A round of adding, reading.")
+@click.option("--seconds", type=click.IntRange(1, 60), default=1, show_default=True, help="A round of adding, reading.")
 @click.option(
     "--backlog",
     type=click.IntRange(1_000, 10_000_000),
-    default=100_000,
+    default=50_000,
     show_default=True,
     help="Jobs in a round of working; a tenth of them for push.",
 )

@@ -62,7 +62,7 @@ def constant(place: Place, other: Service, connections: int) -> Sample:
 def _insert(place: Place, size: int) -> Sample:
     place.empty()
     meter = place.meter()
-    words = ["tests.bench.raw", "insert", str(size)]
+    words = ["tests.bench.raw", str(size)]
     programs_ = [words] * place.chosen.api_processes
     counts = programs.measure(*programs_, env=place.env(), seconds=place.seconds, meter=meter)
     acknowledged = sum(count.all_jobs for count in counts)

@@ -131,7 +131,7 @@ def _flooding(place: Place) -> Iterator[None]:
     """Have jobs added and worked without a pause during the block."""
     with (
         programs.serving(working.worker_words(), place.env(), place.folder / "worker.log"),
-        programs.measuring(["tests.bench.raw", "insert", "1000"], place.env()) as adding,
+        programs.measuring(["tests.bench.raw", "1000"], place.env()) as adding,
     ):
         assert adding.stdin
         assert adding.stdout

@@ -13,10 +13,10 @@ def write(path: Path, results: Results) -> None:
     """Write an SVG file, which needs no script to be read."""
     shown = [goal for goal in GOALS if isinstance(goal, Goal) and goal.side in results and goal.base in results]
     chart = pygal.HorizontalBar(
-        style=CleanStyle(label_font_size=11, legend_font_size=12, value_font_size=11),
+        style=CleanStyle(label_font_size=10, legend_font_size=12, value_font_size=11),
         js=(),
         height=60 + 46 * len(shown),
-        width=1000,
+        width=1100,
         legend_at_bottom=True,
         print_values=True,
         formatter=lambda value: f"{value:.2f}",

@@ -1,4 +1,4 @@
-"""pgbench with the statements of the service: claim a batch, complete it, one transaction each."""
+"""pgbench with the statements of the service: claim a batch and complete it, in one transaction."""
 
 import os
 import re
@@ -19,8 +19,8 @@ AT_ONCE = 100
 WITHIN_S = 120.0
 _ONE_ROW = """
 select
-    coalesce(array_agg(number), '{}')::text as numbers,
-    coalesce(array_agg(lease_token), '{}')::text as tokens,
+    coalesce(array_agg(number order by number), '{}')::text as numbers,
+    coalesce(array_agg(lease_token order by number), '{}')::text as tokens,
     coalesce(array_agg('null'::text), '{}')::text as results,
     string_agg(claimed::text, '') as all_of_it
 from claimed \\gset
@@ -36,7 +36,7 @@ def program(chosen: Settings) -> Path | None:
 def script() -> str:
     """Return the script. A client of pgbench keeps one row only, so the claim gives all of its rows as one."""
     claim = _bare(CLAIM.text).rpartition("\nselect\n")[0] + _ONE_ROW
-    return f"{claim}\n{_bare(COMPLETE.text).rstrip()};\n"
+    return f"begin;\n{claim}\n{_bare(COMPLETE.text).rstrip()};\nend;\n"
 
 
 def _bare(text: str) -> str:

@@ -3,8 +3,8 @@
 import contextlib
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,13 @@ from tests.support import clusters, databases
 FILLED_AT_ONCE = 5_000
 LOOK_S = 0.02
 SETTLE_S = 0.4  # in which nothing comes in any more of what a client left behind
-WORKED_WITHIN_S = 300.0
+WORKED_WITHIN_S = 120.0
 API = ("app", "serve")
 CONSTANT = ("gunicorn", "--config", "python:app.web.server", "tests.bench.constant:application")
+_TABLES = """
+    select string_agg(table_schema || '.' || table_name, ', ') from information_schema.tables
+    where table_schema = 'rowline' and table_name in ('jobs', 'attempts', 'job_deltas', 'job_counts')
+"""
 _LAST = "select status from rowline.jobs where queue = %s order by number desc limit 1"
 _ANY = "select exists (select from rowline.jobs where queue = %s and status = 'completed')"
 _WORKED = """
@@ -50,7 +54,7 @@ class Place:
     folder: Path
     seconds: int  # that a round of adding or reading lasts
     backlog: int  # jobs in a round of working
-    rss: dict[str, dict[str, list[float]]]  # of each service, by part, when it was stopped
+    rss: dict[str, dict[str, list[float]]] = field(default_factory=dict)  # by what had worked, then by part
 
     def __post_init__(self) -> None:
         """Find the server, if it is on this machine."""
@@ -98,8 +102,9 @@ class Place:
         return path
 
     def empty(self) -> None:
-        """Take all jobs away."""
-        self.connection.execute("truncate rowline.jobs cascade")
+        """Take all jobs away, and what is counted of them."""
+        (tables,) = self.ask(_TABLES)
+        self.connection.execute(f"truncate {tables} cascade".encode())
         self.checkpoint()
 
     def fill(self, count: int | None = None, *, queue: str = jobs.QUEUE, empty: bool = True) -> None:
@@ -147,8 +152,12 @@ class Place:
         ends_at = time.monotonic() + WORKED_WITHIN_S
         while self.ask(query, queue)[0] != wanted:
             if time.monotonic() > ends_at:
-                raise BenchError(f"the jobs are not worked within {WORKED_WITHIN_S:g} s")
+                raise BenchError(f"the jobs are not worked within {WORKED_WITHIN_S:g} s\n{self._last_words()}")
             time.sleep(LOOK_S)
+
+    def _last_words(self) -> str:
+        """Repeat what the programs said at last."""
+        return "\n".join(log.read_text(errors="replace")[-1_000:] for log in sorted(self.folder.glob("*.log")))
 
     def ask(self, query: str, *values: object) -> tuple[Any, ...]:
         """Ask for one row."""
@@ -171,10 +180,8 @@ def database(chosen: Settings, *, options: Sequence[str] = ()) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def opened(
-    chosen: Settings, *, seconds: int, backlog: int, options: Sequence[str] = (), rss: Mapping[str, Any] | None = None
-) -> Iterator[Place]:
-    """Make a place for a run; `rss` collects."""
+def opened(chosen: Settings, *, seconds: int, backlog: int, options: Sequence[str] = ()) -> Iterator[Place]:
+    """Make a place for a run, on a server that is started with `options` if it is ours."""
     with (
         database(chosen, options=options) as url,
         psycopg.connect(libpq.normal(url), autocommit=True) as connection,
@@ -188,5 +195,4 @@ def opened(
             folder=folder,
             seconds=seconds,
             backlog=backlog,
-            rss=dict(rss or {}),
         )

@@ -1,7 +1,6 @@
 """Raw PostgreSQL: one psycopg connection in autocommit, the statements of the service, prepared. Its own process.
 
-python -m tests.bench.raw insert SIZE       the batches that the load client posts, until the time is up
-python -m tests.bench.raw claim SIZE        claim and complete until nothing is left
+python -m tests.bench.raw SIZE     inserts the batches that the load client posts, until the time is up
 """
 
 import itertools
@@ -61,7 +60,7 @@ def insert(cursor: Cursor, counting: Window, *, size: int) -> None:
 
 
 def turn(cursor: Cursor, *, queue: str, size: int) -> int:
-    """Claim a batch and complete it, a transaction each; return how many jobs that was."""
+    """Claim a batch and complete it in the order of numbers, a transaction each; return how many jobs that was."""
     asked = {
         "queue": queue,
         "limit": size,
@@ -73,29 +72,23 @@ def turn(cursor: Cursor, *, queue: str, size: int) -> int:
     assert cursor.description
     names = [column.name for column in cursor.description]
     number, token = names.index("number"), names.index("lease_token")
+    held = sorted((row[number], row[token]) for row in rows if row[number] is not None)
     done = {
         "queue": queue,
-        "numbers": [row[number] for row in rows],
-        "tokens": [row[token] for row in rows],
-        "results": ["null"] * len(rows),
+        "numbers": [number for number, _ in held],
+        "tokens": [token for _, token in held],
+        "results": ["null"] * len(held),
     }
-    return len(run(cursor, COMPLETE, done)) if rows else 0
+    return len(run(cursor, COMPLETE, done)) if held else 0
 
 
-def claim(cursor: Cursor, counting: Window, *, size: int) -> None:
-    """Claim batches and complete them until nothing is left."""
-    while done := turn(cursor, queue=jobs.QUEUE, size=size):
-        counting.add(done)
-
-
-def main(what: str, size: int) -> None:
+def main(size: int) -> None:
     """Measure once."""
-    loop = {"insert": insert, "claim": claim}[what]
     with connect() as connection, connection.cursor() as cursor:
         counting = window.agreed()
-        loop(cursor, counting, size=size)
+        insert(cursor, counting, size=size)
         counting.tell()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(int(sys.argv[1]))

@@ -43,14 +43,24 @@ def median(samples: Sequence[Sample]) -> float:
 
 
 def goals(wanted: Sequence[Goal | Limit], results: Results) -> str:
-    """Lay out a line for each goal whose sides were measured."""
+    """Lay out a line for each goal of which one side at least was measured."""
     head = ["line", "Rowline", "held against", "ratio", "min to max", "goal", "mark"]
-    measured = [goal for goal in wanted if goal.side in results and (not goal.base or goal.base in results)]
+    measured = [goal for goal in wanted if goal.side in results]
     return table([head, *(_line(goal, results) for goal in measured)])
 
 
 def _line(goal: Goal | Limit, results: Results) -> list[str]:
     ours, base = results[goal.side], results.get(goal.base, [])
+    if goal.base and not base:
+        return [
+            goal.side,
+            f"{number(median(ours))} {ours[0].unit}",
+            f"- {goal.base}",
+            "",
+            "",
+            goal.words,
+            "NOT MEASURED",
+        ]
     value = goal.of(ours) if isinstance(goal, Limit) else median(ours)
     against = median(base) if base else 0.0
     rounds = [a.value / b.value for a, b in zip(ours, base, strict=False)]

@@ -2,7 +2,7 @@
 
 import contextlib
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.bench import pgbench, programs
@@ -24,7 +24,6 @@ def backlog(place: Place) -> Iterator[Sides]:
             "Python worker, 1 process": functools.partial(work, place, processes=1),
             "Python worker, 2 processes": functools.partial(work, place, processes=2),
             "two Python workers, 1 process each": functools.partial(work, place, processes=1, workers=2),
-            "raw psycopg, claim and complete": functools.partial(_raw, place),
             "pull over HTTP, 4 connections": functools.partial(_pull, place, api),
         }
         if program := pgbench.program(place.chosen):
@@ -63,20 +62,12 @@ def _timed(place: Place, roots: dict[str, int], name: str = "") -> Sample:
     return Sample(value=rate, cores=meter.cores)
 
 
-def _raw(place: Place) -> Sample:
-    return _measured(place, ["tests.bench.raw", "claim", str(AT_ONCE)])
-
-
 def _pull(place: Place, api: Service) -> Sample:
-    return _measured(place, ["tests.bench.pull", str(PULLS), str(AT_ONCE)], api)
-
-
-def _measured(place: Place, words: Sequence[str], api: Service | None = None) -> Sample:
-    """Run a client until it finds no more. Its CPU and its server's are over all of its time, to its last word."""
+    """Pull until nothing is left. CPU is counted to the client's last word, and told for the time of the work."""
     place.fill()
-    meter = place.meter(**({"API": api.pid} if api else {}))
-    env = place.env(PORT=str(api.port)) if api else place.env()
-    [count] = programs.measure(words, env=env, seconds=programs.LATE_S)
+    meter = place.meter(API=api.pid)
+    words = ["tests.bench.pull", str(PULLS), str(AT_ONCE)]
+    [count] = programs.measure(words, env=place.env(PORT=str(api.port)), seconds=programs.LATE_S)
     meter.end()
     rate = place.await_worked()
     seconds = place.backlog / rate

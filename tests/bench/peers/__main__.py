@@ -36,7 +36,7 @@ Results = dict[str, list[Sample]]
 @click.option("--rounds", type=click.IntRange(1, 100), default=5, show_default=True, help="Of each, in turn.")
 @click.option("--seconds", type=click.IntRange(1, 60), default=1, show_default=True, help="A round of adding.")
 @click.option(
-    "--backlog", type=click.IntRange(1_000, 10_000_000), default=50_000, show_default=True, help="Jobs to work."
+    "--backlog", type=click.IntRange(1_000, 10_000_000), default=100_000, show_default=True, help="Jobs to work."
 )
 @click.option("--only", multiple=True, type=click.Choice([peer.folder for peer in catalog.PEERS]), help="Some peers.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write all rounds.")
@@ -67,7 +67,7 @@ def bench(*, rounds: int, seconds: int, backlog: int, only: tuple[str, ...], jso
     except (BenchError, SettingsError) as error:
         raise click.ClickException(str(error)) from error
     print(verdict.tables(wanted, results, versions=versions, troubles=troubles))
-    print(f"\nMedians of {rounds} rounds in turn. A backlog is {backlog:,} jobs.")
+    print(f"\nMedians of {rounds} rounds in turn. A backlog is {backlog:,} jobs, less of them for the slow.")
     if json_file:
         report.as_json(json_file, place=where, results=results, more={"versions": versions, "troubles": troubles})
 
@@ -115,7 +115,7 @@ def _run(on: Place, peer: Peer, more: Mapping[str, Any]) -> dict[str, Any]:
     payloads = on.write("payloads.txt", [jobs.data(number) for number in range(jobs.DIFFERENT)])
     config = {
         "seconds": on.seconds,
-        "backlog": on.backlog,
+        "backlog": max(1_000, round(on.backlog * peer.share)),
         "jobs": str(payloads),
         "longest_s": LONGEST_S,
         "latency_s": LATENCY_S,

@@ -5,8 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support import clusters
@@ -31,7 +31,7 @@ class Peer:
     script: str = ""  # of node
     module: str = ""  # of Python
     needs: str = ""  # a program on the PATH that is not installed here
-    config: Mapping[str, bool] = field(default_factory=dict)
+    share: float = 1.0  # of the backlog: what is slow would take too long
 
     @property
     def home(self) -> Path:
@@ -51,7 +51,13 @@ class Peer:
 
 
 PEERS = (
-    Peer(name="BullMQ on PostgreSQL", folder="bullmq", packages=("bullmq@^6.7.0", "pg@^8.11.0"), script="bullmq.mjs"),
+    Peer(
+        name="BullMQ on PostgreSQL",
+        folder="bullmq",
+        packages=("bullmq@^6.7.0", "pg@^8.11.0"),
+        script="bullmq.mjs",
+        share=0.1,
+    ),
     Peer(name="pg-boss", folder="pgboss", packages=("pg-boss@^12.38.0",), script="pgboss.mjs"),
     Peer(
         name="graphile-worker",
@@ -65,6 +71,7 @@ PEERS = (
         folder="procrastinate",
         packages=("procrastinate>=3.10,<4", "psycopg[binary,pool]"),
         module="procrastinate_peer",
+        share=0.02,
     ),
     Peer(
         name="BullMQ on Redis",
@@ -72,6 +79,7 @@ PEERS = (
         packages=("bullmq@^6.7.0", "ioredis@^5.0.0"),
         script="bullmq.mjs",
         needs="redis-server",
+        share=0.2,
     ),
 )
 
