@@ -53,6 +53,8 @@ def chaos(seed: int | None, only: tuple[str, ...], scale: float, producers: int,
             load.stop_adding()
             until(lambda: faults.back(place), within_s=GIVEN_UP_S)
             drain(place)
+        if wrong := place.recount():
+            run.violations.append(f"counts were wrong: {wrong}")
         found = judged(place, history, folder)
     end(run, found, load, seconds=time.monotonic() - began_at)
 

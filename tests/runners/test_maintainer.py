@@ -7,7 +7,8 @@ import pytest
 from app.domain.states import Status
 from app.infra.database import Database
 from app.operations import claim
-from tests.support.clusters import PYTHON, Program, free_port
+from tests.support import databases
+from tests.support.clusters import PYTHON, Program, free_port, until
 from tests.support.jobs import QUEUE, new
 from tests.support.workers import add, in_status
 
@@ -33,3 +34,10 @@ def test_a_stalled_job_goes_back_though_no_worker_lives(db: Database, api: Progr
 
     assert in_status(db, job_id, Status.WAITING, within_s=5).stalled_count == 1
     api.expect("stalled_recovered")
+
+
+def test_counts_are_folded_though_no_worker_lives(db: Database, shared_url: str, api: Program) -> None:
+    add(db, new())
+
+    until(lambda: databases.ask(shared_url, "select queue, waiting from rowline.job_counts") == [(QUEUE, 1)])
+    assert databases.ask(shared_url, "select 1 from rowline.job_deltas") == []

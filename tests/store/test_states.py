@@ -101,3 +101,9 @@ def test_each_file_that_sets_a_status_is_an_event() -> None:
     for file in SQL.glob("*/*.sql"):
         if "status = case" in file.read_text() or "set status" in file.read_text():
             assert file.stem in TRANSITIONS
+
+
+def test_each_file_that_changes_a_status_says_so_in_the_counts() -> None:
+    for event, rule in TRANSITIONS.items():
+        counts = "insert into rowline.job_deltas" in next(SQL.glob(f"*/{event}.sql")).read_text()
+        assert counts == (rule.leaves != rule.enters), event
