@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy
-from sqlalchemy import Select, bindparam, func, literal_column, select, union_all
+from sqlalchemy import Select, bindparam, literal_column, select, union_all
 
 from app.domain import ids
 from app.domain.errors import JobNotFound
 from app.domain.job import Job
 from app.domain.states import Status
 from app.infra.database import Connection, Database
-from app.store import rows
+from app.store import counts, rows
 from app.store.statements import Statement, composed
 from app.store.tables import jobs
 
@@ -54,26 +54,11 @@ def page(
 ) -> Page:
     """Read `length` jobs from offset `start` over all of `statuses` together, in the order they were added."""
     with db.read() as conn:
+        found = counts.count(conn, queue=queue)
         return Page(
-            counts=_counts(conn, queue, statuses),
+            counts={status: found[status] for status in statuses},
             jobs=_jobs(conn, queue, statuses, start, length, newest_first=newest_first) if length else [],
         )
-
-
-def _counts(conn: Connection, queue: str, statuses: Sequence[Status]) -> dict[Status, int]:
-    found = {row.status: row.jobs for row in _counting(frozenset(statuses)).rows(conn, queue=queue)}
-    return {status: found[status] for status in statuses}
-
-
-@functools.cache  # the statuses asked for are few
-def _counting(statuses: frozenset[Status]) -> Statement:
-    counts = [
-        select(_literal(status).label("status"), func.count().label("jobs"))
-        .select_from(jobs)
-        .where(jobs.c.queue == bindparam("queue"), jobs.c.status == _literal(status))
-        for status in sorted(statuses)
-    ]
-    return composed("counts", union_all(*counts))
 
 
 def _jobs(
@@ -84,7 +69,7 @@ def _jobs(
     return [rows.job(row) for row in found]
 
 
-@functools.cache
+@functools.cache  # the statuses asked for are few, and putting a statement together takes longer than running it
 def _merging(statuses: frozenset[Status], *, newest_first: bool) -> Statement:
     """Merge the statuses' indexes: each gives its part of the page in order, so no status is read to its end."""
     order = jobs.c.number.desc() if newest_first else jobs.c.number.asc()

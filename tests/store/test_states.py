@@ -107,3 +107,11 @@ def test_each_file_that_sets_a_status_is_an_event() -> None:
             event, _, moves = text.splitlines()[0].removeprefix("-- ").partition(": ")
             assert moves == next(SQL.glob(f"*/{event}.sql")).read_text().splitlines()[0].partition(": ")[2]
             assert event in TRANSITIONS
+
+
+def test_each_file_that_changes_a_status_says_so_in_the_counts() -> None:
+    for file in SQL.glob("*/*.sql"):
+        event = file.read_text().splitlines()[0].removeprefix("-- ").partition(": ")[0]
+        if rule := TRANSITIONS.get(event):
+            counts = "insert into rowline.job_deltas" in file.read_text()
+            assert counts == (rule.leaves != rule.enters), file

@@ -28,6 +28,12 @@ claimed as (
     where job.queue = :queue and job.number = any(array(select number from next)) and job.status || '' in ('waiting', 'prioritized')
     returning
         number, lease_token, custom_id, name, data, opts, priority, attempts_made, added_at, timeout_ms, place
+),
+counted as (
+    insert into rowline.job_deltas (queue, waiting, prioritized, active)
+    select :queue, -count(*) filter (where priority = 0), -count(*) filter (where priority > 0), count(*)
+    from claimed
+    having count(*) > 0
 )
 select
     due.ms as next_due_ms, number, lease_token::text, custom_id, name, data, opts, priority, attempts_made + 1,
