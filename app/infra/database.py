@@ -141,6 +141,15 @@ class Database:
         with self._connected(self._reading) as (conn, _driver):
             yield conn
 
+    @contextmanager
+    def read_together(self) -> Iterator[Connection]:
+        """Open one READ ONLY snapshot for statements that are sent by `Statement.send`, in one packet.
+
+        Their rows are there after the block. Raises DatabaseError.
+        """
+        with self._connected(self._reading) as (conn, driver), driver.pipeline():
+            yield conn
+
     def announce(self, topic: str) -> None:
         """Wake whoever listens to `topic`, soon and only as a hint. Never blocks, never fails."""
         self._notifier.ring(topic)

@@ -11,7 +11,7 @@ from app.domain import ids
 from app.domain.errors import JobNotFound
 from app.domain.job import Job
 from app.domain.states import Status
-from app.infra.database import Connection, Database
+from app.infra.database import Database
 from app.store import counts, rows
 from app.store.statements import Statement, composed
 from app.store.tables import jobs
@@ -53,20 +53,12 @@ def page(
     db: Database, *, queue: str, statuses: Sequence[Status], start: int, length: int, newest_first: bool = True
 ) -> Page:
     """Read `length` jobs from offset `start` over all of `statuses` together, in the order they were added."""
-    with db.read() as conn:
-        found = counts.count(conn, queue=queue)
-        return Page(
-            counts={status: found[status] for status in statuses},
-            jobs=_jobs(conn, queue, statuses, start, length, newest_first=newest_first) if length else [],
-        )
-
-
-def _jobs(
-    conn: Connection, queue: str, statuses: Sequence[Status], start: int, length: int, *, newest_first: bool
-) -> list[Job]:
     merging = _merging(frozenset(statuses), newest_first=newest_first)
-    found = merging.rows(conn, queue=queue, start=start, length=length, part=start + length)
-    return [rows.job(row) for row in found]
+    with db.read_together() as conn:
+        counted = counts.send_count(conn, queue=queue)
+        found = merging.send(conn, queue=queue, start=start, length=length, part=start + length) if length else list
+    numbers = counted()
+    return Page(counts={status: numbers[status] for status in statuses}, jobs=[rows.job(row) for row in found()])
 
 
 @functools.cache  # the statuses asked for are few, and putting a statement together takes longer than running it

@@ -3,10 +3,11 @@
 Such a statement adds a row of differences (`rowline.job_deltas`); whoever reads adds them up; `fold` keeps them few.
 """
 
+from collections.abc import Callable, Sequence
+
 from app.domain.states import Status
 from app.infra.database import Connection
 from app.store.statements import Statement
-from app.store.tables import count_of
 
 _count = Statement("counts/count")
 _take_turn = Statement("counts/take_turn")
@@ -14,13 +15,20 @@ _await_turn = Statement("counts/await_turn")
 _fold = Statement("counts/fold")
 _recount = Statement("counts/recount")
 
-COLUMNS = {status: count_of(status) for status in Status}
-
 
 def count(conn: Connection, *, queue: str) -> dict[Status, int]:
     """Return how many jobs `queue` has in each status, at the moment that `conn` sees."""
-    [row] = _count.rows(conn, queue=queue)
-    return {status: getattr(row, column) for status, column in COLUMNS.items()}
+    return _by_status(_count.rows(conn, queue=queue))
+
+
+def send_count(conn: Connection, *, queue: str) -> Callable[[], dict[Status, int]]:
+    """Ask the same in a block of `Database.read_together`; what is returned answers after the block."""
+    rows_of = _count.send(conn, queue=queue)
+    return lambda: _by_status(rows_of())
+
+
+def _by_status(rows: Sequence[tuple[int, ...]]) -> dict[Status, int]:
+    return dict(zip(Status, rows[0], strict=True))  # the statement counts in the order of the statuses
 
 
 def fold(conn: Connection, *, limit: int) -> int:
