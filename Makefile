@@ -5,10 +5,10 @@ Q ?= leases/claim
 FUZZ ?= 1000000
 JOBS ?= 2
 
-.PHONY: help run test check fix cover bench calm faults fuzz explain psql migrate migration docs versions clean
+.PHONY: help run test check fix cover bench calm faults upgrade-rehearsal fuzz explain psql migrate migration docs versions clean
 
 help:  ## Print this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/installed  ## Start all of Rowline here: PostgreSQL, API, one worker
 	@$(BIN)/rowline run
@@ -40,6 +40,9 @@ faults: .venv/installed-dev  ## Hurt PostgreSQL, API, workers and dispatchers un
 
 calm: .venv/installed-dev  ## Work 50,000 jobs with 16 pullers in peace: each must run exactly once
 	@$(BIN)/python -m tests.chaos.calm
+
+upgrade-rehearsal: .venv/installed-dev  ## Upgrade from an earlier commit to this one under load, about 2 minutes
+	@$(BIN)/python -m tests.rehearsal
 
 fuzz: .venv/installed-dev  ## Send a million fuzzed requests (FUZZ=200000: fewer; FUZZ_S=600: so many seconds); SEED= repeats a run
 	@$(BIN)/python -m tests.fuzz --cases $(FUZZ) $(if $(FUZZ_S),--seconds $(FUZZ_S)) $(if $(SEED),--seed $(SEED))
