@@ -7,6 +7,7 @@ import click
 from app.cli import db, dispatch, docs, endpoints, run, serve, work
 from app.infra.database import DatabaseError
 from app.infra.processes import StartError
+from app.infra.schema import SchemaError
 from app.infra.settings import SettingsError
 
 
@@ -32,6 +33,6 @@ def main() -> None:
     except SettingsError as error:
         print(f"rowline: these settings cannot be used:\n{error}", file=sys.stderr)
         sys.exit(2)
-    except (StartError, DatabaseError) as error:
+    except (StartError, DatabaseError, SchemaError) as error:
         print(f"rowline: {error}", file=sys.stderr)
         sys.exit(1)
