@@ -101,4 +101,5 @@ def test_a_dump_of_an_older_release_is_told_apart_and_brought_up_to_date(
             assert health.faults(restored) == []
         assert stored.kept(url) == stored.kept(older)
         with psycopg.connect(libpq.normal(url)) as connection:
-            assert connection.execute("select oldest from rowline.alembic_version").fetchall() == [("0001",)]
+            [(oldest,)] = connection.execute("select oldest from rowline.alembic_version").fetchall()
+        assert oldest == schema.revisions()[-1].oldest

@@ -1,12 +1,14 @@
 """A process that starts before the migration has run waits for it, says so, and needs nobody to start it again."""
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from app.infra import schema
+from app.infra import binaries, libpq, schema
+from app.infra.settings import Settings
 from app.store import tables
 from tests.support import databases, raw
 from tests.support.clusters import PYTHON, Program, until
@@ -82,12 +84,13 @@ def test_an_operator_sees_where_the_schema_stands_and_what_is_to_come(behind: st
     assert "pending    0002" not in said
 
 
-def test_the_sql_of_an_upgrade_can_be_read_and_run_by_hand(behind: str) -> None:
+def test_the_sql_of_an_upgrade_can_be_read_and_run_by_hand(behind: str, postgres_bin: Path | None) -> None:
     code, said = rowline(behind, "sql")
     assert code == 0
     assert "create table rowline.idempotency_keys" not in said
-    for statement in said.split(";\n"):
-        databases.run(behind, statement)  # one connection each: BEGIN and COMMIT mean nothing here
+    psql = binaries.folder(Settings(postgres_bin=postgres_bin)) / "psql"
+    words = [psql, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", libpq.normal(behind)]
+    subprocess.run(words, input=said, text=True, check=True)
     assert rowline(behind, "check") == (0, "ready\n")
 
 
