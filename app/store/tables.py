@@ -34,7 +34,7 @@ from app.domain.keys import KEY_MAX
 from app.domain.states import Status
 
 SCHEMA = "rowline"
-HEAD = "0006"  # the revision that this code was written for; a test compares it with Alembic's own word
+HEAD = "0007"  # the revision that this code was written for; a test compares it with Alembic's own word
 
 metadata = MetaData(schema=SCHEMA)
 
