@@ -7,6 +7,7 @@ import click
 
 from app.infra import embedded, schema, settings
 from app.infra.database import Database
+from app.operations import roles as operations
 from app.queries import health, plans
 
 
@@ -35,6 +36,17 @@ def check() -> None:
     faults = health.faults(_database())
     print("\n".join(faults) if faults else "ready")
     sys.exit(1 if faults else 0)
+
+
+@db.command()
+@click.option("--apply", "is_applied", is_flag=True, help="Run the SQL on the database instead of printing it.")
+def roles(*, is_applied: bool) -> None:
+    """Print the SQL that makes the roles of owner, migrator, run time and reports, to be run after each upgrade."""
+    if not is_applied:
+        print(operations.SCRIPT)
+        return
+    operations.apply(_database())
+    print("the roles are there; give those that log in a password: \\password rowline_runtime")
 
 
 @db.command()

@@ -46,7 +46,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop the views and the indexes."""
-    op.execute("drop schema report cascade")
+    """Drop the views and the indexes. The schema stays, as `rowline` does: what roles may do there belongs to it."""
+    for view in reversed(VIEWS):
+        op.execute(f"drop view report.{view}")
+    op.execute("drop function report.fingerprint")
     for name in INDEXES:
         op.execute(f"drop index rowline.{name}")

@@ -243,9 +243,7 @@ def test_workers_are_woken_at_the_commit_if_that_is_asked_for(sql: Sql, shared_u
 
 
 def test_a_path_of_the_callers_own_changes_nothing(own_url: str) -> None:
-    with psycopg.connect(libpq.normal(own_url), autocommit=True) as connection:
-        connection.execute("create schema hostile")
-        connection.execute("create table hostile.jobs (queue text)")
+    with psycopg.connect(databases.as_owner(own_url), autocommit=True) as connection:
         connection.execute("create function hostile.json_typeof(json) returns text language sql as 'select ''object'''")
         connection.execute("set search_path = hostile, pg_catalog, rowline")
         connection.execute("select rowline.enqueue('q', 'n', '1', '{\"attempts\": 2}')")
