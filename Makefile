@@ -5,7 +5,7 @@ Q ?= leases/claim
 FUZZ ?= 1000000
 JOBS ?= 2
 
-.PHONY: help run test check fix cover bench calm faults fuzz explain psql migrate migration docs versions clean
+.PHONY: help run test check fix cover bench bench-peers bench-depth calm faults fuzz explain psql migrate migration docs versions clean
 
 help:  ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,8 +32,14 @@ fix: .venv/installed-dev  ## Format the code and mend what the linter can
 cover: .venv/installed-dev  ## Run the tests with branch coverage
 	@$(BIN)/coverage run -m pytest && $(BIN)/coverage report
 
-bench: .venv/installed-dev  ## Measure against raw PostgreSQL in the same run
-	@$(BIN)/python -m tests.bench
+bench: .venv/installed-dev  ## Measure beside the limits of this machine, about 6 minutes; BENCH="--rounds 1 --only work": other options
+	@$(BIN)/python -m tests.bench $(BENCH)
+
+bench-peers: .venv/installed-dev  ## Measure beside other queues, which it installs below build/, about 15 minutes; PEERS="--rounds 1"
+	@$(BIN)/python -m tests.bench.peers $(PEERS)
+
+bench-depth: .venv/installed-dev  ## Measure deep and old queues beside empty ones, about 30 minutes; DEPTH="--scale 0.01": smaller
+	@$(BIN)/python -m tests.bench.depth $(DEPTH)
 
 faults: .venv/installed-dev  ## Hurt PostgreSQL, API, workers and dispatchers under load, about 10 minutes; SEED= repeats a run
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))

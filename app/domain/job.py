@@ -68,12 +68,25 @@ class Job(NamedTuple):
         return self.custom_id if self.custom_id is not None else str(self.number)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeaseKey:
+class LeaseKey(NamedTuple):
     """What a worker names to act on a job it holds: the job's number and the token of its claim."""
 
     number: int
     token: str
+
+
+class Taken(NamedTuple):
+    """A job that a worker has taken: as much of it as its handler is told."""
+
+    key: LeaseKey
+    id: str  # as of `Job`
+    name: str
+    data: JsonText
+    opts: JsonText
+    priority: int
+    attempt: int  # 1 = the first
+    timestamp: int  # when it was added, ms since the epoch
+    timeout_ms: int | None  # of this attempt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,9 +102,24 @@ class Lease:
         """What the worker names to act on the job."""
         return LeaseKey(number=self.job.number, token=self.token)
 
+    @property
+    def taken(self) -> Taken:
+        """What a handler is told."""
+        job = self.job
+        return Taken(
+            key=self.key,
+            id=job.id,
+            name=job.name,
+            data=job.data,
+            opts=job.opts,
+            priority=job.priority,
+            attempt=job.attempts_made + 1,
+            timestamp=int(job.added_at.timestamp() * 1000),
+            timeout_ms=job.timeout_ms,
+        )
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Completion:
+
+class Completion(NamedTuple):
     """A worker's word that an attempt went well."""
 
     lease: LeaseKey

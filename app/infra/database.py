@@ -108,6 +108,27 @@ class Database:
             _require_silence(driver)
 
     @contextmanager
+    def together(self) -> Iterator[Connection]:
+        """Open one transaction whose statements are sent by `Statement.send`, and go out with its commit in one packet.
+
+        Their rows are there after the block. Raises as `begin`, and OutcomeUnknown when no answer came at all.
+        """
+        with self._connected(self._engine) as (conn, driver):
+            driver.warning = None
+            try:
+                with driver.pipeline():  # without BEGIN all that is sent before the end of it is one transaction
+                    try:
+                        yield conn
+                    except BaseException:
+                        conn.invalidate()  # closes it: the end of the pipeline would commit what was sent
+                        raise
+            except psycopg.OperationalError as error:
+                if driver.closed:
+                    raise OutcomeUnknown(f"a commit got no answer: {_first_line(error)}") from error
+                raise
+            _require_silence(driver)
+
+    @contextmanager
     def read(self) -> Iterator[Connection]:
         """Open one READ ONLY snapshot: all statements in the block see the same moment. Raises DatabaseError."""
         with self._connected(self._reading) as (conn, driver):
@@ -118,6 +139,15 @@ class Database:
     def read_once(self) -> Iterator[Connection]:
         """Give a connection for one READ ONLY statement, which sees one moment. Raises DatabaseError."""
         with self._connected(self._reading) as (conn, _driver):
+            yield conn
+
+    @contextmanager
+    def read_together(self) -> Iterator[Connection]:
+        """Open one READ ONLY snapshot for statements that are sent by `Statement.send`, in one packet.
+
+        Their rows are there after the block. Raises DatabaseError.
+        """
+        with self._connected(self._reading) as (conn, driver), driver.pipeline():
             yield conn
 
     def announce(self, topic: str) -> None:

@@ -36,10 +36,11 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             line["traceback"] = _DETAIL.sub("", self.formatException(record.exc_info))
         try:
-            text = orjson.dumps(line, default=str)
+            text = orjson.dumps(line, default=str).decode()
         except TypeError:  # a number or a text that orjson does not know
-            text = b"\xff"
-        return text.decode() if text.isascii() else json.dumps(line, default=str)
+            text = ""
+        is_plain = text.isascii() and text.isprintable() and text
+        return text if is_plain else json.dumps(line, default=str, separators=(",", ":"))
 
 
 def configure(level: str) -> None:

@@ -6,6 +6,7 @@ thread, at most once an interval and channel.
 
 import contextlib
 import contextvars
+import functools
 import hashlib
 import logging
 import select
@@ -21,12 +22,13 @@ from app.infra import libpq
 
 _log = logging.getLogger(__name__)
 
-INTERVAL_S = 0.05
+INTERVAL_S = 0.015
 BEAT_S = 10.0  # how often a silent listener makes sure that its connection is alive
 RETRY_S = 1.0
 ANSWER_S = 5.0  # how long a statement here waits for the server
 
 
+@functools.lru_cache(maxsize=4096)
 def channel(topic: str) -> str:
     """Name the channel of `topic`; hashed, because a channel has at most 63 bytes."""
     return "rowline_" + hashlib.sha256(topic.encode()).hexdigest()[:32]
@@ -41,19 +43,24 @@ class Notifier:
         options = f"{arguments['options']} -c synchronous_commit=off"
         self._connect = libpq.connector(url, {**arguments, "options": options, "autocommit": True})
         self._pending: set[str] = set()
+        self._sent_at: dict[str, float] = {}  # of channels, on the monotonic clock, for an interval
         self._changed = threading.Condition()
-        self._closed = False
+        self._closed = self._is_idle = False
         self._thread: threading.Thread | None = None
         self._connection: libpq.BoundedConnection | None = None
 
     def ring(self, topic: str) -> None:
         """Wake the listeners of `topic` soon. Never blocks on the database, never fails."""
         with self._changed:
-            self._pending.add(channel(topic))
+            name = channel(topic)
+            if name in self._pending:
+                return
+            self._pending.add(name)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
                 contextvars.Context().run(self._thread.start)  # without the request's id, which it outlives
-            self._changed.notify()
+            if self._is_idle or name not in self._sent_at:  # else it looks by itself, when the interval is over
+                self._changed.notify()
 
     def close(self) -> None:
         """Send nothing more; the thread closes its connection and ends."""
@@ -62,22 +69,23 @@ class Notifier:
             self._changed.notify()
 
     def _run(self) -> None:
-        sent_at: dict[str, float] = {}
         while True:
             with self._changed:
+                self._is_idle = True
                 self._changed.wait_for(lambda: self._pending or self._closed)
+                self._is_idle = False
                 if self._closed:
                     self._disconnect()
                     return
                 now = time.monotonic()
-                sent_at = {name: at for name, at in sent_at.items() if now - at < INTERVAL_S}
-                due = [name for name in self._pending if name not in sent_at]
+                self._sent_at = {name: at for name, at in self._sent_at.items() if now - at < INTERVAL_S}
+                due = [name for name in self._pending if name not in self._sent_at]
                 if not due:
-                    self._changed.wait(min(sent_at.values()) + INTERVAL_S - now)
+                    self._changed.wait(min(self._sent_at.values()) + INTERVAL_S - now)
                     continue
                 self._pending.difference_update(due)
+                self._sent_at |= dict.fromkeys(due, now)
             self._send(due)
-            sent_at |= dict.fromkeys(due, time.monotonic())
 
     def _send(self, channels: list[str]) -> None:
         try:

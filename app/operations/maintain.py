@@ -5,9 +5,10 @@ from random import Random
 from app.domain import attempts
 from app.infra.database import Database
 from app.operations import operation, settle
-from app.store import endpoints, jobs, keys, leases
+from app.store import counts, endpoints, jobs, keys, leases
 
 AT_ONCE = 1_000  # rows a transaction moves, so that none holds its locks long
+FOLDED_AT_ONCE = 20_000  # deltas; nobody waits for their rows
 
 
 @operation
@@ -77,3 +78,21 @@ def forget_keys(db: Database, *, keep_ms: int) -> int:
             removed = keys.forget(conn, keep_ms=keep_ms, limit=AT_ONCE)
         forgotten += removed
     return forgotten
+
+
+@operation
+def fold_counts(db: Database) -> int:
+    """Add up what statements noted of the counts, unless another process is at it; return how many notes it were."""
+    folded, found = 0, FOLDED_AT_ONCE
+    while found >= FOLDED_AT_ONCE:
+        with db.begin() as conn:
+            found = counts.fold(conn, limit=FOLDED_AT_ONCE)
+        folded += found
+    return folded
+
+
+@operation
+def recount(db: Database) -> list[str]:
+    """Count all jobs anew; name the queues whose counts were wrong. One transaction, for which nobody waits."""
+    with db.begin() as conn:
+        return counts.recount(conn)

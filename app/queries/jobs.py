@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy
-from sqlalchemy import Select, bindparam, func, literal_column, select, union_all
+from sqlalchemy import Select, bindparam, literal_column, select, union_all
 
 from app.domain import ids
 from app.domain.errors import JobNotFound
 from app.domain.job import Job
 from app.domain.states import Status
-from app.infra.database import Connection, Database
-from app.store import rows
+from app.infra.database import Database
+from app.store import counts, rows
 from app.store.statements import Statement, composed
 from app.store.tables import jobs
 
@@ -53,38 +53,15 @@ def page(
     db: Database, *, queue: str, statuses: Sequence[Status], start: int, length: int, newest_first: bool = True
 ) -> Page:
     """Read `length` jobs from offset `start` over all of `statuses` together, in the order they were added."""
-    with db.read() as conn:
-        return Page(
-            counts=_counts(conn, queue, statuses),
-            jobs=_jobs(conn, queue, statuses, start, length, newest_first=newest_first) if length else [],
-        )
-
-
-def _counts(conn: Connection, queue: str, statuses: Sequence[Status]) -> dict[Status, int]:
-    found = {row.status: row.jobs for row in _counting(frozenset(statuses)).rows(conn, queue=queue)}
-    return {status: found[status] for status in statuses}
-
-
-@functools.cache  # the statuses asked for are few
-def _counting(statuses: frozenset[Status]) -> Statement:
-    counts = [
-        select(_literal(status).label("status"), func.count().label("jobs"))
-        .select_from(jobs)
-        .where(jobs.c.queue == bindparam("queue"), jobs.c.status == _literal(status))
-        for status in sorted(statuses)
-    ]
-    return composed("counts", union_all(*counts))
-
-
-def _jobs(
-    conn: Connection, queue: str, statuses: Sequence[Status], start: int, length: int, *, newest_first: bool
-) -> list[Job]:
     merging = _merging(frozenset(statuses), newest_first=newest_first)
-    found = merging.rows(conn, queue=queue, start=start, length=length, part=start + length)
-    return [rows.job(row) for row in found]
+    with db.read_together() as conn:
+        counted = counts.send_count(conn, queue=queue)
+        found = merging.send(conn, queue=queue, start=start, length=length, part=start + length) if length else list
+    numbers = counted()
+    return Page(counts={status: numbers[status] for status in statuses}, jobs=[rows.job(row) for row in found()])
 
 
-@functools.cache
+@functools.cache  # the statuses asked for are few, and putting a statement together takes longer than running it
 def _merging(statuses: frozenset[Status], *, newest_first: bool) -> Statement:
     """Merge the statuses' indexes: each gives its part of the page in order, so no status is read to its end."""
     order = jobs.c.number.desc() if newest_first else jobs.c.number.asc()

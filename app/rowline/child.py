@@ -1,8 +1,9 @@
 """A handler process: runs the user's code, and nothing of the service.
 
-The worker starts it with a socket and a pipe. Over the socket come lines of JSON, `{"jobs": [...]}` and
-`{"cancel": [permits]}`; out go `{"ready": [names]}` or `{"broken": traceback}` once, then a line for each report and
-each finished job, written at once. Through the pipe come permits, the numbers of those jobs: a job begins only when its
+The worker starts it with a socket and a pipe. Over the socket come lines of JSON, `{"queue": name, "jobs": [...]}` with
+an array for each job, and `{"cancel": [permits]}`; out go `{"ready": [names]}` or `{"broken": traceback}` once, then a
+line for each report and each finished job, written at once: `PERMIT RESULT` for one that went well, else JSON.
+Through the pipe come permits, the numbers of those jobs: a job begins only when its
 permit was read here, so the worker can take a job back by reading the permit itself, however busy this process is, and
 knows which jobs this process died of. The end of the pipe ends this process after its jobs; the end of the socket means
 that the worker is gone, and ends it at once.
@@ -24,7 +25,10 @@ from rowline.job import Attempt, Job, Release
 
 PERMIT_BYTES = 8
 Message = dict[str, Any]
+FIELDS = ("queue", "id", "name", "data", "opts", "priority", "attempt", "timestamp", "token")
+Fields = list[Any]  # the values of these, of one job
 _sending = threading.Lock()
+_json = json.JSONEncoder(allow_nan=False).encode
 
 
 def main(descriptor: str, permits: str, threads: str, path: str) -> None:
@@ -54,17 +58,20 @@ def _work(worker: socket.socket, permits: int, inbox: "Inbox", turn: threading.L
             if not permit:
                 return
             number = int.from_bytes(permit)
-            message, attempt = inbox.take(number)
+            fields, attempt = inbox.take(number)
 
         def send(said: Message, number: int = number) -> None:
             _send(worker, {"permit": number} | said)
 
         attempt.send = send
-        outcome = run(message, attempt)
+        outcome = run(fields, attempt)
         inbox.forget(number)
         if os.getpid() != own_pid:
             os._exit(1)  # the handler forked, and this is the copy: it has no business here
-        send(outcome)
+        if isinstance(outcome, str):
+            _write(worker, f"{number} {outcome}\n".encode("ascii"))
+        else:
+            send(outcome)
 
 
 def _next_permit(permits: int) -> bytes:
@@ -80,14 +87,15 @@ class Inbox:
     """Jobs that have come in, by the number of their permits."""
 
     def __init__(self) -> None:
-        self._jobs: dict[int, Message] = {}
+        self._jobs: dict[int, Fields] = {}
+        self._cancelled: set[int] = set()
         self._attempts: dict[int, Attempt] = {}
         self._changed = threading.Condition()
 
-    def put(self, jobs: list[Message]) -> None:
-        """Add what came in."""
+    def put(self, queue: str, jobs: list[Fields]) -> None:
+        """Add what came in, in the order of its permits."""
         with self._changed:
-            self._jobs |= {job.pop("permit"): job for job in jobs}
+            self._jobs |= {permit: [queue, *fields] for permit, *fields in jobs}
             self._changed.notify()
 
     def cancel(self, permits: list[int]) -> None:
@@ -97,21 +105,24 @@ class Inbox:
                 if attempt := self._attempts.get(permit):
                     attempt.is_cancelled = True
                 elif permit in self._jobs:
-                    self._jobs[permit]["cancelled"] = True
+                    self._cancelled.add(permit)
 
-    def take(self, permit: int) -> tuple[Message, Attempt]:
+    def take(self, permit: int) -> tuple[Fields, Attempt]:
         """Wait for the job of a permit, and let go of those before it, whose permits were taken back."""
         with self._changed:
-            self._changed.wait_for(lambda: permit in self._jobs)
-            self._jobs = {number: job for number, job in self._jobs.items() if number >= permit}
-            message = self._jobs.pop(permit)
-            attempt = self._attempts[permit] = Attempt(is_cancelled=message.pop("cancelled", False))
-            return message, attempt
+            while permit not in self._jobs:
+                self._changed.wait()
+            while (first := next(iter(self._jobs))) != permit:
+                del self._jobs[first]
+                self._cancelled.discard(first)
+            attempt = self._attempts[permit] = Attempt(is_cancelled=permit in self._cancelled)
+            return self._jobs.pop(permit), attempt
 
     def forget(self, permit: int) -> None:
         """Let go of a job that has run."""
         with self._changed:
             del self._attempts[permit]
+            self._cancelled.discard(permit)
 
 
 def load(path: Path) -> None:
@@ -127,19 +138,19 @@ def load(path: Path) -> None:
         raise ImportError(f"{path} registers no handler: decorate a function with @rowline.handler('name')")
 
 
-def run(message: Message, attempt: Attempt) -> Message:
-    """Run one job's handler and say what came of it."""
+def run(fields: Fields, attempt: Attempt) -> str | Message:
+    """Run one job's handler and say what came of it: its result as JSON in ASCII, or a message."""
     if attempt.is_cancelled:
         return {"reason": "job cancelled", "stack": None, "unrecoverable": True}
     try:
-        job = Job(**message, _attempt=attempt)
+        job = Job(**dict(zip(FIELDS, fields, strict=True)), _attempt=attempt)
         result = handlers.find(job.name)(job)
     except Release as release:
         return {"release": release.delay_ms}
     except BaseException as error:  # noqa: BLE001 - the handler boundary: whatever user code raises is a failure
         return _failure(error)
     try:
-        return {"result": json.dumps(result, allow_nan=False)}
+        return _json(result)
     except (TypeError, ValueError, RecursionError) as error:
         return {"reason": f"the handler's result is no JSON value: {error}", "stack": None, "unrecoverable": False}
 
@@ -159,15 +170,21 @@ def _receive(worker: socket.socket, inbox: Inbox) -> None:
         with worker.makefile("rb") as stream:
             for line in stream:
                 message = json.loads(line)
-                inbox.put(message.get("jobs", []))
-                inbox.cancel(message.get("cancel", []))
+                if "jobs" in message:
+                    inbox.put(message["queue"], message["jobs"])
+                else:
+                    inbox.cancel(message["cancel"])
     finally:  # at the end, at a reset, at anything that we cannot read: nothing more may be done under its leases
         os._exit(0)
 
 
 def _send(worker: socket.socket, message: Message) -> None:
+    _write(worker, json.dumps(message).encode() + b"\n")
+
+
+def _write(worker: socket.socket, line: bytes) -> None:
     with _sending:
-        worker.sendall(json.dumps(message).encode() + b"\n")
+        worker.sendall(line)
 
 
 if __name__ == "__main__":

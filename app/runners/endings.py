@@ -6,14 +6,14 @@ from typing import Any
 
 from app.domain import attempts, jsontext
 from app.domain.backoff import LONGEST_MS
-from app.domain.job import Completion, Failure, JsonText, LeaseKey, Release
+from app.domain.job import Completion, Failure, JsonText, LeaseKey, Release, Taken
 from app.domain.jsontext import UnstorableJson
 from app.infra.settings import Settings
 from app.runners.leases import Held
-from app.runners.sources import Report, Source, SourceAway, Taken
+from app.runners.sources import Claimed, Report, Source, SourceAway
 
 _log = logging.getLogger(__name__)
-BATCH = 200  # endings in one transaction
+BATCH = 500  # endings in one transaction
 REPORTS_MAX = 1_000  # that wait to be passed on
 BATCH_BYTES = 4 * 2**20  # of results in one transaction
 
@@ -33,7 +33,7 @@ class Endings:
 
     def __bool__(self) -> bool:
         """Whether there is something left to tell."""
-        return any((self._completions, self._failures, self._released, self._dead, self._reports))
+        return bool(self._completions or self._failures or self._released or self._dead or self._reports)
 
     def add(self, taken: Taken, outcome: dict[str, Any]) -> None:
         """Note what a handler process said of an attempt, or what a call to an endpoint came to."""
@@ -41,12 +41,8 @@ class Endings:
             self._released.append(Release(lease=taken.key, delay_ms=min(outcome["release"], LONGEST_MS)))
             return
         if "result" in outcome:
-            try:
-                self._completions.append(Completion(lease=taken.key, result=self._storable(outcome["result"])))
-            except UnstorableJson as error:
-                outcome = {"reason": f"the handler's result {error}", "stack": None, "unrecoverable": False}
-            else:
-                return
+            self.complete(taken, outcome["result"])
+            return
         self._failures.append(
             Failure(
                 lease=taken.key,
@@ -56,6 +52,14 @@ class Endings:
                 least_delay_ms=outcome.get("leastDelayMs", 0),
             )
         )
+
+    def complete(self, taken: Taken, result: str) -> None:
+        """Note that an attempt went well, and what came of it: JSON, which need not be fit to be kept."""
+        try:
+            self._completions.append(Completion(taken.key, self._storable(result)))
+        except UnstorableJson as error:
+            reason = attempts.clean_reason(f"the handler's result {error}")
+            self._failures.append(Failure(lease=taken.key, reason=reason))
 
     def report(self, taken: Taken, said: dict[str, Any]) -> None:
         """Note what a handler process said of an attempt that runs. Of how far it is, the last word counts."""
@@ -99,17 +103,38 @@ class Endings:
 
         Trouble with one kind keeps none of the others from being told.
         """
+        self.exchange(limit=0)
+
+    def exchange(self, *, limit: int) -> Claimed | None:
+        """Tell all as `settle` does, and claim with the last of it. None: there was no claim; do it again.
+
+        While there is trouble nothing is claimed.
+        """
         source = self._source
         troubles = [
             self._tell_reports(),
-            self._tell(self._completions, source.complete, _lease),
             self._tell(self._failures, source.fail, _lease),
             self._tell(self._released, source.release, _lease),
             self._tell(self._dead, source.give_up, _itself),
         ]
+        claimed = self._tell_completions(0 if any(troubles) else limit)
         for trouble in troubles:
             if trouble:
                 raise trouble
+        return claimed
+
+    def _tell_completions(self, limit: int) -> Claimed | None:
+        while True:
+            batch = _cut(self._completions, self._batch)
+            is_last = len(batch) == len(self._completions)
+            try:
+                exchanged = self._source.exchange(batch, limit=limit if is_last else 0)
+            except SourceAway:
+                self._shrink(self._completions)
+                raise
+            self._told(self._completions, [ending.lease for ending in batch], exchanged.completed)
+            if is_last:
+                return exchanged.claimed
 
     def _tell_reports(self) -> SourceAway | None:
         """Pass on what handlers said, before their attempts end."""
@@ -130,15 +155,23 @@ class Endings:
             try:
                 settled = tell(batch)
             except SourceAway as error:
-                self._batch = max(1, self._batch // 8)
-                endings.append(endings.pop(0))  # others first, next time
+                self._shrink(endings)
                 return error
-            self._batch = min(BATCH, self._batch * 2)
-            del endings[: len(batch)]
-            keys = [lease(ending) for ending in batch]
-            self._held.lose(key for key in keys if key.number not in settled)
-            self._held.drop(keys)
+            self._told(endings, [lease(ending) for ending in batch], settled)
         return None
+
+    def _shrink(self, endings: list[Any]) -> None:
+        """After trouble tell less at once, and others first."""
+        self._batch = max(1, self._batch // 8)
+        endings[:] = [*endings[1:], *endings[:1]]
+
+    def _told(self, endings: list[Any], keys: list[LeaseKey], settled: Collection[int]) -> None:
+        """Let go of the first endings, of these leases; those that are not settled were lost."""
+        self._batch = min(BATCH, self._batch * 2)
+        del endings[: len(keys)]
+        if len(settled) < len(keys):
+            self._held.lose(key for key in keys if key.number not in settled)
+        self._held.drop(keys)
 
 
 def _lease(ending: Completion | Failure | Release) -> LeaseKey:

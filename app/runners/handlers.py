@@ -18,11 +18,14 @@ from typing import Any
 
 import orjson
 
-from app.runners.sources import Taken
+from app.domain.job import Taken
 
 BATCH_S = 0.1  # a process is handed about this much work at once, so that no job waits long behind another
+MOMENT_S = 0.01
 PERMIT_BYTES = 8  # as in rowline/child.py
+CHUNK = 1 << 18
 Message = dict[str, Any]
+Result = tuple[int, str]
 
 
 class HandlerProcess:
@@ -31,7 +34,7 @@ class HandlerProcess:
     `outstanding` holds what it was given and has not answered, by permit, in that order.
     """
 
-    def __init__(self, handlers: Path, *, max_batch: int, threads: int) -> None:
+    def __init__(self, handlers: Path, *, queue: str, max_batch: int, threads: int) -> None:
         """Start the process; it says `ready` or `broken` when it has loaded the file `handlers`. Raises OSError."""
         with contextlib.ExitStack() as undone:
             self._socket, theirs = (undone.enter_context(end) for end in socket.socketpair())
@@ -51,10 +54,13 @@ class HandlerProcess:
         os.set_blocking(permits_out, False)
         self._permits_in = permits_in
         self._permits_out: int | None = permits_out
+        self._queue = queue
         self._unsent, self._unread = bytearray(), b""
         self._max_batch, self._threads = max(max_batch, threads), threads
         self._permit = 0
         self._busy_since = self._taken_back_at = 0.0
+        self._ends_at: dict[int, float] = {}  # by permit: when the job will have run for too long, if it can
+        self._pace_s = 0.0  # what one job takes, of late
         self.outstanding: dict[int, Taken] = {}
         self.window = threads  # jobs it may hold
         self.has_answered = False
@@ -102,7 +108,18 @@ class HandlerProcess:
     @property
     def ends_at(self) -> float | None:
         """When the first of its jobs will have run for too long, by time.monotonic(); None if none can."""
-        return min((job.ends_at for job in self.outstanding.values() if job.ends_at is not None), default=None)
+        return min(self._ends_at.values(), default=None)
+
+    def late(self) -> list[int]:
+        """Return the permits of the jobs that have run for too long."""
+        now = time.monotonic()
+        return [permit for permit, ends_at in self._ends_at.items() if now >= ends_at]
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether more of what it holds will presumably have run in a moment, before it has room."""
+        waiting = len(self.outstanding) - max(self._threads, self.window // 2)
+        return 0 < waiting * self._pace_s < MOMENT_S
 
     def give(self, jobs: list[Taken]) -> None:
         """Hand over jobs. Never blocks."""
@@ -111,8 +128,9 @@ class HandlerProcess:
         given = dict(enumerate(jobs, start=self._permit))
         self._permit += len(given)
         self.outstanding |= given
+        self._ends_at |= {n: time.monotonic() + job.timeout_ms / 1000 for n, job in given.items() if job.timeout_ms}
         messages = [_message(job, permit) for permit, job in given.items()]
-        self._unsent += orjson.dumps({"jobs": messages}) + b"\n"
+        self._unsent += orjson.dumps({"queue": self._queue, "jobs": messages}) + b"\n"
         self.flush()
         assert self._permits_out is not None
         os.write(self._permits_out, b"".join(permit.to_bytes(PERMIT_BYTES) for permit in given))
@@ -125,7 +143,7 @@ class HandlerProcess:
             while permits := os.read(self._permits_in, 1 << 16):
                 unread += permits
         numbers = (int.from_bytes(unread[at : at + PERMIT_BYTES]) for at in range(0, len(unread), PERMIT_BYTES))
-        return [self.outstanding.pop(number) for number in numbers]
+        return [job for number in numbers if (job := self.answered(number))]
 
     def cancel(self, permits: list[int]) -> None:
         """Have the handlers of these jobs see that they should stop. Never blocks."""
@@ -155,31 +173,38 @@ class HandlerProcess:
         except OSError:
             self._unsent.clear()  # it is dead or dying, which `ended` will tell
 
-    def receive(self) -> list[Message]:
-        """Return the messages that have come in. Never blocks. What cannot be read ends the process."""
+    def receive(self) -> list[Result | Message]:
+        """Return what has come in: results by their permits, and messages. Never blocks.
+
+        What cannot be read ends the process.
+        """
         chunks = [self._unread]
         with contextlib.suppress(OSError):  # nothing more for now, or for ever
-            while chunk := self._socket.recv(1 << 18):
+            while chunk := self._socket.recv(CHUNK):
                 chunks.append(chunk)
+                if len(chunk) < CHUNK:
+                    break
         *lines, self._unread = b"".join(chunks).split(b"\n")
-        messages: list[Message] = []
+        said: list[Result | Message] = []
         try:
-            messages.extend(json.loads(line) for line in lines)  # the standard library's: it takes lone surrogates
+            said.extend(_said(line) for line in lines)
         except ValueError:
             self._process.kill()
-        return messages
+        return said
 
     def answered(self, permit: int) -> Taken | None:
         """Take the job of an outcome off what is outstanding; None if it was not."""
+        if self._ends_at:
+            self._ends_at.pop(permit, None)
         return self.outstanding.pop(permit, None)
 
     def adapt(self, answered: int) -> None:
         """Fit the window to the pace: `answered` jobs took as long as it has been busy since the last answers."""
         now = time.monotonic()
-        pace_s = max(now - self._busy_since, 1e-6) / answered
+        self._pace_s = max(now - self._busy_since, 1e-6) / answered
         self._busy_since = now
         self.has_answered = True
-        self.window = max(self._threads, min(self._max_batch, self.window * 2, int(BATCH_S / pace_s)))
+        self.window = max(self._threads, min(self._max_batch, self.window * 2, int(BATCH_S / self._pace_s)))
 
     def ended(self) -> int | None:
         """Return the exit code if the process is gone, negative for a signal; None while it lives."""
@@ -210,19 +235,19 @@ def unreadable(jobs: Iterable[Taken]) -> dict[Taken, str]:
     return found
 
 
-def _message(job: Taken, permit: int) -> Message:
-    return {
-        "permit": permit,
-        "queue": job.queue,
-        "id": job.id,
-        "name": job.name,
-        "data": _one_line(job.data),
-        "opts": _one_line(job.opts),
-        "priority": job.priority,
-        "attempt": job.attempt,
-        "timestamp": job.timestamp,
-        "token": job.key.token,
-    }
+def _message(job: Taken, permit: int) -> tuple[object, ...]:
+    """Say a job as `rowline.child` takes it: its permit and what `FIELDS` name there, but the queue."""
+    (_number, token), job_id, name, data, opts, *rest, _timeout_ms = job
+    return (permit, job_id, name, _one_line(data), _one_line(opts), *rest, token)
+
+
+def _said(line: bytes) -> Result | Message:
+    """Read a line: a permit and a result, or a message. Raises ValueError for what is neither."""
+    if not line.startswith(b"{"):
+        permit, _, result = line.partition(b" ")
+        return int(permit), result.decode("ascii")
+    message: Message = json.loads(line)  # the standard library's: it takes lone surrogates
+    return message
 
 
 def _one_line(text: str) -> orjson.Fragment:

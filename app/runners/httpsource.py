@@ -15,9 +15,9 @@ from typing import TypeVar
 
 import rowline
 
-from app.domain.job import Completion, Extended, Failure, JsonText, LeaseKey, Release
+from app.domain.job import Completion, Extended, Failure, JsonText, LeaseKey, Release, Taken
 from app.infra.settings import Settings
-from app.runners.sources import Claimed, Report, SourceAway, Taken, ends_at
+from app.runners.sources import Claimed, Exchanged, Report, SourceAway
 
 _log = logging.getLogger(__name__)
 R = TypeVar("R")
@@ -61,7 +61,7 @@ class HttpSource:
         self._thread = threading.Thread(target=self._ask, args=(ring,), name="claim", daemon=True)
         self._thread.start()
 
-    def claim(self, *, limit: int) -> Claimed:
+    def _claimed(self, limit: int) -> Claimed:
         """Return the jobs that came, and have the thread ask for more, unless it waits for an answer already."""
         with self._changed:
             trouble, self._trouble = self._trouble, None
@@ -73,9 +73,11 @@ class HttpSource:
                 self._changed.notify()
         return Claimed(taken=came)
 
-    def complete(self, completions: Sequence[Completion]) -> Collection[int]:
-        """Complete all in one call. A result that the service refuses is a failure that says so."""
-        return self._finish(completions)
+    def exchange(self, completions: Sequence[Completion], *, limit: int) -> Exchanged:
+        """Complete all in one call, a result that the service refuses being a failure that says so; else claim."""
+        if completions:
+            return Exchanged(completed=self._finish(completions), claimed=None)
+        return Exchanged(completed=(), claimed=self._claimed(limit))
 
     def fail(self, failures: Sequence[Failure]) -> Collection[int]:
         """Fail all in one call; the service decides which are tried again, and when."""
@@ -163,7 +165,6 @@ class HttpSource:
         self._names[self._number] = _Named(id=job.id, token=lease.token)
         return Taken(
             key=LeaseKey(number=self._number, token=lease.token),
-            queue=self._claiming.name,
             id=job.id,
             name=job.name,
             data=JsonText(json.dumps(job.data)),
@@ -172,7 +173,6 @@ class HttpSource:
             attempt=job.attempts_made + 1,
             timestamp=job.timestamp,
             timeout_ms=job.opts.get("timeout"),
-            ends_at=ends_at(job.opts.get("timeout")),
         )
 
     def _finish(self, endings: Sequence[Completion | Failure]) -> Collection[int]:

@@ -18,7 +18,7 @@ from app.infra.database import Database, DatabaseError
 from app.infra.outbound import CallError, Outbound
 from app.infra.settings import Settings
 from app.operations import endpoints
-from app.runners import leases, sources, verdicts
+from app.runners import leases, verdicts
 from app.runners.endings import Endings
 from app.runners.leases import Held
 from app.runners.sources import DatabaseSource, SourceAway
@@ -115,9 +115,9 @@ class Lane:
         except DatabaseError as error:
             _log.warning("claim_failed", extra={"queue": self._endpoint.queue, "cause": str(error)})
             return RETRY_S
-        self._held.add(map(sources.taken, claimed.leases))
+        self._held.add(lease.taken for lease in claimed.leases)
         if self._is_retired:  # while we asked
-            self._endings.release([sources.taken(lease) for lease in claimed.leases])
+            self._endings.release([lease.taken for lease in claimed.leases])
             self._told.set()
             return 0.0
         for lease in claimed.leases:
@@ -158,16 +158,16 @@ class Lane:
             verdict = self._call(lease)
             if verdict.outcome is None:
                 self._switch_off()
-                self._endings.release([sources.taken(lease)])
+                self._endings.release([lease.taken])
             else:
                 self._pause(verdict.pause_ms)
-                self._endings.add(sources.taken(lease), verdict.outcome)
+                self._endings.add(lease.taken, verdict.outcome)
         except _Lost:
             pass  # logged where it was noticed
         except _Cancelled:
-            self._endings.add(sources.taken(lease), verdicts.failed(attempts.CANCELLED_REASON).outcome or {})
+            self._endings.add(lease.taken, verdicts.failed(attempts.CANCELLED_REASON).outcome or {})
         except gevent.GreenletExit:
-            self._endings.release([sources.taken(lease)])
+            self._endings.release([lease.taken])
         finally:
             self._calls.pop(lease.token)
             self._told.set()
@@ -175,7 +175,7 @@ class Lane:
     def _ended(self, lease: Lease, _call: gevent.Greenlet) -> None:
         """See to a call that was broken off before it had begun to run."""
         if self._calls.pop(lease.token, None):
-            self._endings.release([sources.taken(lease)])
+            self._endings.release([lease.taken])
             self._told.set()
 
     def _call(self, lease: Lease) -> Verdict:

@@ -4,13 +4,14 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 
-from app.domain.job import LeaseKey
+from app.domain.job import Extended, LeaseKey, Taken
 from app.infra.settings import Settings
 from app.runners.loop import Loop
-from app.runners.sources import Source, Taken
+from app.runners.sources import Source
 
 _log = logging.getLogger(__name__)
 BEATS_A_LEASE = 3
+EXTENDED_AT_ONCE = 500  # the statement compares all of them with all
 
 
 class Held:
@@ -51,7 +52,9 @@ class Held:
             keys = [job.key for job in self._taken.values()]
         if not keys:
             return set()
-        kept = self._source.extend(keys)
+        kept: dict[int, Extended] = {}
+        for start in range(0, len(keys), EXTENDED_AT_ONCE):
+            kept |= self._source.extend(keys[start : start + EXTENDED_AT_ONCE])
         lost = [key for key in keys if key.number not in kept]
         self.lose(lost)
         return {key.token for key in keys if key.number not in kept or kept[key.number].is_cancelled}

@@ -10,6 +10,7 @@ from app.runners.loop import Loop
 
 _log = logging.getLogger(__name__)
 
+FOLD_S = 0.5  # some thousand deltas on a busy machine: what reading counts has to add up
 FORGET_S = 60.0
 
 
@@ -34,10 +35,14 @@ def start(settings: Settings, db: Database) -> list[Loop]:
     def forget() -> None:
         maintain.forget_keys(db, keep_ms=settings.keep_keys_ms)
 
+    def fold() -> None:
+        maintain.fold_counts(db)
+
     loops = [
         Loop("promote", interval_s=settings.promote_ms / 1000, tick=promote),
         Loop("recover", interval_s=settings.recover_ms / 1000, tick=recover),
         Loop("time_out", interval_s=settings.recover_ms / 1000, tick=time_out),
+        Loop("fold", interval_s=FOLD_S, tick=fold),
         Loop("forget", interval_s=FORGET_S, tick=forget),
     ]
     for loop in loops:

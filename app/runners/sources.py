@@ -1,37 +1,19 @@
 """Where a worker's jobs come from, and where it tells what came of them: the database, or the API over HTTP."""
 
 import contextlib
-import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
-from app.domain.job import Completion, Extended, Failure, JsonText, Lease, LeaseKey, Release
+from app.domain.job import Completion, Extended, Failure, JsonText, LeaseKey, Release, Taken
 from app.infra.database import Database, DatabaseError
 from app.infra.settings import Settings
-from app.operations import claim, report, settle
+from app.operations import claim, exchange, report, settle
 
 
 class SourceAway(Exception):
     """The source could not be asked or told, for now. Whether something was told may be unknown: tell it again."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
-    """A job that this worker has taken, as its handler will be told of it."""
-
-    key: LeaseKey  # how the source knows the lease
-    queue: str
-    id: str
-    name: str
-    data: JsonText
-    opts: JsonText
-    priority: int
-    attempt: int  # 1 = the first
-    timestamp: int  # when it was added, ms since the epoch
-    timeout_ms: int | None  # of this attempt
-    ends_at: float | None  # when that is over, by time.monotonic()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,17 +25,20 @@ class Report:
     line: str | None = None
 
 
-def ends_at(timeout_ms: int | None) -> float | None:
-    """Return when an attempt that begins now will have taken too long."""
-    return None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
     """What a claim brought. `next_due_ms`: when to claim again at the latest, as far as the source knows."""
 
     taken: list[Taken]
     next_due_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchanged:
+    """What was completed, by number; and what a claim brought, None if there was none: exchange again."""
+
+    completed: Collection[int]
+    claimed: Claimed | None
 
 
 class Source(Protocol):
@@ -66,14 +51,11 @@ class Source(Protocol):
     def start(self, ring: Callable[[], None]) -> None:
         """Call `ring`, from any thread, whenever there may be something to claim."""
 
-    def claim(self, *, limit: int) -> Claimed:
-        """Take up to `limit` jobs, next ones first. Never waits for jobs to come.
+    def exchange(self, completions: Sequence[Completion], *, limit: int) -> Exchanged:
+        """End attempts well, and take up to `limit` jobs, next ones first. Never waits for jobs to come.
 
         A source that waits elsewhere gives here what came since it was asked before, whatever `limit` is now.
         """
-
-    def complete(self, completions: Sequence[Completion]) -> Collection[int]:
-        """End attempts well."""
 
     def fail(self, failures: Sequence[Failure]) -> Collection[int]:
         """End attempts badly: whether they are tried again is not the worker's choice."""
@@ -110,20 +92,14 @@ class DatabaseSource:
         """Ring when PostgreSQL notifies of the queue."""
         self._db.listen(self._queue, ring)
 
-    def claim(self, *, limit: int) -> Claimed:
-        """Claim at once; without a limit the database is not asked."""
-        if not limit:
-            return Claimed(taken=[])
+    def exchange(self, completions: Sequence[Completion], *, limit: int) -> Exchanged:
+        """Do both in one transaction; with nothing to do the database is not asked."""
+        if not completions and not limit:
+            return Exchanged(completed=(), claimed=Claimed(taken=[]))
+        ask = claim.Ask(limit=limit, lease_ms=self._settings.lease_ms, worker=self._worker) if limit else None
         with _away():
-            claimed = claim.claim(
-                self._db, queue=self._queue, limit=limit, lease_ms=self._settings.lease_ms, worker=self._worker
-            )
-        return Claimed(taken=[taken(lease) for lease in claimed.leases], next_due_ms=claimed.next_due_ms)
-
-    def complete(self, completions: Sequence[Completion]) -> Collection[int]:
-        """Complete all in one transaction."""
-        with _away():
-            return settle.complete(self._db, queue=self._queue, completions=completions)
+            done = exchange.exchange(self._db, queue=self._queue, completions=completions, ask=ask)
+        return Exchanged(completed=done.completed, claimed=Claimed(taken=done.taken, next_due_ms=done.next_due_ms))
 
     def fail(self, failures: Sequence[Failure]) -> Collection[int]:
         """Fail all in one transaction."""
@@ -159,24 +135,6 @@ class DatabaseSource:
     def is_at_rest(self) -> bool:
         """Always: nothing is ever on its way."""
         return True
-
-
-def taken(lease: Lease) -> Taken:
-    """Say a lease of the database as the worker knows it."""
-    job = lease.job
-    return Taken(
-        key=lease.key,
-        queue=job.queue,
-        id=job.id,
-        name=job.name,
-        data=job.data,
-        opts=job.opts,
-        priority=job.priority,
-        attempt=job.attempts_made + 1,
-        timestamp=int(job.added_at.timestamp() * 1000),
-        timeout_ms=job.timeout_ms,
-        ends_at=ends_at(job.timeout_ms),
-    )
 
 
 @contextlib.contextmanager

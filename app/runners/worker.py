@@ -15,15 +15,18 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
+from app.domain.job import Taken
 from app.infra.settings import Settings
 from app.runners import leases
 from app.runners.endings import Endings
-from app.runners.handlers import HandlerProcess, unreadable
+from app.runners.handlers import HandlerProcess, Message, Result, unreadable
 from app.runners.leases import Held
-from app.runners.sources import Source, SourceAway, Taken
+from app.runners.sources import Claimed, Source, SourceAway
 
 _log = logging.getLogger(__name__)
 LEAST_PAUSE_MS = 10  # between claims when a due job is there but held by somebody else
+NAP_S = 0.0003  # for which the outcomes of quick jobs gather unseen: a wake-up for each would cost more than the job
+GATHER_S = 0.002  # for which outcomes may wait for others, while quick jobs run that will be told of with them
 RETRY_S = 0.5  # the pause after trouble with the source
 REST_S = 0.1  # how often a worker that has ended all asks whether its source is at rest
 FIRST_RESTART_S = 0.02  # doubled at each handler process in a row that dies before it has done anything
@@ -54,7 +57,8 @@ class Worker:
         self._broken_starts = 0
         self._start_at = 0.0  # when a missing process may be started, by time.monotonic()
         self._claim_at = 0.0  # when to look for jobs again
-        self._settle_at = 0.0  # when to tell the source again
+        self._settle_at = 0.0  # when to talk to the source again, after trouble
+        self._gathers_until: float | None = None  # when outcomes that wait for others are told at the latest
         self._stop_by: float | None = None  # set by the first signal: when the drain ends
         self._bell, self._ear = socket.socketpair()
         self._bell.setblocking(False)
@@ -76,9 +80,8 @@ class Worker:
                     self._enforce()
                     self._recall()
                     self._bury()
-                    self._settle()
                     self._staff()
-                    self._refill()
+                    self._exchange()
             finally:
                 for process in self._processes:
                     process.kill()
@@ -131,32 +134,31 @@ class Worker:
         return not self._processes and told_or_late and self._source.is_at_rest
 
     def _wait(self) -> None:
-        with selectors.DefaultSelector() as selector:
+        if self._stop_by is None and any(process.is_quick for process in self._processes):
+            time.sleep(NAP_S)
+        with selectors.PollSelector() as selector:
             selector.register(self._ear, selectors.EVENT_READ)
             for process in self._processes:
                 sends = selectors.EVENT_WRITE if process.wants_to_send else 0
                 reads = 0 if self._endings.is_full else selectors.EVENT_READ
                 if reads | sends:
                     selector.register(process, reads | sends)
-            selector.select(max(0.0, self._next_at() - time.monotonic()))
-        try:
-            if WAKE in self._ear.recv(4096):
-                self._claim_at = 0.0
-        except BlockingIOError:
-            pass
+            ready = selector.select(max(0.0, self._next_at() - time.monotonic()))
+        if any(key.fileobj is self._ear for key, _events in ready) and WAKE in self._ear.recv(4096):
+            self._claim_at = 0.0
 
     def _next_at(self) -> float:
         """Return when something is to be done though nothing happens."""
         moments = [time.monotonic() + 60.0]
         if self._endings:
-            moments.append(self._settle_at)
+            moments.append(max(self._settle_at, self._gathers_until or 0.0))
         moments += [process.slow_at for process in self._processes if process.slow_at is not None]
         moments += [process.ends_at for process in self._processes if process.ends_at is not None]
         if self._stop_by is not None:
             moments.append(self._stop_by if self._processes else time.monotonic() + REST_S)
             return min(moments)
-        if not self._endings and any(process.room for process in self._processes):
-            moments.append(self._claim_at)
+        if any(process.room for process in self._processes):
+            moments.append(max(self._settle_at, self._claim_at))
         if len(self._processes) < self._settings.worker_processes:
             moments.append(self._start_at)
         return min(moments)
@@ -167,20 +169,30 @@ class Worker:
             if self._endings.is_full:
                 continue  # its socket fills, and its handlers wait
             answered = 0
-            for message in process.receive():
-                if "ready" in message:
-                    process.ready = self._was_ready = True
-                elif "broken" in message:
-                    process.broken = message["broken"]
-                elif "log" in message or "progress" in message:
-                    if job := process.outstanding.get(message["permit"]):
-                        self._endings.report(job, message)
-                elif job := process.answered(message["permit"]):
-                    self._endings.add(job, message)
-                    answered += 1
+            for said in process.receive():
+                answered += self._hear(process, said)
             if answered:
                 self._broken_starts = 0
                 process.adapt(answered)
+
+    def _hear(self, process: HandlerProcess, said: Result | Message) -> bool:
+        """Note what a process said; tell whether it was an outcome."""
+        if isinstance(said, tuple):
+            permit, result = said
+            if job := process.answered(permit):
+                self._endings.complete(job, result)
+            return job is not None
+        if "ready" in said:
+            process.ready = self._was_ready = True
+        elif "broken" in said:
+            process.broken = said["broken"]
+        elif "log" in said or "progress" in said:
+            if job := process.outstanding.get(said["permit"]):
+                self._endings.report(job, said)
+        elif job := process.answered(said["permit"]):
+            self._endings.add(job, said)
+            return True
+        return False
 
     def _beat(self) -> None:
         """Renew the leases, and note which attempts need not go on. Called by the heartbeat's thread."""
@@ -204,9 +216,8 @@ class Worker:
             if process.ends_at is None or now < process.ends_at:
                 continue
             self._endings.release(process.take_back())
-            late = {n: job for n, job in process.outstanding.items() if job.ends_at is not None and now >= job.ends_at}
-            for permit, job in late.items():
-                process.answered(permit)
+            late = [job for permit in process.late() if (job := process.answered(permit))]
+            for job in late:
                 self._endings.time_out(job)
                 _log.warning("handler_timed_out", extra={"pid": process.pid, "queue": self._queue, "job": job.id})
             if late:
@@ -268,15 +279,6 @@ class Worker:
         self._broken_starts += 1
         self._start_at = time.monotonic() + min(SLOWEST_RESTART_S, FIRST_RESTART_S * 2**self._broken_starts)
 
-    def _settle(self) -> None:
-        if not self._endings or time.monotonic() < self._settle_at:
-            return
-        try:
-            self._endings.settle()
-        except SourceAway as error:
-            self._settle_at = time.monotonic() + RETRY_S
-            _log.warning("settle_failed", extra={"queue": self._queue, "cause": str(error)})
-
     def _staff(self) -> None:
         """Start the processes that are missing."""
         if self._stop_by is not None or time.monotonic() < self._start_at:
@@ -290,23 +292,44 @@ class Worker:
 
     def _process(self) -> HandlerProcess:
         settings = self._settings
-        return HandlerProcess(self._handlers, max_batch=settings.max_batch, threads=settings.worker_threads)
+        return HandlerProcess(
+            self._handlers, queue=self._queue, max_batch=settings.max_batch, threads=settings.worker_threads
+        )
 
     def _room(self) -> int:
-        """How many jobs to claim now: none when the source had none a moment ago, or while it has to be told first."""
-        if self._endings or self._stop_by is not None or time.monotonic() < self._claim_at:
+        """How many jobs to claim now: none when the source had none a moment ago."""
+        if self._stop_by is not None or time.monotonic() < self._claim_at:
             return 0
         return sum(process.room for process in self._processes)
 
-    def _refill(self) -> None:
-        """Claim what the processes have room for, and give them what the source brings."""
-        room = self._room()
-        try:
-            claimed = self._source.claim(limit=room)
-        except SourceAway as error:
-            self._claim_at = time.monotonic() + RETRY_S
-            _log.warning("claim_failed", extra={"queue": self._queue, "cause": str(error)})
+    def _exchange(self) -> None:
+        """Tell what came of jobs, and claim what the processes have room for."""
+        if time.monotonic() < self._settle_at:
             return
+        room = self._room()
+        if not room and self._endings and self._gathers():
+            return
+        try:
+            claimed = self._endings.exchange(limit=room)
+            self._gathers_until = None
+        except SourceAway as error:
+            self._settle_at = time.monotonic() + RETRY_S
+            event = "settle_failed" if self._endings else "claim_failed"
+            _log.warning(event, extra={"queue": self._queue, "cause": str(error)})
+            return
+        if claimed:
+            self._begin(claimed, room)
+
+    def _gathers(self) -> bool:
+        """Say whether outcomes should wait for those of jobs that will have run in a moment."""
+        if self._gathers_until is None:
+            self._gathers_until = time.monotonic() + GATHER_S
+        if self._stop_by is None and time.monotonic() < self._gathers_until:
+            return any(process.is_quick for process in self._processes)
+        return False
+
+    def _begin(self, claimed: Claimed, room: int) -> None:
+        """Hand out what a claim for `room` jobs brought, and note when to claim again."""
         if len(claimed.taken) < room:
             due_ms = self._settings.poll_ms if claimed.next_due_ms is None else claimed.next_due_ms
             self._claim_at = time.monotonic() + max(LEAST_PAUSE_MS, min(self._settings.poll_ms, due_ms)) / 1000

@@ -1,7 +1,7 @@
 """Leases: the right of one worker to one job for a while. Every write names the token; a lost lease changes nothing."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 
 from app.domain.attempts import (
     CANCELLED_REASON,
@@ -12,13 +12,14 @@ from app.domain.attempts import (
     Overdue,
     Tries,
 )
-from app.domain.job import Completion, Extended, Failure, JsonText, Lease, LeaseKey, Release
+from app.domain.job import Completion, Extended, Failure, JsonText, Lease, LeaseKey, Release, Taken
 from app.domain.states import Status
 from app.infra.database import Connection
 from app.store import rows
 from app.store.statements import Statement
 
 _claim = Statement("leases/claim")
+_claim_next = Statement("leases/claim_next")
 _extend = Statement("leases/extend")
 _complete = Statement("leases/complete")
 _completed_before = Statement("leases/completed_before")
@@ -51,6 +52,31 @@ def claim(conn: Connection, *, queue: str, limit: int, lease_ms: int, worker: st
     return [rows.lease(row) for row in claimed]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Next:
+    """What a claim for handlers found. `next_due_ms`: until a delayed job is due, None if none is delayed.
+
+    With 0 nothing was claimed: what is due has to join the line first.
+    """
+
+    taken: list[Taken] = field(default_factory=list)
+    next_due_ms: int | None = None
+
+
+def send_claim(conn: Connection, *, queue: str, limit: int, lease_ms: int, worker: str) -> Callable[[], Next]:
+    """Lease as `claim` does, in a block of `Database.together`; what came of it can be asked after the block."""
+    rows_of = _claim_next.send(
+        conn, queue=queue, limit=limit, lease_ms=lease_ms, grace_ms=TIMEOUT_GRACE_MS, worker=worker
+    )
+
+    def found() -> Next:
+        claimed = rows_of()
+        taken = [rows.taken(row) for row in claimed if row[1] is not None]
+        return Next(taken=taken, next_due_ms=claimed[0][0])
+
+    return found
+
+
 def extend(conn: Connection, *, queue: str, leases: Sequence[LeaseKey], lease_ms: int) -> dict[int, Extended]:
     """Renew leases to `lease_ms` from now, within the jobs' timeouts; return what is still held, by number."""
     found = _extend.rows(conn, **_named(queue, leases), lease_ms=lease_ms, grace_ms=TIMEOUT_GRACE_MS)
@@ -59,8 +85,19 @@ def extend(conn: Connection, *, queue: str, leases: Sequence[LeaseKey], lease_ms
 
 def complete(conn: Connection, *, queue: str, completions: Sequence[Completion]) -> set[int]:
     """End attempts well; return the numbers of the jobs that this completed."""
-    found = _complete.rows(conn, **_completing(queue, completions))
-    return {row.number for row in found}
+    found: set[int] = set()
+    left = set(completions)
+    while left:
+        told = _distinct(left)
+        found |= {row.number for row in _complete.rows(conn, **_completing(queue, told))}
+        left.difference_update(told)
+    return found
+
+
+def send_complete(conn: Connection, *, queue: str, completions: Sequence[Completion]) -> Callable[[], set[int]]:
+    """End attempts, of different jobs, as `complete` does, in a block of `Database.together`; answers after it."""
+    rows_of = _complete.send(conn, **_completing(queue, _distinct(completions)))
+    return lambda: {number for (number,) in rows_of()}
 
 
 def completed_before(conn: Connection, *, queue: str, completions: Sequence[Completion]) -> set[int]:
@@ -153,7 +190,17 @@ def report_progress(conn: Connection, *, queue: str, lease: LeaseKey, progress: 
 
 
 def _named(queue: str, leases: Sequence[LeaseKey]) -> dict[str, object]:
-    return {"queue": queue, "numbers": [key.number for key in leases], "tokens": [key.token for key in leases]}
+    return {
+        "queue": queue,
+        "numbers": [key.number for key in leases],
+        "tokens": [key.token for key in leases],
+    }
+
+
+def _distinct(completions: Collection[Completion]) -> list[Completion]:
+    """Order by job. Of several words on one job, which two attempts may have, the last one is returned."""
+    by_number = {completion.lease.number: completion for completion in completions}
+    return [by_number[number] for number in sorted(by_number)]
 
 
 def _completing(queue: str, completions: Sequence[Completion]) -> dict[str, object]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from app.domain.attempts import Attempt, Outcome, Overdue, Tries
 from app.domain.backoff import Backoff, BackoffType
-from app.domain.job import Job, JsonText, Lease, LeaseKey, NewJob
+from app.domain.job import Job, JsonText, Lease, LeaseKey, NewJob, Taken
 from app.domain.states import Status
 
 JOB = Job._fields
@@ -31,6 +31,12 @@ def added(new: NewJob, row: Any, *, queue: str) -> Job:
 def lease(row: Any) -> Lease:
     """Read a row of an active job with its lease."""
     return Lease(job=job(row), token=str(row.lease_token), until=row.leased_until)
+
+
+def taken(row: tuple[Any, ...]) -> Taken:
+    """Read a row of `leases/claim_next` that has a job. Of many fields: this runs for each job of a worker."""
+    _due, number, token, custom_id, *rest = row
+    return Taken(LeaseKey(number, token), str(number) if custom_id is None else custom_id, *rest)
 
 
 def tries(row: Any) -> Tries:

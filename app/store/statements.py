@@ -1,12 +1,12 @@
 """Statements in text files: the same file runs here, in psql and under EXPLAIN."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from typing import Any
 
 from psycopg import RawCursor
-from psycopg.rows import namedtuple_row
+from psycopg.rows import namedtuple_row, tuple_row
 from sqlalchemy import CompoundSelect, Select
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
@@ -36,9 +36,17 @@ class Statement:
         """Run it and return its rows, values by column name. Raises psycopg's errors."""
         driver = conn.connection.driver_connection
         assert driver is not None
-        cursor = RawCursor(driver, row_factory=namedtuple_row)
-        values = [encode(parameters[name]) if encode else parameters[name] for name, encode in self._encoders]
-        return cursor.execute(self._query, values).fetchall()
+        return RawCursor(driver, row_factory=namedtuple_row).execute(self._query, self.values(parameters)).fetchall()
+
+    def send(self, conn: Connection, **parameters: Any) -> Callable[[], Sequence[tuple[Any, ...]]]:
+        """Send it, in a block of `Database.together`; what is returned gives its rows, as tuples, after the block."""
+        driver = conn.connection.driver_connection
+        assert driver is not None
+        return RawCursor(driver, row_factory=tuple_row).execute(self._query, self.values(parameters)).fetchall
+
+    def values(self, parameters: Mapping[str, Any]) -> list[object]:
+        """Put the parameters in their order, as the driver takes them."""
+        return [encode(parameters[name]) if encode else parameters[name] for name, encode in self._encoders]
 
     def _numbered(self, match: re.Match[str]) -> str:
         if not match["name"]:

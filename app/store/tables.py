@@ -141,6 +141,51 @@ Index("jobs_listed", jobs.c.queue, jobs.c.status, jobs.c.number, postgresql_wher
 Index("jobs_finished", jobs.c.finished_at, postgresql_where=text("finished_at is not null"))
 Index("jobs_failed", jobs.c.finished_at, postgresql_where=text("status = 'failed'"))
 
+
+def _numbers() -> list[Column[int]]:
+    """Make a column for the jobs of each status."""
+    return [Column(count_of(status), BigInteger, nullable=False, server_default=text("0")) for status in Status]
+
+
+def count_of(status: Status) -> str:
+    """Name the column that counts the jobs of a status."""
+    return status.value.replace("-", "_")
+
+
+job_counts = Table(
+    "job_counts",
+    metadata,
+    Column("queue", _NAME, nullable=False),
+    *_numbers(),
+    PrimaryKeyConstraint("queue", name="job_counts_pkey"),
+)
+"""How many jobs a queue has in each status, without the deltas that are not folded yet."""
+
+job_deltas = Table(
+    "job_deltas",
+    metadata,
+    Column("queue", _NAME, nullable=False),
+    Column("added_by", BigInteger, nullable=False, server_default=text("(pg_current_xact_id()::text)::bigint")),
+    *_numbers(),
+)
+"""What a statement changed in the counts of its queue. Nobody waits for another to add a row."""
+
+Index("job_deltas_added_by", job_deltas.c.added_by, job_deltas.c.queue)
+
+job_folds = Table(
+    "job_folds",
+    metadata,
+    Column("is_only", Boolean, nullable=False, server_default=text("true")),
+    Column("folded_below", BigInteger, nullable=False),
+    Column("in_flight", ARRAY(BigInteger), nullable=False),
+    PrimaryKeyConstraint("is_only", name="job_folds_pkey"),
+    CheckConstraint("is_only", name="job_folds_is_only"),
+)
+"""One row: the deltas of all transactions below a number are folded, but of those that were in flight then.
+
+So nobody reads again what is folded, which a snapshot held elsewhere may keep on disk for hours.
+"""
+
 attempts = Table(
     "attempts",
     metadata,

@@ -30,6 +30,14 @@ class Member(NamedTuple):
     text: JsonText
 
 
+class Array(NamedTuple):
+    """An array of objects: its name in faults, how many there may be, which of their members may be unstorable."""
+
+    name: str
+    limit: int
+    loose: Collection[str] = ()
+
+
 def read(request: Request, *, limit: int, client_s: float) -> bytes:
     """Read the whole body, whatever its Content-Type says. Raises UnsupportedBody, TooLarge, SlowBody, UnparsableBody.
 
@@ -67,7 +75,7 @@ def text(raw: bytes) -> str:
         raise UnparsableBody(Fault("body", f"must be UTF-8; byte {error.start} is not")) from None
 
 
-def read_objects(text: str, *, name: str, limit: int, loose: Collection[str] = ()) -> list[dict[str, Member]]:
+def read_objects(text: str, *, name: str, limit: int) -> list[dict[str, Member]]:
     """Read an array of objects, at most `limit`; `name` is what faults call it: `jobs[3].data is not JSON`.
 
     Raises UnparsableBody with the place, and TooLarge.
@@ -75,28 +83,17 @@ def read_objects(text: str, *, name: str, limit: int, loose: Collection[str] = (
     position = _skip(text, 0)
     if position == len(text):
         raise UnparsableBody(Fault("body", "is empty; it must be a JSON array"))
-    if text[position : position + 1] != "[":
-        raise UnparsableBody(Fault("body", "must be a JSON array"))
-    objects: list[dict[str, Member]] = []
-    position = _skip(text, position + 1)
-    if text[position : position + 1] == "]":
-        _end(text, position + 1)
-        return objects
-    while True:
-        if len(objects) == limit:
-            raise TooLarge(Fault("body", f"must hold at most {limit} {name}"))
-        found, position = _object(text, position, f"{name}[{len(objects)}]", loose)
-        objects.append(found)
-        position = _skip(text, position)
-        if text[position : position + 1] == "]":
-            _end(text, position + 1)
-            return objects
-        position = _skip(text, _expect(text, position, ",", "body"))
+    objects, position = _objects(text, position, "body", Array(name, limit))
+    _end(text, position)
+    return objects
 
 
-def read_object(text: str, *, loose: Collection[str] = ()) -> dict[str, Member]:
-    """Read one object. Members named in `loose` may hold strings that could not be stored. Raises UnparsableBody."""
-    members, position = _object(text, _skip(text, 0), "body", loose)
+def read_object(text: str, *, loose: Collection[str] = (), array: Array | None = None) -> dict[str, Member]:
+    """Read one object. Members named in `loose` may hold strings that could not be stored.
+
+    The value of the member that `array` names is read as a list of objects. Raises UnparsableBody, TooLarge.
+    """
+    members, position = _object(text, _skip(text, 0), "body", loose, array)
     _end(text, position)
     return members
 
@@ -114,7 +111,27 @@ def member_path(path: str, key: str) -> str:
     return f"{path}.{key}" if len(key) <= KEY_SHOWN else f"{path}.{key[:KEY_SHOWN]}…"
 
 
-def _object(text: str, position: int, path: str, loose: Collection[str] = ()) -> tuple[dict[str, Member], int]:
+def _objects(text: str, position: int, path: str, array: Array) -> tuple[list[dict[str, Member]], int]:
+    if text[position : position + 1] != "[":
+        raise UnparsableBody(Fault(path, "must be a JSON array"))
+    objects: list[dict[str, Member]] = []
+    position = _skip(text, position + 1)
+    if text[position : position + 1] == "]":
+        return objects, position + 1
+    while True:
+        if len(objects) == array.limit:
+            raise TooLarge(Fault(path, f"must hold at most {array.limit} {array.name}"))
+        found, position = _object(text, position, f"{array.name}[{len(objects)}]", array.loose)
+        objects.append(found)
+        position = _skip(text, position)
+        if text[position : position + 1] == "]":
+            return objects, position + 1
+        position = _skip(text, _expect(text, position, ",", path))
+
+
+def _object(
+    text: str, position: int, path: str, loose: Collection[str] = (), array: Array | None = None
+) -> tuple[dict[str, Member], int]:
     if text[position : position + 1] != "{":
         raise UnparsableBody(Fault(path, "must be an object"))
     members: dict[str, Member] = {}
@@ -126,8 +143,12 @@ def _object(text: str, position: int, path: str, loose: Collection[str] = ()) ->
         key, start = (plain[1], plain.end()) if plain else _odd_key(text, position, path)
         if key in members:
             raise UnparsableBody(Fault(member_path(path, key), "is there twice"))
+        value: object
         try:
-            value, end = jsontext.scan(text, start, is_kept=key not in loose)
+            if array is not None and key == array.name:
+                value, end = _objects(text, start, key, array)
+            else:
+                value, end = jsontext.scan(text, start, is_kept=key not in loose)
         except UnstorableJson as error:
             raise UnparsableBody(Fault(member_path(path, key), str(error))) from None
         members[key] = Member(value, JsonText(text[start:end]))

@@ -4,7 +4,7 @@ The indexes are made while jobs are added and worked, in a minute for ten millio
 file below `migrations/sql`, made by a new revision.
 
 Revision ID: 0006
-Revises: 0004
+Revises: 0005
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "0006"
-down_revision = "0004"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from app.infra import processes
+from tests.bench.cpu import Meter
 from tests.bench.window import Count
 from tests.support import clusters
 
@@ -36,8 +37,8 @@ def measuring(words: Sequence[str], env: Mapping[str, str]) -> Iterator[subproce
 
 @contextlib.contextmanager
 def serving(words: Sequence[str], env: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `rowline WORDS`, which writes what it says into the file `log`."""
-    with log.open("wb") as file, _started(["app", *words], env, stdin=None, stdout=file, stderr=file) as process:
+    """Run `python -m WORDS`, which writes what it says into the file `log`."""
+    with log.open("wb") as file, _started(words, env, stdin=None, stdout=file, stderr=file) as process:
         yield process
 
 
@@ -65,8 +66,13 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.kill()
 
 
-def measure(*programs: Sequence[str], env: Mapping[str, str], seconds: float) -> list[Count]:
-    """Run measuring processes beside one another, all in the same window of `seconds`. Raises BenchError."""
+def measure(
+    *programs: Sequence[str], env: Mapping[str, str], seconds: float, meter: Meter | None = None
+) -> list[Count]:
+    """Run measuring processes beside one another, all in the same window of `seconds`. Raises BenchError.
+
+    `meter` counts in that window.
+    """
     with contextlib.ExitStack() as stack:
         started = [stack.enter_context(measuring(words, env)) for words in programs]
         for process in started:
@@ -76,7 +82,16 @@ def measure(*programs: Sequence[str], env: Mapping[str, str], seconds: float) ->
             assert process.stdin
             process.stdin.write(json.dumps({"opens_at": opens_at, "closes_at": opens_at + seconds}).encode() + b"\n")
             process.stdin.flush()
+        if meter:
+            _sleep_until(opens_at)
+            meter.begin()
+            _sleep_until(opens_at + seconds)
+            meter.end()
         return [Count(**json.loads(_line(process, within_s=seconds + LATE_S))) for process in started]
+
+
+def _sleep_until(moment: float) -> None:
+    time.sleep(max(0.0, moment - time.monotonic()))
 
 
 def _line(process: subprocess.Popen[bytes], *, within_s: float) -> bytes:
@@ -89,19 +104,19 @@ def _line(process: subprocess.Popen[bytes], *, within_s: float) -> bytes:
     return line
 
 
-def await_ready(process: subprocess.Popen[bytes], *, port: int, log: Path) -> None:
-    """Wait until the API can serve. Raises BenchError with what it said."""
+def await_ready(process: subprocess.Popen[bytes], *, port: int, path: str, log: Path) -> None:
+    """Wait until a server answers at `path`. Raises BenchError with what it said."""
     ends_at = time.monotonic() + READY_S
-    while not _is_ready(port):
+    while not _is_ready(port, path):
         if process.poll() is not None or time.monotonic() > ends_at:
-            raise BenchError(f"the API does not start:\n{log.read_text(errors='replace')[-2_000:]}")
+            raise BenchError(f"the server does not start:\n{log.read_text(errors='replace')[-2_000:]}")
         time.sleep(0.1)
 
 
-def _is_ready(port: int) -> bool:
+def _is_ready(port: int, path: str) -> bool:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
     try:
-        connection.request("GET", "/health/ready")
+        connection.request("GET", path)
         return connection.getresponse().status == http.HTTPStatus.OK
     except (OSError, http.client.HTTPException):
         return False

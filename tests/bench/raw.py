@@ -1,8 +1,6 @@
 """Raw PostgreSQL: one psycopg connection in autocommit, the statements of the service, prepared. Its own process.
 
-python -m tests.bench.raw insert SIZE       the batches that the load client posts, until the time is up
-python -m tests.bench.raw claim SIZE        claim and complete until nothing is left
-python -m tests.bench.raw fill JOBS         add so many jobs, for the two sides to work on
+python -m tests.bench.raw SIZE     inserts the batches that the load client posts, until the time is up
 """
 
 import itertools
@@ -14,73 +12,83 @@ from typing import Any
 import psycopg
 from psycopg.types.string import TextLoader
 
+from app.domain import attempts
 from app.infra import libpq, settings
 from app.store.statements import Statement
 from tests.bench import jobs, window
 from tests.bench.window import Window
 
 LEASE_MS = 30_000
-FILLED_AT_ONCE = 1_000
 Cursor = psycopg.Cursor[tuple[Any, ...]]
+INSERT = Statement("jobs/insert")
+CLAIM = Statement("leases/claim")
+COMPLETE = Statement("leases/complete")
 
 
-def connect() -> psycopg.Connection[tuple[Any, ...]]:
-    """Connect with the session settings of the service; JSON stays text, as there."""
+def connect(url: str | None = None) -> psycopg.Connection[tuple[Any, ...]]:
+    """Connect with the session settings of the service, without its limits of time; JSON stays text, as there."""
     chosen = settings.from_env(os.environ)
-    arguments = libpq.arguments(chosen, name="rowline-bench", statement_ms=chosen.statement_ms)
-    url = libpq.normal(chosen.require_database_url())
-    connection = psycopg.connect(url, autocommit=True, cursor_factory=psycopg.RawCursor, **arguments)
+    arguments = libpq.arguments(chosen, name="rowline-bench", statement_ms=0)
+    connection = psycopg.connect(
+        libpq.normal(url or chosen.require_database_url()),
+        autocommit=True,
+        cursor_factory=psycopg.RawCursor,
+        **arguments,
+    )
     connection.adapters.register_loader("json", TextLoader)
     return connection
 
 
 def run(cursor: Cursor, statement: Statement, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
     """Run a statement once."""
-    values = [parameters[name] for name in statement.parameters]
+    given = (parameters[name] for name in statement.parameters)
+    values = [list(value) if isinstance(value, tuple) else value for value in given]
     return cursor.execute(statement.prepared, values, prepare=True).fetchall()
+
+
+def insert_once(cursor: Cursor, batch: Mapping[str, object]) -> int:
+    """Insert one batch, and return how many jobs that was."""
+    return len(run(cursor, INSERT, batch))
 
 
 def insert(cursor: Cursor, counting: Window, *, size: int) -> None:
     """Insert batches, a transaction each, until the time is up."""
-    statement, batches = Statement("jobs/insert"), jobs.columns(size)
-    for batch in itertools.cycle(batches):
-        counting.add(len(run(cursor, statement, batch)))
+    for batch in itertools.cycle(jobs.columns(size)):
+        counting.add(insert_once(cursor, batch))
         if counting.is_over:
             return
 
 
-def claim(cursor: Cursor, counting: Window, *, size: int) -> None:
-    """Claim batches and complete them, a transaction each, until nothing is left."""
-    claiming, completing = Statement("leases/claim"), Statement("leases/complete")
-    asked = {"queue": jobs.QUEUE, "limit": size, "lease_ms": LEASE_MS, "worker": "raw"}
-    while rows := run(cursor, claiming, asked):
-        assert cursor.description
-        names = [column.name for column in cursor.description]
-        number, token = names.index("number"), names.index("lease_token")
-        done = {
-            "queue": jobs.QUEUE,
-            "numbers": [row[number] for row in rows],
-            "tokens": [row[token] for row in rows],
-            "results": ["null"] * len(rows),
-        }
-        counting.add(len(run(cursor, completing, done)))
+def turn(cursor: Cursor, *, queue: str, size: int) -> int:
+    """Claim a batch and complete it in the order of numbers, a transaction each; return how many jobs that was."""
+    asked = {
+        "queue": queue,
+        "limit": size,
+        "lease_ms": LEASE_MS,
+        "grace_ms": attempts.TIMEOUT_GRACE_MS,
+        "worker": "raw",
+    }
+    rows = run(cursor, CLAIM, asked)
+    assert cursor.description
+    names = [column.name for column in cursor.description]
+    number, token = names.index("number"), names.index("lease_token")
+    held = sorted((row[number], row[token]) for row in rows if row[number] is not None)
+    done = {
+        "queue": queue,
+        "numbers": [number for number, _ in held],
+        "tokens": [token for _, token in held],
+        "results": ["null"] * len(held),
+    }
+    return len(run(cursor, COMPLETE, done)) if held else 0
 
 
-def fill(cursor: Cursor, counting: Window, *, size: int) -> None:
-    """Add `size` jobs, a multiple of 1,000."""
-    statement, batches = Statement("jobs/insert"), itertools.cycle(jobs.columns(FILLED_AT_ONCE))
-    for _ in range(size // FILLED_AT_ONCE):
-        counting.add(len(run(cursor, statement, next(batches))))
-
-
-def main(what: str, size: int) -> None:
+def main(size: int) -> None:
     """Measure once."""
-    loop = {"insert": insert, "claim": claim, "fill": fill}[what]
     with connect() as connection, connection.cursor() as cursor:
         counting = window.agreed()
-        loop(cursor, counting, size=size)
+        insert(cursor, counting, size=size)
         counting.tell()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(int(sys.argv[1]))

@@ -3,7 +3,10 @@
 import json
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.bench import sample
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,6 +17,8 @@ class Count:
     all_jobs: int  # before and after it too: so many must be in the table
     seconds: float
     cpu_s: float  # of the measuring process, within the window
+    all_cpu_s: float  # and since it was ready
+    waits: dict[str, float] = field(default_factory=dict)  # what finished within the window took
 
     @property
     def rate(self) -> float:
@@ -33,28 +38,37 @@ class Window:
         """Count from `opens_at` to `closes_at`."""
         self._opens_at, self._closes_at = opens_at, closes_at
         self._jobs = self._all_jobs = 0
-        self._cpu_from = self._cpu_to = time.process_time()
+        self._took_s: list[float] = []
+        self._begun_s = self._cpu_from = self._cpu_to = time.process_time()
 
     @property
     def is_over(self) -> bool:
         """Whether the time is up."""
         return time.monotonic() > self._closes_at
 
-    def add(self, jobs: int) -> None:
-        """Count jobs that have finished now."""
+    def add(self, jobs: int, *, took_s: float | None = None) -> None:
+        """Count jobs that have finished now, after `took_s`."""
         now = time.monotonic()
         self._all_jobs += jobs
         if now < self._opens_at:
             self._cpu_from = time.process_time()
         elif now <= self._closes_at:
             self._jobs += jobs
+            if took_s is not None:
+                self._took_s.append(took_s)
             self._cpu_to = time.process_time()
 
     def tell(self) -> None:
         """Say what was counted to the process that started this one."""
-        seconds = self._closes_at - self._opens_at
-        cpu_s = self._cpu_to - self._cpu_from
-        print(json.dumps({"jobs": self._jobs, "all_jobs": self._all_jobs, "seconds": seconds, "cpu_s": cpu_s}))
+        told: dict[str, Any] = {
+            "jobs": self._jobs,
+            "all_jobs": self._all_jobs,
+            "seconds": self._closes_at - self._opens_at,
+            "cpu_s": self._cpu_to - self._cpu_from,
+            "all_cpu_s": time.process_time() - self._begun_s,
+            "waits": sample.latencies_ms(self._took_s) if self._took_s else {},
+        }
+        print(json.dumps(told))
 
 
 def agreed() -> Window:

@@ -53,6 +53,8 @@ def chaos(seed: int | None, only: tuple[str, ...], scale: float, producers: int,
             load.stop_adding()
             until(lambda: faults.back(place), within_s=GIVEN_UP_S)
             drain(place)
+        if wrong := place.recount():
+            run.violations.append(f"counts were wrong: {wrong}")
         history.close()
         events = record.read(history.path, folder / "workers.jsonl")
         found = verdict.check(events, jobs=place.stored(), attempts=place.attempts())

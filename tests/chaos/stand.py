@@ -12,6 +12,8 @@ import psycopg
 from psycopg.rows import dict_row
 
 from app.infra import libpq, schema
+from app.infra.database import Database
+from app.operations import maintain
 from tests.chaos import pullers, receiver
 from tests.chaos.kept import Kept
 from tests.checker.record import Recorder
@@ -131,6 +133,14 @@ class Stand:
             + ", ".join(f"(extract(epoch from {n}) * 1000)::bigint as {n}" for n in ("started_at", "ended_at"))
             + " from rowline.attempts"
         )
+
+    def recount(self) -> list[str]:
+        """Name the queues whose counts are not what counting gives."""
+        db = Database(self.cluster.settings, url=self.cluster.url, size=1, name="recount", limit_ms=60_000)
+        try:
+            return maintain.recount(db)
+        finally:
+            db.close()
 
     def _rows(self, query: str) -> list[dict[str, Any]]:
         with self.connect() as connection, connection.cursor(row_factory=dict_row) as cursor:

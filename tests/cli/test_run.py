@@ -49,7 +49,7 @@ def is_ready(port: int) -> bool:
 def started(program: Program, child: str) -> int:
     """Wait for the next start of a child, and return its pid."""
     while True:
-        event = json.loads(program.expect('"event": "child_started"', within_s=WITHIN_S))
+        event = json.loads(program.expect('"event":"child_started"', within_s=WITHIN_S))
         if event["child"] == child:
             return int(event["pid"])
 

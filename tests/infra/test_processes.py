@@ -89,7 +89,7 @@ def test_a_child_that_keeps_dying_waits_longer_each_time() -> None:
 def test_the_other_children_stay_while_one_dies() -> None:
     with supervise({"one": "raise SystemExit(3)"}, {"two": steady("two")}) as program:
         pid = pid_of(program, "two")
-        program.expect('"restartMs": 1000')
+        program.expect('"restartMs":1000')
         assert clusters.is_alive(pid)
         assert program.output.count("two is") == 1
         assert program.end(signal.SIGTERM) == 0

@@ -63,7 +63,7 @@ def test_a_queue_whose_key_is_lost_leaves_the_others_alive(db: Database, shared_
             in_status(db, add(db, new())[0])
             assert running.output.count("endpoint_unusable") == 0
         with receivers.dispatcher(shared_url, secret_keys=young) as running:
-            running.expect('"queue": "lost"')
+            running.expect('"queue":"lost"')
             assert "endpoint_unusable" in running.output
             assert receivers.SECRET not in running.output
 

@@ -11,13 +11,21 @@ import pytest
 from app.domain.states import Status
 from app.infra.database import Connection, Database
 from app.infra.settings import Settings
+from app.operations import maintain
 from app.queries import jobs, plans
 from app.store.statements import Statement
 from app.store.tables import metadata
 from tests.support import databases
+from tests.support.jobs import insert, new
 
 SQL = Path(__file__).parents[2] / "app" / "store" / "sql"
+EVERYTHING = {"counts/recount"}
+"""Statements that read all jobs, by whatever way: people ask for them, seldom."""
 INDEXES = {
+    "counts/await_turn": set(),
+    "counts/count": {"job_counts_pkey", "job_deltas_added_by", "job_folds_pkey"},
+    "counts/fold": {"job_counts_pkey", "job_deltas_added_by", "job_folds_pkey"},
+    "counts/take_turn": set(),
     "endpoints/count_calls": {"endpoints_pkey"},
     "endpoints/hold": {"endpoints_pkey"},
     "endpoints/pause": {"endpoints_pkey"},
@@ -41,6 +49,7 @@ INDEXES = {
     "keys/hold": set(),
     "keys/keep": {"idempotency_keys_pkey"},
     "leases/claim": {"jobs_ready", "jobs_pkey"},
+    "leases/claim_next": {"jobs_delayed", "jobs_ready", "jobs_pkey"},
     "leases/complete": {"jobs_pkey"},
     "leases/completed_before": {"jobs_pkey"},
     "leases/ended_before": {"attempts_pkey", "jobs_pkey"},
@@ -78,12 +87,17 @@ cross join lateral (select
     case when status = 'completed' then '1' end as result
 ) as members
 """
+DELTAS = """
+insert into rowline.job_deltas (queue, waiting)
+select case when mod(n, 1000) = 0 then 'q' else 'other' end, 1 from generate_series(1, 10000) as n
+"""
 
 
 def open_at(server_url: str, template: str, size: int, *, analyzed: bool) -> Iterator[Database]:
     with databases.fresh(server_url, template=template) as url:
         databases.run(url, "alter table rowline.jobs set (autovacuum_enabled = off)")
         databases.run(url, FILL.replace("%s", str(size)).replace("%%", "%"))
+        databases.run(url, "insert into rowline.job_counts (queue, waiting) values ('q', 1)")
         if analyzed:
             databases.run(url, "analyze rowline.jobs")
         settings = Settings(database_url=url, statement_ms=60_000)
@@ -109,7 +123,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def test_each_statement_goes_through_its_own_indexes(filled: Database) -> None:
-    assert set(INDEXES) == {f"{file.parent.name}/{file.stem}" for file in SQL.glob("*/*.sql")}
+    assert set(INDEXES) | EVERYTHING == {f"{file.parent.name}/{file.stem}" for file in SQL.glob("*/*.sql")}
     with filled.read() as conn:
         for name, indexes in INDEXES.items():
             plan = plans.plan(conn, Statement(name))
@@ -131,9 +145,10 @@ def analyzed(conn: Connection, name: str, **parameters: object) -> dict[str, Any
     return plan
 
 
-def test_a_claim_reads_the_rows_it_takes_and_no_others(filled: Database) -> None:
+@pytest.mark.parametrize("name", ["leases/claim", "leases/claim_next"])
+def test_a_claim_reads_the_rows_it_takes_and_no_others(filled: Database, name: str) -> None:
     with filled.begin() as conn:
-        plan = analyzed(conn, "leases/claim", queue="q", limit=10, lease_ms=1000, grace_ms=1000, worker="w")
+        plan = analyzed(conn, name, queue="q", limit=10, lease_ms=1000, grace_ms=1000, worker="w")
         reads = [node for node in nodes(plan) if node.get("Relation Name") == "jobs" and "Scan" in node["Node Type"]]
         for node in reads:
             assert node["Actual Rows"] * node["Actual Loops"] <= 10, json.dumps(node, indent=1)
@@ -142,11 +157,46 @@ def test_a_claim_reads_the_rows_it_takes_and_no_others(filled: Database) -> None
         conn.begin()
 
 
+def test_counting_reads_what_its_queue_has_not_folded_and_nothing_else(filled: Database) -> None:
+    with filled.begin() as conn:
+        conn.exec_driver_sql(DELTAS)
+        plan = analyzed(conn, "counts/count", queue="q")
+        reads = [node for node in nodes(plan) if "Relation Name" in node]
+        rows = {node["Relation Name"]: 0 for node in reads}
+        for node in reads:
+            assert node.get("Rows Removed by Filter", 0) == 0, json.dumps(node, indent=1)
+            rows[node["Relation Name"]] += node["Actual Rows"] * node["Actual Loops"]
+        assert rows == {"job_deltas": 10, "job_counts": 1, "job_folds": 1}
+        assert buffers(plan) <= 100, json.dumps(plan, indent=1)
+        conn.rollback()
+        conn.begin()
+
+
+def test_what_is_folded_is_not_read_again_though_a_snapshot_keeps_it_on_disk(own_url: str) -> None:
+    db = Database(Settings(database_url=own_url), url=own_url, size=4, name="plans")
+    with db.begin() as writer, db.read() as reader:
+        for conn in (writer, reader):  # one keeps the rows, the other keeps the oldest number in flight
+            conn.exec_driver_sql("select count(*) from rowline.jobs")
+        insert(writer, new())
+        databases.run(
+            own_url, "insert into rowline.job_deltas (queue, waiting) select 'q', 1 from generate_series(1, 9000)"
+        )
+        assert maintain.fold_counts(db) == 9_000
+        with db.begin() as conn:
+            assert buffers(analyzed(conn, "counts/count", queue="q")) <= 20
+            assert buffers(analyzed(conn, "counts/fold", limit=1000)) <= 20
+    db.close()
+
+
+def buffers(plan: dict[str, Any]) -> int:
+    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+
 def test_looking_for_due_jobs_reads_next_to_nothing_when_none_is(filled: Database) -> None:
     with filled.begin() as conn:
         for name, parameters in (("jobs/promote", {"queue": "q", "limit": 1000}), ("jobs/queues_with_due", {})):
             plan = analyzed(conn, name, **parameters)
-            assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] <= 12, json.dumps(plan, indent=1)
+            assert buffers(plan) <= 12, json.dumps(plan, indent=1)
         conn.rollback()
         conn.begin()
 
@@ -169,5 +219,6 @@ def test_a_page_reads_about_as_many_rows_as_it_shows(
 ) -> None:
     with filled.read() as conn:
         before = fetched(conn)
-        found = jobs._jobs(conn, "q", statuses, 20, 10, newest_first=newest_first)  # noqa: SLF001 - without the counts
+        page = jobs._merging(frozenset(statuses), newest_first=newest_first)  # noqa: SLF001 - without the counts
+        found = page.rows(conn, queue="q", start=20, length=10, part=30)
         assert len(found) <= fetched(conn) - before <= len(statuses) * 30 * 2 + 10 * 3

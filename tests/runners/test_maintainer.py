@@ -13,7 +13,7 @@ from app.web import app
 from tests.conftest import TOKEN
 from tests.support import databases
 from tests.support.client import Client
-from tests.support.clusters import PYTHON, Program, free_port
+from tests.support.clusters import PYTHON, Program, free_port, until
 from tests.support.jobs import QUEUE, new
 from tests.support.workers import add, in_status
 
@@ -61,3 +61,10 @@ def test_keys_older_than_their_day_go_and_young_ones_stay(settings: Settings, ow
     assert databases.ask(own_url, "select key from rowline.idempotency_keys") == [("young",)]
     assert client.post("/queues/q/jobs", "[]", Idempotency_Key="young").headers["Idempotency-Replayed"] == "true"
     db.close()
+
+
+def test_counts_are_folded_though_no_worker_lives(db: Database, shared_url: str, api: Program) -> None:
+    add(db, new())
+
+    until(lambda: databases.ask(shared_url, "select queue, waiting from rowline.job_counts") == [(QUEUE, 1)])
+    assert databases.ask(shared_url, "select 1 from rowline.job_deltas") == []

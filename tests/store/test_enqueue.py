@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from app.infra import libpq, notify
 from app.infra.database import Database
+from app.operations import maintain
 from tests.support import databases, json_texts
 from tests.support.client import Client
 
@@ -269,3 +270,19 @@ def blocks(page: str) -> list[list[str]]:
         elif found[-1]:
             found.append([])
     return [block for block in found if block]
+
+
+def test_the_counts_know_of_what_was_added_and_of_nothing_else(sql: Sql, db: Database) -> None:
+    opts = (
+        '[{"name": "n", "data": 1}, {"name": "n", "data": 1, "opts": {"priority": 1, "jobId": "a"}}, '
+        '{"name": "n", "data": 1, "opts": {"delay": 9999, "jobId": "b"}}, '
+        '{"name": "n", "data": 1, "opts": {"jobId": "b"}}]'
+    )
+    sql.add("sql", opts)
+    sql.add("sql", opts.replace('"data": 1}, ', '"data": 1, "opts": {"jobId": "a"}}, ', 1))
+    with pytest.raises(ZeroDivisionError), sql.connection.transaction():
+        sql.add("sql", opts)
+        raise ZeroDivisionError
+    counted = "select waiting, prioritized, delayed, active from report.counts where queue = 'sql'"
+    assert sql.connection.execute(counted).fetchall() == [(1, 1, 1, 0)]
+    assert maintain.recount(db) == []

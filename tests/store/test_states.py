@@ -44,7 +44,10 @@ def release(conn: Connection, key: LeaseKey, delay_ms: int = 0) -> None:
 
 EVENTS: dict[str, Sequence[Callable[[Connection, LeaseKey], object]]] = {
     "promote": [promote],
-    "claim": [lambda conn, _key: claim(conn)],
+    "claim": [
+        lambda conn, _key: claim(conn),
+        lambda conn, _key: leases.send_claim(conn, queue=QUEUE, limit=1, lease_ms=60_000, worker="w")(),
+    ],
     "extend": [lambda conn, key: leases.extend(conn, queue=QUEUE, leases=[key], lease_ms=1000)],
     "complete": [complete],
     "fail": [fail],
@@ -100,5 +103,16 @@ def test_each_file_names_its_transition_in_its_first_line() -> None:
 
 def test_each_file_that_sets_a_status_is_an_event() -> None:
     for file in SQL.glob("*/*.sql"):
-        if "status = case" in file.read_text() or "set status" in file.read_text():
-            assert file.stem in TRANSITIONS
+        text = file.read_text()
+        if "status = case" in text or "set status" in text:
+            event, _, moves = text.splitlines()[0].removeprefix("-- ").partition(": ")
+            assert moves == next(SQL.glob(f"*/{event}.sql")).read_text().splitlines()[0].partition(": ")[2]
+            assert event in TRANSITIONS
+
+
+def test_each_file_that_changes_a_status_says_so_in_the_counts() -> None:
+    for file in SQL.glob("*/*.sql"):
+        event = file.read_text().splitlines()[0].removeprefix("-- ").partition(": ")[0]
+        if rule := TRANSITIONS.get(event):
+            counts = "insert into rowline.job_deltas" in file.read_text()
+            assert counts == (rule.leaves != rule.enters), file

@@ -63,3 +63,11 @@ def make_due(conn: Connection, number: int) -> None:
     conn.execute(
         table.update().where(table.c.number == number, table.c.status == Status.ACTIVE).values(leased_until=moment)
     )
+
+
+def counted(conn: Connection, queue: str) -> dict[Status, int]:
+    """Count the rows of a queue, by status."""
+    found = conn.exec_driver_sql(
+        "select status, count(*) from rowline.jobs where queue = %(queue)s group by status", {"queue": queue}
+    )
+    return dict.fromkeys(Status, 0) | {Status(row[0]): row[1] for row in found}

@@ -320,7 +320,7 @@ COMPLETE, FAIL, RELEASE, EXTEND = (f"1/{verb}" for verb in VERBS)
         (RELEASE, {"token": NOBODYS, "delay": -1}, "delay must be between 0 and 316224000000"),
         (EXTEND, {"token": NOBODYS, "lockDuration": 1}, "lockDuration must be between 500 and 86400000"),
         ("finish", {}, "jobs is required"),
-        ("finish", {"jobs": {}}, "body must be a JSON array"),
+        ("finish", {"jobs": {}}, "jobs must be a JSON array"),
         ("finish", {"jobs": [{"id": "1"}]}, "jobs[0].token is required"),
         ("finish", {"jobs": [{"token": NOBODYS}]}, "jobs[0].id is required"),
         ("finish", {"jobs": [{"id": 1, "token": NOBODYS}]}, "jobs[0].id must be a string"),

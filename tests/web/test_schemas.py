@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.errors import InvalidRequest
-from app.domain.job import Job, JsonText
+from app.domain.job import Job, JsonText, LeaseKey
 from app.domain.states import Status
+from app.operations.settle import Told
 from app.web import body
-from app.web.schemas import new_job
+from app.web.schemas import new_job, work
 from app.web.schemas.job import JobSchema
 
 LIMIT = 60  # bytes of data
@@ -64,6 +65,43 @@ def test_jobs_are_read_as_marshmallow_reads_them(jobs: list[Any], has_twins: boo
         return new_job.by_schema(body.read_objects(text, name="jobs", limit=10), LIMIT)
 
     assert outcome(lambda: new_job.load(text, max_jobs=10, max_data_bytes=LIMIT)) == outcome(by_marshmallow)
+
+
+ENDING = st.fixed_dictionaries(
+    {"id": st.sampled_from(["1", "a", 5]), "token": st.text(max_size=3) | st.just(5)},
+    optional={
+        "returnvalue": JSON,
+        "failedReason": st.text(max_size=3) | st.none(),
+        "unrecoverable": st.booleans() | st.none(),
+        "more": JSON,
+    },
+)
+NEXT = st.none() | st.fixed_dictionaries(
+    {}, optional={"count": st.integers(0, 5) | st.none(), "worker": st.text(max_size=3)}
+)
+
+
+@given(st.fixed_dictionaries({"jobs": st.lists(ENDING, max_size=3)}, optional={"claim": NEXT, "more": JSON}))
+def test_what_ended_is_read_as_marshmallow_reads_it(finish: dict[str, Any]) -> None:
+    finish["jobs"] = [
+        ending | ({"id": f"{nth}"} if ending["id"] != 5 else {}) for nth, ending in enumerate(finish["jobs"])
+    ]
+    text = json.dumps(finish)
+
+    def by_marshmallow() -> object:
+        members = body.read_object(text, array=body.Array("jobs", 10))
+        return said(*work.finish_by_schema(members, members["jobs"].value, LIMIT))
+
+    def plainly() -> object:
+        told, ask = work.load_finish(text, lease_ms=5, worker="w", max_data_bytes=LIMIT)
+        return said(told, None if ask is None else {"count": ask.limit, "worker": ask.worker})
+
+    assert outcome(plainly) == outcome(by_marshmallow)
+
+
+def said(told: list[Told], asked: dict[str, Any] | None) -> object:
+    words = [(word.job_id, word.token, word.word(LeaseKey(number=1, token=word.token))) for word in told]
+    return words, None if asked is None else (asked.get("count") or 1, asked.get("worker") or "w")
 
 
 MOMENT = st.datetimes(datetime(1971, 1, 1), datetime(2999, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - has to be naive

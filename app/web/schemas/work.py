@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate
 
 from app.domain import attempts, ids
 from app.domain.backoff import LONGEST_MS
@@ -15,7 +15,7 @@ from app.domain.states import Status
 from app.operations.claim import Ask
 from app.operations.settle import Told
 from app.web import body
-from app.web.body import Member
+from app.web.body import Array, Member
 from app.web.schemas import new_job
 from app.web.schemas.fields import Flag, Milliseconds, StringOrLines, Text, Whole
 from app.web.schemas.job import JobSchema
@@ -131,6 +131,9 @@ class FinishedSchema(ClaimedSchema):
     finished = fields.List(fields.Nested(EndedSchema), required=True)
 
 
+_NEXT = NextSchema()
+_NULL = Member(None, JsonText("null"))
+_PLAIN = 2  # members of an attempt that went well: id and token
 LOST = "lost"
 """What stands for a status where a lease was lost, among many."""
 
@@ -177,24 +180,57 @@ def load_extend(text: str, *, lease_ms: int) -> tuple[str, int]:
 
 def load_finish(text: str, *, lease_ms: int, worker: str, max_data_bytes: int) -> tuple[list[Told], Ask | None]:
     """Read how many attempts ended, and what is wanted next. Raises InvalidRequest, TooLarge."""
-    members = body.read_object(text, loose=("jobs",))
+    members = body.read_object(text, array=Array("jobs", COUNT_MAX, _LOOSE))
     if "jobs" not in members:
         raise InvalidRequest(Fault("jobs", "is required"))
-    endings = body.read_objects(members["jobs"].text, name="jobs", limit=COUNT_MAX, loose=_LOOSE)
+    endings: list[dict[str, Member]] = members["jobs"].value
     if "claim" in members:
         body.refuse_twins(members["claim"], "claim")
+    try:
+        told, asked = _plainly_finished(members, endings, max_data_bytes)
+    except (KeyError, ValueError, ValidationError):  # not for certain a fault: marshmallow says so, and names every one
+        told, asked = finish_by_schema(members, endings, max_data_bytes)
+    seen: set[str] = set()
+    for nth, word in enumerate(told):
+        if word.job_id in seen:
+            raise InvalidRequest(Fault(f"jobs[{nth}].id", "is there twice"))
+        seen.add(word.job_id)
+    return told, None if asked is None else _ask(asked, lease_ms, worker)
+
+
+def _plainly_finished(
+    members: dict[str, Member], endings: list[dict[str, Member]], max_data_bytes: int
+) -> tuple[list[Told], dict[str, Any] | None]:
+    """Read what the schema would read alike. Raises KeyError, ValueError, ValidationError at any doubt."""
+    asked = members.get("claim", _NULL).value
+    if len(members) > 1 + ("claim" in members):
+        raise ValueError(members)
+    told = [_plainly_ended(ending, max_data_bytes) for ending in endings]
+    return told, None if asked is None else dict(_NEXT.load(asked))
+
+
+def _plainly_ended(ending: dict[str, Member], max_data_bytes: int) -> Told:
+    """Read that an attempt went well as the schema would read it. Raises KeyError or ValueError at any doubt."""
+    job_id, token = ending["id"].value, ending["token"].value
+    result = ending.get("returnvalue", _NULL).text
+    if not (isinstance(job_id, str) and isinstance(token, str)) or len(ending) > _PLAIN + ("returnvalue" in ending):
+        raise ValueError(job_id)
+    if len(job_id) > ids.JOB_ID_MAX or len(token) > TOKEN_MAX or len(result) * 4 > max_data_bytes:
+        raise ValueError(job_id)
+    return Told(job_id=job_id, token=ids.lease_token(token), word=lambda lease: Completion(lease=lease, result=result))
+
+
+def finish_by_schema(
+    members: dict[str, Member], endings: list[dict[str, Member]], max_data_bytes: int
+) -> tuple[list[Told], dict[str, Any] | None]:
+    """Read by marshmallow what ended and what is asked for next. Raises InvalidRequest, TooLarge."""
     values = _values(members) | {"jobs": [_values(ending) for ending in endings]}
     loaded = new_job.loaded(FinishSchema(), values)
     told = [
         _ending(found, ending, f"jobs[{nth}].returnvalue", max_data_bytes)
         for nth, (found, ending) in enumerate(zip(loaded["jobs"], endings, strict=True))
     ]
-    seen: set[str] = set()
-    for nth, word in enumerate(told):
-        if word.job_id in seen:
-            raise InvalidRequest(Fault(f"jobs[{nth}].id", "is there twice"))
-        seen.add(word.job_id)
-    return told, None if loaded.get("claim") is None else _ask(loaded["claim"], lease_ms, worker)
+    return told, loaded.get("claim")
 
 
 def dump_leases(leases: Sequence[Lease], job_json: JobSchema) -> list[dict[str, Any]]:

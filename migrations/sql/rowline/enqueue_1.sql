@@ -430,13 +430,14 @@ begin
     into added
     from new
     left join stored using (number);
-    if to_regclass('rowline.job_deltas') is not null then
-        execute
-            'insert into rowline.job_deltas (queue, waiting, prioritized, delayed) '
-            'select $1, count(*) filter (where status = ''waiting''), count(*) filter (where status = ''prioritized''), '
-            'count(*) filter (where status = ''delayed'') from unnest($2) having count(number) > 0'
-            using enqueue_store.queue, added;
-    end if;
+    insert into rowline.job_deltas (queue, waiting, prioritized, delayed)
+    select
+        enqueue_store.queue,
+        count(*) filter (where status = 'waiting'),
+        count(*) filter (where status = 'prioritized'),
+        count(*) filter (where status = 'delayed')
+    from unnest(added)
+    having count(number) > 0;
     if notify and exists (select from unnest(added) where number is not null) then
         perform pg_notify('rowline_' || left(encode(sha256(convert_to(enqueue_store.queue, 'UTF8')), 'hex'), 32), '');
     end if;

@@ -1,9 +1,30 @@
 -- cancel: waiting, prioritized, delayed -> failed
 -- Ends a job that nobody works on.
-update rowline.jobs as job
-set status = 'failed',
-    failed_reason = :cancelled,
-    cancel_requested_at = statement_timestamp(),
-    finished_at = statement_timestamp()
-where job.queue = :queue and job.number = :number and job.status || '' in ('waiting', 'prioritized', 'delayed')
-returning job.number
+with idle as (
+    select number, status from rowline.jobs
+    where queue = :queue and number = :number and status || '' in ('waiting', 'prioritized', 'delayed')
+    for update
+),
+ended as (
+    update rowline.jobs as job
+    set status = 'failed',
+        failed_reason = :cancelled,
+        cancel_requested_at = statement_timestamp(),
+        finished_at = statement_timestamp()
+    from idle
+    where job.queue = :queue and job.number = :number and job.number = idle.number
+        and job.status || '' in ('waiting', 'prioritized', 'delayed')
+    returning job.number, idle.status as was
+),
+counted as (
+    insert into rowline.job_deltas (queue, waiting, prioritized, delayed, failed)
+    select
+        :queue,
+        -count(*) filter (where was = 'waiting'),
+        -count(*) filter (where was = 'prioritized'),
+        -count(*) filter (where was = 'delayed'),
+        count(*)
+    from ended
+    having count(*) > 0
+)
+select number from ended

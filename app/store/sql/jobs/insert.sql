@@ -15,17 +15,31 @@ with asked as materialized (
         custom_id, name, data, opts, priority, lifo, delay_ms, attempts,
         backoff_type, backoff_delay_ms, backoff_jitter, timeout_ms, stacks_kept, logs_kept, nth
     )
+),
+added as (
+    insert into rowline.jobs (
+        queue, number, custom_id, name, data, opts, priority, lifo, delay_ms, run_at, added_at, attempts,
+        backoff_type, backoff_delay_ms, backoff_jitter, timeout_ms, stacks_kept, logs_kept, status, place
+    )
+    select
+        :queue, number, custom_id, name, data::json, opts::json, priority, lifo, delay_ms, run_at,
+        statement_timestamp(), attempts, backoff_type, backoff_delay_ms, backoff_jitter, timeout_ms, stacks_kept,
+        logs_kept,
+        case when delay_ms > 0 then 'delayed' when priority > 0 then 'prioritized' else 'waiting' end,
+        case when lifo then -1 else 1 end * ((extract(epoch from run_at) * 1000000)::bigint + nth - 1)
+    from asked
+    order by custom_id collate "C" nulls first, nth
+    on conflict (queue, custom_id) where custom_id is not null do nothing
+    returning number, custom_id, status, run_at, added_at
+),
+counted as (
+    insert into rowline.job_deltas (queue, waiting, prioritized, delayed)
+    select
+        :queue,
+        count(*) filter (where status = 'waiting'),
+        count(*) filter (where status = 'prioritized'),
+        count(*) filter (where status = 'delayed')
+    from added
+    having count(*) > 0
 )
-insert into rowline.jobs (
-    queue, number, custom_id, name, data, opts, priority, lifo, delay_ms, run_at, added_at, attempts,
-    backoff_type, backoff_delay_ms, backoff_jitter, timeout_ms, stacks_kept, logs_kept, status, place
-)
-select
-    :queue, number, custom_id, name, data::json, opts::json, priority, lifo, delay_ms, run_at, statement_timestamp(),
-    attempts, backoff_type, backoff_delay_ms, backoff_jitter, timeout_ms, stacks_kept, logs_kept,
-    case when delay_ms > 0 then 'delayed' when priority > 0 then 'prioritized' else 'waiting' end,
-    case when lifo then -1 else 1 end * ((extract(epoch from run_at) * 1000000)::bigint + nth - 1)
-from asked
-order by custom_id collate "C" nulls first, nth
-on conflict (queue, custom_id) where custom_id is not null do nothing
-returning number, custom_id, status, run_at, added_at
+select number, custom_id, status, run_at, added_at from added

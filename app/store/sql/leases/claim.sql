@@ -19,6 +19,12 @@ claimed as (
         processed_by = :worker
     where job.queue = :queue and job.number = any(array(select number from next)) and job.status || '' in ('waiting', 'prioritized')
     returning job.*
+),
+counted as (
+    insert into rowline.job_deltas (queue, waiting, prioritized, active)
+    select :queue, -count(*) filter (where priority = 0), -count(*) filter (where priority > 0), count(*)
+    from claimed
+    having count(*) > 0
 )
 select
     queue, number, custom_id, name, data, opts, status, priority, lifo, delay_ms, run_at, timeout_ms, attempts_made,

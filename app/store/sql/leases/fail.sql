@@ -25,5 +25,10 @@ kept as (
     insert into rowline.attempts (queue, number, nth, worker, started_at, ended_at, outcome, reason)
     select queue, number, attempts_started, processed_by, processed_at, statement_timestamp(), outcome, reason
     from ended
+),
+counted as (
+    insert into rowline.job_deltas (queue, active, failed)
+    select :queue, -count(*), count(*) from ended
+    having count(*) > 0
 )
 select number, status from ended

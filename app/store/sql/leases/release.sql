@@ -37,5 +37,17 @@ kept as (
     insert into rowline.attempts (queue, number, nth, worker, started_at, ended_at, outcome, reason)
     select queue, number, attempts_started, processed_by, processed_at, statement_timestamp(), outcome, reason
     from ended
+),
+counted as (
+    insert into rowline.job_deltas (queue, active, waiting, prioritized, delayed, failed)
+    select
+        :queue,
+        -count(*),
+        count(*) filter (where status = 'waiting'),
+        count(*) filter (where status = 'prioritized'),
+        count(*) filter (where status = 'delayed'),
+        count(*) filter (where status = 'failed')
+    from ended
+    having count(*) > 0
 )
 select number, status from ended

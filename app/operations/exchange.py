@@ -1,0 +1,57 @@
+"""Telling what went well and taking the next jobs, at the price of one round trip and one commit."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from app.domain.job import Completion, Taken
+from app.infra.database import Connection, Database
+from app.operations import claim, operation
+from app.store import leases
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchanged:
+    """The numbers of the jobs that are completed, and what was taken. `next_due_ms`: as in `claim.Claimed`."""
+
+    completed: set[int]
+    taken: list[Taken]
+    next_due_ms: int | None = None
+
+
+@operation
+def exchange(db: Database, *, queue: str, completions: Sequence[Completion], ask: claim.Ask | None = None) -> Exchanged:
+    """End attempts well, and claim the next jobs if `ask` is given. What is not answered for had lost its lease.
+
+    One transaction, but when a delayed job is due: then the claim has one of its own, in which that joins the line.
+    """
+    with db.together() as conn:
+        completed_by = _send_complete(conn, queue, completions) if completions else set[int]
+        found_by = _send_claim(conn, queue, ask) if ask else leases.Next
+    completed, found = completed_by(), found_by()
+    if len(completed) < len(completions):
+        completed |= _completed(db, queue, [one for one in completions if one.lease.number not in completed])
+    if ask and found.next_due_ms == 0:
+        return _taken_with_due(db, queue, ask, completed)
+    return Exchanged(completed=completed, taken=found.taken, next_due_ms=found.next_due_ms)
+
+
+def _send_complete(conn: Connection, queue: str, completions: Sequence[Completion]) -> Callable[[], set[int]]:
+    return leases.send_complete(conn, queue=queue, completions=completions)
+
+
+def _send_claim(conn: Connection, queue: str, ask: claim.Ask) -> Callable[[], leases.Next]:
+    return leases.send_claim(conn, queue=queue, limit=ask.limit, lease_ms=ask.lease_ms, worker=ask.worker)
+
+
+def _completed(db: Database, queue: str, completions: Sequence[Completion]) -> set[int]:
+    """Look again at what was not done: a second word on the same job, or a word that is repeated."""
+    with db.begin() as conn:
+        numbers = leases.complete(conn, queue=queue, completions=completions)
+        return numbers | leases.completed_before(conn, queue=queue, completions=completions)
+
+
+def _taken_with_due(db: Database, queue: str, ask: claim.Ask, completed: set[int]) -> Exchanged:
+    with db.begin() as conn:
+        claimed = claim.claimed(conn, queue=queue, ask=ask)
+    taken = [lease.taken for lease in claimed.leases]
+    return Exchanged(completed=completed, taken=taken, next_due_ms=claimed.next_due_ms)

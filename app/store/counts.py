@@ -1,0 +1,44 @@
+"""How many jobs a queue has in each status: kept by every statement that changes them, and never counted.
+
+Such a statement adds a row of differences (`rowline.job_deltas`); whoever reads adds them up; `fold` keeps them few.
+"""
+
+from collections.abc import Callable, Sequence
+
+from app.domain.states import Status
+from app.infra.database import Connection
+from app.store.statements import Statement
+
+_count = Statement("counts/count")
+_take_turn = Statement("counts/take_turn")
+_await_turn = Statement("counts/await_turn")
+_fold = Statement("counts/fold")
+_recount = Statement("counts/recount")
+
+
+def count(conn: Connection, *, queue: str) -> dict[Status, int]:
+    """Return how many jobs `queue` has in each status, at the moment that `conn` sees."""
+    return _by_status(_count.rows(conn, queue=queue))
+
+
+def send_count(conn: Connection, *, queue: str) -> Callable[[], dict[Status, int]]:
+    """Ask the same in a block of `Database.read_together`; what is returned answers after the block."""
+    rows_of = _count.send(conn, queue=queue)
+    return lambda: _by_status(rows_of())
+
+
+def _by_status(rows: Sequence[tuple[int, ...]]) -> dict[Status, int]:
+    return dict(zip(Status, rows[0], strict=True))  # the statement counts in the order of the statuses
+
+
+def fold(conn: Connection, *, limit: int) -> int:
+    """Add about `limit` deltas to the counts of their queues; return how many, 0 if another process is at it."""
+    if not _take_turn.rows(conn)[0].is_mine:
+        return 0
+    return int(_fold.rows(conn, limit=limit)[0].deltas)
+
+
+def recount(conn: Connection) -> list[str]:
+    """Count all jobs anew; name the queues whose counts were wrong. Nobody who changes jobs waits for it."""
+    _await_turn.rows(conn)
+    return sorted(row.queue for row in _recount.rows(conn))

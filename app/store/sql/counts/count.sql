@@ -1,0 +1,33 @@
+-- Counts the jobs of :queue by status: what is folded, and the deltas that are not.
+-- Indexes: job_deltas_added_by, job_counts_pkey, job_folds_pkey.
+with last as (
+    select
+        in_flight,
+        -- A number from the future came with a dump, from another server: then all deltas that are there count.
+        case when folded_below <= pg_snapshot_xmax(pg_current_snapshot())::text::bigint then folded_below else 0 end
+            as folded_below
+    from rowline.job_folds
+    where is_only
+)
+select
+    coalesce(sum(waiting), 0)::bigint as waiting,
+    coalesce(sum(prioritized), 0)::bigint as prioritized,
+    coalesce(sum(delayed), 0)::bigint as delayed,
+    coalesce(sum(active), 0)::bigint as active,
+    coalesce(sum(waiting_children), 0)::bigint as waiting_children,
+    coalesce(sum(completed), 0)::bigint as completed,
+    coalesce(sum(failed), 0)::bigint as failed
+from (
+    select waiting, prioritized, delayed, active, waiting_children, completed, failed
+    from rowline.job_deltas
+    where queue = :queue and added_by >= (select folded_below from last)
+    union all
+    select waiting, prioritized, delayed, active, waiting_children, completed, failed
+    from rowline.job_deltas
+    where queue = :queue and added_by = any((select in_flight from last)::bigint[])
+        and added_by < (select folded_below from last)
+    union all
+    select waiting, prioritized, delayed, active, waiting_children, completed, failed
+    from rowline.job_counts
+    where queue = :queue
+) as part

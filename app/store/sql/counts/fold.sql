@@ -1,0 +1,54 @@
+-- Adds deltas to the counts of their queues, up to :limit and those that were in flight; says how many there were.
+-- The caller has the turn (take_turn). When it took all that this statement sees, what it saw is marked as folded.
+-- Indexes: job_deltas_added_by, job_counts_pkey, job_folds_pkey.
+with last as (
+    select
+        in_flight,
+        -- A number from the future came with a dump, from another server: then all deltas that are there count.
+        case when folded_below <= pg_snapshot_xmax(pg_current_snapshot())::text::bigint then folded_below else 0 end
+            as folded_below
+    from rowline.job_folds
+    where is_only
+),
+taken as (
+    delete from rowline.job_deltas
+    where ctid = any(array(
+        (select ctid from rowline.job_deltas
+        where added_by = any((select in_flight from last)::bigint[]) and added_by < (select folded_below from last))
+        union all
+        (select ctid from rowline.job_deltas
+        where added_by >= (select folded_below from last)
+        order by added_by
+        limit :limit)
+    ))
+    returning queue, waiting, prioritized, delayed, active, waiting_children, completed, failed
+),
+folded as (
+    insert into rowline.job_counts as known (
+        queue, waiting, prioritized, delayed, active, waiting_children, completed, failed
+    )
+    select
+        queue,
+        sum(waiting), sum(prioritized), sum(delayed), sum(active), sum(waiting_children), sum(completed), sum(failed)
+    from taken
+    group by queue
+    on conflict (queue) do update
+    set
+        waiting = known.waiting + excluded.waiting,
+        prioritized = known.prioritized + excluded.prioritized,
+        delayed = known.delayed + excluded.delayed,
+        active = known.active + excluded.active,
+        waiting_children = known.waiting_children + excluded.waiting_children,
+        completed = known.completed + excluded.completed,
+        failed = known.failed + excluded.failed
+),
+marked as (
+    update rowline.job_folds
+    set folded_below = least(
+            pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
+            pg_current_xact_id()::text::bigint
+        ),
+        in_flight = array(select xid::text::bigint from pg_snapshot_xip(pg_current_snapshot()) as xid)
+    where is_only and (select count(*) from taken) between 1 and :limit - 1
+)
+select count(*) as deltas from taken

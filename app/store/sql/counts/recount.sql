@@ -1,0 +1,60 @@
+-- Counts every job anew and takes all deltas that this statement sees; names the queues whose counts were wrong.
+-- What others have not committed yet is neither among the jobs nor among the deltas here: nobody need wait.
+-- The caller has the turn (await_turn). Reads all jobs.
+with counted as (
+    select
+        queue,
+        count(*) filter (where status = 'waiting') as waiting,
+        count(*) filter (where status = 'prioritized') as prioritized,
+        count(*) filter (where status = 'delayed') as delayed,
+        count(*) filter (where status = 'active') as active,
+        count(*) filter (where status = 'waiting-children') as waiting_children,
+        count(*) filter (where status = 'completed') as completed,
+        count(*) filter (where status = 'failed') as failed
+    from rowline.jobs
+    group by queue
+),
+taken as (
+    delete from rowline.job_deltas
+    returning queue, waiting, prioritized, delayed, active, waiting_children, completed, failed
+),
+emptied as (
+    delete from rowline.job_counts
+    where queue not in (select queue from counted)
+),
+written as (
+    insert into rowline.job_counts (
+        queue, waiting, prioritized, delayed, active, waiting_children, completed, failed
+    )
+    select queue, waiting, prioritized, delayed, active, waiting_children, completed, failed
+    from counted
+    on conflict (queue) do update
+    set
+        waiting = excluded.waiting,
+        prioritized = excluded.prioritized,
+        delayed = excluded.delayed,
+        active = excluded.active,
+        waiting_children = excluded.waiting_children,
+        completed = excluded.completed,
+        failed = excluded.failed
+),
+marked as (
+    update rowline.job_folds
+    set folded_below = least(
+            pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
+            pg_current_xact_id()::text::bigint
+        ),
+        in_flight = array(select xid::text::bigint from pg_snapshot_xip(pg_current_snapshot()) as xid)
+    where is_only
+)
+select queue
+from (
+    select queue, waiting, prioritized, delayed, active, waiting_children, completed, failed from rowline.job_counts
+    union all
+    select queue, waiting, prioritized, delayed, active, waiting_children, completed, failed from taken
+    union all
+    select queue, -waiting, -prioritized, -delayed, -active, -waiting_children, -completed, -failed from counted
+) as difference
+group by queue
+having (sum(waiting), sum(prioritized), sum(delayed), sum(active), sum(waiting_children), sum(completed), sum(failed))
+    <> (0, 0, 0, 0, 0, 0, 0)

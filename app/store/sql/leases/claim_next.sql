@@ -1,0 +1,44 @@
+-- claim: waiting, prioritized -> active
+-- Does what `claim` does, and returns less of each job: what its handler needs. Indexes: jobs_ready, jobs_delayed.
+-- Each row says in how many ms the next delayed job is due. When one is due already nothing is claimed: it has to
+-- join the line first. Without a job there is one row, that says this alone.
+with due as (
+    select greatest(0, ceil(extract(epoch from run_at - statement_timestamp()) * 1000))::bigint as ms
+    from rowline.jobs
+    where queue = :queue and status = 'delayed'
+    order by run_at
+    limit 1
+),
+next as (
+    select number from rowline.jobs
+    where queue = :queue and status in ('waiting', 'prioritized') and not exists (select from due where ms = 0)
+    order by priority, place
+    limit :limit
+    for update skip locked
+),
+claimed as (
+    update rowline.jobs as job
+    set status = 'active',
+        lease_token = gen_random_uuid(),
+        leased_until = statement_timestamp()
+            + least(:lease_ms, job.timeout_ms + :grace_ms) * interval '1 millisecond',
+        attempts_started = attempts_started + 1,
+        processed_at = statement_timestamp(),
+        processed_by = :worker
+    where job.queue = :queue and job.number = any(array(select number from next)) and job.status || '' in ('waiting', 'prioritized')
+    returning
+        number, lease_token, custom_id, name, data, opts, priority, attempts_made, added_at, timeout_ms, place
+),
+counted as (
+    insert into rowline.job_deltas (queue, waiting, prioritized, active)
+    select :queue, -count(*) filter (where priority = 0), -count(*) filter (where priority > 0), count(*)
+    from claimed
+    having count(*) > 0
+)
+select
+    due.ms as next_due_ms, number, lease_token::text, custom_id, name, data, opts, priority, attempts_made + 1,
+    floor(date_part('epoch', added_at) * 1000)::bigint, timeout_ms
+from (select) as always
+left join due on true
+left join claimed on true
+order by priority, place

@@ -1,0 +1,142 @@
+"""What time and others do to a queue: a snapshot that is held, a million jobs gone through, a flood next door."""
+
+import contextlib
+import json
+import statistics
+import time
+from collections.abc import Iterator
+
+import psycopg
+
+from app.domain.job import NewJob
+from app.infra import libpq
+from app.infra.database import Database
+from app.operations import submit
+from app.web.schemas import new_job
+from tests.bench import deep, depths, jobs, programs, report, sample, working
+from tests.bench.deep import Finding
+from tests.bench.place import Place
+
+BATCH = 10
+SLICES = 10
+WAVE = 20_000
+CALM = "calm"
+CALM_RATE = 50  # jobs a second
+CALM_SECONDS = 5  # times the seconds of a measurement
+SNAPSHOT_LEAST, STRETCH = 0.8, 0.9
+FLOOD_MOST = 2.0
+
+
+def snapshot(place: Place, *, lasting_s: float) -> Iterator[Finding]:
+    """Hold a snapshot while the queue is worked in batches of 10; compare the last tenth with the time before."""
+    place.empty()
+    with deep.operating(place) as db:
+        before = _worked(db, lasting_s=max(place.seconds, lasting_s / SLICES))
+        with psycopg.connect(libpq.normal(place.url)) as reader:
+            reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            reader.execute("select count(*) from rowline.jobs")
+            rates = [_worked(db, lasting_s=lasting_s / SLICES) for _ in range(SLICES)]
+            reader.rollback()
+    print(f"over time, jobs/s: {' '.join(report.number(rate) for rate in rates)}", flush=True)
+    yield Finding(
+        line=f"snapshot held for {lasting_s:g} s, batches of {BATCH} (stretch {STRETCH:g})",
+        unit="jobs/s",
+        before=before,
+        after=rates[-1],
+        least=SNAPSHOT_LEAST,
+        more=tuple(rates),
+    )
+
+
+def _new(count: int) -> list[NewJob]:
+    return list(new_job.load(jobs.bodies(count)[0], max_jobs=count, max_data_bytes=2**20))
+
+
+def _worked(db: Database, *, lasting_s: float) -> float:
+    """Add and work for so long; return the jobs a second of the working alone."""
+    new = _new(1_000)
+    ends_at = time.monotonic() + lasting_s
+    done, took_s = 0, 0.0
+    while time.monotonic() < ends_at:
+        submit.submit_many(db, queue=jobs.QUEUE, new=new)
+        begun_at = time.monotonic()
+        while now := deep.turn(db, queue=jobs.QUEUE, size=BATCH):
+            done += now
+        took_s += time.monotonic() - begun_at
+    return done / took_s
+
+
+def growth(place: Place, *, count: int) -> Iterator[Finding]:
+    """Pass jobs through in waves, and compare the bytes of a job early and late, and with those of a fresh table."""
+    place.empty()
+    sizes: list[tuple[float, float]] = []
+    new = _new(1_000)
+    with deep.operating(place) as db:
+        for passed in range(WAVE, max(count, 2 * WAVE) + 1, WAVE):
+            for _ in range(WAVE // len(new)):
+                submit.submit_many(db, queue=jobs.QUEUE, new=new)
+            while deep.turn(db, queue=jobs.QUEUE, size=100):
+                pass
+            heap, index = place.ask("select pg_table_size('rowline.jobs'), pg_indexes_size('rowline.jobs')")
+            sizes.append((heap / passed, index / passed))
+    place.connection.execute("vacuum full rowline.jobs")
+    heap, index = place.ask("select pg_table_size('rowline.jobs'), pg_indexes_size('rowline.jobs')")
+    fresh = (heap / passed, index / passed)
+    for nth, what in enumerate(("heap", "indexes")):
+        yield Finding(
+            line=f"{passed:,} jobs passed through: {what}, a job, early and late",
+            unit="bytes",
+            before=sizes[len(sizes) // 10][nth],
+            after=sizes[-1][nth],
+            most=1.1,
+            more=tuple(size[nth] for size in sizes),
+        )
+        line = f"{passed:,} jobs passed through: {what}, a job, rewritten and as it is"
+        yield Finding(line=line, unit="bytes", before=fresh[nth], after=sizes[-1][nth])
+
+
+def flood(place: Place, *, count: int) -> Iterator[Finding]:
+    """Compare how long adding, claiming and completing a job of a calm queue takes alone, and beside a flood."""
+    place.empty()
+    with deep.operating(place) as db:
+        alone = _calm(db, place)
+        depths.waiting(place, count)
+        yield _calmly(f"{count:,} of another queue wait", alone, _calm(db, place))
+        with _flooding(place):
+            place.await_first()
+            yield _calmly(f"{count:,} of another queue wait, more come, and are worked", alone, _calm(db, place))
+
+
+def _calmly(what: str, before: list[float], after: list[float]) -> Finding:
+    p99 = [sample.percentile(waits, 0.99) * 1000 for waits in (before, after)]
+    more = (statistics.median(before) * 1000, statistics.median(after) * 1000)
+    return Finding(line=f"{what}: claim p99", unit="ms", before=p99[0], after=p99[1], most=FLOOD_MOST, more=more)
+
+
+def _calm(db: Database, place: Place) -> list[float]:
+    """Return how long claims of one job took, in seconds."""
+    [new] = _new(1)
+    took_s = []
+    for _ in range(CALM_RATE * CALM_SECONDS * place.seconds):
+        submit.submit_many(db, queue=CALM, new=[new])
+        begun_at = time.monotonic()
+        deep.turn(db, queue=CALM, size=1)
+        took_s.append(time.monotonic() - begun_at)
+        time.sleep(max(0.0, 1 / CALM_RATE - took_s[-1]))
+    return took_s
+
+
+@contextlib.contextmanager
+def _flooding(place: Place) -> Iterator[None]:
+    """Have jobs added and worked without a pause during the block."""
+    with (
+        programs.serving(working.worker_words(), place.env(), place.folder / "worker.log"),
+        programs.measuring(["tests.bench.raw", "1000"], place.env()) as adding,
+    ):
+        assert adding.stdin
+        assert adding.stdout
+        adding.stdout.readline()
+        now = time.monotonic()
+        adding.stdin.write(json.dumps({"opens_at": now, "closes_at": now + 3600}).encode() + b"\n")
+        adding.stdin.flush()
+        yield

@@ -1,0 +1,99 @@
+"""Telling and taking at once: what it gives is what both give one after the other."""
+
+import pytest
+
+from app.domain.job import Completion, JsonText, Lease, LeaseKey, NewJob, Taken
+from app.domain.states import Status
+from app.infra.database import Database
+from app.operations import claim, exchange, submit
+from app.operations.claim import Ask
+from app.queries import jobs
+from app.store import leases
+from tests.support.jobs import QUEUE, make_due, new
+
+ASK = Ask(limit=2, lease_ms=60_000, worker="w")
+
+
+def done(job: Taken, result: str = "1") -> Completion:
+    return Completion(lease=job.key, result=JsonText(result))
+
+
+def taken(db: Database, ask: Ask = ASK) -> list[Taken]:
+    return exchange.exchange(db, queue=QUEUE, completions=[], ask=ask).taken
+
+
+def test_what_went_well_is_completed_and_the_next_jobs_are_taken(db: Database) -> None:
+    submit.submit_many(db, queue=QUEUE, new=[new(str(nth)) for nth in range(5)])
+    first = taken(db)
+    second = exchange.exchange(db, queue=QUEUE, completions=[done(job) for job in first], ask=ASK)
+
+    assert second.completed == {job.key.number for job in first}
+    assert [job.name for job in (*first, *second.taken)] == ["0", "1", "2", "3"]
+    assert jobs.find(db, queue=QUEUE, job_id=first[0].id).status is Status.COMPLETED
+
+
+def test_a_handler_is_told_the_same_as_by_a_claim_of_the_whole_job(db: Database) -> None:
+    asked = [
+        new("a", custom_id="mine", priority=3, opts=JsonText('{ "priority": 3}'), timeout_ms=5_000),
+        new("b", data=JsonText('{"é": 1.50}')),
+    ]
+    whole = [lease.taken for lease in _claimed_whole(db, asked)]
+    submit.submit_many(db, queue="other", new=asked)
+    found = exchange.exchange(db, queue="other", completions=[], ask=ASK).taken
+
+    def but_for_the_lease(job: Taken) -> Taken:
+        job_id = job.id if job.id == "mine" else ""
+        return job._replace(key=LeaseKey(number=0, token=""), id=job_id, timestamp=0)
+
+    assert [*map(but_for_the_lease, found)] == [*map(but_for_the_lease, whole)]
+    stored = [jobs.find(db, queue="other", job_id=job.id) for job in found]
+    assert [job.timestamp for job in found] == [int(job.added_at.timestamp() * 1000) for job in stored]
+
+
+def _claimed_whole(db: Database, asked: list[NewJob]) -> list[Lease]:
+    submit.submit_many(db, queue=QUEUE, new=asked)
+    return claim.claim(db, queue=QUEUE, limit=2, lease_ms=60_000, worker="w").leases
+
+
+def test_a_delayed_job_that_is_due_is_taken_in_its_place(db: Database) -> None:
+    [due] = submit.submit_many(db, queue=QUEUE, new=[new("due", delay_ms=3_600_000, lifo=True)])
+    with db.begin() as conn:
+        make_due(conn, due.job.number)
+    submit.submit_many(db, queue=QUEUE, new=[new("later"), new("last")])
+
+    assert [job.name for job in taken(db)] == ["due", "later"]
+
+
+def test_who_finds_too_little_is_told_when_a_delayed_job_is_due(db: Database) -> None:
+    submit.submit_many(db, queue=QUEUE, new=[new(), new(delay_ms=60_000)])
+    found = exchange.exchange(db, queue=QUEUE, completions=[], ask=ASK)
+
+    assert len(found.taken) == 1
+    assert 50_000 < (found.next_due_ms or 0) <= 60_000
+
+
+def test_a_lost_lease_completes_nothing_and_a_word_told_again_is_answered_as_before(db: Database) -> None:
+    submit.submit_many(db, queue=QUEUE, new=[new(), new()])
+    first, second = taken(db)
+    lost = done(second._replace(key=second.key._replace(token="00000000-0000-4000-8000-000000000000")))
+    for _ in range(2):
+        told = exchange.exchange(db, queue=QUEUE, completions=[done(first), lost])
+        assert told.completed == {first.key.number}
+
+
+def test_when_the_claim_fails_nothing_is_completed(db: Database) -> None:
+    submit.submit_many(db, queue=QUEUE, new=[new(), new()])
+    [job] = taken(db, Ask(limit=1, lease_ms=60_000, worker="w"))
+    with pytest.raises(Exception, match="out of range"):
+        exchange.exchange(db, queue=QUEUE, completions=[done(job)], ask=Ask(limit=1, lease_ms=10**30, worker="w"))
+    assert jobs.find(db, queue=QUEUE, job_id=job.id).status is Status.ACTIVE
+
+
+def test_when_the_block_fails_nothing_is_completed_and_the_pool_goes_on(db: Database) -> None:
+    submit.submit_many(db, queue=QUEUE, new=[new()])
+    [job] = taken(db)
+    with pytest.raises(ZeroDivisionError), db.together() as conn:
+        leases.send_complete(conn, queue=QUEUE, completions=[done(job)])
+        raise ZeroDivisionError
+    assert jobs.find(db, queue=QUEUE, job_id=job.id).status is Status.ACTIVE
+    assert exchange.exchange(db, queue=QUEUE, completions=[done(job)]).completed == {job.key.number}

@@ -1,0 +1,44 @@
+"""What is told of many jobs at once."""
+
+from hypothesis import given
+from hypothesis import strategies as some
+
+from app.domain.job import Completion, JsonText, LeaseKey
+from app.infra.database import Connection
+from app.store import leases
+from app.store.statements import Statement
+from tests.support.jobs import QUEUE, claim, insert, new, row
+
+TEXT = some.text(some.characters(exclude_characters="\x00", exclude_categories=["Cs"]))
+TEXTS = some.lists(some.none() | TEXT)
+NUMBERS = some.lists(some.none() | some.integers(-(2**63), 2**63 - 1))
+ARRAYS = Statement("arrays", "select :texts::text[] as texts, :numbers::bigint[] as numbers")
+
+
+def test_arrays_come_out_of_the_database_as_they_went_in(conn: Connection) -> None:
+    @given(texts=TEXTS, numbers=NUMBERS)
+    def same(texts: list[str | None], numbers: list[int | None]) -> None:
+        assert ARRAYS.rows(conn, texts=texts, numbers=numbers) == [(texts, numbers)]
+
+    same()
+
+
+def test_each_job_gets_its_own_result_in_whatever_order_they_are_told(conn: Connection) -> None:
+    insert(conn, *(new() for _ in range(50)))
+    keys = [lease.key for lease in claim(conn, 50)]
+    told = [Completion(lease=key, result=JsonText(f'["{key.number}", "\\\\ \\" {{,}}"]')) for key in reversed(keys)]
+
+    assert leases.complete(conn, queue=QUEUE, completions=told) == {key.number for key in keys}
+    assert [row(conn, one.lease.number).result for one in told] == [one.result for one in told]
+
+
+def test_of_two_words_on_one_job_the_one_that_holds_the_lease_counts(conn: Connection) -> None:
+    first, second = insert(conn, new(), new())
+    keys = [lease.key for lease in claim(conn, 2)]
+    lost = [LeaseKey(number=number, token="00000000-0000-4000-8000-000000000000") for number in (first, second)]
+    words = [keys[0], lost[0], lost[1], keys[1], keys[1]]
+    told = [Completion(lease=key, result=JsonText(str(nth))) for nth, key in enumerate(words)]
+
+    assert leases.complete(conn, queue=QUEUE, completions=told) == {first, second}
+    assert row(conn, first).result == "0"
+    assert row(conn, second).result in {"3", "4"}
