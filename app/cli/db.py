@@ -9,6 +9,7 @@ import click
 from app.infra import embedded, log, schema, settings
 from app.infra.database import Database
 from app.operations import maintain
+from app.operations import roles as operations
 from app.queries import health, plans
 
 RECOUNT_MS = 600_000  # it reads every job
@@ -71,6 +72,17 @@ def _faults(opened: Database) -> list[str]:
         return faults
     told = "was not made to its end: drop it and run `rowline db upgrade`, or `reindex index concurrently`"
     return [f"the index {index} {told}" for index in health.invalid_indexes(opened)]
+
+
+@db.command()
+@click.option("--apply", "is_applied", is_flag=True, help="Run the SQL on the database instead of printing it.")
+def roles(*, is_applied: bool) -> None:
+    """Print the SQL that makes the roles of owner, migrator, run time and reports, to be run after each upgrade."""
+    if not is_applied:
+        print(operations.SCRIPT)
+        return
+    operations.apply(_database())
+    print("the roles are there; give those that log in a password: \\password rowline_runtime")
 
 
 @db.command()

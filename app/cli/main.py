@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from app.cli import db, dispatch, docs, endpoints, run, serve, work
+from app.cli import db, dispatch, docs, endpoints, report, run, serve, work
 from app.infra.database import DatabaseError
 from app.infra.processes import StartError
 from app.infra.schema import SchemaError
@@ -22,6 +22,7 @@ rowline.add_command(serve.serve)
 rowline.add_command(work.work)
 rowline.add_command(dispatch.dispatch)
 rowline.add_command(endpoints.endpoints)
+rowline.add_command(report.report)
 rowline.add_command(db.db)
 rowline.add_command(docs.docs)
 

@@ -89,7 +89,7 @@ def test_the_sql_of_an_upgrade_can_be_read_and_run_by_hand(behind: str, postgres
     assert code == 0
     assert "create table rowline.idempotency_keys" not in said
     psql = binaries.folder(Settings(postgres_bin=postgres_bin)) / "psql"
-    words = [psql, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", libpq.normal(behind)]
+    words: list[str | Path] = [psql, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", libpq.normal(behind)]
     subprocess.run(words, input=said, text=True, check=True)
     assert rowline(behind, "check") == (0, "ready\n")
 
