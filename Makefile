@@ -4,11 +4,12 @@ BIN := .venv/bin
 Q ?= leases/claim
 FUZZ ?= 1000000
 JOBS ?= 2
+RESTARTS ?= 10
 
-.PHONY: help run test check fix cover bench bench-peers bench-depth calm faults fuzz explain psql migrate migration docs versions clean
+.PHONY: help run test check fix cover bench bench-peers bench-depth calm faults upgrade-rehearsal rolling-restart fuzz explain psql migrate migration docs versions clean
 
 help:  ## Print this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/installed  ## Start all of Rowline here: PostgreSQL, API, one worker
 	@$(BIN)/rowline run
@@ -46,6 +47,12 @@ faults: .venv/installed-dev  ## Hurt PostgreSQL, API, workers and dispatchers un
 
 calm: .venv/installed-dev  ## Work 50,000 jobs with 16 pullers in peace: each must run exactly once
 	@$(BIN)/python -m tests.chaos.calm
+
+upgrade-rehearsal: .venv/installed-dev  ## Upgrade from an earlier commit to this one under load, about 2 minutes
+	@$(BIN)/python -m tests.rehearsal
+
+rolling-restart: .venv/installed-dev  ## Restart two nodes behind haproxy at 100 requests/s (RESTARTS=10); needs haproxy
+	@$(BIN)/python -m tests.rehearsal.rolling --restarts $(RESTARTS)
 
 fuzz: .venv/installed-dev  ## Send a million fuzzed requests (FUZZ=200000: fewer; FUZZ_S=600: so many seconds); SEED= repeats a run
 	@$(BIN)/python -m tests.fuzz --cases $(FUZZ) $(if $(FUZZ_S),--seconds $(FUZZ_S)) $(if $(SEED),--seed $(SEED))

@@ -8,7 +8,7 @@ import os
 
 from app.infra import settings
 from app.infra.database import Database
-from app.runners import maintainer
+from app.runners import maintainer, schema
 from app.web import app
 
 _settings = settings.from_env(os.environ)
@@ -21,5 +21,5 @@ _db = Database(
 )
 
 application = app.create(_settings, _db)
-maintainer.start(_settings, _db)
+schema.when_usable(_db, lambda: maintainer.start(_settings, _db))
 logging.getLogger(__name__).info("api_started", extra={"host": _settings.host, "port": _settings.port})

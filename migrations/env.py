@@ -1,35 +1,137 @@
-"""What Alembic runs: every migration in a transaction of its own, one upgrader at a time."""
+"""What Alembic runs: every migration in a transaction of its own, one upgrader at a time, nobody held up for long.
 
+Each transaction tries for a lock for LOCK_MS: whoever comes after us waits that long at most. Then it gives way and
+tries again. What a revision must do otherwise, it says itself; the rules are in `migrations/README.md`.
+"""
+
+import contextlib
+import logging
+import random
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
 import sqlalchemy
 from alembic import context
+from alembic.script import ScriptDirectory
 
 from app.store import tables
 
-ONE_UPGRADER = 0x526F776C696E65  # the advisory lock's key: the bytes of "Rowline"
+_log = logging.getLogger("app.migrations")
+
+LOCK_MS, STATEMENT_MS = 1_000, 60_000
+TRIES = 20
+APART_S = (0.5, 1.5)
+"""How long others are let through between two tries; the jitter keeps us out of step with whoever is in the way."""
+LOOK_S = (0.1, 0.3)
+BOUNDS = f"set lock_timeout = '{LOCK_MS}ms'", f"set statement_timeout = '{STATEMENT_MS}ms'"
+VERSION = f"{tables.SCHEMA}.alembic_version"
+"""The revision, and beside it `oldest`: the revision that the oldest code was written for which can use the schema."""
+VERSION_TABLE = (
+    f"create table if not exists {VERSION} "
+    "(version_num varchar(32) not null, oldest text, constraint alembic_version_pkc primary key (version_num))"
+)
+ADD_OLDEST = f"alter table {VERSION} add column if not exists oldest text"
+GIVES_WAY = psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected
 
 
 def run() -> None:
-    """Migrate the connection that `infra/schema.py` opened."""
+    """Migrate the connection that `infra/schema.py` opened, or print the SQL of it."""
+    if context.is_offline_mode():
+        _print()
+        return
     connection: sqlalchemy.Connection = context.config.attributes["connection"]
-    connection.execute(sqlalchemy.text("select pg_advisory_lock(:key)"), {"key": ONE_UPGRADER})
+    with _alone(connection):
+        for tries_left in range(TRIES - 1, -1, -1):
+            try:
+                _migrate(connection)
+            except sqlalchemy.exc.OperationalError as error:
+                connection.rollback()
+                if not tries_left or not isinstance(error.orig, GIVES_WAY):
+                    raise
+                cause = str(error.orig).split("\n", 1)[0]
+                _log.warning("migration_gives_way", extra={"cause": cause, "triesLeft": tries_left})
+                time.sleep(random.uniform(*APART_S))  # noqa: S311 - no secret
+            else:
+                return
+
+
+@contextlib.contextmanager
+def _alone(connection: sqlalchemy.Connection) -> Iterator[None]:
+    """Wait until nobody else migrates. Asks again and again: a statement that waits would hold up an index's making."""
+    is_told = False
+    while not _ask(connection, f"select pg_try_advisory_lock({tables.UPGRADER_LOCK})"):
+        if not is_told:
+            _log.warning("migration_awaited")
+            is_told = True
+        time.sleep(random.uniform(*LOOK_S))  # noqa: S311 - no secret
     try:
-        if connection.execute(sqlalchemy.text(f"select to_regnamespace('{tables.SCHEMA}')")).scalar() is None:
-            connection.execute(sqlalchemy.text(f"create schema {tables.SCHEMA}"))
-        connection.commit()
-        context.configure(
-            connection=connection,
-            target_metadata=tables.metadata,
-            include_schemas=True,
-            include_name=lambda name, kind, _parents: kind != "schema" or name == tables.SCHEMA,
-            version_table_schema=tables.SCHEMA,
-            transaction_per_migration=True,
-        )
-        with context.begin_transaction():
-            context.run_migrations()
+        yield
     finally:
-        connection.rollback()  # of what failed, so that its error is the one that is told
-        connection.execute(sqlalchemy.text("select pg_advisory_unlock(:key)"), {"key": ONE_UPGRADER})
-        connection.commit()
+        with contextlib.suppress(sqlalchemy.exc.DBAPIError):  # the error of the block is the one to tell
+            connection.rollback()
+            _ask(connection, f"select pg_advisory_unlock({tables.UPGRADER_LOCK})")
+
+
+def _ask(connection: sqlalchemy.Connection, query: str) -> Any:
+    found = connection.exec_driver_sql(query).scalar()
+    connection.commit()  # no snapshot stays open between two questions
+    return found
+
+
+def _migrate(connection: sqlalchemy.Connection) -> None:
+    for bound in BOUNDS:  # each time anew: a block of a revision that failed may have left others
+        _do(connection, bound)
+    if _ask(connection, f"select to_regnamespace('{tables.SCHEMA}')") is None:
+        _do(connection, f"create schema {tables.SCHEMA}")
+    if _ask(connection, f"select to_regclass('{VERSION}')") is None:
+        _do(connection, VERSION_TABLE)
+    named = f"select from pg_attribute where attrelid = '{VERSION}'::regclass and attname = 'oldest'"
+    if not _ask(connection, f"select exists ({named})"):
+        _do(connection, ADD_OLDEST)
+    context.configure(connection=connection, **_options())
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def _do(connection: sqlalchemy.Connection, statement: str) -> None:
+    connection.exec_driver_sql(statement)
+    connection.commit()
+
+
+def _print() -> None:
+    """Print what `_migrate` would do, for people to read, to check and to run: once, by one of them."""
+    context.configure(dialect_name="postgresql", output_buffer=context.config.output_buffer, **_options())
+    output = context.get_context().impl.static_output
+    for statement in (*BOUNDS, f"create schema if not exists {tables.SCHEMA}"):
+        output(f"{statement};")
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "target_metadata": tables.metadata,
+        "include_schemas": True,
+        "include_name": lambda name, kind, _parents: kind != "schema" or name == tables.SCHEMA,
+        "version_table_schema": tables.SCHEMA,
+        "transaction_per_migration": True,
+        "on_version_apply": _end_revision,
+    }
+
+
+def _end_revision(*, ctx: Any, heads: set[str], **_: object) -> None:
+    """Write down, in the transaction of the revision, which code can use what it leaves; bound the next one."""
+    for bound in BOUNDS:
+        ctx.impl.execute(bound)
+    if not heads:
+        return
+    if ctx.as_sql:
+        ctx.impl.execute(ADD_OLDEST)
+    [revision] = heads
+    oldest = ScriptDirectory.from_config(context.config).get_revision(revision).module.oldest
+    ctx.impl.execute(f"update {VERSION} set oldest = '{oldest}'")  # noqa: S608 - our own words
 
 
 run()

@@ -1,4 +1,4 @@
-"""${message}.
+"""${message}. An expand step: the release before can use what it leaves, because …
 
 Revision ID: ${up_revision}
 Revises: ${down_revision | comma,n}
@@ -10,6 +10,8 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = ${repr(branch_labels)}
 depends_on = ${repr(depends_on)}
+step = "expand"
+oldest = ${repr(down_revision)}
 
 
 def upgrade() -> None:

@@ -43,16 +43,16 @@ def template(server_url: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def shared_url(server_url: str, template: str) -> Iterator[str]:
-    """A database at head that tests use one after the other."""
+    """A database at head that tests use one after the other, as the role of run time."""
     with databases.fresh(server_url, template=template) as url:
-        yield url
+        yield databases.as_runtime(url)
 
 
 @pytest.fixture
 def own_url(server_url: str, template: str) -> Iterator[str]:
-    """A database at head for one test alone, with as many connections as it likes."""
+    """A database at head for one test alone, with as many connections as it likes; as the role of run time too."""
     with databases.fresh(server_url, template=template) as url:
-        yield url
+        yield databases.as_runtime(url)
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,10 @@ import sys
 
 import click
 
-from app.infra import embedded, schema, settings
+from app.infra import embedded, log, schema, settings
 from app.infra.database import Database
 from app.operations import maintain
+from app.operations import roles as operations
 from app.queries import health, plans
 
 RECOUNT_MS = 600_000  # it reads every job
@@ -17,12 +18,13 @@ RECOUNT_MS = 600_000  # it reads every job
 @click.group()
 def db() -> None:
     """Look after the database: DATABASE_URL, or the one of `rowline run`."""
+    log.configure(settings.from_env(os.environ).log_level)
 
 
 @db.command()
 @click.argument("revision", default="head")
 def upgrade(revision: str) -> None:
-    """Bring the schema to REVISION, the newest if left out."""
+    """Bring the schema to REVISION, the newest if left out; waits while another process does."""
     schema.upgrade(_url(), revision=revision)
 
 
@@ -34,11 +36,53 @@ def downgrade(revision: str) -> None:
 
 
 @db.command()
+def status() -> None:
+    """Say where the schema stands, which releases can use it, and what an upgrade would do."""
+    opened = _database()
+    version = health.version(opened)
+    moving = ", being migrated" if version.is_moving else ""
+    print(f"schema     {version.revision or 'none'}{moving}")
+    print(f"release    {version.release}")
+    print(f"serves     programs written for {version.oldest or version.revision or 'none'} or later")
+    for one in schema.revisions():
+        if version.revision is None or one.name > version.revision:
+            print(f"pending    {one.name} {one.step}: {one.about.splitlines()[0]}")
+    for fault in _faults(opened):
+        print(f"fault      {fault}")
+
+
+@db.command()
+@click.option("--from", "since", help="The revision to begin with, `base` for none; what the database has if left out.")
+@click.argument("revision", default="head")
+def sql(since: str | None, revision: str) -> None:
+    """Print the SQL that brings the schema to REVISION, the newest if left out, and run none of it."""
+    print(schema.sql(since=since or health.version(_database()).revision or "base", revision=revision), end="")
+
+
+@db.command()
 def check() -> None:
     """Say whether the database is reachable, migrated and durable; exit code 1 with the faults if not."""
-    faults = health.faults(_database())
+    faults = _faults(_database())
     print("\n".join(faults) if faults else "ready")
     sys.exit(1 if faults else 0)
+
+
+def _faults(opened: Database) -> list[str]:
+    if faults := health.faults(opened):
+        return faults
+    told = "was not made to its end: drop it and run `rowline db upgrade`, or `reindex index concurrently`"
+    return [f"the index {index} {told}" for index in health.invalid_indexes(opened)]
+
+
+@db.command()
+@click.option("--apply", "is_applied", is_flag=True, help="Run the SQL on the database instead of printing it.")
+def roles(*, is_applied: bool) -> None:
+    """Print the SQL that makes the roles of owner, migrator, run time and reports, to be run after each upgrade."""
+    if not is_applied:
+        print(operations.SCRIPT)
+        return
+    operations.apply(_database())
+    print("the roles are there; give those that log in a password: \\password rowline_runtime")
 
 
 @db.command()

@@ -10,7 +10,7 @@ from gevent import monkey
 from app.domain.job import Job
 from app.infra import log, processes, settings
 from app.infra.database import Database
-from app.runners import maintainer
+from app.runners import maintainer, schema
 from app.runners.dispatcher import Dispatcher
 from app.runners.lane import JobJson
 from app.web.schemas.job import JobSchema
@@ -31,6 +31,7 @@ def dispatch() -> None:
     log.configure(chosen.log_level)
     processes.allow_open_files(OPEN_FILES)
     db = Database(chosen, url=chosen.require_database_url(), size=CONNECTIONS, name="rowline-dispatcher")
+    schema.wait(db)
     maintainer.start(chosen, db)
     Dispatcher(chosen, db, job_json=_job_json(chosen.queue_prefix)).run()
 

@@ -4,9 +4,10 @@ import sys
 
 import click
 
-from app.cli import db, dispatch, docs, endpoints, run, serve, work
+from app.cli import db, dispatch, docs, endpoints, report, run, serve, work
 from app.infra.database import DatabaseError
 from app.infra.processes import StartError
+from app.infra.schema import SchemaError
 from app.infra.settings import SettingsError
 
 
@@ -21,6 +22,7 @@ rowline.add_command(serve.serve)
 rowline.add_command(work.work)
 rowline.add_command(dispatch.dispatch)
 rowline.add_command(endpoints.endpoints)
+rowline.add_command(report.report)
 rowline.add_command(db.db)
 rowline.add_command(docs.docs)
 
@@ -32,6 +34,6 @@ def main() -> None:
     except SettingsError as error:
         print(f"rowline: these settings cannot be used:\n{error}", file=sys.stderr)
         sys.exit(2)
-    except (StartError, DatabaseError) as error:
+    except (StartError, DatabaseError, SchemaError) as error:
         print(f"rowline: {error}", file=sys.stderr)
         sys.exit(1)

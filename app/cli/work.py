@@ -12,7 +12,7 @@ from app.domain import ids
 from app.infra import log, settings
 from app.infra.database import Database
 from app.infra.settings import Settings
-from app.runners import maintainer, worker
+from app.runners import maintainer, schema, worker
 from app.runners.httpsource import HttpSource
 from app.runners.sources import DatabaseSource, Source
 from app.runners.worker import HandlersBroken, Worker
@@ -60,6 +60,7 @@ def work(
 def _database(chosen: Settings, queue: str) -> Source:
     """Work on the database, and see to what time brings there, as every process does that has it."""
     db = Database(chosen, url=chosen.require_database_url(), size=CONNECTIONS, name="rowline-worker")
+    schema.wait(db)
     maintainer.start(chosen, db)
     return DatabaseSource(chosen, db, queue=queue, worker=worker.name())
 

@@ -26,7 +26,7 @@ from app.infra.turns import Turns
 Connection = sqlalchemy.Connection
 """What `operations` passes down as `conn`. Statements in text files go through its psycopg cursor."""
 
-_NOT_SET_UP = {"42P01", "3F000", "42501"}  # no such table, no such schema, no right to it
+_NOT_SET_UP = {"42P01", "42703", "3F000", "42501"}  # no such table, column or schema, no right to it
 _WORTH_ANOTHER_TRY = {"40P01", "40001"}  # deadlock, serialization failure
 _READING = "-c default_transaction_read_only=on -c default_transaction_isolation=repeatable\\ read"
 _STATEMENT_SHARE = 0.9
@@ -298,7 +298,7 @@ def translated() -> Iterator[None]:
 
 
 def _is_trouble(error: Exception) -> bool:
-    """Tell the database's own troubles, a missing schema or right among them, from faults of a statement of ours."""
+    """Tell the database's own troubles, a schema that is missing or behind among them, from faults of a statement."""
     driver = getattr(error, "orig", None) or error
     if isinstance(driver, psycopg.OperationalError | psycopg.InterfaceError | psycopg.InternalError):
         return True

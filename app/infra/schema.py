@@ -1,26 +1,83 @@
 """Migrations, run by Alembic. Nothing of Alembic is known elsewhere."""
 
-from collections.abc import Callable
+import contextlib
+import io
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import sqlalchemy
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy.exc import PendingRollbackError
 
 from app.infra import database, libpq
+from app.infra.database import DatabaseError
 
 CONNECT_S = 5
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
+_log = logging.getLogger(__name__)
+
+
+class SchemaError(Exception):
+    """What was asked of the migrations cannot be done: there is no such revision, or none in that direction."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Revision:
+    """One migration, as its file tells of it."""
+
+    name: str
+    step: str
+    """expand: the release before can use what it leaves; contract: takes away what that one does not use; stop: the
+    release before must have ended."""
+    oldest: str
+    """The revision that the oldest code was written for which can use what it leaves."""
+    about: str
+
 
 def upgrade(url: str, *, revision: str = "head") -> None:
-    """Bring the schema of `url` to `revision`; waits while another process does. Raises DatabaseError."""
-    _run(url, lambda config: command.upgrade(config, revision))
+    """Bring the schema of `url` to `revision`; waits while another process migrates. One that is ahead is left alone.
+
+    Raises DatabaseError, SchemaError.
+    """
+    names = {one.name for one in revisions()}
+
+    def migrate(config: Config, connection: sqlalchemy.Connection) -> None:
+        found = _revision_of(connection)
+        if revision == "head" and found is not None and found not in names:
+            _log.warning("schema_ahead", extra={"revision": found})
+            return
+        command.upgrade(config, revision)
+
+    _run(url, migrate)
 
 
 def downgrade(url: str, *, revision: str) -> None:
-    """Take the schema of `url` back to `revision` ("base" = nothing of ours). Raises DatabaseError."""
-    _run(url, lambda config: command.downgrade(config, revision))
+    """Take the schema of `url` back to `revision` ("base" = nothing of ours). Raises DatabaseError, SchemaError."""
+    _run(url, lambda config, _connection: command.downgrade(config, revision))
+
+
+def sql(*, since: str, revision: str = "head") -> str:
+    """Return the SQL that brings a schema from `since` ("base" = nothing) to `revision`. Raises SchemaError."""
+    config = _config()
+    output = config.output_buffer = io.StringIO()
+    with _told():
+        command.upgrade(config, f"{since}:{revision}", sql=True)
+    return output.getvalue()
+
+
+def revisions() -> list[Revision]:
+    """Return all migrations, the first one first."""
+    scripts = reversed(list(_scripts().walk_revisions()))
+    return [
+        Revision(name=one.revision, step=one.module.step, oldest=one.module.oldest, about=one.doc) for one in scripts
+    ]
 
 
 def begin_revision(message: str) -> None:
@@ -29,8 +86,13 @@ def begin_revision(message: str) -> None:
 
 
 def head() -> str | None:
-    """Return the newest revision in `migrations/`."""
-    return ScriptDirectory.from_config(_config()).get_current_head()
+    """Return the newest revision in `migrations/`. Raises SchemaError when there are two."""
+    with _told():
+        return _scripts().get_current_head()
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
 
 
 def _config() -> Config:
@@ -40,12 +102,31 @@ def _config() -> Config:
     return config
 
 
-def _run(url: str, migrate: Callable[[Config], None]) -> None:
+def _revision_of(connection: sqlalchemy.Connection) -> str | None:
+    context = MigrationContext.configure(connection, opts={"version_table_schema": "rowline"})
+    found = context.get_current_revision()
+    connection.rollback()
+    return found
+
+
+def _run(url: str, migrate: Callable[[Config, sqlalchemy.Connection], None]) -> None:
     engine = database.engine(
         url, {**libpq.NETWORK, "connect_timeout": CONNECT_S, "application_name": "rowline-migrate"}
     )
     config = _config()
-    with database.translated(), engine.connect() as connection:
-        config.attributes["connection"] = connection
-        migrate(config)
-    engine.dispose()
+    try:
+        with database.translated(), engine.connect() as connection, _told():
+            config.attributes["connection"] = connection
+            migrate(config, connection)
+    finally:
+        engine.dispose()
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except CommandError as error:
+        raise SchemaError(f"the schema cannot be migrated: {error}") from error
+    except PendingRollbackError as error:  # how a block outside of transactions ends when its connection breaks
+        raise DatabaseError("the connection broke during a migration: run it again") from error

@@ -1,9 +1,11 @@
 """Whether the database keeps what we promise."""
 
+from dataclasses import dataclass
+
 from sqlalchemy import text
 
 from app.infra.database import Connection, Database, DatabaseError
-from app.store.tables import HEAD, SCHEMA
+from app.store.tables import HEAD, SCHEMA, UPGRADER_LOCK
 
 REQUIRED = {
     "fsync": ({"on"}, "an acknowledged job can be lost"),
@@ -14,7 +16,32 @@ REQUIRED = {
 }
 """Setting of PostgreSQL -> the values that we can work with, and what it would mean otherwise."""
 OLDEST = 15
-REVISION = text(f"select version_num from {SCHEMA}.alembic_version")  # noqa: S608 - our own name
+VERSION = text(
+    # Through JSON: what older releases made has no column `oldest`.
+    f"select version_num, to_jsonb(version) ->> 'oldest' from {SCHEMA}.alembic_version as version"  # noqa: S608
+)
+UPGRADERS = text(
+    "select count(*) from pg_locks where locktype = 'advisory' and granted and objsubid = 1 "
+    "and database = (select oid from pg_database where datname = current_database()) "
+    "and (classid::bigint << 32 | objid::bigint) = :lock"
+)
+INVALID = text(
+    "select nspname || '.' || relname from pg_index join pg_class on pg_class.oid = indexrelid "
+    "join pg_namespace on pg_namespace.oid = relnamespace where nspname = :schema and not indisvalid order by 1"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """Where the schema stands; None: it is not there."""
+
+    revision: str | None
+    oldest: str | None
+    """The revision that the oldest code was written for which can use the schema."""
+    is_moving: bool
+    """Whether somebody migrates it."""
+    release: str = HEAD
+    """The revision that this code was written for."""
 
 
 def faults(db: Database) -> list[str]:
@@ -24,6 +51,24 @@ def faults(db: Database) -> list[str]:
             return [*_server_faults(conn), *_schema_faults(conn)]
     except DatabaseError as error:
         return [str(error)]
+
+
+def schema_faults(db: Database) -> list[str]:
+    """Say what keeps this release from using the schema, each as a sentence. Raises DatabaseError."""
+    with db.read() as conn:
+        return _schema_faults(conn)
+
+
+def version(db: Database) -> Version:
+    """Say where the schema stands. Raises DatabaseError."""
+    with db.read() as conn:
+        return _version(conn)
+
+
+def invalid_indexes(db: Database) -> list[str]:
+    """Name the indexes whose making was broken off: they cost writes and serve nobody. Raises DatabaseError."""
+    with db.read() as conn:
+        return list(conn.execute(INVALID, {"schema": SCHEMA}).scalars())
 
 
 def _server_faults(conn: Connection) -> list[str]:
@@ -39,11 +84,27 @@ def _server_faults(conn: Connection) -> list[str]:
 
 
 def _schema_faults(conn: Connection) -> list[str]:
-    exists = conn.execute(text("select to_regclass(:name)"), {"name": f"{SCHEMA}.alembic_version"}).scalar_one()
-    revision = conn.execute(REVISION).scalar() if exists else None
+    version = _version(conn)
+    revision = version.revision
     if revision == HEAD:
         return []
-    return [f"the schema is at revision {revision or 'none'} and this release needs {HEAD}: run `rowline db upgrade`"]
+    if revision is None or revision < HEAD:
+        waits = ": it is being migrated, and this node waits for that" if version.is_moving else ""
+        todo = waits or ": run `rowline db upgrade`"
+        return [f"the schema is at revision {revision or 'none'} and this release needs {HEAD}{todo}"]
+    if version.oldest is not None and version.oldest <= HEAD:
+        return []
+    serves = f"serves programs written for {version.oldest or revision} or later"
+    return [f"the schema is at revision {revision}, which {serves}, and this release is {HEAD}: start a newer release"]
+
+
+def _version(conn: Connection) -> Version:
+    exists = conn.execute(text("select to_regclass(:name)"), {"name": f"{SCHEMA}.alembic_version"}).scalar_one()
+    found = conn.execute(VERSION).one_or_none() if exists else None
+    revision, oldest = found or (None, None)
+    return Version(
+        revision=revision, oldest=oldest, is_moving=bool(conn.execute(UPGRADERS, {"lock": UPGRADER_LOCK}).scalar_one())
+    )
 
 
 def _setting(conn: Connection, name: str) -> str:

@@ -34,7 +34,8 @@ from app.domain.keys import KEY_MAX
 from app.domain.states import Status
 
 SCHEMA = "rowline"
-HEAD = "0005"  # the revision that this code was written for; a test compares it with Alembic's own word
+HEAD = "0007"  # the revision that this code was written for; a test compares it with Alembic's own word
+UPGRADER_LOCK = 0x526F776C696E65  # the advisory lock of whoever migrates: the bytes of "Rowline"
 
 metadata = MetaData(schema=SCHEMA)
 
@@ -137,6 +138,9 @@ Index("jobs_delayed", jobs.c.queue, jobs.c.run_at, postgresql_where=text("status
 # The lease's end is in no index, so that a heartbeat is a HOT update.
 Index("jobs_active", jobs.c.queue, jobs.c.number, postgresql_where=text("status = 'active'"))
 Index("jobs_listed", jobs.c.queue, jobs.c.status, jobs.c.number, postgresql_where=text("status <> 'active'"))
+# For the views of the schema `report`.
+Index("jobs_finished", jobs.c.finished_at, postgresql_where=text("finished_at is not null"))
+Index("jobs_failed", jobs.c.finished_at, postgresql_where=text("status = 'failed'"))
 
 
 def _numbers(kind: type[Integer]) -> list[Column[int]]:
@@ -202,6 +206,8 @@ attempts = Table(
     CheckConstraint(f"outcome in ({_words(KEPT)})", name="attempts_outcome"),
 )
 """The attempts that ended, but well: the one that runs, or that completed the job, is the row of the job itself."""
+
+Index("attempts_ended", attempts.c.ended_at)
 
 log_line_numbers = Sequence("log_line_numbers", metadata=metadata, data_type=BigInteger)
 

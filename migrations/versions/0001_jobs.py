@@ -10,6 +10,8 @@ revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
+step = "expand"
+oldest = "0001"
 
 TABLE = """
 create table rowline.jobs (

@@ -10,6 +10,8 @@ revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
+step = "expand"
+oldest = "0001"
 
 TABLE = """
 create table rowline.idempotency_keys (

@@ -10,13 +10,15 @@ revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
+step = "expand"
+oldest = "0001"
 
 COLUMNS = """
 alter table rowline.jobs
-    add column timeout_ms bigint,
-    add column stacks_kept integer,
-    add column logs_kept integer,
-    add column cancel_requested_at timestamptz
+    add column if not exists timeout_ms bigint,
+    add column if not exists stacks_kept integer,
+    add column if not exists logs_kept integer,
+    add column if not exists cancel_requested_at timestamptz
 """
 CHECKS = {
     "jobs_timeout": "timeout_ms between 1 and 316224000000",
@@ -27,7 +29,7 @@ CHECKS = {
     ),
 }
 ATTEMPTS = """
-create table rowline.attempts (
+create table if not exists rowline.attempts (
     queue text collate "C" not null,
     number bigint not null,
     nth integer not null,
@@ -42,7 +44,7 @@ create table rowline.attempts (
 )
 """
 LOGS = """
-create table rowline.logs (
+create table if not exists rowline.logs (
     queue text collate "C" not null,
     number bigint not null,
     line_number bigint not null default nextval('rowline.log_line_numbers'),
@@ -54,16 +56,22 @@ create table rowline.logs (
 
 
 def upgrade() -> None:
-    """Add what is new; a job keeps the token of its last lease from now on, so the check on tokens is loosened."""
+    """Add what is new; a job keeps the token of its last lease from now on, so the check on tokens is loosened.
+
+    What is there already is no reason to stop: it may be from a run that was killed among the validations.
+    """
     op.execute(COLUMNS)
     for name, condition in CHECKS.items():
+        op.execute(f"alter table rowline.jobs drop constraint if exists {name}")
         op.execute(f"alter table rowline.jobs add constraint {name} check ({condition}) not valid")
-    op.execute("alter table rowline.jobs drop constraint jobs_lease_exactly_when_active")
-    for name in CHECKS:
-        op.execute(f"alter table rowline.jobs validate constraint {name}")
+    op.execute("alter table rowline.jobs drop constraint if exists jobs_lease_exactly_when_active")
     op.execute(ATTEMPTS)
-    op.execute("create sequence rowline.log_line_numbers as bigint")
+    op.execute("create sequence if not exists rowline.log_line_numbers as bigint")
     op.execute(LOGS)
+    with op.get_context().autocommit_block():  # they read all jobs, and must not hold the locks from above meanwhile
+        op.execute("set statement_timeout = '1h'")
+        for name in CHECKS:
+            op.execute(f"alter table rowline.jobs validate constraint {name}")
 
 
 def downgrade() -> None:

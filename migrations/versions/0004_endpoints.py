@@ -10,6 +10,8 @@ revision = "0004"
 down_revision = "0003"
 branch_labels = None
 depends_on = None
+step = "expand"
+oldest = "0001"
 
 TABLE = """
 create table rowline.endpoints (

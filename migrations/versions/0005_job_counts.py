@@ -13,6 +13,8 @@ revision = "0005"
 down_revision = "0004"
 branch_labels = None
 depends_on = None
+step = "stop"
+oldest = "0005"
 
 STATUSES = ("waiting", "prioritized", "delayed", "active", "waiting-children", "completed", "failed")
 COLUMNS = [status.replace("-", "_") for status in STATUSES]

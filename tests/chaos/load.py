@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Self
 
+from tests.chaos import pullers as pulling
 from tests.chaos.pullers import Puller
 from tests.chaos.stand import QUEUES
 from tests.checker.record import Recorder
@@ -15,8 +16,6 @@ from tests.support import raw
 from tests.support.raw import Answer
 from tests.support.wire import Lost, Silent, Wire
 
-LARGEST = 20  # jobs a batch
-PAUSE_S = 0.15
 CUT_SHARE = 0.03
 """Of the requests with a key: their clients vanish while they send, or before they read."""
 ANSWER_S = 10.0
@@ -37,11 +36,28 @@ class Reply:
         return self.ended_at - self.asked_at
 
 
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """What producers add, and how fast."""
+
+    queues: Sequence[str] = QUEUES
+    largest: int = 20
+    """Jobs a batch."""
+    pause_s: float = 0.15
+    """Between two requests, on average."""
+    lease_ms: int = pulling.LEASE_MS
+    is_steady: bool = False
+    """Whether pullers hear every answer and keep every lease."""
+
+
 class Producer(threading.Thread):
     """Adds batches until stopped; one with keys repeats each until it is answered with a 200, stopped or not."""
 
-    def __init__(self, port: int, record: Recorder, *, name: str, seed: str, is_keyed: bool) -> None:
+    def __init__(
+        self, port: int, record: Recorder, *, name: str, seed: str, is_keyed: bool, pace: Pace = Pace()
+    ) -> None:
         super().__init__(name=name)
+        self._pace = pace
         self.replies: list[Reply] = []
         self.stopped = threading.Event()
         self.port, self._record = port, record
@@ -53,15 +69,15 @@ class Producer(threading.Thread):
         number = 0
         while not self.stopped.is_set():
             number += 1
-            mark, size = f"{self.name}-{number}", self._random.randint(1, LARGEST)
+            mark, size = f"{self.name}-{number}", self._random.randint(1, self._pace.largest)
             delay_ms = self._random.choice((0, 0, 0, 300))
             self._record.note("ask", batch=mark, size=size, delay_ms=delay_ms)
-            queue = self._random.choice(QUEUES)
+            queue = self._random.choice(self._pace.queues)
             sent = _request(queue, mark, size, delay_ms=delay_ms, is_keyed=self._is_keyed)
             ends_at = time.monotonic() + 6 * ANSWER_S
             while not self._add(mark, sent) and self._is_keyed and time.monotonic() < ends_at:
                 time.sleep(0.05)
-            time.sleep(self._random.uniform(0, 2 * PAUSE_S))
+            time.sleep(self._random.uniform(0, 2 * self._pace.pause_s))
         self._hang_up()
 
     def _add(self, mark: str, sent: bytes) -> bool:
@@ -126,19 +142,39 @@ def _request(queue: str, mark: str, size: int, *, delay_ms: int, is_keyed: bool)
 class Load:
     """All producers, half of them with keys, and all pullers, during a `with` block."""
 
-    def __init__(self, ports: Sequence[int], record: Recorder, *, seed: int, producers: int, pullers: int) -> None:
+    def __init__(
+        self,
+        ports: Sequence[int],
+        record: Recorder,
+        *,
+        seed: int,
+        producers: int,
+        pullers: int,
+        pace: Pace = Pace(),
+        name: str = "",
+    ) -> None:
+        """Of two loads in one history, each needs a name."""
         self._producers = [
             Producer(
                 ports[n // 2 % len(ports)],
                 record,
-                name=f"{'keyed' if n % 2 else 'bare'}-{n}",
-                seed=f"{seed}/{n}",
+                name=f"{name}{'keyed' if n % 2 else 'bare'}-{n}",
+                seed=f"{seed}/{name}{n}",
                 is_keyed=n % 2 == 1,
+                pace=pace,
             )
             for n in range(producers)
         ]
         self._pullers = [
-            Puller(ports[n % len(ports)], record, name=f"puller-{n}", seed=f"{seed}/puller-{n}") for n in range(pullers)
+            Puller(
+                ports[n % len(ports)],
+                record,
+                name=f"{name}puller-{n}",
+                seed=f"{seed}/{name}puller-{n}",
+                lease_ms=pace.lease_ms,
+                is_steady=pace.is_steady,
+            )
+            for n in range(pullers)
         ]
 
     def __enter__(self) -> Self:

@@ -24,8 +24,19 @@ Lease = dict[str, Any]
 class Puller(threading.Thread):
     """Claims, works and tells until stopped. Now and then it dawdles, walks away, or does not hear an answer."""
 
-    def __init__(self, port: int, record: Recorder, *, name: str, seed: str) -> None:
+    def __init__(
+        self,
+        port: int,
+        record: Recorder,
+        *,
+        name: str,
+        seed: str,
+        lease_ms: int = LEASE_MS,
+        is_steady: bool = False,
+    ) -> None:
+        """A steady one hears every answer and keeps every lease."""
         super().__init__(name=name)
+        self._lease_ms, self._is_steady = lease_ms, is_steady
         self.stopped = threading.Event()
         self.claims_s: list[tuple[float, float]] = []  # when each was answered, and how long it took
         self._port, self._record, self._random = port, record, Random(seed)
@@ -38,7 +49,12 @@ class Puller(threading.Thread):
         self._hang_up()
 
     def _claim(self) -> list[Lease]:
-        asked = {"count": self._random.randint(1, MOST), "lockDuration": LEASE_MS, "wait": 500, "worker": self.name}
+        asked = {
+            "count": self._random.randint(1, MOST),
+            "lockDuration": self._lease_ms,
+            "wait": 500,
+            "worker": self.name,
+        }
         began = time.monotonic()
         answer = self._ask("claim", asked)
         if answer is None or answer.status != 200:
@@ -61,14 +77,14 @@ class Puller(threading.Thread):
 
     def _turn(self, leases: list[Lease]) -> list[Lease]:
         """Work what was claimed, tell how it went, and return what was claimed with that."""
-        draw = self._random.random()
+        draw = self._random.uniform(0.01, 1) if self._is_steady else self._random.random()
         if leases and draw < 0.004:
             self._blame("walk-away")
             return []
         if leases and draw < 0.01:
             self._beat(leases[0])
-            self._blame("dawdle", LEASE_MS / 1000)
-            time.sleep(LEASE_MS / 1000 + 0.5)  # the leases run out, and it goes on all the same
+            self._blame("dawdle", self._lease_ms / 1000)
+            time.sleep(self._lease_ms / 1000 + 0.5)  # the leases run out, and it goes on all the same
         told = [self._run(lease) for lease in leases]
         if not told:
             return []
@@ -93,7 +109,7 @@ class Puller(threading.Thread):
 
     def _beat(self, lease: Lease) -> None:
         job_id, token = lease["job"]["id"], lease["token"]
-        answer = self._ask(f"{job_id}/extend", {"token": token, "lockDuration": LEASE_MS})
+        answer = self._ask(f"{job_id}/extend", {"token": token, "lockDuration": self._lease_ms})
         if answer is not None and answer.status == 200:
             self._record.note("extended", id=job_id, token=token, until=answer.json()["lockedUntil"])
 
@@ -101,7 +117,9 @@ class Puller(threading.Thread):
         asked_at = time.monotonic()
         body: dict[str, Any] = {"jobs": told}
         wish = (
-            {} if self.stopped.is_set() else {"claim": {"count": MOST, "lockDuration": LEASE_MS, "worker": self.name}}
+            {}
+            if self.stopped.is_set()
+            else {"claim": {"count": MOST, "lockDuration": self._lease_ms, "worker": self.name}}
         )
         answer = self._until_told("finish", body, first=wish)
         statuses = {}
@@ -133,7 +151,7 @@ class Puller(threading.Thread):
         ends_at = time.monotonic() + TOLD_S
         said = body | (first or {})
         while True:
-            answer = self._ask(path, said, is_heard=self._random.random() > 0.02)
+            answer = self._ask(path, said, is_heard=self._is_steady or self._random.random() > 0.02)
             if answer is not None and answer.status != 503:
                 return answer
             if time.monotonic() > ends_at:

@@ -13,6 +13,7 @@ from psycopg.rows import dict_row
 
 from app.infra import libpq, schema
 from app.infra.database import Database
+from app.infra.settings import Settings
 from app.operations import maintain
 from tests.chaos import pullers, receiver
 from tests.chaos.kept import Kept
@@ -53,55 +54,14 @@ class Node:
         return [self.kept.pid, *children(self.kept.pid)]
 
 
-class Stand:
-    """The service under test, and the means to hurt it."""
+class Ground:
+    """A PostgreSQL under test, and what is read of it for the checker."""
 
-    def __init__(self, cluster: Cluster, proxy: FaultProxy, nodes: list[Node], kept: Mapping[str, list[Kept]]) -> None:
-        self.cluster, self.proxy, self.nodes = cluster, proxy, nodes
-        self.workers, self.dispatchers = kept["workers"], kept["dispatchers"]
-
-    @property
-    def ports(self) -> list[int]:
-        """Where the nodes listen."""
-        return [node.port for node in self.nodes]
-
-    @property
-    def api(self) -> list[int]:
-        """The processes of the first node."""
-        return self.nodes[0].pids
-
-    @property
-    def postgres(self) -> list[int]:
-        """The processes of PostgreSQL, the postmaster first, which alone makes more."""
-        return [self.cluster.pid, *children(self.cluster.pid)]
+    def __init__(self, url: str) -> None:
+        self.url = url
 
     def connect(self) -> psycopg.Connection[Any]:
-        return psycopg.connect(libpq.normal(self.cluster.url), autocommit=True, connect_timeout=5)
-
-    def backends(self, condition: str = "true") -> list[int]:
-        """The server processes that work for Rowline."""
-        with self.connect() as connection:
-            found = connection.execute(
-                f"select pid from pg_stat_activity where application_name like 'rowline-%' and ({condition})"
-            )
-            return [int(str(pid)) for (pid,) in found]
-
-    def kill(self, pid: int) -> None:
-        """Kill a process with SIGKILL and wait until it is gone."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        until(lambda: not is_alive(pid))
-
-    @contextlib.contextmanager
-    def frozen(self) -> Iterator[None]:
-        """Stop all processes of PostgreSQL, as a machine that hangs would, until the end of the block."""
-        os.kill(self.cluster.pid, signal.SIGSTOP)  # it makes no more
-        pids = self.postgres
-        try:
-            _send(pids, signal.SIGSTOP)
-            yield
-        finally:
-            _send(pids, signal.SIGCONT)
+        return psycopg.connect(libpq.normal(self.url), autocommit=True, connect_timeout=5)
 
     def now_ms(self) -> int:
         """Ask the database for the time."""
@@ -136,7 +96,7 @@ class Stand:
 
     def recount(self) -> list[str]:
         """Name the queues whose counts are not what counting gives."""
-        db = Database(self.cluster.settings, url=self.cluster.url, size=1, name="recount", limit_ms=60_000)
+        db = Database(Settings(), url=self.url, size=1, name="recount", limit_ms=60_000)
         try:
             return maintain.recount(db)
         finally:
@@ -145,6 +105,55 @@ class Stand:
     def _rows(self, query: str) -> list[dict[str, Any]]:
         with self.connect() as connection, connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(query).fetchall()
+
+
+class Stand(Ground):
+    """The service under test, and the means to hurt it."""
+
+    def __init__(self, cluster: Cluster, proxy: FaultProxy, nodes: list[Node], kept: Mapping[str, list[Kept]]) -> None:
+        super().__init__(cluster.url)
+        self.cluster, self.proxy, self.nodes = cluster, proxy, nodes
+        self.workers, self.dispatchers = kept["workers"], kept["dispatchers"]
+
+    @property
+    def ports(self) -> list[int]:
+        """Where the nodes listen."""
+        return [node.port for node in self.nodes]
+
+    @property
+    def api(self) -> list[int]:
+        """The processes of the first node."""
+        return self.nodes[0].pids
+
+    @property
+    def postgres(self) -> list[int]:
+        """The processes of PostgreSQL, the postmaster first, which alone makes more."""
+        return [self.cluster.pid, *children(self.cluster.pid)]
+
+    def backends(self, condition: str = "true") -> list[int]:
+        """The server processes that work for Rowline."""
+        with self.connect() as connection:
+            found = connection.execute(
+                f"select pid from pg_stat_activity where application_name like 'rowline-%' and ({condition})"
+            )
+            return [int(str(pid)) for (pid,) in found]
+
+    def kill(self, pid: int) -> None:
+        """Kill a process with SIGKILL and wait until it is gone."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        until(lambda: not is_alive(pid))
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop all processes of PostgreSQL, as a machine that hangs would, until the end of the block."""
+        os.kill(self.cluster.pid, signal.SIGSTOP)  # it makes no more
+        pids = self.postgres
+        try:
+            _send(pids, signal.SIGSTOP)
+            yield
+        finally:
+            _send(pids, signal.SIGCONT)
 
 
 _TIMES = ("added_at", "run_at", "processed_at", "finished_at")

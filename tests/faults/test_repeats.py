@@ -18,7 +18,7 @@ from app.infra import libpq
 from tests.checker import record
 from tests.checker.record import Recorder
 from tests.checker.verdict import Verdict, check_adds
-from tests.support import raw
+from tests.support import databases, raw
 from tests.support.clusters import is_alive, until
 from tests.support.family import children
 from tests.support.raw import Answer, Server
@@ -163,7 +163,7 @@ def test_a_process_killed_under_64_posts_of_one_key_leaves_one_batch(
 
 def waiting(url: str) -> bool:
     """Whether a request waits for a lock within its transaction."""
-    with psycopg.connect(libpq.normal(url)) as connection:
+    with psycopg.connect(databases.as_owner(url)) as connection:
         return bool(
             connection.execute(
                 "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"

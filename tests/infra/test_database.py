@@ -21,6 +21,12 @@ from tests.support.clusters import free_port, until
 
 
 @pytest.fixture
+def own_url(own_url: str) -> str:
+    """A database where everything is allowed: this is about the machine, and no role of ours."""
+    return databases.as_owner(own_url)
+
+
+@pytest.fixture
 def single(own_url: str) -> Iterator[Database]:
     """A pool of one connection, with short limits, on a database with an empty table `t`."""
     databases.run(own_url, "create table t (n integer)")

@@ -1,18 +1,30 @@
-"""Migrations go up, down and up again, and many who start at once migrate once."""
+"""Migrations go up, down and up again with jobs in every status, from every revision, whoever kills whom on the way."""
 
 import contextlib
+import itertools
+import shutil
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import psycopg
+import pytest
+import sqlalchemy
 
 from app.domain.states import Status
 from app.infra import libpq, schema
-from app.infra.database import Database
+from app.infra.database import Database, DatabaseError
+from app.infra.schema import SchemaError
 from app.infra.settings import Settings
 from app.operations import maintain
 from app.queries import health
 from app.store import counts, tables
-from tests.support import databases
-from tests.support.clusters import PYTHON, Program
+from tests.migrations import stored
+from tests.support import databases, work
+from tests.support.clusters import PYTHON, Program, until
 from tests.support.jobs import counted
 
 NONE = dict.fromkeys(Status, 0)
@@ -27,33 +39,161 @@ from (values
     (5, 'b', 'prioritized', 3, 0), (6, 'b', 'prioritized', 4, 0)
 ) as jobs (n, queue, status, priority, started)
 """
+REVISIONS = [revision.name for revision in schema.revisions()]
+MAKING = "select count(*) from pg_stat_progress_create_index where datname = current_database()"
+INDEXED = """
+from alembic import op
+
+revision = "9999"
+down_revision = "{head}"
+branch_labels = None
+depends_on = None
+step = "expand"
+oldest = "0001"
+
+
+def upgrade():
+    with op.get_context().autocommit_block():
+        op.execute("set statement_timeout = '1h'")
+        op.execute("set lock_timeout = '10min'")
+        op.execute("drop index concurrently if exists rowline.jobs_named")
+        op.execute("create index concurrently jobs_named on rowline.jobs (queue, name)")
+
+
+def downgrade():
+    op.execute("drop index rowline.jobs_named")
+"""
+UPGRADE = "import pathlib, sys; from app.infra import schema; schema.MIGRATIONS = pathlib.Path(sys.argv[1]); "
+UPGRADE += "schema.upgrade(sys.argv[2])"
+
+
+def revision_of(url: str) -> list[tuple[str]]:
+    return databases.ask(url, "select version_num from rowline.alembic_version")
+
+
+@pytest.fixture
+def next_release(tmp_path: Path) -> Path:
+    """The migrations of a release to come, which makes an index on jobs."""
+    migrations = Path(shutil.copytree(schema.MIGRATIONS, tmp_path / "migrations"))
+    (migrations / "versions" / "9999_named.py").write_text(INDEXED.format(head=tables.HEAD))
+    return migrations
+
+
+def upgrader(migrations: Path, url: str) -> Program:
+    """Start a process of that release which brings the schema to its head."""
+    return Program([*PYTHON, "-c", UPGRADE, migrations, url])
+
+
+@contextlib.contextmanager
+def opened(url: str) -> Iterator[Database]:
+    db = Database(Settings(), url=url, size=1, name="test")
+    try:
+        yield db
+    finally:
+        db.close()
 
 
 def test_the_code_names_the_newest_revision() -> None:
     assert schema.head() == tables.HEAD
 
 
-def test_up_down_and_up_again_leaves_a_schema_at_head(server_url: str) -> None:
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_from_every_revision_jobs_in_every_status_go_up_down_and_up_unchanged(server_url: str, revision: str) -> None:
+    with databases.fresh(server_url) as url:
+        schema.upgrade(url, revision=revision)
+        stored.put(url)
+        before = stored.kept(url)
+        for way in (schema.upgrade, partial(schema.downgrade, revision=revision), schema.upgrade):
+            way(url)
+            assert stored.kept(url) == before
+        with opened(url) as db:
+            assert health.faults(db) == []
+            taken = work.take(db, queue=stored.QUEUE, limit=10)
+        assert {lease.job.custom_id for lease in taken} == {Status.WAITING, Status.PRIORITIZED}
+
+
+def test_down_to_nothing_leaves_nothing(server_url: str) -> None:
     with databases.fresh(server_url) as url:
         schema.upgrade(url)
         schema.downgrade(url, revision="base")
-        with psycopg.connect(libpq.normal(url)) as connection:
-            left = connection.execute("select tablename from pg_tables where schemaname = 'rowline'").fetchall()
-        schema.upgrade(url)
-        schema.upgrade(url)
-        db = Database(Settings(), url=url, size=1, name="test")
-        assert health.faults(db) == []
-        db.close()
-    assert left == [("alembic_version",)]
+        left = databases.ask(url, "select relname from pg_class where relnamespace = 'rowline'::regnamespace")
+    assert set(left) == {("alembic_version",), ("alembic_version_pkc",)}
 
 
-def test_five_who_start_at_once_migrate_once(server_url: str) -> None:
+def test_ten_who_start_at_once_migrate_once_and_do_not_hold_up_an_index(server_url: str, next_release: Path) -> None:
     with databases.fresh(server_url) as url, contextlib.ExitStack() as stack:
-        argv = [*PYTHON, "-m", "app", "db", "upgrade"]
-        starters = [stack.enter_context(Program(argv, env={"DATABASE_URL": url})) for _ in range(5)]
-        assert [starter.end(within_s=30) for starter in starters] == [0] * 5
-        with psycopg.connect(libpq.normal(url)) as connection:
-            assert connection.execute("select version_num from rowline.alembic_version").fetchall() == [(tables.HEAD,)]
+        starters = [stack.enter_context(upgrader(next_release, url)) for _ in range(10)]
+        assert [starter.end(within_s=60) for starter in starters] == [0] * 10, [one.output for one in starters]
+        assert revision_of(url) == [("9999",)]
+        with opened(url) as db:
+            assert health.invalid_indexes(db) == []
+
+
+def test_an_upgrade_that_loses_its_connection_at_any_statement_ends_well_when_run_again(server_url: str) -> None:
+    left = 0
+
+    def cut(_conn: object, cursor: psycopg.Cursor[Any], *_: object) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            cursor.connection.close()
+
+    with databases.fresh(server_url) as url:
+        sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", cut)
+        try:
+            for statements in itertools.count(1):
+                left = statements
+                with contextlib.suppress(DatabaseError):
+                    schema.upgrade(url)
+                    break
+        finally:
+            sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", cut)
+        assert statements > 20
+        assert revision_of(url) == [(tables.HEAD,)]
+        with opened(url) as db:
+            assert (health.faults(db), health.invalid_indexes(db)) == ([], [])
+
+
+def test_an_index_whose_making_was_killed_is_told_and_made_anew(server_url: str, next_release: Path) -> None:
+    with databases.fresh(server_url) as url, opened(url) as db:
+        schema.upgrade(url)
+        with psycopg.connect(libpq.normal(url)) as writer:
+            writer.execute("lock table rowline.jobs in row exclusive mode")  # as one who has just added a job
+            with upgrader(next_release, url) as killed:
+                until(lambda: databases.ask(url, MAKING)[0][0])
+                killed.end(signal.SIGKILL)
+            databases.run(url, "select pg_terminate_backend(pid) from pg_stat_progress_create_index")
+        until(lambda: not databases.ask(url, MAKING)[0][0])
+        assert health.invalid_indexes(db) == ["rowline.jobs_named"]
+
+        with upgrader(next_release, url) as again:
+            assert again.end(within_s=20) == 0, again.output
+        assert (revision_of(url), health.invalid_indexes(db)) == ([("9999",)], [])
+
+
+def test_an_upgrade_that_does_not_get_a_lock_lets_others_through_and_tries_again(
+    server_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with databases.fresh(server_url) as url, ThreadPoolExecutor(1) as beside:
+        schema.upgrade(url, revision="0002")
+        with psycopg.connect(libpq.normal(url)) as dump:
+            dump.execute("lock table rowline.jobs in access share mode")
+            upgrade = beside.submit(schema.upgrade, url, revision="0003")
+            until(lambda: "migration_gives_way" in caplog.messages)
+            assert not upgrade.done()
+        upgrade.result(timeout=20)
+        assert revision_of(url) == [("0003",)]
+
+
+def test_a_revision_that_does_not_exist_is_refused_in_words(server_url: str) -> None:
+    with databases.fresh(server_url) as url, pytest.raises(SchemaError, match="8888"):
+        schema.upgrade(url, revision="8888")
+
+
+def test_the_upgrade_of_an_older_release_leaves_a_newer_schema_alone(own_url: str) -> None:
+    databases.run(own_url, "update rowline.alembic_version set version_num = '9999'")
+    schema.upgrade(own_url)
+    assert revision_of(own_url) == [("9999",)]
 
 
 def test_jobs_that_were_there_before_counts_are_counted(server_url: str) -> None:
@@ -72,7 +212,5 @@ def test_jobs_that_were_there_before_counts_are_counted(server_url: str) -> None
 
 
 def test_a_schema_behind_the_code_is_not_ready_and_says_what_to_do(server_url: str) -> None:
-    with databases.fresh(server_url) as url:
-        db = Database(Settings(), url=url, size=1, name="test")
+    with databases.fresh(server_url) as url, opened(url) as db:
         assert "run `rowline db upgrade`" in health.faults(db)[0]
-        db.close()

@@ -101,7 +101,7 @@ def test_one_handlers_file_gives_the_same_from_either(
     came = []
     for url in (shared_url, service_url):
         with db.begin() as conn:
-            conn.exec_driver_sql("truncate rowline.jobs")
+            conn.exec_driver_sql("delete from rowline.jobs")
         with WorkerProgram(url, file, recover_ms=100):
             came.append([seen(in_status(db, job_id)) for job_id in add(db, *asked)])
 

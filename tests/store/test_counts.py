@@ -53,7 +53,8 @@ class Machine(RuleBasedStateMachine):
     @initialize()
     def empty(self) -> None:
         with self.db.begin() as conn:
-            conn.exec_driver_sql("truncate rowline.jobs, rowline.attempts, rowline.job_deltas, rowline.job_counts")
+            for table in ("jobs", "attempts", "job_deltas", "job_counts"):
+                conn.exec_driver_sql(f"delete from rowline.{table}")
         self.opened = ExitStack()
         self.open: Connection | None = None
 

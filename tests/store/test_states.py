@@ -75,7 +75,8 @@ def test_an_event_leaves_and_enters_only_what_the_state_page_says(conn: Connecti
         else:
             assert after.status == before.status
             assert after.attempts_made == before.attempts_made
-        conn.exec_driver_sql("truncate rowline.jobs, rowline.attempts")
+        conn.exec_driver_sql("delete from rowline.attempts")
+        conn.exec_driver_sql("delete from rowline.jobs")
 
 
 @pytest.mark.parametrize("event", [event for event in TRANSITIONS if event != "insert"])

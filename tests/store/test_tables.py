@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy
 
 from app.domain.states import Status
-from app.infra import database, libpq
+from app.infra import database
 from app.infra.database import Connection
 from app.store.tables import metadata
 from tests.support import databases
@@ -34,7 +34,7 @@ select 'sequence ' || sequencename, data_type::text from pg_sequences where sche
 
 
 def shape(url: str) -> dict[str, str]:
-    with psycopg.connect(libpq.normal(url)) as connection:
+    with psycopg.connect(databases.as_owner(url)) as connection:
         return dict(connection.execute(TABLES).fetchall())
 
 

@@ -4,11 +4,24 @@ import contextlib
 import secrets
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
 
 from app.infra import libpq, schema
+from app.infra.database import Database
+from app.infra.settings import Settings
+from app.operations import roles
+
+RUNTIME = "-c role=rowline_runtime -c search_path=hostile"
+"""How the tests use a database: as the role of run time, which can do no DDL, and with a path that leads astray."""
+HOSTILE = """
+create schema hostile;
+grant usage on schema hostile to public;
+create table hostile.jobs (queue text);
+create table hostile.attempts (queue text);
+create table hostile.alembic_version (version_num text);
+"""
 
 
 def named(server_url: str, name: str) -> str:
@@ -16,13 +29,23 @@ def named(server_url: str, name: str) -> str:
     return urlunsplit(urlsplit(libpq.normal(server_url))._replace(path=f"/{name}"))
 
 
+def as_runtime(url: str) -> str:
+    """Return the URL with which the service under test uses a database."""
+    return f"{url}{'&' if '?' in url else '?'}options={quote(RUNTIME)}"
+
+
+def as_owner(url: str) -> str:
+    """Return the URL with which tests prepare and look, with every right."""
+    return libpq.normal(url).partition(f"options={quote(RUNTIME)}")[0].rstrip("?&")
+
+
 def run(url: str, statement: str) -> None:
-    with psycopg.connect(libpq.normal(url), autocommit=True) as connection:
+    with psycopg.connect(as_owner(url), autocommit=True) as connection:
         connection.execute(statement)
 
 
 def ask(url: str, query: str) -> list[tuple[Any, ...]]:
-    with psycopg.connect(libpq.normal(url), autocommit=True) as connection:
+    with psycopg.connect(as_owner(url), autocommit=True) as connection:
         return connection.execute(query).fetchall()
 
 
@@ -39,7 +62,11 @@ def fresh(server_url: str, *, template: str = "template0") -> Iterator[str]:
 
 @contextlib.contextmanager
 def migrated(server_url: str) -> Iterator[str]:
-    """Make a database at head and return its name, for `fresh` to copy."""
+    """Make a database at head, with its roles, and return its name, for `fresh` to copy."""
     with fresh(server_url) as url:
         schema.upgrade(url)
+        db = Database(Settings(), url=url, size=1, name="rowline-test")
+        roles.apply(db)
+        db.close()
+        run(url, HOSTILE)
         yield urlsplit(url).path.strip("/")

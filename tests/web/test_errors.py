@@ -16,7 +16,7 @@ from tests.support.client import Client
 
 JOB = '[{"name":"n","data":1}]'
 CUT_AT_COMMIT = """
-create function rowline.cut() returns trigger language plpgsql as
+create function rowline.cut() returns trigger language plpgsql security definer as
     'begin perform pg_terminate_backend(pg_backend_pid()); return null; end';
 create constraint trigger cut after insert on rowline.jobs deferrable initially deferred
     for each row execute function rowline.cut();

@@ -3,11 +3,14 @@
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 from werkzeug.test import TestResponse
 
+from app.infra import libpq
 from app.infra.database import Database
 from app.infra.settings import Settings
+from app.store.tables import HEAD, UPGRADER_LOCK
 from app.web import app
 from tests.support import answers, databases
 from tests.support.client import Client
@@ -56,13 +59,29 @@ def test_a_database_without_the_schema_is_not_ready(server_url: str, ready: Call
     assert "run `rowline db upgrade`" in error
 
 
-@pytest.mark.parametrize("revision", ["0000", "9999"])
-def test_a_database_at_another_revision_is_not_ready(
-    own_url: str, ready: Callable[[str], TestResponse], revision: str
-) -> None:
-    databases.run(own_url, f"update rowline.alembic_version set version_num = '{revision}'")
+def test_a_schema_that_is_behind_is_not_ready(own_url: str, ready: Callable[[str], TestResponse]) -> None:
+    databases.run(own_url, "update rowline.alembic_version set version_num = '0000'")
 
-    assert revision in answers.error(ready(own_url), 503)
+    assert "is at revision 0000" in answers.error(ready(own_url), 503)
+
+
+def test_a_schema_that_is_ahead_is_ready_as_long_as_it_says_that_this_release_can_use_it(
+    own_url: str, ready: Callable[[str], TestResponse]
+) -> None:
+    databases.run(own_url, f"update rowline.alembic_version set version_num = '9999', oldest = '{HEAD}'")
+    assert ready(own_url).status_code == 200
+
+    databases.run(own_url, "update rowline.alembic_version set oldest = '9998'")
+    assert "serves programs written for 9998 or later" in answers.error(ready(own_url), 503)
+
+    databases.run(own_url, "update rowline.alembic_version set oldest = null")
+    assert "start a newer release" in answers.error(ready(own_url), 503)
+
+
+def test_a_node_that_waits_for_a_migration_says_so(server_url: str, ready: Callable[[str], TestResponse]) -> None:
+    with databases.fresh(server_url) as url, psycopg.connect(libpq.normal(url)) as upgrader:
+        upgrader.execute("select pg_advisory_lock(%s)", [UPGRADER_LOCK])
+        assert "this node waits for that" in answers.error(ready(url), 503)
 
 
 def test_a_database_that_may_lose_what_it_acknowledged_is_not_ready(

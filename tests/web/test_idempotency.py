@@ -82,7 +82,7 @@ def test_keys_are_apart_for_each_queue_and_each_token(settings: Settings, db: Da
     assert (total(one, "a"), total(one, "b")) == (2, 1)
 
 
-def test_a_key_that_is_in_use_is_a_conflict_to_be_repeated(client: Client, db: Database) -> None:
+def test_a_key_that_is_in_use_is_a_conflict_to_be_repeated(client: Client, db: Database, shared_url: str) -> None:
     """While the first request waits for a job id that another transaction holds, the second is not kept waiting."""
     with ThreadPoolExecutor() as pool:
         with db.begin() as conn:
@@ -92,7 +92,7 @@ def test_a_key_that_is_in_use_is_a_conflict_to_be_repeated(client: Client, db: D
                 "now(), 0, 1, '1', '{}')"
             )
             first = pool.submit(client.post, PATH, BODY, Idempotency_Key="k")
-            wait_until_held(db)
+            wait_until_held(shared_url)
             second = client.post(PATH, BODY, Idempotency_Key="k")
         assert (second.status_code, second.headers["Retry-After"]) == (409, "1")
         assert answers.error(second, 409).startswith("the first request with this Idempotency-Key is still running")
@@ -100,15 +100,10 @@ def test_a_key_that_is_in_use_is_a_conflict_to_be_repeated(client: Client, db: D
     assert client.post(PATH, BODY, Idempotency_Key="k").data == first.result().data
 
 
-def wait_until_held(db: Database) -> None:
+def wait_until_held(url: str) -> None:
     """Wait until some transaction waits for another: then it holds its key."""
     waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
-
-    def is_waiting() -> bool:
-        with db.read() as conn:
-            return bool(conn.exec_driver_sql(waiting).scalar_one())
-
-    until(is_waiting)
+    until(lambda: databases.ask(url, waiting)[0][0])
 
 
 def test_a_request_that_ended_badly_leaves_its_key_free(own_client: Client, own_url: str) -> None:

@@ -1,0 +1,120 @@
+"""`rowline report`: the views of the schema `report`, for those who do not write SQL."""
+
+import csv
+import dataclasses
+import os
+import re
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from app.cli import charts
+from app.domain.attempts import REASON_MAX
+from app.infra import embedded, settings
+from app.infra.database import Database
+from app.queries import reports
+from app.queries.reports import REPORTS, Found
+
+STATEMENT_MS = 30_000
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+PIPE_WIDTH = 200  # characters of a table that goes to a file
+
+
+class Since(click.ParamType):  # type: ignore[type-arg]  # generic in the newest click alone
+    """A length of time: 90s, 30m, 24h, 7d, 2w."""
+
+    name = "LENGTH"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Read it; a default is one already."""
+        if isinstance(value, timedelta):
+            return value
+        found = re.fullmatch(r"([1-9]\d{0,5})([smhdw])", value)
+        if not found:
+            self.fail(f"{value!r} is not a length of time such as 30m, 24h or 7d", param, ctx)
+        return timedelta(**{UNITS[found[2]]: int(found[1])})
+
+
+@click.command()
+@click.argument("name", type=click.Choice(sorted(REPORTS)))
+@click.option("--queue", help="Of this queue alone.")
+@click.option("--since", type=Since(), default=timedelta(days=1), help="How far back: 30m, 24h, 7d. A day if left out.")
+@click.option("--limit", type=click.IntRange(1, 1_000_000), default=1_000, show_default=True, help="Most rows.")
+@click.option("--csv", "as_csv", is_flag=True, help="As CSV.")
+@click.option("--json", "as_json", is_flag=True, help="As a JSON array.")
+@click.option("--chart", type=click.Path(dir_okay=False, path_type=Path), help="Draw it into this file, .svg or .png.")
+def report(
+    *, name: str, queue: str | None, since: timedelta, limit: int, as_csv: bool, as_json: bool, chart: Path | None
+) -> None:
+    """Show the report NAME, a view of the schema `report`. Periods are minutes, hours or days, by --since."""
+    if as_csv + as_json + (chart is not None) > 1:
+        raise click.UsageError("only one of --csv, --json and --chart")
+    db = _database()
+    try:
+        found = reports.ask(db, name=name, since=since, queue=queue, limit=limit)
+    finally:
+        db.close()
+    if chart:
+        charts.write(found, name=name, title=_title(name, queue, since), file=chart)
+    elif as_csv:
+        _write_csv(found)
+    elif as_json:
+        rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
+        print(orjson.dumps(rows, default=str, option=orjson.OPT_INDENT_2).decode())
+    else:
+        _show(found, _title(name, queue, since))
+
+
+def _database() -> Database:
+    chosen = dataclasses.replace(settings.from_env(os.environ), statement_ms=STATEMENT_MS)
+    url = chosen.database_url or embedded.url_of_running(chosen)
+    return Database(chosen, url=url, size=1, name="rowline-report")
+
+
+def _title(name: str, queue: str | None, since: timedelta) -> str:
+    of = f" of {queue}" if queue else ""
+    return f"{name}{of}" + (f", since {str(since).removesuffix(', 0:00:00')} ago" if REPORTS[name].moment else "")
+
+
+def _write_csv(found: Found) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(found.columns)
+    writer.writerows([_plain(value) for value in row] for row in found.rows)
+
+
+def _show(found: Found, title: str) -> None:
+    """Print a table; words of jobs are text there, and no markup or control of the terminal."""
+    table = Table(title=title, box=box.SIMPLE_HEAD)
+    for index, column in enumerate(found.columns):
+        is_number = any(isinstance(row[index], int | float) for row in found.rows)
+        table.add_column(column, justify="right" if is_number else "left", overflow="fold")
+    for row in found.rows:
+        table.add_row(*(Text(_visible(value)) for value in row))
+    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    console.print(table if found.rows else f"{title}: nothing")
+
+
+def _visible(value: object) -> str:
+    shown = f"{value:,.3f}" if isinstance(value, float) else str(_plain(value))
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in shown)
+
+
+def _plain(value: object) -> object:
+    match value:
+        case None:
+            return ""
+        case datetime():
+            return value.isoformat(sep=" ", timespec="seconds")
+        case list():
+            return ", ".join(map(str, value))
+        case str():
+            return value[:REASON_MAX]
+    return value

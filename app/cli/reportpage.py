@@ -1,0 +1,54 @@
+"""The page of the reporting views, from their own comments and from the questions of `app/docs/reports.sql`."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+VIEWS = Path(__file__).parents[2] / "migrations" / "sql" / "report"
+QUESTIONS = Path(__file__).parents[1] / "docs" / "reports.sql"
+INTRO = Path(__file__).parents[1] / "docs" / "reports.txt"
+
+_COMMENT = re.compile(
+    r"^comment on (?P<kind>view|column|function) report\.(?P<name>[\w.\"]+)(?P<arguments>\(.*?\))?\s+is\s+"
+    r"'(?P<about>(?:[^']|'')*)';$",
+    re.MULTILINE,
+)
+_QUESTION = re.compile(r"^-- (?P<asked>.+\?)\n(?P<query>[^;]+;)", re.MULTILINE)
+
+
+def text() -> str:
+    """Write the page."""
+    lines = [INTRO.read_text().rstrip(), "", "## The questions of a Monday"]
+    for asked, query in questions():
+        lines += ["", f"**{asked}**", "", *(f"    {line}" for line in query.split("\n"))]
+    lines += ["", "## The views"]
+    for file in newest():
+        lines += _view(file.read_text())
+    return "\n".join(lines) + "\n"
+
+
+def questions() -> list[tuple[str, str]]:
+    """Return every question with its query."""
+    return [(found["asked"], found["query"]) for found in _QUESTION.finditer(QUESTIONS.read_text())]
+
+
+def newest() -> Iterator[Path]:
+    """Name the file of each view's newest version."""
+    files = {}
+    for file in sorted(VIEWS.glob("*.sql"), key=lambda file: int(file.stem.rpartition("_")[2])):
+        files[file.stem.rpartition("_")[0]] = file
+    yield from (files[view] for view in sorted(files))
+
+
+def _view(sql: str) -> Iterator[str]:
+    for found in _COMMENT.finditer(sql):
+        about = found["about"].replace("''", "'")
+        match found["kind"]:
+            case "view":
+                yield from ("", f"### report.{found['name']}", "", about, "", "| column | type | what it says |")
+                yield "| --- | --- | --- |"
+            case "column":
+                kind, _, meaning = about.partition(": ")
+                yield f"| `{found['name'].partition('.')[2]}` | {kind} | {meaning} |".replace('"', "")
+            case _:
+                yield from ("", f"### report.{found['name']}{found['arguments']}", "", about)

@@ -1,0 +1,148 @@
+-- The roles of Rowline in this database: made if they are missing, and given their rights. Run it as often as you like;
+-- after an upgrade, so that rowline_report_public sees new views. Run it as a superuser, or as a role with CREATEROLE that
+-- owns the database and what is in it. No role has a password yet: \password rowline_runtime
+set local search_path = '';
+
+-- Who they are.
+do $$
+declare
+    wanted record;
+begin
+    for wanted in
+        select * from (values
+            ('rowline_owner', 'nologin'),  -- owns the schemas and all that is in them; nobody logs in as it
+            ('rowline_migrator', 'login'),  -- acts as the owner: `rowline db upgrade`
+            ('rowline_runtime', 'login'),  -- the API, workers, dispatchers: reads and writes rows, and no more
+            ('rowline_enqueue', 'nologin'),  -- to be granted to programs that call rowline.enqueue
+            ('rowline_report', 'login connection limit 10'),  -- reads the views of report, and nothing else
+            ('rowline_report_public', 'login connection limit 10')  -- the same without what jobs are about
+        ) as role (name, options)
+    loop
+        begin
+            if not exists (select from pg_roles where rolname = wanted.name) then
+                execute format('create role %I %s', wanted.name, wanted.options);
+            end if;
+        exception
+            when duplicate_object or unique_violation then null;  -- another database of the server did it just now
+        end;
+    end loop;
+    if not pg_has_role(current_user, 'rowline_owner', 'usage') then
+        execute format('grant rowline_owner to %I', current_user);
+    end if;
+    execute format('grant connect on database %I to rowline_migrator, rowline_runtime, rowline_report, rowline_report_public',
+        current_database());
+    execute format('grant create on database %I to rowline_owner', current_database());
+end
+$$;
+grant rowline_owner to rowline_migrator;
+
+-- What belongs to the owner.
+create schema if not exists rowline;
+create schema if not exists report;
+do $$
+declare
+    found record;
+begin
+    for found in
+        select nspname from pg_namespace
+        where nspname in ('rowline', 'report') and nspowner <> 'rowline_owner'::regrole
+    loop
+        execute format('alter schema %I owner to rowline_owner', found.nspname);
+    end loop;
+    for found in
+        select oid::regclass as name, relkind from pg_class
+        where relnamespace in ('rowline'::regnamespace, 'report'::regnamespace)
+            and relkind in ('r', 'p', 'v', 'S', 'c') and relowner <> 'rowline_owner'::regrole
+    loop
+        execute format(
+            'alter %s %s owner to rowline_owner', case found.relkind when 'c' then 'type' else 'table' end, found.name
+        );
+    end loop;
+    for found in
+        select oid::regprocedure as name from pg_proc
+        where pronamespace in ('rowline'::regnamespace, 'report'::regnamespace)
+            and proowner <> 'rowline_owner'::regrole
+    loop
+        execute format('alter function %s owner to rowline_owner', found.name);
+    end loop;
+end
+$$;
+
+-- What runs: rows and sequences, and no DDL. What the owner makes later is added by itself.
+revoke all on schema rowline, report from public;
+grant usage on schema rowline, report to rowline_runtime;
+grant select, insert, update, delete on all tables in schema rowline to rowline_runtime;
+grant usage, select on all sequences in schema rowline to rowline_runtime;
+grant execute on all functions in schema rowline to rowline_runtime;
+alter default privileges for role rowline_owner in schema rowline
+    grant select, insert, update, delete on tables to rowline_runtime;
+alter default privileges for role rowline_owner in schema rowline grant usage, select on sequences to rowline_runtime;
+alter default privileges for role rowline_owner in schema rowline grant execute on functions to rowline_runtime;
+grant select on all tables in schema report to rowline_runtime;
+alter default privileges for role rowline_owner in schema report grant select on tables to rowline_runtime;
+
+-- Who adds jobs in SQL.
+grant usage on schema rowline to rowline_enqueue;
+
+-- Who reads. A view that comes later is open to rowline_report at once, and to rowline_report_public by the next run of this.
+grant usage on schema report to rowline_report, rowline_report_public;
+grant select on all tables in schema report to rowline_report;
+alter default privileges for role rowline_owner in schema report grant select on tables to rowline_report;
+do $$
+declare
+    found record;
+begin
+    if to_regclass('rowline.alembic_version') is not null then
+        revoke insert, update, delete on rowline.alembic_version from rowline_runtime;
+    end if;
+    for found in
+        select oid::regprocedure as name from pg_proc
+        where pronamespace = 'rowline'::regnamespace and proname in ('enqueue', 'enqueue_many')
+    loop
+        execute format('grant execute on function %s to rowline_enqueue', found.name);
+    end loop;
+    for found in
+        select
+            view.oid::regclass as name,
+            string_agg(quote_ident(attname), ', ') filter (where attname not in ('data', 'progress', 'result')) as columns,
+            bool_or(attname in ('data', 'progress', 'result')) as has_secrets
+        from pg_class as view
+        join pg_attribute on attrelid = view.oid and attnum > 0 and not attisdropped
+        where view.relnamespace = 'report'::regnamespace and view.relkind = 'v' and view.relname <> 'logs'
+        group by view.oid
+    loop
+        execute format(
+            'grant select %s on %s to rowline_report_public',
+            case when found.has_secrets then '(' || found.columns || ')' end, found.name
+        );
+    end loop;
+end
+$$;
+
+-- How their sessions begin, in this database.
+do $$
+declare
+    wanted record;
+begin
+    for wanted in
+        select * from (values
+            ('rowline_migrator', 'role', 'rowline_owner'),
+            ('rowline_runtime', 'search_path', 'pg_catalog'),
+            ('rowline_report', 'search_path', 'report'),
+            ('rowline_report', 'default_transaction_read_only', 'on'),
+            ('rowline_report', 'statement_timeout', '30s'),
+            ('rowline_report', 'lock_timeout', '1s'),
+            ('rowline_report', 'idle_in_transaction_session_timeout', '10s'),
+            ('rowline_report_public', 'search_path', 'report'),
+            ('rowline_report_public', 'default_transaction_read_only', 'on'),
+            ('rowline_report_public', 'statement_timeout', '30s'),
+            ('rowline_report_public', 'lock_timeout', '1s'),
+            ('rowline_report_public', 'idle_in_transaction_session_timeout', '10s')
+        ) as setting (role, name, value)
+    loop
+        execute format(
+            'alter role %I in database %I set %s = %L', wanted.role, current_database(), wanted.name, wanted.value
+        );
+    end loop;
+end
+$$;

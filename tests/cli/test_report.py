@@ -1,0 +1,105 @@
+"""`rowline report` shows the views to those who do not write SQL."""
+
+import csv
+import io
+import json
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from app.cli import charts
+from app.cli.main import rowline
+from app.infra.database import Database
+from app.queries.reports import REPORTS
+from tests.support import work
+from tests.support.client import Client
+
+Report = Callable[..., Result]
+
+
+@pytest.fixture
+def report(shared_url: str, client: Client, db: Database, monkeypatch: pytest.MonkeyPatch) -> Report:
+    """The command, on a database in which one job completed, one failed and one waits in each of two queues."""
+    monkeypatch.setenv("DATABASE_URL", shared_url)
+    for queue in ("mail", "post"):
+        client.add(*({"name": "n", "data": n} for n in range(3)), queue=queue)
+        work.complete_next(db, queue=queue)
+        work.fail_next(db, queue=queue)
+    return lambda *words: CliRunner().invoke(rowline, ["report", *words])
+
+
+@pytest.mark.parametrize("name", sorted(REPORTS))
+def test_every_report_is_shown_over_every_length_and_of_one_queue(report: Report, name: str) -> None:
+    for words in ([], ["--since", "1h"], ["--since", "7d"], ["--queue", "mail"]):
+        shown = report(name, *words)
+        assert shown.exit_code == 0, shown.output
+        if name not in {"attention", "endpoints"}:
+            assert ("mail" in shown.output) or name in {"storage", "workers"}, shown.output
+            assert ("post" in shown.output) == ("mail" not in words) or name in {"storage", "workers"}, shown.output
+
+
+def test_a_table_is_what_people_read(report: Report) -> None:
+    shown = [line for line in report("queues").output.splitlines() if line.strip()]
+    assert shown[0].strip() == "queues"
+    assert shown[1].split()[:4] == ["queue", "waiting", "prioritized", "delayed"]
+    assert [line.split()[:2] for line in shown[3:5]] == [["mail", "1"], ["post", "1"]]
+
+
+def test_csv_is_what_spreadsheets_read(report: Report) -> None:
+    rows = list(csv.DictReader(io.StringIO(report("counts", "--csv").stdout)))
+    assert [(row["queue"], row["waiting"], row["completed"], row["failed"]) for row in rows] == [
+        ("mail", "1", "1", "1"),
+        ("post", "1", "1", "1"),
+    ]
+
+
+def test_json_is_what_programs_read(report: Report) -> None:
+    rows = json.loads(report("throughput", "--since", "1h", "--queue", "mail", "--json").stdout)
+    assert sum(row["finished"] for row in rows) == 2
+    assert {row["per"] for row in rows} == {"minute"}
+
+
+@pytest.mark.parametrize(("since", "per"), [("3h", "minute"), ("2d", "hour"), ("2w", "day")])
+def test_periods_are_as_long_as_suits_what_is_asked_for(report: Report, since: str, per: str) -> None:
+    rows = json.loads(report("latency", "--since", since, "--json").stdout)
+    assert {row["per"] for row in rows} == {per}
+
+
+@pytest.mark.parametrize("name", sorted(charts.CHARTS))
+def test_a_chart_is_a_whole_file_that_loads_nothing(report: Report, name: str, tmp_path: Path) -> None:
+    file = tmp_path / "chart.svg"
+    assert report(name, "--chart", str(file)).exit_code == 0
+    text = file.read_text()
+    assert ET.fromstring(text).tag == "{http://www.w3.org/2000/svg}svg"
+    assert "xlink:href=" not in text
+    assert "src=" not in text
+
+
+def test_what_a_job_says_controls_no_terminal_and_no_picture(
+    report: Report, client: Client, db: Database, tmp_path: Path
+) -> None:
+    client.add({"name": "[red]\x1b[2J<script>", "data": 0}, queue="odd")
+    work.fail_next(db, queue="odd")
+    shown = report("jobs", "--queue", "odd").output
+    assert "[red]�[2J<script>" in shown
+    report("failures", "--chart", str(tmp_path / "chart.svg"))
+    assert "<script>" not in (tmp_path / "chart.svg").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["nothing"], "'nothing' is not one of"),
+        (["jobs", "--since", "yesterday"], "not a length of time such as 30m, 24h or 7d"),
+        (["jobs", "--csv", "--json"], "only one of --csv, --json and --chart"),
+        (["attention", "--chart", "x.svg"], "there is no chart of attention"),
+        (["queues", "--chart", "x.gif"], "a chart is an .svg or a .png"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused_in_words(report: Report, words: list[str], told: str) -> None:
+    shown = report(*words)
+    assert shown.exit_code != 0
+    assert told in shown.output

@@ -1,0 +1,101 @@
+"""The rules of `migrations/README.md`, held over every revision."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from app.infra import schema
+from app.infra.schema import MIGRATIONS, Revision
+from tests.support.clusters import PYTHON
+
+SQUAWK = Path(PYTHON[0]).with_name("squawk")
+OLDEST_POSTGRES = "15"
+BOUNDED = "each integer has a CHECK or a writer that keeps it far from 2^31"
+EXCEPTIONS = {
+    "0001": {"prefer-bigint-over-int": BOUNDED, "prefer-text-field": "Alembic makes its own table"},
+    "0003": {
+        "prefer-bigint-over-int": BOUNDED,
+        "ban-drop-constraint": "a looser check takes its place in the same transaction",
+    },
+    "0004": {"prefer-bigint-over-int": BOUNDED},
+}
+"""Revision -> rule of squawk -> why it does not hold there."""
+STEPS = {"expand", "contract", "stop"}
+REVISIONS = schema.revisions()
+DESTRUCTIVE = re.compile(r"\b(drop table|drop column|drop view|rename (column|to)|set not null|alter column \w+ type)")
+
+
+def sql_of(revision: Revision) -> str:
+    at = REVISIONS.index(revision)
+    return schema.sql(since=REVISIONS[at - 1].name if at else "base", revision=revision.name)
+
+
+def squawk(sql: str) -> set[str]:
+    """Return the rules that squawk finds broken."""
+    words: list[str | Path] = [
+        SQUAWK,
+        "--reporter",
+        "json",
+        "--pg-version",
+        OLDEST_POSTGRES,
+        "--stdin-filepath",
+        "a.sql",
+    ]
+    ran = subprocess.run(words, input=sql, capture_output=True, text=True, check=False)
+    return {one["rule_name"] for one in json.loads(ran.stdout)}
+
+
+each_revision = pytest.mark.parametrize("revision", REVISIONS, ids=lambda revision: revision.name)
+
+
+@each_revision
+def test_squawk_finds_nothing_but_what_is_excused(revision: Revision) -> None:
+    assert squawk(sql_of(revision)) == set(EXCEPTIONS.get(revision.name, {}))
+
+
+def test_squawk_would_find_an_index_that_is_made_under_a_lock() -> None:
+    assert "require-concurrent-index-creation" in squawk("create index i on rowline.jobs (name);")
+
+
+@each_revision
+def test_every_migration_bounds_its_waits_and_its_statements(revision: Revision) -> None:
+    before, _, _ = sql_of(revision).partition("BEGIN;")
+    assert re.search(r"set lock_timeout = '1000ms';\s+set statement_timeout = '\d+ms';", before)
+
+
+@each_revision
+def test_every_revision_says_what_kind_of_step_it_is_and_who_can_use_what_it_leaves(revision: Revision) -> None:
+    at = REVISIONS.index(revision)
+    before = REVISIONS[max(at - 1, 0)]
+
+    assert revision.step in STEPS
+    assert before.oldest <= revision.oldest <= revision.name, "nobody who was shut out comes in again"
+    assert (revision.oldest == revision.name) == (revision.step == "stop" or at == 0)
+
+
+@each_revision
+def test_a_step_that_expands_takes_nothing_away(revision: Revision) -> None:
+    if revision.step == "expand":
+        assert not DESTRUCTIVE.search(sql_of(revision).lower())
+
+
+@each_revision
+def test_an_index_on_a_table_that_is_there_is_made_beside_the_work_and_anew_after_a_kill(revision: Revision) -> None:
+    text = sql_of(revision).lower()
+    for name in re.findall(r"create (?:unique )?index concurrently (?:if not exists )?(\w+)", text):
+        dropped = text.find(f"drop index concurrently if exists rowline.{name}")
+        assert 0 <= dropped < text.index(f"index concurrently {name} on"), "a broken one has to go first"
+
+
+def test_there_is_one_head_and_one_line_that_leads_to_it() -> None:
+    names = [revision.name for revision in REVISIONS]
+    assert names == sorted(names)
+    assert schema.head() == names[-1]
+
+
+def test_the_rules_are_written_down() -> None:
+    rules = (MIGRATIONS / "README.md").read_text()
+    assert all(f"`{word}`" in rules for word in (*STEPS, "oldest", "lock_timeout", "statement_timeout"))

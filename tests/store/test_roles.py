@@ -1,0 +1,175 @@
+"""The roles of the database: each may do its work, and nothing else. The whole suite runs as the role of run time."""
+
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+import pytest
+from psycopg.errors import InsufficientPrivilege
+
+from app.infra import libpq, schema
+from app.infra.database import Connection, Database
+from app.infra.settings import Settings
+from app.operations import roles
+from app.store import tables
+from tests.support import databases
+from tests.support.clusters import PYTHON, Program
+from tests.support.jobs import insert, new
+
+VIEWS = "select relname from pg_class where relnamespace = 'report'::regnamespace and relkind = 'v' order by relname"
+TABLES = "select relname from pg_class where relnamespace = 'rowline'::regnamespace and relkind = 'r'"
+DDL = (
+    *("create table rowline.mine (a int)", "create table public.mine (a int)", "create schema mine"),
+    *("alter table rowline.jobs add column a int", "drop table rowline.jobs", "truncate rowline.jobs"),
+    *("create index on rowline.jobs (name)", "drop index rowline.jobs_ready", "create role mine"),
+    *("create view report.mine as select 1", "drop view report.jobs", "drop function rowline.enqueue"),
+    *("update rowline.alembic_version set version_num = ''", "alter sequence rowline.job_numbers restart"),
+)
+
+
+def connected(url: str, role: str) -> psycopg.Connection[Any]:
+    connection = psycopg.connect(databases.as_owner(url), autocommit=True)
+    connection.execute(f"set role {role}")
+    return connection
+
+
+@pytest.fixture
+def roled_url(own_url: str) -> str:
+    """A database of its own on which the script ran: what is the database's own is not copied from the template."""
+    db = Database(Settings(), url=databases.as_owner(own_url), size=1, name="test")
+    roles.apply(db)
+    db.close()
+    return own_url
+
+
+@pytest.fixture
+def filled(db: Database, shared_url: str) -> str:
+    """A database in which there is something to read."""
+    with db.begin() as conn:
+        insert(conn, new())
+    return shared_url
+
+
+def with_option(url: str, option: str) -> str:
+    return f"{url}{'&' if '?' in url else '?'}options={quote(option)}"
+
+
+def test_the_service_under_test_is_the_role_of_run_time(conn: Connection) -> None:
+    assert conn.exec_driver_sql("select current_user").scalar_one() == "rowline_runtime"
+    assert conn.exec_driver_sql("select to_regclass('jobs')::text").scalar_one() == "jobs", "the path leads astray"
+
+
+@pytest.mark.parametrize("statement", DDL)
+def test_the_role_of_run_time_changes_no_schema(filled: str, statement: str) -> None:
+    with connected(filled, "rowline_runtime") as connection, pytest.raises(InsufficientPrivilege):
+        connection.execute(statement)
+
+
+def test_the_role_of_reports_reads_every_view_and_no_table(filled: str) -> None:
+    with connected(filled, "rowline_report") as connection:
+        for (view,) in connection.execute(VIEWS).fetchall():
+            connection.execute(f'select * from report."{view}"')
+        assert connection.execute("select data::text from report.jobs").fetchall() == [("1",)]
+        for (table,) in databases.ask(filled, TABLES):
+            with pytest.raises(InsufficientPrivilege):
+                connection.execute(f"select 1 from rowline.{table}")
+
+
+@pytest.mark.parametrize("role", ["rowline_report", "rowline_report_public"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "delete from report.jobs",
+        "update report.jobs set name = 'x'",
+        "insert into report.jobs (queue) values ('q')",
+        "select rowline.enqueue('q', 'n', '1')",
+        "create table report.mine (a int)",
+    ],
+)
+def test_the_roles_of_reports_change_nothing(filled: str, role: str, statement: str) -> None:
+    with connected(filled, role) as connection, pytest.raises(InsufficientPrivilege):
+        connection.execute(statement)
+
+
+def test_the_public_role_sees_everything_but_data_progress_results_and_logs(filled: str) -> None:
+    with connected(filled, "rowline_report_public") as connection:
+        for (view,) in connection.execute(VIEWS).fetchall():
+            if view not in {"jobs", "logs"}:
+                connection.execute(f'select * from report."{view}"')
+        assert connection.execute("select id, status, opts::text from report.jobs").fetchall()
+        for hidden in (
+            "data from report.jobs",
+            "progress from report.jobs",
+            "result from report.jobs",
+            "1 from report.logs",
+        ):
+            with pytest.raises(InsufficientPrivilege):
+                connection.execute(f"select {hidden}")
+        with pytest.raises(InsufficientPrivilege):
+            connection.execute("select 1 from report.jobs where data ->> 'customer' = 'ada'")
+
+
+def test_who_may_add_jobs_in_sql_may_do_that_alone(filled: str) -> None:
+    with connected(filled, "rowline_enqueue") as connection:
+        connection.execute("select rowline.enqueue('q', 'n', '1')")
+        connection.execute("select rowline.enqueue_many('q', '[]')")
+        for forbidden in ("select 1 from rowline.jobs", "select rowline.enqueue_store('q', '{}', true)"):
+            with pytest.raises(InsufficientPrivilege):
+                connection.execute(forbidden)
+
+
+def test_sessions_of_reports_have_their_own_time_outs(roled_url: str) -> None:
+    found = databases.ask(
+        roled_url,
+        "select s.setrole::regrole::text, unnest(s.setconfig) from pg_db_role_setting as s "
+        "where s.setdatabase = (select oid from pg_database where datname = current_database()) order by 1, 2",
+    )
+    limits = [
+        *("default_transaction_read_only=on", "idle_in_transaction_session_timeout=10s", "lock_timeout=1s"),
+        *("search_path=report", "statement_timeout=30s"),
+    ]
+    for role in ("rowline_report", "rowline_report_public"):
+        assert [setting for name, setting in found if name == role] == limits
+    assert ("rowline_migrator", "role=rowline_owner") in found
+    assert ("rowline_runtime", "search_path=pg_catalog") in found
+
+
+def test_the_owner_migrates_down_and_up_and_run_time_keeps_its_rights(roled_url: str) -> None:
+    owner = with_option(databases.as_owner(roled_url), "-c role=rowline_owner")
+    assert databases.ask(roled_url, "select pg_has_role('rowline_migrator', 'rowline_owner', 'member')") == [(True,)]
+    schema.downgrade(owner, revision="0001")
+    schema.upgrade(owner)
+    with psycopg.connect(libpq.normal(roled_url), autocommit=True) as runtime:
+        runtime.execute("select rowline.enqueue('q', 'n', '1')")
+        runtime.execute("delete from rowline.endpoints")
+        runtime.execute("select * from report.queues")
+        assert runtime.execute("select version_num from rowline.alembic_version").fetchall() == [(tables.HEAD,)]
+    with connected(roled_url, "rowline_report") as report:
+        assert report.execute("select waiting from report.queues").fetchall() == [(1,)]
+
+
+def test_the_roles_can_be_made_before_the_first_migration(server_url: str) -> None:
+    with databases.fresh(server_url) as url:
+        db = Database(Settings(), url=url, size=1, name="test")
+        roles.apply(db)
+        schema.upgrade(with_option(url, "-c role=rowline_owner"))
+        roles.apply(db)
+        db.close()
+        with connected(url, "rowline_report_public") as public:
+            assert public.execute("select * from report.queues").fetchall() == []
+
+
+def test_the_command_prints_the_script_or_runs_it_as_often_as_one_likes(own_url: str) -> None:
+    env = {"DATABASE_URL": databases.as_owner(own_url)}
+    with Program([*PYTHON, "-m", "app", "db", "roles"], env=env) as printing:
+        assert printing.end() == 0
+        assert "create role %I %s" in printing.output
+        databases.run(own_url, f"begin; {printing.output}; commit")
+    with Program([*PYTHON, "-m", "app", "db", "roles", "--apply"], env=env) as applying:
+        assert applying.end() == 0, applying.output
+
+
+def test_who_may_not_make_roles_is_told_so(own_url: str) -> None:
+    with Program([*PYTHON, "-m", "app", "db", "roles", "--apply"], env={"DATABASE_URL": own_url}) as applying:
+        assert applying.end() == 1
+        assert "permission denied" in applying.output or "must be" in applying.output
