@@ -36,7 +36,7 @@ def opened(url: str) -> Iterator[Database]:
 
 def copy(programs: Path, url: str, dump: Path, *, to: str) -> None:
     """Do as the page says, in the words of the page."""
-    subprocess.run([programs / "pg_dump", "--format=custom", f"--file={dump}", libpq.normal(url)], check=True)
+    subprocess.run([programs / "pg_dump", "--format=custom", f"--file={dump}", databases.as_owner(url)], check=True)
     words = ["--no-owner", "--exit-on-error", "--single-transaction", f"--dbname={libpq.normal(to)}"]
     subprocess.run([programs / "pg_restore", *words, dump], check=True)
 

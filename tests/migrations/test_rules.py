@@ -21,6 +21,10 @@ EXCEPTIONS = {
         "ban-drop-constraint": "a looser check takes its place in the same transaction",
     },
     "0004": {"prefer-bigint-over-int": BOUNDED},
+    "0005": {"prefer-bigint-over-int": "what one statement changes is at most what one request holds"},
+    "0006": {
+        "prefer-robust-stmts": "what a killed run left of an index is dropped before; views come in one transaction"
+    },
 }
 """Revision -> rule of squawk -> why it does not hold there."""
 STEPS = {"expand", "contract", "stop"}

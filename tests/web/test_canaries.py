@@ -17,7 +17,7 @@ OURS = re.compile(
     rb'Traceback|File "|/app/|site-packages|\.py\b|psycopg|sqlalchemy|werkzeug|select |insert ', re.IGNORECASE
 )
 BROKEN = {
-    "a column is lost": "alter table rowline.jobs rename column data to lost",
+    "a column is wanted": "alter table rowline.jobs add column more integer not null",
     "a row is refused": "alter table rowline.jobs add constraint odd check (data::text = '') not valid",
     "a value does not fit": (
         "drop schema report cascade; alter table rowline.jobs alter column data type varchar(3) using '1'"

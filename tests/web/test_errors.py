@@ -190,16 +190,19 @@ def test_a_request_that_gets_no_connection_is_503_and_the_next_is_served(setting
 def test_a_fault_of_ours_is_told_in_the_log_and_not_to_the_client(
     settings: Settings, own_url: str, own_db: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
-    databases.run(own_url, "alter table rowline.jobs rename column data to lost")
+    client = _client(settings, own_db)
+    client.add({"name": "n", "data": 1, "opts": {"jobId": "mine"}})
+    databases.run(own_url, "alter table rowline.jobs drop constraint jobs_status")
+    databases.run(own_url, "update rowline.jobs set status = 'odd'")
 
-    answer = _client(settings, own_db).get("/queues/q/jobs")
+    answer = client.get("/queues/q/jobs/mine")
 
     assert answers.problem(answer, 500) == {
         "error": "Internal error",
         "code": "internal_error",
         "requestId": answer.headers["X-Request-Id"],
     }
-    assert "UndefinedColumn" in caplog.text
+    assert "KeyError: 'odd'" in caplog.text
 
 
 def test_every_request_is_logged_with_its_id_path_and_status(client: Client, caplog: pytest.LogCaptureFixture) -> None:
