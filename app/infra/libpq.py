@@ -19,6 +19,10 @@ _IS_COOPERATIVE = bool(monkey.is_module_patched("select"))
 _poll = monkey.get_original("select", "poll") if _IS_COOPERATIVE else select.poll
 
 
+class _Late(psycopg.OperationalError):
+    """A wait of ours is over. gevent's timers may be early by what its loop was busy: the clock alone cannot tell."""
+
+
 class BoundedConnection(psycopg.Connection[Any]):
     """A psycopg connection that gives up at a moment of ours and closes itself, so that nobody uses it again.
 
@@ -45,7 +49,7 @@ class BoundedConnection(psycopg.Connection[Any]):
                 return _wait_cooperatively(gen, self.pgconn.socket, bounded)
             return super().wait(gen, interval, None if bounded == FOREVER else bounded)
         except psycopg.OperationalError as error:
-            if time.monotonic() < self.ends_at:
+            if time.monotonic() < self.ends_at and not isinstance(error, _Late):
                 raise
             self.pgconn.finish()
             raise psycopg.OperationalError("no answer from the server in time") from error
@@ -80,7 +84,7 @@ def _wait_cooperatively(gen: PQGen[_T], descriptor: int, timeout_s: float) -> _T
     hub = gevent.get_hub()
     try:
         wanted = next(gen)
-        with gevent.Timeout(None if timeout_s == FOREVER else timeout_s, psycopg.OperationalError("wait timed out")):
+        with gevent.Timeout(None if timeout_s == FOREVER else timeout_s, _Late("wait timed out")):
             while True:
                 watcher = hub.loop.io(descriptor, int(wanted))
                 try:
