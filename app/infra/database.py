@@ -27,7 +27,7 @@ Connection = sqlalchemy.Connection
 """What `operations` passes down as `conn`. Statements in text files go through its psycopg cursor."""
 
 _NOT_SET_UP = {"42P01", "42703", "3F000", "42501"}  # no such table, column or schema, no right to it
-_WORTH_ANOTHER_TRY = {"40P01", "40001"}  # deadlock, serialization failure
+_WORTH_ANOTHER_TRY = {"40P01", "40001", "55P03"}  # deadlock, serialization failure, a lock not had in time
 _READING = "-c default_transaction_read_only=on -c default_transaction_isolation=repeatable\\ read"
 _STATEMENT_SHARE = 0.9
 """Of the time for a whole transaction: so a slow statement is ended by the server, and the connection stays."""
@@ -44,7 +44,7 @@ class DatabaseError(Exception):
     code: ClassVar[str] = "database_unavailable"
 
     def __init__(self, message: str, *, is_worth_another_try: bool = False) -> None:
-        """`is_worth_another_try`: PostgreSQL ended the transaction to let another go on; the same again may succeed."""
+        """`is_worth_another_try`: PostgreSQL ended the transaction because of another; the same again may succeed."""
         super().__init__(message)
         self.is_worth_another_try = is_worth_another_try
 
@@ -64,9 +64,10 @@ class Database:
         A `begin()` or `read()` ends after `limit_ms` at the latest, the wait for a connection and the commit among
         it; by default after twice the time that one statement may take.
         """
-        self._limit_s = (limit_ms or 2 * settings.statement_ms) / 1000
+        self.size = size
+        self.limit_s = (limit_ms or 2 * settings.statement_ms) / 1000
         self._wait_s = settings.pool_wait_ms / 1000
-        statement_ms = min(settings.statement_ms, int(self._limit_s * 1000 * _STATEMENT_SHARE))
+        statement_ms = min(settings.statement_ms, int(self.limit_s * 1000 * _STATEMENT_SHARE))
         arguments = libpq.arguments(settings, name=name, statement_ms=statement_ms)
         given = conninfo_to_dict(libpq.normal(url)).get("options")
         if given:  # the operator's come last, and win
@@ -189,7 +190,7 @@ class Database:
         What breaks in a text statement breaks unseen by SQLAlchemy, and must not go back into the pool. What broke one
         connection has often broken all: those made before are not trusted any more.
         """
-        ends_at = time.monotonic() + self._limit_s
+        ends_at = time.monotonic() + self.limit_s
         if not self._turns.take(timeout_s=self._wait_s):
             raise DatabaseError("all database connections are in use")
         try:

@@ -211,7 +211,9 @@ class Settings:
     statement_ms: int = _setting(
         "ROWLINE_STATEMENT_MS", 5_000, _whole(100, 600_000), "Longest statement before PostgreSQL cancels it."
     )
-    lock_ms: int = _setting("ROWLINE_LOCK_MS", 2_000, _whole(10, 600_000), "Longest wait for a lock.")
+    lock_ms: int = _setting(
+        "ROWLINE_LOCK_MS", 800, _whole(10, 600_000), "Longest wait for a lock, three times at most."
+    )
     pool_wait_ms: int = _setting(
         "ROWLINE_POOL_WAIT_MS", 1_000, _whole(10, 60_000), "Longest wait for a free database connection."
     )

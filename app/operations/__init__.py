@@ -1,6 +1,6 @@
 """What may be done: one operation, one transaction, opened here and passed down as `conn`.
 
-`@operation` is the one place that times and logs a verb's outcome, and does it again after a deadlock.
+`@operation` is the one place that times and logs a verb's outcome, and does it again when another was in its way.
 """
 
 import functools
@@ -8,26 +8,28 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
-from app.infra.database import DatabaseError
+from app.infra.database import Database, DatabaseError
 
 _log = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 TRIES = 3
 PAUSE_S = (0.005, 0.025)
+TRYING_SHARE = 0.65
+"""Of the time that a transaction may take: after that none is begun again, so that the answer comes in time."""
 
 
-def operation(verb: Callable[P, R]) -> Callable[P, R]:
+def operation(verb: Callable[Concatenate[Database, P], R]) -> Callable[Concatenate[Database, P], R]:
     """Log the outcome of `verb`, a function of keyword arguments after `db`, at level debug, with its time in ms."""
 
     @functools.wraps(verb)
-    def timed(*args: P.args, **kwargs: P.kwargs) -> R:
+    def timed(db: Database, /, *args: P.args, **kwargs: P.kwargs) -> R:
         started = time.perf_counter()
         outcome = "error"
         try:
-            result = _insisted(lambda: verb(*args, **kwargs))
+            result = _insisted(lambda: verb(db, *args, **kwargs), within_s=TRYING_SHARE * db.limit_s)
             outcome = "ok"
         finally:
             if _log.isEnabledFor(logging.DEBUG):
@@ -38,14 +40,15 @@ def operation(verb: Callable[P, R]) -> Callable[P, R]:
     return timed
 
 
-def _insisted(verb: Callable[[], R]) -> R:
+def _insisted(verb: Callable[[], R], *, within_s: float) -> R:
     """Do it, and do it again when PostgreSQL ended its transaction for another's sake. Raises DatabaseError."""
+    ends_at = time.monotonic() + within_s
     tries_left = TRIES
     while True:
         tries_left -= 1
         try:
             return verb()
         except DatabaseError as error:
-            if not error.is_worth_another_try or not tries_left:
+            if not error.is_worth_another_try or not tries_left or time.monotonic() > ends_at:
                 raise
         time.sleep(random.uniform(*PAUSE_S))  # noqa: S311 - no secret

@@ -7,11 +7,14 @@ from collections import deque
 from collections.abc import Callable
 
 from app.domain.job import Lease, Release
-from app.infra.database import Database
+from app.infra.database import Database, DatabaseError
+from app.infra.turns import Turns
 from app.operations import claim, settle
 from app.operations.claim import Ask, Claimed
 
 LEAST_PAUSE_S = 0.01  # when a due job is there but held by somebody else
+KEPT_SHARE = 4
+"""One in so many connections is kept from claims, for those who end jobs: else none would get done."""
 
 
 class _Line:
@@ -30,9 +33,12 @@ class _Line:
 class Waiting:
     """The claims that wait in this process; shared between its threads."""
 
-    def __init__(self, db: Database, *, poll_ms: int) -> None:
-        """Nobody waits. `poll_ms` is how often the first in a line looks without being woken."""
-        self._db, self._poll_s = db, poll_ms / 1000
+    def __init__(self, db: Database, *, poll_ms: int, turn_ms: int) -> None:
+        """Nobody waits. `poll_ms` is how often the first in a line looks without being woken, `turn_ms` how long at
+        most a look waits for its turn.
+        """
+        self._db, self._poll_s, self._turn_s = db, poll_ms / 1000, turn_ms / 1000
+        self._turns = Turns(db.size - db.size // KEPT_SHARE)
         self._lines: dict[str, _Line] = {}
         self._lock = threading.Lock()
         self._closed = False
@@ -69,7 +75,12 @@ class Waiting:
     def _look(self, queue: str, ask: Ask, has_left: Callable[[], bool]) -> Claimed:
         if has_left():
             return Claimed(leases=[], next_due_ms=None)
-        found = claim.claim(self._db, queue=queue, limit=ask.limit, lease_ms=ask.lease_ms, worker=ask.worker)
+        if not self._turns.take(timeout_s=self._turn_s):
+            raise DatabaseError("all database connections that claims may have are in use")
+        try:
+            found = claim.claim(self._db, queue=queue, limit=ask.limit, lease_ms=ask.lease_ms, worker=ask.worker)
+        finally:
+            self._turns.give()
         if found.leases and has_left():
             settle.release(self._db, queue=queue, releases=[Release(lease=lease.key) for lease in found.leases])
             return Claimed(leases=[], next_due_ms=None)

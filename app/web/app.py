@@ -48,7 +48,7 @@ def create(settings: Settings, db: Database) -> Flask:
     flask.after_request(_end)
     flask.after_request(bound)
     flask.register_blueprint(jobs.blueprint(settings, db))
-    waiting = flask.extensions[WAITING] = Waiting(db, poll_ms=settings.poll_ms)
+    waiting = flask.extensions[WAITING] = Waiting(db, poll_ms=settings.poll_ms, turn_ms=settings.pool_wait_ms)
     flask.register_blueprint(work.blueprint(settings, db, waiting))
     flask.register_blueprint(reports.blueprint(settings, db))
     flask.register_blueprint(history.blueprint(db))

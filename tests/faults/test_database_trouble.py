@@ -217,3 +217,38 @@ def test_a_commit_that_no_standby_confirmed_is_no_success(api: Api) -> None:
     assert (unanswered.status, unanswered.body["outcome"]) == (503, "unknown")
     assert unanswered.after_s < TOLD_S
     until(lambda: api.ask(data=BODY).status == 200, within_s=BACK_S)
+
+
+SLOW = """
+    create function public.slow() returns trigger language plpgsql as 'begin perform pg_sleep(2); return new; end';
+    create trigger slow before update on rowline.jobs for each row when (new.status = 'active')
+    execute function public.slow()
+"""
+
+
+def test_claims_that_have_all_they_may_leave_room_for_those_who_complete(api: Api) -> None:
+    """A claim takes two seconds here, and there are more of them than connections."""
+    jobs = [{"name": "n", "data": nth} for nth in range(40)]
+    assert api.ask("/queues/room/jobs", json.dumps(jobs).encode()).status == 200
+    claimed = api.ask("/queues/room/jobs/claim", b'{"count":5}').body["jobs"]
+    with psycopg.connect(api.cluster.url, autocommit=True) as connection, ThreadPoolExecutor(24) as pool:
+        connection.execute(SLOW)
+        claims = [pool.submit(api.ask, "/queues/room/jobs/claim", b"{}") for _ in range(24)]
+        sleeping = "select from pg_stat_activity where wait_event = 'PgSleep'"
+        until(lambda: len(connection.execute(sleeping).fetchall()) >= 6)
+        completed = [
+            api.ask(f"/queues/room/jobs/{lease['job']['id']}/complete", json.dumps({"token": lease["token"]}).encode())
+            for lease in claimed
+        ]
+        are_claims_waiting = not all(claim.done() for claim in claims)
+        answers = [claim.result() for claim in claims]
+        connection.execute("drop function public.slow cascade")
+
+    assert are_claims_waiting
+    assert [answer.status for answer in completed] == [200] * 5
+    assert max(answer.after_s for answer in completed) < 1.9, "none waited for a claim to end"
+    assert {answer.status for answer in answers} == {200, 503}
+    refused = [answer for answer in answers if answer.status == 503]
+    assert all("Retry-After" in answer.headers for answer in refused)
+    assert max(answer.after_s for answer in refused) < 2 + 1
+    assert api.ask("/queues/room/jobs/claim", b"{}").status == 200

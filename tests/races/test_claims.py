@@ -1,17 +1,21 @@
 """Many connections racing for the same jobs."""
 
+import dataclasses
 import threading
+import time
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from random import Random
 
 import psycopg
+import pytest
 
 from app.domain.job import Completion, Failure, JsonText, Release
 from app.domain.states import Status
 from app.infra import libpq
-from app.infra.database import Database
+from app.infra.database import Database, DatabaseError
+from app.infra.settings import Settings
 from app.operations import claim, maintain, settle, submit
 from app.queries import jobs
 from app.store import jobs as jobs_store
@@ -162,3 +166,37 @@ def test_a_deadlock_is_tried_again_and_nobody_hears_of_it(own_url: str, crowd: D
         other.execute(lock, [first.job.number])
         other.rollback()
         assert set(told.result(10)) == {first.job.number, second.job.number}
+
+
+def test_a_lock_that_was_not_had_in_time_is_tried_again_and_nobody_hears_of_it(
+    settings: Settings, own_url: str
+) -> None:
+    db = Database(dataclasses.replace(settings, lock_ms=200), url=own_url, size=2, name="rowline-test-patient")
+    submit.submit_many(db, queue="q", new=[new()])
+    [lease] = claim.claim(db, queue="q", limit=1, lease_ms=60_000, worker="w").leases
+    waits = "select query_start from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+    with psycopg.connect(libpq.normal(own_url)) as other, ThreadPoolExecutor(1) as pool:
+        other.execute("select from rowline.jobs where number = %s for update", [lease.job.number])
+        told = pool.submit(
+            settle.fail, db, queue="q", failures=[Failure(lease=lease.key, reason="r")], random=Random(1)
+        )
+        until(lambda: databases.ask(own_url, waits))
+        first = databases.ask(own_url, waits)
+        until(lambda: databases.ask(own_url, waits) not in ([], first))
+        other.rollback()
+        assert set(told.result(10)) == {lease.job.number}
+    db.close()
+
+
+def test_a_lock_that_is_never_had_is_told_in_time(settings: Settings, own_url: str) -> None:
+    patient = dataclasses.replace(settings, lock_ms=1_000)
+    db = Database(patient, url=own_url, size=2, name="rowline-test-patient", limit_ms=1_200)
+    submit.submit_many(db, queue="q", new=[new()])
+    [lease] = claim.claim(db, queue="q", limit=1, lease_ms=60_000, worker="w").leases
+    with psycopg.connect(libpq.normal(own_url)) as other:
+        other.execute("select from rowline.jobs where number = %s for update", [lease.job.number])
+        began_at = time.monotonic()
+        with pytest.raises(DatabaseError, match="lock timeout"):
+            settle.fail(db, queue="q", failures=[Failure(lease=lease.key, reason="r")], random=Random(1))
+        assert time.monotonic() - began_at < 1.9, "a second try would have gone beyond the limit"
+    db.close()
