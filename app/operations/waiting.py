@@ -34,9 +34,7 @@ class Waiting:
     """The claims that wait in this process; shared between its threads."""
 
     def __init__(self, db: Database, *, poll_ms: int, turn_ms: int) -> None:
-        """Nobody waits. `poll_ms` is how often the first in a line looks without being woken, `turn_ms` how long at
-        most a look waits for its turn.
-        """
+        """Nobody waits. `poll_ms`: how often the first in a line looks unwoken; `turn_ms`: its longest wait."""
         self._db, self._poll_s, self._turn_s = db, poll_ms / 1000, turn_ms / 1000
         self._turns = Turns(db.size - db.size // KEPT_SHARE)
         self._lines: dict[str, _Line] = {}

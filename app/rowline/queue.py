@@ -1,12 +1,14 @@
 """One queue, over HTTP. Every method may raise the errors of `rowline.errors`."""
 
+import contextlib
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from rowline.errors import Conflict, JobFailed, Unavailable
+from rowline import claims
+from rowline.errors import Conflict, JobFailed, RowlineError, Unavailable
 from rowline.transport import CLOSED, Call, Transport
 from rowline.values import (
     AddedJob,
@@ -154,11 +156,12 @@ class Queue:
         """Take up to `count` jobs, best first; wait up to `wait_ms` for the first one. None in time is no error.
 
         Not repeated after an answer that may have been lost (Unavailable, `is_outcome_unknown`): jobs it had claimed
-        come back as stalled when their leases run out.
+        come back as stalled when their leases run out. A job whose JSON this Python cannot read is failed here.
         """
         body = _claim(count, lock_duration_ms, worker) | {"wait": wait_ms}
         wait_s = min(wait_ms, LONGEST_WAIT_MS) / 1000
-        return self._send("POST", "/claim", body, is_repeatable=False, wait_s=wait_s, read=_leases)
+        call = Call(method="POST", path=f"{self._jobs}/claim", body=body, is_repeatable=False, wait_s=wait_s)
+        return self._claimed(call)[1]
 
     def complete(self, lease: Held, returnvalue: Any = None) -> str:
         """End an attempt well; return the job's status. Raises LeaseLost."""
@@ -198,7 +201,9 @@ class Queue:
             return self._send("POST", "/finish", body, read=_finished)
         wish = {"claim": _claim(claim, lock_duration_ms, worker)}
         try:
-            return self._send("POST", "/finish", body | wish, is_repeatable=False, read=_finished)
+            call = Call(method="POST", path=f"{self._jobs}/finish", body=body | wish, is_repeatable=False)
+            told, leases = self._claimed(call)
+            return Finished(statuses=_statuses(told), leases=leases)
         except Unavailable as error:
             if not error.is_outcome_unknown:
                 raise
@@ -214,6 +219,14 @@ class Queue:
 
     def _end(self, lease: Held, verb: str, told: dict[str, Any]) -> str:
         return self._send("POST", f"/{_quoted(lease.id)}/{verb}", {"token": lease.token} | told, read=_status)
+
+    def _claimed(self, call: Call) -> tuple[Mapping[str, Any], tuple[Lease, ...]]:
+        """Send a call that claims; return its answer and the leases. Jobs that cannot be read are failed alone."""
+        told, leases, unread = self._transport.send(call).read_text(claims.read)
+        for held in unread:
+            with contextlib.suppress(RowlineError):  # then its lease runs out
+                self.fail(held, f"the job's data cannot be read: {held.why}", unrecoverable=True)
+        return told, leases
 
     def _report(self, lease: Held, noun: str, value: Any, *, is_repeatable: bool) -> None:
         path = f"{self._jobs}/{_quoted(lease.id)}/{noun}"
@@ -255,13 +268,13 @@ def _attempts(told: Any) -> tuple[AttemptInfo, ...]:
     return tuple(AttemptInfo.of(attempt) for attempt in told["attempts"])
 
 
-def _leases(told: Any) -> tuple[Lease, ...]:
-    return tuple(Lease.of(lease) for lease in told["jobs"])
-
-
 def _status(told: Any) -> str:
     return str(told["status"])
 
 
-def _finished(told: Any) -> Finished:
-    return Finished(statuses=tuple(map(_status, told["finished"])), leases=_leases({"jobs": ()} | told))
+def _statuses(told: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(map(_status, told["finished"]))
+
+
+def _finished(told: Mapping[str, Any]) -> Finished:
+    return Finished(statuses=_statuses(told), leases=())

@@ -56,9 +56,13 @@ class Answer:
 
     def read(self, read: Callable[[Any], R]) -> R:
         """Read the JSON. Raises RowlineError when something else than the service has answered."""
+        return self.read_text(lambda body: read(json.loads(body)))
+
+    def read_text(self, read: Callable[[bytes], R]) -> R:
+        """Do what `read` does, with what reads the JSON itself."""
         try:
-            return read(json.loads(self.body))
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            return read(self.body)
+        except (ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
             shown = self.body[:100].decode(errors="replace")
             raise RowlineError(f"this is no answer of Rowline: {shown!r}", code="not_rowline") from error
 

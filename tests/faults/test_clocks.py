@@ -52,6 +52,32 @@ def test_an_hour_of_difference_changes_nothing(
     assert (long.attempts_started, long.stalled_count) == (1, 0)
 
 
+def test_clocks_that_jump_while_jobs_run_change_nothing(db: Database, shared_url: str, tmp_path: Path) -> None:
+    handlers, clock = written(tmp_path, HANDLERS), tmp_path / "clock"
+    clock.write_text("+0")
+    jumping = preloaded("") | {"FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1"}
+    del jumping["FAKETIME"]
+    jobs: list[str] = []
+    seen: list[float] = []
+    with (
+        raw.server(shared_url, **jumping) as server,
+        WorkerProgram(shared_url, handlers, lease_ms=1_000, recover_ms=100, worker_threads=20, extra=jumping),
+    ):
+        for shift in ("+0", "+3600", "-3600", "+86400", "+0"):
+            clock.write_text(shift)
+            body = [{"name": "n", "data": 1.5, "opts": {"delay": delay}} for delay in (0, 300)]
+            [answer] = server.ask(raw.request("POST", "/queues/q/jobs", body=json.dumps(body).encode()), wanted=1)
+            jobs += [job["id"] for job in answer.json()]
+            short = in_status(db, add(db, new(data=JsonText("0")))[0])
+            seen.append(round((float(str(short.result)) - time.time()) / HOUR_S))
+        ended = [in_status(db, job_id) for job_id in jobs]
+
+    assert seen == [0, 1, -1, 24, 0], "the worker's clock jumped indeed"
+    assert len(set(jobs)) == len(jobs)
+    assert {(job.status, job.attempts_started, job.stalled_count) for job in ended} == {(Status.COMPLETED, 1, 0)}
+    assert all(milliseconds(job) >= job.delay_ms for job in ended)
+
+
 def milliseconds(job: Any) -> float:
     """How long a job waited for its worker."""
     return float((job.processed_at - job.added_at).total_seconds() * 1000)

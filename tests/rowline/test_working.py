@@ -173,3 +173,31 @@ def test_a_claim_that_waits_ends_when_its_client_is_closed_and_takes_nothing(pro
         assert [lease.id for lease in second.result(5)] == [added.id]
         assert first.result(5) == ()
     assert staying.queue("q").attempts(added.id)[0].outcome == "running"
+
+
+@pytest.mark.parametrize("data", ["9" * 5_000, "[" * 2_000 + "]" * 2_000], ids=["too many digits", "too deep"])
+@pytest.mark.parametrize("is_finishing", [False, True])
+def test_a_job_that_this_python_cannot_read_is_failed_and_the_others_are_claimed(
+    queue: rowline.Queue, db: Database, data: str, *, is_finishing: bool
+) -> None:
+    """Told of what it stands among: quotes, brackets and backslashes in texts."""
+    [before] = taken(queue)
+    texts = ['], "jobs": [{', "\\", '\\"', "", None, {"]": ["{"]}]
+    first, *rest = queue.add_many([rowline.NewJob(name="n", data=text, attempts=9) for text in [0, *texts]])
+    with db.begin() as conn:
+        conn.exec_driver_sql(
+            "update rowline.jobs set data = %s where custom_id is null and number = %s", (data, first.id)
+        )
+
+    if is_finishing:
+        finished = queue.finish([rowline.Completion(lease=before)], claim=20)
+        assert finished.statuses == ("completed",)
+        leases = finished.leases
+    else:
+        leases = queue.claim(20)
+
+    assert [(lease.id, lease.job.data) for lease in leases] == [(job.id, job.data) for job in rest]
+    [past] = queue.attempts(first.id)
+    assert (past.outcome, (past.reason or "").startswith("the job's data cannot be read: ")) == ("failed", True)
+    with pytest.raises(rowline.RowlineError, match="no answer of Rowline"):
+        queue.get(first.id)

@@ -1,6 +1,7 @@
 """What it costs when something dies, hangs or is told to stop: never a job, and only the leases that it held."""
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from app.domain.attempts import STALLED_REASON
 from app.domain.job import JsonText
 from app.domain.states import Status
 from app.infra.database import Database
+from tests.support import raw
 from tests.support.clusters import is_alive, until
 from tests.support.jobs import new
 from tests.support.workers import WorkerProgram, add, find, in_status, written
@@ -173,13 +175,24 @@ def test_handlers_that_break_under_a_running_worker_lose_no_job(db: Database, sh
         assert in_status(db, job_id).status is Status.COMPLETED
 
 
+@pytest.fixture
+def place(request: pytest.FixtureRequest, shared_url: str) -> Iterator[str]:
+    """Where a worker gets its jobs: from the database, or from the service."""
+    if request.param == "database":
+        yield shared_url
+        return
+    with raw.server(shared_url) as server:
+        yield f"http://127.0.0.1:{server.port}"
+
+
+@pytest.mark.parametrize("place", ["database", "service"], indirect=True)
 @pytest.mark.parametrize("data", ["9" * 5_000, "[" * 2_000 + "]" * 2_000], ids=["too many digits", "too deep"])
 def test_a_job_that_python_cannot_read_fails_alone_and_says_why(
-    db: Database, shared_url: str, handlers: Path, data: str
+    db: Database, place: str, handlers: Path, data: str
 ) -> None:
     """No API lets one in; another version of it might."""
     warm = add(db, *(new("quick") for _ in range(20)))
-    with WorkerProgram(shared_url, handlers) as worker:
+    with WorkerProgram(place, handlers) as worker:
         in_status(db, warm[-1])
         ids = add(db, *(new("quick", data=JsonText(data if nth == 5 else "1"), attempts=9) for nth in range(12)))
         done = [in_status(db, job_id) for job_id in ids]
