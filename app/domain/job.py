@@ -87,6 +87,7 @@ class Taken(NamedTuple):
     attempt: int  # 1 = the first
     timestamp: int  # when it was added, ms since the epoch
     timeout_ms: int | None  # of this attempt
+    stalled_count: int  # leases of it that were lost before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +117,7 @@ class Lease:
             attempt=job.attempts_made + 1,
             timestamp=int(job.added_at.timestamp() * 1000),
             timeout_ms=job.timeout_ms,
+            stalled_count=job.stalled_count,
         )
 
 

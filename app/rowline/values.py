@@ -48,6 +48,7 @@ class JobInfo:
     status: str
     progress: Any  # 0 at first
     attempts_made: int
+    stalled_count: int  # leases that were lost
     delay_ms: int  # what it waits or last waited
     priority: int  # 0 = none
     timestamp: int  # when it was added
@@ -74,6 +75,7 @@ class JobInfo:
             status=told["status"],
             progress=told["progress"],
             attempts_made=told["attemptsMade"],
+            stalled_count=told["stalledCounter"],
             delay_ms=told["delay"],
             priority=told["priority"],
             timestamp=told["timestamp"],

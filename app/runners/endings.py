@@ -1,7 +1,7 @@
 """What a worker has to tell about attempts: kept until it could be told."""
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from app.domain import attempts, jsontext
@@ -90,7 +90,7 @@ class Endings:
             raise UnstorableJson(f"must be at most {limit} bytes, not {len(result)}")
         return jsontext.whole(result)
 
-    def release(self, jobs: Sequence[Taken]) -> None:
+    def release(self, jobs: Iterable[Taken]) -> None:
         """Note that jobs were not begun, or were ended by our own stop: they go back unharmed."""
         self._released += [Release(lease=job.key) for job in jobs]
 

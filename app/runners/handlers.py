@@ -237,7 +237,7 @@ def unreadable(jobs: Iterable[Taken]) -> dict[Taken, str]:
 
 def _message(job: Taken, permit: int) -> tuple[object, ...]:
     """Say a job as `rowline.child` takes it: its permit and what `FIELDS` name there, but the queue."""
-    (_number, token), job_id, name, data, opts, *rest, _timeout_ms = job
+    (_number, token), job_id, name, data, opts, *rest, _timeout_ms, _stalled_count = job
     return (permit, job_id, name, _one_line(data), _one_line(opts), *rest, token)
 
 

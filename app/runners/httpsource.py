@@ -173,6 +173,7 @@ class HttpSource:
             attempt=job.attempts_made + 1,
             timestamp=job.timestamp,
             timeout_ms=job.opts.get("timeout"),
+            stalled_count=job.stalled_count,
         )
 
     def _finish(self, endings: Sequence[Completion | Failure]) -> Collection[int]:

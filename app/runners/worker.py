@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
+from app.domain.attempts import CANCELLED_REASON
 from app.domain.job import Taken
 from app.infra.settings import Settings
 from app.runners import leases
@@ -28,6 +29,7 @@ LEAST_PAUSE_MS = 10  # between claims when a due job is there but held by somebo
 NAP_S = 0.0003  # for which the outcomes of quick jobs gather unseen: a wake-up for each would cost more than the job
 GATHER_S = 0.002  # for which outcomes may wait for others, while quick jobs run that will be told of with them
 RETRY_S = 0.5  # the pause after trouble with the source
+CONFINE_S = 0.05  # how often to look for a process for a suspect, while one waits
 REST_S = 0.1  # how often a worker that has ended all asks whether its source is at rest
 FIRST_RESTART_S = 0.02  # doubled at each handler process in a row that dies before it has done anything
 SLOWEST_RESTART_S = 5.0
@@ -52,6 +54,8 @@ class Worker:
         self._held = Held(source, queue=queue)
         self._endings = Endings(settings, source, self._held)
         self._processes: list[HandlerProcess] = []
+        self._suspects: deque[Taken] = deque()  # claimed jobs, one of which may have killed a process
+        self._cells: list[HandlerProcess] = []  # those of the processes that run suspects, one at a time
         self._stopped: deque[str] = deque()  # tokens of attempts that need not go on; written by the heartbeat
         self._was_ready = False
         self._broken_starts = 0
@@ -81,6 +85,7 @@ class Worker:
                     self._recall()
                     self._bury()
                     self._staff()
+                    self._confine()
                     self._exchange()
             finally:
                 for process in self._processes:
@@ -120,6 +125,8 @@ class Worker:
         if self._stop_by is None:
             return
         self._source.stop()
+        self._endings.release(self._suspects)
+        self._suspects.clear()
         late = time.monotonic() >= self._stop_by
         for process in self._processes:
             if late:
@@ -157,10 +164,12 @@ class Worker:
         if self._stop_by is not None:
             moments.append(self._stop_by if self._processes else time.monotonic() + REST_S)
             return min(moments)
-        if any(process.room for process in self._processes):
+        if self._spare():
             moments.append(max(self._settle_at, self._claim_at))
-        if len(self._processes) < self._settings.worker_processes:
+        if self._is_short_of_staff:
             moments.append(self._start_at)
+        if self._suspects:
+            moments.append(time.monotonic() + CONFINE_S)
         return min(moments)
 
     def _receive(self) -> None:
@@ -208,6 +217,9 @@ class Worker:
         for process in self._processes if stopped else []:
             if permits := [permit for permit, job in process.outstanding.items() if job.key.token in stopped]:
                 process.cancel(permits)
+        for job in [job for job in self._suspects if job.key.token in stopped]:
+            self._suspects.remove(job)
+            self._endings.add(job, {"reason": CANCELLED_REASON, "stack": None, "unrecoverable": True})
 
     def _enforce(self) -> None:
         """End the processes whose jobs run for too long; a job that has not begun goes back unharmed."""
@@ -238,6 +250,8 @@ class Worker:
                 continue
             self._receive()  # what it said before it ended
             self._processes.remove(process)
+            if process in self._cells:
+                self._cells.remove(process)
             self._inherit(process)
             process.close()
             if not process.stopping:
@@ -284,23 +298,46 @@ class Worker:
         if self._stop_by is not None or time.monotonic() < self._start_at:
             return
         try:
-            while len(self._processes) < self._settings.worker_processes:
-                self._processes.append(self._process())
+            while self._is_short_of_staff:
+                self._processes.append(self._process(threads=self._settings.worker_threads))
+            if self._suspects and self._is_short_of_cells:
+                self._cells.append(self._process(threads=1))
+                self._processes.append(self._cells[-1])
         except OSError as error:
             self._start_at = time.monotonic() + SLOWEST_RESTART_S
             _log.error("handlers_not_started", extra={"cause": str(error)})
 
-    def _process(self) -> HandlerProcess:
-        settings = self._settings
-        return HandlerProcess(
-            self._handlers, queue=self._queue, max_batch=settings.max_batch, threads=settings.worker_threads
-        )
+    @property
+    def _is_short_of_staff(self) -> bool:
+        return len(self._processes) - len(self._cells) < self._settings.worker_processes
+
+    @property
+    def _is_short_of_cells(self) -> bool:
+        return all(cell.is_slow for cell in self._cells) and len(self._cells) < self._settings.worker_threads
+
+    def _process(self, *, threads: int) -> HandlerProcess:
+        return HandlerProcess(self._handlers, queue=self._queue, max_batch=self._settings.max_batch, threads=threads)
+
+    def _confine(self) -> None:
+        """Run suspects one by one, each alone in a process: the one that kills it costs no other job its lease."""
+        for cell in self._cells:
+            if not cell.room or cell.outstanding:
+                continue
+            if self._suspects:
+                cell.give([self._suspects.popleft()])
+            else:
+                cell.stop()
+
+    def _spare(self) -> int:
+        """How many jobs more there is room for."""
+        room = sum(process.room for process in self._processes if process not in self._cells)
+        return max(0, room - len(self._suspects))
 
     def _room(self) -> int:
         """How many jobs to claim now: none when the source had none a moment ago."""
         if self._stop_by is not None or time.monotonic() < self._claim_at:
             return 0
-        return sum(process.room for process in self._processes)
+        return self._spare()
 
     def _exchange(self) -> None:
         """Tell what came of jobs, and claim what the processes have room for."""
@@ -337,8 +374,16 @@ class Worker:
         self._hand_out(claimed.taken)
 
     def _hand_out(self, jobs: list[Taken]) -> None:
-        """Give the jobs to the processes in their order, to each as many as fit."""
+        """Give the jobs to the processes in their order, to each as many as fit.
+
+        One that has stalled before is a suspect where jobs share processes: it would take those beside it with it.
+        """
+        if self._settings.worker_threads > 1 and self._stop_by is None:
+            self._suspects += [job for job in jobs if job.stalled_count]
+            jobs = [job for job in jobs if not job.stalled_count]
         for process in self._processes:
+            if process in self._cells:
+                continue
             fits, jobs = jobs[: process.room], jobs[process.room :]
             if fits:
                 process.give(fits)

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.attempts import STALLED_REASON
+from app.domain.attempts import CANCELLED_REASON, STALLED_REASON
 from app.domain.job import JsonText
 from app.domain.states import Status
 from app.infra.database import Database
+from app.operations import control
 from tests.support import raw
 from tests.support.clusters import is_alive, until
-from tests.support.jobs import new
+from tests.support.jobs import QUEUE, new
 from tests.support.workers import WorkerProgram, add, find, in_status, written
 
 QUICK = {"lease_ms": 1_000, "recover_ms": 100, "poll_ms": 50}
@@ -44,6 +45,13 @@ def handlers(tmp_path: Path) -> Path:
         @rowline.handler("deadly")
         def deadly(job):
             mark(job)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        @rowline.handler("deadly in company")
+        def deadly_in_company(job):
+            mark(job)
+            while sum(1 for _ in open({str(tmp_path / "marks")!r})) < job.data:
+                time.sleep(0.02)
             os.kill(os.getpid(), signal.SIGKILL)
 
         @rowline.handler("hog")
@@ -82,6 +90,45 @@ def test_a_job_that_kills_its_process_costs_only_its_own_lease(db: Database, sha
     assert [job.stalled_count for job in done] == [2 if nth == 5 else 0 for nth in range(12)]
     assert [job.attempts_made for job in done] == [0 if nth == 5 else 1 for nth in range(12)]
     assert sorted(mark[0] for mark in marks(handlers) if mark[0] in ids) == sorted([*ids, ids[5]])
+
+
+@pytest.mark.parametrize("place", ["database", "service"], indirect=True)
+def test_those_that_run_beside_a_deadly_job_are_not_failed_for_it(db: Database, place: str, handlers: Path) -> None:
+    """Two of them, so that the others lose their leases twice wherever all run in one process again."""
+    with WorkerProgram(place, handlers, worker_threads=6):
+        asked = [new("slow", data=slow(0.7)) for _ in range(4)] + [
+            new("deadly in company", data=JsonText("6")) for _ in range(2)
+        ]
+        done = [in_status(db, job_id, within_s=30) for job_id in add(db, *asked)]
+
+    assert [job.status for job in done] == [Status.COMPLETED] * 4 + [Status.FAILED] * 2
+    assert [job.failed_reason for job in done[4:]] == [STALLED_REASON] * 2
+    assert [job.stalled_count for job in done] == [1] * 4 + [2] * 2
+
+
+def test_a_job_that_waits_to_run_alone_can_be_cancelled_and_is_handed_back_at_a_stop(
+    db: Database, shared_url: str, handlers: Path
+) -> None:
+    """Four processes die under two jobs each; then there are two at a time that run one job each."""
+    pair = [new("deadly in company", data=JsonText("8")), new("slow", data=slow(60))]
+    with WorkerProgram(shared_url, handlers, **QUICK | {"worker_processes": 4, "worker_threads": 2}) as worker:
+        slows = add(db, *pair * 4)[1::2]
+
+        def again() -> set[str]:
+            ran = [mark[0] for mark in marks(handlers)]
+            return {job_id for job_id in slows if ran.count(job_id) > 1}
+
+        until(lambda: len(again()) == 2, within_s=30)
+        cancelled, waiting = (job_id for job_id in slows if job_id not in again())
+        until(lambda: find(db, waiting).status is Status.ACTIVE)
+        control.cancel(db, queue=QUEUE, job_id=cancelled)
+        assert in_status(db, cancelled).failed_reason == CANCELLED_REASON
+        worker.process.send_signal(signal.SIGTERM)
+        assert worker.end(signal.SIGINT) == 0
+
+    assert [mark[0] for mark in marks(handlers)].count(waiting) == 1
+    back = [find(db, job_id) for job_id in slows if job_id != cancelled]
+    assert {(job.status, job.stalled_count, job.attempts_made) for job in back} == {(Status.WAITING, 1, 0)}
 
 
 def test_a_job_that_kills_every_process_fails_as_stalled(db: Database, shared_url: str, handlers: Path) -> None:

@@ -27,7 +27,8 @@ claimed as (
         processed_by = :worker
     where job.queue = :queue and job.number = any(array(select number from next)) and job.status || '' in ('waiting', 'prioritized')
     returning
-        number, lease_token, custom_id, name, data, opts, priority, attempts_made, added_at, timeout_ms, place
+        number, lease_token, custom_id, name, data, opts, priority, attempts_made, added_at, timeout_ms,
+        stalled_count, place
 ),
 counted as (
     insert into rowline.job_deltas (queue, waiting, prioritized, active)
@@ -37,7 +38,7 @@ counted as (
 )
 select
     due.ms as next_due_ms, number, lease_token::text, custom_id, name, data, opts, priority, attempts_made + 1,
-    floor(date_part('epoch', added_at) * 1000)::bigint, timeout_ms
+    floor(date_part('epoch', added_at) * 1000)::bigint, timeout_ms, stalled_count
 from (select) as always
 left join due on true
 left join claimed on true
