@@ -6,7 +6,7 @@ FUZZ ?= 1000000
 JOBS ?= 2
 RESTARTS ?= 10
 
-.PHONY: help run test check fix cover bench bench-peers bench-depth calm faults upgrade-rehearsal rolling-restart fuzz explain psql migrate migration docs versions clean
+.PHONY: help run test check fix cover bench bench-peers bench-depth calm faults promises upgrade-rehearsal rolling-restart fuzz explain psql migrate migration docs versions clean
 
 help:  ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ bench-depth: .venv/installed-dev  ## Measure deep and old queues beside empty on
 
 faults: .venv/installed-dev  ## Hurt PostgreSQL, API, workers and dispatchers under load, about 10 minutes; SEED= repeats a run
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
+
+promises: .venv/installed-dev  ## Measure the promises that are figures, about 13 minutes; PROMISES="--only claims"
+	@$(BIN)/python -m tests.measured $(PROMISES)
 
 calm: .venv/installed-dev  ## Work 50,000 jobs with 16 pullers in peace: each must run exactly once
 	@$(BIN)/python -m tests.chaos.calm

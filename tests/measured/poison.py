@@ -20,7 +20,7 @@ ROUNDS = 2
 JOBS = 2_000
 POISON = 100  # one in so many
 CROWDS = ((8, 1, 0.9), (4, 4, 0.8))
-"""Processes, threads of each, and the share of the rate that is left: a process that dies takes all its threads along."""
+"""Processes, threads of each, and what is left of the rate: a process that dies takes all its threads along."""
 RUN_S = 0.1
 HANDLERS = f"""
     @rowline.handler("healthy")
