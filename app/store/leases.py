@@ -1,7 +1,7 @@
 """Leases: the right of one worker to one job for a while. Every write names the token; a lost lease changes nothing."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from app.domain.attempts import (
     CANCELLED_REASON,
@@ -13,6 +13,7 @@ from app.domain.attempts import (
     Tries,
 )
 from app.domain.job import Completion, Extended, Failure, JsonText, Lease, LeaseKey, Release, Taken
+from app.domain.mark import HEAD, Place, Walk
 from app.domain.states import Status
 from app.infra.database import Connection
 from app.store import rows
@@ -59,20 +60,36 @@ class Next:
     With 0 nothing was claimed: what is due has to join the line first.
     """
 
-    taken: list[Taken] = field(default_factory=list)
-    next_due_ms: int | None = None
+    taken: list[Taken]
+    next_due_ms: int | None
+    walk: Walk
 
 
-def send_claim(conn: Connection, *, queue: str, limit: int, lease_ms: int, worker: str) -> Callable[[], Next]:
-    """Lease as `claim` does, in a block of `Database.together`; what came of it can be asked after the block."""
+def send_claim(
+    conn: Connection, *, queue: str, limit: int, lease_ms: int, worker: str, start: Place = HEAD
+) -> Callable[[], Next]:
+    """Lease as `claim` does, in a block of `Database.together`; what came of it can be asked after the block.
+
+    What stands in line before `start` is not seen.
+    """
     rows_of = _claim_next.send(
-        conn, queue=queue, limit=limit, lease_ms=lease_ms, grace_ms=TIMEOUT_GRACE_MS, worker=worker
+        conn,
+        queue=queue,
+        limit=limit,
+        lease_ms=lease_ms,
+        grace_ms=TIMEOUT_GRACE_MS,
+        worker=worker,
+        from_priority=start.priority,
+        from_place=start.place,
     )
 
     def found() -> Next:
         claimed = rows_of()
-        taken = [rows.taken(row) for row in claimed if row[1] is not None]
-        return Next(taken=taken, next_due_ms=claimed[0][0])
+        next_due_ms, took_s, place = claimed[0][:3]
+        taken = [] if place is None else [rows.taken(row) for row in claimed]
+        last = Place(taken[-1].priority, claimed[-1][2]) if taken else None
+        walk = Walk(start=start, asked=limit, found=len(taken), last=last, took_s=took_s)
+        return Next(taken=taken, next_due_ms=next_due_ms, walk=walk)
 
     return found
 
