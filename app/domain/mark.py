@@ -3,14 +3,17 @@
 Rows of jobs that were taken stay in the way while a snapshot is held anywhere, for hours perhaps. Whoever takes jobs
 remembers where it found the last one, and goes on from there. But a job may join the line before that (lifo, by its
 priority, handed back, committed late). So it looks from the head each time while that is quick, and after `INTERVAL_S`
-when it is not, or later if looking would take more than a share of the time. So long such a job may be overtaken.
+when it is not, or later if looking would take more than a share of the time, but never later than `LONGEST_S`. So long
+such a job may be overtaken.
 """
 
 from typing import NamedTuple
 
 INTERVAL_S = 0.1
 SHARE = 20
-"""A look from the head takes at most one in so many parts of the time."""
+"""A look from the head takes at most one in so many parts of the time, while that is sooner than `LONGEST_S`."""
+LONGEST_S = 2.0
+"""However long a look took: the server's clock, which measures it, may have been set, or the machine have stood still."""
 QUICK_S, QUICK_A_JOB_S = 0.000_5, 0.000_01
 """What a look takes when little is in its way."""
 
@@ -60,7 +63,7 @@ class Mark:
         """Take into account what a look from `start` found."""
         if walk.start == HEAD:
             is_quick = walk.took_s <= QUICK_S + QUICK_A_JOB_S * walk.asked
-            self._rests_s = 0.0 if is_quick else max(INTERVAL_S, SHARE * walk.took_s)
+            self._rests_s = 0.0 if is_quick else min(LONGEST_S, max(INTERVAL_S, SHARE * walk.took_s))
             self._looks_at_s = now_s + self._rests_s
         elif walk.is_short and self._rests_s <= INTERVAL_S:
             self._looks_at_s = now_s  # what is left can only be behind

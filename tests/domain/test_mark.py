@@ -10,6 +10,8 @@ from app.domain import mark
 from app.domain.mark import HEAD, Mark, Place, Walk
 
 QUICK_S, SLOW_S = 0.000_3, 0.08
+FROZEN_S, BACK_S = 3_600.0, -5.0
+"""What the server's clock may say of a look when it is set, or the machine stood still."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Line:
         found = sorted((job for job in self.waiting if job.place >= start), key=lambda job: job.place)[:limit]
         if start == HEAD:
             self.looks, self.looked_at_s = self.looks + 1, self.now_s
-            self.pause_s = 0.0 if took_s == QUICK_S else max(mark.INTERVAL_S, mark.SHARE * took_s)
+            self.pause_s = 0.0 if took_s <= QUICK_S else min(2.0, max(0.1, 20 * took_s))
         assert self.now_s - self.looked_at_s <= self.pause_s
         last = found[-1].place if found else None
         self.mark.note(Walk(start, limit, len(found), last, took_s), now_s=self.now_s)
@@ -49,12 +51,12 @@ class Line:
 
 
 places = st.builds(Place, st.integers(0, 3), st.integers(-50, 50))
-tooks = st.sampled_from([QUICK_S, 0.002, SLOW_S])
+tooks = st.sampled_from([QUICK_S, 0.002, SLOW_S, FROZEN_S, BACK_S])
 steps = st.lists(
     st.one_of(
         st.tuples(st.just("join"), places),
         st.tuples(st.just("take"), st.integers(1, 5), tooks),
-        st.tuples(st.just("wait"), st.floats(0.001, 0.5)),
+        st.tuples(st.just("wait"), st.floats(0.001, 3.0)),
     ),
     max_size=60,
 )
@@ -117,3 +119,10 @@ def test_looking_from_the_head_takes_a_small_share_of_the_time() -> None:
         line.take(1, took_s)
         looking_s += took_s * is_look
     assert 0 < looking_s / (line.now_s - began_s) <= 1.1 / mark.SHARE
+
+
+def test_a_clock_that_was_set_or_a_machine_that_stood_still_puts_off_no_look_for_longer_than_two_seconds() -> None:
+    line = Line()
+    line.join(Place(0, 5))
+    line.take(1, FROZEN_S)
+    assert line.mark.look_in_s(now_s=line.now_s) == 2.0

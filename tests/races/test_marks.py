@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from contextlib import suppress
 from random import Random
 
 import pytest
@@ -15,10 +16,14 @@ from app.operations import exchange, maintain, settle, submit
 from app.operations.claim import Ask
 from app.queries import jobs
 from tests.support.clusters import until
-from tests.support.jobs import QUEUE, insert, new
+from tests.support.jobs import QUEUE, claim, insert, new
 from tests.support.race import race
 
 ADDERS, TURNS = 4, 30
+
+
+class RolledBack(Exception):
+    """Ends a transaction as a failure would."""
 
 
 @pytest.fixture
@@ -32,6 +37,7 @@ def anyhow(random: Random) -> NewJob:
     return new(
         priority=random.choice((0, 0, 1, 2)),
         lifo=random.random() < 0.3,
+        delay_ms=random.choice((0, 0, 0, 20)),
         attempts=3,
     )
 
@@ -42,7 +48,15 @@ def add(db: Database, random: Random) -> int:
     with db.begin() as conn:
         insert(conn, anyhow(random))
         submit.submit_many(db, queue=QUEUE, new=[anyhow(random)])
+    claim_in_vain(db)
     return 7
+
+
+def claim_in_vain(db: Database) -> None:
+    """Take jobs in a transaction that is rolled back: meanwhile others skip them."""
+    with suppress(RolledBack), db.begin() as conn:
+        claim(conn, 3)
+        raise RolledBack
 
 
 def end(db: Database, job: Taken, random: Random) -> Completion | None:

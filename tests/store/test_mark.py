@@ -1,11 +1,11 @@
 """The SQL with a mark against the oracle: only who joined after the last look from the head is overtaken."""
 
 from hypothesis import strategies as st
-from hypothesis.stateful import MultipleResults, multiple, rule, run_state_machine_as_test
+from hypothesis.stateful import MultipleResults, consumes, multiple, rule, run_state_machine_as_test
 
-from app.domain.job import LeaseKey
+from app.domain.job import LeaseKey, Release
 from app.domain.mark import HEAD, Mark
-from app.domain.order import line
+from app.domain.order import InLine, line
 from app.domain.states import Status
 from app.infra.database import Database
 from app.store import jobs, leases
@@ -23,12 +23,19 @@ class Marked(Machine):
         self.mark, self.now_s, self.looks = Mark(), 1.0, 0
         self.joined: dict[int, int] = {}  # number -> after how many looks
         self.delayed: set[int] = set()
+        self.taken: dict[int, InLine] = {}
 
     def joins(self, number: int, *, lifo: bool, joined_us: int) -> None:
         super().joins(number, lifo=lifo, joined_us=joined_us)
         self.joined[number] = self.looks
         if row(self.conn, number).status == Status.DELAYED:
             self.delayed.add(number)
+
+    @rule(held=consumes(Machine.active))
+    def release(self, held: LeaseKey) -> None:
+        kept = self.taken.pop(held.number)
+        leases.release(self.conn, queue=QUEUE, releases=[Release(lease=held)])
+        self.line[held.number], self.joined[held.number] = kept, self.looks
 
     @rule(seconds=st.sampled_from([0.01, 0.06, 0.5, 2.0]))
     def wait(self, seconds: float) -> None:
@@ -48,8 +55,7 @@ class Marked(Machine):
         for number in ready.keys() - {key.number for key in claimed}:
             if taken and order.index(ready[number]) < taken[-1]:
                 assert self.joined[number] == self.looks
-        for key in claimed:
-            del self.line[key.number]
+        self.taken |= {key.number: self.line.pop(key.number) for key in claimed}
         return multiple(*claimed)
 
     def claimed(self, limit: int, took_s: float) -> list[LeaseKey]:
