@@ -13,7 +13,7 @@ INTERVAL_S = 0.1
 SHARE = 20
 """A look from the head takes at most one in so many parts of the time, while that is sooner than `LONGEST_S`."""
 LONGEST_S = 2.0
-"""However long a look took: the server's clock, which measures it, may have been set, or the machine have stood still."""
+"""However long a look took: the server's clock, which measures it, may have been set, or the machine stood still."""
 QUICK_S, QUICK_A_JOB_S = 0.000_5, 0.000_01
 """What a look takes when little is in its way."""
 
