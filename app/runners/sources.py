@@ -7,6 +7,7 @@ from random import Random
 from typing import Protocol
 
 from app.domain.job import Completion, Extended, Failure, JsonText, LeaseKey, Release, Taken
+from app.domain.mark import Mark
 from app.infra.database import Database, DatabaseError
 from app.infra.settings import Settings
 from app.operations import claim, exchange, report, settle
@@ -87,6 +88,7 @@ class DatabaseSource:
         """Prepare. `worker` is the name that jobs will carry as `processedBy`."""
         self._settings, self._db, self._queue, self._worker = settings, db, queue, worker
         self._random = Random()  # noqa: S311 - jitter is no secret
+        self._mark = Mark()
 
     def start(self, ring: Callable[[], None]) -> None:
         """Ring when PostgreSQL notifies of the queue."""
@@ -98,7 +100,7 @@ class DatabaseSource:
             return Exchanged(completed=(), claimed=Claimed(taken=[]))
         ask = claim.Ask(limit=limit, lease_ms=self._settings.lease_ms, worker=self._worker) if limit else None
         with _away():
-            done = exchange.exchange(self._db, queue=self._queue, completions=completions, ask=ask)
+            done = exchange.exchange(self._db, queue=self._queue, completions=completions, ask=ask, mark=self._mark)
         return Exchanged(completed=done.completed, claimed=Claimed(taken=done.taken, next_due_ms=done.next_due_ms))
 
     def fail(self, failures: Sequence[Failure]) -> Collection[int]:

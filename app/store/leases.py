@@ -1,7 +1,8 @@
 """Leases: the right of one worker to one job for a while. Every write names the token; a lost lease changes nothing."""
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from app.domain.attempts import (
     CANCELLED_REASON,
@@ -13,6 +14,7 @@ from app.domain.attempts import (
     Tries,
 )
 from app.domain.job import Completion, Extended, Failure, JsonText, Lease, LeaseKey, Release, Taken
+from app.domain.mark import HEAD, Place, Walk
 from app.domain.states import Status
 from app.infra.database import Connection
 from app.store import rows
@@ -33,6 +35,8 @@ _forfeit = Statement("leases/forfeit")
 _recover_stalled = Statement("leases/recover_stalled")
 _queues_with_active = Statement("leases/queues_with_active")
 _report_progress = Statement("leases/report_progress")
+Each = dict[str, Sequence[object]]
+"""What is told of each of many jobs, by the name of the parameter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,63 +63,72 @@ class Next:
     With 0 nothing was claimed: what is due has to join the line first.
     """
 
-    taken: list[Taken] = field(default_factory=list)
-    next_due_ms: int | None = None
+    taken: list[Taken]
+    next_due_ms: int | None
+    walk: Walk
 
 
-def send_claim(conn: Connection, *, queue: str, limit: int, lease_ms: int, worker: str) -> Callable[[], Next]:
-    """Lease as `claim` does, in a block of `Database.together`; what came of it can be asked after the block."""
+def send_claim(
+    conn: Connection, *, queue: str, limit: int, lease_ms: int, worker: str, start: Place = HEAD
+) -> Callable[[], Next]:
+    """Lease as `claim` does, in a block of `Database.together`; what came of it can be asked after the block.
+
+    What stands in line before `start` is not seen.
+    """
     rows_of = _claim_next.send(
-        conn, queue=queue, limit=limit, lease_ms=lease_ms, grace_ms=TIMEOUT_GRACE_MS, worker=worker
+        conn,
+        queue=queue,
+        limit=limit,
+        lease_ms=lease_ms,
+        grace_ms=TIMEOUT_GRACE_MS,
+        worker=worker,
+        from_priority=start.priority,
+        from_place=start.place,
     )
 
     def found() -> Next:
         claimed = rows_of()
-        taken = [rows.taken(row) for row in claimed if row[1] is not None]
-        return Next(taken=taken, next_due_ms=claimed[0][0])
+        next_due_ms, took_s, place = claimed[0][:3]
+        taken = [] if place is None else [rows.taken(row) for row in claimed]
+        last = Place(taken[-1].priority, claimed[-1][2]) if taken else None
+        walk = Walk(start=start, asked=limit, found=len(taken), last=last, took_s=took_s)
+        return Next(taken=taken, next_due_ms=next_due_ms, walk=walk)
 
     return found
 
 
 def extend(conn: Connection, *, queue: str, leases: Sequence[LeaseKey], lease_ms: int) -> dict[int, Extended]:
     """Renew leases to `lease_ms` from now, within the jobs' timeouts; return what is still held, by number."""
-    found = _extend.rows(conn, **_named(queue, leases), lease_ms=lease_ms, grace_ms=TIMEOUT_GRACE_MS)
+    found = _told(_extend, conn, queue, leases, lease_ms=lease_ms, grace_ms=TIMEOUT_GRACE_MS)
     return {row.number: Extended(until=row.until, is_cancelled=row.is_cancelled) for row in found}
 
 
 def complete(conn: Connection, *, queue: str, completions: Sequence[Completion]) -> set[int]:
     """End attempts well; return the numbers of the jobs that this completed."""
-    found: set[int] = set()
-    left = set(completions)
-    while left:
-        told = _distinct(left)
-        found |= {row.number for row in _complete.rows(conn, **_completing(queue, told))}
-        left.difference_update(told)
-    return found
+    return {row.number for row in _told(_complete, conn, queue, *_completing(completions))}
 
 
 def send_complete(conn: Connection, *, queue: str, completions: Sequence[Completion]) -> Callable[[], set[int]]:
     """End attempts, of different jobs, as `complete` does, in a block of `Database.together`; answers after it."""
-    rows_of = _complete.send(conn, **_completing(queue, _distinct(completions)))
+    rows_of = _complete.send(conn, queue=queue, **next(_turns(*_completing(completions))))
     return lambda: {number for (number,) in rows_of()}
 
 
 def completed_before(conn: Connection, *, queue: str, completions: Sequence[Completion]) -> set[int]:
     """Return the numbers of the jobs that the same attempt had completed with the same result before."""
-    found = _completed_before.rows(conn, **_completing(queue, completions))
-    return {row.number for row in found}
+    return {row.number for row in _told(_completed_before, conn, queue, *_completing(completions))}
 
 
 def ended_before(
     conn: Connection, *, queue: str, leases: Sequence[LeaseKey], outcomes: Collection[Outcome]
 ) -> dict[int, Status]:
     """Return where jobs stand, by number, whose last attempt is among `leases` and ended before as in `outcomes`."""
-    return _statuses(_ended_before, conn, queue, leases, outcomes=list(outcomes))
+    return _statuses(_told(_ended_before, conn, queue, leases, outcomes=list(outcomes)))
 
 
 def hold(conn: Connection, *, queue: str, leases: Sequence[LeaseKey]) -> dict[int, Tries]:
     """Lock jobs that are still held, in the order of their numbers; return what each has left, by number."""
-    return {row.number: rows.tries(row) for row in _hold.rows(conn, **_named(queue, leases))}
+    return {row.number: rows.tries(row) for row in _told(_hold, conn, queue, leases)}
 
 
 def hold_overdue(conn: Connection, *, queue: str, limit: int) -> list[Overdue]:
@@ -128,9 +141,7 @@ def fail(conn: Connection, *, queue: str, failures: Sequence[Failure], are_over:
 
     `are_over`: leases that ran out count too; the caller has locked the jobs, and nobody else may tell of them.
     """
-    return _statuses(
-        _fail, conn, queue, [failure.lease for failure in failures], **_failing(failures, are_over=are_over)
-    )
+    return _statuses(_told(_fail, conn, queue, *_failing(failures), stacks_kept=STACKS_KEPT, are_over=are_over))
 
 
 def retry_later(conn: Connection, *, queue: str, retries: Sequence[Retry], are_over: bool = False) -> dict[int, Status]:
@@ -138,32 +149,21 @@ def retry_later(conn: Connection, *, queue: str, retries: Sequence[Retry], are_o
 
     `are_over`: as in `fail`.
     """
-    failures = [retry.failure for retry in retries]
-    return _statuses(
-        _retry_later,
-        conn,
-        queue,
-        [failure.lease for failure in failures],
-        delays_ms=[retry.delay_ms for retry in retries],
-        **_failing(failures, are_over=are_over),
-    )
+    leases, each = _failing([retry.failure for retry in retries])
+    each |= {"delays_ms": [retry.delay_ms for retry in retries]}
+    return _statuses(_told(_retry_later, conn, queue, leases, each, stacks_kept=STACKS_KEPT, are_over=are_over))
 
 
 def release(conn: Connection, *, queue: str, releases: Sequence[Release]) -> dict[int, Status]:
     """Hand jobs back unharmed, each to its old place or to wait; return the statuses of those held, by number."""
-    return _statuses(
-        _release,
-        conn,
-        queue,
-        [release.lease for release in releases],
-        delays_ms=[release.delay_ms for release in releases],
-        cancelled=CANCELLED_REASON,
-    )
+    leases = [release.lease for release in releases]
+    each: Each = {"delays_ms": [release.delay_ms for release in releases]}
+    return _statuses(_told(_release, conn, queue, leases, each, cancelled=CANCELLED_REASON))
 
 
 def forfeit(conn: Connection, *, queue: str, leases: Sequence[LeaseKey]) -> set[int]:
     """End leases at once, so that `recover_stalled` finds their jobs; return the numbers of those that were held."""
-    return {row.number for row in _forfeit.rows(conn, **_named(queue, leases))}
+    return {row.number for row in _told(_forfeit, conn, queue, leases)}
 
 
 def recover_stalled(conn: Connection, *, queue: str, limit: int, max_stalled_count: int) -> dict[int, Status]:
@@ -176,7 +176,7 @@ def recover_stalled(conn: Connection, *, queue: str, limit: int, max_stalled_cou
         reason=STALLED_REASON,
         cancelled=CANCELLED_REASON,
     )
-    return {row.number: Status(row.status) for row in moved}
+    return _statuses(moved)
 
 
 def queues_with_active(conn: Connection) -> list[str]:
@@ -189,37 +189,45 @@ def report_progress(conn: Connection, *, queue: str, lease: LeaseKey, progress: 
     return bool(_report_progress.rows(conn, queue=queue, number=lease.number, token=lease.token, progress=progress))
 
 
-def _named(queue: str, leases: Sequence[LeaseKey]) -> dict[str, object]:
-    return {
-        "queue": queue,
-        "numbers": [key.number for key in leases],
-        "tokens": [key.token for key in leases],
-    }
-
-
-def _distinct(completions: Collection[Completion]) -> list[Completion]:
-    """Order by job. Of several words on one job, which two attempts may have, the last one is returned."""
-    by_number = {completion.lease.number: completion for completion in completions}
-    return [by_number[number] for number in sorted(by_number)]
-
-
-def _completing(queue: str, completions: Sequence[Completion]) -> dict[str, object]:
+def _completing(completions: Sequence[Completion]) -> tuple[list[LeaseKey], Each]:
     leases = [completion.lease for completion in completions]
-    return _named(queue, leases) | {"results": [completion.result for completion in completions]}
+    return leases, {"results": [completion.result for completion in completions]}
 
 
-def _failing(failures: Sequence[Failure], *, are_over: bool) -> dict[str, object]:
-    return {
+def _failing(failures: Sequence[Failure]) -> tuple[list[LeaseKey], Each]:
+    return [failure.lease for failure in failures], {
         "reasons": [failure.reason for failure in failures],
         "stacks": [failure.stack for failure in failures],
         "are_timeouts": [failure.is_timeout for failure in failures],
-        "stacks_kept": STACKS_KEPT,
-        "are_over": are_over,
     }
 
 
-def _statuses(
-    statement: Statement, conn: Connection, queue: str, leases: Sequence[LeaseKey], **parameters: object
-) -> dict[int, Status]:
-    found = statement.rows(conn, **_named(queue, leases), **parameters)
+def _told(
+    statement: Statement,
+    conn: Connection,
+    queue: str,
+    leases: Sequence[LeaseKey],
+    each: Each | None = None,
+    **parameters: object,
+) -> Iterator[Any]:
+    """Run a statement on what is told of jobs: their leases, and `each` by the parameters' names."""
+    for told in _turns(leases, each or {}):
+        yield from statement.rows(conn, queue=queue, **told, **parameters)
+
+
+def _turns(leases: Sequence[LeaseKey], each: Each) -> Iterator[Each]:
+    """Part what is told into turns that name a job once, in the order of the numbers: the SQL finds it by bisection.
+
+    Of several words on one job, which two attempts may have, the last one comes first. No job has the number 0.
+    """
+    numbers, tokens = [key.number for key in leases], [key.token for key in leases]
+    left = [word for word in dict.fromkeys(zip(numbers, tokens, *each.values(), strict=True)) if word[0]]
+    while left:
+        by_number = {word[0]: word for word in left}
+        told = [by_number[number] for number in sorted(by_number)]
+        yield dict(zip(("numbers", "tokens", *each), zip(*told, strict=True), strict=True))
+        left = [word for word in left if by_number[word[0]] is not word]
+
+
+def _statuses(found: Iterable[Any]) -> dict[int, Status]:
     return {row.number: Status(row.status) for row in found}

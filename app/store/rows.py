@@ -35,7 +35,7 @@ def lease(row: Any) -> Lease:
 
 def taken(row: tuple[Any, ...]) -> Taken:
     """Read a row of `leases/claim_next` that has a job. Of many fields: this runs for each job of a worker."""
-    _due, number, token, custom_id, *rest = row
+    _due, _took, _place, number, token, custom_id, *rest = row
     return Taken(LeaseKey(number, token), str(number) if custom_id is None else custom_id, *rest)
 
 

@@ -2,7 +2,9 @@
 
 import pytest
 
+from app.domain import mark
 from app.domain.job import Completion, JsonText, Lease, LeaseKey, NewJob, Taken
+from app.domain.mark import Mark
 from app.domain.states import Status
 from app.infra.database import Database
 from app.operations import claim, exchange, submit
@@ -70,6 +72,24 @@ def test_who_finds_too_little_is_told_when_a_delayed_job_is_due(db: Database) ->
 
     assert len(found.taken) == 1
     assert 50_000 < (found.next_due_ms or 0) <= 60_000
+
+
+def test_who_comes_to_the_end_of_the_line_from_a_mark_looks_from_the_head_at_once(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mark, "QUICK_S", -1.0)
+    known = Mark()
+
+    def next_of(limit: int) -> tuple[list[str], int | None]:
+        ask = Ask(limit=limit, lease_ms=60_000, worker="w")
+        found = exchange.exchange(db, queue=QUEUE, completions=[], ask=ask, mark=known)
+        return [job.name for job in found.taken], found.next_due_ms
+
+    submit.submit_many(db, queue=QUEUE, new=[new("first"), new("second")])
+    assert next_of(1) == (["first"], None)
+    submit.submit_many(db, queue=QUEUE, new=[new("ahead", lifo=True)])
+    assert next_of(2) == (["second"], 0)
+    assert next_of(2) == (["ahead"], None)
 
 
 def test_a_lost_lease_completes_nothing_and_a_word_told_again_is_answered_as_before(db: Database) -> None:

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from app.domain.mark import HEAD, Place
 from app.domain.states import Status
 from app.infra.database import Connection, Database
 from app.infra.settings import Settings
 from app.operations import maintain
 from app.queries import jobs, plans
+from app.store import leases
 from app.store.statements import Statement
 from app.store.tables import metadata
 from tests.support import databases
@@ -145,10 +147,13 @@ def analyzed(conn: Connection, name: str, **parameters: object) -> dict[str, Any
     return plan
 
 
-@pytest.mark.parametrize("name", ["leases/claim", "leases/claim_next"])
-def test_a_claim_reads_the_rows_it_takes_and_no_others(filled: Database, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "start"), [("leases/claim", HEAD), ("leases/claim_next", HEAD), ("leases/claim_next", Place(0, 500))]
+)
+def test_a_claim_reads_the_rows_it_takes_and_no_others(filled: Database, name: str, start: Place) -> None:
     with filled.begin() as conn:
-        plan = analyzed(conn, name, queue="q", limit=10, lease_ms=1000, grace_ms=1000, worker="w")
+        places = {"from_priority": start.priority, "from_place": start.place}
+        plan = analyzed(conn, name, queue="q", limit=10, lease_ms=1000, grace_ms=1000, worker="w", **places)
         reads = [node for node in nodes(plan) if node.get("Relation Name") == "jobs" and "Scan" in node["Node Type"]]
         for node in reads:
             assert node["Actual Rows"] * node["Actual Loops"] <= 10, json.dumps(node, indent=1)
@@ -186,6 +191,28 @@ def test_what_is_folded_is_not_read_again_though_a_snapshot_keeps_it_on_disk(own
             assert buffers(analyzed(conn, "counts/count", queue="q")) <= 20
             assert buffers(analyzed(conn, "counts/fold", limit=1000)) <= 20
     db.close()
+
+
+def test_a_claim_with_a_mark_does_not_walk_over_what_a_snapshot_keeps_on_disk(own_url: str) -> None:
+    db = Database(Settings(database_url=own_url), url=own_url, size=4, name="plans")
+    with db.begin() as conn:
+        insert(conn, *[new() for _ in range(3_020)])
+    with db.read() as reader:
+        reader.exec_driver_sql("select count(*) from rowline.jobs")
+        with db.begin() as conn:
+            leases.claim(conn, queue="q", limit=3_000, lease_ms=1000, worker="w")
+            last = conn.exec_driver_sql("select max(place) from rowline.jobs where status = 'active'").scalar_one()
+        read = []
+        for place in (HEAD.place, last):
+            with db.begin() as conn:
+                asked = {"queue": "q", "limit": 10, "lease_ms": 1000, "grace_ms": 1000, "worker": "w"}
+                plan = analyzed(conn, "leases/claim_next", **asked, from_priority=0, from_place=place)
+                read.append(next(node for node in nodes(plan) if node.get("Subplan Name") == "CTE next"))
+                conn.rollback()
+                conn.begin()
+    db.close()
+    assert buffers(read[0]) > 70  # forty rows a page
+    assert buffers(read[1]) <= 25, json.dumps(read[1], indent=1)
 
 
 def buffers(plan: dict[str, Any]) -> int:

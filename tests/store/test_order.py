@@ -14,7 +14,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from app.domain.job import Failure, Lease, NewJob
+from app.domain.job import Failure, LeaseKey, NewJob
 from app.domain.order import InLine, line
 from app.infra.database import Database
 from app.store import jobs, leases
@@ -43,7 +43,7 @@ class Machine(RuleBasedStateMachine):
     """Adds, claims, retries, releases and stalls jobs, and keeps the line that the oracle would have."""
 
     db: Database
-    active = Bundle[Lease]("active")
+    active = Bundle[LeaseKey]("active")
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class Machine(RuleBasedStateMachine):
             self.joins(job.number, lifo=job.lifo, joined_us=microseconds(job.run_at) + nth)
 
     @rule(target=active, limit=st.integers(1, 4))
-    def claim(self, limit: int) -> MultipleResults[Lease]:
+    def claim(self, limit: int) -> MultipleResults[LeaseKey]:
         now_us = self.settled_us()
         jobs.promote(self.conn, queue=QUEUE, limit=100)
         claimed = claim(self.conn, limit)
@@ -81,21 +81,21 @@ class Machine(RuleBasedStateMachine):
         assert [self.line[lease.job.number] for lease in claimed] == expected
         for lease in claimed:
             del self.line[lease.job.number]
-        return multiple(*claimed)
+        return multiple(*(lease.key for lease in claimed))
 
-    @rule(lease=consumes(active), delay_ms=st.sampled_from([0, SOON_MS, NEVER_MS]))
-    def retry(self, lease: Lease, delay_ms: int) -> None:
-        failure = Failure(lease=lease.key, reason="r")
+    @rule(held=consumes(active), delay_ms=st.sampled_from([0, SOON_MS, NEVER_MS]))
+    def retry(self, held: LeaseKey, delay_ms: int) -> None:
+        failure = Failure(lease=held, reason="r")
         leases.retry_later(self.conn, queue=QUEUE, retries=[leases.Retry(failure=failure, delay_ms=delay_ms)])
-        joined_us = microseconds(row(self.conn, lease.job.number).run_at)
-        self.joins(lease.job.number, lifo=lease.job.lifo, joined_us=joined_us)
+        joined_us = microseconds(row(self.conn, held.number).run_at)
+        self.joins(held.number, lifo=row(self.conn, held.number).lifo, joined_us=joined_us)
 
-    @rule(lease=consumes(active))
-    def stall(self, lease: Lease) -> None:
-        make_due(self.conn, lease.job.number)
+    @rule(held=consumes(active))
+    def stall(self, held: LeaseKey) -> None:
+        make_due(self.conn, held.number)
         now_us = self.settled_us()
         leases.recover_stalled(self.conn, queue=QUEUE, limit=10, max_stalled_count=1000)
-        self.joins(lease.job.number, lifo=True, joined_us=now_us)
+        self.joins(held.number, lifo=True, joined_us=now_us)
 
 
 def test_jobs_come_in_the_order_of_the_oracle_whatever_happened_to_them(db: Database) -> None:

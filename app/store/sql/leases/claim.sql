@@ -8,16 +8,21 @@ with next as (
     limit :limit
     for update skip locked
 ),
+walked as materialized (
+    -- Of a row that has changed since the statement began the lock is of now: so is the attempt's beginning.
+    select array_agg(number) as numbers, clock_timestamp() as at from next
+),
 claimed as (
     update rowline.jobs as job
     set status = 'active',
         lease_token = gen_random_uuid(),
-        leased_until = statement_timestamp()
+        leased_until = (select at from walked)
             + least(:lease_ms, job.timeout_ms + :grace_ms) * interval '1 millisecond',
         attempts_started = attempts_started + 1,
-        processed_at = statement_timestamp(),
+        processed_at = (select at from walked),
         processed_by = :worker
-    where job.queue = :queue and job.number = any(array(select number from next)) and job.status || '' in ('waiting', 'prioritized')
+    where job.queue = :queue and job.number = any((select numbers from walked)::bigint[])
+        and job.status || '' in ('waiting', 'prioritized')
     returning job.*
 ),
 counted as (

@@ -3,6 +3,7 @@
 -- Those taken together keep their order. A job that is to be cancelled fails; one whose timeout is over is left to
 -- hold_overdue: that is a failure, and no stall.
 -- Index: jobs_active. Skips rows that others hold, so that any number of processes may do it at once.
+-- The place of a job among them is found by bisection, as in complete.
 with stalled as (
     select number, place from rowline.jobs
     where queue = :queue and status = 'active' and leased_until <= statement_timestamp()
@@ -12,10 +13,8 @@ with stalled as (
     for update skip locked
 ),
 ranked as (
-    select
-        stalled.number,
-        row_number() over (order by stalled.place desc) as nth
-    from stalled
+    select array_agg(number order by number) as numbers, array_agg(nth order by number) as nths
+    from (select number, row_number() over (order by place desc) as nth from stalled) as placed
 ),
 ended as (
     update rowline.jobs as job
@@ -25,7 +24,10 @@ ended as (
             else 'waiting'
         end,
         stalled_count = job.stalled_count + 1,
-        place = -((extract(epoch from statement_timestamp()) * 1000000)::bigint + ranked.nth - 1),
+        place = -(
+            (extract(epoch from statement_timestamp()) * 1000000)::bigint - 1
+            + (select nths from ranked)[width_bucket(job.number, (select numbers from ranked))]
+        ),
         failed_reason = case
             when job.cancel_requested_at is not null then :cancelled
             when job.stalled_count >= :max_stalled_count then :reason
@@ -36,8 +38,7 @@ ended as (
             then statement_timestamp()
         end,
         leased_until = null
-    from ranked
-    where job.queue = :queue and job.number = any(array(select number from stalled)) and job.number = ranked.number
+    where job.queue = :queue and job.number = any((select numbers from ranked)::bigint[])
         and job.status || '' = 'active'
     returning
         job.queue, job.number, job.status, job.attempts_started, job.processed_by, job.processed_at,

@@ -1,33 +1,38 @@
 -- release: active -> waiting, prioritized, delayed, failed
 -- Hands these jobs back unharmed: no attempt and no stall is counted. Each keeps its old place in line, or waits
--- and joins it anew. One that is to be cancelled has so come to its end.
+-- and joins it anew, in the order of their numbers. One that is to be cancelled has so come to its end.
+-- The numbers: as in complete.
 with ended as (
     update rowline.jobs as job
-    set status = case
-            when job.cancel_requested_at is not null then 'failed'
-            when held.delay_ms > 0 then 'delayed'
-            when job.priority > 0 then 'prioritized'
-            else 'waiting'
-        end,
+    set (status, delay_ms, run_at, place) = (
+            select
+                case
+                    when job.cancel_requested_at is not null then 'failed'
+                    when said.delay_ms > 0 then 'delayed'
+                    when job.priority > 0 then 'prioritized'
+                    else 'waiting'
+                end,
+                case when said.delay_ms > 0 then said.delay_ms else job.delay_ms end,
+                case
+                    when said.delay_ms > 0 then statement_timestamp() + said.delay_ms * interval '1 millisecond'
+                    else job.run_at
+                end,
+                case
+                    when said.delay_ms > 0 then case when job.lifo then -1 else 1 end * (
+                        (extract(epoch from statement_timestamp()) * 1000000)::bigint + said.delay_ms * 1000 + told.nth - 1
+                    )
+                    else job.place
+                end
+            from (select width_bucket(job.number, :numbers::bigint[]) as nth) as told
+            cross join lateral (select (:delays_ms::bigint[])[told.nth] as delay_ms) as said
+        ),
         failed_reason = case when job.cancel_requested_at is not null then :cancelled else job.failed_reason end,
         finished_at = case when job.cancel_requested_at is not null then statement_timestamp() end,
-        delay_ms = case when held.delay_ms > 0 then held.delay_ms else job.delay_ms end,
-        run_at = case
-            when held.delay_ms > 0 then statement_timestamp() + held.delay_ms * interval '1 millisecond'
-            else job.run_at
-        end,
-        place = case
-            when held.delay_ms > 0 then case when job.lifo then -1 else 1 end * (
-                (extract(epoch from statement_timestamp()) * 1000000)::bigint + held.delay_ms * 1000 + held.nth - 1
-            )
-            else job.place
-        end,
         leased_until = null
-    from unnest(:numbers::bigint[], :tokens::uuid[], :delays_ms::bigint[]) with ordinality
-        as held (number, token, delay_ms, nth)
-    where job.queue = :queue and job.number = any(:numbers) and job.number = held.number
+    where job.queue = :queue and job.number = any(:numbers::bigint[])
         and job.status || '' = 'active'
-        and job.lease_token = held.token and job.leased_until > statement_timestamp()
+        and job.lease_token = (:tokens::uuid[])[width_bucket(job.number, :numbers::bigint[])]
+        and job.leased_until > statement_timestamp()
     returning
         job.queue, job.number, job.status, job.attempts_started, job.processed_by, job.processed_at,
         case when job.cancel_requested_at is not null then 'cancelled' else 'released' end as outcome,

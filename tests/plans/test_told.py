@@ -1,0 +1,89 @@
+"""What is said of many jobs at once is found without comparing all with all."""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
+
+from app.infra.database import Connection, Database
+from app.infra.settings import Settings
+from app.store import leases
+from tests.plans.test_plans import analyzed, nodes
+from tests.support import databases
+from tests.support.jobs import insert, new
+
+AT_ONCE = 1_000
+FAILURES: dict[str, object] = {"reasons": "r", "stacks": "s", "are_timeouts": "f", "stacks_kept": 5, "are_over": "f"}
+TOLD: dict[str, dict[str, object]] = {
+    "leases/complete": {"results": "1"},
+    "leases/completed_before": {"results": "1"},
+    "leases/ended_before": {"outcomes": "{failed}"},
+    "leases/extend": {"lease_ms": 90_000, "grace_ms": 1},
+    "leases/fail": FAILURES,
+    "leases/forfeit": {},
+    "leases/hold": {},
+    "leases/recover_stalled": {"limit": AT_ONCE, "max_stalled_count": 1, "reason": "r", "cancelled": "c"},
+    "leases/release": {"delays_ms": "5", "cancelled": "c"},
+    "leases/retry_later": FAILURES | {"delays_ms": "5"},
+}
+"""What is said to a statement of each of many jobs (texts), and of all."""
+EACH = {"results", "reasons", "stacks", "are_timeouts", "delays_ms"}
+ENDED = {"leases/completed_before": "completed", "leases/ended_before": "failed"}
+
+
+@pytest.fixture(scope="module")
+def held(server_url: str, template: str) -> Iterator[Database]:
+    """A queue of jobs that all are held."""
+    with databases.fresh(server_url, template=template) as url:
+        db = Database(Settings(database_url=url, statement_ms=60_000), url=url, size=1, name="plans")
+        with db.begin() as conn:
+            insert(conn, *[new() for _ in range(AT_ONCE)])
+            leases.claim(conn, queue="q", limit=AT_ONCE, lease_ms=60_000, worker="w")
+        yield db
+        db.close()
+
+
+def end(conn: Connection, status: str) -> None:
+    """Have all jobs ended."""
+    conn.exec_driver_sql(
+        "with ended as (update rowline.jobs set status = %(status)s, finished_at = now(), leased_until = null, "
+        "attempts_made = 1, result = case when %(status)s = 'completed' then '1'::json end, "
+        "failed_reason = case when %(status)s = 'failed' then 'r' end returning *) "
+        "insert into rowline.attempts (queue, number, nth, worker, started_at, ended_at, outcome) "
+        "select queue, number, 1, 'w', now(), now(), status from ended where status = 'failed'",
+        {"status": status},
+    )
+
+
+def array(values: Iterable[object]) -> str:
+    """Write an array as PostgreSQL reads it."""
+    return "{" + ",".join(map(str, values)) + "}"
+
+
+def touched(plan: dict[str, Any]) -> int:
+    """Count the rows that all steps of a plan gave, or looked at and dropped."""
+    counters = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Join Filter")
+    return int(sum(node.get(counter, 0) * node["Actual Loops"] for node in nodes(plan) for counter in counters))
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_what_is_told_of_many_jobs_is_not_compared_all_with_all(held: Database, name: str) -> None:
+    with held.begin() as conn:
+        if name in ENDED:
+            end(conn, ENDED[name])
+        if name == "leases/recover_stalled":
+            conn.exec_driver_sql("update rowline.jobs set leased_until = processed_at")
+        keys = conn.exec_driver_sql("select number, lease_token from rowline.jobs order by number").all()
+        given: dict[str, object] = {
+            "queue": "q",
+            "numbers": array(key[0] for key in keys),
+            "tokens": array(key[1] for key in keys),
+        }
+        for said, value in TOLD[name].items():
+            given[said] = array([value] * AT_ONCE) if said in EACH else value
+        plan = analyzed(conn, name, **given)
+        assert plan["Actual Rows"] == AT_ONCE
+        assert touched(plan) <= 25 * AT_ONCE, json.dumps(plan, indent=1)
+        conn.rollback()
+        conn.begin()

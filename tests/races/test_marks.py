@@ -1,0 +1,108 @@
+"""Many workers with marks, and jobs that join the line before them: none is left behind."""
+
+import threading
+from collections import Counter
+from contextlib import suppress
+from random import Random
+
+import pytest
+
+from app.domain import mark
+from app.domain.job import Completion, Failure, JsonText, NewJob, Release, Taken
+from app.domain.mark import Mark
+from app.domain.states import Status
+from app.infra.database import Database
+from app.operations import exchange, maintain, settle, submit
+from app.operations.claim import Ask
+from app.queries import jobs
+from tests.support.clusters import until
+from tests.support.jobs import QUEUE, claim, insert, new
+from tests.support.race import race
+
+ADDERS, TURNS = 4, 30
+
+
+class RolledBack(Exception):
+    """Ends a transaction as a failure would."""
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no look from the head count as quick: the marks are always in use."""
+    monkeypatch.setattr(mark, "QUICK_S", -1.0)
+
+
+def anyhow(random: Random) -> NewJob:
+    """Make a job that may stand anywhere in line."""
+    return new(
+        priority=random.choice((0, 0, 1, 2)),
+        lifo=random.random() < 0.3,
+        delay_ms=random.choice((0, 0, 0, 20)),
+        attempts=3,
+    )
+
+
+def add(db: Database, random: Random) -> int:
+    """Add jobs, some of them in a transaction that commits late; say how many."""
+    submit.submit_many(db, queue=QUEUE, new=[anyhow(random) for _ in range(5)])
+    with db.begin() as conn:
+        insert(conn, anyhow(random))
+        submit.submit_many(db, queue=QUEUE, new=[anyhow(random)])
+    claim_in_vain(db)
+    return 7
+
+
+def claim_in_vain(db: Database) -> None:
+    """Take jobs in a transaction that is rolled back: meanwhile others skip them."""
+    with suppress(RolledBack), db.begin() as conn:
+        claim(conn, 3)
+        raise RolledBack
+
+
+def end(db: Database, job: Taken, random: Random) -> Completion | None:
+    """Hand a job back, fail it or lose it; or say that it went well."""
+    chance = random.random()
+    if chance < 0.1:
+        settle.release(db, queue=QUEUE, releases=[Release(lease=job.key)])
+    elif chance < 0.2:
+        settle.fail(db, queue=QUEUE, failures=[Failure(lease=job.key, reason="r")], random=random)
+    elif chance < 0.25:
+        settle.give_up(db, queue=QUEUE, held=[job.key], max_stalled_count=1_000)
+    else:
+        return Completion(lease=job.key, result=JsonText("1"))
+    return None
+
+
+@pytest.mark.usefixtures("slow")
+def test_no_job_is_left_behind_however_many_take_them_with_marks(crowd: Database) -> None:
+    added, lock, over = Counter[str](), threading.Lock(), threading.Event()
+
+    def racer(nth: int) -> None:
+        random = Random(nth)
+        if nth < ADDERS:
+            for turn in range(TURNS):
+                count = add(crowd, Random(nth * TURNS + turn))
+                with lock:
+                    added["jobs"] += count
+            with lock:
+                added["over"] += 1
+            if nth == 0:
+                until(lambda: added["over"] == ADDERS and ended(crowd) == added["jobs"], within_s=60)
+                over.set()
+            return
+        known, done = Mark(), list[Completion]()
+        while not over.is_set():
+            ask = Ask(limit=random.randrange(1, 8), lease_ms=60_000, worker=str(nth))
+            found = exchange.exchange(crowd, queue=QUEUE, completions=done, ask=ask, mark=known)
+            done = [word for job in found.taken if (word := end(crowd, job, random))]
+            if not found.taken:
+                over.wait(0.01)
+
+    race(racer)
+
+    assert maintain.recount(crowd) == []
+
+
+def ended(db: Database) -> int:
+    found = jobs.page(db, queue=QUEUE, statuses=[Status.COMPLETED, Status.FAILED], start=0, length=0)
+    return sum(found.counts.values())
