@@ -4,6 +4,7 @@ import dataclasses
 import threading
 import time
 from collections import Counter
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from random import Random
@@ -19,6 +20,7 @@ from app.infra.settings import Settings
 from app.operations import claim, maintain, settle, submit
 from app.queries import jobs
 from app.store import jobs as jobs_store
+from app.store.statements import Statement
 from tests.support import databases
 from tests.support.clusters import until
 from tests.support.jobs import new
@@ -200,3 +202,35 @@ def test_a_lock_that_is_never_had_is_told_in_time(settings: Settings, own_url: s
             settle.fail(db, queue="q", failures=[Failure(lease=lease.key, reason="r")], random=Random(1))
         assert time.monotonic() - began_at < 1.9, "a second try would have gone beyond the limit"
     db.close()
+
+
+@pytest.mark.parametrize("statement", ["leases/claim", "leases/claim_next"])
+def test_an_attempt_never_begins_before_the_one_before_it_has_ended(
+    crowd: Database, own_url: str, statement: str
+) -> None:
+    """By the database's clock, although the claim that finds the job had begun when another one still had it."""
+    submit.submit_many(crowd, queue="q", new=[new()])
+    values: dict[str, object] = {"queue": "q", "limit": 1, "lease_ms": 60_000, "grace_ms": 0, "worker": "late"}
+    late = written_out(statement, values | {"from_priority": 0, "from_place": -(2**62)})
+    held = "select pg_advisory_xact_lock(1)"
+    with psycopg.connect(libpq.normal(own_url)) as holder, ThreadPoolExecutor(1) as pool:
+        holder.execute(held)
+        claiming = pool.submit(databases.run, own_url, f"{held}; {late}")  # one message: one moment of beginning
+        until(lambda: databases.ask(own_url, "select 1 from pg_locks where not granted"))
+        [lease] = claim.claim(crowd, queue="q", limit=1, lease_ms=60_000, worker="early").leases
+        settle.release(crowd, queue="q", releases=[Release(lease=lease.key)])
+        holder.rollback()
+        claiming.result(10)
+
+    times = "select ended_at, processed_at from rowline.attempts join rowline.jobs using (queue, number)"
+    [(before, after)] = databases.ask(own_url, times)
+    assert before < after
+
+
+def written_out(statement: str, values: Mapping[str, object]) -> str:
+    """Put values into the text of a statement."""
+    found = Statement(statement)
+    text = found.prepared
+    for number, name in reversed(list(enumerate(found.parameters, start=1))):
+        text = text.replace(f"${number}", psycopg.sql.Literal(values[name]).as_string())
+    return text
