@@ -23,6 +23,8 @@ CALM_S = (0.3, 1.0)
 """Between a recovery and the next fault."""
 GIVEN_UP_S = 30.0
 DRAINED_S = 180.0
+LEAST = {"faults": 200, "jobs acknowledged": 100_000}
+"""What a run of `make faults` has to have done before it shows anything."""
 
 
 @click.command()
@@ -59,6 +61,11 @@ def chaos(seed: int | None, only: tuple[str, ...], scale: float, producers: int,
         events = record.read(history.path, folder / "workers.jsonl")
         found = verdict.check(events, jobs=place.stored(), attempts=place.attempts())
         run.note_load(events)
+    if scale >= 1 and not only:
+        done = {"faults": run.faults.total(), "jobs acknowledged": found.acknowledged}
+        run.violations += [
+            f"only {done[name]:,} {name}, not {least:,}" for name, least in LEAST.items() if done[name] < least
+        ]
     end(run, found, load, seconds=time.monotonic() - began_at)
 
 
