@@ -54,6 +54,7 @@ class Endpoint:
     sealed_headers: bytes
     sealed_secrets: bytes
     timeout_ms: int
+    concurrency: int
     revision: str  # new at each registration
     registered_at: datetime
 

@@ -21,7 +21,7 @@ from gevent.threadpool import ThreadPool
 from urllib3.exceptions import HTTPError, SSLError
 from urllib3.util import Timeout
 
-from app.infra import addresses
+from app.infra import addresses, polling
 from app.infra.addresses import Network
 
 ANSWER_MAX = 2**20  # bytes of a body; one that is longer is a failure
@@ -29,7 +29,7 @@ HEAD_MAX = 64 * 1024  # bytes of the head, and of what comes before it
 FRAMES_MAX = 256 * 1024  # bytes of what frames a body
 PIECE = 64 * 1024
 LOOKUPS = 32  # names looked up at once, each in a thread: a resolver that hangs holds up nothing else
-IDLE_KEPT = 20  # idle connections kept for each endpoint
+IDLE_MOST = 100  # idle connections kept for each endpoint, however many it may have
 Resolver = Callable[[str, int], Sequence[str]]
 
 
@@ -64,10 +64,13 @@ class Outbound:
         self._tls = ssl.create_default_context()
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
 
-    def to(self, url: str) -> "Target":
-        """Prepare to call `url`. `close()` it. Raises CallError if it is none that `addresses.url_fault` lets pass."""
+    def to(self, url: str, *, concurrency: int = 1) -> "Target":
+        """Prepare to call `url`, so many times at once. `close()` it.
+
+        Raises CallError if it is none that `addresses.url_fault` lets pass.
+        """
         try:
-            return Target(self, url)
+            return Target(self, url, concurrency=concurrency)
         except (HTTPError, ValueError) as error:
             raise CallError(f"the URL cannot be read: {_words(error)}") from error
 
@@ -106,9 +109,12 @@ class Outbound:
             del self._asking[host, port]
         return found
 
-    def pool(self, *, scheme: str, host: str, port: int) -> urllib3.HTTPConnectionPool:
-        """Make a pool of connections to one place; each goes to an address that was vetted when it was opened."""
-        options: dict[str, Any] = {"maxsize": IDLE_KEPT, "block": False, "vetted": self.vetted}
+    def pool(self, *, scheme: str, host: str, port: int, idle: int) -> urllib3.HTTPConnectionPool:
+        """Make a pool of connections to one place; each goes to an address that was vetted when it was opened.
+
+        `idle` are kept for the next calls: with fewer than there are calls at once, most calls would open one.
+        """
+        options: dict[str, Any] = {"maxsize": idle, "block": False, "vetted": self.vetted}
         if scheme == "https":
             return _HttpsPool(host, port, ssl_context=self._tls, **options)
         return _HttpPool(host, port, **options)
@@ -117,12 +123,15 @@ class Outbound:
 class Target:
     """One endpoint, and the connections kept to it."""
 
-    def __init__(self, outbound: Outbound, url: str) -> None:
+    def __init__(self, outbound: Outbound, url: str, *, concurrency: int) -> None:
         """Read the URL; nothing is opened yet."""
         parts = urlsplit(url)
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._pool = outbound.pool(
-            scheme=parts.scheme, host=(parts.hostname or "").strip("[]"), port=addresses.port_of(parts)
+            scheme=parts.scheme,
+            host=(parts.hostname or "").strip("[]"),
+            port=addresses.port_of(parts),
+            idle=min(concurrency, IDLE_MOST),
         )
 
     def call(self, *, method: str, headers: Mapping[str, str], body: bytes, timeout_ms: int) -> Answer:
@@ -190,19 +199,22 @@ def _pieces(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
 
 
 class _Bounded(io.RawIOBase):
-    """What comes from a socket, up to a limit. Lets others run at each piece: a flood never makes us wait."""
+    """What comes from a socket, up to a limit. Lets others run now and then: a flood never makes them wait."""
 
     def __init__(self, raw: Any, *, limit: int) -> None:
         super().__init__()
         self._raw, self.left = raw, limit
+        self._rests_at = limit - PIECE  # of what is left
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        gevent.sleep(0)
         count = int(self._raw.readinto(buffer) or 0)
         self.left -= count
+        if self.left <= self._rests_at:
+            self._rests_at = self.left - PIECE
+            gevent.sleep(0)
         if self.left < 0:
             raise _Flood
         return count
@@ -241,8 +253,10 @@ def _open(vetted: Callable[[str, int], list[str]], conn: Any) -> socket.socket:
     raise CallError(f"the endpoint cannot be reached: {_words(trouble or OSError('no address'))}") from trouble
 
 
-class _Http(urllib3.connection.HTTPConnection):
-    response_class = _Response
+class _Vetted:
+    """What both kinds of connection do in our way."""
+
+    sock: socket.socket | None
 
     def __init__(self, *arguments: Any, vetted: Callable[[str, int], list[str]], **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -251,16 +265,18 @@ class _Http(urllib3.connection.HTTPConnection):
     def _new_conn(self) -> socket.socket:
         return _open(self._vetted, self)
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether it can be used again: asked before each call, so it must cost no turn."""
+        return self.sock is not None and not polling.has_unread(self.sock.fileno())
 
-class _Https(urllib3.connection.HTTPSConnection):
+
+class _Http(_Vetted, urllib3.connection.HTTPConnection):
     response_class = _Response
 
-    def __init__(self, *arguments: Any, vetted: Callable[[str, int], list[str]], **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._vetted = vetted
 
-    def _new_conn(self) -> socket.socket:
-        return _open(self._vetted, self)
+class _Https(_Vetted, urllib3.connection.HTTPSConnection):
+    response_class = _Response
 
 
 class _HttpPool(urllib3.HTTPConnectionPool):

@@ -35,6 +35,7 @@ def find(db: Database, *, queue: str) -> Endpoint | None:
         sealed_headers=bytes(row.headers),
         sealed_secrets=bytes(row.secrets),
         timeout_ms=row.timeout_ms,
+        concurrency=row.concurrency,
         revision=row.revision,
         registered_at=row.registered_at,
     )

@@ -50,7 +50,7 @@ class Lane:
     def __init__(self, tools: Tools, endpoint: Endpoint, *, headers: dict[str, str], secrets: list[str]) -> None:
         """Prepare; `start()` it."""
         self._tools, self._endpoint, self._headers, self._secrets = tools, endpoint, headers, secrets
-        self._target = tools.outbound.to(endpoint.url)
+        self._target = tools.outbound.to(endpoint.url, concurrency=endpoint.concurrency)
         source = DatabaseSource(tools.settings, tools.db, queue=endpoint.queue, worker=tools.name)
         self._held = Held(source, queue=endpoint.queue)
         self._endings = Endings(tools.settings, source, self._held)

@@ -4,6 +4,7 @@ import json
 import socket
 import struct
 import textwrap
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -66,6 +67,23 @@ def test_a_good_answer_is_the_result(
         job = in_status(db, add(db, new())[0])
 
     assert (job.status, job.result) == (Status.COMPLETED, result)
+
+
+def test_calls_at_once_keep_their_connections(db: Database, program: Program) -> None:
+    at_once = 40
+    together = threading.Barrier(at_once)
+
+    def behaviour(connection: socket.socket, call: Call) -> None:
+        together.wait(10)
+        says()(connection, call)
+
+    with Receiver(behaviour) as receiver:
+        receivers.register(db, receiver.url, concurrency=at_once)
+        for _ in range(3):
+            jobs = [in_status(db, job_id) for job_id in add(db, *(new() for _ in range(at_once)))]
+            assert {job.status for job in jobs} == {Status.COMPLETED}
+
+    assert (receiver.connections, len(receiver.calls)) == (at_once, 3 * at_once)
 
 
 def reset(connection: socket.socket, _call: Call) -> None:
