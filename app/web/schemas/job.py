@@ -76,7 +76,9 @@ class JobSchema(Schema):
             members["finishedOn"] = milliseconds(job.finished_at)
         if job.processed_by is not None:
             members["processedBy"] = job.processed_by
-        return members | {"status": job.status, "queueQualifiedName": self._qualified_name(job)}
+        members["status"] = job.status
+        members["queueQualifiedName"] = self._qualified_name(job)
+        return members
 
     def _returnvalue(self, job: Job) -> str | None:
         """Give a string result as it is, any other as its JSON text."""
