@@ -79,8 +79,9 @@ class PreparedConnection(BoundedConnection):
         except BaseException:
             self.close()  # what it would say next answers none of our questions
             raise
-        for result, (_, answer) in zip(results, noted, strict=True):
-            answer.rows = self.rows(_good(result), tuple)
+        good = [_good(result) for result in results]
+        for result, (_, answer) in zip(good, noted, strict=True):
+            answer.rows = self.rows(result, tuple)
 
     def forget_noted(self) -> None:
         """Ask nothing of what was noted."""
