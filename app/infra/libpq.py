@@ -72,6 +72,11 @@ class BoundedConnection(psycopg.Connection[Any]):
         return self.pgconn.transaction_status == pq.TransactionStatus.ACTIVE
 
     @property
+    def is_idle(self) -> bool:
+        """Whether it is open, and out of any transaction."""
+        return self.pgconn.transaction_status == pq.TransactionStatus.IDLE
+
+    @property
     def is_in_failed_transaction(self) -> bool:
         """Whether a commit would be a rollback, which the server reports as a success."""
         return self.pgconn.transaction_status == pq.TransactionStatus.INERROR

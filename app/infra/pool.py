@@ -33,8 +33,10 @@ class Pool:
         One that cannot be good is dropped, at the price of one poll: an idle server says nothing.
         """
         while True:
-            is_new = not self._idle
-            conn = self.engine.connect() if is_new else self._idle.pop()
+            try:  # another thread may be quicker than any look
+                conn, is_new = self._idle.pop(), False
+            except IndexError:
+                conn, is_new = self.engine.connect(), True
             driver = driver_of(conn)
             if driver.made_at > broken_at and not driver.has_unread():
                 return conn, driver
@@ -44,21 +46,20 @@ class Pool:
 
     def give(self, conn: Connection, driver: PreparedConnection) -> None:
         """Take a connection back, out of any transaction. Raises what its ROLLBACK raises; then it is dropped."""
-        if conn.invalidated or driver.closed or driver.is_busy:
-            _drop(conn)
-            return
         try:
-            if conn.in_transaction():
+            if conn.in_transaction() and not driver.closed and not driver.is_busy:
                 conn.rollback()
-        except BaseException:
-            _drop(conn)
-            raise
-        self._idle.append(conn)
+        finally:
+            if driver.is_idle and not conn.invalidated:
+                self._idle.append(conn)
+            else:
+                _drop(conn)
 
     def close(self) -> None:
         """Close what is idle."""
-        while self._idle:
-            _drop(self._idle.pop())
+        with contextlib.suppress(IndexError):
+            while True:
+                _drop(self._idle.pop())
 
 
 def driver_of(conn: Connection) -> PreparedConnection:
