@@ -22,7 +22,11 @@ class Pool:
     def __init__(self, open_one: Callable[[], object], prepare: Callable[[PreparedConnection], None]) -> None:
         """Open connections by `open_one`, and have `prepare` see each once."""
         self.engine = sqlalchemy.create_engine(
-            "postgresql+psycopg://", creator=open_one, poolclass=sqlalchemy.NullPool, pool_reset_on_return=None
+            "postgresql+psycopg://",
+            creator=open_one,
+            poolclass=sqlalchemy.NullPool,
+            pool_reset_on_return=None,
+            use_native_hstore=False,  # for which it would ask the server first
         )
         event.listen(self.engine, "connect", lambda driver, _record: prepare(driver))
         self._idle: list[Connection] = []
