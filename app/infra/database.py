@@ -4,7 +4,6 @@ Connections commit each statement by itself; a block of several sends BEGIN. Wha
 by `write_once()` and `read_once()`.
 """
 
-import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,14 +11,14 @@ from typing import Any, ClassVar
 
 import psycopg
 import sqlalchemy
-from psycopg import pq
-from psycopg.adapt import Dumper
 from psycopg.conninfo import conninfo_to_dict
-from sqlalchemy import event, exc
+from sqlalchemy import exc
 
 from app.infra import libpq
 from app.infra.libpq import BoundedConnection
 from app.infra.notify import Listener, Notifier
+from app.infra.pool import Pool
+from app.infra.prepared import PreparedConnection
 from app.infra.settings import Settings
 from app.infra.turns import Turns
 
@@ -31,11 +30,6 @@ _WORTH_ANOTHER_TRY = {"40P01", "40001", "55P03"}  # deadlock, serialization fail
 _READING = "-c default_transaction_read_only=on -c default_transaction_isolation=repeatable\\ read"
 _STATEMENT_SHARE = 0.9
 """Of the time for a whole transaction: so a slow statement is ended by the server, and the connection stays."""
-
-
-_TEXT_OID = psycopg.adapters.types["text"].oid
-_ARRAY_HEAD, _ARRAY_SIZE, _ARRAY_LENGTH = struct.Struct("!iiI"), struct.Struct("!ii"), struct.Struct("!i")
-_ARRAY_NULL = _ARRAY_LENGTH.pack(-1)
 
 
 class DatabaseError(Exception):
@@ -76,9 +70,8 @@ class Database:
         self._listener = Listener(url, arguments)
         self._turns = Turns(size)
         self._broken_at = 0.0
-        self._engine = self._pool(url, arguments, size)
         reading = arguments | {"options": f"{arguments['options']} {_READING}"}
-        self._reading = self._pool(url, reading, size)
+        self._writing, self._reading = _pool(url, arguments), _pool(url, reading)
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -87,7 +80,7 @@ class Database:
         Raises DatabaseError when the database is away, overloaded or too slow, OutcomeUnknown when only the answer
         to the commit is missing.
         """
-        with self._connected(self._engine) as (conn, driver):
+        with self._connected(self._writing) as (conn, driver):
             _begin(conn, driver)
             yield conn
             _commit(conn, driver)
@@ -98,7 +91,7 @@ class Database:
 
         Raises as `begin` does; a connection that breaks under the statement leaves its outcome unknown.
         """
-        with self._connected(self._engine) as (conn, driver):
+        with self._connected(self._writing) as (conn, driver):
             driver.warning = None
             try:
                 yield conn
@@ -114,15 +107,12 @@ class Database:
 
         Their rows are there after the block. Raises as `begin`, and OutcomeUnknown when no answer came at all.
         """
-        with self._connected(self._engine) as (conn, driver):
+        with self._connected(self._writing) as (conn, driver):
             driver.warning = None
+            driver.forget_noted()
+            yield conn
             try:
-                with driver.pipeline():  # without BEGIN all that is sent before the end of it is one transaction
-                    try:
-                        yield conn
-                    except BaseException:
-                        conn.invalidate()  # closes it: the end of the pipeline would commit what was sent
-                        raise
+                driver.ask_noted()
             except psycopg.OperationalError as error:
                 if driver.closed:
                     raise OutcomeUnknown(f"a commit got no answer: {_first_line(error)}") from error
@@ -148,8 +138,10 @@ class Database:
 
         Their rows are there after the block. Raises DatabaseError.
         """
-        with self._connected(self._reading) as (conn, driver), driver.pipeline():
+        with self._connected(self._reading) as (conn, driver):
+            driver.forget_noted()
             yield conn
+            driver.ask_noted()
 
     def announce(self, topic: str) -> None:
         """Wake whoever listens to `topic`, soon and only as a hint. Never blocks, never fails."""
@@ -166,25 +158,11 @@ class Database:
         """Close the connections that nobody uses; announce and listen no more."""
         self._notifier.close()
         self._listener.close()
-        self._engine.dispose()
-        self._reading.dispose()
-
-    def _pool(self, url: str, arguments: dict[str, Any], size: int) -> sqlalchemy.Engine:
-        """Make up to `size` connections, of which a block gives back none but idle ones."""
-        made = engine(
-            url,
-            arguments | {"autocommit": True},
-            pool_size=size,
-            max_overflow=0,
-            pool_use_lifo=True,
-            pool_reset_on_return=None,
-        )
-        event.listen(made, "connect", _prepare)
-        event.listen(made, "checkout", self._refuse_dead)
-        return made
+        self._writing.close()
+        self._reading.close()
 
     @contextmanager
-    def _connected(self, engine: sqlalchemy.Engine) -> Iterator[tuple[Connection, BoundedConnection]]:
+    def _connected(self, pool: Pool) -> Iterator[tuple[Connection, PreparedConnection]]:
         """Give a connection, in turn, until the limit; translate the troubles of the block.
 
         What breaks in a text statement breaks unseen by SQLAlchemy, and must not go back into the pool. What broke one
@@ -194,33 +172,28 @@ class Database:
         if not self._turns.take(timeout_s=self._wait_s):
             raise DatabaseError("all database connections are in use")
         try:
-            with translated(), _checked_out(engine) as conn:
-                driver = conn.connection.driver_connection
-                assert isinstance(driver, BoundedConnection)
-                driver.ends_at = ends_at
-                try:
-                    yield conn, driver
-                except BaseException as error:
-                    if driver.closed and isinstance(error, psycopg.Error | DatabaseError):
-                        self._broken_at = time.monotonic()
-                    if driver.closed or driver.is_busy:
-                        conn.invalidate()
-                    raise
+            conn, driver = pool.take(broken_at=self._broken_at)
+            driver.ends_at = ends_at
+            try:
+                yield conn, driver
+            except BaseException as error:
+                if driver.closed and isinstance(error, psycopg.Error | exc.DBAPIError | DatabaseError):
+                    self._broken_at = time.monotonic()
+                raise
+            finally:
+                pool.give(conn, driver)
+        except (psycopg.Error, exc.DBAPIError) as error:
+            if not _is_trouble(error):
+                raise
+            raise _trouble(error) from error
         finally:
             self._turns.give()
 
-    def _refuse_dead(self, connection: BoundedConnection, _record: object, _proxy: object) -> None:
-        """Drop a pooled connection that cannot be good, at the price of one poll: an idle server says nothing."""
-        if connection.made_at <= self._broken_at or connection.has_unread():
-            raise exc.DisconnectionError("the connection died while it was idle")
 
-
-def _checked_out(engine: sqlalchemy.Engine) -> Connection:
-    """Take a connection out of the pool, which gives up after some that were dead. Raises DatabaseError."""
-    try:
-        return engine.connect()
-    except exc.InvalidRequestError as error:
-        raise DatabaseError("the server ends every connection at once") from error
+def _pool(url: str, arguments: dict[str, Any]) -> Pool:
+    # What psycopg prepares by itself it would take back after a ROLLBACK, with all that is prepared.
+    mine = arguments | {"autocommit": True, "prepare_threshold": None}
+    return Pool(libpq.connector(url, mine, PreparedConnection), _prepare)
 
 
 def engine(url: str, arguments: dict[str, Any], **options: Any) -> sqlalchemy.Engine:
@@ -228,32 +201,10 @@ def engine(url: str, arguments: dict[str, Any], **options: Any) -> sqlalchemy.En
     return sqlalchemy.create_engine("postgresql+psycopg://", creator=libpq.connector(url, arguments), **options)
 
 
-def _prepare(connection: psycopg.Connection[Any], _record: object) -> None:
+def _prepare(connection: PreparedConnection) -> None:
     """Leave JSON as text: nobody between the client and the table may change a number."""
     connection.adapters.register_loader("json", psycopg.types.string.TextLoader)
-    connection.adapters.register_dumper(TextArray, _TextArrayDumper)
-
-
-class TextArray(list[str | None]):
-    """Texts that go to the driver as one array, in binary: JSON is full of what the text form would have to escape."""
-
-
-class _TextArrayDumper(Dumper):
-    format = pq.Format.BINARY
-    oid = psycopg.adapters.types["text"].array_oid
-
-    def dump(self, obj: TextArray) -> bytes:
-        """Write the array as PostgreSQL's array_recv reads it."""
-        parts = [_ARRAY_HEAD.pack(1 if obj else 0, None in obj, _TEXT_OID)]
-        if obj:
-            parts.append(_ARRAY_SIZE.pack(len(obj), 1))
-        for text in obj:
-            if text is None:
-                parts.append(_ARRAY_NULL)
-            else:
-                element = text.encode()
-                parts += (_ARRAY_LENGTH.pack(len(element)), element)
-        return b"".join(parts)
+    connection.settle_types()
 
 
 def _begin(conn: Connection, driver: BoundedConnection) -> None:
@@ -284,18 +235,20 @@ def _commit(conn: Connection, driver: BoundedConnection) -> None:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn what the driver and the pool raise for the database's own troubles into DatabaseErrors."""
+    """Turn what the driver and SQLAlchemy raise for the database's own troubles into DatabaseErrors."""
     try:
         yield
     except (psycopg.Error, exc.DBAPIError) as error:
         if not _is_trouble(error):
             raise
-        raise DatabaseError(
-            f"the database is not available: {_first_line(error)}",
-            is_worth_another_try=_state(error) in _WORTH_ANOTHER_TRY,
-        ) from error
-    except exc.TimeoutError as error:
-        raise DatabaseError("all database connections are in use") from error
+        raise _trouble(error) from error
+
+
+def _trouble(error: Exception) -> DatabaseError:
+    return DatabaseError(
+        f"the database is not available: {_first_line(error)}",
+        is_worth_another_try=_state(error) in _WORTH_ANOTHER_TRY,
+    )
 
 
 def _is_trouble(error: Exception) -> bool:

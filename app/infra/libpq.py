@@ -14,6 +14,7 @@ from psycopg.abc import PQGen
 from app.infra.settings import Settings
 
 FOREVER = float("inf")
+_YEARS_S = 1e8  # what stands for it where there must be a number
 _T = TypeVar("_T")
 _IS_COOPERATIVE = bool(monkey.is_module_patched("select"))
 _poll = monkey.get_original("select", "poll") if _IS_COOPERATIVE else select.poll
@@ -68,12 +69,17 @@ class BoundedConnection(psycopg.Connection[Any]):
     @property
     def is_busy(self) -> bool:
         """Whether a statement was left while it ran."""
-        return self.info.transaction_status == pq.TransactionStatus.ACTIVE
+        return self.pgconn.transaction_status == pq.TransactionStatus.ACTIVE
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it is open, and out of any transaction."""
+        return self.pgconn.transaction_status == pq.TransactionStatus.IDLE
 
     @property
     def is_in_failed_transaction(self) -> bool:
         """Whether a commit would be a rollback, which the server reports as a success."""
-        return self.info.transaction_status == pq.TransactionStatus.INERROR
+        return self.pgconn.transaction_status == pq.TransactionStatus.INERROR
 
 
 def _wait_cooperatively(gen: PQGen[_T], descriptor: int, timeout_s: float) -> _T:
@@ -84,17 +90,23 @@ def _wait_cooperatively(gen: PQGen[_T], descriptor: int, timeout_s: float) -> _T
     hub = gevent.get_hub()
     try:
         wanted = next(gen)
-        with gevent.Timeout(None if timeout_s == FOREVER else timeout_s, _Late("wait timed out")):
-            while True:
-                watcher = hub.loop.io(descriptor, int(wanted))
-                try:
-                    hub.wait(watcher)
-                finally:
-                    watcher.close()
-                # Whichever of the two it is: reading and writing what is not ready does nothing.
-                wanted = gen.send(psycopg.waiting.Ready(int(wanted)))
     except StopIteration as ended:
         return ended.value  # type: ignore[no-any-return]
+    watcher, timer = hub.loop.io(descriptor, int(wanted)), hub.loop.timer(min(timeout_s, _YEARS_S))
+    timer.start(gevent.getcurrent().throw, _Late, "wait timed out")  # what gevent.Timeout does, at a third of the price
+    try:
+        while True:
+            hub.wait(watcher)
+            # Whichever of the two it is: reading and writing what is not ready does nothing.
+            following = gen.send(psycopg.waiting.Ready(int(wanted)))
+            if following != wanted:
+                watcher.close()
+                wanted, watcher = following, hub.loop.io(descriptor, int(following))
+    except StopIteration as ended:
+        return ended.value  # type: ignore[no-any-return]
+    finally:
+        watcher.close()
+        timer.close()
 
 
 NETWORK = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 5_000}
@@ -116,6 +128,7 @@ def arguments(settings: Settings, *, name: str, statement_ms: int) -> dict[str, 
     }
     return {
         "application_name": name,
+        "client_encoding": "utf8",  # whatever the environment says: parameters go out in it
         "connect_timeout": settings.connect_s,
         **NETWORK,
         "options": " ".join(f"-c {key}={value}" for key, value in session.items()),
@@ -127,7 +140,9 @@ def normal(url: str) -> str:
     return url.replace("postgres://", "postgresql://", 1) if url.startswith("postgres://") else url
 
 
-def connector(url: str, parameters: dict[str, Any]) -> Callable[[], BoundedConnection]:
+def connector(
+    url: str, parameters: dict[str, Any], kind: type[BoundedConnection] = BoundedConnection
+) -> Callable[[], BoundedConnection]:
     """Return what opens a connection to `url`: libpq alone reads it, wherever it is used."""
     conninfo = normal(url)
-    return lambda: BoundedConnection.connect(conninfo, **parameters)
+    return lambda: kind.connect(conninfo, **parameters)

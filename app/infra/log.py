@@ -1,10 +1,13 @@
 """Logs: one JSON object a line on standard error. Names of events are documented in `app/docs/operating.md`."""
 
+import contextlib
 import contextvars
 import json
 import logging
 import logging.config
+import os
 import re
+import sys
 import time
 from typing import Any
 
@@ -23,24 +26,36 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, in ASCII, so that nothing logged can break it or the terminal."""
-        seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        line: dict[str, Any] = {
-            "time": f"{seconds}.{int(record.msecs):03d}Z",
-            "level": record.levelname.lower(),
-            "process": record.process,
-            "event": record.getMessage(),
-        }
-        if current := request_id.get():
-            line["requestId"] = current
+        line = _begun(record.created, record.levelname.lower(), record.getMessage())
         line |= {name: value for name, value in vars(record).items() if name not in _PLAIN}
         if record.exc_info:
             line["traceback"] = _DETAIL.sub("", self.formatException(record.exc_info))
-        try:
-            text = orjson.dumps(line, default=str).decode()
-        except TypeError:  # a number or a text that orjson does not know
-            text = ""
-        is_plain = text.isascii() and text.isprintable() and text
-        return text if is_plain else json.dumps(line, default=str, separators=(",", ":"))
+        return _json(line)
+
+
+def tell(event: str, members: dict[str, Any]) -> None:
+    """Write a line at level info: as `logging` would, at a third of its price, for what is told of every request."""
+    if logging.root.isEnabledFor(logging.INFO):
+        with contextlib.suppress(OSError):  # nobody reads the log: no reason to fail what it tells of
+            sys.stderr.write(f"{_json(_begun(time.time(), 'info', event) | members)}\n")
+
+
+def _begun(seconds: float, level: str, event: str) -> dict[str, Any]:
+    """Begin a line; `seconds` are since the epoch."""
+    moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    line = {"time": f"{moment}.{int(seconds % 1 * 1000):03d}Z", "level": level, "process": os.getpid(), "event": event}
+    if current := request_id.get():
+        line["requestId"] = current
+    return line
+
+
+def _json(line: dict[str, Any]) -> str:
+    try:
+        text = orjson.dumps(line, default=str).decode()
+    except TypeError:  # a number or a text that orjson does not know
+        text = ""
+    is_plain = text.isascii() and text.isprintable() and text
+    return text if is_plain else json.dumps(line, default=str, separators=(",", ":"))
 
 
 def configure(level: str) -> None:

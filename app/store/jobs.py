@@ -7,6 +7,7 @@ import sqlalchemy
 
 from app.domain import ids
 from app.domain.attempts import CANCELLED_REASON
+from app.domain.backoff import Backoff
 from app.domain.job import Job, NewJob
 from app.infra.database import Connection
 from app.store import rows
@@ -14,6 +15,7 @@ from app.store.statements import Statement
 from app.store.tables import jobs
 
 _insert = Statement("jobs/insert")
+_insert_one = Statement("jobs/insert_one")
 _await_promotion = Statement("jobs/await_promotion")
 _promote = Statement("jobs/promote")
 _queues_with_due = Statement("jobs/queues_with_due")
@@ -31,6 +33,8 @@ def insert(conn: Connection, *, queue: str, new: Sequence[NewJob]) -> list[Job |
 
     Waits for another transaction that adds the same custom id. Numbers grow in the order of `new`.
     """
+    if len(new) == 1:
+        return [_inserted(conn, queue, new[0])]
     names, data, opts, custom_ids, priorities, lifos, delays, attempts, backoffs, timeouts, stacks, logs = zip(
         *new, strict=True
     )
@@ -47,7 +51,7 @@ def insert(conn: Connection, *, queue: str, new: Sequence[NewJob]) -> list[Job |
         attempts=attempts,
         backoff_types=[backoff and backoff.type for backoff in backoffs],
         backoff_delays_ms=[backoff and backoff.delay_ms for backoff in backoffs],
-        backoff_jitters=[backoff and round(backoff.jitter, JITTER_DIGITS) for backoff in backoffs],
+        backoff_jitters=[backoff and _jitter(backoff) for backoff in backoffs],
         timeouts_ms=timeouts,
         stacks_kept=stacks,
         logs_kept=logs,
@@ -56,6 +60,33 @@ def insert(conn: Connection, *, queue: str, new: Sequence[NewJob]) -> list[Job |
     numbered = iter(sorted((row for row in inserted if row.custom_id is None), key=attrgetter("number")))
     found = [next(numbered) if own is None else by_custom_id.pop(own, None) for own in custom_ids]
     return [row and rows.added(job, row, queue=queue) for job, row in zip(new, found, strict=True)]
+
+
+def _inserted(conn: Connection, queue: str, new: NewJob) -> Job | None:
+    backoff = new.backoff
+    inserted = _insert_one.rows(
+        conn,
+        queue=queue,
+        custom_id=new.custom_id,
+        name=new.name,
+        data=new.data,
+        opts=new.opts,
+        priority=new.priority,
+        lifo=new.lifo,
+        delay_ms=new.delay_ms,
+        attempts=new.attempts,
+        backoff_type=backoff and backoff.type,
+        backoff_delay_ms=backoff and backoff.delay_ms,
+        backoff_jitter=backoff and _jitter(backoff),
+        timeout_ms=new.timeout_ms,
+        stacks_kept=new.stacks_kept,
+        logs_kept=new.logs_kept,
+    )
+    return rows.added(new, inserted[0], queue=queue) if inserted else None
+
+
+def _jitter(backoff: Backoff) -> float:
+    return round(backoff.jitter, JITTER_DIGITS)
 
 
 def find_by_custom_ids(conn: Connection, *, queue: str, custom_ids: Sequence[str]) -> dict[str, Job]:

@@ -1,20 +1,26 @@
 """Statements in text files: the same file runs here, in psql and under EXPLAIN."""
 
 import re
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
-from psycopg import RawCursor
-from psycopg.rows import namedtuple_row, tuple_row
+import psycopg
+from psycopg.pq.abc import PGresult
 from sqlalchemy import CompoundSelect, Select
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
-from app.infra.database import Connection, TextArray
+from app.infra.database import Connection
+from app.infra.pool import driver_of
+from app.infra.prepared import Make, Question
 
 _PARTS = re.compile(r"(?P<skip>--[^\n]*|'(?:[^']|'')*')|:(?P<name>[a-z_]+)(?:::(?P<type>[a-z]+\[\]))?|(?P<cast>::)")
 _DIALECT = PGDialect_psycopg(paramstyle="named")  # type: ignore[no-untyped-call]
-Encode = Callable[[Any], object]
+Encode = Callable[[Any], bytes | None]
+_TEXT_OID = psycopg.adapters.types["text"].oid
+_ARRAY_HEAD, _ARRAY_SIZE, _ARRAY_LENGTH = struct.Struct("!iiI"), struct.Struct("!ii"), struct.Struct("!i")
+_ARRAY_NULL = _ARRAY_LENGTH.pack(-1)
 
 
 class Statement:
@@ -30,23 +36,26 @@ class Statement:
         """The text with `$1`, `$2` for the parameters in their order, as PREPARE takes it."""
         types = {match["name"]: match["type"] for match in found if match["type"]}
         self._encoders = tuple((parameter, _encoder(types.get(parameter))) for parameter in self.parameters)
-        self._query = self.prepared.encode()
+        self._formats = [int(types.get(parameter) == "text[]") for parameter in self.parameters]
+        self._text = self.prepared.encode()
+        self._make: Make | None = None
 
     def rows(self, conn: Connection, **parameters: Any) -> Sequence[Any]:
         """Run it and return its rows, values by column name. Raises psycopg's errors."""
-        driver = conn.connection.driver_connection
-        assert driver is not None
-        return RawCursor(driver, row_factory=namedtuple_row).execute(self._query, self.values(parameters)).fetchall()
+        driver = driver_of(conn)
+        result = driver.ask(self._question(parameters))
+        if self._make is None:
+            self._make = _row(result)
+        return driver.rows(result, self._make)
 
     def send(self, conn: Connection, **parameters: Any) -> Callable[[], Sequence[tuple[Any, ...]]]:
         """Send it, in a block of `Database.together`; what is returned gives its rows, as tuples, after the block."""
-        driver = conn.connection.driver_connection
-        assert driver is not None
-        return RawCursor(driver, row_factory=tuple_row).execute(self._query, self.values(parameters)).fetchall
+        answer = driver_of(conn).note(self._question(parameters))
+        return lambda: answer.rows
 
-    def values(self, parameters: Mapping[str, Any]) -> list[object]:
-        """Put the parameters in their order, as the driver takes them."""
-        return [encode(parameters[name]) if encode else parameters[name] for name, encode in self._encoders]
+    def _question(self, parameters: Mapping[str, Any]) -> Question:
+        values = [encode(parameters[name]) for name, encode in self._encoders]
+        return Question(self._text, values, self._formats)
 
     def _numbered(self, match: re.Match[str]) -> str:
         if not match["name"]:
@@ -60,13 +69,46 @@ def composed(name: str, select: Select[Any] | CompoundSelect[Any]) -> Statement:
     return Statement(name, str(select.compile(dialect=_DIALECT)))
 
 
-def _encoder(array_type: str | None) -> Encode | None:
-    """Say how a parameter goes to the driver, whose own way with lists takes longer than the rest of a statement."""
+def _row(result: PGresult) -> Make:
+    """Make rows whose values have the names of the columns."""
+    columns = [((result.fname(nth) or b"").decode(), Any) for nth in range(result.nfields)]
+    make: Make = NamedTuple("Row", columns)._make
+    return make
+
+
+def _encoder(array_type: str | None) -> Encode:
+    """Say how a parameter is written: the driver's own way with lists takes longer than the rest of a statement."""
     if array_type is None:
+        return _plain
+    return _texts if array_type == "text[]" else _literal
+
+
+def _plain(value: object) -> bytes | None:
+    """Write a text, a number, a boolean, a UUID, a time as PostgreSQL reads it. Raises psycopg.DataError."""
+    if value is None:
         return None
-    return TextArray if array_type == "text[]" else _literal
+    if isinstance(value, bytes):
+        return b"\\x" + value.hex().encode()
+    written = str(value).encode()
+    if b"\x00" in written:
+        raise psycopg.DataError("a text must not contain NUL")  # where libpq would take it to end
+    return written
 
 
-def _literal(values: Sequence[object]) -> str:
+def _literal(values: Sequence[object]) -> bytes:
     """Write an array of what needs no quotes: numbers, booleans, UUIDs."""
-    return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
+    return ("{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}").encode()
+
+
+def _texts(texts: Sequence[str | None]) -> bytes:
+    """Write an array as PostgreSQL's array_recv reads it: JSON is full of what the text form would have to escape."""
+    parts = [_ARRAY_HEAD.pack(1 if texts else 0, None in texts, _TEXT_OID)]
+    if texts:
+        parts.append(_ARRAY_SIZE.pack(len(texts), 1))
+    for text in texts:
+        if text is None:
+            parts.append(_ARRAY_NULL)
+        else:
+            element = text.encode()
+            parts += (_ARRAY_LENGTH.pack(len(element)), element)
+    return b"".join(parts)

@@ -15,11 +15,10 @@ def text(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-def json(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def json(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Answer with `value` as JSON; `orjson.Fragment`s in it go out to the letter."""
-    response = Response(orjson.dumps(value), status=status, mimetype="application/json", headers=dict(headers or {}))
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    head = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+    return Response(orjson.dumps(value), status, head | headers if headers else head)
 
 
 def plain(words: str, *, headers: Mapping[str, str] | None = None) -> Response:

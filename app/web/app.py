@@ -1,11 +1,10 @@
 """The Flask application, put together."""
 
-import logging
 import re
 import time
 import uuid
 
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response, request
 
 from app.domain.errors import Fault, InvalidRequest
 from app.infra import log
@@ -14,13 +13,15 @@ from app.infra.settings import Settings
 from app.infra.vault import Vault
 from app.operations.waiting import Waiting
 from app.web import clients, names, openapi, problems
-from app.web.auth import Tokens
+from app.web.auth import TOKEN_DIGEST, Tokens
 from app.web.routes import docs, health, history, jobs, reports, work, workers
 from app.web.worker import WAITING
 
-_log = logging.getLogger("app.requests")
 OPEN = {"health", "docs"}  # the blueprints that need no token
 BY_ATTEMPT = {"reports"}  # those that need an attempt's, which they ask for themselves
+TOKENLESS = OPEN | BY_ATTEMPT
+_STARTED = "rowline.started"
+"""Where a request has the moment at which it began, in seconds."""
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 
 
@@ -34,19 +35,20 @@ def create(settings: Settings, db: Database) -> Flask:
     flask.wsgi_app = names.RawPath(flask.wsgi_app)  # type: ignore[method-assign]
     tokens = Tokens(settings.tokens)
 
-    def authorize() -> None:
-        """Ask every route for a token but those of OPEN; a path that is no route is a 404 for everybody."""
-        if request.url_rule is not None and request.blueprint not in OPEN | BY_ATTEMPT:
-            g.token_digest = tokens.check(request)
+    def begin() -> None:
+        """Ask every route for a token but those of TOKENLESS; a path that is no route is a 404 for everybody."""
+        asked = _current()
+        _begin(asked)
+        if asked.url_rule is not None and asked.blueprint not in TOKENLESS:
+            asked.environ[TOKEN_DIGEST] = tokens.check(asked.environ)
 
-    def bound(response: Response) -> Response:
-        clients.bound_answer(request, response, client_s=settings.client_s)
-        return response
+    def end(response: Response) -> Response:
+        asked = _current()
+        clients.bound_answer(asked, response, client_s=settings.client_s)
+        return _end(asked, response)
 
-    flask.before_request(_begin)
-    flask.before_request(authorize)
-    flask.after_request(_end)
-    flask.after_request(bound)
+    flask.before_request(begin)
+    flask.after_request(end)
     flask.register_blueprint(jobs.blueprint(settings, db))
     waiting = flask.extensions[WAITING] = Waiting(db, poll_ms=settings.poll_ms, turn_ms=settings.pool_wait_ms)
     flask.register_blueprint(work.blueprint(settings, db, waiting))
@@ -60,28 +62,33 @@ def create(settings: Settings, db: Database) -> Flask:
     return flask
 
 
-def _begin() -> None:
-    g.started = time.perf_counter()
-    sent = request.headers.get("X-Request-Id", "")
+def _current() -> Request:
+    """Return the request itself: each use of Flask's proxy looks it up anew."""
+    return request._get_current_object()  # type: ignore[attr-defined, no-any-return]  # noqa: SLF001 - documented
+
+
+def _begin(asked: Request) -> None:
+    environ = asked.environ
+    environ[_STARTED] = time.perf_counter()
+    sent = environ.get("HTTP_X_REQUEST_ID", "")
     log.request_id.set(sent if _SANE_REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex)
-    if "HTTP_HOST" not in request.environ and request.environ["SERVER_PROTOCOL"] != "HTTP/1.0":
+    if "HTTP_HOST" not in environ and environ["SERVER_PROTOCOL"] != "HTTP/1.0":
         raise InvalidRequest(Fault("Host", "is required by HTTP/1.1"))
 
 
-def _end(response: Response) -> Response:
+def _end(asked: Request, response: Response) -> Response:
     request_id = log.request_id.get()
     assert request_id is not None
-    response.headers["X-Request-Id"] = request_id
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers.setdefault("Cache-Control", "no-store")  # what Flask answers by itself, such as OPTIONS
-    _log.info(
-        "request",
-        extra={
-            "method": request.method,
-            "path": request.environ["PATH_INFO"][:500],  # no query and no origin: tokens may stand there
-            "status": response.status_code,
-            "ms": round((time.perf_counter() - g.started) * 1000, 3),
-        },
-    )
+    headers = response.headers
+    headers.add("X-Request-Id", request_id)
+    headers.add("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Cache-Control", "no-store")  # what Flask answers by itself, such as OPTIONS
+    members = {
+        "method": asked.method,
+        "path": asked.environ["PATH_INFO"][:500],  # no query and no origin: tokens may stand there
+        "status": response.status_code,
+        "ms": round((time.perf_counter() - asked.environ[_STARTED]) * 1000, 3),
+    }
+    log.tell("request", members)
     log.request_id.set(None)
     return response

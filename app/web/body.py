@@ -43,22 +43,23 @@ def read(request: Request, *, limit: int, client_s: float) -> bytes:
 
     `limit` is in bytes; `client_s` is for a body without any, see `clients`.
     """
-    if request.mimetype.startswith("multipart/"):
+    environ, length = request.environ, request.content_length
+    if environ.get("CONTENT_TYPE", "").lstrip().lower().startswith("multipart/"):
         raise UnsupportedBody(Fault("body", "must be JSON, not multipart"))
-    if request.headers.get("Transfer-Encoding", "chunked").strip().lower() != "chunked":
+    if environ.get("HTTP_TRANSFER_ENCODING", "chunked").strip().lower() != "chunked":
         raise UnsupportedBody(Fault("body", "must not be encoded, only chunked"))
-    if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+    if environ.get("HTTP_CONTENT_ENCODING", "identity").strip().lower() != "identity":
         raise UnsupportedBody(Fault("body", "must not be encoded"))
-    if (request.content_length or 0) > limit:
+    if (length or 0) > limit:
         raise _too_large(limit)
     try:
-        raw = clients.read(request, limit=limit, client_s=client_s)
+        raw = clients.read(environ, length=length, limit=limit, client_s=client_s)
     except (ParseException, OSError) as error:
         raise UnparsableBody(Fault("body", "ended early, or its chunks cannot be read")) from error
     if len(raw) > limit:
         raise _too_large(limit)
-    if len(raw) < (request.content_length or 0):
-        raise UnparsableBody(Fault("body", f"ended after {len(raw)} of {request.content_length} bytes"))
+    if len(raw) < (length or 0):
+        raise UnparsableBody(Fault("body", f"ended after {len(raw)} of {length} bytes"))
     return raw
 
 

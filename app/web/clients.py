@@ -3,6 +3,7 @@
 import select
 import socket
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import gevent
@@ -16,16 +17,16 @@ PIECE = 64 * 1024
 CHUNKED_PIECE = 4 * 1024  # it may have come as so many chunks of one byte
 
 
-def read(request: Request, *, limit: int, client_s: float) -> bytes:
-    """Read the body, up to `limit` + 1 bytes; less than Content-Length promises only if the client left.
+def read(environ: Mapping[str, Any], *, length: int | None, limit: int, client_s: float) -> bytes:
+    """Read the body, up to `limit` + 1 bytes; less than the `length` it was promised to have only if the client left.
 
     Raises SlowBody, and what gunicorn raises for bad chunks.
     """
-    stream = request.environ["wsgi.input"]
-    if connection := request.environ.get("gunicorn.socket"):
+    stream = environ["wsgi.input"]
+    if connection := environ.get("gunicorn.socket"):
         connection.settimeout(None)  # what bounded the answer before on this connection
-    size = CHUNKED_PIECE if request.content_length is None else PIECE
-    missing = limit + 1 if request.content_length is None else min(request.content_length, limit + 1)
+    size = CHUNKED_PIECE if length is None else PIECE
+    missing = limit + 1 if length is None else min(length, limit + 1)
     pieces: list[bytes] = []
     ends_at = time.monotonic() + client_s
     while missing:

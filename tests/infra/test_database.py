@@ -244,10 +244,10 @@ def test_a_transaction_that_is_over_its_time_before_the_commit_is_not_committed(
 def test_connections_that_die_as_soon_as_they_are_made_are_trouble_and_no_bug(shared_url: str) -> None:
     """As many times in a row as the pool tries: a server that ends each of them at once."""
     db = Database(Settings(), url=shared_url, size=1, name="test")
-    sqlalchemy.event.listen(db._engine, "connect", _end_it)  # noqa: SLF001 - no server can be told to do it
+    sqlalchemy.event.listen(db._writing.engine, "connect", _end_it)  # noqa: SLF001 - no server can be told to do it
     with pytest.raises(DatabaseError), db.begin():
         pass
-    sqlalchemy.event.remove(db._engine, "connect", _end_it)  # noqa: SLF001
+    sqlalchemy.event.remove(db._writing.engine, "connect", _end_it)  # noqa: SLF001
     with db.begin() as conn:
         assert conn.exec_driver_sql("select 1").scalar_one() == 1
     db.close()

@@ -1,5 +1,6 @@
 """Logs: one JSON object a line, whatever is logged."""
 
+import contextlib
 import io
 import json
 import logging
@@ -107,3 +108,16 @@ def test_what_is_below_the_level_is_left_out(level: str, shown: int) -> None:
     assert [json.loads(line)["event"] for line in written.getvalue().splitlines()] == [
         f"event {number}" for number in range(4 - shown, 4)
     ]
+
+
+def test_a_log_that_nobody_reads_fails_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    stream = os.fdopen(write, "w", buffering=1)
+    monkeypatch.setattr(sys, "stderr", stream)
+
+    log.tell("request", {"status": 200})
+    log.tell("request", {"status": 200})
+
+    with contextlib.suppress(BrokenPipeError):
+        stream.close()

@@ -41,6 +41,7 @@ INDEXES = {
     "jobs/await_promotion": set(),
     "jobs/cancel": {"jobs_pkey"},
     "jobs/insert": {"jobs_custom_id"},  # the arbiter, named by the insert
+    "jobs/insert_one": {"jobs_custom_id"},
     "jobs/next_due": {"jobs_delayed"},
     "jobs/numbers": {"jobs_custom_id"},
     "jobs/promote": {"jobs_delayed", "jobs_pkey"},

@@ -112,7 +112,7 @@ class _Link:
         """Tell whether a chunk of what is asked makes the server commit jobs."""
         prepared = {match[1] for match in INSERT.finditer(chunk)}
         self._inserts |= prepared - {b""}
-        inserts = bool(prepared) or any(
+        inserts = b"" in prepared or any(  # one with a name is prepared apart from being run
             b"B\x00\x00" in chunk and b"\x00%s\x00" % name in chunk for name in self._inserts
         )
         if BEGIN in chunk:

@@ -205,15 +205,27 @@ def test_a_fault_of_ours_is_told_in_the_log_and_not_to_the_client(
     assert "KeyError: 'odd'" in caplog.text
 
 
-def test_every_request_is_logged_with_its_id_path_and_status(client: Client, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, logger="app.requests")
+def test_every_request_is_logged_with_its_id_path_and_status(
+    client: Client, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.INFO)
 
-    client.get("/queues/a%0Ab/jobs?x=%00")
+    answer = client.get("/queues/a%0Ab/jobs?x=%00")
 
-    [record] = [record for record in caplog.records if record.name == "app.requests"]
-    shown = vars(record)
-    assert (shown["method"], shown["path"], shown["status"]) == ("GET", "/queues/a%0Ab/jobs", 400)
-    assert json.dumps(shown["ms"])
+    line = json.loads(capsys.readouterr().err)
+    assert (line["level"], line["event"], line["requestId"]) == ("info", "request", answer.headers["X-Request-Id"])
+    assert (line["method"], line["path"], line["status"]) == ("GET", "/queues/a%0Ab/jobs", 400)
+    assert line["ms"] > 0
+
+
+def test_requests_are_not_logged_above_their_level(
+    client: Client, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.WARNING)
+
+    client.get("/queues/q/jobs")
+
+    assert capsys.readouterr().err == ""
 
 
 def test_the_password_of_the_database_is_in_no_answer(lost_client: Client) -> None:

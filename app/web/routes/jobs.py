@@ -2,7 +2,7 @@
 
 import hashlib
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, request
 
 from app.domain.errors import InvalidRequest, JobFinished, JobNotFound, KeyInUse, KeyReused
 from app.domain.keys import IdempotencyKey
@@ -11,6 +11,7 @@ from app.infra.settings import Settings
 from app.operations import control, submit
 from app.queries import jobs
 from app.web import answers, body, describe, headers, names
+from app.web.auth import TOKEN_DIGEST
 from app.web.schemas import new_job, page
 from app.web.schemas.job import JobSchema, SubmittedSchema
 
@@ -50,7 +51,9 @@ def _add_writes(routes: Blueprint, settings: Settings, db: Database) -> None:
             db,
             queue=queue,
             new=new,
-            key=IdempotencyKey(key=key, token_digest=g.token_digest, body_digest=hashlib.sha256(raw).digest()),
+            key=IdempotencyKey(
+                key=key, token_digest=request.environ[TOKEN_DIGEST], body_digest=hashlib.sha256(raw).digest()
+            ),
             keep_ms=settings.keep_keys_ms,
             answer=lambda submitted: answers.text(submitted_json.dump_all(submitted)),
         )

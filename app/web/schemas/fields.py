@@ -118,4 +118,9 @@ class Milliseconds(fields.Field[datetime]):
     """A moment, as integer milliseconds since the epoch."""
 
     def _serialize(self, value: datetime | None, *_: Any, **__: Any) -> int | None:
-        return None if value is None else int(value.timestamp() * 1000)
+        return None if value is None else milliseconds(value)
+
+
+def milliseconds(moment: datetime) -> int:
+    """Return the whole milliseconds from the epoch to `moment`."""
+    return int(moment.timestamp() * 1000)
