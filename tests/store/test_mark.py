@@ -10,7 +10,7 @@ from app.domain.states import Status
 from app.infra.database import Database
 from app.store import jobs, leases
 from tests.store.test_order import SETTINGS, Machine
-from tests.support.jobs import QUEUE, row
+from tests.support.jobs import QUEUE, claim_next, row
 
 QUICK_S, SLOW_S = 0.0, 0.05
 
@@ -60,7 +60,7 @@ class Marked(Machine):
 
     def claimed(self, limit: int, took_s: float) -> list[LeaseKey]:
         start = self.mark.start(now_s=self.now_s)
-        found = leases.send_claim(self.conn, queue=QUEUE, limit=limit, lease_ms=60_000, worker="w", start=start)()
+        found = claim_next(self.conn, limit, start=start)
         self.looks += start == HEAD
         self.mark.note(found.walk._replace(took_s=took_s), now_s=self.now_s)
         return [job.key for job in found.taken]

@@ -8,10 +8,9 @@ import pytest
 
 from app.domain.job import Completion, Failure, JsonText, LeaseKey, Release
 from app.domain.states import TRANSITIONS, Status
-from app.infra import pool
 from app.infra.database import Connection
 from app.store import jobs, leases
-from tests.support.jobs import QUEUE, claim, in_status, make_due, row
+from tests.support.jobs import QUEUE, claim, claim_next, in_status, make_due, row
 
 SQL = Path(__file__).parents[2] / "app" / "store" / "sql"
 
@@ -43,15 +42,9 @@ def release(conn: Connection, key: LeaseKey, delay_ms: int = 0) -> None:
     leases.release(conn, queue=QUEUE, releases=[Release(lease=key, delay_ms=delay_ms)])
 
 
-def claim_next(conn: Connection, _key: LeaseKey) -> None:
-    claimed = leases.send_claim(conn, queue=QUEUE, limit=1, lease_ms=60_000, worker="w")
-    pool.driver_of(conn).ask_noted()
-    claimed()
-
-
 EVENTS: dict[str, Sequence[Callable[[Connection, LeaseKey], object]]] = {
     "promote": [promote],
-    "claim": [lambda conn, _key: claim(conn), claim_next],
+    "claim": [lambda conn, _key: claim(conn), lambda conn, _key: claim_next(conn)],
     "extend": [lambda conn, key: leases.extend(conn, queue=QUEUE, leases=[key], lease_ms=1000)],
     "complete": [complete],
     "fail": [fail],

@@ -4,7 +4,9 @@ from typing import Any
 
 from app.domain.attempts import STALLED_REASON
 from app.domain.job import Completion, Failure, JsonText, Lease, LeaseKey, NewJob
+from app.domain.mark import HEAD, Place
 from app.domain.states import Status
+from app.infra import pool
 from app.infra.database import Connection
 from app.store import jobs, leases
 from app.store.tables import jobs as table
@@ -23,6 +25,13 @@ def insert(conn: Connection, *asked: NewJob, queue: str = QUEUE) -> list[int]:
 
 def claim(conn: Connection, limit: int = 1, *, lease_ms: int = 60_000, queue: str = QUEUE) -> list[Lease]:
     return leases.claim(conn, queue=queue, limit=limit, lease_ms=lease_ms, worker="w")
+
+
+def claim_next(conn: Connection, limit: int = 1, *, start: Place = HEAD) -> leases.Next:
+    """Claim as Python workers do, in the transaction that is open."""
+    found = leases.send_claim(conn, queue=QUEUE, limit=limit, lease_ms=60_000, worker="w", start=start)
+    pool.driver_of(conn).ask_noted()
+    return found()
 
 
 def row(conn: Connection, number: int) -> Any:
