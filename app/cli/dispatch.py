@@ -40,6 +40,6 @@ def _job_json(queue_prefix: str) -> JobJson:
     schema = JobSchema(queue_prefix=queue_prefix)
 
     def text(job: Job, token: str) -> str:
-        return orjson.dumps(schema.dump(job) | {"token": token}).decode()
+        return orjson.dumps(schema.members(job) | {"token": token}).decode()
 
     return text

@@ -1,6 +1,5 @@
 """Connections by libpq, on which no wait is without an end, whatever has become of the server."""
 
-import select
 import time
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
@@ -11,13 +10,13 @@ from gevent import monkey
 from psycopg import pq
 from psycopg.abc import PQGen
 
+from app.infra import polling
 from app.infra.settings import Settings
 
 FOREVER = float("inf")
 _YEARS_S = 1e8  # what stands for it where there must be a number
 _T = TypeVar("_T")
 _IS_COOPERATIVE = bool(monkey.is_module_patched("select"))
-_poll = monkey.get_original("select", "poll") if _IS_COOPERATIVE else select.poll
 
 
 class _Late(psycopg.OperationalError):
@@ -62,9 +61,7 @@ class BoundedConnection(psycopg.Connection[Any]):
 
     def has_unread(self) -> bool:
         """Tell whether the server said something unasked, or has left. Waits for nothing."""
-        poll = _poll()
-        poll.register(self.fileno(), select.POLLIN)
-        return bool(poll.poll(0))
+        return polling.has_unread(self.fileno())
 
     @property
     def is_busy(self) -> bool:

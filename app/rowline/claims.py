@@ -32,7 +32,7 @@ def read(body: bytes) -> tuple[Mapping[str, Any], tuple[Lease, ...], tuple[Unrea
     """
     try:
         told = json.loads(body)
-        return told, tuple(map(Lease.of, told.get("jobs", ()))), ()
+        return told, tuple(map(Lease.of, told["jobs"])), ()
     except UNREADABLE:
         members = _members(body)
     leases, unread = [], []

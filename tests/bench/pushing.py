@@ -80,4 +80,4 @@ def _bodies(place: Place) -> list[bytes]:
     found = queries.page(db, queue=QUEUE, statuses=list(Status), start=0, length=100).jobs
     db.close()
     token = "0" * 36
-    return [answers.text({"job": schema.dump(job) | {"token": token}, "token": token}).encode() for job in found]
+    return [answers.text({"job": schema.members(job) | {"token": token}, "token": token}).encode() for job in found]
