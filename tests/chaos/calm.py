@@ -9,8 +9,7 @@ from typing import Any
 
 import click
 
-from app.infra import schema
-from tests.support import clusters, raw
+from tests.support import clusters, databases, raw
 from tests.support.clusters import until
 from tests.support.family import children
 from tests.support.wire import Wire
@@ -72,9 +71,9 @@ def run(url: str, *, jobs: int, pullers: int) -> tuple[Counter[str], int]:
 def calm(jobs: int, pullers: int) -> None:
     """Work jobs over HTTP in peace; exit with 1 unless each ran exactly once."""
     with clusters.cluster() as cluster:
-        schema.upgrade(cluster.url)
+        url = databases.prepare(cluster.url)
         began = time.monotonic()
-        ran, refused = run(cluster.url, jobs=jobs, pullers=pullers)
+        ran, refused = run(url, jobs=jobs, pullers=pullers)
     again = sum(count > 1 for count in ran.values())
     print(
         f"{jobs:,} jobs, {pullers} pullers: {len(ran):,} ran, {again} of them again, {refused} words refused; ", end=""

@@ -11,14 +11,14 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from app.infra import libpq, schema
+from app.infra import libpq
 from app.infra.database import Database
 from app.infra.settings import Settings
 from app.operations import maintain
 from tests.chaos import pullers, receiver
 from tests.chaos.kept import Kept
 from tests.checker.record import Recorder
-from tests.support import clusters, faultproxy, raw
+from tests.support import clusters, databases, faultproxy, raw
 from tests.support.clusters import PYTHON, Cluster, free_port, is_alive, until
 from tests.support.family import children
 from tests.support.faultproxy import FaultProxy
@@ -170,15 +170,15 @@ def stand(postgres_bin: Path | None, record: Recorder, folder: Path, *, seed: in
     """Bring the service up during the block; what its processes note goes to `record` and into `folder`."""
     with contextlib.ExitStack() as stack:
         cluster = stack.enter_context(clusters.cluster(postgres_bin=postgres_bin))
-        schema.upgrade(cluster.url)
+        url = databases.prepare(cluster.url)
         proxy = stack.enter_context(faultproxy.before(cluster.url))
         endpoint = stack.enter_context(receiver.Receiver(record, seed=f"{seed}/receiver"))
-        nodes = [_node(stack, url, folder) for url in (cluster.url, proxy.url)]
+        nodes = [_node(stack, each, folder) for each in (url, databases.as_runtime(proxy.url))]
         until(lambda: all(len(node.pids) == 1 + API_PROCESSES for node in nodes), within_s=20)
         _register(nodes[0].port, endpoint.port)
         handlers = Path(__file__).with_name("handlers.py")
         worker: list[str | Path] = [*PYTHON, "-m", "app", "work", "--queue", WORKED, "--handlers", handlers]
-        env = {"DATABASE_URL": cluster.url, "CHAOS_RECORD": str(folder / "workers.jsonl")}
+        env = {"DATABASE_URL": url, "CHAOS_RECORD": str(folder / "workers.jsonl")}
         kept = {
             "workers": [_kept(stack, worker, env, folder, ready="worker_started") for _ in range(WORKERS)],
             "dispatchers": [_kept(stack, [*PYTHON, "-m", "app", "dispatch"], env, folder, ready="dispatcher_started")],

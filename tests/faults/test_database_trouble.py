@@ -16,8 +16,7 @@ from urllib.request import Request, urlopen
 import psycopg
 import pytest
 
-from app.infra import schema
-from tests.support import clusters, faultproxy
+from tests.support import clusters, databases, faultproxy
 from tests.support.clusters import PYTHON, Cluster, Program, free_port, until
 from tests.support.faultproxy import Fault, FaultProxy
 
@@ -91,8 +90,9 @@ def api(postgres_bin: Path | None) -> Iterator[Api]:
     """An API as shipped, with a proxy before a PostgreSQL of its own."""
     port = free_port()
     with clusters.cluster(postgres_bin=postgres_bin) as cluster, faultproxy.before(cluster.url) as proxy:
-        schema.upgrade(cluster.url)
-        env = {"DATABASE_URL": proxy.url, "AUTH_TOKENS": "t", "PORT": str(port), "ROWLINE_API_PROCESSES": "1"}
+        databases.prepare(cluster.url)
+        url = databases.as_runtime(proxy.url)
+        env = {"DATABASE_URL": url, "AUTH_TOKENS": "t", "PORT": str(port), "ROWLINE_API_PROCESSES": "1"}
         with Program([*PYTHON, "-m", "app", "serve"], env=env) as program:
             program.expect("api_started")
             api = Api(port, program, cluster, proxy)

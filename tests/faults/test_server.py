@@ -10,11 +10,10 @@ from urllib.request import Request, urlopen
 import pytest
 
 from app.domain.states import Status
-from app.infra import schema
 from app.infra.database import Database
 from app.infra.settings import Settings
 from app.queries import jobs
-from tests.support import clusters
+from tests.support import clusters, databases
 from tests.support.clusters import PYTHON, Cluster, Program, free_port, until
 from tests.support.jobs import QUEUE
 from tests.support.workers import WorkerProgram, written
@@ -56,15 +55,18 @@ class Producer(threading.Thread):
 def cluster(postgres_bin: Path | None) -> Iterator[Cluster]:
     """A server of its own, to be killed."""
     with clusters.cluster(postgres_bin=postgres_bin) as cluster:
-        schema.upgrade(cluster.url)
+        databases.prepare(cluster.url)
         yield cluster
 
 
 def test_kill_9_of_the_server_loses_no_acknowledged_job(cluster: Cluster, tmp_path: Path) -> None:
     handlers = written(tmp_path, "@rowline.handler('echo')\ndef echo(job):\n    return job.data\n")
     port = free_port()
-    env = {"DATABASE_URL": cluster.url, "AUTH_TOKENS": "t", "PORT": str(port)}
-    with Program([*PYTHON, "-m", "app", "serve"], env=env) as api, WorkerProgram(cluster.url, handlers) as worker:
+    env = {"DATABASE_URL": databases.as_runtime(cluster.url), "AUTH_TOKENS": "t", "PORT": str(port)}
+    with (
+        Program([*PYTHON, "-m", "app", "serve"], env=env) as api,
+        WorkerProgram(databases.as_runtime(cluster.url), handlers) as worker,
+    ):
         api.expect("api_started")
         producer = Producer(port)
         producer.start()
@@ -84,7 +86,7 @@ def test_kill_9_of_the_server_loses_no_acknowledged_job(cluster: Cluster, tmp_pa
 
 def check(cluster: Cluster, producer: Producer) -> None:
     """Everything acknowledged is there and gets done, no array is half there, and trouble was told as 503."""
-    db = Database(Settings(), url=cluster.url, size=1, name="check")
+    db = Database(Settings(), url=databases.as_runtime(cluster.url), size=1, name="check")
     all_done = [Status.WAITING, Status.ACTIVE]
 
     def drained() -> bool:

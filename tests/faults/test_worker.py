@@ -8,10 +8,9 @@ import pytest
 
 from app.domain.job import JsonText
 from app.domain.states import Status
-from app.infra import schema
 from app.infra.database import Database
 from app.infra.settings import Settings
-from tests.support import clusters
+from tests.support import clusters, databases
 from tests.support.clusters import Cluster
 from tests.support.jobs import new
 from tests.support.workers import WorkerProgram, add, in_status, written
@@ -21,7 +20,7 @@ from tests.support.workers import WorkerProgram, add, in_status, written
 def cluster(postgres_bin: Path | None) -> Iterator[Cluster]:
     """A server of its own, to be killed."""
     with clusters.cluster(postgres_bin=postgres_bin) as cluster:
-        schema.upgrade(cluster.url)
+        databases.prepare(cluster.url)
         yield cluster
 
 
@@ -33,8 +32,8 @@ def processor_s(pid: int) -> float:
 
 def test_a_worker_that_cannot_tell_its_outcomes_does_not_spin(cluster: Cluster, tmp_path: Path) -> None:
     file = written(tmp_path, "@rowline.handler('nap')\ndef nap(job):\n    time.sleep(job.data)\n    return 'told'\n")
-    db = Database(Settings(), url=cluster.url, size=1, name="test")
-    with WorkerProgram(cluster.url, file, worker_processes=2) as worker:
+    db = Database(Settings(), url=databases.as_runtime(cluster.url), size=1, name="test")
+    with WorkerProgram(databases.as_runtime(cluster.url), file, worker_processes=2) as worker:
         in_status(db, add(db, new("nap", data=JsonText("0")))[0])
         job_id = add(db, new("nap", data=JsonText("1")))[0]
         in_status(db, job_id, Status.ACTIVE)

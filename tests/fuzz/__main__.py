@@ -12,7 +12,6 @@ from random import SystemRandom
 
 import click
 
-from app.infra import schema
 from tests.fuzz import cases as all_cases
 from tests.fuzz import client, run
 from tests.support import clusters, databases
@@ -57,8 +56,7 @@ def _database() -> Iterator[str]:
             or stack.enter_context(clusters.cluster(postgres_bin=Path(named) if named else None)).url
         )
         url = stack.enter_context(databases.fresh(server))
-        schema.upgrade(url)
-        yield url
+        yield databases.prepare(url)
 
 
 if __name__ == "__main__":

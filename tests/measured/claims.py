@@ -7,7 +7,6 @@ from multiprocessing import get_context
 from random import Random
 
 from app.domain.job import Completion, JsonText, Release
-from app.infra import schema
 from app.infra.database import Database
 from app.infra.settings import Settings
 from app.operations import claim, maintain, settle, submit
@@ -40,8 +39,8 @@ STARTED = "select sum(attempts_started)::bigint, count(*) filter (where status =
 def measure() -> Iterator[Figure]:
     """Have processes fight for the same jobs, and look through what they left behind."""
     with clusters.cluster() as cluster:
-        schema.upgrade(cluster.url)
-        db = Database(Settings(), url=cluster.url, size=1, name="rowline-measured", limit_ms=60_000)
+        url = databases.prepare(cluster.url)
+        db = Database(Settings(), url=url, size=1, name="rowline-measured", limit_ms=60_000)
         for queue in QUEUES:
             for _ in range(JOBS // 1_000 // len(QUEUES)):
                 submit.submit_many(db, queue=queue, new=[new() for _ in range(1_000)])
@@ -49,12 +48,12 @@ def measure() -> Iterator[Figure]:
         recovering = threading.Thread(target=_recover, args=(db, stopped))
         recovering.start()
         with ProcessPoolExecutor(CLAIMERS, mp_context=get_context("spawn")) as pool:
-            grabbed = list(pool.map(_grab, [cluster.url] * CLAIMERS, range(CLAIMERS)))
+            grabbed = list(pool.map(_grab, [url] * CLAIMERS, range(CLAIMERS)))
         stopped.set()
         recovering.join()
         db.close()
-        [(overlaps, runs)] = databases.ask(cluster.url, OVERLAPS)
-        [(started, completed)] = databases.ask(cluster.url, STARTED)
+        [(overlaps, runs)] = databases.ask(url, OVERLAPS)
+        [(started, completed)] = databases.ask(url, STARTED)
     claims, told = (sum(counts) for counts in zip(*grabbed, strict=True))
     yield Figure(
         promise=f"P10: one lease at a time in {CLAIMS:,} claims by {CLAIMERS} processes",

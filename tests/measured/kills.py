@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 
 from app.domain.job import JsonText
-from app.infra import libpq, schema
+from app.infra import libpq
 from app.infra.database import Database
 from app.infra.settings import Settings
 from app.operations import submit
@@ -48,12 +48,12 @@ OPEN = "select count(*) from rowline.jobs where status not in ('completed', 'fai
 def measure() -> Iterator[Figure]:
     """Kill workers in turn, each with jobs in its hands."""
     with clusters.cluster() as cluster, clusters.folder() as folder, contextlib.ExitStack() as stack:
-        schema.upgrade(cluster.url)
-        workers = [stack.enter_context(_worker(cluster.url, folder)) for _ in range(WORKERS)]
-        killed_at = dict(_killed(cluster.url, workers))
-        clusters.until(lambda: databases.ask(cluster.url, OPEN) == [(0,)], within_s=60)
-        waits = [taken_at - killed_at[worker] for worker, taken_at in databases.ask(cluster.url, TAKEN)]
-        [(failed,)] = databases.ask(cluster.url, "select count(*) from rowline.jobs where status <> 'completed'")
+        url = databases.prepare(cluster.url)
+        workers = [stack.enter_context(_worker(url, folder)) for _ in range(WORKERS)]
+        killed_at = dict(_killed(url, workers))
+        clusters.until(lambda: databases.ask(url, OPEN) == [(0,)], within_s=60)
+        waits = [taken_at - killed_at[worker] for worker, taken_at in databases.ask(url, TAKEN)]
+        [(failed,)] = databases.ask(url, "select count(*) from rowline.jobs where status <> 'completed'")
     hit = len(killed_at)
     yield Figure(
         promise=f"P13: a killed worker's jobs run elsewhere within {RECOVERY_S:g} s, {KILLS} kills",

@@ -4,12 +4,11 @@ import statistics
 import time
 from collections.abc import Iterator
 
-from app.infra import schema
 from tests.chaos import pullers
 from tests.chaos.load import Load, Pace, Reply
 from tests.checker.record import Recorder
 from tests.measured.figure import Figure, at_least
-from tests.support import clusters, raw
+from tests.support import clusters, databases, raw
 from tests.support.family import children
 
 ROUNDS = 3
@@ -22,9 +21,9 @@ def measure() -> Iterator[Figure]:
     """Load a node, take its database away at once, give it back, and count."""
     shares, firsts = [], []
     with clusters.cluster() as cluster, clusters.folder() as folder:
-        schema.upgrade(cluster.url)
+        url = databases.prepare(cluster.url)
         history = Recorder(folder / "history.jsonl")
-        with raw.server(cluster.url, ROWLINE_API_PROCESSES="2") as server:
+        with raw.server(url, ROWLINE_API_PROCESSES="2") as server:
             pids = [server.program.pid, *children(server.program.pid)]
             pace = Pace(queues=(pullers.QUEUE,), pause_s=0.02, lease_ms=30_000, is_steady=True)
             with Load([server.port], history, seed=1, producers=8, pullers=2, pace=pace) as load:

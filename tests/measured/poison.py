@@ -7,7 +7,6 @@ from pathlib import Path
 
 from app.domain.attempts import STALLED_REASON
 from app.domain.job import JsonText
-from app.infra import schema
 from app.infra.database import Database
 from app.infra.settings import Settings
 from app.operations import submit
@@ -49,11 +48,11 @@ def measure() -> Iterator[Figure]:
         rates: dict[int, list[float]] = {0: [], POISON: []}
         ends: set[tuple[object, ...]] = set()
         with clusters.cluster() as cluster, clusters.folder() as folder:
-            schema.upgrade(cluster.url)
+            url = databases.prepare(cluster.url)
             for poison, found in [*rates.items()] * ROUNDS:
-                _work(cluster.url, folder, poison=poison, processes=processes, threads=threads)
-                found.append(databases.ask(cluster.url, RATE)[0][0])
-                ends |= set(databases.ask(cluster.url, ENDS))
+                _work(url, folder, poison=poison, processes=processes, threads=threads)
+                found.append(databases.ask(url, RATE)[0][0])
+                ends |= set(databases.ask(url, ENDS))
         crowd = f"{processes} x {threads} jobs at once"
         yield at_least(
             f"P16: throughput beside 1 % of poison, {crowd}",

@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 
 from app.domain.job import JsonText
-from app.infra import schema
 from app.infra.database import Database
 from app.infra.settings import Settings
 from app.operations import submit
@@ -35,9 +34,10 @@ def measure() -> Iterator[Figure]:
     """Add and work jobs with wake-ups and without, by turns; then single ones, without."""
     done: dict[Fault, list[float]] = {Fault.NONE: [], Fault.DROP_NOTIFICATIONS: []}
     with clusters.cluster() as cluster, clusters.folder() as folder, faultproxy.before(cluster.url) as proxy:
-        schema.upgrade(cluster.url)
+        databases.prepare(cluster.url)
+        url = databases.as_runtime(proxy.url)
         history = Recorder(folder / "history.jsonl")
-        with raw.server(proxy.url) as server, WorkerProgram(proxy.url, written(folder, HANDLERS)):
+        with raw.server(url) as server, WorkerProgram(url, written(folder, HANDLERS)):
             pace = Pace(queues=(QUEUE,), pause_s=0.01)
             with Load([server.port], history, seed=1, producers=4, pullers=0, pace=pace):
                 for fault in [*done] * ROUNDS:

@@ -20,13 +20,12 @@ from random import Random
 
 import click
 
-from app.infra import schema
 from tests.chaos.stand import Ground
 from tests.checker import record, verdict
 from tests.checker.record import Recorder
 from tests.checker.verdict import Verdict
 from tests.rehearsal.release import PRESENT
-from tests.support import clusters, raw
+from tests.support import clusters, databases, raw
 from tests.support.clusters import ROOT, Program, free_port, until
 from tests.support.raw import TOKEN
 from tests.support.wire import Lost, Wire
@@ -236,8 +235,7 @@ def restart(url: str, folder: Path, *, restarts: int, rate: float) -> Run:
 def rolling(restarts: int, rate: float) -> None:
     """Restart nodes behind haproxy; exit with 1 when a request failed that was safe to send again."""
     with clusters.cluster() as cluster, clusters.folder() as folder:
-        schema.upgrade(cluster.url)
-        run = restart(cluster.url, folder, restarts=restarts, rate=rate)
+        run = restart(databases.prepare(cluster.url), folder, restarts=restarts, rate=rate)
     print(run.table(restarts))
     broken = run.broken()
     for promise in broken:

@@ -64,9 +64,15 @@ def fresh(server_url: str, *, template: str = "template0") -> Iterator[str]:
 def migrated(server_url: str) -> Iterator[str]:
     """Make a database at head, with its roles, and return its name, for `fresh` to copy."""
     with fresh(server_url) as url:
-        schema.upgrade(url)
-        db = Database(Settings(), url=url, size=1, name="rowline-test")
-        roles.apply(db)
-        db.close()
-        run(url, HOSTILE)
+        prepare(url)
         yield urlsplit(url).path.strip("/")
+
+
+def prepare(url: str) -> str:
+    """Bring a database to head, with its roles, and return the URL with which the service under test uses it."""
+    schema.upgrade(url)
+    db = Database(Settings(), url=url, size=1, name="rowline-test")
+    roles.apply(db)
+    db.close()
+    run(url, HOSTILE)
+    return as_runtime(url)
