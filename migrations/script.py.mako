@@ -1,3 +1,4 @@
+<%! from app.infra import schema %>\
 """${message}. An expand step: the release before can use what it leaves, because …
 
 Revision ID: ${up_revision}
@@ -6,12 +7,12 @@ Revises: ${down_revision | comma,n}
 
 from alembic import op
 
-revision = ${repr(up_revision)}
-down_revision = ${repr(down_revision)}
-branch_labels = ${repr(branch_labels)}
-depends_on = ${repr(depends_on)}
+revision = "${up_revision}"
+down_revision = "${down_revision}"
+branch_labels = None
+depends_on = None
 step = "expand"
-oldest = ${repr(down_revision)}
+oldest = "${schema.revisions()[-1].oldest}"  # of a contract or a stop step: rule 2 of migrations/README.md
 
 
 def upgrade() -> None:

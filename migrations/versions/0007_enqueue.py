@@ -18,7 +18,7 @@ depends_on = None
 step = "expand"
 oldest = "0005"
 
-SQL = Path(__file__).parents[1] / "sql" / "rowline" / "enqueue_1.sql"
+SQL = Path(__file__).parents[1] / "sql" / "rowline"
 HELPERS = (
     *("name_fault(text, integer)", "escape_fault(text)", "json_fault(text)", "number(json)"),
     *("whole(json, bigint, bigint)", "refuse(json[], text)", "fault(text, text)", "twin(json)", "backoff(json, text)"),
@@ -32,8 +32,9 @@ FUNCTIONS = (
 
 
 def upgrade() -> None:
-    """Make the functions, and take from everybody the right to call them, which PostgreSQL gives."""
-    op.execute(SQL.read_text())
+    """Make the types and the functions, and take from everybody the right to call them, which PostgreSQL gives."""
+    for name in ("enqueue_types_1.sql", "enqueue_1.sql"):
+        op.execute((SQL / name).read_text())
     op.execute(f"revoke execute on function {', '.join(FUNCTIONS)} from public")
 
 

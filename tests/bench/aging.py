@@ -4,14 +4,15 @@ import contextlib
 import json
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psycopg
 
-from app.domain.job import NewJob
+from app.domain.job import Completion, JsonText, NewJob
+from app.domain.mark import Mark
 from app.infra import libpq
 from app.infra.database import Database
-from app.operations import submit
+from app.operations import claim, exchange, submit
 from app.web.schemas import new_job
 from tests.bench import deep, depths, jobs, programs, report, sample, working
 from tests.bench.deep import Finding
@@ -19,6 +20,7 @@ from tests.bench.place import Place
 
 BATCH = 10
 SLICES = 10
+LAST = 5  # slices that are compared
 WAVE = 20_000
 CALM = "calm"
 CALM_RATE = 50  # jobs a second
@@ -27,32 +29,74 @@ SNAPSHOT_LEAST, STRETCH = 0.8, 0.9
 FLOOD_MOST = 2.0
 
 
-def snapshot(place: Place, *, lasting_s: float) -> Iterator[Finding]:
-    """Hold a snapshot while the queue is worked in batches of 10; compare the last tenth with the time before."""
-    place.empty()
-    with deep.operating(place) as db:
-        before = _worked(db, lasting_s=max(place.seconds, lasting_s / SLICES))
-        with psycopg.connect(libpq.normal(place.url)) as reader:
-            reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            reader.execute("select count(*) from rowline.jobs")
-            rates = [_worked(db, lasting_s=lasting_s / SLICES) for _ in range(SLICES)]
-            reader.rollback()
-    print(f"over time, jobs/s: {' '.join(report.number(rate) for rate in rates)}", flush=True)
-    yield Finding(
-        line=f"snapshot held for {lasting_s:g} s, batches of {BATCH} (stretch {STRETCH:g})",
-        unit="jobs/s",
-        before=before,
-        after=rates[-1],
-        least=SNAPSHOT_LEAST,
-        more=tuple(rates),
-    )
+def snapshot(calm: Place, place: Place, *, count: int) -> Iterator[Finding]:
+    """Hold a snapshot while `count` jobs pass, and those that are measured: batches of 10, in turn with a calm place.
+
+    A snapshot holds up what vacuum does in its own database only.
+    """
+    for one in (calm, place):
+        one.empty()
+    rates: dict[str, list[list[float]]] = {way: [] for way in WAYS}
+    reading = psycopg.connect(libpq.normal(place.url))
+    with deep.operating(calm) as calm_db, deep.operating(place) as db, reading as reader:
+        reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        reader.execute("select count(*) from rowline.jobs")
+        for nth in range(SLICES):
+            _pass(db, count=count // SLICES)
+            for way, turns in WAYS.items():
+                both = (calm_db, db) if nth % 2 else (db, calm_db)
+                measured = {one: _worked(one, turns(one), lasting_s=place.seconds) for one in both}
+                rates[way].append([measured[calm_db], measured[db]])
+        reader.rollback()
+    [passed] = place.ask("select count(*) from rowline.jobs")
+    for way, pairs in rates.items():
+        print(f"{way}, calm and held, jobs/s: {' '.join('/'.join(map(report.number, pair)) for pair in pairs)}")
+        before, after = (statistics.median(side) for side in zip(*pairs[-LAST:], strict=True))
+        yield Finding(
+            line=f"snapshot held while {passed:,} jobs pass, batches of {BATCH}, {way} (stretch {STRETCH:g})",
+            unit="jobs/s",
+            before=before,
+            after=after,
+            least=SNAPSHOT_LEAST,
+            more=tuple(held / alone for alone, held in pairs),
+        )
+
+
+def _by_claims(db: Database) -> Callable[[int], int]:
+    """Claim and complete, as the API and dispatchers do."""
+    return lambda size: deep.turn(db, queue=jobs.QUEUE, size=size)
+
+
+def _by_worker(db: Database) -> Callable[[int], int]:
+    """Exchange, as a Python worker on the database does, who remembers where it is in line."""
+    mark, held = Mark(), list[Completion]()
+
+    def turn(size: int) -> int:
+        ask = claim.Ask(limit=size, lease_ms=deep.LEASE_MS, worker="bench")
+        found = exchange.exchange(db, queue=jobs.QUEUE, completions=held, ask=ask, mark=mark)
+        held[:] = [Completion(lease=job.key, result=JsonText("null")) for job in found.taken]
+        return len(held)
+
+    return turn
+
+
+WAYS = {"by a worker": _by_worker, "by claims over HTTP": _by_claims}
 
 
 def _new(count: int) -> list[NewJob]:
     return list(new_job.load(jobs.bodies(count)[0], max_jobs=count, max_data_bytes=2**20))
 
 
-def _worked(db: Database, *, lasting_s: float) -> float:
+def _pass(db: Database, *, count: int) -> None:
+    """Add and work so many jobs, by the hundred."""
+    new, turn = _new(1_000), _by_worker(db)
+    for _ in range(0, count, len(new)):
+        submit.submit_many(db, queue=jobs.QUEUE, new=new)
+        while turn(100):
+            pass
+
+
+def _worked(db: Database, turn: Callable[[int], int], *, lasting_s: float) -> float:
     """Add and work for so long; return the jobs a second of the working alone."""
     new = _new(1_000)
     ends_at = time.monotonic() + lasting_s
@@ -60,9 +104,11 @@ def _worked(db: Database, *, lasting_s: float) -> float:
     while time.monotonic() < ends_at:
         submit.submit_many(db, queue=jobs.QUEUE, new=new)
         begun_at = time.monotonic()
-        while now := deep.turn(db, queue=jobs.QUEUE, size=BATCH):
+        while time.monotonic() < ends_at and (now := turn(BATCH)):
             done += now
         took_s += time.monotonic() - begun_at
+        while turn(len(new)):  # what is left, and what is held
+            pass
     return done / took_s
 
 

@@ -104,7 +104,7 @@ def test_no_answer_and_no_dump_shows_headers_or_secrets(client: Client, shared_u
         ({"secrets": "whsec_x"}, "endpoint.secrets", "must be an array of at most 2"),
         ({"secrets": [SECRET] * 3}, "endpoint.secrets", "must be an array of at most 2"),
         ({"secrets": ["whsec_c2hvcnQ="]}, "endpoint.secrets[0]", "must be whsec_ and 24 to 64 bytes"),
-        ({"colour": 1}, "endpoint.colour", "is not known here"),
+        ({"flavour": 1}, "endpoint.flavour", "is not known here"),
         ({"queue": "a/b"}, "queue", "must not contain '/'"),
         ({"queue": None}, "queue", "must not be null"),
         ({"queue": "x" * 101}, "queue", "must be at most 100 characters"),

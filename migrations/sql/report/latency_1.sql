@@ -1,4 +1,4 @@
-create view report.latency as
+create or replace view report.latency as
 select
     'minute' as per,
     period.from_at,

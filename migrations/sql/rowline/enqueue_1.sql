@@ -1,7 +1,7 @@
 -- rowline.enqueue and rowline.enqueue_many, and what they are made of. Each states its search_path: whoever calls them
 -- has one of their own. The limits are those of app/domain; tests/store/test_enqueue.py holds both to one another.
 
-create function rowline.enqueue_name_fault(name text, longest integer) returns text
+create or replace function rowline.enqueue_name_fault(name text, longest integer) returns text
 language plpgsql immutable set search_path = '' as $$
 begin
     return case
@@ -16,7 +16,7 @@ end
 $$;
 comment on function rowline.enqueue_name_fault(text, integer) is 'What keeps a name from naming a queue or a job; null if nothing does.';
 
-create function rowline.enqueue_escape_fault(written text) returns text
+create or replace function rowline.enqueue_escape_fault(written text) returns text
 language plpgsql immutable set search_path = '' as $$
 declare
     bare text;
@@ -37,7 +37,7 @@ end
 $$;
 comment on function rowline.enqueue_escape_fault(text) is 'An escape in JSON that stands for no character that can be stored; null if there is none.';
 
-create function rowline.enqueue_json_fault(written text) returns text
+create or replace function rowline.enqueue_json_fault(written text) returns text
 language plpgsql immutable set search_path = '' as $$
 declare
     bare text;
@@ -70,7 +70,7 @@ end
 $$;
 comment on function rowline.enqueue_json_fault(text) is 'What keeps JSON from being stored beside its escapes, as in app/domain/jsontext.py; null if nothing does.';
 
-create function rowline.enqueue_number(value json, out number double precision)
+create or replace function rowline.enqueue_number(value json, out number double precision)
 language plpgsql immutable set search_path = '' as $$
 declare
     written text := value::text;
@@ -83,7 +83,7 @@ end
 $$;
 comment on function rowline.enqueue_number(json) is 'A JSON number as a double: one that is too small is 0, one that is too large infinite.';
 
-create function rowline.enqueue_whole(value json, low bigint, high bigint, out number bigint, out fault text)
+create or replace function rowline.enqueue_whole(value json, low bigint, high bigint, out number bigint, out fault text)
 language plpgsql immutable set search_path = '' as $$
 declare
     written text := btrim(value::text, E' \t\r\n');
@@ -114,7 +114,7 @@ end
 $$;
 comment on function rowline.enqueue_whole(json, bigint, bigint) is 'A whole number, written 5 or 5.0; null if it is absent.';
 
-create function rowline.enqueue_refuse(faults json[], code text) returns void
+create or replace function rowline.enqueue_refuse(faults json[], code text) returns void
 language plpgsql immutable set search_path = '' as $$
 begin
     raise exception using
@@ -125,19 +125,19 @@ end
 $$;
 comment on function rowline.enqueue_refuse(json[], text) is 'Raises the first fault; all of them, up to 100, are the detail.';
 
-create function rowline.enqueue_fault(path text, message text) returns json
+create or replace function rowline.enqueue_fault(path text, message text) returns json
 language sql immutable set search_path = '' as $$
     select json_build_object('path', path, 'message', message)
 $$;
 comment on function rowline.enqueue_fault(text, text) is 'One thing wrong: its place, and a predicate to it.';
 
-create function rowline.enqueue_twin(object json) returns text
+create or replace function rowline.enqueue_twin(object json) returns text
 language sql immutable set search_path = '' as $$
     select key from json_object_keys(object) as key group by key having count(*) > 1 limit 1
 $$;
 comment on function rowline.enqueue_twin(json) is 'A name that stands twice in an object; null if none does.';
 
-create function rowline.enqueue_backoff(
+create or replace function rowline.enqueue_backoff(
     value json, path text,
     out kind text, out delay_ms bigint, out jitter real, out faults json[]
 )
@@ -197,13 +197,7 @@ end
 $$;
 comment on function rowline.enqueue_backoff(json, text) is 'What opts.backoff means, and what is wrong with it.';
 
-create type rowline.enqueue_job as (
-    custom_id text, name text, data text, opts text, priority integer, lifo boolean, delay_ms bigint, attempts integer,
-    backoff_type text, backoff_delay_ms bigint, backoff_jitter real, timeout_ms bigint, stacks_kept integer,
-    logs_kept integer
-);
-
-create function rowline.enqueue_opts(opts json, path text, inout job rowline.enqueue_job, out faults json[])
+create or replace function rowline.enqueue_opts(opts json, path text, inout job rowline.enqueue_job, out faults json[])
 language plpgsql immutable set search_path = '' as $$
 declare
     whole record;
@@ -281,7 +275,7 @@ end
 $$;
 comment on function rowline.enqueue_opts(json, text, rowline.enqueue_job) is 'What opts mean, in the job, and what is wrong with them.';
 
-create function rowline.enqueue_read(jobs json, paths text) returns rowline.enqueue_job[]
+create or replace function rowline.enqueue_read(jobs json, paths text) returns rowline.enqueue_job[]
 language plpgsql stable set search_path = '' as $$
 declare
     asked json[];
@@ -382,9 +376,7 @@ end
 $$;
 comment on function rowline.enqueue_read(json, text) is 'Jobs as POST would read them. Raises every fault; paths is what a job is called, such as jobs[%s].';
 
-create type rowline.enqueued as (id text, number bigint, status text, outcome text);
-
-create function rowline.enqueue_store(queue text, asked rowline.enqueue_job[], notify boolean)
+create or replace function rowline.enqueue_store(queue text, asked rowline.enqueue_job[], notify boolean)
 returns setof rowline.enqueued
 language plpgsql volatile security definer set search_path = '' as $$
 #variable_conflict use_column
@@ -456,7 +448,7 @@ $$;
 comment on function rowline.enqueue_store(text, rowline.enqueue_job[], boolean) is
     'Stores jobs that enqueue_read has read, with the rights of its owner.';
 
-create function rowline.enqueue_many(queue text, jobs json, notify boolean default false)
+create or replace function rowline.enqueue_many(queue text, jobs json, notify boolean default false)
 returns setof rowline.enqueued
 language sql volatile security definer set search_path = '' as $$
     select * from rowline.enqueue_store(queue, rowline.enqueue_read(jobs, 'jobs[%s]'), notify)
@@ -464,7 +456,7 @@ $$;
 comment on function rowline.enqueue_many(text, json, boolean) is
     'Adds an array of jobs, as a POST does, in the transaction of the caller; rolled back, they never were.';
 
-create function rowline.enqueue(
+create or replace function rowline.enqueue(
     queue text, name text, data json, opts json default '{}', notify boolean default false
 ) returns rowline.enqueued
 language sql volatile security definer set search_path = '' as $$
