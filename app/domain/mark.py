@@ -7,6 +7,7 @@ when it is not, or later if looking would take more than a share of the time, bu
 such a job may be overtaken.
 """
 
+from collections import OrderedDict
 from typing import NamedTuple
 
 INTERVAL_S = 0.1
@@ -69,3 +70,20 @@ class Mark:
             self._looks_at_s = now_s  # what is left can only be behind
         if walk.last:
             self._at = max(self._at, walk.last) if walk.is_short else walk.last
+
+
+class Marks:
+    """The marks of a process that serves any queue: those that were used last."""
+
+    def __init__(self, *, most: int = 10_000) -> None:
+        """Remember up to `most` queues; one that is forgotten is looked at from its head once more."""
+        self._marks: OrderedDict[str, Mark] = OrderedDict()
+        self._most = most
+
+    def of(self, queue: str) -> Mark:
+        """Give the mark of a queue."""
+        mark = self._marks.pop(queue, None) or Mark()
+        self._marks[queue] = mark
+        if len(self._marks) > self._most:
+            self._marks.popitem(last=False)
+        return mark

@@ -1,8 +1,11 @@
 """Taking jobs to work on."""
 
+import math
+import time
 from dataclasses import dataclass
 
 from app.domain.job import Lease
+from app.domain.mark import HEAD, Mark, Walk
 from app.infra.database import Connection, Database
 from app.operations import operation
 from app.store import jobs, leases
@@ -29,20 +32,43 @@ class Claimed:
 
 
 @operation
-def claim(db: Database, *, queue: str, limit: int, lease_ms: int, worker: str) -> Claimed:
+def claim(db: Database, *, queue: str, limit: int, lease_ms: int, worker: str, mark: Mark | None = None) -> Claimed:
     """Lease up to `limit` jobs of `queue`, the next ones first.
 
     One transaction: what is due joins the line first, so that it is claimed in its place whoever noticed it.
+    `mark` is what the caller remembers of this queue; without one it looks from the head of the line.
     """
     with db.begin() as conn:
-        return claimed(conn, queue=queue, ask=Ask(limit=limit, lease_ms=lease_ms, worker=worker))
+        return claimed(conn, queue=queue, ask=Ask(limit=limit, lease_ms=lease_ms, worker=worker), mark=mark)
 
 
-def claimed(conn: Connection, *, queue: str, ask: Ask) -> Claimed:
+def claimed(conn: Connection, *, queue: str, ask: Ask, mark: Mark | None = None) -> Claimed:
     """Do what `claim` does, in a transaction that is open."""
     for _ in range(PROMOTIONS):
         if jobs.promote(conn, queue=queue, limit=PROMOTED_AT_ONCE) < PROMOTED_AT_ONCE:
             break
-    taken = leases.claim(conn, queue=queue, limit=ask.limit, lease_ms=ask.lease_ms, worker=ask.worker)
+    mark = mark or Mark()
+    taken, walk = _look(conn, queue, ask, mark)
+    while walk.is_short and walk.start != HEAD and mark.start(now_s=time.monotonic()) == HEAD:
+        rest = Ask(limit=ask.limit - len(taken), lease_ms=ask.lease_ms, worker=ask.worker)
+        more, walk = _look(conn, queue, rest, mark)
+        taken += more
     next_due_ms = jobs.next_due_ms(conn, queue=queue) if len(taken) < ask.limit else None
-    return Claimed(leases=taken, next_due_ms=next_due_ms)
+    return Claimed(leases=taken, next_due_ms=again_in_ms(walk, mark, next_due_ms))
+
+
+def _look(conn: Connection, queue: str, ask: Ask, mark: Mark) -> tuple[list[Lease], Walk]:
+    start = mark.start(now_s=time.monotonic())
+    taken, walk = leases.claim(
+        conn, queue=queue, limit=ask.limit, lease_ms=ask.lease_ms, worker=ask.worker, start=start
+    )
+    mark.note(walk, now_s=time.monotonic())
+    return taken, walk
+
+
+def again_in_ms(walk: Walk, mark: Mark, next_due_ms: int | None) -> int | None:
+    """Say when to claim again at the latest: when a delayed job is due, or a look from the head."""
+    if walk.start == HEAD:
+        return next_due_ms
+    look_in_ms = math.ceil(mark.look_in_s(now_s=time.monotonic()) * 1000)
+    return look_in_ms if next_due_ms is None else min(look_in_ms, next_due_ms)

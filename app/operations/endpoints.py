@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from app.domain.endpoint import NewEndpoint
 from app.domain.errors import WorkerNotFound
+from app.domain.mark import Mark
 from app.infra.database import Database
 from app.infra.vault import Vault
 from app.operations import claim, operation
@@ -36,11 +37,12 @@ def remove(db: Database, *, queue: str) -> None:
 
 
 @operation
-def take(db: Database, *, queue: str, revision: str, lease_ms: int, worker: str) -> Claimed:
+def take(db: Database, *, queue: str, revision: str, lease_ms: int, worker: str, mark: Mark | None = None) -> Claimed:
     """Lease the next jobs of `queue`, as many as its endpoint's concurrency and limiter leave over all dispatchers.
 
     One transaction, in which the endpoint's row is locked: no other dispatcher counts meanwhile. `worker` begins
-    with `push:`, by which calls under way are counted. `next_due_ms` is also set when a limit is what holds it up.
+    with `push:`, by which calls under way are counted; `mark` is as in `claim.claim`. `next_due_ms` is also set when
+    a limit is what holds it up.
     """
     with db.begin() as conn:
         turn = endpoints.take_turn(conn, queue=queue, revision=revision)
@@ -49,7 +51,7 @@ def take(db: Database, *, queue: str, revision: str, lease_ms: int, worker: str)
         if not turn.free:
             return Claimed(leases=[], next_due_ms=turn.wait_ms)
         ask = Ask(limit=min(turn.free, CLAIM_MOST), lease_ms=lease_ms, worker=worker)
-        claimed = claim.claimed(conn, queue=queue, ask=ask)
+        claimed = claim.claimed(conn, queue=queue, ask=ask, mark=mark)
         if turn.is_limited and claimed.leases:
             endpoints.count_calls(conn, queue=queue, calls=len(claimed.leases))
     return claimed

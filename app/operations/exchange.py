@@ -1,12 +1,11 @@
 """Telling what went well and taking the next jobs, at the price of one round trip and one commit."""
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from app.domain.job import Completion, Taken
-from app.domain.mark import HEAD, Mark, Place
+from app.domain.mark import Mark, Place
 from app.infra.database import Connection, Database
 from app.operations import claim, operation
 from app.store import leases
@@ -35,7 +34,8 @@ def exchange(
     One transaction, but when a delayed job is due: then the claim has one of its own, in which that joins the line.
     `mark` is what the caller remembers of this queue; without one it looks from the head of the line.
     """
-    start = mark.start(now_s=time.monotonic()) if mark else HEAD
+    mark = mark or Mark()
+    start = mark.start(now_s=time.monotonic())
     with db.together() as conn:
         completed_by = _send_complete(conn, queue, completions) if completions else set[int]
         found_by = _send_claim(conn, queue, ask, start) if ask else None
@@ -46,20 +46,10 @@ def exchange(
         return Exchanged(completed=completed, taken=[])
     found = found_by()
     if found.next_due_ms == 0:
-        return _taken_with_due(db, queue, ask, completed)
-    return Exchanged(completed=completed, taken=found.taken, next_due_ms=_again_in_ms(found, mark))
-
-
-def _again_in_ms(found: leases.Next, mark: Mark | None) -> int | None:
-    """Say when to claim again at the latest: when a delayed job is due, or a look from the head."""
-    if not mark:
-        return found.next_due_ms
-    now_s = time.monotonic()
-    mark.note(found.walk, now_s=now_s)
-    if found.walk.start == HEAD:
-        return found.next_due_ms
-    look_in_ms = math.ceil(mark.look_in_s(now_s=now_s) * 1000)
-    return look_in_ms if found.next_due_ms is None else min(look_in_ms, found.next_due_ms)
+        return _taken_with_due(db, queue, ask, mark, completed)
+    mark.note(found.walk, now_s=time.monotonic())
+    again_in_ms = claim.again_in_ms(found.walk, mark, found.next_due_ms)
+    return Exchanged(completed=completed, taken=found.taken, next_due_ms=again_in_ms)
 
 
 def _send_complete(conn: Connection, queue: str, completions: Sequence[Completion]) -> Callable[[], set[int]]:
@@ -77,8 +67,8 @@ def _completed(db: Database, queue: str, completions: Sequence[Completion]) -> s
         return numbers | leases.completed_before(conn, queue=queue, completions=completions)
 
 
-def _taken_with_due(db: Database, queue: str, ask: claim.Ask, completed: set[int]) -> Exchanged:
+def _taken_with_due(db: Database, queue: str, ask: claim.Ask, mark: Mark, completed: set[int]) -> Exchanged:
     with db.begin() as conn:
-        claimed = claim.claimed(conn, queue=queue, ask=ask)
+        claimed = claim.claimed(conn, queue=queue, ask=ask, mark=mark)
     taken = [lease.taken for lease in claimed.leases]
     return Exchanged(completed=completed, taken=taken, next_due_ms=claimed.next_due_ms)

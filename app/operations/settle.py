@@ -11,6 +11,7 @@ from app.domain import attempts
 from app.domain.attempts import Outcome, Tries
 from app.domain.errors import JobNotFound, LeaseLost
 from app.domain.job import Completion, Extended, Failure, LeaseKey, Release
+from app.domain.mark import Mark
 from app.domain.states import READY, Status
 from app.infra.database import Connection, Database
 from app.operations import claim, operation
@@ -59,8 +60,16 @@ class Finished:
 
 
 @operation
-def finish(db: Database, *, queue: str, told: Sequence[Told], random: Random, ask: claim.Ask | None = None) -> Finished:
-    """End attempts in any ways, and claim the next jobs if `ask` is given. One transaction."""
+def finish(
+    db: Database,
+    *,
+    queue: str,
+    told: Sequence[Told],
+    random: Random,
+    ask: claim.Ask | None = None,
+    mark: Mark | None = None,
+) -> Finished:
+    """End attempts in any ways, and claim the next jobs if `ask` is given. One transaction. `mark` is as in `claim`."""
     with db.begin() as conn:
         numbers = jobs.numbers(conn, queue=queue, job_ids=[word.job_id for word in told])
         words = [word.word(LeaseKey(number=numbers.get(word.job_id, 0), token=word.token)) for word in told]
@@ -71,7 +80,7 @@ def finish(db: Database, *, queue: str, told: Sequence[Told], random: Random, as
             statuses |= failed(conn, queue=queue, failures=failures, random=random)
         if releases := [word for word in words if isinstance(word, Release)]:
             statuses |= released(conn, queue=queue, releases=releases)
-        claimed = claim.claimed(conn, queue=queue, ask=ask) if ask else None
+        claimed = claim.claimed(conn, queue=queue, ask=ask, mark=mark) if ask else None
     if READY & set(statuses.values()):
         db.announce(queue)
     return Finished(statuses=[statuses.get(word.lease.number) for word in words], claimed=claimed)

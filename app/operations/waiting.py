@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from app.domain.job import Lease, Release
+from app.domain.mark import Marks
 from app.infra.database import Database, DatabaseError
 from app.infra.turns import Turns
 from app.operations import claim, settle
@@ -35,6 +36,7 @@ class Waiting:
 
     def __init__(self, db: Database, *, poll_ms: int, turn_ms: int) -> None:
         """Nobody waits. `poll_ms`: how often the first in a line looks unwoken; `turn_ms`: its longest wait."""
+        self.marks = Marks()
         self._db, self._poll_s, self._turn_s = db, poll_ms / 1000, turn_ms / 1000
         self._turns = Turns(db.size - db.size // KEPT_SHARE)
         self._lines: dict[str, _Line] = {}
@@ -76,7 +78,14 @@ class Waiting:
         if not self._turns.take(timeout_s=self._turn_s):
             raise DatabaseError("all database connections that claims may have are in use")
         try:
-            found = claim.claim(self._db, queue=queue, limit=ask.limit, lease_ms=ask.lease_ms, worker=ask.worker)
+            found = claim.claim(
+                self._db,
+                queue=queue,
+                limit=ask.limit,
+                lease_ms=ask.lease_ms,
+                worker=ask.worker,
+                mark=self.marks.of(queue),
+            )
         finally:
             self._turns.give()
         if found.leases and has_left():

@@ -13,6 +13,7 @@ from gevent.event import Event
 from app.domain import attempts
 from app.domain.endpoint import Endpoint
 from app.domain.job import Job, Lease
+from app.domain.mark import Mark
 from app.infra import signing
 from app.infra.database import Database, DatabaseError
 from app.infra.outbound import CallError, Outbound
@@ -54,6 +55,7 @@ class Lane:
         source = DatabaseSource(tools.settings, tools.db, queue=endpoint.queue, worker=tools.name)
         self._held = Held(source, queue=endpoint.queue)
         self._endings = Endings(tools.settings, source, self._held)
+        self._mark = Mark()
         self._calls: dict[str, gevent.Greenlet] = {}  # by token
         self._claimer = gevent.Greenlet(self._claim_on)
         self._bell, self._told = Event(), Event()
@@ -111,6 +113,7 @@ class Lane:
                 revision=self.revision,
                 lease_ms=tools.settings.lease_ms,
                 worker=tools.name,
+                mark=self._mark,
             )
         except DatabaseError as error:
             _log.warning("claim_failed", extra={"queue": self._endpoint.queue, "cause": str(error)})

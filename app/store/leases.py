@@ -47,13 +47,28 @@ class Retry:
     delay_ms: int
 
 
-def claim(conn: Connection, *, queue: str, limit: int, lease_ms: int, worker: str) -> list[Lease]:
-    """Lease up to `limit` ready jobs of `queue`, best first. Takes row locks, waits for none.
+def claim(
+    conn: Connection, *, queue: str, limit: int, lease_ms: int, worker: str, start: Place = HEAD
+) -> tuple[list[Lease], Walk]:
+    """Lease up to `limit` ready jobs of `queue`, best first; say what the look was. Takes row locks, waits for none.
 
-    A lease ends no later than `attempts.TIMEOUT_GRACE_MS` after its job's timeout.
+    What stands in line before `start` is not seen. A lease ends no later than `attempts.TIMEOUT_GRACE_MS` after its
+    job's timeout.
     """
-    claimed = _claim.rows(conn, queue=queue, limit=limit, lease_ms=lease_ms, grace_ms=TIMEOUT_GRACE_MS, worker=worker)
-    return [rows.lease(row) for row in claimed]
+    claimed = _claim.rows(
+        conn,
+        queue=queue,
+        limit=limit,
+        lease_ms=lease_ms,
+        grace_ms=TIMEOUT_GRACE_MS,
+        worker=worker,
+        from_priority=start.priority,
+        from_place=start.place,
+    )
+    last = claimed[-1]
+    taken = [] if last.number is None else [rows.lease(row) for row in claimed]
+    place = Place(last.priority, last.place) if taken else None
+    return taken, Walk(start=start, asked=limit, found=len(taken), last=place, took_s=last.took_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from app.infra.settings import Settings
 from tests.bench.jobs import QUEUE
 from tests.bench.place import Place
 from tests.bench.programs import BenchError
-from tests.bench.raw import CLAIM, COMPLETE, LEASE_MS
+from tests.bench.raw import CLAIM, COMPLETE, HEAD, LEASE_MS
 
 CLIENTS = 2
 AT_ONCE = 100
@@ -53,7 +53,7 @@ def run(place: Place, pgbench: Path) -> float:
         "lease_ms": LEASE_MS,
         "grace_ms": attempts.TIMEOUT_GRACE_MS,
         "worker": "pgbench",
-    }
+    } | HEAD
     turns = -(-place.backlog // AT_ONCE // CLIENTS) + 1
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     said = subprocess.run(

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 from psycopg.types.string import TextLoader
 
-from app.domain import attempts
+from app.domain import attempts, mark
 from app.infra import libpq, settings
 from app.store.statements import Statement
 from tests.bench import jobs, window
@@ -22,6 +22,7 @@ LEASE_MS = 30_000
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 INSERT = Statement("jobs/insert")
 CLAIM = Statement("leases/claim")
+HEAD = {"from_priority": mark.HEAD.priority, "from_place": mark.HEAD.place}
 COMPLETE = Statement("leases/complete")
 
 
@@ -67,7 +68,7 @@ def turn(cursor: Cursor, *, queue: str, size: int) -> int:
         "lease_ms": LEASE_MS,
         "grace_ms": attempts.TIMEOUT_GRACE_MS,
         "worker": "raw",
-    }
+    } | HEAD
     rows = run(cursor, CLAIM, asked)
     assert cursor.description
     names = [column.name for column in cursor.description]

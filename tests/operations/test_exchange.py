@@ -92,6 +92,24 @@ def test_who_comes_to_the_end_of_the_line_from_a_mark_looks_from_the_head_at_onc
     assert next_of(2) == (["ahead"], None)
 
 
+def test_a_claim_that_comes_to_the_end_of_the_line_from_a_mark_looks_from_the_head_itself(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mark, "QUICK_S", -1.0)
+    known = Mark()
+
+    def next_of(limit: int) -> list[str]:
+        found = claim.claim(db, queue=QUEUE, limit=limit, lease_ms=60_000, worker="w", mark=known)
+        return [lease.job.name for lease in found.leases]
+
+    submit.submit_many(db, queue=QUEUE, new=[new("first"), new("second"), new("third")])
+    assert next_of(1) == ["first"]
+    submit.submit_many(db, queue=QUEUE, new=[new("ahead", lifo=True)])
+    assert next_of(1) == ["second"], "the head is not looked at again so soon"
+    assert next_of(5) == ["third", "ahead"], "but before anybody is told that there is no more"
+    assert next_of(5) == []
+
+
 def test_a_lost_lease_completes_nothing_and_a_word_told_again_is_answered_as_before(db: Database) -> None:
     submit.submit_many(db, queue=QUEUE, new=[new(), new()])
     first, second = taken(db)

@@ -149,7 +149,8 @@ def analyzed(conn: Connection, name: str, **parameters: object) -> dict[str, Any
 
 
 @pytest.mark.parametrize(
-    ("name", "start"), [("leases/claim", HEAD), ("leases/claim_next", HEAD), ("leases/claim_next", Place(0, 500))]
+    ("name", "start"),
+    [(name, start) for name in ("leases/claim", "leases/claim_next") for start in (HEAD, Place(0, 500))],
 )
 def test_a_claim_reads_the_rows_it_takes_and_no_others(filled: Database, name: str, start: Place) -> None:
     with filled.begin() as conn:
@@ -194,7 +195,8 @@ def test_what_is_folded_is_not_read_again_though_a_snapshot_keeps_it_on_disk(own
     db.close()
 
 
-def test_a_claim_with_a_mark_does_not_walk_over_what_a_snapshot_keeps_on_disk(own_url: str) -> None:
+@pytest.mark.parametrize("name", ["leases/claim", "leases/claim_next"])
+def test_a_claim_with_a_mark_does_not_walk_over_what_a_snapshot_keeps_on_disk(own_url: str, name: str) -> None:
     db = Database(Settings(database_url=own_url), url=own_url, size=4, name="plans")
     with db.begin() as conn:
         insert(conn, *[new() for _ in range(3_020)])
@@ -207,7 +209,7 @@ def test_a_claim_with_a_mark_does_not_walk_over_what_a_snapshot_keeps_on_disk(ow
         for place in (HEAD.place, last):
             with db.begin() as conn:
                 asked = {"queue": "q", "limit": 10, "lease_ms": 1000, "grace_ms": 1000, "worker": "w"}
-                plan = analyzed(conn, "leases/claim_next", **asked, from_priority=0, from_place=place)
+                plan = analyzed(conn, name, **asked, from_priority=0, from_place=place)
                 read.append(next(node for node in nodes(plan) if node.get("Subplan Name") == "CTE next"))
                 conn.rollback()
                 conn.begin()

@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from random import Random
 
@@ -12,6 +13,7 @@ from app.domain.job import Completion, Failure, JsonText, NewJob, Release, Taken
 from app.domain.mark import Mark
 from app.domain.states import Status
 from app.infra.database import Database
+from app.operations import claim as claims
 from app.operations import exchange, maintain, settle, submit
 from app.operations.claim import Ask
 from app.queries import jobs
@@ -73,8 +75,24 @@ def end(db: Database, job: Taken, random: Random) -> Completion | None:
     return None
 
 
+def exchanged(db: Database, done: list[Completion], ask: Ask, known: Mark) -> list[Taken]:
+    """Tell and take as Python workers do."""
+    return exchange.exchange(db, queue=QUEUE, completions=done, ask=ask, mark=known).taken
+
+
+def claimed(db: Database, done: list[Completion], ask: Ask, known: Mark) -> list[Taken]:
+    """Tell and take as the API and dispatchers do."""
+    if done:
+        settle.complete(db, queue=QUEUE, completions=done)
+    found = claims.claim(db, queue=QUEUE, limit=ask.limit, lease_ms=ask.lease_ms, worker=ask.worker, mark=known)
+    return [lease.taken for lease in found.leases]
+
+
 @pytest.mark.usefixtures("slow")
-def test_no_job_is_left_behind_however_many_take_them_with_marks(crowd: Database) -> None:
+@pytest.mark.parametrize("take", [exchanged, claimed])
+def test_no_job_is_left_behind_however_many_take_them_with_marks(
+    crowd: Database, take: Callable[[Database, list[Completion], Ask, Mark], list[Taken]]
+) -> None:
     added, lock, over = Counter[str](), threading.Lock(), threading.Event()
 
     def racer(nth: int) -> None:
@@ -93,9 +111,9 @@ def test_no_job_is_left_behind_however_many_take_them_with_marks(crowd: Database
         known, done = Mark(), list[Completion]()
         while not over.is_set():
             ask = Ask(limit=random.randrange(1, 8), lease_ms=60_000, worker=str(nth))
-            found = exchange.exchange(crowd, queue=QUEUE, completions=done, ask=ask, mark=known)
-            done = [word for job in found.taken if (word := end(crowd, job, random))]
-            if not found.taken:
+            taken = take(crowd, done, ask, known)
+            done = [word for job in taken if (word := end(crowd, job, random))]
+            if not taken:
                 over.wait(0.01)
 
     race(racer)

@@ -1,10 +1,11 @@
 """The SQL with a mark against the oracle: only who joined after the last look from the head is overtaken."""
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import MultipleResults, consumes, multiple, rule, run_state_machine_as_test
 
 from app.domain.job import LeaseKey, Release
-from app.domain.mark import HEAD, Mark
+from app.domain.mark import HEAD, Mark, Place, Walk
 from app.domain.order import InLine, line
 from app.domain.states import Status
 from app.infra.database import Database
@@ -60,12 +61,27 @@ class Marked(Machine):
 
     def claimed(self, limit: int, took_s: float) -> list[LeaseKey]:
         start = self.mark.start(now_s=self.now_s)
-        found = claim_next(self.conn, limit, start=start)
+        keys, walk = self.look(limit, start)
         self.looks += start == HEAD
-        self.mark.note(found.walk._replace(took_s=took_s), now_s=self.now_s)
-        return [job.key for job in found.taken]
+        self.mark.note(walk._replace(took_s=took_s), now_s=self.now_s)
+        return keys
+
+    def look(self, limit: int, start: Place) -> tuple[list[LeaseKey], Walk]:
+        found = claim_next(self.conn, limit, start=start)
+        return [job.key for job in found.taken], found.walk
 
 
-def test_a_job_is_overtaken_only_if_it_joined_after_the_last_look_from_the_head(db: Database) -> None:
-    Marked.db = db
-    run_state_machine_as_test(Marked, settings=SETTINGS)
+class MarkedByTheApi(Marked):
+    """Claims with the other statement."""
+
+    def look(self, limit: int, start: Place) -> tuple[list[LeaseKey], Walk]:
+        found, walk = leases.claim(self.conn, queue=QUEUE, limit=limit, lease_ms=60_000, worker="w", start=start)
+        return [lease.key for lease in found], walk
+
+
+@pytest.mark.parametrize("machine", [Marked, MarkedByTheApi])
+def test_a_job_is_overtaken_only_if_it_joined_after_the_last_look_from_the_head(
+    db: Database, machine: type[Marked]
+) -> None:
+    machine.db = db
+    run_state_machine_as_test(machine, settings=SETTINGS)

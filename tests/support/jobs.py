@@ -24,7 +24,7 @@ def insert(conn: Connection, *asked: NewJob, queue: str = QUEUE) -> list[int]:
 
 
 def claim(conn: Connection, limit: int = 1, *, lease_ms: int = 60_000, queue: str = QUEUE) -> list[Lease]:
-    return leases.claim(conn, queue=queue, limit=limit, lease_ms=lease_ms, worker="w")
+    return leases.claim(conn, queue=queue, limit=limit, lease_ms=lease_ms, worker="w")[0]
 
 
 def claim_next(conn: Connection, limit: int = 1, *, start: Place = HEAD) -> leases.Next:

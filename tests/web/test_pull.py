@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
+from app.domain import mark
 from app.domain.job import Lease
 from app.infra.database import Database
 from app.operations import maintain
@@ -341,3 +342,22 @@ def test_a_result_has_a_largest_size(small_client: Client) -> None:
     many = {"jobs": [{"id": job_id, "token": token, "returnvalue": bad}]}
     assert answers.error(_post(small_client, "finish", many), 413).startswith("jobs[0].returnvalue must be at most 100")
     assert _tell(small_client, f"{job_id}/complete", {"token": token, "returnvalue": good})["status"] == "completed"
+
+
+@pytest.mark.parametrize("path", ["claim", "finish"])
+def test_while_looking_from_the_head_is_slow_claims_go_on_from_where_they_were(
+    client: Client, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """As under a snapshot that is held: who joins before the others waits a moment, and is not left behind."""
+    monkeypatch.setattr(mark, "QUICK_S", -1.0)
+    nobody = {"id": "999999", "token": NOBODYS}
+
+    def names(count: int) -> list[str]:
+        asked = {"count": count} if path == "claim" else {"jobs": [nobody], "claim": {"count": count}}
+        return [lease["job"]["name"] for lease in _tell(client, path, asked)["jobs"]]
+
+    client.add(*({"name": name, "data": 1} for name in ("first", "second", "third")))
+    assert names(1) == ["first"]
+    client.add({"name": "ahead", "data": 1, "opts": {"lifo": True}})
+    assert names(1) == ["second"]
+    assert names(5) == ["third", "ahead"]

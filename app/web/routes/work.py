@@ -24,7 +24,7 @@ def blueprint(settings: Settings, db: Database, waiting: Waiting) -> Blueprint:
     _add_claim(routes, settings, waiting)
     _add_endings(routes, settings, db)
     _add_extend(routes, settings, db)
-    _add_finish(routes, settings, db)
+    _add_finish(routes, settings, db, waiting)
     return routes
 
 
@@ -121,7 +121,7 @@ def _add_extend(routes: Blueprint, settings: Settings, db: Database) -> None:
         return answers.json({"id": job_id} | extended_json.dump(held))
 
 
-def _add_finish(routes: Blueprint, settings: Settings, db: Database) -> None:
+def _add_finish(routes: Blueprint, settings: Settings, db: Database, waiting: Waiting) -> None:
     job_json = JobSchema(queue_prefix=settings.queue_prefix)
     random = Random()  # noqa: S311 - spreads retries, guards nothing
 
@@ -141,7 +141,7 @@ def _add_finish(routes: Blueprint, settings: Settings, db: Database) -> None:
             worker=_worker(),
             max_data_bytes=settings.max_data_bytes,
         )
-        done = settle.finish(db, queue=queue, told=told, random=random, ask=ask)
+        done = settle.finish(db, queue=queue, told=told, random=random, ask=ask, mark=waiting.marks.of(queue))
         finished = [work.dump_ended(word.job_id, status) for word, status in zip(told, done.statuses, strict=True)]
         claimed = work.dump_leases(done.claimed.leases, job_json) if done.claimed else []
         return answers.json({"finished": finished, "jobs": claimed})

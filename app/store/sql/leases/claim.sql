@@ -1,9 +1,12 @@
 -- claim: waiting, prioritized -> active
 -- Leases up to :limit ready jobs of :queue to :worker for :lease_ms, best first. Index: jobs_ready.
+-- Looks from the place (:from_priority, :from_place) on: the head, or past what is dead there (`app/domain/mark.py`).
+-- Each row says how long that took. Without a job there is one row, that says this alone.
 -- Locks the rows it takes and skips those that others are taking.
 with next as (
     select number from rowline.jobs
     where queue = :queue and status in ('waiting', 'prioritized')
+        and (priority, place) >= (:from_priority::integer, :from_place::bigint)
     order by priority, place
     limit :limit
     for update skip locked
@@ -34,6 +37,7 @@ counted as (
 select
     queue, number, custom_id, name, data, opts, status, priority, lifo, delay_ms, run_at, timeout_ms, attempts_made,
     attempts_started, stalled_count, progress, result, failed_reason, stacktrace, added_at, processed_at, finished_at,
-    processed_by, lease_token, leased_until
-from claimed
+    processed_by, lease_token, leased_until, place, extract(epoch from walked.at - statement_timestamp())::float8 as took_s
+from walked
+left join claimed on true
 order by priority, place
