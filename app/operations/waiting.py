@@ -73,11 +73,11 @@ class Waiting:
             woken.set()
 
     def _look(self, queue: str, ask: Ask, has_left: Callable[[], bool]) -> Claimed:
-        if has_left():
-            return Claimed(leases=[], next_due_ms=None)
         if not self._turns.take(timeout_s=self._turn_s):
             raise DatabaseError("all database connections that claims may have are in use")
         try:
+            if has_left():  # perhaps while it waited for its turn
+                return Claimed(leases=[], next_due_ms=None)
             found = claim.claim(
                 self._db,
                 queue=queue,
