@@ -3,7 +3,7 @@
 BIN := .venv/bin
 Q ?= leases/claim
 FUZZ ?= 1000000
-JOBS ?= 2
+JOBS ?= 3
 RESTARTS ?= 10
 
 .PHONY: help run test check fix cover bench bench-peers bench-depth calm faults promises upgrade-rehearsal rolling-restart fuzz explain psql migrate migration docs versions clean

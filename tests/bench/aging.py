@@ -63,8 +63,9 @@ def snapshot(calm: Place, place: Place, *, count: int) -> Iterator[Finding]:
 
 
 def _by_claims(db: Database) -> Callable[[int], int]:
-    """Claim and complete, as the API and dispatchers do."""
-    return lambda size: deep.turn(db, queue=jobs.QUEUE, size=size)
+    """Claim and complete, as the API and dispatchers do, who remember it too."""
+    mark = Mark()
+    return lambda size: deep.turn(db, queue=jobs.QUEUE, size=size, mark=mark)
 
 
 def _by_worker(db: Database) -> Callable[[int], int]:

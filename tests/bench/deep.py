@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from app.domain.job import Completion, JsonText
+from app.domain.mark import Mark
 from app.infra.database import Database
 from app.operations import claim, settle
 from tests.bench import depths, driven, jobs, programs, reading, report, working
@@ -141,8 +142,8 @@ def operating(place: Place) -> Iterator[Database]:
         db.close()
 
 
-def turn(db: Database, *, queue: str, size: int) -> int:
+def turn(db: Database, *, queue: str, size: int, mark: Mark | None = None) -> int:
     """Claim jobs and complete them by the service's operations; return how many that was."""
-    leases = claim.claim(db, queue=queue, limit=size, lease_ms=LEASE_MS, worker="bench").leases
+    leases = claim.claim(db, queue=queue, limit=size, lease_ms=LEASE_MS, worker="bench", mark=mark).leases
     done = [Completion(lease=lease.key, result=JsonText("null")) for lease in leases]
     return len(settle.complete(db, queue=queue, completions=done)) if done else 0
