@@ -40,7 +40,7 @@ def test(programs: Path) -> int:
     folders = [f"tests/{name}" for name in TESTS]
     ignored = [f"--ignore=tests/{part}/test_{name}.py" for part, names in UNCHANGED.items() for name in names]
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", *folders, *ignored],
+        [sys.executable, "-m", "pytest", "-q", "-n", "3", "--dist", "loadfile", *folders, *ignored],
         check=False,
         env=env,
     ).returncode
