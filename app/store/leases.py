@@ -55,16 +55,7 @@ def claim(
     What stands in line before `start` is not seen. A lease ends no later than `attempts.TIMEOUT_GRACE_MS` after its
     job's timeout.
     """
-    claimed = _claim.rows(
-        conn,
-        queue=queue,
-        limit=limit,
-        lease_ms=lease_ms,
-        grace_ms=TIMEOUT_GRACE_MS,
-        worker=worker,
-        from_priority=start.priority,
-        from_place=start.place,
-    )
+    claimed = _claim.rows(conn, queue=queue, limit=limit, lease_ms=lease_ms, worker=worker, **_from(start))
     last = claimed[-1]
     taken = [] if last.number is None else [rows.lease(row) for row in claimed]
     place = Place(last.priority, last.place) if taken else None
@@ -90,16 +81,7 @@ def send_claim(
 
     What stands in line before `start` is not seen.
     """
-    rows_of = _claim_next.send(
-        conn,
-        queue=queue,
-        limit=limit,
-        lease_ms=lease_ms,
-        grace_ms=TIMEOUT_GRACE_MS,
-        worker=worker,
-        from_priority=start.priority,
-        from_place=start.place,
-    )
+    rows_of = _claim_next.send(conn, queue=queue, limit=limit, lease_ms=lease_ms, worker=worker, **_from(start))
 
     def found() -> Next:
         claimed = rows_of()
@@ -110,6 +92,11 @@ def send_claim(
         return Next(taken=taken, next_due_ms=next_due_ms, walk=walk)
 
     return found
+
+
+def _from(start: Place) -> dict[str, int]:
+    """Say what every claim says: where it begins to look, and what a timeout adds to."""
+    return {"from_priority": start.priority, "from_place": start.place, "grace_ms": TIMEOUT_GRACE_MS}
 
 
 def extend(conn: Connection, *, queue: str, leases: Sequence[LeaseKey], lease_ms: int) -> dict[int, Extended]:

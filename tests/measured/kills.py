@@ -17,6 +17,7 @@ from app.infra.database import Database
 from app.infra.settings import Settings
 from app.operations import submit
 from tests.chaos.kept import Kept
+from tests.chaos.stand import Ground
 from tests.measured.figure import Figure
 from tests.support import clusters, databases
 from tests.support.clusters import PYTHON
@@ -45,7 +46,6 @@ TAKEN = """
       on (following.queue, following.number, following.nth) = (stalled.queue, stalled.number, stalled.nth + 1)
     where stalled.outcome = 'stalled'
 """
-OPEN = "select count(*) from rowline.jobs where status not in ('completed', 'failed')"
 
 
 def measure() -> Iterator[Figure]:
@@ -54,7 +54,7 @@ def measure() -> Iterator[Figure]:
         url = databases.prepare(cluster.url)
         workers = [stack.enter_context(_worker(url, folder)) for _ in range(WORKERS)]
         killed_at = dict(_killed(url, workers))
-        clusters.until(lambda: databases.ask(url, OPEN) == [(0,)], within_s=60)
+        clusters.until(lambda: not Ground(url).open_jobs(), within_s=60)
         found = databases.ask(url, TAKEN)
         waits = [ready_at - killed_at[worker] for worker, ready_at, _taken_at in found]
         taken = [taken_at - killed_at[worker] for worker, _ready_at, taken_at in found]

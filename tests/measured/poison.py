@@ -10,6 +10,7 @@ from app.domain.job import JsonText
 from app.infra.database import Database
 from app.infra.settings import Settings
 from app.operations import submit
+from tests.chaos.stand import Ground
 from tests.measured.figure import Figure, at_least
 from tests.support import clusters, databases
 from tests.support.jobs import QUEUE, new
@@ -31,7 +32,6 @@ HANDLERS = f"""
         time.sleep({RUN_S})
         os._exit(1)
 """
-OPEN = "select from rowline.jobs where status not in ('completed', 'failed') limit 1"
 RATE = """
     select count(*) / extract(epoch from max(finished_at) - min(processed_at))::float8
     from rowline.jobs where status = 'completed'
@@ -72,7 +72,7 @@ def _work(url: str, folder: Path, *, poison: int, processes: int, threads: int) 
     _fill(url, poison)
     settings = {"worker_processes": processes, "worker_threads": threads}
     with WorkerProgram(url, written(folder, HANDLERS), **settings) as worker:
-        clusters.until(lambda: not databases.ask(url, OPEN), within_s=300)
+        clusters.until(lambda: not Ground(url).open_jobs(), within_s=300)
         worker.end(signal.SIGTERM, within_s=20)
 
 

@@ -9,6 +9,7 @@ from app.infra.database import Database
 from app.infra.settings import Settings
 from app.operations import submit
 from tests.chaos.load import Load, Pace
+from tests.chaos.stand import Ground
 from tests.checker.record import Recorder
 from tests.measured.figure import Figure, at_least
 from tests.support import clusters, databases, faultproxy, raw
@@ -65,10 +66,9 @@ def _ended(url: str) -> int:
 def _pickup_s(url: str) -> float:
     """Add a job when all others have ended; return how long it waits for its worker."""
     waited = "select extract(epoch from processed_at - added_at)::float8 from rowline.jobs order by number desc limit 1"
-    opened = "select from rowline.jobs where status not in ('completed', 'failed') limit 1"
-    clusters.until(lambda: not databases.ask(url, opened), within_s=60)
+    clusters.until(lambda: not Ground(url).open_jobs(), within_s=60)
     db = Database(Settings(), url=url, size=1, name="rowline-measured")
     submit.submit_many(db, queue=QUEUE, new=[new(data=JsonText("1"))])
     db.close()
-    clusters.until(lambda: not databases.ask(url, opened), within_s=10)
+    clusters.until(lambda: not Ground(url).open_jobs(), within_s=10)
     return float(databases.ask(url, waited)[0][0])
