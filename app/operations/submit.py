@@ -9,11 +9,18 @@ from app.domain.errors import Fault, KeyInUse, KeyReused, TooLarge
 from app.domain.job import Job, NewJob
 from app.domain.keys import IdempotencyKey
 from app.infra.database import Connection, Database
+from app.infra.gathering import Gathering
 from app.operations import operation
 from app.store import jobs, keys
 
 EXISTING_MAX_BYTES = 64 * 2**20
 """The most that one answer repeats of jobs that were there before: a short request must not fill the memory."""
+
+
+TOGETHER_MOST = 100
+"""Callers whose jobs go into one statement."""
+TOGETHER_MAX_BYTES = 16 * 2**10
+"""The most that one of them brings: longer ones would hold up the others, and have less to gain."""
 
 
 class Outcome(StrEnum):
@@ -52,6 +59,27 @@ def submit_many(db: Database, *, queue: str, new: Sequence[NewJob]) -> list[Subm
         submitted = _submit(conn, queue, new)
     db.announce(queue)
     return submitted
+
+
+class Submissions:
+    """Adds by one statement what callers of one process add to a queue at the same moment, one job each."""
+
+    def __init__(self, db: Database) -> None:
+        """Gather nothing yet."""
+        self._db = db
+        self._singles: Gathering[NewJob, Submitted] = Gathering(self._together, most=TOGETHER_MOST)
+
+    def submit_many(self, *, queue: str, new: Sequence[NewJob]) -> list[Submitted]:
+        """Do what `submit_many` does. Others share its commit, and trouble with the database, but no fault of a job.
+
+        A custom id may have to wait for another transaction: then nobody else does.
+        """
+        if len(new) == 1 and new[0].custom_id is None and len(new[0].data) + len(new[0].opts) <= TOGETHER_MAX_BYTES:
+            return [self._singles.ask(queue, new[0])]
+        return submit_many(self._db, queue=queue, new=new)
+
+    def _together(self, queue: str, new: Sequence[NewJob]) -> list[Submitted]:
+        return submit_many(self._db, queue=queue, new=new)
 
 
 @operation

@@ -27,6 +27,7 @@ def blueprint(settings: Settings, db: Database) -> Blueprint:
 
 def _add_writes(routes: Blueprint, settings: Settings, db: Database) -> None:
     submitted_json = SubmittedSchema(queue_prefix=settings.queue_prefix)
+    submissions = submit.Submissions(db)
 
     @routes.post("/queues/<segment:queue>/jobs")
     @describe.route(
@@ -46,7 +47,7 @@ def _add_writes(routes: Blueprint, settings: Settings, db: Database) -> None:
         raw = body.read(request, limit=settings.max_body_bytes, client_s=settings.client_s)
         new = new_job.load(body.text(raw), max_jobs=settings.max_jobs, max_data_bytes=settings.max_data_bytes)
         if key is None:
-            return answers.json(submitted_json.dump_all(submit.submit_many(db, queue=queue, new=new)))
+            return answers.json(submitted_json.dump_all(submissions.submit_many(queue=queue, new=new)))
         reply = submit.submit_once(
             db,
             queue=queue,
