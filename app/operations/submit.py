@@ -132,4 +132,4 @@ def _existing(conn: Connection, queue: str, new: Sequence[NewJob], created: Sequ
             f"name jobs that exist and that are over {EXISTING_MAX_BYTES} bytes together: send fewer of them at once"
         )
         raise TooLarge(Fault("jobs", message))
-    return jobs.find_by_custom_ids(conn, queue=queue, custom_ids=custom_ids)
+    return jobs.find(conn, queue=queue, job_ids=custom_ids)

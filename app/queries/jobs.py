@@ -7,25 +7,19 @@ from dataclasses import dataclass
 import sqlalchemy
 from sqlalchemy import Select, bindparam, literal_column, select, union_all
 
-from app.domain import ids
 from app.domain.errors import JobNotFound
 from app.domain.job import Job
 from app.domain.states import Status
-from app.infra.database import Database
+from app.infra.database import Database, DatabaseError
+from app.infra.gathering import Gathering
 from app.store import counts, rows
+from app.store import jobs as store
 from app.store.statements import Statement, composed
 from app.store.tables import jobs
 
 JOB = tuple(jobs.c[name] for name in rows.JOB)
-_find_numbered = composed(
-    "find numbered",
-    select(*JOB).where(
-        jobs.c.queue == bindparam("queue"), jobs.c.number == bindparam("number"), jobs.c.custom_id.is_(None)
-    ),
-)
-_find_custom = composed(
-    "find custom", select(*JOB).where(jobs.c.queue == bindparam("queue"), jobs.c.custom_id == bindparam("custom_id"))
-)
+TOGETHER_MOST = 32
+"""Callers whose jobs are read by one statement."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,17 +30,32 @@ class Page:
     jobs: list[Job]
 
 
+class Lookup:
+    """Reads single jobs, by one statement those that callers of one process ask for at the same moment."""
+
+    def __init__(self, db: Database) -> None:
+        """Read nothing yet."""
+        self._db = db
+        self._gathering: Gathering[str, Job | None] = Gathering(
+            self._found, most=TOGETHER_MOST, broken_off=DatabaseError
+        )
+
+    def find(self, *, queue: str, job_id: str) -> Job:
+        """Read one job. Raises JobNotFound."""
+        found = self._gathering.ask(queue, job_id)
+        if found is None:
+            raise JobNotFound.of(queue, job_id)
+        return found
+
+    def _found(self, queue: str, job_ids: Sequence[str]) -> list[Job | None]:
+        with self._db.read_once() as conn:
+            found = store.find(conn, queue=queue, job_ids=set(job_ids))
+        return [found.get(job_id) for job_id in job_ids]
+
+
 def find(db: Database, *, queue: str, job_id: str) -> Job:
     """Read one job. Raises JobNotFound."""
-    number = ids.generated(job_id)
-    with db.read_once() as conn:
-        if number is None:
-            found = _find_custom.rows(conn, queue=queue, custom_id=job_id)
-        else:
-            found = _find_numbered.rows(conn, queue=queue, number=number)
-    if not found:
-        raise JobNotFound.of(queue, job_id)
-    return rows.job(found[0])
+    return Lookup(db).find(queue=queue, job_id=job_id)
 
 
 def page(

@@ -16,6 +16,7 @@ from app.store.tables import jobs
 
 _insert = Statement("jobs/insert")
 _insert_one = Statement("jobs/insert_one")
+_find = Statement("jobs/find")
 _await_promotion = Statement("jobs/await_promotion")
 _promote = Statement("jobs/promote")
 _queues_with_due = Statement("jobs/queues_with_due")
@@ -89,11 +90,12 @@ def _jitter(backoff: Backoff) -> float:
     return round(backoff.jitter, JITTER_DIGITS)
 
 
-def find_by_custom_ids(conn: Connection, *, queue: str, custom_ids: Sequence[str]) -> dict[str, Job]:
-    """Read the jobs with these custom ids, by custom id."""
-    whole = (jobs.c[name] for name in rows.JOB)
-    found = conn.execute(sqlalchemy.select(*whole).where(*_have_ids(queue, custom_ids)))
-    return {row.custom_id: rows.job(row) for row in found}
+def find(conn: Connection, *, queue: str, job_ids: Collection[str]) -> dict[str, Job]:
+    """Read those of the jobs that are there, by id."""
+    numbers = [number for job_id in job_ids if (number := ids.generated(job_id)) is not None]
+    custom_ids = [job_id for job_id in job_ids if not ids.is_digits(job_id)]
+    found = map(rows.job, _find.rows(conn, queue=queue, numbers=numbers, custom_ids=custom_ids))
+    return {job.id: job for job in found}
 
 
 def bytes_by_custom_ids(conn: Connection, *, queue: str, custom_ids: Sequence[str]) -> dict[str, int]:

@@ -40,6 +40,7 @@ INDEXES = {
     "endpoints/under_way": {"jobs_active"},
     "jobs/await_promotion": set(),
     "jobs/cancel": {"jobs_pkey"},
+    "jobs/find": {"jobs_custom_id", "jobs_pkey"},
     "jobs/insert": {"jobs_custom_id"},  # the arbiter, named by the insert
     "jobs/insert_one": {"jobs_custom_id"},
     "jobs/next_due": {"jobs_delayed"},

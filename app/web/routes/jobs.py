@@ -19,9 +19,10 @@ from app.web.schemas.job import JobSchema, SubmittedSchema
 def blueprint(settings: Settings, db: Database) -> Blueprint:
     """Make the routes below /queues/<queue>/jobs."""
     routes = Blueprint("jobs", __name__)
+    lookup = jobs.Lookup(db)
     _add_writes(routes, settings, db)
-    _add_cancel(routes, settings, db)
-    _add_reads(routes, settings, db)
+    _add_cancel(routes, settings, db, lookup)
+    _add_reads(routes, settings, db, lookup)
     return routes
 
 
@@ -61,7 +62,7 @@ def _add_writes(routes: Blueprint, settings: Settings, db: Database) -> None:
         return answers.json(answers.Text(reply.text), headers=headers.replayed(reply.is_replay))
 
 
-def _add_cancel(routes: Blueprint, settings: Settings, db: Database) -> None:
+def _add_cancel(routes: Blueprint, settings: Settings, db: Database, lookup: jobs.Lookup) -> None:
     job_json = JobSchema(queue_prefix=settings.queue_prefix)
 
     @routes.post("/queues/<segment:queue>/jobs/<segment:job_id>/cancel")
@@ -74,10 +75,10 @@ def _add_cancel(routes: Blueprint, settings: Settings, db: Database) -> None:
         queue, job_id = names.queue_name(queue), names.job_id(job_id)
         body.read(request, limit=settings.max_body_bytes, client_s=settings.client_s)  # which says nothing
         control.cancel(db, queue=queue, job_id=job_id)
-        return answers.json(job_json.members(jobs.find(db, queue=queue, job_id=job_id)))
+        return answers.json(job_json.members(lookup.find(queue=queue, job_id=job_id)))
 
 
-def _add_reads(routes: Blueprint, settings: Settings, db: Database) -> None:
+def _add_reads(routes: Blueprint, settings: Settings, db: Database, lookup: jobs.Lookup) -> None:
     job_json = JobSchema(queue_prefix=settings.queue_prefix)
 
     @routes.get("/queues/<segment:queue>/jobs")
@@ -106,5 +107,5 @@ def _add_reads(routes: Blueprint, settings: Settings, db: Database) -> None:
     @describe.route(gives=job_json, raises=(InvalidRequest, JobNotFound, DatabaseError))
     def get(queue: str, job_id: str) -> Response:
         """Get one job."""
-        found = jobs.find(db, queue=names.queue_name(queue), job_id=names.job_id(job_id))
+        found = lookup.find(queue=names.queue_name(queue), job_id=names.job_id(job_id))
         return answers.json(job_json.members(found))
