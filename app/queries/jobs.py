@@ -62,30 +62,36 @@ def page(
     db: Database, *, queue: str, statuses: Sequence[Status], start: int, length: int, newest_first: bool = True
 ) -> Page:
     """Read `length` jobs from offset `start` over all of `statuses` together, in the order they were added."""
-    merging = _merging(frozenset(statuses), newest_first=newest_first)
+    part = _part(frozenset(statuses), newest_first=newest_first)
     with db.read_together() as conn:
         counted = counts.send_count(conn, queue=queue)
-        found = merging.send(conn, queue=queue, start=start, length=length, part=start + length) if length else list
+        found = part.send(conn, queue=queue, start=start, length=length, most=start + length) if length else list
     numbers = counted()
     return Page(counts={status: numbers[status] for status in statuses}, jobs=[rows.job(row) for row in found()])
 
 
 @functools.cache  # the statuses asked for are few, and putting a statement together takes longer than running it
-def _merging(statuses: frozenset[Status], *, newest_first: bool) -> Statement:
-    """Merge the statuses' indexes: each gives its part of the page in order, so no status is read to its end."""
+def _part(statuses: frozenset[Status], *, newest_first: bool) -> Statement:
+    """Merge the statuses' indexes: each gives its part of the page in order, so no status is read to its end.
+
+    All statuses together are the queue, in the order of the primary key.
+    """
     order = jobs.c.number.desc() if newest_first else jobs.c.number.asc()
+    mine = jobs.c.queue == bindparam("queue")
+    if statuses == frozenset(Status):
+        whole = select(*JOB).where(mine).order_by(order)
+        return composed("page of all", whole.offset(bindparam("start")).limit(bindparam("length")))
     parts = [
         select(jobs.c.number)
-        .where(jobs.c.queue == bindparam("queue"), jobs.c.status == _literal(status))
+        .where(mine, jobs.c.status == _literal(status))
         .order_by(order)
-        .limit(bindparam("part"))
+        .limit(bindparam("most"))
         for status in sorted(statuses)
     ]
     merged = union_all(*(_parenthesised(part) for part in parts)).subquery()
     by_number = merged.c.number.desc() if newest_first else merged.c.number.asc()
     numbers = select(merged.c.number).order_by(by_number).offset(bindparam("start")).limit(bindparam("length"))
-    mine = (jobs.c.queue == bindparam("queue"), jobs.c.number.in_(numbers))
-    return composed("page", select(*JOB).where(*mine).order_by(order))
+    return composed("page", select(*JOB).where(mine, jobs.c.number.in_(numbers)).order_by(order))
 
 
 def _literal(status: Status) -> sqlalchemy.ColumnElement[str]:

@@ -250,6 +250,6 @@ def test_a_page_reads_about_as_many_rows_as_it_shows(
 ) -> None:
     with filled.read() as conn:
         before = fetched(conn)
-        page = jobs._merging(frozenset(statuses), newest_first=newest_first)  # noqa: SLF001 - without the counts
-        found = page.rows(conn, queue="q", start=20, length=10, part=30)
+        page = jobs._part(frozenset(statuses), newest_first=newest_first)  # noqa: SLF001 - without the counts
+        found = page.rows(conn, queue="q", start=20, length=10, most=30)
         assert len(found) <= fetched(conn) - before <= len(statuses) * 30 * 2 + 10 * 3
