@@ -82,10 +82,7 @@ def _part(statuses: frozenset[Status], *, newest_first: bool) -> Statement:
         whole = select(*JOB).where(mine).order_by(order)
         return composed("page of all", whole.offset(bindparam("start")).limit(bindparam("length")))
     parts = [
-        select(jobs.c.number)
-        .where(mine, jobs.c.status == _literal(status))
-        .order_by(order)
-        .limit(bindparam("most"))
+        select(jobs.c.number).where(mine, jobs.c.status == _literal(status)).order_by(order).limit(bindparam("most"))
         for status in sorted(statuses)
     ]
     merged = union_all(*(_parenthesised(part) for part in parts)).subquery()
