@@ -9,6 +9,7 @@ from markdown_it import MarkdownIt
 
 DOCS = Path(__file__).parents[1] / "docs"
 STYLE = "handbook.css"
+SVG = "image/svg+xml"
 BUNDLE = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
 OURS = {
     STYLE: (
@@ -46,7 +47,8 @@ def pages() -> dict[str, str]:
 def assets() -> dict[str, tuple[str, bytes]]:
     """Return the media type and the bytes of every file below /docs/assets."""
     bundle = resources.files("flask_swagger_ui") / "dist"
-    return OURS | {name: (kind, (bundle / name).read_bytes()) for name, kind in BUNDLE.items()}
+    pictures = {file.name: (SVG, file.read_bytes()) for file in (DOCS / "assets").glob("*.svg")}
+    return OURS | pictures | {name: (kind, (bundle / name).read_bytes()) for name, kind in BUNDLE.items()}
 
 
 def _title(text: str) -> str:

@@ -43,6 +43,17 @@ def test_a_page_may_load_nothing_but_what_is_served_here(client: Client, path: s
     assert " style=" not in answer.text[:2_000]
 
 
+def test_a_picture_may_load_nothing_at_all(client: Client) -> None:
+    [picture, *_] = sorted((handbook.DOCS / "assets").glob("*.svg"))
+
+    answer = client.flask.get(f"/docs/assets/{picture.name}")
+
+    assert (answer.status_code, answer.mimetype) == (200, "image/svg+xml")
+    assert answer.headers["Content-Security-Policy"] == "default-src 'none'; style-src 'unsafe-inline'"
+    assert b"<script" not in answer.data
+    assert b"href=" not in answer.data.replace(b'href="#', b"")
+
+
 @pytest.mark.parametrize("path", ["/docs", "/health/live", "/queues/q/jobs", "/nowhere", "/docs/assets/handbook.css"])
 def test_no_answer_is_to_be_sniffed(client: Client, path: str) -> None:
     assert client.get(path).headers["X-Content-Type-Options"] == "nosniff"

@@ -12,6 +12,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # it brings its own styles, and may load nothing
 
 
 def blueprint() -> Blueprint:
@@ -46,7 +47,7 @@ def blueprint() -> Blueprint:
     @routes.get("/docs/assets/<segment:asset>")
     @describe.route(gives="*/*", statuses=(404,))
     def asset(asset: str) -> Response:
-        """Get a style or a script of the pages."""
+        """Get a style, a script or a picture of the pages."""
         if asset not in handbook.assets():
             raise NotFound
         kind, content = handbook.assets()[asset]
@@ -62,5 +63,6 @@ def _page(path: str) -> Response:
 
 
 def _answer(content: str | bytes, kind: str) -> Response:
-    headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
+    policy = PICTURE_POLICY if kind == handbook.SVG else POLICY
+    headers = {"Content-Security-Policy": policy, "Cache-Control": "no-store"}
     return Response(content, mimetype=kind, headers=headers)
