@@ -15,8 +15,10 @@ RECOUNT_S = 900.0
 _COLUMNS = """
     select string_agg(quote_ident(attname), ', ' order by attnum) from pg_attribute
     where attrelid = 'rowline.jobs'::regclass and attnum > 0 and not attisdropped and attgenerated = ''
-        and attname not in ('queue', 'number', 'custom_id')
+        and attname not in ('queue', 'number', 'custom_id', 'place', 'run_at')
 """
+_AGO = "interval '1 minute'"
+_AGO_US = 60_000_000
 
 
 def waiting(place: Place, count: int, *, queue: str = jobs.QUEUE) -> None:
@@ -47,10 +49,14 @@ def _grow(place: Place, count: int, *, queue: str, status: str, changed: str = "
     if changed:
         place.connection.execute(f"update rowline.jobs set {changed} where queue = 'seed'".encode())
     (columns,) = place.ask(_COLUMNS)
+    # Each stands in line where a job that was added at its turn would: what is claimed together lies together.
     copying = f"""
-        insert into rowline.jobs (queue, number, {columns})
-        select %s, nextval('rowline.job_numbers'), {columns}
-        from rowline.jobs, generate_series(1, %s) where queue = 'seed' limit %s
+        insert into rowline.jobs (queue, number, place, run_at, {columns})
+        select %s, next, place + next - {_AGO_US}, run_at + next * interval '1 microsecond' - {_AGO}, {columns}
+        from (
+            select nextval('rowline.job_numbers') as next, seed.*
+            from rowline.jobs as seed, generate_series(1, %s) where queue = 'seed' limit %s
+        ) as copies
     """.encode()
     for begun in range(0, count, COPIED_AT_ONCE):
         part = min(COPIED_AT_ONCE, count - begun)
