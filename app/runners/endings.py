@@ -37,9 +37,9 @@ class Endings:
         return len(self._completions) + bad + len(self._reports)
 
     @property
-    def are_good(self) -> bool:
-        """Whether there is nothing to tell but what went well: a claim need not wait for that."""
-        return len(self) == len(self._completions)
+    def are_final(self) -> bool:
+        """Whether nothing is left to tell by which a job may join the line again; for the rest no claim need wait."""
+        return not (self._failures or self._released or self._dead)
 
     def add(self, taken: Taken, outcome: dict[str, Any]) -> None:
         """Note what a handler process said of an attempt, or what a call to an endpoint came to."""

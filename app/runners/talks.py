@@ -37,6 +37,7 @@ class Talks:
         self._settings, self._source, self._endings, self._queue, self._take = settings, source, endings, queue, take
         self._claim: Talk | None = None
         self._telling: Talk | None = None  # the same as the claim where one transaction does both
+        self._tells_final = True  # whether no job joins the line again by what is told
         self._asked = 0  # how many jobs are claimed
         self._is_long = False  # whether the last claim brought all that it asked for, and that was much
         self._claim_at = 0.0  # when to look for jobs again
@@ -65,7 +66,7 @@ class Talks:
     def next_at(self, room: int) -> float:
         """Return when to go on or to begin though nothing happens, with room for so many jobs."""
         moments = [talk.ends_at for talk in self._under_way()]
-        if room and not self._claim:
+        if room and self._may_claim:
             moments.append(max(self._talk_at, self._claim_at))
         if self._endings and not self._telling:
             moments.append(max(self._talk_at, self._gathers_until or 0.0))
@@ -86,15 +87,20 @@ class Talks:
         now = time.monotonic()
         if now < self._talk_at:
             return
-        limit = room if not self._claim and now >= self._claim_at else 0
+        limit = room if self._may_claim and now >= self._claim_at else 0
         tells = not self._telling and bool(self._endings)
-        if tells and limit and not (self._is_long and self._endings.are_good):
+        if tells and limit and not (self._is_long and self._endings.are_final):
             self._begin(functools.partial(self._endings.exchange, limit=limit), limit=limit, tells=True)
             return
         if not self._claim and (limit or not self._source.is_at_rest):
             self._begin(functools.partial(self._only_claim, limit), limit=limit)
         if tells and not self._gathers(now, more_soon=more_soon):
             self._begin(functools.partial(self._endings.exchange, limit=0), tells=True)
+
+    @property
+    def _may_claim(self) -> bool:
+        """Whether a claim can begin: what goes back to its place in line is there before."""
+        return not self._claim and (not self._telling or (self._tells_final and self._endings.are_final))
 
     def _begin(self, call: Callable[[], Claimed | None], *, limit: int | None = None, tells: bool = False) -> None:
         talk = Aside(call)
@@ -103,7 +109,7 @@ class Talks:
         if limit:
             self._claim_at = math.inf  # but at once, if the bell rings meanwhile
         if tells:
-            self._telling, self._gathers_until = talk, None
+            self._telling, self._gathers_until, self._tells_final = talk, None, self._endings.are_final
         self._go_on(talk)
 
     def _only_claim(self, limit: int) -> Claimed | None:

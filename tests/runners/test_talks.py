@@ -8,11 +8,17 @@ from pathlib import Path
 import pytest
 
 from app.domain.states import Status
+from app.infra.aside import Aside
 from app.infra.database import Database
+from app.infra.settings import Settings
+from app.queries import history
+from app.runners.endings import Endings
+from app.runners.leases import Held
+from app.runners.sources import DatabaseSource
 from tests.runners.test_deaths import begun, handlers, marks, slow
-from tests.support import databases
+from tests.support import databases, work
 from tests.support.clusters import is_alive, until
-from tests.support.jobs import new
+from tests.support.jobs import QUEUE, new
 from tests.support.workers import WorkerProgram, add, find, in_status, written
 
 __all__ = ["handlers"]  # a fixture
@@ -104,3 +110,25 @@ def test_an_outcome_survives_the_end_of_the_connection_that_tells_it(
         job = in_status(db, job_id)
 
     assert (job.status, job.result, job.attempts_started) == (Status.COMPLETED, '"through"', 1)
+
+
+def test_what_is_said_while_outcomes_are_told_comes_before_the_end_of_its_job(db: Database) -> None:
+    add(db, new(), new())
+    source = DatabaseSource(Settings(), db, queue=QUEUE, worker="w")
+    endings = Endings(Settings(), source, Held(source, queue=QUEUE))
+    first, second = (lease.taken for lease in work.take(db, limit=2))
+    endings.complete(first, "1")
+    telling = Aside(lambda: endings.exchange(limit=0))
+    with locked(db, f"select from rowline.jobs where number = {first.id} for update"):
+        telling.go_on()
+        endings.report(second, {"log": "nearly there"})
+        endings.complete(second, "2")
+    while not telling.is_over:
+        telling.go_on()
+
+    assert find(db, first.id).status is Status.COMPLETED
+    assert find(db, second.id).status is Status.ACTIVE
+    endings.settle()
+    assert find(db, second.id).status is Status.COMPLETED
+    assert history.logs(db, queue=QUEUE, job_id=second.id, start=0, length=10).entries == ["nearly there"]
+    assert not endings
