@@ -7,10 +7,12 @@ from typing import Any, ClassVar, TypeVar
 import gevent
 import psycopg
 from gevent import monkey
+from greenlet import getcurrent
 from psycopg import pq
 from psycopg.abc import PQGen
 
 from app.infra import polling
+from app.infra.aside import Aside
 from app.infra.settings import Settings
 
 FOREVER = float("inf")
@@ -45,6 +47,8 @@ class BoundedConnection(psycopg.Connection[Any]):
         remaining = max(0.0, self.ends_at - time.monotonic())
         bounded = remaining if timeout is None else min(timeout, remaining)
         try:
+            if isinstance(aside := getcurrent(), Aside):
+                return aside.wait(gen, self.pgconn.socket, time.monotonic() + bounded)
             if _IS_COOPERATIVE and timeout is None:
                 return _wait_cooperatively(gen, self.pgconn.socket, bounded)
             return super().wait(gen, interval, None if bounded == FOREVER else bounded)

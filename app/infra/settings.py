@@ -183,7 +183,9 @@ class Settings:
     worker_threads: int = _setting(
         "ROWLINE_WORKER_THREADS", 1, _whole(1, 256), "Threads of each: processes times threads jobs run at once."
     )
-    max_batch: int = _setting("ROWLINE_MAX_BATCH", 500, _whole(1, 5_000), "Most jobs handed to a handler process.")
+    max_batch: int = _setting(
+        "ROWLINE_MAX_BATCH", 500, _whole(1, 5_000), "Most jobs handed to a handler process at once."
+    )
     drain_ms: int = _setting(
         "ROWLINE_DRAIN_MS", 25_000, _whole(0, DAY_MS), "How long a stopping process waits for running jobs or requests."
     )

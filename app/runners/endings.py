@@ -31,9 +31,15 @@ class Endings:
         self._reports: list[Report] = []
         self._batch = BATCH
 
-    def __bool__(self) -> bool:
-        """Whether there is something left to tell."""
-        return bool(self._completions or self._failures or self._released or self._dead or self._reports)
+    def __len__(self) -> int:
+        """How much is left to tell."""
+        bad = len(self._failures) + len(self._released) + len(self._dead)
+        return len(self._completions) + bad + len(self._reports)
+
+    @property
+    def are_final(self) -> bool:
+        """Whether nothing is left to tell by which a job may join the line again; for the rest no claim need wait."""
+        return not (self._failures or self._released or self._dead)
 
     def add(self, taken: Taken, outcome: dict[str, Any]) -> None:
         """Note what a handler process said of an attempt, or what a call to an endpoint came to."""
@@ -108,25 +114,29 @@ class Endings:
     def exchange(self, *, limit: int) -> Claimed | None:
         """Tell all as `settle` does, and claim with the last of it. None: there was no claim; do it again.
 
-        While there is trouble nothing is claimed.
+        While there is trouble nothing is claimed. What is noted while this waits for the source is for the next time:
+        no report may come after the end of its attempt. Not to be called meanwhile.
         """
         source = self._source
+        completions = len(self._completions)
+        failures, released, dead = len(self._failures), len(self._released), len(self._dead)
         troubles = [
             self._tell_reports(),
-            self._tell(self._failures, source.fail, _lease),
-            self._tell(self._released, source.release, _lease),
-            self._tell(self._dead, source.give_up, _itself),
+            self._tell(self._failures, failures, source.fail, _lease),
+            self._tell(self._released, released, source.release, _lease),
+            self._tell(self._dead, dead, source.give_up, _itself),
         ]
-        claimed = self._tell_completions(0 if any(troubles) else limit)
+        claimed = self._tell_completions(completions, 0 if any(troubles) else limit)
         for trouble in troubles:
             if trouble:
                 raise trouble
         return claimed
 
-    def _tell_completions(self, limit: int) -> Claimed | None:
+    def _tell_completions(self, count: int, limit: int) -> Claimed | None:
         while True:
-            batch = _cut(self._completions, self._batch)
-            is_last = len(batch) == len(self._completions)
+            batch = _cut(self._completions, min(count, self._batch))
+            count -= len(batch)
+            is_last = not count
             try:
                 exchanged = self._source.exchange(batch, limit=limit if is_last else 0)
             except SourceAway:
@@ -138,20 +148,29 @@ class Endings:
 
     def _tell_reports(self) -> SourceAway | None:
         """Pass on what handlers said, before their attempts end."""
-        while self._reports:
+        count = len(self._reports)
+        while count > 0:
+            batch = self._reports[:BATCH]
+            count -= len(batch)
+            del self._reports[:BATCH]  # so that what is said meanwhile of the same attempt replaces none of them
             try:
-                self._source.report(self._reports[:BATCH])
+                self._source.report(batch)
             except SourceAway as error:
+                self._reports[:0] = batch
                 return error
-            del self._reports[:BATCH]
         return None
 
     def _tell(
-        self, endings: list[Any], tell: Callable[[list[Any]], Collection[int]], lease: Callable[[Any], LeaseKey]
+        self,
+        endings: list[Any],
+        count: int,
+        tell: Callable[[list[Any]], Collection[int]],
+        lease: Callable[[Any], LeaseKey],
     ) -> SourceAway | None:
-        """Tell all of one kind. After trouble the next batch is smaller, so that one locked row stops only itself."""
-        while endings:
-            batch = _cut(endings, self._batch)
+        """Tell the first ones of a kind. After trouble a batch is smaller, so that one locked row stops only itself."""
+        while count:
+            batch = _cut(endings, min(count, self._batch))
+            count -= len(batch)
             try:
                 settled = tell(batch)
             except SourceAway as error:

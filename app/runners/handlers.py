@@ -21,7 +21,8 @@ import orjson
 from app.domain.job import Taken
 
 BATCH_S = 0.1  # a process is handed about this much work at once, so that no job waits long behind another
-MOMENT_S = 0.01
+MOMENT_S = 0.01  # this much work more while a claim is on its way, which takes a few ms
+BRISK_S = 0.001
 PERMIT_BYTES = 8  # as in rowline/child.py
 CHUNK = 1 << 18
 Message = dict[str, Any]
@@ -62,7 +63,8 @@ class HandlerProcess:
         self._ends_at: dict[int, float] = {}  # by permit: when the job will have run for too long, if it can
         self._pace_s = 0.0  # what one job takes, of late
         self.outstanding: dict[int, Taken] = {}
-        self.window = threads  # jobs it may hold
+        self.window = threads  # jobs it may be handed at once
+        self._ahead = 0  # jobs it may hold beside those, because they will have run in a moment
         self.has_answered = False
         self.ready = False
         self.broken: str | None = None  # the traceback of loading the file
@@ -84,13 +86,24 @@ class HandlerProcess:
 
     @property
     def room(self) -> int:
-        """How many jobs it would take now: none until half of what it holds is done, none behind slow jobs."""
+        """How many jobs it would take now: none until half of what it may hold is done, none behind slow jobs."""
         if not self.ready or self.stopping:
             return 0
-        idle = self._threads - len(self.outstanding)
-        if len(self.outstanding) > self.window // 2 or self.is_slow:
-            return max(0, idle)
-        return self.window - len(self.outstanding)
+        held = len(self.outstanding)
+        if held > self._half or self.is_slow:
+            return max(0, self._threads - held)
+        return min(self.window, self.window + self._ahead - held)
+
+    @property
+    def leeway(self) -> int:
+        """How many jobs that were claimed for it can be handed to it though its pace has changed meanwhile."""
+        if not self.ready or self.stopping or self.is_slow:
+            return 0
+        return max(0, 2 * self._max_batch - len(self.outstanding))
+
+    @property
+    def _half(self) -> int:
+        return (self.window + self._ahead) // 2
 
     @property
     def slow_at(self) -> float | None:
@@ -116,10 +129,14 @@ class HandlerProcess:
         return [permit for permit, ends_at in self._ends_at.items() if now >= ends_at]
 
     @property
-    def is_quick(self) -> bool:
-        """Whether more of what it holds will presumably have run in a moment, before it has room."""
-        waiting = len(self.outstanding) - max(self._threads, self.window // 2)
-        return 0 < waiting * self._pace_s < MOMENT_S
+    def busy_s(self) -> float:
+        """How long it will presumably work before it has room."""
+        return (len(self.outstanding) - max(self._threads, self._half)) * self._pace_s
+
+    @property
+    def is_brisk(self) -> bool:
+        """Whether it runs jobs of which some presumably end within any ms."""
+        return bool(self.outstanding) and 0 < self._pace_s < BRISK_S
 
     def give(self, jobs: list[Taken]) -> None:
         """Hand over jobs. Never blocks."""
@@ -205,6 +222,7 @@ class HandlerProcess:
         self._busy_since = now
         self.has_answered = True
         self.window = max(self._threads, min(self._max_batch, self.window * 2, int(BATCH_S / self._pace_s)))
+        self._ahead = min(self.window, int(MOMENT_S / self._pace_s))
 
     def ended(self) -> int | None:
         """Return the exit code if the process is gone, negative for a signal; None while it lives."""

@@ -1,13 +1,14 @@
 """The Python worker: claims jobs, has handler processes run them, and settles what came of it.
 
 This process holds the leases and never runs user code: a handler that hogs its interpreter, or kills it, delays no
-heartbeat and costs no other job. One thread does the work, waiting in `select`; another sends the heartbeats.
+heartbeat and costs no other job. One thread does the work, waiting in `poll`; another sends the heartbeats. It goes
+on while the source is asked and told (`talks`).
 """
 
 import contextlib
 import logging
 import os
-import selectors
+import select
 import signal
 import socket
 import time
@@ -20,15 +21,14 @@ from app.domain.job import Taken
 from app.infra.settings import Settings
 from app.runners import leases
 from app.runners.endings import Endings
-from app.runners.handlers import HandlerProcess, Message, Result, unreadable
+from app.runners.handlers import MOMENT_S, HandlerProcess, Message, Result, unreadable
 from app.runners.leases import Held
-from app.runners.sources import Claimed, Source, SourceAway
+from app.runners.sources import Source
+from app.runners.talks import Talks
 
 _log = logging.getLogger(__name__)
-LEAST_PAUSE_MS = 10  # between claims when a due job is there but held by somebody else
 NAP_S = 0.0003  # for which the outcomes of quick jobs gather unseen: a wake-up for each would cost more than the job
-GATHER_S = 0.002  # for which outcomes may wait for others, while quick jobs run that will be told of with them
-RETRY_S = 0.5  # the pause after trouble with the source
+DEAF_MS = 1  # for which they do while the source is asked: before its answer nothing follows from them
 CONFINE_S = 0.05  # how often to look for a process for a suspect, while one waits
 REST_S = 0.1  # how often a worker that has ended all asks whether its source is at rest
 FIRST_RESTART_S = 0.02  # doubled at each handler process in a row that dies before it has done anything
@@ -53,6 +53,7 @@ class Worker:
         self._settings, self._source, self._queue, self._handlers = settings, source, queue, handlers
         self._held = Held(source, queue=queue)
         self._endings = Endings(settings, source, self._held)
+        self._talks = Talks(settings, source, self._endings, queue=queue, take=self._take)
         self._processes: list[HandlerProcess] = []
         self._suspects: deque[Taken] = deque()  # claimed jobs, one of which may have killed a process
         self._cells: list[HandlerProcess] = []  # those of the processes that run suspects, one at a time
@@ -60,9 +61,6 @@ class Worker:
         self._was_ready = False
         self._broken_starts = 0
         self._start_at = 0.0  # when a missing process may be started, by time.monotonic()
-        self._claim_at = 0.0  # when to look for jobs again
-        self._settle_at = 0.0  # when to talk to the source again, after trouble
-        self._gathers_until: float | None = None  # when outcomes that wait for others are told at the latest
         self._stop_by: float | None = None  # set by the first signal: when the drain ends
         self._bell, self._ear = socket.socketpair()
         self._bell.setblocking(False)
@@ -86,7 +84,7 @@ class Worker:
                     self._bury()
                     self._staff()
                     self._confine()
-                    self._exchange()
+                    self._talk()
             finally:
                 for process in self._processes:
                     process.kill()
@@ -137,35 +135,37 @@ class Worker:
     def _finished(self) -> bool:
         if self._stop_by is None:
             return False
-        told_or_late = not self._endings or time.monotonic() > self._stop_by + self._settings.lease_ms / 1000
-        return not self._processes and told_or_late and self._source.is_at_rest
+        told = not self._endings and self._talks.is_silent
+        is_late = time.monotonic() > self._stop_by + self._settings.lease_ms / 1000
+        return not self._processes and (told or is_late) and self._source.is_at_rest
 
     def _wait(self) -> None:
-        if self._stop_by is None and any(process.is_quick for process in self._processes):
+        deaf = self._talks.is_claiming and any(process.is_brisk for process in self._processes)
+        if not self._talks.is_claiming and any(NAP_S < process.busy_s < MOMENT_S for process in self._processes):
             time.sleep(NAP_S)
-        with selectors.PollSelector() as selector:
-            selector.register(self._ear, selectors.EVENT_READ)
-            for process in self._processes:
-                sends = selectors.EVENT_WRITE if process.wants_to_send else 0
-                reads = 0 if self._endings.is_full else selectors.EVENT_READ
-                if reads | sends:
-                    selector.register(process, reads | sends)
-            ready = selector.select(max(0.0, self._next_at() - time.monotonic()))
-        if any(key.fileobj is self._ear for key, _events in ready) and WAKE in self._ear.recv(4096):
-            self._claim_at = 0.0
+        poll = select.poll()
+        poll.register(self._ear, select.POLLIN)
+        for descriptor, events in self._talks.waits():
+            poll.register(descriptor, events)
+        for process in self._processes:
+            sends = select.POLLOUT if process.wants_to_send else 0
+            reads = 0 if deaf or self._endings.is_full else select.POLLIN
+            if reads | sends:
+                poll.register(process, reads | sends)
+        wait_ms = max(0.0, self._next_at() - time.monotonic()) * 1000
+        ready = dict(poll.poll(min(DEAF_MS, wait_ms) if deaf else wait_ms))
+        if self._ear.fileno() in ready and WAKE in self._ear.recv(4096):
+            self._talks.ring()
+        self._talks.go_on(ready)
 
     def _next_at(self) -> float:
         """Return when something is to be done though nothing happens."""
-        moments = [time.monotonic() + 60.0]
-        if self._endings:
-            moments.append(max(self._settle_at, self._gathers_until or 0.0))
+        moments = [time.monotonic() + 60.0, self._talks.next_at(self._room())]
         moments += [process.slow_at for process in self._processes if process.slow_at is not None]
         moments += [process.ends_at for process in self._processes if process.ends_at is not None]
         if self._stop_by is not None:
             moments.append(self._stop_by if self._processes else time.monotonic() + REST_S)
             return min(moments)
-        if self._spare():
-            moments.append(max(self._settle_at, self._claim_at))
         if self._is_short_of_staff:
             moments.append(self._start_at)
         if self._suspects:
@@ -328,63 +328,42 @@ class Worker:
             else:
                 cell.stop()
 
-    def _spare(self) -> int:
+    def _room(self) -> int:
         """How many jobs more there is room for."""
+        if self._stop_by is not None:
+            return 0
         room = sum(process.room for process in self._processes if process not in self._cells)
         return max(0, room - len(self._suspects))
 
-    def _room(self) -> int:
-        """How many jobs to claim now: none when the source had none a moment ago."""
-        if self._stop_by is not None or time.monotonic() < self._claim_at:
-            return 0
-        return self._spare()
-
-    def _exchange(self) -> None:
+    def _talk(self) -> None:
         """Tell what came of jobs, and claim what the processes have room for."""
-        if time.monotonic() < self._settle_at:
-            return
-        room = self._room()
-        if not room and self._endings and self._gathers():
-            return
-        try:
-            claimed = self._endings.exchange(limit=room)
-            self._gathers_until = None
-        except SourceAway as error:
-            self._settle_at = time.monotonic() + RETRY_S
-            event = "settle_failed" if self._endings else "claim_failed"
-            _log.warning(event, extra={"queue": self._queue, "cause": str(error)})
-            return
-        if claimed:
-            self._begin(claimed, room)
+        is_busy = self._stop_by is None and any(0 < process.busy_s < MOMENT_S for process in self._processes)
+        self._talks.begin(self._room(), more_soon=is_busy)
 
-    def _gathers(self) -> bool:
-        """Say whether outcomes should wait for those of jobs that will have run in a moment."""
-        if self._gathers_until is None:
-            self._gathers_until = time.monotonic() + GATHER_S
-        if self._stop_by is None and time.monotonic() < self._gathers_until:
-            return any(process.is_quick for process in self._processes)
-        return False
-
-    def _begin(self, claimed: Claimed, room: int) -> None:
-        """Hand out what a claim for `room` jobs brought, and note when to claim again."""
-        if len(claimed.taken) < room:
-            due_ms = self._settings.poll_ms if claimed.next_due_ms is None else claimed.next_due_ms
-            self._claim_at = time.monotonic() + max(LEAST_PAUSE_MS, min(self._settings.poll_ms, due_ms)) / 1000
-        self._held.add(claimed.taken)
-        self._hand_out(claimed.taken)
+    def _take(self, jobs: list[Taken]) -> None:
+        """Keep what a claim has brought, and hand it out."""
+        self._held.add(jobs)
+        self._hand_out(jobs)
 
     def _hand_out(self, jobs: list[Taken]) -> None:
-        """Give the jobs to the processes in their order, to each as many as fit.
+        """Give the jobs to the processes, to each as many as fit, first to the one that holds least.
 
         One that has stalled before is a suspect where jobs share processes: it would take those beside it with it.
         """
         if self._settings.worker_threads > 1 and self._stop_by is None:
             self._suspects += [job for job in jobs if job.stalled_count]
             jobs = [job for job in jobs if not job.stalled_count]
-        for process in self._processes:
-            if process in self._cells:
-                continue
-            fits, jobs = jobs[: process.room], jobs[process.room :]
-            if fits:
-                process.give(fits)
-        self._endings.release(jobs)  # a signal came between the claim and here: nobody takes more
+        by_load = sorted(self._processes, key=lambda process: len(process.outstanding))
+        takers = [process for process in by_load if process not in self._cells]
+        for process in takers:
+            jobs = self._give(process, jobs, process.room)
+        for process in takers:
+            jobs = self._give(process, jobs, process.leeway)
+        self._endings.release(jobs)  # a signal, a death or a slow job came between the claim and here
+
+    @staticmethod
+    def _give(process: HandlerProcess, jobs: list[Taken], most: int) -> list[Taken]:
+        """Give a process the first jobs; return the rest."""
+        if most and jobs:
+            process.give(jobs[:most])
+        return jobs[most:]

@@ -1,0 +1,158 @@
+"""What a worker asks of its source and tells it while its loop goes on: at most one claim and one telling at a time.
+
+One claim, since jobs begin in the order of the line; one telling, since what was said of a job comes before its ending.
+"""
+
+import functools
+import logging
+import math
+import time
+from collections.abc import Callable, Container, Iterator
+
+from app.domain.job import Taken
+from app.infra.aside import Aside
+from app.infra.settings import Settings
+from app.runners.endings import Endings
+from app.runners.sources import Claimed, Source, SourceAway
+
+_log = logging.getLogger(__name__)
+LEAST_PAUSE_MS = 10  # between claims when a due job is there but held by somebody else
+GATHER_S = 0.002  # for which outcomes may wait for others, while quick jobs run that will be told of with them
+RETRY_S = 0.5  # the pause after trouble with the source
+LARGE = 20  # jobs from which on a claim is worth a transaction of its own
+Talk = Aside[Claimed | None]
+
+
+class Talks:
+    """The talks of one worker with its source. Its loop polls what they wait for, and has them go on.
+
+    All is told with the next claim, what went well even at the price of the claim's commit. But while the line is long,
+    what went well is told beside the claims: PostgreSQL has more than one core.
+    """
+
+    def __init__(
+        self, settings: Settings, source: Source, endings: Endings, *, queue: str, take: Callable[[list[Taken]], None]
+    ) -> None:
+        """Begin none yet. `take` is called with what a claim has brought."""
+        self._settings, self._source, self._endings, self._queue, self._take = settings, source, endings, queue, take
+        self._claim: Talk | None = None
+        self._telling: Talk | None = None  # the same as the claim where one transaction does both
+        self._tells_final = True  # whether no job joins the line again by what is told
+        self._asked = 0  # how many jobs are claimed
+        self._is_long = False  # whether the last claim brought all that it asked for, and that was much
+        self._claim_at = 0.0  # when to look for jobs again
+        self._talk_at = 0.0  # when to talk to the source again, after trouble
+        self._gathers_until: float | None = None  # when outcomes that wait for others are told at the latest
+
+    @property
+    def is_claiming(self) -> bool:
+        """Whether a claim is under way."""
+        return self._claim is not None
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing is under way."""
+        return not self._claim and not self._telling
+
+    def ring(self) -> None:
+        """Claim soon: there may be something, which a claim under way need not have seen."""
+        self._claim_at = 0.0
+
+    def waits(self) -> Iterator[tuple[int, int]]:
+        """Give the descriptors, and the events on them as poll has them, for which talks wait."""
+        for talk in self._under_way():
+            yield talk.descriptor, talk.events
+
+    def next_at(self, room: int) -> float:
+        """Return when to go on or to begin though nothing happens, with room for so many jobs."""
+        moments = [talk.ends_at for talk in self._under_way()]
+        if room and self._may_claim:
+            moments.append(max(self._talk_at, self._claim_at))
+        if self._endings and not self._telling:
+            moments.append(max(self._talk_at, self._gathers_until or 0.0))
+        return min(moments, default=math.inf)
+
+    def go_on(self, ready: Container[int]) -> None:
+        """Go on with what waits for one of these descriptors, or has waited for too long."""
+        now = time.monotonic()
+        for talk in self._under_way():
+            if talk.descriptor in ready or now >= talk.ends_at:
+                self._go_on(talk)
+
+    def begin(self, room: int, *, more_soon: bool) -> None:
+        """Claim up to `room` jobs and tell what there is to tell, each unless it is under way or has to wait.
+
+        What would be told for its own sake waits a moment while there will be `more_soon`.
+        """
+        now = time.monotonic()
+        if now < self._talk_at:
+            return
+        limit = room if self._may_claim and now >= self._claim_at else 0
+        tells = not self._telling and bool(self._endings)
+        if tells and limit and not (self._is_long and self._endings.are_final):
+            self._begin(functools.partial(self._endings.exchange, limit=limit), limit=limit, tells=True)
+            return
+        if not self._claim and (limit or not self._source.is_at_rest):
+            self._begin(functools.partial(self._only_claim, limit), limit=limit)
+        if tells and not self._gathers(now, more_soon=more_soon):
+            self._begin(functools.partial(self._endings.exchange, limit=0), tells=True)
+
+    @property
+    def _may_claim(self) -> bool:
+        """Whether a claim can begin: what goes back to its place in line is there before."""
+        return not self._claim and (not self._telling or (self._tells_final and self._endings.are_final))
+
+    def _begin(self, call: Callable[[], Claimed | None], *, limit: int | None = None, tells: bool = False) -> None:
+        talk = Aside(call)
+        if limit is not None:
+            self._claim, self._asked = talk, limit
+        if limit:
+            self._claim_at = math.inf  # but at once, if the bell rings meanwhile
+        if tells:
+            self._telling, self._gathers_until, self._tells_final = talk, None, self._endings.are_final
+        self._go_on(talk)
+
+    def _only_claim(self, limit: int) -> Claimed | None:
+        return self._source.exchange((), limit=limit).claimed
+
+    def _go_on(self, talk: Talk) -> None:
+        claimed: Claimed | None = None
+        try:
+            claimed = talk.go_on()
+        except SourceAway as error:
+            self._talk_at = time.monotonic() + RETRY_S
+            event = "settle_failed" if talk is self._telling and self._endings else "claim_failed"
+            _log.warning(event, extra={"queue": self._queue, "cause": str(error)})
+        if not talk.is_over:
+            return
+        if talk is self._telling:
+            self._telling = None
+        if talk is self._claim:
+            self._claim = None
+            self._note(claimed)
+        if claimed:
+            self._take(claimed.taken)
+
+    def _note(self, claimed: Claimed | None) -> None:
+        """Note when to claim again: at once, unless the claim brought less than it asked for."""
+        if not self._asked:
+            return
+        got = len(claimed.taken) if claimed else 0
+        self._is_long = got >= max(self._asked, LARGE)
+        if not claimed or got >= self._asked:
+            self._claim_at = 0.0
+            return
+        due_ms = self._settings.poll_ms if claimed.next_due_ms is None else claimed.next_due_ms
+        again_at = time.monotonic() + max(LEAST_PAUSE_MS, min(self._settings.poll_ms, due_ms)) / 1000
+        self._claim_at = min(self._claim_at, again_at)
+
+    def _gathers(self, now: float, *, more_soon: bool) -> bool:
+        """Say whether outcomes should wait for those of jobs that will have run, or will have come, in a moment."""
+        if self._gathers_until is None:
+            self._gathers_until = now + GATHER_S
+        comes = more_soon or (self._is_long and self._claim)
+        return bool(comes) and now < self._gathers_until and 2 * len(self._endings) < self._asked
+
+    def _under_way(self) -> list[Talk]:
+        telling = None if self._telling is self._claim else self._telling
+        return [talk for talk in (self._claim, telling) if talk]
