@@ -51,8 +51,10 @@ class Lane:
 
     def __init__(self, tools: Tools, endpoint: Endpoint, *, headers: dict[str, str], secrets: list[str]) -> None:
         """Prepare; `start()` it."""
-        self._tools, self._endpoint, self._headers, self._secrets = tools, endpoint, headers, secrets
-        self._target = tools.outbound.to(endpoint.url, concurrency=endpoint.concurrency)
+        self._tools, self._endpoint, self._secrets = tools, endpoint, secrets
+        self._target = tools.outbound.to(
+            endpoint.url, method=endpoint.method, headers=headers, concurrency=endpoint.concurrency
+        )
         self._source = EndpointSource(
             tools.settings, tools.db, queue=endpoint.queue, revision=endpoint.revision, worker=tools.name
         )
@@ -187,7 +189,6 @@ class Lane:
 
     def _call(self, job: Job, token: str) -> Verdict:
         body = f'{{"job":{self._tools.job_json(job, token)},"token":"{token}"}}'.encode()
-        own = {"Content-Type": "application/json"} if "content-type" not in map(str.lower, self._headers) else {}
         signed = signing.headers(
             self._secrets,
             webhook_id=f"job_{job.number}_{int(job.added_at.timestamp() * 1000)}",
@@ -196,8 +197,7 @@ class Lane:
         )
         try:
             answer = self._target.call(
-                method=self._endpoint.method,
-                headers=own | self._headers | signed | {"Idempotency-Key": token},
+                headers=signed | {"Idempotency-Key": token},
                 body=body,
                 timeout_ms=self._endpoint.timeout_ms,
             )
