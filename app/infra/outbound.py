@@ -212,6 +212,8 @@ def _exchange(sock: socket.socket, method: str, request: bytes) -> tuple[Answer,
     bounded: Any = _Bounded(sock, limit=HEAD_MAX)
     response = http.client.HTTPResponse(bounded, method=method)
     response.begin()
+    if bounded.is_over:  # which http.client takes for the end of a head
+        raise http.client.IncompleteRead(b"")
     bounded.allow(ANSWER_MAX + FRAMES_MAX)
     body = b"".join(_pieces(response))
     if response.length:
@@ -236,6 +238,7 @@ class _Bounded(io.RawIOBase):
     def __init__(self, sock: socket.socket, *, limit: int) -> None:
         super().__init__()
         self._receive = sock.recv_into
+        self.is_over = False  # whether the other side has closed
         self.allow(limit)
 
     def allow(self, limit: int) -> None:
@@ -251,6 +254,7 @@ class _Bounded(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         count = self._receive(buffer)
+        self.is_over = not count
         self._left -= count
         if self._left <= self._rests_at:
             self._rests_at = self._left - PIECE
