@@ -53,6 +53,16 @@ def test_what_went_well_is_completed_and_leaves_room_for_the_next(db: Database) 
     assert names(second) == ["2"]
 
 
+def test_who_has_freed_what_others_may_take_too_leaves_a_part_of_it(db: Database) -> None:
+    add(db, 30, concurrency=8)
+    held = take(db).leases
+    for _ in range(2):
+        turn = take(db, *held)
+        assert (len(held), len(turn.completed)) == (6, 6)
+        held = turn.leases
+    assert [len(take(db).leases) for _ in range(3)] == [2, 0, 0], "which is taken when nobody has come for it"
+
+
 def test_a_lease_says_the_same_of_its_job_as_any_claim_and_as_the_table(db: Database) -> None:
     add(db, 2)
     [ours] = take(db, limit=1).leases

@@ -34,17 +34,18 @@ room as materialized (
         turn.*,
         case
             when paused_until is not null or not :past_due and exists (select from due where ms = 0) then 0
-            else greatest(0, least(:limit, concurrency - under_way.calls, limiter_max - window_count))
+            -- A part of what is free is left for others: who tells and claims at once would else have it for ever.
+            else greatest(0, least(:limit, free - free / 4, limiter_max - window_count))
         end as asked,
         coalesce(paused_until, case when window_count >= limiter_max then window_ends_at end) as opens_at,
         clock_timestamp() as at
     from turn
-    cross join (
-        select count(*) as calls
+    cross join lateral (
+        select turn.concurrency - count(*) as free
         from rowline.jobs
         where queue = :queue and status = 'active' and processed_by like 'push:%'
             and leased_until > statement_timestamp()
-    ) as under_way
+    ) as calls
 ),
 next as (
     select number from rowline.jobs
