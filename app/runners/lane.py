@@ -143,14 +143,19 @@ class Lane:
         _log.warning(event, extra={"queue": self._endpoint.queue, "cause": str(error)})
 
     def _tell_apart(self) -> None:
-        while self._endings:
-            try:
-                self._endings.settle()
-            except SourceAway as error:
-                self._log_trouble(error)
-                gevent.sleep(RETRY_S)
-        self._telling_apart = None
-        self._bell.set()
+        try:
+            while self._endings:
+                self._settle()
+        finally:
+            self._telling_apart = None
+            self._bell.set()
+
+    def _settle(self) -> None:
+        try:
+            self._endings.settle()
+        except SourceAway as error:
+            self._log_trouble(error)
+            gevent.sleep(RETRY_S)
 
     def _beat(self) -> None:
         """Renew the leases; break off calls whose leases are lost or whose jobs are cancelled. Raises SourceAway."""
