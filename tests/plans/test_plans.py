@@ -167,36 +167,6 @@ def test_a_claim_reads_the_rows_it_takes_and_no_others(filled: Database, name: s
         conn.begin()
 
 
-@pytest.mark.parametrize("start", [HEAD, Place(0, 500)])
-def test_a_claim_for_calls_reads_the_rows_it_takes_and_those_that_are_called_for(
-    filled: Database, start: Place
-) -> None:
-    with filled.begin() as conn:
-        conn.exec_driver_sql(
-            "update rowline.jobs set processed_by = 'push:1' where status = 'active' and mod(number, 2) = 0"
-        )
-        calls = conn.exec_driver_sql("select count(*) from rowline.jobs where status = 'active'").scalar_one()
-        conn.exec_driver_sql(ENDPOINT)
-        revision = conn.exec_driver_sql("select revision from rowline.endpoints for update").scalar_one()
-        places = {"from_priority": start.priority, "from_place": start.place}
-        asked = {
-            "queue": "q",
-            "revision": revision,
-            "limit": 10,
-            "lease_ms": 1000,
-            "grace_ms": 1000,
-            "worker": "push:1",
-        }
-        plan = analyzed(conn, "endpoints/claim_calls", **asked, **places, past_due=False)
-        reads = [node for node in nodes(plan) if node.get("Relation Name") == "jobs" and "Scan" in node["Node Type"]]
-        for node in reads:
-            most = calls if "processed_by" in node.get("Filter", "") else 10
-            removed = node.get("Rows Removed by Filter", 0)
-            assert node["Actual Rows"] * node["Actual Loops"] + removed <= most, json.dumps(node, indent=1)
-        conn.rollback()
-        conn.begin()
-
-
 def test_counting_reads_what_its_queue_has_not_folded_and_nothing_else(filled: Database) -> None:
     with filled.begin() as conn:
         conn.exec_driver_sql(DELTAS)
@@ -285,3 +255,33 @@ def test_a_page_reads_about_as_many_rows_as_it_shows(
         page = jobs._merging(frozenset(statuses), newest_first=newest_first)  # noqa: SLF001 - without the counts
         found = page.rows(conn, queue="q", start=20, length=10, part=30)
         assert len(found) <= fetched(conn) - before <= len(statuses) * 30 * 2 + 10 * 3
+
+
+@pytest.mark.parametrize("start", [HEAD, Place(0, 500)])
+def test_a_claim_for_calls_reads_the_rows_it_takes_and_those_that_are_called_for(
+    filled: Database, start: Place
+) -> None:
+    with filled.begin() as conn:
+        conn.exec_driver_sql(
+            "update rowline.jobs set processed_by = 'push:1' where status = 'active' and mod(number, 2) = 0"
+        )
+        calls = conn.exec_driver_sql("select count(*) from rowline.jobs where status = 'active'").scalar_one()
+        conn.exec_driver_sql(ENDPOINT)
+        revision = conn.exec_driver_sql("select revision from rowline.endpoints for update").scalar_one()
+        places = {"from_priority": start.priority, "from_place": start.place}
+        asked = {
+            "queue": "q",
+            "revision": revision,
+            "limit": 10,
+            "lease_ms": 1000,
+            "grace_ms": 1000,
+            "worker": "push:1",
+        }
+        plan = analyzed(conn, "endpoints/claim_calls", **asked, **places, past_due=False)
+        reads = [node for node in nodes(plan) if node.get("Relation Name") == "jobs" and "Scan" in node["Node Type"]]
+        for node in reads:
+            most = calls if "processed_by" in node.get("Filter", "") else 10
+            removed = node.get("Rows Removed by Filter", 0)
+            assert node["Actual Rows"] * node["Actual Loops"] + removed <= most, json.dumps(node, indent=1)
+        conn.rollback()
+        conn.begin()

@@ -35,7 +35,7 @@ room as materialized (
         case
             when paused_until is not null or not :past_due and exists (select from due where ms = 0) then 0
             -- A part of what is free is left for others: who tells and claims at once would else have it for ever.
-            else greatest(0, least(:limit, free - free / 4, limiter_max - window_count))
+            else greatest(0, least(:limit, free - free / 8, limiter_max - window_count))
         end as asked,
         coalesce(paused_until, case when window_count >= limiter_max then window_ends_at end) as opens_at,
         clock_timestamp() as at
