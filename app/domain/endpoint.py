@@ -59,15 +59,6 @@ class Endpoint:
     registered_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """What a dispatcher that holds an endpoint's row may claim now."""
-
-    free: int  # calls that concurrency and limiter leave
-    wait_ms: int | None  # until the limiter's window, or a pause, is over, when that is what leaves none
-    is_limited: bool
-
-
 def header_fault(name: str, value: str) -> str | None:
     """Say what keeps a header from being sent, as a predicate; None if nothing does."""
     if not _TOKEN.fullmatch(name):

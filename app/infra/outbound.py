@@ -4,6 +4,8 @@ Made for gevent: the clock over a call is `gevent.Timeout`, which ends the look-
 the head and the body alike; so the process must be patched.
 """
 
+import contextlib
+import functools
 import http.client
 import io
 import ipaddress
@@ -11,6 +13,8 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,8 +22,9 @@ import gevent
 import urllib3
 from gevent import monkey
 from gevent.threadpool import ThreadPool
+from urllib3.connection import port_by_scheme
 from urllib3.exceptions import HTTPError, SSLError
-from urllib3.util import Timeout
+from urllib3.util import parse_url
 
 from app.infra import addresses, polling
 from app.infra.addresses import Network
@@ -30,6 +35,9 @@ FRAMES_MAX = 256 * 1024  # bytes of what frames a body
 PIECE = 64 * 1024
 LOOKUPS = 32  # names looked up at once, each in a thread: a resolver that hangs holds up nothing else
 IDLE_MOST = 100  # idle connections kept for each endpoint, however many it may have
+DEFAULTS = {"Accept-Encoding": "identity", "User-Agent": "rowline", "Content-Type": "application/json"}
+"""Headers that are sent unless an endpoint has its own."""
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 Resolver = Callable[[str, int], Sequence[str]]
 
 
@@ -64,13 +72,15 @@ class Outbound:
         self._tls = ssl.create_default_context()
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
 
-    def to(self, url: str, *, concurrency: int = 1) -> "Target":
+    def to(
+        self, url: str, *, method: str = "POST", headers: Mapping[str, str] = NO_HEADERS, concurrency: int = 1
+    ) -> "Target":
         """Prepare to call `url`, so many times at once. `close()` it.
 
         Raises CallError if it is none that `addresses.url_fault` lets pass.
         """
         try:
-            return Target(self, url, concurrency=concurrency)
+            return Target(self, url, method=method, headers=headers, concurrency=concurrency)
         except (HTTPError, ValueError) as error:
             raise CallError(f"the URL cannot be read: {_words(error)}") from error
 
@@ -109,65 +119,78 @@ class Outbound:
             del self._asking[host, port]
         return found
 
-    def pool(self, *, scheme: str, host: str, port: int, idle: int) -> urllib3.HTTPConnectionPool:
-        """Make a pool of connections to one place; each goes to an address that was vetted when it was opened.
-
-        `idle` are kept for the next calls: with fewer than there are calls at once, most calls would open one.
-        """
-        options: dict[str, Any] = {"maxsize": idle, "block": False, "vetted": self.vetted}
+    def connection(self, *, scheme: str, host: str, port: int) -> "_Http | _Https":
+        """Make a connection to one place, not open yet. Each time it is opened, it goes to an address vetted then."""
         if scheme == "https":
-            return _HttpsPool(host, port, ssl_context=self._tls, **options)
-        return _HttpPool(host, port, **options)
+            return _Https(host, port, ssl_context=self._tls, vetted=self.vetted)
+        return _Http(host, port, vetted=self.vetted)
 
 
 class Target:
-    """One endpoint, and the connections kept to it."""
+    """One endpoint, what it is sent each time, and the connections kept to it."""
 
-    def __init__(self, outbound: Outbound, url: str, *, concurrency: int) -> None:
+    def __init__(
+        self, outbound: Outbound, url: str, *, method: str, headers: Mapping[str, str], concurrency: int
+    ) -> None:
         """Read the URL; nothing is opened yet."""
         parts = urlsplit(url)
-        self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        self._pool = outbound.pool(
-            scheme=parts.scheme,
-            host=(parts.hostname or "").strip("[]"),
-            port=addresses.port_of(parts),
-            idle=min(concurrency, IDLE_MOST),
-        )
+        host, port = (parts.hostname or "").strip("[]"), addresses.port_of(parts)
+        self._method, self._head = method, _head(method, url, headers)
+        self._connection = functools.partial(outbound.connection, scheme=parts.scheme, host=host, port=port)
+        self._idle: list[_Http | _Https] = []  # the one that was used last comes first, so that few are warm
+        # With fewer than there are calls at once, most calls would open one.
+        self._idle_most = min(concurrency, IDLE_MOST)
 
-    def call(self, *, method: str, headers: Mapping[str, str], body: bytes, timeout_ms: int) -> Answer:
+    def call(self, *, headers: Mapping[str, str], body: bytes, timeout_ms: int) -> Answer:
         """Send one request and read its answer, within `timeout_ms` for all of it. Raises CallError.
 
-        Follows no redirect, repeats nothing, knows no proxy.
+        `headers` come after those of the target, and name none of them. Follows no redirect, repeats nothing, knows no
+        proxy.
         """
+        rest = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        request = b"%bContent-Length: %d\r\n%b\r\n%b" % (self._head, len(body), rest.encode("ascii"), body)
         try:
             with gevent.Timeout(timeout_ms / 1000, _TooSlow):
-                return self._call(method, headers, body)
+                return self._call(request)
         except _TooSlow:
             raise CallError(f"the endpoint did not answer within {timeout_ms} ms") from None
 
     def close(self) -> None:
         """Close the connections that are idle; those in use close after their calls."""
-        self._pool.close()
+        self._idle_most = 0
+        while self._idle:
+            self._idle.pop().close()
 
-    def _call(self, method: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    def _call(self, request: bytes) -> Answer:
+        conn, is_kept = self._idle.pop() if self._idle else self._connection(), False
         try:
-            response = self._pool.urlopen(
-                method,
-                self._path,
-                body=body,
-                headers={"Accept-Encoding": "identity", "User-Agent": "rowline"} | dict(headers),
-                retries=False,
-                redirect=False,
-                assert_same_host=False,
-                timeout=Timeout(total=None),
-                preload_content=False,
-                decode_content=False,
-            )
-            text = _read(response)
-        except (HTTPError, OSError) as error:
+            if not conn.is_connected:
+                conn.close()  # which the endpoint has done before us
+                conn.connect()
+            assert conn.sock
+            answer, is_kept = _exchange(conn.sock, self._method, request)
+        except (HTTPError, HTTPException, OSError) as error:
             raise CallError(_cause(error)) from error
-        names = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(status=response.status, reason=response.reason or "", headers=names, body=text)
+        finally:  # the end of our time too
+            if is_kept and len(self._idle) < self._idle_most:
+                self._idle.append(conn)
+            else:
+                conn.close()
+        return answer
+
+
+def _head(method: str, url: str, headers: Mapping[str, str]) -> bytes:
+    """Write what every request to `url` begins with. Raises CallError, or urllib3's errors for a URL."""
+    parts, given = urlsplit(url), {name.lower() for name in headers}
+    named = parts.hostname or ""
+    host = f"[{named}]" if ":" in named else named.rstrip(".")
+    place = host if addresses.port_of(parts) == port_by_scheme.get(parts.scheme) else f"{host}:{parts.port}"
+    lines = [f"{method} {parse_url(url).request_uri} HTTP/1.1", f"Host: {place}"]
+    lines += [f"{name}: {value}" for name, value in DEFAULTS.items() if name.lower() not in given]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    if any("\r" in line or "\n" in line for line in lines):
+        raise CallError("a header of the endpoint has a line end in it")
+    return "".join([f"{line}\r\n" for line in lines]).encode("ascii")
 
 
 class _TooSlow(BaseException):
@@ -178,20 +201,31 @@ class _Flood(OSError):
     """More came than an answer may have."""
 
 
-def _read(response: urllib3.BaseHTTPResponse) -> bytes:
-    """Read a body and give its connection back; close it, if it breaks off. Raises HTTPError, OSError, CallError."""
-    try:
-        body = b"".join(_pieces(response))
-    except BaseException:  # the end of our time too
-        response.close()
-        raise
-    response.release_conn()
-    return body
+def _exchange(sock: socket.socket, method: str, request: bytes) -> tuple[Answer, bool]:
+    """Send a request and read the answer; say whether the connection can be used again.
+
+    Raises HTTPException, OSError, CallError.
+    """
+    # Who answers before he has read all may close: his answer counts.
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        sock.sendall(request)
+    bounded: Any = _Bounded(sock, limit=HEAD_MAX)
+    response = http.client.HTTPResponse(bounded, method=method)
+    response.begin()
+    if bounded.is_over:  # which http.client takes for the end of a head
+        raise http.client.IncompleteRead(b"")
+    bounded.allow(ANSWER_MAX + FRAMES_MAX)
+    body = b"".join(_pieces(response))
+    if response.length:
+        raise http.client.IncompleteRead(body, response.length)
+    names = {name.lower(): value for name, value in response.headers.items()}
+    answer = Answer(status=response.status, reason=response.reason, headers=names, body=body)
+    return answer, not response.will_close
 
 
-def _pieces(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+def _pieces(response: http.client.HTTPResponse) -> Iterator[bytes]:
     size = 0
-    while piece := response.read(PIECE, decode_content=False):
+    while piece := response.read(PIECE):
         size += len(piece)
         if size > ANSWER_MAX:
             raise CallError(f"the answer is longer than {ANSWER_MAX} bytes")
@@ -201,42 +235,33 @@ def _pieces(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
 class _Bounded(io.RawIOBase):
     """What comes from a socket, up to a limit. Lets others run now and then: a flood never makes them wait."""
 
-    def __init__(self, raw: Any, *, limit: int) -> None:
+    def __init__(self, sock: socket.socket, *, limit: int) -> None:
         super().__init__()
-        self._raw, self.left = raw, limit
-        self._rests_at = limit - PIECE  # of what is left
+        self._receive = sock.recv_into
+        self.is_over = False  # whether the other side has closed
+        self.allow(limit)
+
+    def allow(self, limit: int) -> None:
+        """Let `limit` bytes come from now on."""
+        self._left, self._rests_at = limit, limit - PIECE
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """Give what http.client asks a socket for."""
+        return io.BufferedReader(self)
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        count = int(self._raw.readinto(buffer) or 0)
-        self.left -= count
-        if self.left <= self._rests_at:
-            self._rests_at = self.left - PIECE
+        count = self._receive(buffer)
+        self.is_over = not count
+        self._left -= count
+        if self._left <= self._rests_at:
+            self._rests_at = self._left - PIECE
             gevent.sleep(0)
-        if self.left < 0:
+        if self._left < 0:
             raise _Flood
         return count
-
-    def close(self) -> None:
-        super().close()
-        self._raw.close()
-
-
-class _Response(http.client.HTTPResponse):
-    """An answer that is read through `_Bounded`, its head and what comes before it too."""
-
-    def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
-        super().__init__(sock, *arguments, **options)
-        buffered: Any = self.fp
-        self._bounded = _Bounded(buffered.detach(), limit=HEAD_MAX)
-        self.fp = io.BufferedReader(self._bounded)
-
-    def begin(self) -> None:
-        """Read the head, then allow for a body."""
-        super().begin()
-        self._bounded.left = ANSWER_MAX + FRAMES_MAX
 
 
 def _open(vetted: Callable[[str, int], list[str]], conn: Any) -> socket.socket:
@@ -272,22 +297,14 @@ class _Vetted:
 
 
 class _Http(_Vetted, urllib3.connection.HTTPConnection):
-    response_class = _Response
+    pass
 
 
 class _Https(_Vetted, urllib3.connection.HTTPSConnection):
-    response_class = _Response
+    pass
 
 
-class _HttpPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _Http
-
-
-class _HttpsPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _Https
-
-
-def _cause(error: HTTPError | OSError) -> str:
+def _cause(error: Exception) -> str:
     """Say in one line why there is no answer; not the library's words, which name objects and addresses of memory."""
     if isinstance(error, SSLError | ssl.SSLError):
         return f"TLS with the endpoint failed: {_words(error)}"

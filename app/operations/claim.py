@@ -44,9 +44,7 @@ def claim(db: Database, *, queue: str, limit: int, lease_ms: int, worker: str, m
 
 def claimed(conn: Connection, *, queue: str, ask: Ask, mark: Mark | None = None) -> Claimed:
     """Do what `claim` does, in a transaction that is open."""
-    for _ in range(PROMOTIONS):
-        if jobs.promote(conn, queue=queue, limit=PROMOTED_AT_ONCE) < PROMOTED_AT_ONCE:
-            break
+    promote(conn, queue=queue)
     mark = mark or Mark()
     taken, walk = _look(conn, queue, ask, mark)
     while walk.is_short and walk.start != HEAD and mark.start(now_s=time.monotonic()) == HEAD:
@@ -55,6 +53,13 @@ def claimed(conn: Connection, *, queue: str, ask: Ask, mark: Mark | None = None)
         taken += more
     next_due_ms = jobs.next_due_ms(conn, queue=queue) if len(taken) < ask.limit else None
     return Claimed(leases=taken, next_due_ms=again_in_ms(walk, mark, next_due_ms))
+
+
+def promote(conn: Connection, *, queue: str) -> None:
+    """Have what is due join the line, in a transaction that is open."""
+    for _ in range(PROMOTIONS):
+        if jobs.promote(conn, queue=queue, limit=PROMOTED_AT_ONCE) < PROMOTED_AT_ONCE:
+            break
 
 
 def _look(conn: Connection, queue: str, ask: Ask, mark: Mark) -> tuple[list[Lease], Walk]:

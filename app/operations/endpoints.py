@@ -1,16 +1,19 @@
 """Endpoints: registered by clients, kept to their limits and switched off by dispatchers."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 
 from app.domain.endpoint import NewEndpoint
 from app.domain.errors import WorkerNotFound
+from app.domain.job import Completion, Lease
 from app.domain.mark import Mark
-from app.infra.database import Database
+from app.infra.database import Connection, Database
 from app.infra.vault import Vault
-from app.operations import claim, operation
-from app.operations.claim import Ask, Claimed
-from app.store import endpoints
-from app.store.endpoints import Sealed
+from app.operations import claim, exchange, operation
+from app.operations.claim import Ask
+from app.store import endpoints, leases
+from app.store.endpoints import Next, Sealed
 
 TOPIC = "/endpoints"  # announced when one is registered, removed or switched off; no queue can be called so
 CLAIM_MOST = 32  # jobs in one claim: what one dispatcher takes before others have their turn
@@ -36,25 +39,70 @@ def remove(db: Database, *, queue: str) -> None:
     db.announce(TOPIC)
 
 
-@operation
-def take(db: Database, *, queue: str, revision: str, lease_ms: int, worker: str, mark: Mark | None = None) -> Claimed:
-    """Lease the next jobs of `queue`, as many as its endpoint's concurrency and limiter leave over all dispatchers.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """The numbers of the jobs that are completed, and what was leased. `next_due_ms`: when to take again at the latest.
 
-    One transaction, in which the endpoint's row is locked: no other dispatcher counts meanwhile. `worker` begins
-    with `push:`, by which calls under way are counted; `mark` is as in `claim.claim`. `next_due_ms` is also set when
-    a limit is what holds it up.
+    That is when a delayed job is due, or a limit leaves room again; None if neither is what holds it up.
     """
-    with db.begin() as conn:
-        turn = endpoints.take_turn(conn, queue=queue, revision=revision)
-        if turn is None:
-            return Claimed(leases=[], next_due_ms=LOCKED_MS)
-        if not turn.free:
-            return Claimed(leases=[], next_due_ms=turn.wait_ms)
-        ask = Ask(limit=min(turn.free, CLAIM_MOST), lease_ms=lease_ms, worker=worker)
-        claimed = claim.claimed(conn, queue=queue, ask=ask, mark=mark)
-        if turn.is_limited and claimed.leases:
-            endpoints.count_calls(conn, queue=queue, calls=len(claimed.leases))
-    return claimed
+
+    completed: Collection[int]
+    leases: list[Lease]
+    next_due_ms: int | None
+
+
+@operation
+def take(
+    db: Database,
+    *,
+    queue: str,
+    revision: str,
+    ask: Ask,
+    completions: Sequence[Completion] = (),
+    mark: Mark | None = None,
+) -> Turn:
+    """End attempts well, and lease the next jobs: as many as the endpoint's concurrency and limiter leave.
+
+    One transaction, in which the endpoint's row is locked for the claim: no other dispatcher counts meanwhile. While
+    another has it, outcomes are told and nothing is claimed. A delayed job that is due joins the line in a transaction
+    before the claim. `ask.worker` begins with `push:`, by which calls under way are counted; `mark` is as in
+    `claim.claim`. What is not among the completed had lost its lease.
+    """
+    mark = mark or Mark()
+    with db.together() as conn:
+        completed_by = leases.send_complete(conn, queue=queue, completions=completions) if completions else set[int]
+        found_by = _send_claim(conn, queue, revision, ask, mark, past_due=False)
+    completed, found = completed_by(), found_by()
+    if len(completed) < len(completions):
+        missing = [one for one in completions if one.lease.number not in completed]
+        completed |= exchange.exchange(db, queue=queue, completions=missing).completed
+    if found and found.next_due_ms == 0:
+        with db.begin() as conn:
+            claim.promote(conn, queue=queue)
+        with db.together() as conn:
+            found_by = _send_claim(conn, queue, revision, ask, mark, past_due=True)
+        found = found_by()
+    if found is None:
+        return Turn(completed=completed, leases=[], next_due_ms=LOCKED_MS)
+    if found.walk.asked:
+        mark.note(found.walk, now_s=time.monotonic())
+    next_due_ms = found.opens_in_ms or claim.again_in_ms(found.walk, mark, found.next_due_ms)
+    return Turn(completed=completed, leases=found.leases, next_due_ms=next_due_ms)
+
+
+def _send_claim(
+    conn: Connection, queue: str, revision: str, ask: Ask, mark: Mark, *, past_due: bool
+) -> Callable[[], Next | None]:
+    return endpoints.send_claim(
+        conn,
+        queue=queue,
+        revision=revision,
+        limit=ask.limit,
+        lease_ms=ask.lease_ms,
+        worker=ask.worker,
+        start=mark.start(now_s=time.monotonic()),
+        past_due=past_due,
+    )
 
 
 @operation

@@ -12,17 +12,18 @@ from gevent.event import Event
 
 from app.domain import attempts
 from app.domain.endpoint import Endpoint
-from app.domain.job import Job, Lease
-from app.domain.mark import Mark
+from app.domain.job import Job, Taken
 from app.infra import signing
 from app.infra.database import Database, DatabaseError
 from app.infra.outbound import CallError, Outbound
 from app.infra.settings import Settings
 from app.operations import endpoints
+from app.operations.endpoints import CLAIM_MOST
 from app.runners import leases, verdicts
 from app.runners.endings import Endings
+from app.runners.endpointsource import EndpointSource, Leased
 from app.runners.leases import Held
-from app.runners.sources import DatabaseSource, SourceAway
+from app.runners.sources import SourceAway
 from app.runners.verdicts import Verdict
 
 _log = logging.getLogger(__name__)
@@ -50,15 +51,19 @@ class Lane:
 
     def __init__(self, tools: Tools, endpoint: Endpoint, *, headers: dict[str, str], secrets: list[str]) -> None:
         """Prepare; `start()` it."""
-        self._tools, self._endpoint, self._headers, self._secrets = tools, endpoint, headers, secrets
-        self._target = tools.outbound.to(endpoint.url, concurrency=endpoint.concurrency)
-        source = DatabaseSource(tools.settings, tools.db, queue=endpoint.queue, worker=tools.name)
-        self._held = Held(source, queue=endpoint.queue)
-        self._endings = Endings(tools.settings, source, self._held)
-        self._mark = Mark()
+        self._tools, self._endpoint, self._secrets = tools, endpoint, secrets
+        self._target = tools.outbound.to(
+            endpoint.url, method=endpoint.method, headers=headers, concurrency=endpoint.concurrency
+        )
+        self._source = EndpointSource(
+            tools.settings, tools.db, queue=endpoint.queue, revision=endpoint.revision, worker=tools.name
+        )
+        self._held = Held(self._source, queue=endpoint.queue)
+        self._endings = Endings(tools.settings, self._source, self._held)
         self._calls: dict[str, gevent.Greenlet] = {}  # by token
-        self._claimer = gevent.Greenlet(self._claim_on)
-        self._bell, self._told = Event(), Event()
+        self._turner = gevent.Greenlet(self._turn_on)
+        self._telling_apart: gevent.Greenlet | None = None
+        self._bell = Event()
         self._is_retired = False
         self._heartbeat = leases.heartbeat(tools.settings, self._beat)
 
@@ -70,13 +75,12 @@ class Lane:
     @property
     def is_idle(self) -> bool:
         """Whether nothing is claimed any more, no call runs and nothing is left to tell."""
-        return self._claimer.ready() and not self._calls and not self._endings
+        return bool(self._turner.ready())
 
     def start(self) -> None:
         """Begin to claim and to call."""
         self._heartbeat.start()
-        self._claimer.start()
-        gevent.spawn(self._settle_on)
+        self._turner.start()
 
     def wake(self) -> None:
         """Look for jobs now."""
@@ -94,57 +98,64 @@ class Lane:
     def close(self) -> None:
         """End what works for this lane; it is retired and idle."""
         self._heartbeat.stop()
-        self._told.set()
         self._target.close()
 
-    def _claim_on(self) -> None:
-        while not self._is_retired:
-            wait_s = self._claim()
-            if self._bell.wait(wait_s):
-                self._bell.clear()
+    def _turn_on(self) -> None:
+        while not self._is_retired or self._calls or self._endings:
+            self._bell.clear()
+            if wait_s := self._turn():
+                self._bell.wait(wait_s)
 
-    def _claim(self) -> float:
-        """Claim what the limits leave and call for each; return how long to wait for the next look, in seconds."""
-        tools, poll_ms = self._tools, self._tools.settings.poll_ms
+    def _turn(self) -> float:
+        """Tell of the calls that ended and call for what is claimed with it; return how long to wait for the next turn.
+
+        In seconds. Outcomes that cannot be told keep nothing from being claimed: they are told apart, until all are.
+        """
+        limit = 0 if self._is_retired else CLAIM_MOST
         try:
-            claimed = endpoints.take(
-                tools.db,
-                queue=self._endpoint.queue,
-                revision=self.revision,
-                lease_ms=tools.settings.lease_ms,
-                worker=tools.name,
-                mark=self._mark,
-            )
-        except DatabaseError as error:
-            _log.warning("claim_failed", extra={"queue": self._endpoint.queue, "cause": str(error)})
+            if self._telling_apart:
+                claimed = self._source.exchange((), limit=limit).claimed
+            else:
+                claimed = self._endings.exchange(limit=limit)
+        except SourceAway as error:
+            self._log_trouble(error)
+            if self._endings and not self._telling_apart:
+                self._telling_apart = gevent.spawn(self._tell_apart)
             return RETRY_S
-        self._held.add(lease.taken for lease in claimed.leases)
+        return self._begin(claimed) if isinstance(claimed, Leased) else self._tools.settings.poll_ms / 1000
+
+    def _begin(self, claimed: Leased) -> float:
+        self._held.add(claimed.taken)
         if self._is_retired:  # while we asked
-            self._endings.release([lease.taken for lease in claimed.leases])
-            self._told.set()
+            self._endings.release(claimed.taken)
             return 0.0
-        for lease in claimed.leases:
-            call = self._calls[lease.token] = gevent.spawn(self._work, lease)
-            call.link(functools.partial(self._ended, lease))
+        for lease, taken in zip(claimed.leases, claimed.taken, strict=True):
+            call = self._calls[lease.token] = gevent.spawn(self._work, lease.job, taken)
+            call.link(functools.partial(self._ended, taken))
         if claimed.leases:
             return 0.0
+        poll_ms = self._tools.settings.poll_ms
         due_ms = poll_ms if claimed.next_due_ms is None else claimed.next_due_ms
         return max(LEAST_PAUSE_MS, min(poll_ms, due_ms)) / 1000
 
-    def _settle_on(self) -> None:
-        while not (self._is_retired and self.is_idle):
-            self._told.wait()
-            self._told.clear()
+    def _log_trouble(self, error: SourceAway) -> None:
+        event = "settle_failed" if self._endings else "claim_failed"
+        _log.warning(event, extra={"queue": self._endpoint.queue, "cause": str(error)})
+
+    def _tell_apart(self) -> None:
+        try:
             while self._endings:
                 self._settle()
+        finally:
+            self._telling_apart = None
+            self._bell.set()
 
     def _settle(self) -> None:
         try:
             self._endings.settle()
         except SourceAway as error:
-            _log.warning("settle_failed", extra={"queue": self._endpoint.queue, "cause": str(error)})
+            self._log_trouble(error)
             gevent.sleep(RETRY_S)
-        self._bell.set()
 
     def _beat(self) -> None:
         """Renew the leases; break off calls whose leases are lost or whose jobs are cancelled. Raises SourceAway."""
@@ -155,36 +166,34 @@ class Lane:
             elif token in stopped:
                 call.kill(_Cancelled, block=False)
 
-    def _work(self, lease: Lease) -> None:
+    def _work(self, job: Job, taken: Taken) -> None:
         """Call for one job and note what came of it."""
         try:
-            verdict = self._call(lease)
+            verdict = self._call(job, taken.key.token)
             if verdict.outcome is None:
                 self._switch_off()
-                self._endings.release([lease.taken])
+                self._endings.release([taken])
             else:
                 self._pause(verdict.pause_ms)
-                self._endings.add(lease.taken, verdict.outcome)
+                self._endings.add(taken, verdict.outcome)
         except _Lost:
             pass  # logged where it was noticed
         except _Cancelled:
-            self._endings.add(lease.taken, verdicts.failed(attempts.CANCELLED_REASON).outcome or {})
+            self._endings.add(taken, verdicts.failed(attempts.CANCELLED_REASON).outcome or {})
         except gevent.GreenletExit:
-            self._endings.release([lease.taken])
+            self._endings.release([taken])
         finally:
-            self._calls.pop(lease.token)
-            self._told.set()
+            self._calls.pop(taken.key.token)
+            self._bell.set()
 
-    def _ended(self, lease: Lease, _call: gevent.Greenlet) -> None:
+    def _ended(self, taken: Taken, _call: gevent.Greenlet) -> None:
         """See to a call that was broken off before it had begun to run."""
-        if self._calls.pop(lease.token, None):
-            self._endings.release([lease.taken])
-            self._told.set()
+        if self._calls.pop(taken.key.token, None):
+            self._endings.release([taken])
+            self._bell.set()
 
-    def _call(self, lease: Lease) -> Verdict:
-        body = f'{{"job":{self._tools.job_json(lease.job, lease.token)},"token":"{lease.token}"}}'.encode()
-        job = lease.job
-        own = {"Content-Type": "application/json"} if "content-type" not in map(str.lower, self._headers) else {}
+    def _call(self, job: Job, token: str) -> Verdict:
+        body = f'{{"job":{self._tools.job_json(job, token)},"token":"{token}"}}'.encode()
         signed = signing.headers(
             self._secrets,
             webhook_id=f"job_{job.number}_{int(job.added_at.timestamp() * 1000)}",
@@ -193,8 +202,7 @@ class Lane:
         )
         try:
             answer = self._target.call(
-                method=self._endpoint.method,
-                headers=own | self._headers | signed | {"Idempotency-Key": lease.token},
+                headers=signed | {"Idempotency-Key": token},
                 body=body,
                 timeout_ms=self._endpoint.timeout_ms,
             )

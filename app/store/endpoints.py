@@ -1,16 +1,20 @@
 """Endpoints: where dispatchers send the jobs of a queue, and the limits that all of them keep together."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from app.domain.endpoint import NewEndpoint, Turn
+from app.domain.endpoint import NewEndpoint
+from app.domain.job import Lease
+from app.domain.mark import Place, Walk
 from app.infra.database import Connection
+from app.store import leases, rows
 from app.store.statements import Statement
 
 _register = Statement("endpoints/register")
 _remove = Statement("endpoints/remove")
 _take_turn = Statement("endpoints/take_turn")
-_under_way = Statement("endpoints/under_way")
-_count_calls = Statement("endpoints/count_calls")
+_claim_calls = Statement("endpoints/claim_calls")
 _pause = Statement("endpoints/pause")
 _switch_off = Statement("endpoints/switch_off")
 _stalls_allowed = Statement("endpoints/stalls_allowed")
@@ -49,27 +53,59 @@ def remove(conn: Connection, *, queue: str) -> bool:
     return bool(_remove.rows(conn, queue=queue))
 
 
-def take_turn(conn: Connection, *, queue: str, revision: str) -> Turn | None:
-    """Lock the endpoint until the transaction ends, and say what may be claimed; `count_calls` of it afterwards.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Next:
+    """What a claim for calls found.
 
-    Waits for nobody. None: another dispatcher has it, or this revision is there no more, or switched off.
+    `opens_in_ms`: until the limiter or a pause leaves room again, when that is what leaves none. `next_due_ms`: until a
+    delayed job is due, None if none is delayed.
     """
-    rows = _take_turn.rows(conn, queue=queue, revision=revision)
-    if not rows:
+
+    leases: list[Lease]
+    walk: Walk
+    opens_in_ms: int | None
+    next_due_ms: int | None
+
+
+def send_claim(
+    conn: Connection,
+    *,
+    queue: str,
+    revision: str,
+    limit: int,
+    lease_ms: int,
+    worker: str,
+    start: Place,
+    past_due: bool,
+) -> Callable[[], Next | None]:
+    """Take the turn and lease what the endpoint's limits leave, in a block of `Database.together`; answers after it.
+
+    The endpoint stays locked until the transaction ends. Waits for nobody. None: another dispatcher has it, or this
+    revision is there no more, or switched off. With `next_due_ms` 0 nothing was claimed, unless `past_due`: what is due
+    has to join the line first.
+    """
+    _take_turn.send(conn, queue=queue, revision=revision)
+    rows_of = _claim_calls.send(
+        conn,
+        queue=queue,
+        revision=revision,
+        limit=limit,
+        lease_ms=lease_ms,
+        worker=worker,
+        past_due=past_due,
+        **leases.look_from(start),
+    )
+    return lambda: _next(rows_of(), start)
+
+
+def _next(claimed: Sequence[tuple[Any, ...]], start: Place) -> Next | None:
+    if not claimed:
         return None
-    row = rows[0]
-    if row.paused_ms is not None and row.paused_ms > 0:
-        return Turn(free=0, wait_ms=row.paused_ms, is_limited=False)
-    free = max(0, row.concurrency - _under_way.rows(conn, queue=queue)[0].calls)
-    if row.window_left is None:
-        return Turn(free=free, wait_ms=None, is_limited=False)
-    wait_ms = row.window_ms if row.window_left == 0 else None
-    return Turn(free=min(free, row.window_left), wait_ms=wait_ms, is_limited=True)
-
-
-def count_calls(conn: Connection, *, queue: str, calls: int) -> None:
-    """Count `calls` in the limiter's window. The caller has the turn."""
-    _count_calls.rows(conn, queue=queue, calls=calls)
+    *_, last_place, asked, took_s, opens_in_ms, next_due_ms = claimed[-1]
+    taken = [] if last_place is None else [rows.lease(row) for row in claimed]
+    last = Place(taken[-1].job.priority, last_place) if taken else None
+    walk = Walk(start=start, asked=asked, found=len(taken), last=last, took_s=took_s)
+    return Next(leases=taken, walk=walk, opens_in_ms=opens_in_ms, next_due_ms=next_due_ms)
 
 
 def pause(conn: Connection, *, queue: str, revision: str, pause_ms: int) -> None:

@@ -55,7 +55,7 @@ def claim(
     What stands in line before `start` is not seen. A lease ends no later than `attempts.TIMEOUT_GRACE_MS` after its
     job's timeout.
     """
-    claimed = _claim.rows(conn, queue=queue, limit=limit, lease_ms=lease_ms, worker=worker, **_from(start))
+    claimed = _claim.rows(conn, queue=queue, limit=limit, lease_ms=lease_ms, worker=worker, **look_from(start))
     last = claimed[-1]
     taken = [] if last.number is None else [rows.lease(row) for row in claimed]
     place = Place(last.priority, last.place) if taken else None
@@ -81,7 +81,7 @@ def send_claim(
 
     What stands in line before `start` is not seen.
     """
-    rows_of = _claim_next.send(conn, queue=queue, limit=limit, lease_ms=lease_ms, worker=worker, **_from(start))
+    rows_of = _claim_next.send(conn, queue=queue, limit=limit, lease_ms=lease_ms, worker=worker, **look_from(start))
 
     def found() -> Next:
         claimed = rows_of()
@@ -94,7 +94,7 @@ def send_claim(
     return found
 
 
-def _from(start: Place) -> dict[str, int]:
+def look_from(start: Place) -> dict[str, int]:
     """Say what every claim says: where it begins to look, and what a timeout adds to."""
     return {"from_priority": start.priority, "from_place": start.place, "grace_ms": TIMEOUT_GRACE_MS}
 

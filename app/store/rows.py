@@ -29,8 +29,9 @@ def added(new: NewJob, row: Any, *, queue: str) -> Job:
 
 
 def lease(row: Any) -> Lease:
-    """Read a row of an active job with its lease."""
-    return Lease(job=job(row), token=str(row.lease_token), until=row.leased_until)
+    """Read a row of an active job whose columns after JOB are its token and the lease's end."""
+    token, until = row[_WIDTH : _WIDTH + 2]
+    return Lease(job=job(row), token=str(token), until=until)
 
 
 def taken(row: tuple[Any, ...]) -> Taken:

@@ -22,7 +22,7 @@ REFUSED = r"not public|cannot be resolved|cannot be read"
 def call(outbound: Outbound, url: str, *, timeout_ms: int = 3_000) -> Answer:
     target = outbound.to(url)
     try:
-        return target.call(method="POST", headers={}, body=b"{}", timeout_ms=timeout_ms)
+        return target.call(headers={}, body=b"{}", timeout_ms=timeout_ms)
     finally:
         target.close()
 
@@ -96,7 +96,7 @@ def test_connections_are_kept_and_used_again() -> None:
     with Receiver() as receiver:
         target = Outbound(allowed=LOOPBACK).to(receiver.url)
         for _ in range(3):
-            target.call(method="POST", headers={}, body=b"{}", timeout_ms=3_000)
+            target.call(headers={}, body=b"{}", timeout_ms=3_000)
         target.close()
 
     assert (receiver.connections, len(receiver.calls)) == (1, 3)

@@ -28,7 +28,7 @@ INDEXES = {
     "counts/count": {"job_counts_pkey", "job_deltas_added_by", "job_folds_pkey"},
     "counts/fold": {"job_counts_pkey", "job_deltas_added_by", "job_folds_pkey"},
     "counts/take_turn": set(),
-    "endpoints/count_calls": {"endpoints_pkey"},
+    "endpoints/claim_calls": {"endpoints_pkey", "jobs_active", "jobs_delayed", "jobs_ready", "jobs_pkey"},
     "endpoints/hold": {"endpoints_pkey"},
     "endpoints/pause": {"endpoints_pkey"},
     "endpoints/register": {"endpoints_pkey"},
@@ -37,7 +37,6 @@ INDEXES = {
     "endpoints/stalls_allowed": {"endpoints_pkey"},
     "endpoints/switch_off": {"endpoints_pkey"},
     "endpoints/take_turn": {"endpoints_pkey"},
-    "endpoints/under_way": {"jobs_active"},
     "jobs/await_promotion": set(),
     "jobs/cancel": {"jobs_pkey"},
     "jobs/find": {"jobs_custom_id", "jobs_pkey"},
@@ -90,6 +89,10 @@ cross join lateral (select
     case when status in ('completed', 'active') then 1 else 0 end as started,
     case when status = 'completed' then '1' end as result
 ) as members
+"""
+ENDPOINT = """
+insert into rowline.endpoints (queue, url, method, headers, secrets, timeout_ms, concurrency)
+values ('q', 'https://example.com/', 'POST', '', '', 1000, 1000)
 """
 DELTAS = """
 insert into rowline.job_deltas (queue, waiting)
@@ -254,3 +257,33 @@ def test_a_page_reads_about_as_many_rows_as_it_shows(
         before = fetched(conn)
         found = page.rows(conn, queue="q", start=20, length=10, most=30)
         assert len(found) <= fetched(conn) - before <= len(statuses) * 30 * 2 + 10 * 3
+
+
+@pytest.mark.parametrize("start", [HEAD, Place(0, 500)])
+def test_a_claim_for_calls_reads_the_rows_it_takes_and_those_that_are_called_for(
+    filled: Database, start: Place
+) -> None:
+    with filled.begin() as conn:
+        conn.exec_driver_sql(
+            "update rowline.jobs set processed_by = 'push:1' where status = 'active' and mod(number, 2) = 0"
+        )
+        calls = conn.exec_driver_sql("select count(*) from rowline.jobs where status = 'active'").scalar_one()
+        conn.exec_driver_sql(ENDPOINT)
+        revision = conn.exec_driver_sql("select revision from rowline.endpoints for update").scalar_one()
+        places = {"from_priority": start.priority, "from_place": start.place}
+        asked = {
+            "queue": "q",
+            "revision": revision,
+            "limit": 10,
+            "lease_ms": 1000,
+            "grace_ms": 1000,
+            "worker": "push:1",
+        }
+        plan = analyzed(conn, "endpoints/claim_calls", **asked, **places, past_due=False)
+        reads = [node for node in nodes(plan) if node.get("Relation Name") == "jobs" and "Scan" in node["Node Type"]]
+        for node in reads:
+            most = calls if "processed_by" in node.get("Filter", "") else 10
+            removed = node.get("Rows Removed by Filter", 0)
+            assert node["Actual Rows"] * node["Actual Loops"] + removed <= most, json.dumps(node, indent=1)
+        conn.rollback()
+        conn.begin()

@@ -3,10 +3,11 @@
 import threading
 
 from app.domain.endpoint import Limiter
-from app.domain.job import Completion, JsonText
+from app.domain.job import Completion, JsonText, Lease
 from app.infra.database import Database
 from app.operations import endpoints as operations
 from app.operations import settle, submit
+from app.operations.claim import Ask
 from app.queries import endpoints as queries
 from tests.support import receivers
 from tests.support.jobs import new
@@ -19,6 +20,10 @@ def revision(db: Database) -> str:
     return queries.revisions(db)["q"]
 
 
+def ask(nth: object, *, lease_ms: int = 60_000) -> Ask:
+    return Ask(limit=operations.CLAIM_MOST, lease_ms=lease_ms, worker=f"push:{nth}")
+
+
 def test_dispatchers_together_never_have_more_calls_than_concurrency(crowd: Database) -> None:
     receivers.register(crowd, "https://example.com/", concurrency=3)
     submit.submit_many(crowd, queue="q", new=[new() for _ in range(JOBS)])
@@ -28,7 +33,7 @@ def test_dispatchers_together_never_have_more_calls_than_concurrency(crowd: Data
     def racer(nth: int) -> None:
         nonlocal under_way, most, done
         while done < JOBS:
-            taken = operations.take(crowd, queue="q", revision=registered, lease_ms=60_000, worker=f"push:{nth}").leases
+            taken = operations.take(crowd, queue="q", revision=registered, ask=ask(nth)).leases
             with lock:
                 under_way += len(taken)
                 most = max(most, under_way)
@@ -45,6 +50,34 @@ def test_dispatchers_together_never_have_more_calls_than_concurrency(crowd: Data
     assert len(workers) > 1
 
 
+def test_dispatchers_that_tell_and_take_at_once_never_have_more_calls_than_concurrency_and_none_has_all(
+    crowd: Database,
+) -> None:
+    receivers.register(crowd, "https://example.com/", concurrency=8)
+    submit.submit_many(crowd, queue="q", new=[new() for _ in range(JOBS)])
+    registered, lock = revision(crowd), threading.Lock()
+    under_way, most, done, workers = 0, 0, 0, set()
+
+    def racer(nth: int) -> None:
+        nonlocal under_way, most, done
+        held: list[Lease] = []
+        while done < JOBS or held:
+            told = [Completion(lease=lease.key, result=JsonText("1")) for lease in held]
+            with lock:
+                under_way -= len(told)
+            turn = operations.take(crowd, queue="q", revision=registered, ask=ask(nth), completions=told)
+            held = turn.leases
+            with lock:
+                under_way += len(held)
+                most = max(most, under_way)
+                done += len(turn.completed)
+                workers.update([nth] * len(held))
+
+    race(racer)
+    assert (most <= 8, done, under_way) == (True, JOBS, 0)
+    assert len(workers) > 1
+
+
 def test_dispatchers_together_never_make_more_calls_in_a_window_than_the_limiter_allows(
     crowd: Database,
 ) -> None:
@@ -54,15 +87,12 @@ def test_dispatchers_together_never_make_more_calls_in_a_window_than_the_limiter
     registered = revision(crowd)
 
     def racer(nth: int) -> int:
-        claims = [
-            operations.take(crowd, queue="q", revision=registered, lease_ms=60_000, worker=f"push:{nth}")
-            for _ in range(20)
-        ]
+        claims = [operations.take(crowd, queue="q", revision=registered, ask=ask(nth)) for _ in range(20)]
         return sum(len(claimed.leases) for claimed in claims)
 
     assert sum(race(racer)) == 7
     assert RACERS > 7
-    waited = operations.take(crowd, queue="q", revision=registered, lease_ms=1, worker="push:x")
+    waited = operations.take(crowd, queue="q", revision=registered, ask=ask("x", lease_ms=1))
     assert 50_000 < (waited.next_due_ms or 0) <= 60_000
 
 
@@ -72,6 +102,6 @@ def test_a_revision_that_was_replaced_takes_nothing(crowd: Database) -> None:
     receivers.register(crowd, "https://example.com/2")
     submit.submit_many(crowd, queue="q", new=[new()])
 
-    assert operations.take(crowd, queue="q", revision=old, lease_ms=1, worker="push:x").leases == []
+    assert operations.take(crowd, queue="q", revision=old, ask=ask("x", lease_ms=1)).leases == []
     assert not operations.switch_off(crowd, queue="q", revision=old, reason="late")
-    assert operations.take(crowd, queue="q", revision=revision(crowd), lease_ms=1, worker="push:x").leases
+    assert operations.take(crowd, queue="q", revision=revision(crowd), ask=ask("x", lease_ms=1)).leases

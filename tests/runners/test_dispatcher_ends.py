@@ -86,6 +86,30 @@ def give_away(job_id: str, url: str) -> None:
     databases.run(url, f"update rowline.jobs set lease_token = gen_random_uuid() where number = {job_id}")
 
 
+def test_an_outcome_that_cannot_be_told_keeps_no_other_from_being_told_and_no_job_from_being_called_for(
+    db: Database, shared_url: str
+) -> None:
+    let_go = threading.Event()
+
+    def behaviour(connection: socket.socket, call: Call) -> None:
+        if call.job["name"] == "locked":
+            let_go.wait(10)
+        connection.sendall(answer())
+
+    with Receiver(behaviour) as receiver, receivers.dispatcher(shared_url, lock_ms=50) as running:
+        receivers.register(db, receiver.url, concurrency=20)
+        locked = add(db, new("locked"))[0]
+        receiver.expect(1)
+        with db.begin() as conn:
+            conn.exec_driver_sql(f"select from rowline.jobs where number = {locked} for update")
+            let_go.set()
+            running.expect("settle_failed")
+            for job_id in add(db, *(new() for _ in range(5))):
+                assert in_status(db, job_id).status is Status.COMPLETED
+            assert find(db, locked).status is Status.ACTIVE
+        assert in_status(db, locked).status is Status.COMPLETED
+
+
 def test_sigterm_lets_calls_end_and_releases_the_rest(db: Database, shared_url: str) -> None:
     def slow(connection: socket.socket, call: Call) -> None:
         time.sleep(0.3 if call.job["name"] == "quick" else 5)

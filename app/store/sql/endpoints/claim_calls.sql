@@ -1,0 +1,100 @@
+-- claim: waiting, prioritized -> active
+-- Does what `leases/claim` does, for as many jobs, up to :limit, as the endpoint of :queue leaves room for, and counts
+-- them in the limiter's window; a new one begins when the last is over. Follows `take_turn` in its transaction, with a
+-- later snapshot: so it sees what other dispatchers have claimed. Without the turn there is no row.
+-- Looks from the place (:from_priority, :from_place) on: the head, or past what is dead there (`app/domain/mark.py`).
+-- Each row says how many jobs were asked for, how long the look took, in how many ms the limit or the pause that leaves
+-- no room is over, and in how many the next delayed job is due. When one is due already, and unless :past_due, nothing
+-- is claimed: it has to join the line first. Without a job there is one row, that says this alone.
+-- Indexes: endpoints_pkey, jobs_active, jobs_delayed, jobs_ready.
+with turn as (
+    select
+        concurrency,
+        limiter_max,
+        case when window_ends_at > statement_timestamp() then window_started_at end as window_started_at,
+        case when window_ends_at > statement_timestamp() then window_ends_at end as window_ends_at,
+        case when window_ends_at > statement_timestamp() then window_count else 0 end as window_count,
+        case when paused_until > statement_timestamp() then paused_until end as paused_until
+    from rowline.endpoints as endpoint
+    cross join lateral (
+        select window_started_at + limiter_ms * interval '1 millisecond' as window_ends_at
+    ) as last
+    where queue = :queue and revision = :revision::uuid and switched_off_at is null
+        and endpoint.xmax = pg_current_xact_id()::xid
+),
+due as (
+    select greatest(0, ceil(extract(epoch from run_at - statement_timestamp()) * 1000))::bigint as ms
+    from rowline.jobs
+    where queue = :queue and status = 'delayed'
+    order by run_at
+    limit 1
+),
+room as materialized (
+    select
+        turn.*,
+        case
+            when paused_until is not null or not :past_due and exists (select from due where ms = 0) then 0
+            -- A part of what is free is left for others: who tells and claims at once would else have it for ever.
+            else greatest(0, least(:limit, free - free / 8, limiter_max - window_count))
+        end as asked,
+        coalesce(paused_until, case when window_count >= limiter_max then window_ends_at end) as opens_at,
+        clock_timestamp() as at
+    from turn
+    cross join lateral (
+        select turn.concurrency - count(*) as free
+        from rowline.jobs
+        where queue = :queue and status = 'active' and processed_by like 'push:%'
+            and leased_until > statement_timestamp()
+    ) as calls
+),
+next as (
+    select number from rowline.jobs
+    where queue = :queue and status in ('waiting', 'prioritized')
+        and (priority, place) >= (:from_priority::integer, :from_place::bigint)
+    order by priority, place
+    limit coalesce((select asked from room), 0)
+    for update skip locked
+),
+walked as materialized (
+    -- Of a row that has changed since the statement began the lock is of now: so is the attempt's beginning.
+    select array_agg(number) as numbers, clock_timestamp() as at from next
+),
+claimed as (
+    update rowline.jobs as job
+    set status = 'active',
+        lease_token = gen_random_uuid(),
+        leased_until = (select at from walked)
+            + least(:lease_ms, job.timeout_ms + :grace_ms) * interval '1 millisecond',
+        attempts_started = attempts_started + 1,
+        processed_at = (select at from walked),
+        processed_by = :worker
+    where job.queue = :queue and job.number = any((select numbers from walked)::bigint[])
+        and job.status || '' in ('waiting', 'prioritized')
+    returning job.*
+),
+counted as (
+    insert into rowline.job_deltas (queue, waiting, prioritized, active)
+    select :queue, -count(*) filter (where priority = 0), -count(*) filter (where priority > 0), count(*)
+    from claimed
+    having count(*) > 0
+),
+limited as (
+    update rowline.endpoints as endpoint
+    set window_started_at = coalesce(room.window_started_at, statement_timestamp()),
+        window_count = room.window_count + calls.number
+    from room
+    cross join (select count(*) as number from claimed) as calls
+    where endpoint.queue = :queue and room.limiter_max is not null and calls.number > 0
+)
+select
+    queue, number, custom_id, name, data, opts, status, priority, lifo, delay_ms, run_at, timeout_ms, attempts_made,
+    attempts_started, stalled_count, progress, result, failed_reason, stacktrace, added_at, processed_at, finished_at,
+    processed_by, lease_token::text, leased_until, place, room.asked,
+    extract(epoch from walked.at - room.at)::float8 as took_s,
+    ceil(extract(epoch from room.opens_at - statement_timestamp()) * 1000)::bigint as opens_in_ms,
+    due.ms as next_due_ms
+from room
+cross join walked
+left join due on true
+left join claimed on true
+order by priority, place
