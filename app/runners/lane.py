@@ -12,7 +12,7 @@ from gevent.event import Event
 
 from app.domain import attempts
 from app.domain.endpoint import Endpoint
-from app.domain.job import Job, Taken
+from app.domain.job import Job, LeaseKey, Taken
 from app.infra import signing
 from app.infra.database import Database, DatabaseError
 from app.infra.outbound import CallError, Outbound
@@ -60,7 +60,7 @@ class Lane:
         )
         self._held = Held(self._source, queue=endpoint.queue)
         self._endings = Endings(tools.settings, self._source, self._held)
-        self._calls: dict[str, gevent.Greenlet] = {}  # by token
+        self._calls: dict[LeaseKey, gevent.Greenlet] = {}
         self._turner = gevent.Greenlet(self._turn_on)
         self._telling_apart: gevent.Greenlet | None = None
         self._bell = Event()
@@ -129,8 +129,13 @@ class Lane:
         if self._is_retired:  # while we asked
             self._endings.release(claimed.taken)
             return 0.0
+        numbers = {taken.key.number for taken in claimed.taken}
+        lost = [key for key in self._calls if key.number in numbers]  # told with the new ones they would go unnoticed
+        self._held.lose(lost)
+        for key in lost:
+            self._calls[key].kill(_Lost, block=False)
         for lease, taken in zip(claimed.leases, claimed.taken, strict=True):
-            call = self._calls[lease.token] = gevent.spawn(self._work, lease.job, taken)
+            call = self._calls[taken.key] = gevent.spawn(self._work, lease.job, taken)
             call.link(functools.partial(self._ended, taken))
         if claimed.leases:
             return 0.0
@@ -160,10 +165,10 @@ class Lane:
     def _beat(self) -> None:
         """Renew the leases; break off calls whose leases are lost or whose jobs are cancelled. Raises SourceAway."""
         stopped = self._held.beat()
-        for token, call in list(self._calls.items()):
-            if token not in self._held:
+        for key, call in list(self._calls.items()):
+            if key.token not in self._held:
                 call.kill(_Lost, block=False)
-            elif token in stopped:
+            elif key.token in stopped:
                 call.kill(_Cancelled, block=False)
 
     def _work(self, job: Job, taken: Taken) -> None:
@@ -183,12 +188,12 @@ class Lane:
         except gevent.GreenletExit:
             self._endings.release([taken])
         finally:
-            self._calls.pop(taken.key.token)
+            self._calls.pop(taken.key)
             self._bell.set()
 
     def _ended(self, taken: Taken, _call: gevent.Greenlet) -> None:
         """See to a call that was broken off before it had begun to run."""
-        if self._calls.pop(taken.key.token, None):
+        if self._calls.pop(taken.key, None):
             self._endings.release([taken])
             self._bell.set()
 
