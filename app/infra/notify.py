@@ -59,8 +59,10 @@ class Notifier:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
                 contextvars.Context().run(self._thread.start)  # without the request's id, which it outlives
-            if self._is_idle or name not in self._sent_at:  # else it looks by itself, when the interval is over
-                self._changed.notify()
+            if not (self._is_idle or name not in self._sent_at):
+                return  # it looks by itself, when the interval is over
+            self._changed.notify()
+        time.sleep(0)  # so that it is on its way before the caller has done what it has left to do
 
     def close(self) -> None:
         """Send nothing more; the thread closes its connection and ends."""

@@ -15,7 +15,7 @@ def measure(place: Place) -> Iterator[tuple[str, Sample]]:
     with place.api() as api:
         for figure, (size, connections) in POSTS.items():
             yield figure, adding.post(place, api, size, connections)
-    yield "process", working.work(place, processes=1)
+    yield "process", working.work(place, processes=1, batch=place.chosen.max_batch)
     yield "process1", _few(place, lambda: working.work(place, processes=1, batch=1))
     with starting.idle(place) as api:
         found = starting.measured(place, api)
