@@ -142,16 +142,22 @@ def growth(place: Place, *, count: int) -> Iterator[Finding]:
         yield Finding(line=line, unit="bytes", before=fresh[nth], after=sizes[-1][nth])
 
 
-def flood(place: Place, *, count: int) -> Iterator[Finding]:
-    """Compare how long adding, claiming and completing a job of a calm queue takes alone, and beside a flood."""
+def flood(other: Place, place: Place, *, count: int) -> Iterator[Finding]:
+    """Compare how long claiming and completing a job of a calm queue takes alone, and beside a flood.
+
+    The same flood in another place says how much of that is the cores' doing: there is nothing else that both share.
+    """
     place.empty()
+    other.empty()
     with deep.operating(place) as db:
         alone = _calm(db, place)
         depths.waiting(place, count)
         yield _calmly(f"{count:,} of another queue wait", alone, _calm(db, place))
-        with _flooding(place):
-            place.await_first()
-            yield _calmly(f"{count:,} of another queue wait, more come, and are worked", alone, _calm(db, place))
+        for flooded, where in ((other, "in another database"), (place, "here")):
+            with _flooding(flooded):
+                flooded.await_first()
+                beside = _calm(db, place)
+            yield _calmly(f"jobs of another queue come and are worked, as fast as can be, {where}", alone, beside)
 
 
 def _calmly(what: str, before: list[float], after: list[float]) -> Finding:

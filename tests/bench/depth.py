@@ -26,7 +26,7 @@ PARTS: dict[str, Callable[[Place, Place, "Sizes"], Iterator[Finding]]] = {
     "levels": lambda empty, full, sizes: deep.levels(empty, full, million=sizes.million, rounds=sizes.rounds),
     "snapshot": lambda empty, full, sizes: aging.snapshot(empty, full, count=sizes.snapshot),
     "growth": lambda _, full, sizes: aging.growth(full, count=sizes.million),
-    "flood": lambda _, full, sizes: aging.flood(full, count=sizes.million),
+    "flood": lambda empty, full, sizes: aging.flood(empty, full, count=sizes.million),
 }
 
 
