@@ -152,18 +152,19 @@ def flood(other: Place, place: Place, *, count: int) -> Iterator[Finding]:
     with deep.operating(place) as db:
         alone = _calm(db, place)
         depths.waiting(place, count)
-        yield _calmly(f"{count:,} of another queue wait", alone, _calm(db, place))
-        for flooded, where in ((other, "in another database"), (place, "here")):
+        yield _calmly(f"{count:,} of another queue wait", alone, _calm(db, place), most=FLOOD_MOST)
+        for flooded, where, most in ((other, "in another database", None), (place, "here", FLOOD_MOST)):
             with _flooding(flooded):
                 flooded.await_first()
                 beside = _calm(db, place)
-            yield _calmly(f"jobs of another queue come and are worked, as fast as can be, {where}", alone, beside)
+            line = f"jobs of another queue come and are worked, as fast as can be, {where}"
+            yield _calmly(line, alone, beside, most=most)
 
 
-def _calmly(what: str, before: list[float], after: list[float]) -> Finding:
+def _calmly(what: str, before: list[float], after: list[float], *, most: float | None) -> Finding:
     p99 = [sample.percentile(waits, 0.99) * 1000 for waits in (before, after)]
     more = (statistics.median(before) * 1000, statistics.median(after) * 1000)
-    return Finding(line=f"{what}: claim p99", unit="ms", before=p99[0], after=p99[1], most=FLOOD_MOST, more=more)
+    return Finding(line=f"{what}: claim p99", unit="ms", before=p99[0], after=p99[1], most=most, more=more)
 
 
 def _calm(db: Database, place: Place) -> list[float]:
