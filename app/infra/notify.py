@@ -59,7 +59,7 @@ class Notifier:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
                 contextvars.Context().run(self._thread.start)  # without the request's id, which it outlives
-            if not (self._is_idle or name not in self._sent_at):
+            if name in self._sent_at and not self._is_idle:
                 return  # it looks by itself, when the interval is over
             self._changed.notify()
         time.sleep(0)  # so that it is on its way before the caller has done what it has left to do

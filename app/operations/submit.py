@@ -15,8 +15,6 @@ from app.store import jobs, keys
 
 EXISTING_MAX_BYTES = 64 * 2**20
 """The most that one answer repeats of jobs that were there before: a short request must not fill the memory."""
-
-
 TOGETHER_MOST = 100
 """Callers whose jobs go into one statement."""
 TOGETHER_MAX_BYTES = 16 * 2**10

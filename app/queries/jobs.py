@@ -53,11 +53,6 @@ class Lookup:
         return [found.get(job_id) for job_id in job_ids]
 
 
-def find(db: Database, *, queue: str, job_id: str) -> Job:
-    """Read one job. Raises JobNotFound."""
-    return Lookup(db).find(queue=queue, job_id=job_id)
-
-
 def page(
     db: Database, *, queue: str, statuses: Sequence[Status], start: int, length: int, newest_first: bool = True
 ) -> Page:

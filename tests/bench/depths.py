@@ -17,7 +17,6 @@ _COLUMNS = """
     where attrelid = 'rowline.jobs'::regclass and attnum > 0 and not attisdropped and attgenerated = ''
         and attname not in ('queue', 'number', 'custom_id', 'place', 'run_at')
 """
-_AGO = "interval '1 minute'"
 _AGO_US = 60_000_000
 
 
@@ -52,7 +51,7 @@ def _grow(place: Place, count: int, *, queue: str, status: str, changed: str = "
     # Each stands in line where a job that was added at its turn would: what is claimed together lies together.
     copying = f"""
         insert into rowline.jobs (queue, number, place, run_at, {columns})
-        select %s, next, place + next - {_AGO_US}, run_at + next * interval '1 microsecond' - {_AGO}, {columns}
+        select %s, next, place + next - {_AGO_US}, run_at + (next - {_AGO_US}) * interval '1 microsecond', {columns}
         from (
             select nextval('rowline.job_numbers') as next, seed.*
             from rowline.jobs as seed, generate_series(1, %s) where queue = 'seed' limit %s

@@ -69,7 +69,7 @@ def test_a_lease_says_the_same_of_its_job_as_any_claim_and_as_the_table(db: Data
     [others] = claim.claim(db, queue=QUEUE, limit=1, lease_ms=60_000, worker=WORKER).leases
 
     for lease in (ours, others):
-        assert lease.job == jobs.find(db, queue=QUEUE, job_id=lease.job.id)
+        assert lease.job == jobs.Lookup(db).find(queue=QUEUE, job_id=lease.job.id)
     assert ours.job._replace(number=0, name="", run_at=ours.until, processed_at=None) == others.job._replace(
         number=0, name="", run_at=ours.until, processed_at=None
     )
@@ -188,4 +188,4 @@ def test_when_the_claim_fails_nothing_is_completed(db: Database) -> None:
     [lease, _] = take(db).leases
     with pytest.raises(Exception, match="out of range"):
         take(db, lease, lease_ms=10**30)
-    assert jobs.find(db, queue=QUEUE, job_id=lease.job.id).status is Status.ACTIVE
+    assert jobs.Lookup(db).find(queue=QUEUE, job_id=lease.job.id).status is Status.ACTIVE

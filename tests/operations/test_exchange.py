@@ -31,7 +31,7 @@ def test_what_went_well_is_completed_and_the_next_jobs_are_taken(db: Database) -
 
     assert second.completed == {job.key.number for job in first}
     assert [job.name for job in (*first, *second.taken)] == ["0", "1", "2", "3"]
-    assert jobs.find(db, queue=QUEUE, job_id=first[0].id).status is Status.COMPLETED
+    assert jobs.Lookup(db).find(queue=QUEUE, job_id=first[0].id).status is Status.COMPLETED
 
 
 def test_a_handler_is_told_the_same_as_by_a_claim_of_the_whole_job(db: Database) -> None:
@@ -48,7 +48,7 @@ def test_a_handler_is_told_the_same_as_by_a_claim_of_the_whole_job(db: Database)
         return job._replace(key=LeaseKey(number=0, token=""), id=job_id, timestamp=0)
 
     assert [*map(but_for_the_lease, found)] == [*map(but_for_the_lease, whole)]
-    stored = [jobs.find(db, queue="other", job_id=job.id) for job in found]
+    stored = [jobs.Lookup(db).find(queue="other", job_id=job.id) for job in found]
     assert [job.timestamp for job in found] == [int(job.added_at.timestamp() * 1000) for job in stored]
 
 
@@ -124,7 +124,7 @@ def test_when_the_claim_fails_nothing_is_completed(db: Database) -> None:
     [job] = taken(db, Ask(limit=1, lease_ms=60_000, worker="w"))
     with pytest.raises(Exception, match="out of range"):
         exchange.exchange(db, queue=QUEUE, completions=[done(job)], ask=Ask(limit=1, lease_ms=10**30, worker="w"))
-    assert jobs.find(db, queue=QUEUE, job_id=job.id).status is Status.ACTIVE
+    assert jobs.Lookup(db).find(queue=QUEUE, job_id=job.id).status is Status.ACTIVE
 
 
 def test_when_the_block_fails_nothing_is_completed_and_the_pool_goes_on(db: Database) -> None:
@@ -133,5 +133,5 @@ def test_when_the_block_fails_nothing_is_completed_and_the_pool_goes_on(db: Data
     with pytest.raises(ZeroDivisionError), db.together() as conn:
         leases.send_complete(conn, queue=QUEUE, completions=[done(job)])
         raise ZeroDivisionError
-    assert jobs.find(db, queue=QUEUE, job_id=job.id).status is Status.ACTIVE
+    assert jobs.Lookup(db).find(queue=QUEUE, job_id=job.id).status is Status.ACTIVE
     assert exchange.exchange(db, queue=QUEUE, completions=[done(job)]).completed == {job.key.number}

@@ -142,7 +142,7 @@ def test_no_number_of_due_jobs_hides_the_next_one(crowd: Database) -> None:
     submit.submit_many(crowd, queue="q", new=[new(priority=5, delay_ms=1) for _ in range(1_500)])
     plain = submit.submit_many(crowd, queue="q", new=[new(delay_ms=2)])[0].job
     until(lambda: not claim_due_in_ms(crowd))
-    until(lambda: jobs.find(crowd, queue="q", job_id=plain.id).run_at < jobs_now(crowd))
+    until(lambda: jobs.Lookup(crowd).find(queue="q", job_id=plain.id).run_at < jobs_now(crowd))
 
     found = claim.claim(crowd, queue="q", limit=1, lease_ms=60_000, worker="w").leases
 

@@ -41,7 +41,7 @@ def test_each_caller_gets_his_own_job_as_it_is_stored(crowd: Database) -> None:
     for asked, job in added:
         assert (job.name, job.data) == (asked.name, asked.data)
         assert (job.priority, job.lifo, job.delay_ms) == (asked.priority, asked.lifo, asked.delay_ms)
-        assert jobs.find(crowd, queue="q", job_id=job.id) == job._replace(stacktrace=[])
+        assert jobs.Lookup(crowd).find(queue="q", job_id=job.id) == job._replace(stacktrace=[])
 
 
 def test_callers_share_commits(crowd: Database, own_url: str) -> None:

@@ -41,7 +41,7 @@ def add(db: Database, *new: NewJob) -> list[str]:
 
 
 def find(db: Database, job_id: str) -> Job:
-    return jobs.find(db, queue=QUEUE, job_id=job_id)
+    return jobs.Lookup(db).find(queue=QUEUE, job_id=job_id)
 
 
 def in_status(db: Database, job_id: str, *statuses: Status, within_s: float = 15.0) -> Job:
