@@ -88,20 +88,25 @@ class Database:
             _commit(conn, driver)
 
     @contextmanager
-    def write_once(self) -> Iterator[Connection]:
-        """Give a connection for one statement, which is a transaction by itself.
+    def write_once(self, *, announcing: str | None = None) -> Iterator[Connection]:
+        """Give a connection for one statement, which is a transaction by itself; then announce a topic, if any.
 
         Raises as `begin` does; a connection that breaks under the statement leaves its outcome unknown.
         """
         with self._connected(self._writing) as (conn, driver):
             driver.warning = None
+            hint = driver.hint = None if announcing is None else self._notifier.hint(announcing)
             try:
                 yield conn
             except psycopg.Error as error:
                 if driver.closed:
                     raise OutcomeUnknown(f"a statement got no answer: {_first_line(error)}") from error
                 raise
+            finally:
+                driver.hint = None
             _require_silence(driver)
+        if announcing is not None and hint is None:
+            self.announce(announcing)
 
     @contextmanager
     def together(self) -> Iterator[Connection]:

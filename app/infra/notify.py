@@ -1,7 +1,7 @@
 """Wake-ups between processes by NOTIFY and LISTEN: hints only, so that losing every one costs time and nothing else.
 
-A NOTIFY inside the transaction that inserts would serialise all commits of the server, so it is sent apart, by a
-thread, at most once an interval and channel.
+A NOTIFY inside the transaction that inserts would serialise all commits of the server, so it is sent after it, at most
+once an interval and channel: by who has committed, in the packet of the statement, or by a thread.
 """
 
 import contextlib
@@ -19,12 +19,14 @@ from typing import Any
 import psycopg
 
 from app.infra import libpq
+from app.infra.prepared import Question
 
 _log = logging.getLogger(__name__)
 
 INTERVAL_S = 0.015
 BEAT_S = 10.0  # how often a silent listener makes sure that its connection is alive
 RETRY_S = 1.0
+NOTIFY = b"select pg_notify($1, '')"
 ANSWER_S = 5.0  # how long a statement here waits for the server
 
 
@@ -48,6 +50,19 @@ class Notifier:
         self._closed = self._is_idle = False
         self._thread: threading.Thread | None = None
         self._connection: libpq.BoundedConnection | None = None
+
+    def hint(self, topic: str) -> Question | None:
+        """Return what wakes the listeners of `topic`, for the caller to ask now; None if others did just before.
+
+        Then, and whenever it was not asked, `ring`.
+        """
+        with self._changed:
+            name = channel(topic)
+            self._forget()
+            if name in self._sent_at or name in self._pending:
+                return None
+            self._sent_at[name] = time.monotonic()
+        return Question(NOTIFY, [name.encode()], None)
 
     def ring(self, topic: str) -> None:
         """Wake the listeners of `topic` soon. Never blocks on the database, never fails."""
@@ -79,8 +94,7 @@ class Notifier:
                 if self._closed:
                     self._disconnect()
                     return
-                now = time.monotonic()
-                self._sent_at = {name: at for name, at in self._sent_at.items() if now - at < INTERVAL_S}
+                now = self._forget()
                 due = [name for name in self._pending if name not in self._sent_at]
                 if not due:
                     self._changed.wait(min(self._sent_at.values()) + INTERVAL_S - now)
@@ -88,6 +102,12 @@ class Notifier:
                 self._pending.difference_update(due)
                 self._sent_at |= dict.fromkeys(due, now)
             self._send(due)
+
+    def _forget(self) -> float:
+        """Forget what was sent before the interval; return the time."""
+        now = time.monotonic()
+        self._sent_at = {name: at for name, at in self._sent_at.items() if now - at < INTERVAL_S}
+        return now
 
     def _send(self, channels: list[str]) -> None:
         try:

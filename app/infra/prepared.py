@@ -1,5 +1,6 @@
 """Statements that are prepared once a connection, and run by libpq itself: half the CPU of psycopg's cursors."""
 
+import logging
 from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from psycopg.pq.abc import PGresult
 
 from app.infra.libpq import BoundedConnection
 
+_log = logging.getLogger(__name__)
 PREPARED_MAX = 100
 """Statements that a connection keeps prepared, each with its plan: pages have one for any choice of statuses."""
 _GOOD = {pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK}
@@ -41,6 +43,8 @@ class PreparedConnection(BoundedConnection):
         self._names: dict[bytes, bytes] = {}
         self._numbers = count()
         self._noted: list[tuple[Question, Answer]] = []
+        self.hint: Question | None = None
+        """Is asked in the packet of the next question, but after its commit, and does nothing to its outcome."""
 
     def settle_types(self) -> None:
         """Read values from now on as the loaders that are registered by now do."""
@@ -49,8 +53,41 @@ class PreparedConnection(BoundedConnection):
     def ask(self, question: Question) -> PGresult:
         """Run a statement. Raises psycopg.Error."""
         name = self._name_of(question.text)
+        if self.hint:
+            return self._ask_with(self.hint, name, question)
         self.pgconn.send_query_prepared(name, question.values, question.formats)
         return self._outcome()
+
+    def _ask_with(self, hint: Question, name: bytes, question: Question) -> PGresult:
+        """Ask both, and only log what goes wrong with the hint."""
+        self.hint = None
+        asked = ((name, question), (self._name_of(hint.text), hint))
+        results: list[PGresult] = []
+        try:
+            self.pgconn.enter_pipeline_mode()
+            for called, (_, values, formats) in asked:
+                self.pgconn.send_query_prepared(called, values, formats)
+                self.pgconn.pipeline_sync()
+            self.wait(self._with_hint(results))
+            self.pgconn.exit_pipeline_mode()
+            _good(results[1])
+        except psycopg.Error as error:
+            if not results:
+                self.close()
+                raise
+            _log.warning("notify_failed", extra={"cause": str(error).strip()})
+        finally:
+            if self.pgconn.pipeline_status:
+                self.close()
+        return _good(results[0])
+
+    def _with_hint(self, results: list[PGresult]) -> PQGen[None]:
+        results += yield from self._outcomes(1)
+        warning = self.warning
+        try:
+            results += yield from self._outcomes(1)
+        finally:
+            self.warning = warning
 
     def rows(self, result: PGresult, make: Make) -> list[Any]:
         """Make each row of `result` from its values."""
@@ -104,13 +141,18 @@ class PreparedConnection(BoundedConnection):
         return _good(self.wait(generators.execute(self.pgconn))[-1])
 
     def _outcomes(self, number: int) -> PQGen[list[PGresult]]:
-        """Send what waits to be sent, and collect as many results, and the end of the pipeline."""
+        """Send what waits to be sent, and collect as many results, and the end of their transaction.
+
+        Raises psycopg.Error when that failed after all of them were good.
+        """
         yield from generators.send(self.pgconn)
         results = []
         for _ in range(number):
             [result] = yield from generators.fetch_many(self.pgconn)
             results.append(result)
-        yield from generators.fetch_many(self.pgconn)
+        [end] = yield from generators.fetch_many(self.pgconn)
+        if end.status != pq.ExecStatus.PIPELINE_SYNC:
+            raise psycopg.errors.error_from_result(end)
         return results
 
 

@@ -52,8 +52,10 @@ def submit_many(db: Database, *, queue: str, new: Sequence[NewJob]) -> list[Subm
     """
     if not new:
         return []
-    may_exist = any(job.custom_id is not None for job in new)
-    with db.begin() if may_exist else db.write_once() as conn:
+    if all(job.custom_id is None for job in new):
+        with db.write_once(announcing=queue) as conn:
+            return _submit(conn, queue, new)
+    with db.begin() as conn:
         submitted = _submit(conn, queue, new)
     db.announce(queue)
     return submitted

@@ -1,9 +1,11 @@
 """Transactions, and what becomes of them when the server, the pool or time fails us."""
 
 import contextlib
+import functools
 import select
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,6 +18,7 @@ from psycopg.conninfo import conninfo_to_dict
 from app.infra import libpq, notify
 from app.infra.database import Database, DatabaseError, OutcomeUnknown
 from app.infra.settings import Settings
+from app.store.statements import Statement
 from tests.support import clusters, databases
 from tests.support.clusters import free_port, until
 
@@ -33,6 +36,9 @@ def single(own_url: str) -> Iterator[Database]:
     opened = Database(Settings(statement_ms=300, pool_wait_ms=100), url=own_url, size=1, name="single")
     yield opened
     opened.close()
+
+
+insert = Statement("insert", "insert into t values (:n::integer) returning n")
 
 
 def rows(db: Database) -> int:
@@ -71,6 +77,40 @@ def test_a_statement_without_an_answer_stored_nothing(single: Database, own_url:
         kill_backends(own_url)
         conn.exec_driver_sql("insert into t values (1)")
     assert not isinstance(caught.value, OutcomeUnknown)
+    assert rows(single) == 0
+
+
+@contextlib.contextmanager
+def together(db: Database) -> Iterator[None]:
+    with db.together() as conn:
+        insert.send(conn, n=1)
+        yield
+
+
+@contextlib.contextmanager
+def alone(db: Database, announcing: str | None) -> Iterator[None]:
+    add(db, announcing=announcing)
+    yield
+
+
+@pytest.mark.parametrize(
+    "write",
+    [together, functools.partial(alone, announcing=None), functools.partial(alone, announcing="a")],
+    ids=["together", "alone", "announced"],
+)
+@pytest.mark.parametrize("refused", ["raise exception 'no'", "perform pg_terminate_backend(pg_backend_pid())"])
+def test_a_statement_that_went_well_and_whose_commit_did_not_is_no_success(
+    single: Database, own_url: str, write: Callable[[Database], contextlib.AbstractContextManager[None]], refused: str
+) -> None:
+    """The server tells the statement's rows before it commits."""
+    refuse = f"""
+        create function refuse() returns trigger language plpgsql as $$ begin {refused}; return null; end $$;
+        create constraint trigger refuse after insert on t deferrable initially deferred
+            for each row execute function refuse()
+    """
+    databases.run(own_url, refuse)
+    with pytest.raises((DatabaseError, psycopg.errors.RaiseException)), write(single):
+        pass
     assert rows(single) == 0
 
 
@@ -134,14 +174,62 @@ def test_a_listener_whose_connection_dies_listens_again_and_looks(single: Databa
     assert heard.acquire(timeout=5)
 
 
-def test_many_announcements_are_few_notifications(single: Database, own_url: str) -> None:
+def add(db: Database, *, announcing: str | None = "a") -> None:
+    with db.write_once(announcing=announcing) as conn:
+        insert.rows(conn, n=1)
+
+
+@pytest.mark.parametrize("say", [lambda db: db.announce("a"), add], ids=["announced", "added"])
+def test_many_announcements_are_few_notifications(
+    single: Database, own_url: str, say: Callable[[Database], None]
+) -> None:
     with psycopg.connect(libpq.normal(own_url), autocommit=True) as connection:
         connection.execute(f"listen {notify.channel('a')}")
-        for _ in range(1000):
-            single.announce("a")
+        ends_at = time.monotonic() + 0.1
+        while time.monotonic() < ends_at:
+            say(single)
         until(lambda: list(connection.notifies(timeout=0.01, stop_after=1)), within_s=5)
         more = list(connection.notifies(timeout=0.5))
     assert len(more) < 10
+
+
+def test_what_is_added_is_announced_when_it_is_there(single: Database, own_url: str) -> None:
+    with psycopg.connect(libpq.normal(own_url), autocommit=True) as connection:
+        connection.execute(f"listen {notify.channel('a')}")
+        for nth in range(1, 4):
+            time.sleep(2 * notify.INTERVAL_S)
+            add(single)
+            assert list(connection.notifies(timeout=5, stop_after=1))
+            assert connection.execute("select count(*) from t").fetchone() == (nth,)
+
+
+@pytest.mark.parametrize(
+    ("broken", "cause"),
+    [
+        ("raise exception 'no room'", "no room"),
+        ("perform pg_terminate_backend(pg_backend_pid())", "connection"),
+        ("raise warning 'half of the room is left'", None),
+    ],
+)
+def test_what_is_added_is_added_whatever_becomes_of_its_announcement(
+    single: Database,
+    own_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    broken: str,
+    cause: str | None,
+) -> None:
+    """A full queue of notifications, say: the server's word on that is none on the commit before."""
+    body = f"create function broken(text) returns text language plpgsql as $$ begin {broken}; return $1; end $$"
+    databases.run(own_url, body)
+    monkeypatch.setattr(notify, "NOTIFY", b"select broken($1)")
+    for nth in range(1, 3):
+        add(single)
+        assert rows(single) == nth
+        time.sleep(2 * notify.INTERVAL_S)
+    causes = [str(record.__dict__["cause"]) for record in caplog.records]
+    assert len(causes) == (2 if cause else 0)
+    assert all(cause in told for told in causes if cause)
 
 
 def test_a_database_that_is_not_set_up_is_trouble_of_the_database(single: Database) -> None:
