@@ -26,6 +26,7 @@ EXCEPTIONS = {
         "prefer-robust-stmts": "what a killed run left of an index is dropped before; views come in one transaction"
     },
     "0008": {"prefer-robust-stmts": "what a killed run left of the index is dropped before"},
+    "0009": {"ban-drop-constraint": "a check that says the same takes their place in the same statement"},
 }
 """Revision -> rule of squawk -> why it does not hold there."""
 STEPS = {"expand", "contract", "stop"}

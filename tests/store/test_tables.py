@@ -6,13 +6,18 @@ import psycopg
 import pytest
 import sqlalchemy
 
+from app.domain.attempts import LOGS_MAX, STACKS_KEPT
+from app.domain.backoff import LONGEST_MS, BackoffType
+from app.domain.ids import JOB_ID_MAX, JOB_NAME_MAX, QUEUE_NAME_MAX
+from app.domain.job import ATTEMPTS_MAX, PRIORITY_MAX
 from app.domain.states import Status
-from app.infra import database
+from app.infra import database, schema
 from app.infra.database import Connection
 from app.store.tables import metadata
 from tests.support import databases
 from tests.support.jobs import in_status
 
+SOUND = schema.MIGRATIONS / "sql" / "rowline" / "job_is_sound_1.sql"
 TABLES = """
 with tables as (
     select oid, relname from pg_class
@@ -41,6 +46,7 @@ def shape(url: str) -> dict[str, str]:
 def test_the_migrations_make_what_the_code_describes(server_url: str, shared_url: str) -> None:
     with databases.fresh(server_url) as url:
         databases.run(url, "create schema rowline")
+        databases.run(url, SOUND.read_text())
         engine = database.engine(url, {}, poolclass=sqlalchemy.NullPool)
         metadata.create_all(engine)
         assert shape(url) == shape(shared_url)
@@ -52,23 +58,50 @@ def test_the_migrations_make_what_the_code_describes(server_url: str, shared_url
         ("jobs_status", Status.WAITING, "status = 'done'"),
         ("jobs_waiting_has_no_priority", Status.WAITING, "priority = 1"),
         ("jobs_prioritized_has_one", Status.PRIORITIZED, "priority = 0"),
-        ("jobs_priority", Status.PRIORITIZED, "priority = 2097153"),
+        ("jobs_priority", Status.PRIORITIZED, f"priority = {PRIORITY_MAX + 1}"),
+        ("jobs_priority", Status.DELAYED, "priority = -1"),
         ("jobs_lifo_is_ahead", Status.WAITING, "lifo = true"),
         ("jobs_leased_exactly_when_active", Status.ACTIVE, "lease_token = null"),
+        ("jobs_leased_exactly_when_active", Status.ACTIVE, "leased_until = null"),
         ("jobs_leased_exactly_when_active", Status.WAITING, "leased_until = now()"),
+        ("jobs_active_has_begun", Status.ACTIVE, "attempts_started = 0, processed_at = null"),
+        ("jobs_processed_when_begun", Status.ACTIVE, "processed_at = null"),
+        ("jobs_processed_when_begun", Status.WAITING, "processed_at = now()"),
         ("jobs_finished_exactly_when_final", Status.COMPLETED, "finished_at = null"),
         ("jobs_finished_exactly_when_final", Status.WAITING, "finished_at = now()"),
         ("jobs_result_exactly_when_completed", Status.COMPLETED, "result = null"),
         ("jobs_result_exactly_when_completed", Status.FAILED, "result = '1'"),
         ("jobs_failed_says_why", Status.FAILED, "failed_reason = null"),
-        ("jobs_attempts_made", Status.WAITING, "attempts_made = 1"),
         ("jobs_attempts", Status.WAITING, "attempts = 0"),
-        ("jobs_processed_when_begun", Status.ACTIVE, "processed_at = null"),
+        ("jobs_attempts", Status.WAITING, f"attempts = {ATTEMPTS_MAX + 1}"),
+        ("jobs_attempts_made", Status.WAITING, "attempts_made = 1"),
+        ("jobs_attempts_made", Status.WAITING, "attempts_made = -1"),
+        ("jobs_stalled_count", Status.WAITING, "stalled_count = 1"),
+        ("jobs_stalled_count", Status.WAITING, "stalled_count = -1"),
         ("jobs_delay", Status.WAITING, "delay_ms = -1"),
+        ("jobs_delay", Status.WAITING, f"delay_ms = {LONGEST_MS + 1}"),
         ("jobs_backoff", Status.WAITING, "backoff_type = 'fixed'"),
+        ("jobs_backoff", Status.WAITING, "backoff_type = 'odd', backoff_delay_ms = 0, backoff_jitter = 0"),
+        ("jobs_backoff", Status.WAITING, "backoff_type = 'fixed', backoff_delay_ms = -1, backoff_jitter = 0"),
+        (
+            "jobs_backoff",
+            Status.WAITING,
+            f"backoff_type = 'fixed', backoff_delay_ms = {LONGEST_MS + 1}, backoff_jitter = 0",
+        ),
+        ("jobs_backoff", Status.WAITING, "backoff_type = 'fixed', backoff_delay_ms = 0, backoff_jitter = 1.1"),
+        ("jobs_timeout", Status.WAITING, "timeout_ms = 0"),
+        ("jobs_timeout", Status.WAITING, f"timeout_ms = {LONGEST_MS + 1}"),
+        ("jobs_stacks_kept", Status.WAITING, "stacks_kept = -1"),
+        ("jobs_stacks_kept", Status.WAITING, f"stacks_kept = {STACKS_KEPT + 1}"),
+        ("jobs_logs_kept", Status.WAITING, "logs_kept = -1"),
+        ("jobs_logs_kept", Status.WAITING, f"logs_kept = {LOGS_MAX + 1}"),
         ("jobs_custom_id_form", Status.WAITING, "custom_id = '12'"),
+        ("jobs_custom_id_form", Status.WAITING, "custom_id = ''"),
+        ("jobs_custom_id_form", Status.WAITING, f"custom_id = repeat('x', {JOB_ID_MAX + 1})"),
         ("jobs_queue", Status.WAITING, "queue = ''"),
+        ("jobs_queue", Status.WAITING, f"queue = repeat('x', {QUEUE_NAME_MAX + 1})"),
         ("jobs_name", Status.WAITING, "name = ''"),
+        ("jobs_name", Status.WAITING, f"name = repeat('x', {JOB_NAME_MAX + 1})"),
     ],
 )
 def test_an_impossible_row_is_impossible(conn: Connection, constraint: str, status: Status, change: str) -> None:
@@ -76,4 +109,22 @@ def test_an_impossible_row_is_impossible(conn: Connection, constraint: str, stat
     with pytest.raises(sqlalchemy.exc.IntegrityError) as caught:
         conn.exec_driver_sql(f"update rowline.jobs set {change}")
     driver: Any = caught.value.orig
+    assert isinstance(driver, psycopg.errors.CheckViolation)
     assert driver.diag.constraint_name == constraint
+    assert (driver.diag.schema_name, driver.diag.table_name) == ("rowline", "jobs")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        f"attempts = {ATTEMPTS_MAX}, delay_ms = {LONGEST_MS}, timeout_ms = {LONGEST_MS}",
+        f"stacks_kept = {STACKS_KEPT}, logs_kept = {LOGS_MAX}, lifo = true, place = -1",
+        f"status = 'prioritized', priority = {PRIORITY_MAX}",
+        f"custom_id = repeat('x', {JOB_ID_MAX}), name = repeat('ö', {JOB_NAME_MAX})",
+        f"queue = repeat('ö', {QUEUE_NAME_MAX})",
+        *(f"backoff_type = '{kind}', backoff_delay_ms = {LONGEST_MS}, backoff_jitter = 1" for kind in BackoffType),
+    ],
+)
+def test_what_the_limits_allow_can_be_stored(conn: Connection, change: str) -> None:
+    in_status(conn, Status.WAITING)
+    assert conn.exec_driver_sql(f"update rowline.jobs set {change}").rowcount == 1
