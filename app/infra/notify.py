@@ -1,7 +1,7 @@
 """Wake-ups between processes by NOTIFY and LISTEN: hints only, so that losing every one costs time and nothing else.
 
 A NOTIFY inside the transaction that inserts would serialise all commits of the server, so it is sent after it, at most
-once an interval and channel: by who has committed, in the packet of the statement, or by a thread.
+once an interval and channel: right behind the statement that adds, or by a thread.
 """
 
 import contextlib

@@ -44,7 +44,7 @@ class PreparedConnection(BoundedConnection):
         self._numbers = count()
         self._noted: list[tuple[Question, Answer]] = []
         self.hint: Question | None = None
-        """Is asked in the packet of the next question, but after its commit, and does nothing to its outcome."""
+        """Is asked right behind the next question, in a transaction of its own, and does nothing to its outcome."""
 
     def settle_types(self) -> None:
         """Read values from now on as the loaders that are registered by now do."""

@@ -103,7 +103,7 @@ class _Link:
             commits = self._commits(chunk)
             if commits and fault is Fault.CUT_BEFORE_COMMIT:
                 break
-            self._is_answer_cut = commits and fault is Fault.CUT_AFTER_COMMIT
+            self._is_answer_cut |= commits and fault is Fault.CUT_AFTER_COMMIT
             with contextlib.suppress(OSError):
                 self._server.sendall(chunk)
         self._cut()
