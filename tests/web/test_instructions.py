@@ -1,0 +1,157 @@
+"""How many instructions of ours a request takes, and each job more in it: what holds on any machine, however busy.
+
+Python's instructions in `app/` are counted, not those of libraries. A limit is a tenth above what was counted when it
+was set: who goes over it has made every request slower, and says in a decision record what for.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+from rowline import child, handler
+
+import app
+from app.domain.job import Completion, JsonText
+from app.domain.mark import Mark
+from app.infra.database import Database
+from app.operations import claim, exchange
+from tests.support.client import Client
+
+OURS = str(Path(app.__file__).parent)
+JOBS = "/queues/q/jobs"
+JOB = {"name": "n", "data": {"to": "somebody@example.com", "template": "welcome"}}
+FEW, MANY = 50, 100
+WARM = 3  # calls after which nothing is remembered or prepared for the first time
+
+
+class Count:
+    """How many instructions were run in `app/`."""
+
+    def __init__(self) -> None:
+        self.number = 0
+
+
+@contextmanager
+def counting() -> Iterator[Count]:
+    """Count what this thread runs in the block."""
+    count = Count()
+
+    def each(_frame: FrameType, event: str, _argument: object) -> Any:
+        count.number += event == "opcode"
+        return each
+
+    def called(frame: FrameType, _event: str, _argument: object) -> Any:
+        if not frame.f_code.co_filename.startswith(OURS):
+            return None
+        frame.f_trace_opcodes = True
+        return each
+
+    before = sys.gettrace()
+    sys.settrace(called)
+    try:
+        yield count
+    finally:
+        sys.settrace(before)
+
+
+def instructions(call: Callable[[], object]) -> int:
+    """Count the instructions of a call, as it is when it was made before."""
+    for _ in range(WARM):
+        call()
+    with counting() as count:
+        call()
+    return count.number
+
+
+def a_job(call: Callable[[int], object]) -> float:
+    """Count what each job takes more in a call that is about many."""
+    return (instructions(lambda: call(MANY)) - instructions(lambda: call(FEW))) / (MANY - FEW)
+
+
+@pytest.fixture
+def post(client: Client) -> Callable[[int], None]:
+    """Add so many jobs."""
+
+    def add(count: int) -> None:
+        assert client.post(JOBS, json.dumps([JOB] * count)).status_code == 200
+
+    return add
+
+
+@pytest.fixture
+def backlog(post: Callable[[int], None]) -> None:
+    for _ in range(20):
+        post(MANY)
+
+
+def test_adding(post: Callable[[int], None]) -> None:
+    assert instructions(lambda: post(1)) <= 3_250
+    assert a_job(post) <= 980
+
+
+def test_reading(client: Client, post: Callable[[int], None]) -> None:
+    post(MANY)
+    [job] = client.add(JOB)
+
+    def page(length: int) -> None:
+        assert len(json.loads(client.get(f"{JOBS}?length={length}").text)["jobs"]) == length
+
+    assert instructions(lambda: client.get(f"{JOBS}/{job['id']}")) <= 1_780
+    assert instructions(lambda: page(10)) <= 3_430
+    assert a_job(page) <= 162
+
+
+@pytest.mark.usefixtures("backlog")
+def test_claiming_and_finishing_over_http(client: Client) -> None:
+    leases: list[dict[str, Any]] = []
+
+    def claim_some(count: int) -> None:
+        leases[:] = json.loads(client.post(f"{JOBS}/claim", json.dumps({"count": count})).text)["jobs"]
+        assert len(leases) == count
+
+    def finish(count: int) -> None:
+        """Finish what is held, and claim as many."""
+        told = [{"id": held["job"]["id"], "token": held["token"], "returnvalue": 1} for held in leases]
+        body = {"jobs": told, "claim": {"count": count}}
+        leases[:] = json.loads(client.post(f"{JOBS}/finish", json.dumps(body)).text)["jobs"]
+        assert len(leases) == count
+
+    assert instructions(lambda: claim_some(1)) <= 3_170
+    assert a_job(claim_some) <= 230
+    claim_some(1)
+    assert instructions(lambda: finish(1)) <= 5_010
+    assert a_job(finish) <= 1_210
+
+
+@pytest.mark.usefixtures("backlog")
+def test_what_a_worker_asks_the_database(db: Database) -> None:
+    held: list[Completion] = []
+    mark = Mark()
+
+    def turn(count: int) -> None:
+        ask = claim.Ask(limit=count, lease_ms=60_000, worker="w")
+        found = exchange.exchange(db, queue="q", completions=held, ask=ask, mark=mark)
+        held[:] = [Completion(lease=job.key, result=JsonText("null")) for job in found.taken]
+        assert len(held) == count
+
+    assert instructions(lambda: turn(1)) <= 2_060
+    assert a_job(turn) <= 148
+
+
+def test_running_a_job_in_a_handler_process() -> None:
+    handler("instructions")(lambda _job: None)
+    inbox = child.Inbox()
+
+    def work(count: int) -> None:
+        inbox.put("q", [[nth, "1", "instructions", 1, {}, 0, 1, 0, "token"] for nth in range(count)])
+        for nth in range(count):
+            fields, attempt = inbox.take(nth)
+            assert child.run(fields, attempt) == "null"
+            inbox.forget(nth)
+
+    assert a_job(work) <= 153
