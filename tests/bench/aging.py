@@ -113,8 +113,8 @@ def _worked(db: Database, turn: Callable[[int], int], *, lasting_s: float) -> fl
     return done / took_s
 
 
-def growth(place: Place, *, count: int) -> Iterator[Finding]:
-    """Pass jobs through in waves, and compare the bytes of a job early and late, and with those of a fresh table."""
+def growth(empty: Place, place: Place, *, count: int, rounds: int) -> Iterator[Finding]:
+    """Pass jobs through in waves; compare the bytes of a job early, late and rewritten, and how fast all is then."""
     place.empty()
     sizes: list[tuple[float, float]] = []
     new = _new(1_000)
@@ -124,11 +124,12 @@ def growth(place: Place, *, count: int) -> Iterator[Finding]:
                 submit.submit_many(db, queue=jobs.QUEUE, new=new)
             while deep.turn(db, queue=jobs.QUEUE, size=100):
                 pass
-            heap, index = place.ask("select pg_table_size('rowline.jobs'), pg_indexes_size('rowline.jobs')")
-            sizes.append((heap / passed, index / passed))
+            sizes.append(_sizes(place, passed))
+    yield from deep.level(f"{passed:,} jobs passed through", empty, place, rounds=rounds)
+    [kept] = place.ask("select count(*) from rowline.jobs")
+    used = _sizes(place, kept)
     place.connection.execute("vacuum full rowline.jobs")
-    heap, index = place.ask("select pg_table_size('rowline.jobs'), pg_indexes_size('rowline.jobs')")
-    fresh = (heap / passed, index / passed)
+    rewritten = _sizes(place, kept)
     for nth, what in enumerate(("heap", "indexes")):
         yield Finding(
             line=f"{passed:,} jobs passed through: {what}, a job, early and late",
@@ -138,8 +139,14 @@ def growth(place: Place, *, count: int) -> Iterator[Finding]:
             most=1.1,
             more=tuple(size[nth] for size in sizes),
         )
-        line = f"{passed:,} jobs passed through: {what}, a job, rewritten and as it is"
-        yield Finding(line=line, unit="bytes", before=fresh[nth], after=sizes[-1][nth])
+        line = f"{kept:,} jobs passed through or there: {what}, a job, rewritten and as it is"
+        yield Finding(line=line, unit="bytes", before=rewritten[nth], after=used[nth])
+
+
+def _sizes(place: Place, count: int) -> tuple[float, float]:
+    """Return the bytes of heap and of indexes for each of so many jobs."""
+    heap, index = place.ask("select pg_table_size('rowline.jobs'), pg_indexes_size('rowline.jobs')")
+    return heap / count, index / count
 
 
 def flood(other: Place, place: Place, *, count: int) -> Iterator[Finding]:

@@ -62,8 +62,13 @@ def levels(empty: Place, full: Place, *, million: int, rounds: int) -> Iterator[
         fill()
         counted, one = reading.counted(full)
         yield Finding(line=f"{name}: counts, beside select 1", unit="ms", before=one, after=counted, most=2, plus=3)
-        with empty.api() as first, full.api() as second:
-            yield from _level(name, (empty, first), (full, second), rounds)
+        yield from level(name, empty, full, rounds=rounds)
+
+
+def level(name: str, empty: Place, full: Place, *, rounds: int) -> Iterator[Finding]:
+    """Compare how fast jobs are added and worked in either."""
+    with empty.api() as first, full.api() as second:
+        yield from _level(name, (empty, first), (full, second), rounds)
 
 
 def _level(name: str, empty: tuple[Place, Service], full: tuple[Place, Service], rounds: int) -> Iterator[Finding]:
