@@ -23,12 +23,10 @@ from app.runners import leases, verdicts
 from app.runners.endings import Endings
 from app.runners.endpointsource import EndpointSource, Leased
 from app.runners.leases import Held
-from app.runners.sources import SourceAway
+from app.runners.sources import RETRY_S, SourceAway
 from app.runners.verdicts import Verdict
 
 _log = logging.getLogger(__name__)
-LEAST_PAUSE_MS = 10
-RETRY_S = 0.5  # the pause after trouble with the database
 GONE = "the endpoint answered 410 Gone"
 JobJson = Callable[[Job, str], str]
 """Makes the JSON text of a job that is sent with a token."""
@@ -139,9 +137,7 @@ class Lane:
             call.link(functools.partial(self._ended, taken))
         if claimed.leases:
             return 0.0
-        poll_ms = self._tools.settings.poll_ms
-        due_ms = poll_ms if claimed.next_due_ms is None else claimed.next_due_ms
-        return max(LEAST_PAUSE_MS, min(poll_ms, due_ms)) / 1000
+        return claimed.pause_s(self._tools.settings.poll_ms)
 
     def _log_trouble(self, error: SourceAway) -> None:
         event = "settle_failed" if self._endings else "claim_failed"

@@ -13,12 +13,10 @@ from app.domain.job import Taken
 from app.infra.aside import Aside
 from app.infra.settings import Settings
 from app.runners.endings import Endings
-from app.runners.sources import Claimed, Source, SourceAway
+from app.runners.sources import RETRY_S, Claimed, Source, SourceAway
 
 _log = logging.getLogger(__name__)
-LEAST_PAUSE_MS = 10  # between claims when a due job is there but held by somebody else
 GATHER_S = 0.002  # for which outcomes may wait for others, while quick jobs run that will be told of with them
-RETRY_S = 0.5  # the pause after trouble with the source
 LARGE = 20  # jobs from which on a claim is worth a transaction of its own
 Talk = Aside[Claimed | None]
 
@@ -142,9 +140,7 @@ class Talks:
         if not claimed or got >= self._asked:
             self._claim_at = 0.0
             return
-        due_ms = self._settings.poll_ms if claimed.next_due_ms is None else claimed.next_due_ms
-        again_at = time.monotonic() + max(LEAST_PAUSE_MS, min(self._settings.poll_ms, due_ms)) / 1000
-        self._claim_at = min(self._claim_at, again_at)
+        self._claim_at = min(self._claim_at, time.monotonic() + claimed.pause_s(self._settings.poll_ms))
 
     def _gathers(self, now: float, *, more_soon: bool) -> bool:
         """Say whether outcomes should wait for those of jobs that will have run, or will have come, in a moment."""
