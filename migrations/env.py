@@ -102,7 +102,12 @@ def _do(connection: sqlalchemy.Connection, statement: str) -> None:
 
 def _print() -> None:
     """Print what `_migrate` would do, for people to read, to check and to run: once, by one of them."""
-    context.configure(dialect_name="postgresql", output_buffer=context.config.output_buffer, **_options())
+    context.configure(
+        dialect_name="postgresql",
+        dialect_opts={"paramstyle": "named"},  # the default one doubles each percent sign
+        output_buffer=context.config.output_buffer,
+        **_options(),
+    )
     output = context.get_context().impl.static_output
     for statement in (*BOUNDS, f"create schema if not exists {tables.SCHEMA}"):
         output(f"{statement};")

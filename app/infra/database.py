@@ -98,6 +98,7 @@ class Database:
             hint = driver.hint = None if announcing is None else self._notifier.hint(announcing)
             try:
                 yield conn
+                is_announced = hint is not None and driver.hint is None
             except psycopg.Error as error:
                 if driver.closed:
                     raise OutcomeUnknown(f"a statement got no answer: {_first_line(error)}") from error
@@ -105,7 +106,7 @@ class Database:
             finally:
                 driver.hint = None
             _require_silence(driver)
-        if announcing is not None and hint is None:
+        if announcing is not None and not is_announced:
             self.announce(announcing)
 
     @contextmanager

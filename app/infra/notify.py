@@ -26,7 +26,8 @@ _log = logging.getLogger(__name__)
 INTERVAL_S = 0.015
 BEAT_S = 10.0  # how often a silent listener makes sure that its connection is alive
 RETRY_S = 1.0
-NOTIFY = b"select pg_notify($1, '')"
+NOTIFY = b"select set_config('lock_timeout', '5ms', true), pg_notify($1, '')"
+"""Of all NOTIFYs of a server one commits at a time: who adds a job does not wait for others long."""
 ANSWER_S = 5.0  # how long a statement here waits for the server
 
 
@@ -54,7 +55,7 @@ class Notifier:
     def hint(self, topic: str) -> Question | None:
         """Return what wakes the listeners of `topic`, for the caller to ask now; None if others did just before.
 
-        Then, and whenever it was not asked, `ring`.
+        Then, and when it could not be asked or failed, `ring`.
         """
         with self._changed:
             name = channel(topic)
@@ -68,6 +69,7 @@ class Notifier:
         """Wake the listeners of `topic` soon. Never blocks on the database, never fails."""
         with self._changed:
             name = channel(topic)
+            self._forget()
             if name in self._pending:
                 return
             self._pending.add(name)

@@ -1,6 +1,5 @@
 """Statements that are prepared once a connection, and run by libpq itself: half the CPU of psycopg's cursors."""
 
-import logging
 from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any, NamedTuple
@@ -13,7 +12,6 @@ from psycopg.pq.abc import PGresult
 
 from app.infra.libpq import BoundedConnection
 
-_log = logging.getLogger(__name__)
 PREPARED_MAX = 100
 """Statements that a connection keeps prepared, each with its plan: pages have one for any choice of statuses."""
 _GOOD = {pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK}
@@ -44,7 +42,10 @@ class PreparedConnection(BoundedConnection):
         self._numbers = count()
         self._noted: list[tuple[Question, Answer]] = []
         self.hint: Question | None = None
-        """Is asked right behind the next question, in a transaction of its own, and does nothing to its outcome."""
+        """Is asked right behind the next question, in a transaction of its own, and does nothing to its outcome.
+
+        It stays when it failed.
+        """
 
     def settle_types(self) -> None:
         """Read values from now on as the loaders that are registered by now do."""
@@ -52,30 +53,29 @@ class PreparedConnection(BoundedConnection):
 
     def ask(self, question: Question) -> PGresult:
         """Run a statement. Raises psycopg.Error."""
-        name = self._name_of(question.text)
         if self.hint:
-            return self._ask_with(self.hint, name, question)
+            return self._ask_with(self.hint, question)
+        name = self._name_of(question.text)
         self.pgconn.send_query_prepared(name, question.values, question.formats)
         return self._outcome()
 
-    def _ask_with(self, hint: Question, name: bytes, question: Question) -> PGresult:
-        """Ask both, and only log what goes wrong with the hint."""
-        self.hint = None
-        asked = ((name, question), (self._name_of(hint.text), hint))
+    def _ask_with(self, hint: Question, question: Question) -> PGresult:
+        hinting = self._name_of(hint.text)  # first: it may push out another name, but not that of the question
+        asked = ((self._name_of(question.text), question), (hinting, hint))
         results: list[PGresult] = []
         try:
             self.pgconn.enter_pipeline_mode()
-            for called, (_, values, formats) in asked:
-                self.pgconn.send_query_prepared(called, values, formats)
+            for name, (_, values, formats) in asked:
+                self.pgconn.send_query_prepared(name, values, formats)
                 self.pgconn.pipeline_sync()
             self.wait(self._with_hint(results))
             self.pgconn.exit_pipeline_mode()
             _good(results[1])
-        except psycopg.Error as error:
+            self.hint = None
+        except psycopg.Error:
             if not results:
                 self.close()
                 raise
-            _log.warning("notify_failed", extra={"cause": str(error).strip()})
         finally:
             if self.pgconn.pipeline_status:
                 self.close()

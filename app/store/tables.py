@@ -91,7 +91,7 @@ jobs = Table(
     PrimaryKeyConstraint("number", "queue", name="jobs_pkey"),
     # What is true of every row stands in migrations/sql/rowline/job_is_sound_1.sql, see decision 31.
     CheckConstraint(
-        "rowline.job_is_sound(queue, custom_id, name, status, priority, lifo, place, delay_ms, attempts, "
+        "rowline.job_is_sound_1(queue, custom_id, name, status, priority, lifo, place, delay_ms, attempts, "
         "attempts_made, attempts_started, stalled_count, backoff_type, backoff_delay_ms, backoff_jitter, timeout_ms, "
         "stacks_kept, logs_kept, lease_token, leased_until, processed_at, finished_at, failed_reason, result)",
         name="jobs_sound",

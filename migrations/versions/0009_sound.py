@@ -20,7 +20,7 @@ oldest = "0005"
 FUNCTION = Path(__file__).parents[1] / "sql" / "rowline" / "job_is_sound_1.sql"
 SOUND = {
     "jobs_sound": (
-        "rowline.job_is_sound(queue, custom_id, name, status, priority, lifo, place, delay_ms, attempts, "
+        "rowline.job_is_sound_1(queue, custom_id, name, status, priority, lifo, place, delay_ms, attempts, "
         "attempts_made, attempts_started, stalled_count, backoff_type, backoff_delay_ms, backoff_jitter, timeout_ms, "
         "stacks_kept, logs_kept, lease_token, leased_until, processed_at, finished_at, failed_reason, result)"
     )
@@ -78,4 +78,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Bring the CHECKs back as they were. Nothing is lost."""
     _swap(BEFORE, SOUND)
-    op.execute("drop function if exists rowline.job_is_sound, rowline.refuse_job")
+    op.execute("drop function if exists rowline.job_is_sound_1, rowline.refuse_job")

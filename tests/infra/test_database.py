@@ -193,43 +193,28 @@ def test_many_announcements_are_few_notifications(
     assert len(more) < 10
 
 
-def test_what_is_added_is_announced_when_it_is_there(single: Database, own_url: str) -> None:
-    with psycopg.connect(libpq.normal(own_url), autocommit=True) as connection:
-        connection.execute(f"listen {notify.channel('a')}")
-        for nth in range(1, 4):
-            time.sleep(2 * notify.INTERVAL_S)
-            add(single)
-            assert list(connection.notifies(timeout=5, stop_after=1))
-            assert connection.execute("select count(*) from t").fetchone() == (nth,)
-
-
 @pytest.mark.parametrize(
-    ("broken", "cause"),
+    "body",
     [
-        ("raise exception 'no room'", "no room"),
-        ("perform pg_terminate_backend(pg_backend_pid())", "connection"),
-        ("raise warning 'half of the room is left'", None),
+        "begin raise exception 'no room'; end",
+        "begin perform pg_terminate_backend(pg_backend_pid()); return $1; end",
+        "begin raise warning 'half of the room is taken'; perform pg_notify($1, ''); return $1; end",
     ],
+    ids=["refused", "broken off", "warned of"],
 )
-def test_what_is_added_is_added_whatever_becomes_of_its_announcement(
-    single: Database,
-    own_url: str,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    broken: str,
-    cause: str | None,
+def test_what_is_added_is_added_and_announced_whatever_becomes_of_its_own_announcement(
+    single: Database, own_url: str, monkeypatch: pytest.MonkeyPatch, body: str
 ) -> None:
     """A full queue of notifications, say: the server's word on that is none on the commit before."""
-    body = f"create function broken(text) returns text language plpgsql as $$ begin {broken}; return $1; end $$"
-    databases.run(own_url, body)
-    monkeypatch.setattr(notify, "NOTIFY", b"select broken($1)")
-    for nth in range(1, 3):
-        add(single)
-        assert rows(single) == nth
-        time.sleep(2 * notify.INTERVAL_S)
-    causes = [str(record.__dict__["cause"]) for record in caplog.records]
-    assert len(causes) == (2 if cause else 0)
-    assert all(cause in told for told in causes if cause)
+    databases.run(own_url, f"create function hint(text) returns text language plpgsql as $$ {body} $$")
+    monkeypatch.setattr(notify, "NOTIFY", b"select hint($1)")
+    with psycopg.connect(libpq.normal(own_url), autocommit=True) as connection:
+        connection.execute(f"listen {notify.channel('a')}")
+        for nth in range(1, 3):
+            add(single)
+            assert rows(single) == nth
+            assert list(connection.notifies(timeout=5, stop_after=1))
+            time.sleep(2 * notify.INTERVAL_S)
 
 
 def test_a_database_that_is_not_set_up_is_trouble_of_the_database(single: Database) -> None:
@@ -316,6 +301,32 @@ def test_a_commit_whose_wait_for_a_standby_was_cancelled_is_unknown(postgres_bin
             conn.exec_driver_sql("insert into t values (1)")
         canceller.join()
         db.close()
+
+
+def test_who_adds_does_not_wait_for_the_announcements_of_others(postgres_bin: Path | None) -> None:
+    """Of all NOTIFYs of a server, in any database, one commits at a time; this one waits for a standby."""
+    with clusters.cluster(postgres_bin=postgres_bin) as cluster, contextlib.ExitStack() as stack:
+        databases.run(cluster.url, "create table t (n integer)")
+        databases.run(cluster.url, "alter system set synchronous_standby_names = 'nobody'")
+        databases.run(cluster.url, "select pg_reload_conf()")
+        until(lambda: databases.ask(cluster.url, "show synchronous_standby_names") == [("nobody",)])
+        waiting = "select pid from pg_stat_activity where wait_event = 'SyncRep'"
+        cancel = f"select pg_cancel_backend(pid) from ({waiting}) as waiting"
+        other = threading.Thread(
+            target=databases.run, args=[cluster.url, "insert into t values (1); select pg_notify('b', '')"]
+        )
+        other.start()
+        stack.callback(other.join)
+        stack.callback(databases.ask, cluster.url, cancel)
+        until(lambda: databases.ask(cluster.url, waiting))
+        mark = "&" if "?" in cluster.url else "?"
+        url = f"{cluster.url}{mark}options=-c%20synchronous_commit%3Dlocal"
+        db = Database(Settings(lock_ms=20_000, statement_ms=30_000), url=url, size=1, name="single")
+        stack.callback(db.close)
+        begun_at = time.monotonic()
+        add(db)
+        assert time.monotonic() - begun_at < 10
+        assert databases.ask(cluster.url, waiting), "it still waits"
 
 
 def test_a_transaction_that_is_over_its_time_before_the_commit_is_not_committed(own_url: str) -> None:

@@ -67,6 +67,12 @@ def test_squawk_would_find_an_index_that_is_made_under_a_lock() -> None:
 
 
 @each_revision
+def test_the_sql_that_is_printed_is_the_sql_that_is_run(revision: Revision) -> None:
+    """The driver's way with parameters would have each percent sign twice."""
+    assert "%%" not in sql_of(revision)
+
+
+@each_revision
 def test_every_migration_bounds_its_waits_and_its_statements(revision: Revision) -> None:
     before, _, _ = sql_of(revision).partition("BEGIN;")
     assert re.search(r"set lock_timeout = '1000ms';\s+set statement_timeout = '\d+ms';", before)

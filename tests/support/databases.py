@@ -21,6 +21,10 @@ grant usage on schema hostile to public;
 create table hostile.jobs (queue text);
 create table hostile.attempts (queue text);
 create table hostile.alembic_version (version_num text);
+create function hostile.num_nulls(text, bigint, real) returns integer language sql as 'select 1 / 0';
+create function hostile.compared(real, integer) returns boolean language sql as 'select 1 / 0 = 1';
+create operator hostile.<= (leftarg = real, rightarg = integer, function = hostile.compared);
+create operator hostile.>= (leftarg = real, rightarg = integer, function = hostile.compared);
 """
 
 
