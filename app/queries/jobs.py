@@ -1,8 +1,9 @@
 """What may be known of jobs: one, or a page with counts."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy
 from sqlalchemy import Select, bindparam, literal_column, select, union_all
@@ -10,7 +11,7 @@ from sqlalchemy import Select, bindparam, literal_column, select, union_all
 from app.domain.errors import JobNotFound
 from app.domain.job import Job
 from app.domain.states import Status
-from app.infra.database import Database, DatabaseError
+from app.infra.database import Connection, Database, DatabaseError
 from app.infra.gathering import Gathering
 from app.store import counts, rows
 from app.store import jobs as store
@@ -20,6 +21,20 @@ from app.store.tables import jobs
 JOB = tuple(jobs.c[name] for name in rows.JOB)
 TOGETHER_MOST = 32
 """Callers whose jobs are read by one statement."""
+PAGES_MOST = 8
+"""Callers whose pages are read in one snapshot."""
+NEAR = 1_000
+"""Pages that end within so many jobs are near: what others wait for must not take long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Of a queue: `length` jobs from offset `start` over all of `statuses` together, in the order they were added."""
+
+    statuses: tuple[Status, ...]
+    start: int = 0
+    length: int = 0
+    newest_first: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,20 +68,41 @@ class Lookup:
         return [found.get(job_id) for job_id in job_ids]
 
 
-def page(
-    db: Database, *, queue: str, statuses: Sequence[Status], start: int, length: int, newest_first: bool = True
-) -> Page:
-    """Read `length` jobs from offset `start` over all of `statuses` together, in the order they were added."""
-    part = _part(frozenset(statuses), newest_first=newest_first)
-    with db.read_together() as conn:
-        counted = counts.send_count(conn, queue=queue)
-        found = part.send(conn, queue=queue, start=start, length=length, most=start + length) if length else list
-    numbers = counted()
-    return Page(counts={status: numbers[status] for status in statuses}, jobs=[rows.job(row) for row in found()])
+class Pages:
+    """Reads pages, in one snapshot those that callers of one process ask for at the same moment, each only once."""
+
+    def __init__(self, db: Database) -> None:
+        """Read nothing yet."""
+        self._db = db
+        self._gathering: Gathering[Part, Page] = Gathering(self._read, most=PAGES_MOST, broken_off=DatabaseError)
+
+    def read(self, *, queue: str, part: Part) -> Page:
+        """Read a page. Others share the snapshot, and trouble with the database. Raises DatabaseError."""
+        if part.start + part.length > NEAR:
+            return self._read(queue, [part])[0]
+        return self._gathering.ask(queue, part)
+
+    def _read(self, queue: str, parts: Sequence[Part]) -> list[Page]:
+        with self._db.read_together() as conn:
+            counted = counts.send_count(conn, queue=queue)
+            sent = {part: _send(conn, queue, part) for part in dict.fromkeys(parts)}
+        numbers = counted()
+        pages = {
+            part: Page(counts={status: numbers[status] for status in part.statuses}, jobs=[*map(rows.job, found())])
+            for part, found in sent.items()
+        }
+        return [pages[part] for part in parts]
+
+
+def _send(conn: Connection, queue: str, part: Part) -> Callable[[], Sequence[tuple[Any, ...]]]:
+    if not part.length:
+        return list
+    statement = _statement(frozenset(part.statuses), newest_first=part.newest_first)
+    return statement.send(conn, queue=queue, start=part.start, length=part.length, most=part.start + part.length)
 
 
 @functools.cache  # the statuses asked for are few, and putting a statement together takes longer than running it
-def _part(statuses: frozenset[Status], *, newest_first: bool) -> Statement:
+def _statement(statuses: frozenset[Status], *, newest_first: bool) -> Statement:
     """Merge the statuses' indexes: each gives its part of the page in order, so no status is read to its end.
 
     All statuses together are the queue, in the order of the primary key.

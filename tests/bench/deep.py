@@ -110,7 +110,9 @@ def _prepare(place: Place, *, deep: bool) -> None:
 
 def _waiting(db: Database) -> int:
     """Ask for what is kept, and count nothing: to count a million jobs takes a core from what is measured."""
-    return queries.page(db, queue=jobs.QUEUE, statuses=[Status.WAITING], start=0, length=0).counts[Status.WAITING]
+    return (
+        queries.Pages(db).read(queue=jobs.QUEUE, part=queries.Part(statuses=(Status.WAITING,))).counts[Status.WAITING]
+    )
 
 
 def _post(place: Place, api: Service) -> float:

@@ -77,7 +77,7 @@ def _bodies(place: Place) -> list[bytes]:
     place.fill(1_000)
     schema = JobSchema(queue_prefix=place.chosen.queue_prefix)
     db = Database(place.chosen, url=place.url, size=1, name="rowline-bench")
-    found = queries.page(db, queue=QUEUE, statuses=list(Status), start=0, length=100).jobs
+    found = queries.Pages(db).read(queue=QUEUE, part=queries.Part(statuses=tuple(Status), length=100)).jobs
     db.close()
     token = "0" * 36
     return [answers.text({"job": schema.members(job) | {"token": token}, "token": token}).encode() for job in found]

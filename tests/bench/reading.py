@@ -77,7 +77,7 @@ def _database(place: Place) -> Iterator[Database]:
 
 
 def _count(db: Database) -> None:
-    queries.page(db, queue=jobs.QUEUE, statuses=list(Status), start=0, length=0)
+    queries.Pages(db).read(queue=jobs.QUEUE, part=queries.Part(statuses=tuple(Status)))
 
 
 def _one(db: Database) -> None:

@@ -87,10 +87,10 @@ def test_kill_9_of_the_server_loses_no_acknowledged_job(cluster: Cluster, tmp_pa
 def check(cluster: Cluster, producer: Producer) -> None:
     """Everything acknowledged is there and gets done, no array is half there, and trouble was told as 503."""
     db = Database(Settings(), url=databases.as_runtime(cluster.url), size=1, name="check")
-    all_done = [Status.WAITING, Status.ACTIVE]
+    undone = jobs.Part(statuses=(Status.WAITING, Status.ACTIVE))
 
     def drained() -> bool:
-        return not any(jobs.page(db, queue=QUEUE, statuses=all_done, start=0, length=0).counts.values())
+        return not any(jobs.Pages(db).read(queue=QUEUE, part=undone).counts.values())
 
     until(drained, within_s=60)
     with db.read() as conn:

@@ -252,7 +252,7 @@ def test_a_page_reads_about_as_many_rows_as_it_shows(
     filled: Database, statuses: list[Status], *, newest_first: bool
 ) -> None:
     with filled.read() as conn:
-        page = jobs._part(frozenset(statuses), newest_first=newest_first)  # noqa: SLF001 - without the counts
+        page = jobs._statement(frozenset(statuses), newest_first=newest_first)  # noqa: SLF001 - without the counts
         page.rows(conn, queue="q", start=20, length=10, most=30)  # who comes first past dead entries marks them so
         before = fetched(conn)
         found = page.rows(conn, queue="q", start=20, length=10, most=30)

@@ -74,7 +74,7 @@ def test_arrays_with_the_same_ids_in_opposite_orders_do_not_deadlock(crowd: Data
     for _ in range(5):
         race(racer)
 
-    assert jobs.page(crowd, queue="q", statuses=[Status.WAITING], start=0, length=0).counts == {Status.WAITING: 200}
+    assert jobs.Pages(crowd).read(queue="q", part=jobs.Part(statuses=(Status.WAITING,))).counts == {Status.WAITING: 200}
 
 
 def test_of_all_the_ways_to_settle_one_attempt_exactly_one_is_taken(crowd: Database) -> None:
@@ -96,7 +96,7 @@ def test_of_all_the_ways_to_settle_one_attempt_exactly_one_is_taken(crowd: Datab
     settled = {(verb, number) for verb, numbers in race(racer) for number in numbers}
 
     assert sorted(number for _verb, number in settled) == sorted(key.number for key in keys)
-    made = jobs.page(crowd, queue="q", statuses=list(Status), start=0, length=50).jobs
+    made = jobs.Pages(crowd).read(queue="q", part=jobs.Part(statuses=tuple(Status), length=50)).jobs
     released = {number for verb, number in settled if verb == "release"}
     assert {job.number for job in made if job.attempts_made == 0} == released
     assert all(job.attempts_made <= 1 for job in made)

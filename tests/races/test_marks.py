@@ -122,5 +122,5 @@ def test_no_job_is_left_behind_however_many_take_them_with_marks(
 
 
 def ended(db: Database) -> int:
-    found = jobs.page(db, queue=QUEUE, statuses=[Status.COMPLETED, Status.FAILED], start=0, length=0)
+    found = jobs.Pages(db).read(queue=QUEUE, part=jobs.Part(statuses=(Status.COMPLETED, Status.FAILED)))
     return sum(found.counts.values())

@@ -67,7 +67,7 @@ def test_a_job_that_is_refused_takes_no_other_with_it(crowd: Database, own_url: 
 
     added = sum(race(add))
 
-    stored = jobs.page(crowd, queue="q", statuses=[Status.WAITING], start=0, length=0)
+    stored = jobs.Pages(crowd).read(queue="q", part=jobs.Part(statuses=(Status.WAITING,)))
     assert stored.counts == {Status.WAITING: added}
 
 

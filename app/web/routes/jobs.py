@@ -80,20 +80,14 @@ def _add_cancel(routes: Blueprint, settings: Settings, db: Database, lookup: job
 
 def _add_reads(routes: Blueprint, settings: Settings, db: Database, lookup: jobs.Lookup) -> None:
     job_json = JobSchema(queue_prefix=settings.queue_prefix)
+    pages = jobs.Pages(db)
 
     @routes.get("/queues/<segment:queue>/jobs")
     @describe.route(query=page.PageQuerySchema, gives=page.PageSchema(), raises=(InvalidRequest, DatabaseError))
     def list_page(queue: str) -> Response:
         """Get a page of a queue's jobs, with counts."""
         asked = page.load(request)
-        found = jobs.page(
-            db,
-            queue=names.queue_name(queue),
-            statuses=asked.statuses,
-            start=asked.start,
-            length=asked.length,
-            newest_first=asked.newest_first,
-        )
+        found = pages.read(queue=names.queue_name(queue), part=asked)
         return answers.json(
             {
                 "counts": {status.value: number for status, number in found.counts.items()},

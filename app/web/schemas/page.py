@@ -1,7 +1,6 @@
 """The query of GET /queues/:queue/jobs."""
 
 import functools
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -11,6 +10,7 @@ from werkzeug.datastructures import MultiDict
 
 from app.domain.errors import Fault, InvalidRequest
 from app.domain.states import Status
+from app.queries.jobs import Part
 from app.web.schemas import new_job
 from app.web.schemas.fields import WholeText
 from app.web.schemas.job import JobSchema
@@ -20,16 +20,6 @@ START_MAX = 2**53
 ALL = "all"
 _SEEN_LONGEST = 256
 """The longest query whose meaning is remembered: most pages are asked for as others were."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PageQuery:
-    """Which part of a queue's jobs is asked for."""
-
-    statuses: tuple[Status, ...]
-    start: int
-    length: int
-    newest_first: bool
 
 
 class Statuses(fields.Field[list[Status]]):
@@ -72,15 +62,15 @@ _schema = PageQuerySchema(unknown="exclude")
 _part_schema = PartQuerySchema(unknown="exclude")
 
 
-def load(request: Request) -> PageQuery:
+def load(request: Request) -> Part:
     """Read the query. Raises InvalidRequest with every fault."""
     query = request.query_string
     return (_seen if len(query) <= _SEEN_LONGEST else _page)(query)
 
 
-def _page(query: bytes) -> PageQuery:
+def _page(query: bytes) -> Part:
     loaded = _load(_schema, query)
-    return PageQuery(
+    return Part(
         statuses=tuple(loaded["statuses"]),
         start=loaded["start"],
         length=loaded["length"],
