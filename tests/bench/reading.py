@@ -20,6 +20,12 @@ CONNECTIONS = 16
 STORED = 10_000  # jobs that are read, half of them completed
 ASKED = 200  # times the counts, a round
 COUNTED_WITHIN_MS = 120_000
+PAGES = [
+    f"{statuses}{order}"
+    for order in ("", "&order=asc")
+    for statuses in ("", "&statuses=waiting", "&statuses=completed", "&statuses=waiting,completed")
+]
+"""Different ones: who asks for the same page at the same moment would share it."""
 
 
 @contextlib.contextmanager
@@ -33,8 +39,8 @@ def over_http(place: Place) -> Iterator[Sides]:
         numbers = place.connection.execute("select number from rowline.jobs limit 1000").fetchall()
         asked = {
             "GET one job": [f"GET {jobs.POST}/{number}" for (number,) in numbers],
-            "GET a page of 10, with counts": [f"GET {jobs.POST}?length=10"],
-            "GET a page of 100, with counts": [f"GET {jobs.POST}?length=100"],
+            "GET a page of 10, with counts": [f"GET {jobs.POST}?length=10{more}" for more in PAGES],
+            "GET a page of 100, with counts": [f"GET {jobs.POST}?length=100{more}" for more in PAGES],
         }
         reads = {name: functools.partial(_get, place, api, name, lines) for name, lines in asked.items()}
         yield reads | {"constant answer, beside reads": functools.partial(adding.constant, place, other, CONNECTIONS)}
