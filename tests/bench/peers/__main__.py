@@ -18,7 +18,7 @@ import click
 
 from app.infra import libpq, processes, settings
 from app.infra.settings import SettingsError
-from tests.bench import jobs, place, report
+from tests.bench import jobs, place, report, starting
 from tests.bench.peers import catalog, rowline, verdict
 from tests.bench.peers.catalog import NotInstalled, Peer
 from tests.bench.place import Place
@@ -27,7 +27,6 @@ from tests.bench.sample import Sample
 from tests.support import clusters, databases
 
 LONGEST_S = 60  # that a peer may take to work its backlog
-LATENCY_S = 4
 WITHIN_S = 240.0
 Results = dict[str, list[Sample]]
 
@@ -118,8 +117,8 @@ def _run(on: Place, peer: Peer, more: Mapping[str, Any]) -> dict[str, Any]:
         "backlog": max(1_000, round(on.backlog * peer.share)),
         "jobs": str(payloads),
         "longest_s": LONGEST_S,
-        "latency_s": LATENCY_S,
-        "latency_rate": 20,
+        "latency_s": on.seconds + starting.SECONDS_MORE,
+        "latency_rate": starting.RATE,
         "adding": [(figure, in_flight, size) for figure, (size, in_flight) in rowline.POSTS.items()],
         **more,
     }
