@@ -9,14 +9,13 @@ import sqlalchemy
 from app.domain.attempts import LOGS_MAX, STACKS_KEPT
 from app.domain.backoff import LONGEST_MS, BackoffType
 from app.domain.ids import JOB_ID_MAX, JOB_NAME_MAX, QUEUE_NAME_MAX
-from app.domain.job import ATTEMPTS_MAX, PRIORITY_MAX, Completion, JsonText
+from app.domain.job import ATTEMPTS_MAX, PRIORITY_MAX
 from app.domain.states import Status
 from app.infra import database, schema
-from app.infra.database import Connection, Database
-from app.operations import settle
+from app.infra.database import Connection
 from app.store.tables import metadata
-from tests.support import databases, work
-from tests.support.jobs import in_status, insert, new
+from tests.support import databases
+from tests.support.jobs import in_status
 
 SOUND = schema.MIGRATIONS / "sql" / "rowline" / "job_is_sound_1.sql"
 TABLES = """
@@ -129,19 +128,3 @@ def test_an_impossible_row_is_impossible(conn: Connection, constraint: str, stat
 def test_what_the_limits_allow_can_be_stored(conn: Connection, change: str) -> None:
     in_status(conn, Status.WAITING)
     assert conn.exec_driver_sql(f"update rowline.jobs set {change}").rowcount == 1
-
-
-def test_a_job_that_is_worked_stays_on_its_page(db: Database) -> None:
-    """Half of each page is left for that: else every version goes to the end of the table, for more WAL."""
-    pages = "select number, (ctid::text::point)[0] from rowline.jobs where queue = 'q'"
-    before: dict[int, float]
-    after: dict[int, float]
-    with db.begin() as conn:
-        insert(conn, *[new()] * 100)
-        before = dict(conn.exec_driver_sql(pages).fetchall())
-    leases = work.take(db, queue="q", limit=100)
-    settle.complete(db, queue="q", completions=[Completion(lease.key, JsonText("1")) for lease in leases])
-    with db.begin() as conn:
-        after = dict(conn.exec_driver_sql(pages).fetchall())
-    assert len(after) == 100
-    assert sum(before[number] == page for number, page in after.items()) > 50
