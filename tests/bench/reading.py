@@ -20,12 +20,8 @@ CONNECTIONS = 16
 STORED = 10_000  # jobs that are read, half of them completed
 ASKED = 200  # times the counts, a round
 COUNTED_WITHIN_MS = 120_000
-PAGES = [
-    f"{statuses}{order}"
-    for order in ("", "&order=asc")
-    for statuses in ("", "&statuses=waiting", "&statuses=completed", "&statuses=waiting,completed")
-]
-"""Different ones: who asks for the same page at the same moment would share it."""
+PAGES = [f"{order}&start={start}" for order in ("", "&order=asc") for start in (0, 10, 20, 30)]
+"""Of all statuses, but different ones: who asks for the same page at the same moment would share it."""
 
 
 @contextlib.contextmanager
