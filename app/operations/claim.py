@@ -10,6 +10,7 @@ from app.infra.database import Connection, Database
 from app.operations import operation
 from app.store import jobs, leases
 
+LEAST_PAUSE_MS = 10  # between claims when a due job is there but held by somebody else
 PROMOTED_AT_ONCE = 1_000
 PROMOTIONS = 10  # at most in one claim, so that a flood of due jobs does not hold it up for long
 
@@ -77,3 +78,8 @@ def again_in_ms(walk: Walk, mark: Mark, next_due_ms: int | None) -> int | None:
         return next_due_ms
     look_in_ms = math.ceil(mark.look_in_s(now_s=time.monotonic()) * 1000)
     return look_in_ms if next_due_ms is None else min(look_in_ms, next_due_ms)
+
+
+def pause_s(next_due_ms: int | None, *, poll_ms: int) -> float:
+    """Say how long to wait for the next claim when there was less to claim than was asked for."""
+    return max(LEAST_PAUSE_MS, min(poll_ms, poll_ms if next_due_ms is None else next_due_ms)) / 1000

@@ -13,7 +13,6 @@ from app.infra.turns import Turns
 from app.operations import claim, settle
 from app.operations.claim import Ask, Claimed
 
-LEAST_PAUSE_S = 0.01  # when a due job is there but held by somebody else
 KEPT_SHARE = 4
 """One in so many connections is kept from claims, for those who end jobs: else none would get done."""
 
@@ -37,7 +36,7 @@ class Waiting:
     def __init__(self, db: Database, *, poll_ms: int, turn_ms: int) -> None:
         """Nobody waits. `poll_ms`: how often the first in a line looks unwoken; `turn_ms`: its longest wait."""
         self.marks = Marks()
-        self._db, self._poll_s, self._turn_s = db, poll_ms / 1000, turn_ms / 1000
+        self._db, self._poll_ms, self._turn_s = db, poll_ms, turn_ms / 1000
         self._turns = Turns(db.size - db.size // KEPT_SHARE)
         self._lines: dict[str, _Line] = {}
         self._lock = threading.Lock()
@@ -98,8 +97,7 @@ class Waiting:
         left_s = ends_at - time.monotonic()
         if not line.waiters or line.waiters[0] is not woken:
             return max(0.0, left_s)
-        due_s = self._poll_s if next_due_ms is None else next_due_ms / 1000
-        return max(0.0, min(left_s, max(LEAST_PAUSE_S, min(self._poll_s, due_s))))
+        return max(0.0, min(left_s, claim.pause_s(next_due_ms, poll_ms=self._poll_ms)))
 
     def _join(self, queue: str, woken: threading.Event) -> _Line:
         with self._lock:

@@ -12,7 +12,6 @@ from app.infra.database import Database, DatabaseError
 from app.infra.settings import Settings
 from app.operations import claim, exchange, report, settle
 
-LEAST_PAUSE_MS = 10  # between claims when a due job is there but held by somebody else
 RETRY_S = 0.5  # the pause after trouble with the source
 
 
@@ -38,8 +37,7 @@ class Claimed:
 
     def pause_s(self, poll_ms: int) -> float:
         """Say how long to wait for the next claim when there was less to claim than was asked for."""
-        due_ms = poll_ms if self.next_due_ms is None else self.next_due_ms
-        return max(LEAST_PAUSE_MS, min(poll_ms, due_ms)) / 1000
+        return claim.pause_s(self.next_due_ms, poll_ms=poll_ms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ import click
 
 from app.infra import settings
 from app.infra.settings import SettingsError
-from tests.bench import adding, chart, cost, place, pushing, reading, report, starting, working
+from tests.bench import adding, chart, cost, place, pushing, reading, report, starting, working, writing
 from tests.bench.adding import Sides
 from tests.bench.goals import GOALS
 from tests.bench.place import Place
@@ -28,6 +28,7 @@ GROUPS: dict[str, Group] = {
     "work": working.backlog,
     "push": pushing.pushing,
     "start": starting.latency,
+    "writers": writing.writers,
 }
 
 

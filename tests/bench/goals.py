@@ -65,6 +65,8 @@ GOALS: tuple[Goal | Limit, ...] = (
     Goal(side="two Python workers, 1 process each", base="pgbench, claim and complete", least=0.85),
     Goal(side="pull over HTTP, 4 connections", base="Python worker, 1 process", least=0.5),
     Goal(side="push, concurrency 50", base="bare HTTP client, concurrency 50", least=0.6),
+    Goal(side="writers of 1, with counts", base="writers of 1, without counts", least=0.95),
+    Goal(side="writers of 100, with counts", base="writers of 100, without counts", least=0.95),
     Limit(
         side="counts of a big queue",
         base="select 1",

@@ -12,7 +12,7 @@ from app.infra.settings import Settings
 from tests.bench.jobs import QUEUE
 from tests.bench.place import Place
 from tests.bench.programs import BenchError
-from tests.bench.raw import CLAIM, COMPLETE, HEAD, LEASE_MS
+from tests.bench.raw import HEAD, LEASE_MS, WRITING
 
 CLIENTS = 2
 AT_ONCE = 100
@@ -35,8 +35,8 @@ def program(chosen: Settings) -> Path | None:
 
 def script() -> str:
     """Return the script. A client of pgbench keeps one row only, so the claim gives all of its rows as one."""
-    claim = _bare(CLAIM.text).rpartition("\nselect\n")[0] + _ONE_ROW
-    return f"begin;\n{claim}\n{_bare(COMPLETE.text).rstrip()};\nend;\n"
+    claim = _bare(WRITING.claim.text).rpartition("\nselect\n")[0] + _ONE_ROW
+    return f"begin;\n{claim}\n{_bare(WRITING.complete.text).rstrip()};\nend;\n"
 
 
 def _bare(text: str) -> str:

@@ -7,7 +7,7 @@ import itertools
 import os
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.types.string import TextLoader
@@ -20,10 +20,18 @@ from tests.bench.window import Window
 
 LEASE_MS = 30_000
 Cursor = psycopg.Cursor[tuple[Any, ...]]
-INSERT = Statement("jobs/insert")
-CLAIM = Statement("leases/claim")
 HEAD = {"from_priority": mark.HEAD.priority, "from_place": mark.HEAD.place}
-COMPLETE = Statement("leases/complete")
+
+
+class Writing(NamedTuple):
+    """The statements by which a job comes, is taken and ends."""
+
+    insert: Statement
+    claim: Statement
+    complete: Statement
+
+
+WRITING = Writing(Statement("jobs/insert"), Statement("leases/claim"), Statement("leases/complete"))
 
 
 def connect(url: str | None = None) -> psycopg.Connection[tuple[Any, ...]]:
@@ -47,9 +55,9 @@ def run(cursor: Cursor, statement: Statement, parameters: Mapping[str, object]) 
     return cursor.execute(statement.prepared, values, prepare=True).fetchall()
 
 
-def insert_once(cursor: Cursor, batch: Mapping[str, object]) -> int:
+def insert_once(cursor: Cursor, batch: Mapping[str, object], writing: Writing = WRITING) -> int:
     """Insert one batch, and return how many jobs that was."""
-    return len(run(cursor, INSERT, batch))
+    return len(run(cursor, writing.insert, batch))
 
 
 def insert(cursor: Cursor, counting: Window, *, size: int) -> None:
@@ -60,7 +68,7 @@ def insert(cursor: Cursor, counting: Window, *, size: int) -> None:
             return
 
 
-def turn(cursor: Cursor, *, queue: str, size: int) -> int:
+def turn(cursor: Cursor, *, queue: str, size: int, writing: Writing = WRITING) -> int:
     """Claim a batch and complete it in the order of numbers, a transaction each; return how many jobs that was."""
     asked = {
         "queue": queue,
@@ -69,7 +77,7 @@ def turn(cursor: Cursor, *, queue: str, size: int) -> int:
         "grace_ms": attempts.TIMEOUT_GRACE_MS,
         "worker": "raw",
     } | HEAD
-    rows = run(cursor, CLAIM, asked)
+    rows = run(cursor, writing.claim, asked)
     assert cursor.description
     names = [column.name for column in cursor.description]
     number, token = names.index("number"), names.index("lease_token")
@@ -80,7 +88,7 @@ def turn(cursor: Cursor, *, queue: str, size: int) -> int:
         "tokens": [token for _, token in held],
         "results": ["null"] * len(held),
     }
-    return len(run(cursor, COMPLETE, done)) if held else 0
+    return len(run(cursor, writing.complete, done)) if held else 0
 
 
 def main(size: int) -> None:

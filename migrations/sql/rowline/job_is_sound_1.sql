@@ -1,7 +1,8 @@
 -- What is true of every row of `jobs`, by the names of the rules; NULL breaks none. The CHECK `jobs_sound` calls it.
 -- A function, since PostgreSQL reads and prepares CHECKs anew for each statement: 22 took a quarter of its time with
 -- one job (decision 31). One expression, whose plan plpgsql keeps. `set search_path` would cost a third more: instead each
--- function and operator is pg_catalog's own for just these types, which comes first in any path, or is named by its schema.
+-- function and operator is pg_catalog's own for just these types, or is named by its schema. pg_catalog comes first in a
+-- path that does not name it.
 
 create or replace function rowline.refuse_job(broken text) returns boolean
 language plpgsql immutable strict parallel safe as $$
