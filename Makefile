@@ -6,7 +6,7 @@ FUZZ ?= 1000000
 JOBS ?= 3
 RESTARTS ?= 10
 
-.PHONY: help run test check fix cover bench bench-peers bench-depth calm faults promises upgrade-rehearsal rolling-restart fuzz explain psql migrate migration docs versions clean
+.PHONY: help run test check fix cover bench bench-peers bench-depth bench-shapes bench-strangers calm faults promises upgrade-rehearsal rolling-restart fuzz explain psql migrate migration docs versions clean
 
 help:  ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,12 @@ faults: .venv/installed-dev  ## Hurt PostgreSQL, API, workers and dispatchers un
 
 promises: .venv/installed-dev  ## Measure the promises that are figures, about 13 minutes; PROMISES="--only claims"
 	@$(BIN)/python -m tests.measured $(PROMISES)
+
+bench-shapes: .venv/installed-dev  ## Measure what bodies of 28 shapes cost beside plain text, about 3 minutes; SHAPES="--rounds 1"
+	@$(BIN)/python -m tests.bench.shapes $(SHAPES)
+
+bench-strangers: .venv/installed-dev  ## Measure what clients without a token cost their neighbours, about 2 minutes
+	@$(BIN)/python -m tests.bench.strangers $(STRANGERS)
 
 calm: .venv/installed-dev  ## Work 50,000 jobs with 16 pullers in peace: each must run exactly once
 	@$(BIN)/python -m tests.chaos.calm

@@ -1,119 +1,109 @@
-"""Which JSON we keep: what PostgreSQL's JSON operators and every client can read back, to the letter."""
+"""Which JSON we keep: what PostgreSQL's JSON operators and every client can read back, to the letter.
 
-import json
+Each look at a text is one pass of a method of `bytes` or of a linear regular expression: no shape makes it dear.
+"""
+
+import operator
 import re
-from collections.abc import Callable, Iterator
-from decimal import Decimal
-from typing import Any
-
-from app.domain.job import JsonText
+from collections.abc import Callable
+from itertools import accumulate
 
 DEPTH_MAX = 128  # arrays and objects within each other
 DIGITS_MAX = 1_000  # of one integer
-_MANY_DIGITS = re.compile(f"[0-9]{{{DIGITS_MAX + 1}}}")
+LONG = min(2 * (DEPTH_MAX + 1), DIGITS_MAX + 1)
+"""What is shorter is neither nested too deep nor has too many digits."""
+PIECE = 64 * 1024
+_LONE = re.compile(rb"\\u[dD](?:[89abAB]..(?!\\u[dD][c-fC-F])|[c-fC-F](?<!\\u[dD][89abAB]..\\u[dD].))", re.DOTALL)
+"""Half of a surrogate pair, in text without escaped backslashes."""
+_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
+_MANY_DIGITS = b"0" * (DIGITS_MAX + 1)
+_NUMBER = re.compile(rb"[0-9.eE+-]*+")
+_TO_ARRAYS = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_RUN = re.compile(rb"\[+|\]+")
+_SHORT_RUN = 8
+"""Brackets in a row, on average, below which taking out the innermost pairs is cheaper than looking at each run."""
 
 
 class UnstorableJson(ValueError):
     """The text is no JSON, or JSON that could not be given back; the message is a predicate."""
 
 
-def refuse_constant(word: str) -> object:
-    """Refuse NaN and the infinities, which Python reads and JSON does not have."""
-    raise UnstorableJson(f"must not contain {word}")
+def _nothing() -> None:
+    pass
 
 
-def _integer(digits: str) -> int:
-    """Read an integer of any length that is good, whatever the interpreter's own limit on digits."""
-    number = Decimal(digits)
-    if number.adjusted() >= DIGITS_MAX:
-        raise UnstorableJson(f"must not contain an integer of more than {DIGITS_MAX} digits")
-    return int(number)
+def check(text: bytes, *, rest: Callable[[], None] = _nothing) -> None:
+    """Require of valid JSON that it can be given back: not too deep, nor with too many digits, nor with NUL.
 
-
-_scan_once: Callable[[str, int], tuple[object, int]] = json.JSONDecoder(parse_constant=refuse_constant).scan_once  # type: ignore[attr-defined]  # what raw_decode calls
-_patient_decoder = json.JSONDecoder(parse_constant=refuse_constant, parse_int=_integer)
-"""Slower; for texts that cannot be read, and for integers that are too long for the interpreter."""
-_member_decoder = json.JSONDecoder(object_pairs_hook=list, parse_int=Decimal)
-"""Reads an object as its pairs: of two members with one name a dict keeps the last, but both are stored."""
-_LONG = min(2 * (DEPTH_MAX + 1), DIGITS_MAX + 1)
-"""What is shorter is neither nested too deep nor has too many digits."""
-
-
-def scan(text: str, start: int, *, is_kept: bool = True) -> tuple[object, int]:
-    """Read the one JSON value that begins at `start` of `text`; return it and where it ends.
-
-    Raises UnstorableJson for what is no JSON or cannot be stored; what is not kept may hold any characters. The value
-    read has Python's numbers; who must keep the number literals keeps the text itself.
+    Calls `rest` between pieces of work of a few ms at most for each MiB of text. Raises UnstorableJson.
     """
-    try:
-        value, end = _scan_once(text, start)
-    except (StopIteration, RecursionError, ValueError):
-        value, end = _decoded(_patient_decoder, text, start)
-    if is_kept and (end - start >= _LONG or text.find("\\u", start, end) >= 0):
-        _check(text, start, end)
-    return value, end
-
-
-def whole(text: str) -> JsonText:
-    """Check that `text` is exactly one storable JSON value, and return it. Raises UnstorableJson."""
-    _value, end = scan(text, 0)
-    if text[end:].strip(" \t\r\n"):
-        raise UnstorableJson(f"is not JSON: extra data at character {end}")
-    return JsonText(text)
-
-
-def _decoded(decoder: json.JSONDecoder, text: str, start: int) -> tuple[object, int]:
-    try:
-        return decoder.raw_decode(text, start)
-    except RecursionError:
-        raise UnstorableJson(f"must not be nested deeper than {DEPTH_MAX}") from None
-    except json.JSONDecodeError as error:
-        raise UnstorableJson(f"is not JSON: {error.msg} at character {error.pos}") from None
-
-
-def _check(text: str, start: int, end: int) -> None:
-    """Look closer only where cheap signs in the text call for it."""
-    is_deep = text.count("[", start, end) + text.count("{", start, end) > DEPTH_MAX
-    is_odd = text.find("\\u", start, end) >= 0 or _MANY_DIGITS.search(text, start, end) is not None
-    if not is_deep and not is_odd:
-        return
-    value, _end = _member_decoder.raw_decode(text, start)
-    _check_depth(value)
-    _check_leaves(value)
-
-
-def _check_depth(value: object) -> None:
-    level = [value]
-    depth = 0
-    while level := [item for item in level if isinstance(item, list)]:
-        depth += 1
-        if depth > DEPTH_MAX:
-            raise UnstorableJson(f"must not be nested deeper than {DEPTH_MAX}")
-        level = [child for item in level for child in _children(item)]
-
-
-def _check_leaves(value: object) -> None:
-    todo = [value]
-    while todo:
-        match todo.pop():
-            case list() as container:
-                todo.extend(_children(container))
-            case str() as text:
-                _check_string(text)
-            case Decimal() as number if number.adjusted() >= DIGITS_MAX:
-                raise UnstorableJson(f"must not contain an integer of more than {DIGITS_MAX} digits")
-
-
-def _children(container: list[Any]) -> Iterator[object]:
-    """Give the elements of an array, or the names and values of an object's pairs."""
-    for child in container:
-        yield from child if isinstance(child, tuple) else (child,)
-
-
-def _check_string(text: str) -> None:
-    if "\x00" in text:
+    if b"\\u0000" in text and b"\\u0000" in text.replace(b"\\\\", b""):
         raise UnstorableJson("must not contain \\u0000")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise UnstorableJson("must not contain a lone surrogate") from None
+    if len(text) < LONG:
+        return
+    if _MANY_DIGITS in text.translate(_TO_ZERO):
+        _check_digits(_outside(text, rest))
+    rest()
+    if text.count(b"[") + text.count(b"{") > DEPTH_MAX and depth(text, rest=rest) > DEPTH_MAX:
+        raise UnstorableJson(f"must not be nested deeper than {DEPTH_MAX}")
+
+
+def depth(text: bytes, *, rest: Callable[[], None] = _nothing) -> int:
+    """Return how deep valid JSON is nested: 0 for a number, 1 for a flat array. `rest` as in `check`."""
+    brackets = _outside(text, rest).translate(_TO_ARRAYS, _NO_BRACKETS)
+    levels, are_short = 0, True
+    while brackets and are_short:  # each time the innermost arrays go, and with them a level of the deepest places
+        left = brackets.replace(b"[]", b"")
+        are_short = (len(brackets) - len(left)) * _SHORT_RUN > len(brackets)
+        brackets = left
+        levels += 1
+        rest()
+    return levels + _depth_by_runs(brackets, rest)
+
+
+def has_lone_surrogate(text: bytes) -> bool:
+    """Tell whether an escape of valid JSON, but for that, stands for half of a character."""
+    return _LONE.search(text.replace(b"\\\\", b"")) is not None
+
+
+def _outside(text: bytes, rest: Callable[[], None]) -> bytes:
+    """Leave the strings out of valid JSON, a space for each."""
+    if b'"' not in text:
+        return text
+    if b"\\" in text:
+        text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
+    kept: list[bytes] = []
+    inside = 0  # whether a piece begins within a string
+    for start in range(0, len(text), PIECE):
+        rest()
+        parts = text[start : start + PIECE].split(b'"')
+        kept.append(b" ".join(parts[inside::2]))
+        inside ^= (len(parts) - 1) & 1
+    return b"".join(kept)
+
+
+def _check_digits(text: bytes) -> None:
+    """Look at the numbers that have so many digits in a row: those of an integer count."""
+    zeros = text.translate(_TO_ZERO)
+    at = zeros.find(_MANY_DIGITS)
+    while at >= 0:
+        number = _NUMBER.match(text, at)
+        assert number is not None
+        is_tail = at > 0 and (text[at - 1 : at] in b".eE+" or text[at - 2 : at] in {b"e-", b"E-"})
+        if not is_tail and not set(number[0]) & set(b".eE"):
+            raise UnstorableJson(f"must not contain an integer of more than {DIGITS_MAX} digits")
+        at = zeros.find(_MANY_DIGITS, number.end())
+
+
+def _depth_by_runs(brackets: bytes, rest: Callable[[], None]) -> int:
+    deepest = now = 0
+    for start in range(0, len(brackets), PIECE):
+        piece = brackets[start : start + PIECE]
+        steps = [*map(len, _RUN.findall(piece))]
+        closing = 0 if piece.startswith(b"]") else 1
+        steps[closing::2] = map(operator.neg, steps[closing::2])
+        heights = [*accumulate(steps, initial=now)]
+        deepest, now = max(deepest, max(heights)), heights[-1]  # noqa: PLW3301 -- no copy of so many
+        rest()
+    return deepest

@@ -4,13 +4,14 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
-from app.domain import attempts, jsontext
+from app.domain import attempts
 from app.domain.backoff import LONGEST_MS
 from app.domain.job import Completion, Failure, JsonText, LeaseKey, Release, Taken
 from app.domain.jsontext import UnstorableJson
 from app.infra.settings import Settings
 from app.runners.leases import Held
 from app.runners.sources import Claimed, Report, Source, SourceAway
+from app.wire import jsonreader
 
 _log = logging.getLogger(__name__)
 BATCH = 500  # endings in one transaction
@@ -94,7 +95,7 @@ class Endings:
         limit = self._settings.max_data_bytes
         if len(result) > limit:
             raise UnstorableJson(f"must be at most {limit} bytes, not {len(result)}")
-        return jsontext.whole(result)
+        return jsonreader.whole(result.encode())
 
     def release(self, jobs: Iterable[Taken]) -> None:
         """Note that jobs were not begun, or were ended by our own stop: they go back unharmed."""

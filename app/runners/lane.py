@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import gevent
 from gevent.event import Event
+from gevent.lock import BoundedSemaphore
 
 from app.domain import attempts
 from app.domain.endpoint import Endpoint
@@ -61,6 +62,8 @@ class Lane:
         self._calls: dict[LeaseKey, gevent.Greenlet] = {}
         self._turner = gevent.Greenlet(self._turn_on)
         self._telling_apart: gevent.Greenlet | None = None
+        self._judging = BoundedSemaphore(1)
+        """One answer of an endpoint is read at a time, so that many long ones take no more than a lane's share."""
         self._bell = Event()
         self._is_retired = False
         self._heartbeat = leases.heartbeat(tools.settings, self._beat)
@@ -207,7 +210,8 @@ class Lane:
                 body=body,
                 timeout_ms=self._endpoint.timeout_ms,
             )
-            return verdicts.judge(answer, max_bytes=self._tools.settings.max_data_bytes, now=datetime.now(UTC))
+            with self._judging:
+                return verdicts.judge(answer, max_bytes=self._tools.settings.max_data_bytes, now=datetime.now(UTC))
         except CallError as error:
             return verdicts.failed(str(error))
         except Exception:  # noqa: BLE001 - the boundary: what broke one call must neither lose its job nor end the lane

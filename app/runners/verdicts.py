@@ -9,9 +9,10 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
-from app.domain import jsontext
 from app.domain.jsontext import UnstorableJson
+from app.infra.cooperation import give_way
 from app.infra.outbound import Answer
+from app.wire import jsonreader
 
 LONGEST_WAIT_MS = 3_600_000  # that Retry-After can ask for
 PHRASE_MAX = 100  # characters of a reason phrase that we do not know
@@ -56,10 +57,10 @@ def _result(answer: Answer, max_bytes: int) -> str:
     except UnicodeDecodeError as error:
         raise UnstorableJson(f"is not UTF-8: byte {error.start}") from None
     is_json = "application/json" in answer.headers.get("content-type", "").lower()
-    result = jsontext.whole(text if is_json and text else json.dumps(text, ensure_ascii=False))
-    if (size := len(result.encode())) > max_bytes:
+    result = answer.body if is_json and text else json.dumps(text, ensure_ascii=False).encode()
+    if (size := len(result)) > max_bytes:
         raise UnstorableJson(f"must be at most {max_bytes} bytes, not {size}")
-    return result
+    return jsonreader.whole(result, rest=give_way)
 
 
 def _phrase(answer: Answer) -> str:

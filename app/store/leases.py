@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.domain import ids
 from app.domain.attempts import (
     CANCELLED_REASON,
     STACKS_KEPT,
@@ -35,6 +36,7 @@ _forfeit = Statement("leases/forfeit")
 _recover_stalled = Statement("leases/recover_stalled")
 _queues_with_active = Statement("leases/queues_with_active")
 _report_progress = Statement("leases/report_progress")
+_is_held = Statement("leases/is_held")
 Each = dict[str, Sequence[object]]
 """What is told of each of many jobs, by the name of the parameter."""
 
@@ -189,6 +191,13 @@ def queues_with_active(conn: Connection) -> list[str]:
 def report_progress(conn: Connection, *, queue: str, lease: LeaseKey, progress: JsonText) -> bool:
     """Note how far an attempt is; say whether its lease holds."""
     return bool(_report_progress.rows(conn, queue=queue, number=lease.number, token=lease.token, progress=progress))
+
+
+def is_held(conn: Connection, *, queue: str, job_id: str, token: str) -> bool:
+    """Say whether `token` is that of the attempt which holds the job now."""
+    number = ids.generated(job_id)
+    custom_id = None if ids.is_digits(job_id) else job_id
+    return bool(_is_held.rows(conn, queue=queue, number=number, custom_id=custom_id, token=token))
 
 
 def _completing(completions: Sequence[Completion]) -> tuple[list[LeaseKey], Each]:

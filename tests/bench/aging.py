@@ -85,7 +85,7 @@ WAYS = {"by a worker": _by_worker, "by claims over HTTP": _by_claims}
 
 
 def _new(count: int) -> list[NewJob]:
-    return list(new_job.load(jobs.bodies(count)[0], max_jobs=count, max_data_bytes=2**20))
+    return list(new_job.load(jobs.bodies(count)[0].encode(), max_jobs=count, max_data_bytes=2**20))
 
 
 def _pass(db: Database, *, count: int) -> None:

@@ -29,7 +29,7 @@ def bodies(size: int) -> list[str]:
 
 def columns(size: int) -> list[dict[str, Any]]:
     """Return the parameters of `jobs/insert`, which adds two jobs and more, for the same jobs in the same batches."""
-    return [parameters(new_job.load(body, max_jobs=size, max_data_bytes=2**20)) for body in bodies(size)]
+    return [parameters(new_job.load(body.encode(), max_jobs=size, max_data_bytes=2**20)) for body in bodies(size)]
 
 
 class _Asked(Exception):

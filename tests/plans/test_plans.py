@@ -61,6 +61,7 @@ INDEXES = {
     "leases/forfeit": {"jobs_pkey"},
     "leases/hold": {"jobs_pkey"},
     "leases/hold_overdue": {"jobs_active"},
+    "leases/is_held": {"jobs_custom_id", "jobs_pkey"},
     "leases/queues_with_active": {"jobs_active"},
     "leases/recover_stalled": {"jobs_active", "jobs_pkey"},
     "leases/release": {"jobs_pkey"},

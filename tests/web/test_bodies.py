@@ -76,7 +76,7 @@ def test_an_encoded_body_is_refused(client: Client, encoding: str) -> None:
         ("[{'name':1}]", "jobs[0] is not JSON: expected '\"' at character 2"),
         ('[{"name":"n",}]', "jobs[0] is not JSON: expected '\"' at character 13"),
         ('[{"name":"n","data":1}}]', "body is not JSON: expected ',' at character 22"),
-        ('[{"name":"n","data":}]', "jobs[0].data is not JSON: Expecting value at character 20"),
+        ('[{"name":"n","data":}]', "jobs[0].data is not JSON: invalid character at character 20"),
     ],
 )
 def test_a_body_that_is_no_array_of_objects_is_refused_with_the_place(client: Client, body: str, error: str) -> None:

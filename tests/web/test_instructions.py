@@ -6,69 +6,24 @@ was set: who goes over it has made every request slower, and says in a decision 
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from types import FrameType
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from rowline import child, handler
 
-import app
 from app.domain.job import Completion, JsonText
 from app.domain.mark import Mark
 from app.infra import notify
 from app.infra.database import Database
 from app.operations import claim, exchange
 from tests.support.client import Client
+from tests.support.instructions import instructions
 
 pytestmark = pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the limits are of Python 3.11, as CI has it")
-OURS = str(Path(app.__file__).parent)
 JOBS = "/queues/q/jobs"
 JOB = {"name": "n", "data": {"to": "somebody@example.com", "template": "welcome"}}
 FEW, MANY = 50, 100
-WARM = 3  # calls after which nothing is remembered or prepared for the first time
-
-
-class Count:
-    """How many instructions were run in `app/`."""
-
-    def __init__(self) -> None:
-        self.number = 0
-
-
-@contextmanager
-def counting() -> Iterator[Count]:
-    """Count what this thread runs in the block."""
-    count = Count()
-
-    def each(_frame: FrameType, event: str, _argument: object) -> Any:
-        count.number += event == "opcode"
-        return each
-
-    def called(frame: FrameType, _event: str, _argument: object) -> Any:
-        if not frame.f_code.co_filename.startswith(OURS):
-            return None
-        frame.f_trace_opcodes = True
-        return each
-
-    before = sys.gettrace()
-    sys.settrace(called)
-    try:
-        yield count
-    finally:
-        sys.settrace(before)
-
-
-def instructions(call: Callable[[], object]) -> int:
-    """Count the instructions of a call, as it is when it was made before."""
-    for _ in range(WARM):
-        call()
-    with counting() as count:
-        call()
-    assert count.number, "this Python tells of none"
-    return count.number
 
 
 def a_job(call: Callable[[int], object]) -> float:

@@ -48,7 +48,7 @@ JOB = st.fixed_dictionaries(
 )
 
 
-def outcome(read: Any) -> object:
+def outcome(read: Any) -> Any:
     try:
         return read()
     except InvalidRequest as error:
@@ -57,14 +57,21 @@ def outcome(read: Any) -> object:
 
 @given(st.lists(JOB | JOB.map(lambda job: dict(list(job.items())[1:])), max_size=4), st.booleans())
 def test_jobs_are_read_as_marshmallow_reads_them(jobs: list[Any], has_twins: bool) -> None:  # noqa: FBT001 - drawn
-    text = json.dumps(jobs)
+    raw = json.dumps(jobs).encode()
     if has_twins:
-        text = text.replace('"lifo"', '"delay"').replace('"more"', '"unknown"')
+        raw = raw.replace(b'"lifo"', b'"delay"').replace(b'"more"', b'"unknown"')
 
     def by_marshmallow() -> object:
-        return new_job.by_schema(body.read_objects(text, name="jobs", limit=10), LIMIT)
+        asked = body.read_objects(raw, body.Array("jobs", 10, most={"data": LIMIT}))
+        return [new_job.by_schema(members, f"jobs[{nth}]", LIMIT) for nth, members in enumerate(asked)]
 
-    assert outcome(lambda: new_job.load(text, max_jobs=10, max_data_bytes=LIMIT)) == outcome(by_marshmallow)
+    plainly = outcome(lambda: new_job.load(raw, max_jobs=10, max_data_bytes=LIMIT))
+    expected = outcome(by_marshmallow)  # which ends with the faults of the first job that has any
+    if isinstance(expected, tuple):
+        assert plainly[0] == expected[0]
+        assert plainly[1][: len(expected[1])] == expected[1]
+    else:
+        assert plainly == expected
 
 
 ENDING = st.fixed_dictionaries(
@@ -86,14 +93,14 @@ def test_what_ended_is_read_as_marshmallow_reads_it(finish: dict[str, Any]) -> N
     finish["jobs"] = [
         ending | ({"id": f"{nth}"} if ending["id"] != 5 else {}) for nth, ending in enumerate(finish["jobs"])
     ]
-    text = json.dumps(finish)
+    raw = json.dumps(finish).encode()
 
     def by_marshmallow() -> object:
-        members = body.read_object(text, array=body.Array("jobs", 10))
-        return said(*work.finish_by_schema(members, members["jobs"].value, LIMIT))
+        members, endings = body.read_object(raw, array=body.Array("jobs", 10, most={"returnvalue": LIMIT}))
+        return said(*work.finish_by_schema(members, endings, LIMIT))
 
     def plainly() -> object:
-        told, ask = work.load_finish(text, lease_ms=5, worker="w", max_data_bytes=LIMIT)
+        told, ask = work.load_finish(raw, lease_ms=5, worker="w", max_data_bytes=LIMIT, max_body_bytes=10**6)
         return said(told, None if ask is None else {"count": ask.limit, "worker": ask.worker})
 
     assert outcome(plainly) == outcome(by_marshmallow)

@@ -46,7 +46,7 @@ def _add_writes(routes: Blueprint, settings: Settings, db: Database) -> None:
         queue = names.queue_name(queue)
         key = headers.idempotency_key(request)
         raw = body.read(request, limit=settings.max_body_bytes, client_s=settings.client_s)
-        new = new_job.load(body.text(raw), max_jobs=settings.max_jobs, max_data_bytes=settings.max_data_bytes)
+        new = new_job.load(raw, max_jobs=settings.max_jobs, max_data_bytes=settings.max_data_bytes)
         if key is None:
             return answers.json(submitted_json.dump_all(submissions.submit_many(queue=queue, new=new)))
         reply = submit.submit_once(

@@ -1,16 +1,15 @@
 """What a worker reports of an attempt that runs. The attempt's own token opens these routes, and no API token does."""
 
-from typing import Any
-
 from flask import Blueprint, Response, request
 
 from app.domain.attempts import LOG_LINE_MAX
 from app.domain.errors import Fault, InvalidRequest, TooLarge
+from app.domain.job import JsonText
 from app.infra.database import Database, DatabaseError, OutcomeUnknown
 from app.infra.settings import Settings
 from app.operations import report
+from app.queries import leases
 from app.web import auth, body, describe, names
-from app.web.body import Member
 
 PROGRESS = {"anyOf": [{"type": "number"}, {"type": "object"}]}
 LINE = {
@@ -32,9 +31,12 @@ def blueprint(settings: Settings, db: Database) -> Blueprint:
     """Make the routes by which a worker reports."""
     routes = Blueprint("reports", __name__)
 
-    def told(limit: int) -> Member:
-        raw = body.read(request, limit=limit, client_s=settings.client_s)
-        return body.read_value(body.text(raw))
+    holders = leases.Holders(db, turn_ms=settings.pool_wait_ms)
+
+    def told(queue: str, job_id: str, token: str, *, limit: int) -> JsonText:
+        """Read what is said, once it is known that an attempt says it: of strangers nothing is read."""
+        holders.require(queue=queue, job_id=job_id, token=token)
+        return body.read_value(body.read(request, limit=limit, client_s=settings.client_s))
 
     @routes.post("/queues/<segment:queue>/jobs/<segment:job_id>/progress")
     @describe.route(body=PROGRESS, gives="text/plain", raises=_RAISES, by_attempt=True, example={"body": 50})
@@ -42,10 +44,10 @@ def blueprint(settings: Settings, db: Database) -> Blueprint:
         """Say how far an attempt is."""
         token = auth.attempt_token(request)
         queue, job_id = names.queue_name(queue), names.job_id(job_id)
-        said = told(settings.max_data_bytes)
-        if isinstance(said.value, bool) or not isinstance(said.value, int | float | dict):
+        said = told(queue, job_id, token, limit=settings.max_data_bytes)
+        if said[0] not in "-0123456789{":
             raise InvalidRequest(Fault("body", "must be a number or an object"))
-        report.progress(db, queue=queue, job_id=job_id, token=token, progress=said.text)
+        report.progress(db, queue=queue, job_id=job_id, token=token, progress=said)
         return _ok()
 
     @routes.post("/queues/<segment:queue>/jobs/<segment:job_id>/logs")
@@ -54,16 +56,20 @@ def blueprint(settings: Settings, db: Database) -> Blueprint:
         """Add a line to a job's log."""
         token = auth.attempt_token(request)
         queue, job_id = names.queue_name(queue), names.job_id(job_id)
-        report.log(db, queue=queue, job_id=job_id, token=token, line=_line(told(LINE_BYTES_MAX).value))
+        line = _line(told(queue, job_id, token, limit=LINE_BYTES_MAX))
+        report.log(db, queue=queue, job_id=job_id, token=token, line=line)
         return _ok()
 
     return routes
 
 
-def _line(said: Any) -> str:
-    line = said["log"] if isinstance(said, dict) and set(said) == {"log"} else said
-    if not isinstance(line, str):
+def _line(said: JsonText) -> str:
+    if said.startswith("{"):
+        members, _ = body.read_object(said.encode())
+        said = members["log"] if set(members) == {"log"} else said
+    if not said.startswith('"'):
         raise InvalidRequest(Fault("body", "must be a string, or an object whose only member is log, a string"))
+    line = body.string(said)
     if len(line) > LOG_LINE_MAX:
         raise TooLarge(Fault("body", f"must be at most {LOG_LINE_MAX} characters"))
     return line

@@ -28,8 +28,8 @@ def blueprint(settings: Settings, db: Database, waiting: Waiting) -> Blueprint:
     return routes
 
 
-def _text(settings: Settings) -> str:
-    return body.text(body.read(request, limit=settings.max_body_bytes, client_s=settings.client_s))
+def _raw(settings: Settings) -> bytes:
+    return body.read(request, limit=settings.max_body_bytes, client_s=settings.client_s)
 
 
 def _worker() -> str:
@@ -51,7 +51,7 @@ def _add_claim(routes: Blueprint, settings: Settings, waiting: Waiting) -> None:
         """Claim jobs, waiting for the first if there is none."""
         queue = names.queue_name(queue)
         asked = work.load_claim(
-            _text(settings), lease_ms=settings.lease_ms, max_wait_ms=settings.max_wait_ms, worker=_worker()
+            _raw(settings), lease_ms=settings.lease_ms, max_wait_ms=settings.max_wait_ms, worker=_worker()
         )
         leases = waiting.claim(
             queue=queue, ask=asked.ask, wait_ms=asked.wait_ms, has_left=lambda: clients.has_left(request)
@@ -76,7 +76,7 @@ def _add_endings(routes: Blueprint, settings: Settings, db: Database) -> None:
     def complete(queue: str, job_id: str) -> Response:
         """End an attempt well."""
         queue, job_id = names.queue_name(queue), names.job_id(job_id)
-        return finish(queue, work.load_complete(_text(settings), job_id=job_id, max_data_bytes=settings.max_data_bytes))
+        return finish(queue, work.load_complete(_raw(settings), job_id=job_id, max_data_bytes=settings.max_data_bytes))
 
     @routes.post("/queues/<segment:queue>/jobs/<segment:job_id>/fail")
     @describe.route(
@@ -88,7 +88,7 @@ def _add_endings(routes: Blueprint, settings: Settings, db: Database) -> None:
     def fail(queue: str, job_id: str) -> Response:
         """End an attempt badly."""
         queue, job_id = names.queue_name(queue), names.job_id(job_id)
-        return finish(queue, work.load_fail(_text(settings), job_id=job_id))
+        return finish(queue, work.load_fail(_raw(settings), job_id=job_id, max_body_bytes=settings.max_body_bytes))
 
     @routes.post("/queues/<segment:queue>/jobs/<segment:job_id>/release")
     @describe.route(
@@ -100,7 +100,7 @@ def _add_endings(routes: Blueprint, settings: Settings, db: Database) -> None:
     def release(queue: str, job_id: str) -> Response:
         """Hand a job back unharmed."""
         queue, job_id = names.queue_name(queue), names.job_id(job_id)
-        return finish(queue, work.load_release(_text(settings), job_id=job_id))
+        return finish(queue, work.load_release(_raw(settings), job_id=job_id))
 
 
 def _add_extend(routes: Blueprint, settings: Settings, db: Database) -> None:
@@ -116,7 +116,7 @@ def _add_extend(routes: Blueprint, settings: Settings, db: Database) -> None:
     def extend(queue: str, job_id: str) -> Response:
         """Keep a lease."""
         queue, job_id = names.queue_name(queue), names.job_id(job_id)
-        token, lease_ms = work.load_extend(_text(settings), lease_ms=settings.lease_ms)
+        token, lease_ms = work.load_extend(_raw(settings), lease_ms=settings.lease_ms)
         held = settle.extend_one(db, queue=queue, job_id=job_id, token=token, lease_ms=lease_ms)
         return answers.json({"id": job_id} | extended_json.dump(held))
 
@@ -136,10 +136,11 @@ def _add_finish(routes: Blueprint, settings: Settings, db: Database, waiting: Wa
         """End many attempts and claim the next jobs, in one transaction."""
         queue = names.queue_name(queue)
         told, ask = work.load_finish(
-            _text(settings),
+            _raw(settings),
             lease_ms=settings.lease_ms,
             worker=_worker(),
             max_data_bytes=settings.max_data_bytes,
+            max_body_bytes=settings.max_body_bytes,
         )
         done = settle.finish(db, queue=queue, told=told, random=random, ask=ask, mark=waiting.marks.of(queue))
         finished = [work.dump_ended(word.job_id, status) for word, status in zip(told, done.statuses, strict=True)]

@@ -34,7 +34,7 @@ def blueprint(settings: Settings, db: Database, vault: Vault) -> Blueprint:
     def register() -> Response:
         """Send the jobs of a queue to an endpoint, instead of the one it had."""
         raw = body.read(request, limit=settings.max_body_bytes, client_s=settings.client_s)
-        new = worker.load(body.text(raw), allowed=settings.webhook_allow)
+        new = worker.load(raw, allowed=settings.webhook_allow)
         if new.secrets or settings.webhook_secrets:
             operations.register(db, new=new, vault=vault)
             return answers.plain("OK")

@@ -1,5 +1,6 @@
 """The bodies by which jobs are worked over HTTP, and what is answered to them."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,13 +13,15 @@ from app.domain.backoff import LONGEST_MS
 from app.domain.errors import Fault, InvalidRequest, TooLarge
 from app.domain.job import Completion, Failure, JsonText, Lease, Release
 from app.domain.states import Status
+from app.infra.cooperation import give_way
 from app.operations.claim import Ask
 from app.operations.settle import Told
 from app.web import body
-from app.web.body import Array, Member
+from app.web.body import Array
 from app.web.schemas import new_job
 from app.web.schemas.fields import Flag, Milliseconds, StringOrLines, Text, Whole
 from app.web.schemas.job import JobSchema
+from app.wire.jsonreader import Members
 
 COUNT_MAX = 1_000  # jobs claimed, or told of, in one request
 LEASE_MIN_MS, LEASE_MAX_MS = 500, 86_400_000
@@ -132,7 +135,10 @@ class FinishedSchema(ClaimedSchema):
 
 
 _NEXT = NextSchema()
-_NULL = Member(None, JsonText("null"))
+_NULL = JsonText("null")
+STACK_TEXT_MAX = 2**20
+"""Characters of JSON that a stack trace may take; a longer one is not kept."""
+STACK_TOO_LONG = "the stack trace was too long to keep"
 _PLAIN = 2  # members of an attempt that went well: id and token
 LOST = "lost"
 """What stands for a status where a lease was lost, among many."""
@@ -146,46 +152,46 @@ class ClaimAsked:
     wait_ms: int
 
 
-def load_claim(text: str, *, lease_ms: int, max_wait_ms: int, worker: str) -> ClaimAsked:
+def load_claim(raw: bytes, *, lease_ms: int, max_wait_ms: int, worker: str) -> ClaimAsked:
     """Read what a claim asks for; an empty body asks for one job. Raises InvalidRequest."""
-    members = body.read_object(text) if text.strip() else {}
-    loaded = new_job.loaded(ClaimSchema(), _values(members))
+    loaded = new_job.loaded(ClaimSchema(), body.owns(body.read_object(raw)[0]) if raw.strip() else {})
     return ClaimAsked(ask=_ask(loaded, lease_ms, worker), wait_ms=min(max_wait_ms, loaded.get("wait") or 0))
 
 
-def load_complete(text: str, *, job_id: str, max_data_bytes: int) -> Told:
+def load_complete(raw: bytes, *, job_id: str, max_data_bytes: int) -> Told:
     """Read that an attempt went well. Raises InvalidRequest, TooLarge."""
-    members = body.read_object(text)
-    loaded = new_job.loaded(CompleteSchema(), _values(members))
+    members, _ = body.read_object(raw, most={"returnvalue": max_data_bytes})
+    loaded = new_job.loaded(CompleteSchema(), body.owns(members, besides=("returnvalue",)))
     return _told(job_id, loaded, partial(Completion, result=_result(members, "returnvalue", max_data_bytes)))
 
 
-def load_fail(text: str, *, job_id: str) -> Told:
+def load_fail(raw: bytes, *, job_id: str, max_body_bytes: int) -> Told:
     """Read that an attempt failed. Raises InvalidRequest."""
-    loaded = new_job.loaded(FailSchema(), _values(body.read_object(text, loose=_LOOSE)))
+    members, _ = body.read_object(raw, loose=_LOOSE, most=dict.fromkeys(_LOOSE, max_body_bytes))
+    loaded = new_job.loaded(FailSchema(), _failing(members, ""))
     return _told(job_id, loaded, _failure(loaded))
 
 
-def load_release(text: str, *, job_id: str) -> Told:
+def load_release(raw: bytes, *, job_id: str) -> Told:
     """Read that a worker will not go on. Raises InvalidRequest."""
-    loaded = new_job.loaded(ReleaseSchema(), _values(body.read_object(text)))
+    loaded = new_job.loaded(ReleaseSchema(), body.owns(body.read_object(raw)[0]))
     return _told(job_id, loaded, partial(Release, delay_ms=loaded.get("delay") or 0))
 
 
-def load_extend(text: str, *, lease_ms: int) -> tuple[str, int]:
+def load_extend(raw: bytes, *, lease_ms: int) -> tuple[str, int]:
     """Read a heartbeat: its token, and the ms asked for. Raises InvalidRequest."""
-    loaded = new_job.loaded(ExtendSchema(), _values(body.read_object(text)))
+    loaded = new_job.loaded(ExtendSchema(), body.owns(body.read_object(raw)[0]))
     return ids.lease_token(loaded["token"]), loaded.get("lockDuration") or lease_ms
 
 
-def load_finish(text: str, *, lease_ms: int, worker: str, max_data_bytes: int) -> tuple[list[Told], Ask | None]:
+def load_finish(
+    raw: bytes, *, lease_ms: int, worker: str, max_data_bytes: int, max_body_bytes: int
+) -> tuple[list[Told], Ask | None]:
     """Read how many attempts ended, and what is wanted next. Raises InvalidRequest, TooLarge."""
-    members = body.read_object(text, array=Array("jobs", COUNT_MAX, _LOOSE))
+    most = dict.fromkeys(_LOOSE, max_body_bytes) | {"returnvalue": max_data_bytes}
+    members, endings = body.read_object(raw, array=Array("jobs", COUNT_MAX, _LOOSE, most))
     if "jobs" not in members:
         raise InvalidRequest(Fault("jobs", "is required"))
-    endings: list[dict[str, Member]] = members["jobs"].value
-    if "claim" in members:
-        body.refuse_twins(members["claim"], "claim")
     try:
         told, asked = _plainly_finished(members, endings, max_data_bytes)
     except (KeyError, ValueError, ValidationError):  # not for certain a fault: marshmallow says so, and names every one
@@ -199,38 +205,50 @@ def load_finish(text: str, *, lease_ms: int, worker: str, max_data_bytes: int) -
 
 
 def _plainly_finished(
-    members: dict[str, Member], endings: list[dict[str, Member]], max_data_bytes: int
+    members: Members, endings: list[Members], max_data_bytes: int
 ) -> tuple[list[Told], dict[str, Any] | None]:
     """Read what the schema would read alike. Raises KeyError, ValueError, ValidationError at any doubt."""
-    asked = members.get("claim", _NULL).value
+    asked = body.own(members.get("claim", _NULL), "claim")
     if len(members) > 1 + ("claim" in members):
         raise ValueError(members)
     told = [_plainly_ended(ending, max_data_bytes) for ending in endings]
     return told, None if asked is None else dict(_NEXT.load(asked))
 
 
-def _plainly_ended(ending: dict[str, Member], max_data_bytes: int) -> Told:
+def _plainly_ended(ending: Members, max_data_bytes: int) -> Told:
     """Read that an attempt went well as the schema would read it. Raises KeyError or ValueError at any doubt."""
-    job_id, token = ending["id"].value, ending["token"].value
-    result = ending.get("returnvalue", _NULL).text
-    if not (isinstance(job_id, str) and isinstance(token, str)) or len(ending) > _PLAIN + ("returnvalue" in ending):
+    job_id, token, result = body.string(ending["id"]), body.string(ending["token"]), ending.get("returnvalue", _NULL)
+    if len(ending) > _PLAIN + ("returnvalue" in ending):
         raise ValueError(job_id)
     if len(job_id) > ids.JOB_ID_MAX or len(token) > TOKEN_MAX or len(result) * 4 > max_data_bytes:
         raise ValueError(job_id)
-    return Told(job_id=job_id, token=ids.lease_token(token), word=lambda lease: Completion(lease=lease, result=result))
+    return Told(
+        job_id=job_id,
+        token=ids.lease_token(token),
+        word=lambda lease: Completion(lease=lease, result=result),
+    )
 
 
 def finish_by_schema(
-    members: dict[str, Member], endings: list[dict[str, Member]], max_data_bytes: int
+    members: Members, endings: list[Members], max_data_bytes: int
 ) -> tuple[list[Told], dict[str, Any] | None]:
     """Read by marshmallow what ended and what is asked for next. Raises InvalidRequest, TooLarge."""
-    values = _values(members) | {"jobs": [_values(ending) for ending in endings]}
-    loaded = new_job.loaded(FinishSchema(), values)
-    told = [
-        _ending(found, ending, f"jobs[{nth}].returnvalue", max_data_bytes)
-        for nth, (found, ending) in enumerate(zip(loaded["jobs"], endings, strict=True))
-    ]
-    return told, loaded.get("claim")
+    values: dict[str, Any] = body.owns(members, besides=("jobs",)) | {"jobs": []}
+    top = new_job.loaded_or_faults(FinishSchema(), values)
+    told: list[Told] = []
+    faults = [*top.faults]
+    for nth, ending in enumerate(endings):
+        path = f"jobs[{nth}]"
+        found = new_job.loaded_or_faults(EndingSchema(), _failing(ending, path), path)
+        faults += found.faults
+        if len(faults) >= new_job.FAULTS_MAX:
+            break
+        if not found.faults:
+            told.append(_ending(found.values, ending, f"{path}.returnvalue", max_data_bytes))
+        give_way()
+    if faults:
+        raise InvalidRequest(*faults)
+    return told, top.values.get("claim")
 
 
 def dump_leases(leases: Sequence[Lease], job_json: JobSchema) -> list[dict[str, Any]]:
@@ -246,7 +264,23 @@ def dump_ended(job_id: str, status: Status | None) -> dict[str, str]:
     return {"id": job_id, "status": LOST if status is None else status.value}
 
 
-def _ending(loaded: dict[str, Any], members: dict[str, Member], path: str, max_data_bytes: int) -> Told:
+def _failing(members: Members, path: str) -> dict[str, Any]:
+    """Return the values of what may be a failure. Of an array whose elements make a stack trace none is built."""
+    values = body.owns(members, path=path, besides=("returnvalue", *_LOOSE))
+    return values | {name: _loose(members[name]) for name in _LOOSE if name in members}
+
+
+def _loose(text: JsonText) -> Any:
+    """Return a string, also one that could not be stored, of an array of strings their lines; of others their kind."""
+    if text.startswith("["):
+        if len(text) > STACK_TEXT_MAX:
+            return STACK_TOO_LONG
+        lines = body.loose_lines(text)
+        return [None] if lines is None else "\n".join(lines)
+    return {} if text.startswith("{") else json.loads(text)
+
+
+def _ending(loaded: dict[str, Any], members: Members, path: str, max_data_bytes: int) -> Told:
     word: Any = partial(Completion, result=_result(members, path, max_data_bytes))
     if any(loaded.get(name) is not None for name in _FAILING):
         word = _failure(loaded)
@@ -267,10 +301,8 @@ def _told(job_id: str, loaded: dict[str, Any], word: Any) -> Told:
     return Told(job_id=job_id, token=ids.lease_token(loaded["token"]), word=lambda lease: word(lease=lease))
 
 
-def _result(members: dict[str, Member], path: str, max_data_bytes: int) -> JsonText:
-    if "returnvalue" not in members:
-        return JsonText("null")
-    text = members["returnvalue"].text
+def _result(members: Members, path: str, max_data_bytes: int) -> JsonText:
+    text = members.get("returnvalue", _NULL)
     if len(text.encode()) > max_data_bytes:
         raise TooLarge(Fault(path, f"must be at most {max_data_bytes} bytes"))
     return text
@@ -282,7 +314,3 @@ def _ask(loaded: dict[str, Any], lease_ms: int, worker: str) -> Ask:
         lease_ms=loaded.get("lockDuration") or lease_ms,
         worker=loaded.get("worker") or worker,
     )
-
-
-def _values(members: dict[str, Member]) -> dict[str, Any]:
-    return {name: member.value for name, member in members.items()}

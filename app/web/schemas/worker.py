@@ -119,22 +119,18 @@ EXAMPLE = {
 _schema = WorkerSchema()
 
 
-def load(text: str, *, allowed: Sequence[Network]) -> NewEndpoint:
-    """Read the body's text. Raises InvalidRequest with every fault, each with its path; UnparsableBody.
+def load(raw: bytes, *, allowed: Sequence[Network]) -> NewEndpoint:
+    """Read the body. Raises InvalidRequest with every fault, each with its path; UnparsableBody.
 
     `allowed` are networks that may be called though they are not public.
     """
-    members = body.read_object(text)
-    for name in ("endpoint", "opts"):
-        if name in members:
-            body.refuse_twins(members[name], name)
-    asked = {name: member.value for name, member in members.items()}
+    asked = body.owns(body.read_object(raw)[0])
     faults: list[Fault] = []
     loaded: Mapping[str, Any] = {}
     try:
         loaded = _schema.load(asked)
     except ValidationError as error:
-        faults += [Fault(fault.path.lstrip("."), fault.message) for fault in new_job.faults(error.messages, "")]
+        faults += new_job.faults(error.messages, "")
     known = {fault.path for fault in faults}
     faults += [fault for fault in _beyond_form(asked, allowed) if fault.path not in known]
     if faults:

@@ -1,0 +1,1 @@
+"""How values travel: what web and push share."""

@@ -1,0 +1,160 @@
+"""JSON as text, by msgspec: where values begin and end, and what is wrong. None is built, whatever its shape."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from app.domain import jsontext
+from app.domain.job import JsonText
+from app.domain.jsontext import UnstorableJson
+
+Members = dict[str, JsonText]
+"""The members of an object: the text of each value, by name."""
+MEMBERS_MAX = 100
+"""Members of an object that is read; none of ours has half as many."""
+LOOKS = 4
+_VALUE = msgspec.json.Decoder(msgspec.Raw)
+_VALUES = msgspec.json.Decoder(list[msgspec.Raw])
+_STRINGS = msgspec.json.Decoder(list[str])
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_OBJECTS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
+_PLACE = re.compile(r"(.*) \(byte ([0-9]+)\)")
+_MALFORMED = "JSON is malformed: "
+_BEHIND = f"{_MALFORMED}trailing characters"
+_ELEMENT = re.compile(r" - at `\$\[([0-9]+)\]`$")
+_NO_NUMBER = re.compile(rb"-?(?:NaN|Infinity)")
+_TOO_DEEP = f"must not be nested deeper than {jsontext.DEPTH_MAX}"
+
+
+class NotJson(UnstorableJson):
+    """What is read is no JSON. `what` is wrong `at` so many bytes from its beginning."""
+
+    def __init__(self, what: str, *, at: int, is_cut: bool = False) -> None:
+        """`is_cut`: it may only end too early."""
+        super().__init__(f"is not JSON: {what} at byte {at}")
+        self.what, self.at, self.is_cut = what, at, is_cut
+
+
+class NoObject(ValueError):
+    """An element of an array is no object: the one `at` this place, from 0."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__(f"element {at} is no object")
+        self.at = at
+
+
+def objects(text: bytes) -> list[Members] | None:
+    """Read an array of objects of UTF-8; None if it is none, or one of them has a name twice or too many members.
+
+    Values are valid JSON; whether they can be stored, `jsontext.check` says. Raises NoObject.
+    """
+    try:
+        return _read(_OBJECTS.decode(text), text)
+    except msgspec.ValidationError as error:
+        if place := _ELEMENT.search(str(error)):
+            raise NoObject(int(place[1])) from None
+        return None
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+def elements(text: bytes) -> list[bytes] | None:
+    """Read an array of anything: its elements as they stand there. None if it is none."""
+    found = _decoded(_VALUES, text)
+    return None if found is None else [bytes(one) for one in found]
+
+
+def strings(text: bytes) -> list[str] | None:
+    """Read an array of strings. None if it is none, or if one has half a character in it."""
+    found: list[str] | None = _decoded(_STRINGS, text)
+    return found
+
+
+def where_broken(text: bytes) -> tuple[int, int]:
+    """Return where an object begins, of an array that cannot be read, and how many are good before: (0, 0) at a loss.
+
+    Looks back from what msgspec stumbled over, a few times: objects may hold others.
+    """
+    try:
+        _VALUES.decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        place = _PLACE.fullmatch(str(error))
+        until = int(place[2]) if place else len(text)
+        for _ in range(LOOKS):
+            until = text.rfind(b"{", 0, until)
+            before = text[: max(0, until)].rstrip(b" \t\r\n")
+            if before.endswith(b",") and (good := _decoded(_VALUES, before[:-1] + b"]")) is not None:
+                return until, len(good)
+    return 0, 0
+
+
+def members(text: bytes) -> Members | None:
+    """Read one object; otherwise as `objects`."""
+    one = _decoded(_OBJECT, text)
+    found = None if one is None else _read([one], text)
+    return found[0] if found else None
+
+
+def end_of(view: memoryview, start: int) -> int:
+    """Return where the value ends that begins at `start`; white space behind it may count. Raises NotJson."""
+    try:
+        _VALUE.decode(view[start:])
+    except (msgspec.DecodeError, RecursionError) as error:
+        place = _PLACE.fullmatch(str(error))
+        if place and place[1] == _BEHIND:
+            return start + int(place[2]) - 1
+        raise _fault(view[start:], error) from None
+    return len(view)
+
+
+def whole(text: bytes, *, rest: Callable[[], None] = lambda: None) -> JsonText:
+    """Require of UTF-8 that it is exactly one JSON value that can be stored. `rest` as in `jsontext.check`.
+
+    Raises UnstorableJson.
+    """
+    try:
+        _VALUE.decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _fault(memoryview(text), error) from None
+    rest()
+    jsontext.check(text, rest=rest)
+    return JsonText(text.decode())
+
+
+def _decoded(decoder: msgspec.json.Decoder[Any], text: bytes) -> Any:
+    try:
+        return decoder.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+def _read(found: list[dict[str, msgspec.Raw]] | None, text: bytes) -> list[Members] | None:
+    """Take the texts, unless there is more in `text` than was found: of two members with one name the last was kept.
+
+    Each member has a colon behind its name, besides those in its value. (A name with a colon in it is doubted too.)
+    """
+    if found is None or any(len(one) > MEMBERS_MAX for one in found):
+        return None
+    texts = [{name: JsonText(str(value, "utf-8")) for name, value in one.items()} for one in found]
+    colons = sum([len(one) + sum([value.count(":") for value in one.values()]) for one in texts])
+    return texts if colons == text.count(b":") else None
+
+
+def _fault(view: memoryview, error: Exception) -> UnstorableJson:
+    """Say what is wrong in our words. Nobody waits long: it is one more pass."""
+    if isinstance(error, RecursionError):
+        return UnstorableJson(_TOO_DEEP)
+    text, said = bytes(view), str(error)
+    place = _PLACE.fullmatch(said)
+    at = int(place[2]) if place else len(text)
+    if word := _NO_NUMBER.match(text, max(0, at - 1)) or _NO_NUMBER.match(text, at):
+        return UnstorableJson(f"must not contain {word[0].decode()}")
+    if "character" not in said and jsontext.has_lone_surrogate(text):
+        return UnstorableJson("must not contain a lone surrogate")
+    if place is None:
+        return NotJson("ends too early", at=at, is_cut=True)
+    if place[1] == _BEHIND:
+        return NotJson("extra data", at=at - 1)
+    return NotJson(place[1].removeprefix(_MALFORMED), at=at)

@@ -1,0 +1,46 @@
+"""What one receiver can cost another."""
+
+import socket
+import threading
+
+from app.domain.states import Status
+from app.infra.database import Database
+from app.infra.settings import Settings
+from tests.support import receivers
+from tests.support.clusters import until
+from tests.support.jobs import counted, insert, new
+from tests.support.receivers import Call, Receiver, says
+from tests.support.workers import add, in_status
+
+DEAR = '"' + ("0" * 1_000 + " ") * 1_040 + '"'
+"""A text that once took a second to read."""
+
+
+def _completed(db: Database, queue: str) -> int:
+    with db.begin() as conn:
+        return counted(conn, queue)[Status.COMPLETED]
+
+
+def test_texts_that_are_dear_to_read_cost_another_endpoint_no_lease(settings: Settings, own_url: str) -> None:
+    """What 30 answers say at once is read while another call waits for its own, longer than its lease lasts."""
+    db = Database(settings, url=own_url, size=2, name="rowline-test-own")
+    dear = says("200 OK", DEAR.encode(), "Content-Type: application/json")
+    all_answered = threading.Event()
+
+    def patient(connection: socket.socket, call: Call) -> None:
+        all_answered.wait(60)
+        says()(connection, call)
+
+    with Receiver(dear) as flooding, Receiver(patient) as other, receivers.dispatcher(own_url, lease_ms=2_000):
+        receivers.register(db, flooding.url, queue="dear", concurrency=30)
+        receivers.register(db, other.url)
+        [waiting] = add(db, new())
+        other.expect(1)
+        with db.begin() as conn:
+            insert(conn, *(new() for _ in range(30)), queue="dear")
+        until(lambda: _completed(db, "dear") == 30, within_s=60)
+        all_answered.set()
+        job = in_status(db, waiting)
+    db.close()
+
+    assert (job.status, job.stalled_count, job.attempts_started) == (Status.COMPLETED, 0, 1)

@@ -1,0 +1,159 @@
+"""What a body costs depends on its length, not on its shape."""
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable
+
+import gevent
+import pytest
+
+from app.domain.errors import InvalidRequest
+from app.web import body
+from app.web.schemas import new_job, work, worker
+from tests.support import answers, raw
+from tests.support.client import Client
+from tests.support.instructions import instructions
+from tests.support.raw import Server
+from tests.support.shapes import SHAPES
+
+JOBS = "/queues/q/jobs"
+TOKEN = "7b0e1c1e-6f1f-4a55-9d52-6a3f9c8a2b11"
+SIZE = 200_000
+MOST = 2**20
+Read = Callable[[bytes], object]
+
+
+def _told(member: str) -> str:
+    return f'{{"id":"1","token":"{TOKEN}","{member}":%s}}'
+
+
+READERS: dict[str, tuple[str, Read]] = {
+    "jobs": ('[{"name":"n","data":%s}]', lambda sent: new_job.load(sent, max_jobs=10_000, max_data_bytes=MOST)),
+    "opts": (
+        '[{"name":"n","data":0,"opts":{"jobId":%s}}]',
+        lambda sent: new_job.load(sent, max_jobs=10_000, max_data_bytes=MOST),
+    ),
+    "elements": ("[1,%s]", lambda sent: new_job.load(sent, max_jobs=10_000, max_data_bytes=MOST)),
+    "complete": (
+        f'{{"token":"{TOKEN}","returnvalue":%s}}',
+        lambda sent: work.load_complete(sent, job_id="1", max_data_bytes=MOST),
+    ),
+    "fail": (
+        f'{{"token":"{TOKEN}","stacktrace":%s}}',
+        lambda sent: work.load_fail(sent, job_id="1", max_body_bytes=MOST),
+    ),
+    "finish": (
+        f'{{"jobs":[{_told("returnvalue")}]}}',
+        lambda sent: work.load_finish(sent, lease_ms=1, worker="w", max_data_bytes=MOST, max_body_bytes=MOST),
+    ),
+    "claim": ('{"worker":%s}', lambda sent: work.load_claim(sent, lease_ms=1, max_wait_ms=1, worker="w")),
+    "workers": ('{"queue":"q","endpoint":{"url":%s}}', lambda sent: worker.load(sent, allowed=())),
+    "progress": ('{"a":%s}', body.read_value),
+}
+
+
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="instructions are of Python 3.11, as CI has it")
+@pytest.mark.parametrize("route", READERS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_no_shape_takes_instructions_for_each_of_its_parts(route: str, shape: str) -> None:
+    form, read = READERS[route]
+    sent = (form % SHAPES[shape](SIZE)).encode()
+
+    def outcome() -> None:
+        with contextlib.suppress(InvalidRequest):
+            read(sent)
+
+    assert instructions(outcome) <= 20_000  # the shapes have up to 100,000 parts
+
+
+@pytest.mark.parametrize("shape", ["towers of 9 arrays", "objects of one member", "brackets in strings"])
+def test_a_long_body_lets_others_run_while_it_is_read(shape: str) -> None:
+    turns: list[None] = []
+
+    def neighbour() -> None:
+        while not reading.ready():
+            turns.append(None)
+            gevent.sleep(0)
+
+    sent = f'[{{"name":"n","data":{SHAPES[shape](MOST - 100)}}}]'.encode()
+    reading = gevent.spawn(new_job.load, sent, max_jobs=1, max_data_bytes=MOST)
+    gevent.joinall([reading, gevent.spawn(neighbour)])
+
+    assert len(reading.get()) == 1
+    assert len(turns) >= 3
+
+
+@pytest.mark.parametrize("depth", [129, 940, 945, 947, 949, 1_000, 5_000])
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        (JOBS, '[{"name":"n","data":%s}]'),
+        (JOBS, '[{"name":"n","data":1,"opts":{"backoff":%s}}]'),
+        (f"{JOBS}/claim", '{"count":%s}'),
+        (f"{JOBS}/finish", '{"jobs":[],"claim":%s}'),
+        (f"{JOBS}/finish", f'{{"jobs":[{_told("returnvalue")}]}}'),
+        (f"{JOBS}/1/fail", f'{{"token":"{TOKEN}","stacktrace":%s}}'),
+        ("/workers", '{"queue":"q","endpoint":{"headers":%s}}'),
+    ],
+)
+def test_no_depth_is_too_much_for_an_answer(client: Client, path: str, form: str, depth: int) -> None:
+    answers.problem(client.post(path, form % ("[" * depth + "]" * depth)), 400)
+
+
+@pytest.mark.parametrize("data", ['"' + "x" * MOST + '"', "[" + "[]," * 400_000])
+@pytest.mark.parametrize("others", ["", '{"name":"n","data":1},' * 3])
+def test_what_is_too_long_is_refused_before_it_is_looked_at(client: Client, data: str, others: str) -> None:
+    said = answers.problem(client.post(JOBS, f'[{others}{{"name":"n","data":{data}'), 413)
+
+    assert said["error"] == f"jobs[{3 if others else 0}].data must be at most 1048576 bytes"
+
+
+def test_a_body_of_many_mebibytes_is_read_to_the_letter(client: Client) -> None:
+    data = [f'{{"n": {nth}.50, "{nth}": "{"x" * 9_000}"}}' for nth in range(300)]
+    sent = "[ " + " , ".join(f'{{"data" : {text} , "name":"n{nth}"}}' for nth, text in enumerate(data)) + " ]\n"
+
+    jobs = new_job.load(sent.encode(), max_jobs=300, max_data_bytes=MOST)
+
+    assert [(job.name, job.data) for job in jobs] == [(f"n{nth}", text) for nth, text in enumerate(data)]
+
+
+@pytest.mark.parametrize(
+    ("last", "error"),
+    [
+        ('{"name":"n","data":[}', "jobs[300].data is not JSON: invalid character at character"),
+        ('{"name":"n","data":1,"data":2}', "jobs[300].data is there twice"),
+        ("[]", "jobs[300] must be an object"),
+        ('{"name":"n","data":"\\u0000"}', "jobs[300].data must not contain \\u0000"),
+        ('{"name":"n","data":1} 5', "body is not JSON: expected ',' at character"),
+        ('{"name":"n","dat":1}', "jobs[300].data is required"),
+    ],
+)
+@pytest.mark.parametrize("size", [10, 9_000])
+def test_a_fault_far_into_a_body_is_named_by_its_place(client: Client, size: int, last: str, error: str) -> None:
+    good = json.dumps({"name": "n", "data": {"x": ["y" * size, {}]}})
+
+    assert answers.error(client.post(JOBS, f"[{f'{good},' * 300}{last}]"), 400).startswith(error)
+
+
+def test_after_a_hundred_faults_nobody_looks_for_more(client: Client) -> None:
+    said = answers.problem(client.post(JOBS, json.dumps([{"name": "", "data": 0}] * 5_000)), 400)
+
+    assert [fault["path"] for fault in said["details"]] == [f"jobs[{nth}].name" for nth in range(100)]
+
+
+def test_an_object_of_ours_has_no_thousands_of_members(client: Client) -> None:
+    job = {"name": "n", "data": 0} | {f"m{nth}": 0 for nth in range(90_000)}
+
+    assert answers.error(client.post(JOBS, json.dumps([job])), 400) == "jobs[0] has more than 100 members"
+
+
+@pytest.mark.parametrize("route", ["progress", "logs"])
+@pytest.mark.parametrize("framing", ["Content-Length: 1000", "Transfer-Encoding: chunked"])
+def test_nothing_is_read_of_who_only_pretends_to_run_a_job(server: Server, route: str, framing: str) -> None:
+    """The answer is there before the body."""
+    sent = raw.request("POST", f"{JOBS}/1/{route}", framing, token=TOKEN)
+
+    [answer] = server.ask(sent, wanted=1)
+
+    assert (answer.status, answer.json()["code"]) == (401, "unauthorized")
