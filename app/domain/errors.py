@@ -10,6 +10,7 @@
     ├── Unauthorized        no token, or one that we do not know
     ├── JobNotFound
     ├── WorkerNotFound      the queue has no endpoint
+    ├── TooManyEndpoints    no queue more may have an endpoint
     ├── JobFinished         the job has ended, so this cannot be done to it
     ├── KeyInUse            the first request with that idempotency key is still running
     └── LeaseLost           the token is not, or no longer, the job's
@@ -108,6 +109,12 @@ class WorkerNotFound(RowlineError):
     """No endpoint is registered for that queue."""
 
     code = "worker_not_found"
+
+
+class TooManyEndpoints(RowlineError):
+    """So many queues have an endpoint that no other may have one."""
+
+    code = "too_many_endpoints"
 
 
 class KeyInUse(RowlineError):

@@ -210,6 +210,9 @@ class Settings:
         "the file `secret.key` of ROWLINE_HOME.",
         secret=True,
     )
+    max_endpoints: int = _setting(
+        "ROWLINE_MAX_ENDPOINTS", 1_000, _whole(1, 100_000), "Most queues that may have an endpoint."
+    )
     statement_ms: int = _setting(
         "ROWLINE_STATEMENT_MS", 5_000, _whole(100, 600_000), "Longest statement before PostgreSQL cancels it."
     )

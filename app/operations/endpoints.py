@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from app.domain.endpoint import NewEndpoint
-from app.domain.errors import WorkerNotFound
+from app.domain.errors import TooManyEndpoints, WorkerNotFound
 from app.domain.job import Completion, Lease
 from app.domain.mark import Mark
 from app.infra.database import Connection, Database
@@ -21,11 +21,15 @@ LOCKED_MS = 20  # the pause after another dispatcher had the turn
 
 
 @operation
-def register(db: Database, *, new: NewEndpoint, vault: Vault) -> None:
-    """Write the endpoint of a queue over the one that was there. Raises VaultError before anything is written."""
+def register(db: Database, *, new: NewEndpoint, vault: Vault, most: int) -> None:
+    """Write the endpoint of a queue over the one that was there.
+
+    Raises VaultError before anything is written, TooManyEndpoints when there would be more than `most`.
+    """
     sealed = Sealed(headers=vault.seal(dict(new.headers)), secrets=vault.seal(list(new.secrets)))
     with db.begin() as conn:
-        endpoints.register(conn, new=new, sealed=sealed)
+        if endpoints.register(conn, new=new, sealed=sealed) and endpoints.count(conn) > most:
+            raise TooManyEndpoints(f"there are {most} endpoints already: remove one, or raise ROWLINE_MAX_ENDPOINTS")
     db.announce(TOPIC)
 
 

@@ -23,6 +23,8 @@ from app.queries import endpoints
 from app.runners.lane import JobJson, Lane, Tools, Wake
 
 _log = logging.getLogger(__name__)
+LOOKS_A_S = 100
+"""How often all lanes together look for jobs of which nobody has told them."""
 LOOK_S = 0.02  # between looks at what still runs, while stopping
 
 
@@ -38,6 +40,7 @@ class Dispatcher:
             outbound=Outbound(allowed=settings.webhook_allow),
             job_json=job_json,
             name=f"push:{socket.gethostname()}:{os.getpid()}",
+            idle_ms=self._idle_ms,
         )
         self._lanes: dict[str, Lane] = {}  # by queue
         self._retired: list[Lane] = []
@@ -131,6 +134,10 @@ class Dispatcher:
     def _leave(self, queue: str, revision: str, cause: str) -> None:
         self._unusable[queue] = revision
         _log.error("endpoint_unusable", extra={"queue": queue, "cause": cause})
+
+    def _idle_ms(self) -> int:
+        """Say how often a lane looks unasked: of many each seldom, as nothing is lost that way while others listen."""
+        return max(self._settings.poll_ms, len(self._lanes) * 1000 // LOOKS_A_S)
 
     def _wake(self, queue: str) -> None:
         if lane := self._lanes.get(queue):

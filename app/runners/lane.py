@@ -36,13 +36,17 @@ Wake = Callable[[], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
-    """What all lanes of a dispatcher share. `name` is the dispatcher's, as it stands in `processed_by`."""
+    """What all lanes of a dispatcher share. `name` is the dispatcher's, as it stands in `processed_by`.
+
+    `idle_ms` says how often a lane looks for jobs by itself, of which nobody has told it.
+    """
 
     settings: Settings
     db: Database
     outbound: Outbound
     job_json: JobJson
     name: str
+    idle_ms: Callable[[], int]
 
 
 class Lane:
@@ -123,7 +127,7 @@ class Lane:
             if self._endings and not self._telling_apart:
                 self._telling_apart = gevent.spawn(self._tell_apart)
             return RETRY_S
-        return self._begin(claimed) if isinstance(claimed, Leased) else self._tools.settings.poll_ms / 1000
+        return self._begin(claimed) if isinstance(claimed, Leased) else self._tools.idle_ms() / 1000
 
     def _begin(self, claimed: Leased) -> float:
         self._held.add(claimed.taken)
@@ -140,7 +144,7 @@ class Lane:
             call.link(functools.partial(self._ended, taken))
         if claimed.leases:
             return 0.0
-        return claimed.pause_s(self._tools.settings.poll_ms)
+        return claimed.pause_s(self._tools.idle_ms())
 
     def _log_trouble(self, error: SourceAway) -> None:
         event = "settle_failed" if self._endings else "claim_failed"

@@ -13,6 +13,7 @@ from app.store.statements import Statement
 
 _register = Statement("endpoints/register")
 _remove = Statement("endpoints/remove")
+_count = Statement("endpoints/count")
 _take_turn = Statement("endpoints/take_turn")
 _claim_calls = Statement("endpoints/claim_calls")
 _pause = Statement("endpoints/pause")
@@ -30,8 +31,8 @@ class Sealed:
     secrets: bytes
 
 
-def register(conn: Connection, *, new: NewEndpoint, sealed: Sealed) -> str:
-    """Write the endpoint of a queue over the one that was there; return its revision."""
+def register(conn: Connection, *, new: NewEndpoint, sealed: Sealed) -> bool:
+    """Write the endpoint of a queue over the one that was there; say whether there was none."""
     [row] = _register.rows(
         conn,
         queue=new.queue,
@@ -45,7 +46,13 @@ def register(conn: Connection, *, new: NewEndpoint, sealed: Sealed) -> str:
         limiter_ms=new.limiter and new.limiter.window_ms,
         max_stalled_count=new.max_stalled_count,
     )
-    return str(row.revision)
+    return bool(row.is_new)
+
+
+def count(conn: Connection) -> int:
+    """Return how many endpoints there are, those of transactions that run not counted."""
+    [row] = _count.rows(conn)
+    return int(row.number)
 
 
 def remove(conn: Connection, *, queue: str) -> bool:

@@ -27,6 +27,7 @@ STATUSES: dict[type[RowlineError | DatabaseError], int] = {
     errors.JobNotFound: 404,
     errors.WorkerNotFound: 404,
     errors.JobFinished: 409,
+    errors.TooManyEndpoints: 409,
     errors.LeaseLost: 409,
     errors.KeyInUse: 409,
     errors.KeyReused: 422,

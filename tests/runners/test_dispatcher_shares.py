@@ -2,11 +2,12 @@
 
 import socket
 import threading
+import time
 
 from app.domain.states import Status
 from app.infra.database import Database
 from app.infra.settings import Settings
-from tests.support import receivers
+from tests.support import databases, receivers
 from tests.support.clusters import until
 from tests.support.jobs import counted, insert, new
 from tests.support.receivers import Call, Receiver, says
@@ -14,6 +15,14 @@ from tests.support.workers import add, in_status
 
 DEAR = '"' + ("0" * 1_000 + " ") * 1_040 + '"'
 """A text that once took a second to read."""
+
+COPIES = """
+    insert into rowline.endpoints (queue, url, method, headers, secrets, timeout_ms, concurrency)
+    select 'q' || nth, url, method, headers, secrets, timeout_ms, concurrency
+    from rowline.endpoints cross join generate_series(1, 399) as nth
+"""
+COMPLETED = "select count(*) from rowline.jobs where status = 'completed'"
+COMMITTED = "select xact_commit from pg_stat_database where datname = current_database()"
 
 
 def _completed(db: Database, queue: str) -> int:
@@ -44,3 +53,20 @@ def test_texts_that_are_dear_to_read_cost_another_endpoint_no_lease(settings: Se
     db.close()
 
     assert (job.status, job.stalled_count, job.attempts_started) == (Status.COMPLETED, 0, 1)
+
+
+def test_hundreds_of_idle_endpoints_ask_no_more_often_than_a_few(settings: Settings, own_url: str) -> None:
+    db = Database(settings, url=own_url, size=2, name="rowline-test-own")
+    with Receiver() as receiver, receivers.dispatcher(own_url, poll_ms=50):
+        receivers.register(db, receiver.url, queue="q0")
+        databases.run(own_url, COPIES)
+        with db.begin() as conn:
+            for nth in range(400):
+                insert(conn, queue=f"q{nth}")
+        until(lambda: databases.ask(own_url, COMPLETED)[0][0] == 400, within_s=60)
+        [(before,)] = databases.ask(own_url, COMMITTED)
+        time.sleep(3)  # how often they ask is what is counted
+        [(after,)] = databases.ask(own_url, COMMITTED)
+    db.close()
+
+    assert after - before < 3 * 300  # of 24,000, if all of them asked each 50 ms

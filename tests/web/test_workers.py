@@ -45,6 +45,17 @@ def test_an_endpoint_is_registered_replaced_listed_and_removed(client: Client) -
     }
 
 
+def test_no_more_queues_have_an_endpoint_than_the_operator_allows(settings: Settings, db: Database) -> None:
+    client = Client(app.create(dataclasses.replace(settings, max_endpoints=2), db).test_client(), token=TOKEN)
+    assert [post(client, queue=queue).status_code for queue in "ab"] == [200, 200]
+
+    said = answers.problem(post(client, queue="c"), 409)
+
+    assert (said["code"], "ROWLINE_MAX_ENDPOINTS" in said["error"]) == ("too_many_endpoints", True)
+    assert post(client, queue="a", url=URL + "2").status_code == 200
+    assert client.get("/workers").json == {"a": URL + "2", "b": URL}
+
+
 def test_a_secret_is_made_up_and_told_once(client: Client, settings: Settings, db: Database) -> None:
     first, second = post(client), post(client)
     assert first.headers["Rowline-Webhook-Secret"].startswith("whsec_")

@@ -5,7 +5,7 @@ import secrets
 
 from flask import Blueprint, Response, request
 
-from app.domain.errors import InvalidRequest, WorkerNotFound
+from app.domain.errors import InvalidRequest, TooManyEndpoints, WorkerNotFound
 from app.infra import signing
 from app.infra.database import Database, DatabaseError, OutcomeUnknown
 from app.infra.settings import Settings
@@ -28,19 +28,19 @@ def blueprint(settings: Settings, db: Database, vault: Vault) -> Blueprint:
         body=worker.WorkerSchema,
         gives="text/plain",
         gives_headers=(SECRET_HEADER,),
-        raises=(InvalidRequest, *body.ERRORS, DatabaseError, OutcomeUnknown),
+        raises=(InvalidRequest, *body.ERRORS, TooManyEndpoints, DatabaseError, OutcomeUnknown),
         example={"body": worker.EXAMPLE},
     )
     def register() -> Response:
         """Send the jobs of a queue to an endpoint, instead of the one it had."""
         raw = body.read(request, limit=settings.max_body_bytes, client_s=settings.client_s)
         new = worker.load(raw, allowed=settings.webhook_allow)
-        if new.secrets or settings.webhook_secrets:
-            operations.register(db, new=new, vault=vault)
-            return answers.plain("OK")
-        secret = signing.secret(secrets.token_bytes(SECRET_BYTES))
-        operations.register(db, new=dataclasses.replace(new, secrets=[secret]), vault=vault)
-        return answers.plain("OK", headers={SECRET_HEADER: secret})
+        headers = {}
+        if not new.secrets and not settings.webhook_secrets:
+            headers[SECRET_HEADER] = signing.secret(secrets.token_bytes(SECRET_BYTES))
+            new = dataclasses.replace(new, secrets=[headers[SECRET_HEADER]])
+        operations.register(db, new=new, vault=vault, most=settings.max_endpoints)
+        return answers.plain("OK", headers=headers)
 
     @routes.get("/workers")
     @describe.route(gives="application/json", raises=(DatabaseError,))

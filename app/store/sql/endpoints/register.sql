@@ -1,4 +1,4 @@
--- Writes the endpoint of :queue over the one that was there: switched on, and with nothing counted yet.
+-- Writes the endpoint of :queue over the one that was there: switched on, and with nothing counted yet. `is_new`: none was.
 insert into rowline.endpoints as known (
     queue, url, method, headers, secrets, timeout_ms, concurrency, limiter_max, limiter_ms, max_stalled_count
 )
@@ -23,4 +23,4 @@ set url = excluded.url,
     revision = excluded.revision,
     switched_off_at = null,
     switched_off_reason = null
-returning revision
+returning revision, xmax = 0 as is_new
