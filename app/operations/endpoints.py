@@ -28,7 +28,7 @@ def register(db: Database, *, new: NewEndpoint, vault: Vault, most: int) -> None
     """
     sealed = Sealed(headers=vault.seal(dict(new.headers)), secrets=vault.seal(list(new.secrets)))
     with db.begin() as conn:
-        if endpoints.register(conn, new=new, sealed=sealed) and endpoints.count(conn) > most:
+        if endpoints.register(conn, new=new, sealed=sealed) and endpoints.count_all(conn) > most:
             raise TooManyEndpoints(f"there are {most} endpoints already: remove one, or raise ROWLINE_MAX_ENDPOINTS")
     db.announce(TOPIC)
 

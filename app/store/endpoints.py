@@ -13,7 +13,7 @@ from app.store.statements import Statement
 
 _register = Statement("endpoints/register")
 _remove = Statement("endpoints/remove")
-_count = Statement("endpoints/count")
+_count_all = Statement("endpoints/count_all")
 _take_turn = Statement("endpoints/take_turn")
 _claim_calls = Statement("endpoints/claim_calls")
 _pause = Statement("endpoints/pause")
@@ -49,9 +49,9 @@ def register(conn: Connection, *, new: NewEndpoint, sealed: Sealed) -> bool:
     return bool(row.is_new)
 
 
-def count(conn: Connection) -> int:
+def count_all(conn: Connection) -> int:
     """Return how many endpoints there are, those of transactions that run not counted."""
-    [row] = _count.rows(conn)
+    [row] = _count_all.rows(conn)
     return int(row.number)
 
 

@@ -29,7 +29,7 @@ INDEXES = {
     "counts/fold": {"job_counts_pkey", "job_deltas_added_by", "job_folds_pkey"},
     "counts/take_turn": set(),
     "endpoints/claim_calls": {"endpoints_pkey", "jobs_active", "jobs_delayed", "jobs_ready", "jobs_pkey"},
-    "endpoints/count": {"endpoints_pkey"},
+    "endpoints/count_all": {"endpoints_pkey"},
     "endpoints/hold": {"endpoints_pkey"},
     "endpoints/pause": {"endpoints_pkey"},
     "endpoints/register": {"endpoints_pkey"},

@@ -1,0 +1,141 @@
+"""`make bench-strangers`: what two clients without a token cost a neighbour, beside calm, in turn.
+
+One client asks for a job, again and again, over one connection; beside it two processes send the worst that somebody
+without a token can, as fast as they are answered. Its 99th percentile is compared with that of the rounds in calm.
+Neighbour, strangers and service share the machine's cores: where there are two, part of what is measured is that.
+"""
+
+import contextlib
+import dataclasses
+import http.client
+import json
+import multiprocessing
+import socket
+import statistics
+import time
+from collections.abc import Iterator
+from multiprocessing.synchronize import Event
+
+import click
+
+from app.infra import settings
+from tests.bench import place, report
+from tests.bench.place import Place, Service
+
+STRANGERS = 2
+GOAL = 2.0
+MIB = 2**20
+DIGITS = b'"' + (b"0" * 1_000 + b" ") * 1_030 + b'"'
+TOKEN = "7b0e1c1e-6f1f-4a55-9d52-6a3f9c8a2b11"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Attack:
+    """What is sent, and how often a second it was answered."""
+
+    path: str
+    body: bytes = b""
+    token: str = TOKEN
+    method: str = "POST"
+
+    def sent(self) -> bytes:
+        """Return it as bytes."""
+        head = f"{self.method} {self.path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.token}\r\n"
+        return f"{head}Content-Length: {len(self.body)}\r\n\r\n".encode() + self.body
+
+
+ATTACKS = {
+    "calm": None,
+    "progress, a MiB of digits": Attack(path="/queues/q/jobs/1/progress", body=DIGITS),
+    "progress, a MiB of arrays": Attack(path="/queues/q/jobs/1/progress", body=b"[" + b"[]," * 340_000 + b"[]]"),
+    "progress, a number": Attack(path="/queues/q/jobs/1/progress", body=b"1"),
+    "logs, 64 KiB": Attack(path="/queues/q/jobs/a-custom-id/logs", body=b'"' + b"x" * 60_000 + b'"'),
+    "POST jobs, a wrong token": Attack(path="/queues/q/jobs", body=b"[" + b"[]," * 340_000 + b"[]]"),
+    "GET a job, a wrong token": Attack(method="GET", path="/queues/q/jobs/1"),
+    "readiness": Attack(method="GET", path="/health/ready"),
+    "the OpenAPI document": Attack(method="GET", path="/openapi.json"),
+    "no such path": Attack(method="GET", path="/" + "x" * 4_000),
+}
+
+
+@click.command()
+@click.option("--rounds", type=click.IntRange(1, 50), default=3, show_default=True)
+@click.option("--seconds", type=click.IntRange(1, 60), default=3, show_default=True)
+@click.option("--only", multiple=True, type=click.Choice([*ATTACKS]))
+def bench(*, rounds: int, seconds: int, only: tuple[str, ...]) -> None:
+    """Measure, and print a table with a mark for each attack."""
+    with place.opened(settings.from_env({}), seconds=1, backlog=1) as on, on.api() as api:
+        job = _job(on, api)
+        p99: dict[str, list[float]] = {}
+        for _ in range(rounds):
+            for name, attack in ATTACKS.items():
+                if attack is None or not only or name in only:
+                    with _attacked(api.port, attack):
+                        p99.setdefault(name, []).append(_neighbour(on, api, job, seconds))
+    calm = statistics.median(p99["calm"])
+    rows = [
+        [
+            name,
+            f"{statistics.median(found):.2f}",
+            f"{min(found):.2f} to {max(found):.2f}",
+            f"{statistics.median(found) / calm:.1f}",
+            "" if name == "calm" else "met" if statistics.median(found) <= GOAL * calm else "MISSED",
+        ]
+        for name, found in p99.items()
+    ]
+    print(report.table([["two strangers send", "p99 of GET, ms", "rounds", "x calm", "goal 2"], *rows]))
+
+
+def _job(on: Place, api: Service) -> str:
+    connection = http.client.HTTPConnection("127.0.0.1", api.port)
+    connection.request("POST", "/queues/q/jobs", b'[{"name":"n","data":1}]', {"Authorization": f"Bearer {on.token}"})
+    return str(json.loads(connection.getresponse().read())[0]["id"])
+
+
+def _neighbour(on: Place, api: Service, job: str, seconds: int) -> float:
+    """Ask for a job for so long; return the 99th percentile of the answers' times, in ms."""
+    times: list[float] = []
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", api.port)) as connection:
+        ends_at = time.perf_counter() + seconds
+        while (began := time.perf_counter()) < ends_at:
+            connection.request("GET", f"/queues/q/jobs/{job}", headers={"Authorization": f"Bearer {on.token}"})
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status == http.HTTPStatus.OK, answer.status
+            times.append((time.perf_counter() - began) * 1000)
+    return statistics.quantiles(times, n=100)[98]
+
+
+@contextlib.contextmanager
+def _attacked(port: int, attack: Attack | None) -> Iterator[None]:
+    """Have strangers at it during the block."""
+    if attack is None:
+        yield
+        return
+    over = multiprocessing.Event()
+    strangers = [
+        multiprocessing.Process(target=_strange, args=(port, attack.sent(), over), daemon=True)
+        for _ in range(STRANGERS)
+    ]
+    for stranger in strangers:
+        stranger.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for stranger in strangers:
+            stranger.join(10)
+
+
+def _strange(port: int, sent: bytes, over: Event) -> None:
+    """Send it again and again, on a new connection where the service has closed."""
+    while not over.is_set():
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            while not over.is_set():
+                connection.sendall(sent)
+                if not connection.recv(MIB):
+                    break
+
+
+if __name__ == "__main__":
+    bench()
