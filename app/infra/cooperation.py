@@ -3,10 +3,13 @@
 import time
 
 import gevent
+from gevent.lock import Semaphore
 
 PIECE_S = 0.002
 """How long work goes on before it gives way; a step of it that cannot be broken off takes some ms at most."""
 _gave_way_at = 0.0
+alone = Semaphore(1)
+"""Held by who does what is long by itself: a dozen who give way to one another would leave others a dozenth."""
 
 
 def give_way() -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+from tests.support.shapes import SHAPES
+
 Json = Any
 _HOLE = "@hole@"
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[-+0-9.eE]+|[a-zA-Z]+|[\[\]{}:,]')
@@ -237,6 +239,14 @@ def _large(random: Random) -> bytes:
     )
 
 
+def _shape(random: Random) -> bytes:
+    """Put JSON in a shape that is dear to read into the place of a value, at times broken."""
+    made = bytearray(SHAPES[random.choice([*SHAPES])](random.choice((100, 5_000, 19_000, 300_000))).encode())
+    for _ in range(random.choice((0, 0, 1))):
+        made[random.randrange(len(made))] = random.randrange(256)
+    return _with_hole(random, bytes(made))
+
+
 MAKERS: dict[str, tuple[Callable[[Random], bytes], float]] = {
     "valid": (_valid, 5),
     "again": (_again, 3),
@@ -255,6 +265,7 @@ MAKERS: dict[str, tuple[Callable[[Random], bytes], float]] = {
     "raw": (_raw, 4),
     "coded": (_coded, 2),
     "large": (_large, 0.5),
+    "shape": (_shape, 1),
 }
 """Each with its weight."""
 _KINDS = list(MAKERS)

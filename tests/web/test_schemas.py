@@ -12,9 +12,9 @@ from app.domain.errors import InvalidRequest
 from app.domain.job import Job, JsonText, LeaseKey
 from app.domain.states import Status
 from app.operations.settle import Told
-from app.web import body
 from app.web.schemas import new_job, work
 from app.web.schemas.job import JobSchema
+from app.wire import demands, objects
 
 LIMIT = 60  # bytes of data
 JSON = st.recursive(
@@ -62,7 +62,7 @@ def test_jobs_are_read_as_marshmallow_reads_them(jobs: list[Any], has_twins: boo
         raw = raw.replace(b'"lifo"', b'"delay"').replace(b'"more"', b'"unknown"')
 
     def by_marshmallow() -> object:
-        asked = body.read_objects(raw, body.Array("jobs", 10, most={"data": LIMIT}))
+        asked = objects.read_objects(raw, demands.Array("jobs", 10, most={"data": LIMIT}))
         return [new_job.by_schema(members, f"jobs[{nth}]", LIMIT) for nth, members in enumerate(asked)]
 
     plainly = outcome(lambda: new_job.load(raw, max_jobs=10, max_data_bytes=LIMIT))
@@ -96,7 +96,7 @@ def test_what_ended_is_read_as_marshmallow_reads_it(finish: dict[str, Any]) -> N
     raw = json.dumps(finish).encode()
 
     def by_marshmallow() -> object:
-        members, endings = body.read_object(raw, array=body.Array("jobs", 10, most={"returnvalue": LIMIT}))
+        members, endings = objects.read_object(raw, array=demands.Array("jobs", 10, most={"returnvalue": LIMIT}))
         return said(*work.finish_by_schema(members, endings, LIMIT))
 
     def plainly() -> object:

@@ -9,8 +9,8 @@ import gevent
 import pytest
 
 from app.domain.errors import InvalidRequest
-from app.web import body
 from app.web.schemas import new_job, work, worker
+from app.wire import objects
 from tests.support import answers, raw
 from tests.support.client import Client
 from tests.support.instructions import instructions
@@ -49,7 +49,7 @@ READERS: dict[str, tuple[str, Read]] = {
     ),
     "claim": ('{"worker":%s}', lambda sent: work.load_claim(sent, lease_ms=1, max_wait_ms=1, worker="w")),
     "workers": ('{"queue":"q","endpoint":{"url":%s}}', lambda sent: worker.load(sent, allowed=())),
-    "progress": ('{"a":%s}', body.read_value),
+    "progress": ('{"a":%s}', objects.read_value),
 }
 
 

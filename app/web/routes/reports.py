@@ -10,6 +10,7 @@ from app.infra.settings import Settings
 from app.operations import report
 from app.queries import leases
 from app.web import auth, body, describe, names
+from app.wire import objects
 
 PROGRESS = {"anyOf": [{"type": "number"}, {"type": "object"}]}
 LINE = {
@@ -36,7 +37,7 @@ def blueprint(settings: Settings, db: Database) -> Blueprint:
     def told(queue: str, job_id: str, token: str, *, limit: int) -> JsonText:
         """Read what is said, once it is known that an attempt says it: of strangers nothing is read."""
         holders.require(queue=queue, job_id=job_id, token=token)
-        return body.read_value(body.read(request, limit=limit, client_s=settings.client_s))
+        return objects.read_value(body.read(request, limit=limit, client_s=settings.client_s))
 
     @routes.post("/queues/<segment:queue>/jobs/<segment:job_id>/progress")
     @describe.route(body=PROGRESS, gives="text/plain", raises=_RAISES, by_attempt=True, example={"body": 50})
@@ -65,11 +66,11 @@ def blueprint(settings: Settings, db: Database) -> Blueprint:
 
 def _line(said: JsonText) -> str:
     if said.startswith("{"):
-        members, _ = body.read_object(said.encode())
+        members, _ = objects.read_object(said.encode())
         said = members["log"] if set(members) == {"log"} else said
     if not said.startswith('"'):
         raise InvalidRequest(Fault("body", "must be a string, or an object whose only member is log, a string"))
-    line = body.string(said)
+    line = objects.string(said)
     if len(line) > LOG_LINE_MAX:
         raise TooLarge(Fault("body", f"must be at most {LOG_LINE_MAX} characters"))
     return line

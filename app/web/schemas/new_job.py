@@ -13,9 +13,9 @@ from app.domain.backoff import LONGEST_MS, Backoff, BackoffType
 from app.domain.errors import Fault, InvalidRequest, TooLarge
 from app.domain.job import ATTEMPTS_MAX, PRIORITY_MAX, JsonText, NewJob
 from app.infra.cooperation import give_way
-from app.web import body
-from app.web.body import Array
 from app.web.schemas.fields import Flag, NotYet, Number, Text, Whole
+from app.wire import demands, objects
+from app.wire.demands import Array
 from app.wire.jsonreader import Members
 
 Messages = dict[str, str | list[Any] | dict[Any, Any]]
@@ -127,7 +127,7 @@ def load(raw: bytes, *, max_jobs: int, max_data_bytes: int) -> list[NewJob]:
 
     Lets others run meanwhile.
     """
-    asked = body.read_objects(raw, Array("jobs", max_jobs, most={"data": max_data_bytes, "name": _NAME_TEXT_MAX}))
+    asked = objects.read_objects(raw, Array("jobs", max_jobs, most={"data": max_data_bytes, "name": _NAME_TEXT_MAX}))
     jobs: list[NewJob] = []
     faults: list[Fault] = []
     for nth, members in enumerate(asked):
@@ -153,7 +153,7 @@ def _plainly(members: Members, max_data_bytes: int) -> NewJob:
 
     Raises KeyError, ValueError, ValidationError at any doubt.
     """
-    name, data, opts = body.string(members["name"]), members["data"], members.get("opts", _NULL)
+    name, data, opts = objects.string(members["name"]), members["data"], members.get("opts", _NULL)
     if not 1 <= len(name) <= ids.JOB_NAME_MAX or len(data) * 4 > max_data_bytes:
         raise ValueError(name)
     if len(members) > _REQUIRED_MEMBERS + ("opts" in members):
@@ -165,7 +165,7 @@ def _plainly(members: Members, max_data_bytes: int) -> NewJob:
 
 def _opts(text: str) -> _Opts:
     """Read an object of options by the fields of its schema. Raises KeyError, ValueError, ValidationError."""
-    if len(text) > body.OWN_MAX or text[0] != "{":
+    if len(text) > objects.OWN_MAX or text[0] != "{":
         raise ValueError(text[:1])
     value = json.loads(text, object_pairs_hook=_untwinned)
     fields_there = OptsSchema._declared_fields  # noqa: SLF001 - a schema's instances have copies of them
@@ -187,7 +187,7 @@ def by_schema(members: Members, path: str, max_data_bytes: int) -> NewJob:
     if _bytes(members.get("data", _NULL), max_data_bytes) > max_data_bytes:
         raise TooLarge(Fault(f"{path}.data", f"must be at most {max_data_bytes} bytes"))
     try:
-        values = _schema.load(body.owns(members, path=path, besides=("data",)))
+        values = _schema.load(objects.owns(members, path=path, besides=("data",)))
     except ValidationError as error:
         raise InvalidRequest(*faults(error.messages, path)) from None
     opts = values.get("opts")
@@ -204,7 +204,7 @@ def faults(messages: Any, path: str) -> Iterator[Fault]:
         if key == "_schema":
             yield from faults(below, path)
         else:
-            yield from faults(below, f"{path}[{key}]" if isinstance(key, int) else body.member_path(path, key))
+            yield from faults(below, f"{path}[{key}]" if isinstance(key, int) else demands.member_path(path, key))
 
 
 class Loaded(NamedTuple):

@@ -16,11 +16,11 @@ from app.domain.states import Status
 from app.infra.cooperation import give_way
 from app.operations.claim import Ask
 from app.operations.settle import Told
-from app.web import body
-from app.web.body import Array
 from app.web.schemas import new_job
 from app.web.schemas.fields import Flag, Milliseconds, StringOrLines, Text, Whole
 from app.web.schemas.job import JobSchema
+from app.wire import objects
+from app.wire.demands import Array
 from app.wire.jsonreader import Members
 
 COUNT_MAX = 1_000  # jobs claimed, or told of, in one request
@@ -154,33 +154,33 @@ class ClaimAsked:
 
 def load_claim(raw: bytes, *, lease_ms: int, max_wait_ms: int, worker: str) -> ClaimAsked:
     """Read what a claim asks for; an empty body asks for one job. Raises InvalidRequest."""
-    loaded = new_job.loaded(ClaimSchema(), body.owns(body.read_object(raw)[0]) if raw.strip() else {})
+    loaded = new_job.loaded(ClaimSchema(), objects.owns(objects.read_object(raw)[0]) if raw.strip() else {})
     return ClaimAsked(ask=_ask(loaded, lease_ms, worker), wait_ms=min(max_wait_ms, loaded.get("wait") or 0))
 
 
 def load_complete(raw: bytes, *, job_id: str, max_data_bytes: int) -> Told:
     """Read that an attempt went well. Raises InvalidRequest, TooLarge."""
-    members, _ = body.read_object(raw, most={"returnvalue": max_data_bytes})
-    loaded = new_job.loaded(CompleteSchema(), body.owns(members, besides=("returnvalue",)))
+    members, _ = objects.read_object(raw, most={"returnvalue": max_data_bytes})
+    loaded = new_job.loaded(CompleteSchema(), objects.owns(members, besides=("returnvalue",)))
     return _told(job_id, loaded, partial(Completion, result=_result(members, "returnvalue", max_data_bytes)))
 
 
 def load_fail(raw: bytes, *, job_id: str, max_body_bytes: int) -> Told:
     """Read that an attempt failed. Raises InvalidRequest."""
-    members, _ = body.read_object(raw, loose=_LOOSE, most=dict.fromkeys(_LOOSE, max_body_bytes))
+    members, _ = objects.read_object(raw, loose=_LOOSE, most=dict.fromkeys(_LOOSE, max_body_bytes))
     loaded = new_job.loaded(FailSchema(), _failing(members, ""))
     return _told(job_id, loaded, _failure(loaded))
 
 
 def load_release(raw: bytes, *, job_id: str) -> Told:
     """Read that a worker will not go on. Raises InvalidRequest."""
-    loaded = new_job.loaded(ReleaseSchema(), body.owns(body.read_object(raw)[0]))
+    loaded = new_job.loaded(ReleaseSchema(), objects.owns(objects.read_object(raw)[0]))
     return _told(job_id, loaded, partial(Release, delay_ms=loaded.get("delay") or 0))
 
 
 def load_extend(raw: bytes, *, lease_ms: int) -> tuple[str, int]:
     """Read a heartbeat: its token, and the ms asked for. Raises InvalidRequest."""
-    loaded = new_job.loaded(ExtendSchema(), body.owns(body.read_object(raw)[0]))
+    loaded = new_job.loaded(ExtendSchema(), objects.owns(objects.read_object(raw)[0]))
     return ids.lease_token(loaded["token"]), loaded.get("lockDuration") or lease_ms
 
 
@@ -189,7 +189,7 @@ def load_finish(
 ) -> tuple[list[Told], Ask | None]:
     """Read how many attempts ended, and what is wanted next. Raises InvalidRequest, TooLarge."""
     most = dict.fromkeys(_LOOSE, max_body_bytes) | {"returnvalue": max_data_bytes}
-    members, endings = body.read_object(raw, array=Array("jobs", COUNT_MAX, _LOOSE, most))
+    members, endings = objects.read_object(raw, array=Array("jobs", COUNT_MAX, _LOOSE, most))
     if "jobs" not in members:
         raise InvalidRequest(Fault("jobs", "is required"))
     try:
@@ -208,7 +208,7 @@ def _plainly_finished(
     members: Members, endings: list[Members], max_data_bytes: int
 ) -> tuple[list[Told], dict[str, Any] | None]:
     """Read what the schema would read alike. Raises KeyError, ValueError, ValidationError at any doubt."""
-    asked = body.own(members.get("claim", _NULL), "claim")
+    asked = objects.own(members.get("claim", _NULL), "claim")
     if len(members) > 1 + ("claim" in members):
         raise ValueError(members)
     told = [_plainly_ended(ending, max_data_bytes) for ending in endings]
@@ -217,7 +217,11 @@ def _plainly_finished(
 
 def _plainly_ended(ending: Members, max_data_bytes: int) -> Told:
     """Read that an attempt went well as the schema would read it. Raises KeyError or ValueError at any doubt."""
-    job_id, token, result = body.string(ending["id"]), body.string(ending["token"]), ending.get("returnvalue", _NULL)
+    job_id, token, result = (
+        objects.string(ending["id"]),
+        objects.string(ending["token"]),
+        ending.get("returnvalue", _NULL),
+    )
     if len(ending) > _PLAIN + ("returnvalue" in ending):
         raise ValueError(job_id)
     if len(job_id) > ids.JOB_ID_MAX or len(token) > TOKEN_MAX or len(result) * 4 > max_data_bytes:
@@ -233,7 +237,7 @@ def finish_by_schema(
     members: Members, endings: list[Members], max_data_bytes: int
 ) -> tuple[list[Told], dict[str, Any] | None]:
     """Read by marshmallow what ended and what is asked for next. Raises InvalidRequest, TooLarge."""
-    values: dict[str, Any] = body.owns(members, besides=("jobs",)) | {"jobs": []}
+    values: dict[str, Any] = objects.owns(members, besides=("jobs",)) | {"jobs": []}
     top = new_job.loaded_or_faults(FinishSchema(), values)
     told: list[Told] = []
     faults = [*top.faults]
@@ -266,7 +270,7 @@ def dump_ended(job_id: str, status: Status | None) -> dict[str, str]:
 
 def _failing(members: Members, path: str) -> dict[str, Any]:
     """Return the values of what may be a failure. Of an array whose elements make a stack trace none is built."""
-    values = body.owns(members, path=path, besides=("returnvalue", *_LOOSE))
+    values = objects.owns(members, path=path, besides=("returnvalue", *_LOOSE))
     return values | {name: _loose(members[name]) for name in _LOOSE if name in members}
 
 
@@ -275,7 +279,7 @@ def _loose(text: JsonText) -> Any:
     if text.startswith("["):
         if len(text) > STACK_TEXT_MAX:
             return STACK_TOO_LONG
-        lines = body.loose_lines(text)
+        lines = objects.loose_lines(text)
         return [None] if lines is None else "\n".join(lines)
     return {} if text.startswith("{") else json.loads(text)
 

@@ -10,9 +10,9 @@ from app.domain.endpoint import Limiter, NewEndpoint
 from app.domain.errors import Fault, InvalidRequest
 from app.infra import addresses, signing
 from app.infra.addresses import Network
-from app.web import body
 from app.web.schemas import new_job
 from app.web.schemas.fields import NotYet, Text, Whole
+from app.wire import objects
 
 _UNKNOWN = {"unknown": "is not known here", "type": "must be an object"}
 _METHOD = {"type": "string", "pattern": "^([Pp][Oo][Ss][Tt]|[Pp][Uu][Tt]|[Pp][Aa][Tt][Cc][Hh])$"}
@@ -124,7 +124,7 @@ def load(raw: bytes, *, allowed: Sequence[Network]) -> NewEndpoint:
 
     `allowed` are networks that may be called though they are not public.
     """
-    asked = body.owns(body.read_object(raw)[0])
+    asked = objects.owns(objects.read_object(raw)[0])
     faults: list[Fault] = []
     loaded: Mapping[str, Any] = {}
     try:

@@ -1,0 +1,80 @@
+"""What is asked of the objects that clients send, and the faults of those that do not have it."""
+
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from app.domain import jsontext
+from app.domain.errors import Fault, TooLarge, UnparsableBody
+from app.domain.jsontext import UnstorableJson
+from app.infra.cooperation import give_way
+from app.wire.jsonreader import Members, NotJson
+
+KEY_SHOWN = 100  # characters of a member's name that an answer repeats
+AT_ONCE = 2**20
+"""Bytes of a body that are read by one call, which takes 4 ms at most; a longer one is read element by element."""
+NO_LIMITS: Mapping[str, int] = MappingProxyType({})
+
+
+class Array(NamedTuple):
+    """An array of objects, and what is asked of them.
+
+    `name` is what faults call it, `limit` how many objects it may have, `loose` which of their members may be strings
+    that could not be stored, `most` how many bytes a member may have, by name.
+    """
+
+    name: str
+    limit: int
+    loose: Collection[str] = ()
+    most: Mapping[str, int] = NO_LIMITS
+
+
+NO_ARRAY = Array("", 0)
+
+
+def member_path(path: str, key: str) -> str:
+    """Name a member of the object at `path`; a long name is cut, as whoever sent it knows it."""
+    shown = key if len(key) <= KEY_SHOWN else f"{key[:KEY_SHOWN]}…"
+    return f"{path}.{shown}" if path else shown
+
+
+def checked(members: Members, path: str, array: Array) -> Members:
+    """Require of each value that it is not too long, then that it can be stored. Raises TooLarge, UnparsableBody."""
+    for key, text in members.items():
+        raw = text.encode()
+        if len(raw) > array.most.get(key, AT_ONCE):
+            raise too_long(member_path(path if array.name else "", key), array.most.get(key, AT_ONCE))
+    for key, text in members.items():
+        if key not in array.loose:
+            require_storable(text.encode(), member_path(path, key))
+    return members
+
+
+def require_storable(raw: bytes, path: str) -> None:
+    """Require of valid JSON that it can be given back. Raises UnparsableBody."""
+    try:
+        jsontext.check(raw, rest=give_way)
+    except UnstorableJson as error:
+        raise UnparsableBody(Fault(path, str(error))) from None
+
+
+def too_many(path: str, array: Array) -> TooLarge:
+    """Refuse an array at `path`."""
+    return TooLarge(Fault(path, f"must hold at most {array.limit} {array.name}"))
+
+
+def too_long(path: str, most: int) -> TooLarge:
+    """Refuse a value of over `most` bytes."""
+    return TooLarge(Fault(path, f"must be at most {most} bytes"))
+
+
+def too_many_members(path: str, most: int) -> UnparsableBody:
+    """Refuse an object."""
+    return UnparsableBody(Fault(path, f"has more than {most} members"))
+
+
+def place(raw: bytes, start: int, error: UnstorableJson) -> str:
+    """Say what is wrong with the value that begins at `start`, and at which character of the whole."""
+    if not isinstance(error, NotJson):
+        return str(error)
+    return f"is not JSON: {error.what} at character {len(raw[: start + error.at].decode(errors='ignore'))}"
