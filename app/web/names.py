@@ -9,8 +9,10 @@ from werkzeug.routing import BaseConverter
 from app.domain import ids
 from app.domain.errors import Fault, InvalidRequest
 
-_ORIGIN = re.compile(r"\A[A-Za-z]+://[^/?]*")
+_ORIGIN = re.compile(r"\Ahttps?://[^/?#\\]+(?=[/?]|\Z)", re.IGNORECASE)
 """What stands before the path where a client asks as if we were a proxy, which HTTP/1.1 lets it."""
+_NOWHERE = "/%2F"
+"""Is before what is no path of ours, so that no route fits: werkzeug takes `//x`, and `x`, for `/x`."""
 
 
 class RawPath:
@@ -23,7 +25,8 @@ class RawPath:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         """Put the undecoded path where Flask looks for a decoded one."""
         if raw := environ.get("RAW_URI"):
-            environ["PATH_INFO"] = _ORIGIN.sub("", raw).split("?", 1)[0]
+            path = _ORIGIN.sub("", raw).split("?", 1)[0]
+            environ["PATH_INFO"] = path if path[:1] == "/" and path[1:2] != "/" else _NOWHERE + path
         return self._application(environ, start_response)
 
 

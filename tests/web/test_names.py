@@ -91,7 +91,7 @@ def test_any_text_names_a_queue_exactly_when_nothing_speaks_against_it(client: C
 
 
 @pytest.mark.parametrize(
-    "target", ["http://any.host/queues/q/jobs", "HTTP://h:80/queues/q/jobs?length=0", "//queues/q/jobs"]
+    "target", ["http://any.host/queues/q/jobs", "HTTP://h:80/queues/q/jobs?length=0", "https://[::1]:8/queues/q/jobs"]
 )
 def test_a_target_with_an_origin_is_its_path(client: Client, target: str) -> None:
     client.add({"name": "n", "data": 1})
@@ -117,6 +117,12 @@ def test_a_target_with_an_origin_is_its_path(client: Client, target: str) -> Non
         ),
         *("/queues/x/jobs/1/2", "/queues%2Fx%2Fjobs", "/queues/x%2Fjobs", "/queues/x/jobs;a", "/queues/a/b/jobs", "*"),
         *("/..%2fqueues/x/jobs", "/queues/x/../x/jobs", "/queues//x/jobs", "/static/x", "/health", "/health/live/"),
+        *("//workers", "///workers", "//queues/x/jobs", "////queues/x/jobs", "//health/live", "//x/workers", "//"),
+        *("/workers/", "/workers//", "/./workers", "/workers/.", "/x/../workers", "/.//workers", "/%2Fworkers", "/%2f"),
+        *("\\workers", "/\\workers", "\\\\workers", "/workers\\", "workers", "health/live", "./workers", "/%77orkers"),
+        *("http:///workers", "http://", "http:workers", "http:/workers", "http:\\\\x/workers", "ftp://x/workers"),
+        *("http://x", "http://x//workers", "http://x///queues/x/jobs", "http://x\\y/workers", "http://x#/workers"),
+        *("/http://x/workers", "http://http://x/workers", "/workers#x", "x://workers", "//http://x/workers"),
     ],
 )
 def test_no_other_path_is_there(client: Client, path: str) -> None:
