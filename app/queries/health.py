@@ -1,5 +1,9 @@
 """Whether the database keeps what we promise."""
 
+import logging
+import threading
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import text
@@ -7,6 +11,11 @@ from sqlalchemy import text
 from app.infra.database import Connection, Database, DatabaseError
 from app.store.tables import HEAD, SCHEMA, UPGRADER_LOCK
 
+_log = logging.getLogger(__name__)
+
+FRESH_S = 1.0
+AWAY = "the database is not available: the log has the cause"
+"""What strangers hear of a DatabaseError, whose own words name hosts, ports, users, databases and paths."""
 REQUIRED = {
     "fsync": ({"on"}, "an acknowledged job can be lost"),
     "full_page_writes": ({"on"}, "an acknowledged job can be lost"),
@@ -44,13 +53,58 @@ class Version:
     """The revision that this code was written for."""
 
 
+class Watch:
+    """Says what keeps this node from serving, to strangers, however many ask: the database is asked once a second.
+
+    For many threads. What has changed is logged with its full cause.
+    """
+
+    def __init__(self, db: Database) -> None:
+        """Ask nothing yet."""
+        self._db = db
+        self._checking = threading.Lock()
+        self._found: tuple[float, Sequence[str]] = (0.0, ())  # good until, on the monotonic clock
+        self._logged: list[str] = []
+
+    def faults(self) -> Sequence[str]:
+        """Return sentences that name no place; none when it is ready.
+
+        They are older than `FRESH_S` by as much as the check took. Who comes during a check waits for its outcome.
+        """
+        found = self._found
+        if time.monotonic() < found[0]:
+            return found[1]
+        with self._checking:
+            if time.monotonic() >= self._found[0]:
+                told = self._check()
+                self._found = (time.monotonic() + FRESH_S, told)  # from its end: one that hangs is not begun anew
+            return self._found[1]
+
+    def _check(self) -> list[str]:
+        try:
+            causes = told = _faults(self._db)
+        except DatabaseError as error:
+            causes, told = [str(error)], [AWAY]
+        if causes != self._logged:
+            self._logged = causes
+            if causes:
+                _log.warning("not_ready", extra={"cause": "; ".join(causes)})
+            else:
+                _log.info("ready_again")
+        return told
+
+
 def faults(db: Database) -> list[str]:
-    """Say what keeps this node from serving, each as a sentence; empty when it is ready."""
+    """Say what keeps this node from serving, each as a sentence for its operator; empty when it is ready. Asks now."""
     try:
-        with db.begin() as conn:  # with the settings of who writes
-            return [*_server_faults(conn), *_schema_faults(conn)]
+        return _faults(db)
     except DatabaseError as error:
         return [str(error)]
+
+
+def _faults(db: Database) -> list[str]:
+    with db.begin() as conn:  # with the settings of who writes
+        return [*_server_faults(conn), *_schema_faults(conn)]
 
 
 def schema_faults(db: Database) -> list[str]:

@@ -178,9 +178,23 @@ def test_trouble_is_told_within_seconds_and_is_over_when_it_is_over(
 
 def test_a_node_whose_database_is_away_lives_and_is_not_ready(api: Api) -> None:
     with cut_off(api):
-        live, ready = api.ask("/health/live"), api.ask("/health/ready")
-    assert (live.status, ready.status) == (200, 503)
-    assert ready.after_s < TOLD_S
+        live = api.ask("/health/live")
+        until(lambda: api.ask("/health/ready").status == 503, within_s=BACK_S)
+    assert live.status == 200
+
+
+@pytest.mark.parametrize("trouble", [killed, frozen, cut_off])
+def test_all_who_ask_while_the_database_is_away_hear_so_soon_and_no_place_of_it(
+    api: Api, trouble: Callable[[Api], contextlib.AbstractContextManager[None]]
+) -> None:
+    with trouble(api), ThreadPoolExecutor(32) as pool:
+        until(lambda: api.ask("/health/ready").status == 503, within_s=BACK_S)
+        answers = list(pool.map(api.ask, ["/health/ready"] * 64))
+
+    assert {answer.status for answer in answers} == {503}
+    assert {answer.body["error"] for answer in answers} == {"the database is not available: the log has the cause"}
+    assert all(answer.after_s < TOLD_S for answer in answers)
+    until(lambda: api.ask("/health/ready").status == 200, within_s=BACK_S)
 
 
 @pytest.mark.parametrize("headers", [{}, {"Idempotency_Key": "lost"}])

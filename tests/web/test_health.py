@@ -1,6 +1,11 @@
 """Health: for load balancers, without a token."""
 
+import logging
+import re
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
@@ -9,11 +14,14 @@ from werkzeug.test import TestResponse
 
 from app.infra import libpq
 from app.infra.database import Database
+from app.infra.prepared import PreparedConnection
 from app.infra.settings import Settings
+from app.queries import health
 from app.store.tables import HEAD, UPGRADER_LOCK
 from app.web import app
 from tests.support import answers, databases
 from tests.support.client import Client
+from tests.support.clusters import until
 
 
 @pytest.fixture
@@ -93,3 +101,58 @@ def test_a_database_that_may_lose_what_it_acknowledged_is_not_ready(
 
     assert "synchronous_commit=off" in said["error"]
     assert said["faults"] == [said["error"]]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://somebody:secret@127.0.0.1:1/somewhere",
+        "postgresql://somebody:secret@nowhere.invalid:5433/somewhere",
+        "postgresql://somebody@/somewhere?host=/some/path&port=5433",
+        "own database",
+    ],
+)
+def test_strangers_hear_no_place_or_name_of_the_database_and_the_log_has_the_cause(
+    url: str, own_url: str, ready: Callable[[str], TestResponse], caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = own_url.replace("rowline_test_", "somewhere_") if url == "own database" else url
+    said = answers.problem(ready(asked), 503)
+
+    assert said["error"] == "the database is not available: the log has the cause"
+    assert said["faults"] == [said["error"]]
+    [logged] = [record for record in caplog.records if record.msg == "not_ready"]
+    assert (logged.levelno, bool(re.search("some|nowhere|127.0.0.1", vars(logged)["cause"]))) == (logging.WARNING, True)
+    assert "secret" not in caplog.text
+
+
+def test_however_many_ask_the_database_is_asked_once_a_second(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    wait = PreparedConnection.wait
+
+    def counted(connection: PreparedConnection, *arguments: Any, **options: Any) -> Any:
+        waits.append(time.monotonic())
+        return wait(connection, *arguments, **options)
+
+    monkeypatch.setattr(PreparedConnection, "wait", counted)
+    client.flask.get("/health/ready")
+    a_check, began_at = len(waits), time.monotonic()
+    answers = {client.flask.get("/health/ready").status_code for _ in range(200)}
+
+    assert answers == {200}
+    assert len(waits) <= a_check * (2 + (time.monotonic() - began_at) / health.FRESH_S)
+
+
+def test_who_asks_while_a_check_hangs_waits_for_its_outcome(settings: Settings, own_url: str) -> None:
+    db = Database(settings, url=own_url, size=16, name="rowline-test-watch", limit_ms=60_000)
+    flask = app.create(settings, db)
+    ours = "select wait_event_type = 'Lock' from pg_stat_activity where application_name = 'rowline-test-watch'"
+    with psycopg.connect(databases.as_owner(own_url)) as holder, ThreadPoolExecutor(16) as pool:
+        holder.execute("lock table rowline.alembic_version in access exclusive mode")
+        asking = [pool.submit(flask.test_client().get, "/health/ready") for _ in range(16)]
+        until(lambda: (True,) in databases.ask(own_url, ours), within_s=30)
+        holder.rollback()
+        answers = {asked.result().status_code for asked in asking}
+
+    assert len(databases.ask(own_url, ours)) == 1, "one connection was enough for all"
+    assert answers <= {200, 503}
+    db.close()

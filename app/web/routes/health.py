@@ -12,6 +12,7 @@ from app.web.schemas.problem import HealthSchema
 def blueprint(db: Database) -> Blueprint:
     """Make the routes below /health."""
     routes = Blueprint("health", __name__)
+    watch = health.Watch(db)
 
     @routes.get("/health/live")
     @describe.route(gives=HealthSchema())
@@ -23,8 +24,7 @@ def blueprint(db: Database) -> Blueprint:
     @describe.route(gives=HealthSchema(), statuses=(503,))
     def ready() -> Response:
         """Say whether the database is reachable, migrated and durable; 503 with the faults if not."""
-        faults = health.faults(db)
-        if faults:
+        if faults := list(watch.faults()):
             problem = {"error": faults[0], "code": "not_ready", "requestId": log.request_id.get()}
             return answers.json(
                 problem | {"status": "not ready", "faults": faults}, status=503, headers={"Retry-After": "1"}
