@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from app.infra import embedded, log, schema, settings
+from app.infra import conninfo, embedded, log, schema, settings
 from app.infra.database import Database
 from app.operations import maintain
 from app.operations import roles as operations
@@ -111,10 +111,15 @@ def explain(name: str) -> None:
 
 @db.command()
 def psql() -> None:
-    """Open psql on the database."""
+    """Open psql on the database. No list of processes shows the password, and psql gets no other secret."""
     chosen = settings.from_env(os.environ)
     program = str(embedded.programs(chosen) / "psql") if chosen.database_url is None else "psql"
-    os.execvp(program, [program, _url()])  # noqa: S606 - no shell
+    shown, password = conninfo.apart(_url())
+    environ = settings.without_secrets(os.environ) | ({"PGPASSWORD": password} if password else {})
+    try:
+        os.execvpe(program, [program, shown], environ)  # noqa: S606 - no shell
+    except OSError as error:
+        raise click.ClickException(f"{program} cannot be started: {error.strerror}") from error
 
 
 @db.command()

@@ -18,15 +18,17 @@ def serve() -> None:
     """Serve the HTTP API on HOST and PORT, with the database DATABASE_URL."""
     chosen = settings.from_env(os.environ)
     chosen.require_database_url()
-    wanted = chosen.api_clients + chosen.api_connections + FILES_BESIDE
-    if (most := processes.allow_open_files(wanted)) < wanted:
-        told = "raise the hard limit (ulimit -Hn, LimitNOFILE=)"
-        print(f"An API process may open {most} files, and {wanted} are wanted: {told}", file=sys.stderr, flush=True)
     environ = dict(os.environ)
     if not chosen.tokens and chosen.on_loopback:
         environ["AUTH_TOKENS"] = secrets.token_urlsafe(24)
         print(f"AUTH_TOKENS is not set. The token of this run: {environ['AUTH_TOKENS']}", flush=True)
-    elif not chosen.tokens:
+    else:
         chosen.require_tokens()
+    if chosen.warning:
+        print(chosen.warning, file=sys.stderr, flush=True)
+    wanted = chosen.api_clients + chosen.api_connections + FILES_BESIDE
+    if (most := processes.allow_open_files(wanted)) < wanted:
+        told = "raise the hard limit (ulimit -Hn, LimitNOFILE=)"
+        print(f"An API process may open {most} files, and {wanted} are wanted: {told}", file=sys.stderr, flush=True)
     gunicorn = [sys.executable, "-P", "-m", "gunicorn", "--config", "python:app.web.server", "--chdir", str(ROOT)]
     os.execve(sys.executable, [*gunicorn, "wsgi:application"], environ)  # noqa: S606 - our own words, no shell

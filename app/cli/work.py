@@ -71,6 +71,8 @@ def _http(chosen: Settings, queue: str, url: str, token: str | None) -> Source:
         token = token or os.environ.get("ROWLINE_TOKEN", "")
         source = HttpSource(chosen, url=url, token=token, queue=queue, worker=worker.name())
         source.check()
-    except (ValueError, rowline.RowlineError) as error:
+    except ValueError as error:  # the URL cannot be shown: there may be a secret in it
+        raise click.ClickException(f"--url or --token, or ROWLINE_URL or ROWLINE_TOKEN: {error}") from error
+    except rowline.RowlineError as error:
         raise click.ClickException(f"{url}: {error}") from error
     return source

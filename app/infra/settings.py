@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import platformdirs
 
@@ -17,8 +16,12 @@ from app.infra import signing
 from app.infra.addresses import Network
 
 CLIENT_VARIABLES = frozenset({"ROWLINE_URL", "ROWLINE_TOKEN"})  # read by programs that talk to the service
+TOKEN_LEAST, TOKEN_GOOD = 8, 16  # characters of a token where other machines can ask: fewer are refused, or warned of
 DAY_MS = 24 * 3600 * 1000
 FERNET_BYTES = 32
+
+
+_ADVICE = "Make a long one: `openssl rand -base64 24`."
 
 
 class SettingsError(Exception):
@@ -48,12 +51,12 @@ def _one_of(*words: str) -> Callable[[str], str]:
 
 
 def _database_url(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-    except ValueError:  # its message would show the password
-        parts = urlsplit("")
-    if parts.scheme not in {"postgresql", "postgres"} or not parts.path.strip("/"):
-        raise ValueError("must look like postgresql://user:password@host:5432/database")
+    # It brings psycopg, which must come after gevent has patched what it waits with: gunicorn's master, which reads the
+    # other settings, must not import it.
+    from app.infra import conninfo  # noqa: PLC0415
+
+    if fault := conninfo.fault(value):
+        raise ValueError(fault)
     return value
 
 
@@ -113,7 +116,7 @@ def _setting(name: str, default: Any, read: Callable[[str], Any], about: str, *,
     """Declare a setting. A callable default is called each time; a secret is never shown."""
     metadata = {"name": name, "read": read, "about": about, "secret": secret}
     if callable(default):
-        return dataclasses.field(default_factory=default, metadata=metadata)
+        return dataclasses.field(default_factory=default, metadata=metadata, repr=not secret)
     return dataclasses.field(default=default, metadata=metadata, repr=not secret)
 
 
@@ -131,7 +134,8 @@ class Settings:
         "AUTH_TOKENS",
         (),
         _tokens,
-        "API tokens, comma-separated. None: a random one for this run, on a loopback address only.",
+        "API tokens, comma-separated, of 16 characters or more; shorter than 8 on a loopback address only. None: a "
+        "random one for this run, on a loopback address only.",
         secret=True,
     )
     queue_prefix: str = _setting("QUEUE_PREFIX", "bull", _prefix, "First part of `queueQualifiedName`.")
@@ -261,12 +265,37 @@ class Settings:
         return self.database_url
 
     def require_tokens(self) -> None:
-        """Refuse to serve without a token. Raises SettingsError."""
+        """Refuse to serve without a token, or others than this machine with one that is soon guessed.
+
+        Raises SettingsError.
+        """
         if not self.tokens:
             raise SettingsError(
                 "AUTH_TOKENS is not set. `rowline run` and `rowline serve` make up a token themselves, "
                 "but only for a loopback address."
             )
+        if not self.on_loopback and self._shortest_token < TOKEN_LEAST:
+            raise SettingsError(
+                f"AUTH_TOKENS: a token has fewer than {TOKEN_LEAST} characters, and with this HOST other machines can "
+                f"try them all. {_ADVICE}"
+            )
+
+    @property
+    def warning(self) -> str | None:
+        """What an operator should know at the start, as a sentence; it shows no secret."""
+        if self.on_loopback or not self.tokens or self._shortest_token >= TOKEN_GOOD:
+            return None
+        return f"AUTH_TOKENS: a token has fewer than {TOKEN_GOOD} characters, and HOST is not on loopback. {_ADVICE}"
+
+    @property
+    def _shortest_token(self) -> int:
+        return min(map(len, self.tokens))
+
+
+def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment for programs that are not the service: all but the settings that are secrets."""
+    secret = {field.metadata["name"] for field in dataclasses.fields(Settings) if field.metadata["secret"]}
+    return {name: value for name, value in environ.items() if name not in secret}
 
 
 def from_env(environ: Mapping[str, str]) -> Settings:

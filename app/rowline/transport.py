@@ -237,10 +237,17 @@ class _SafeConnection(HTTPSConnection):
 
 
 def _checked(url: str) -> str:
-    """Return the address of a service without a slash at its end. Raises ValueError."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or "@" in url:
-        raise ValueError(f"the url must look like http://127.0.0.1:8080, not {url!r}")
+    """Return the address of a service without a slash at its end.
+
+    Raises ValueError, which repeats nothing of it: it may hold a password or a token, which belong elsewhere.
+    """
+    try:
+        parts = urlsplit(url)
+        is_good = parts.scheme in {"http", "https"} and parts.hostname and (parts.port is None or parts.port)
+    except ValueError:  # whose message quotes it
+        is_good = False
+    if not is_good or any(sign in url for sign in "@?#"):
+        raise ValueError("the url must look like http://127.0.0.1:8080, with no user, query or fragment in it")
     return url.rstrip("/")
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 
 from app.domain.job import Taken
+from app.infra import settings
 
 BATCH_S = 0.1  # a process is handed about this much work at once, so that no job waits long behind another
 MOMENT_S = 0.01  # this much work more while a claim is on its way, which takes a few ms
@@ -36,7 +37,10 @@ class HandlerProcess:
     """
 
     def __init__(self, handlers: Path, *, queue: str, max_batch: int, threads: int) -> None:
-        """Start the process; it says `ready` or `broken` when it has loaded the file `handlers`. Raises OSError."""
+        """Start the process; it says `ready` or `broken` when it has loaded the file `handlers`. Raises OSError.
+
+        It gets none of the service's secrets: what a handler needs has variables of its own.
+        """
         with contextlib.ExitStack() as undone:
             self._socket, theirs = (undone.enter_context(end) for end in socket.socketpair())
             permits_in, permits_out = os.pipe()
@@ -45,6 +49,7 @@ class HandlerProcess:
             shared = (theirs.fileno(), permits_in)
             self._process = subprocess.Popen(  # noqa: S603 - our own words, no shell
                 [sys.executable, "-P", "-m", "rowline.child", *map(str, (*shared, threads)), str(handlers)],
+                env=settings.without_secrets(os.environ),
                 pass_fds=shared,
                 start_new_session=True,
             )

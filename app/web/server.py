@@ -7,7 +7,8 @@ from typing import Any
 from app.infra import settings
 from app.infra.log import logging_config
 
-_settings = settings.from_env(os.environ)
+# Without DATABASE_URL, which only the workers need and judge: what reads it must be imported after gevent's patches.
+_settings = settings.from_env(os.environ | {"DATABASE_URL": ""})
 _shared_memory = Path("/dev/shm")  # noqa: S108 - gunicorn's heartbeat file, which a slow disk would delay
 
 bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"

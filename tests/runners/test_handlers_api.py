@@ -1,5 +1,6 @@
 """What a handler can do with its job besides returning: report, look whether to stop, ask for more time."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,24 @@ from app.queries import history
 from tests.support import databases
 from tests.support.clusters import until
 from tests.support.jobs import QUEUE, new
+from tests.support.raw import KEY
 from tests.support.workers import WorkerProgram, add, find, in_status, written
 
+SEES = """
+    @rowline.handler("sees")
+    def sees(job):
+        kinds = []
+        for number in map(int, os.listdir("/proc/self/fd")):
+            if number > 2 and _is_open(number):
+                kinds.append(os.readlink(f"/proc/self/fd/{number}").partition(":")[0])
+        return [dict(os.environ), open("/proc/self/cmdline").read().replace("\\0", " "), kinds]
+
+    def _is_open(number):
+        try:
+            return bool(os.fstat(number))
+        except OSError:
+            return False
+"""
 QUICK = {"lease_ms": 1_500, "recover_ms": 100, "poll_ms": 50}
 HANDLERS = """
     @rowline.handler("reports")
@@ -218,3 +235,20 @@ def test_a_job_of_a_test_reports_to_nobody(handlers: Path) -> None:
     assert job.cancelled is False
     with pytest.raises(ValueError, match="0 or more"):
         rowline.Release(delay_ms=-1)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")
+def test_a_handler_gets_its_own_variables_and_no_secret_of_the_service(
+    db: Database, shared_url: str, tmp_path: Path
+) -> None:
+    handlers = written(tmp_path, SEES)
+    own = {"APP_DATABASE_URL": "postgresql://mine", "AUTH_TOKENS": "canary", "ROWLINE_SECRET_KEYS": KEY}
+    own |= {"ROWLINE_WEBHOOK_SECRETS": f"whsec_{'canary' * 6}", "ROWLINE_URL": "http://127.0.0.1:1"}
+    with WorkerProgram(shared_url, handlers, extra=own):
+        job = in_status(db, add(db, new("sees"))[0])
+
+    environ, argv, descriptors = json.loads(job.result or "")
+    wanted = {"APP_DATABASE_URL", "ROWLINE_URL", "ROWLINE_TOKEN", "PATH"}
+    assert {name for name in environ if name in wanted | set(own) | {"DATABASE_URL"}} == wanted
+    assert not any(secret in word for secret in (shared_url, KEY, "canary") for word in [*environ.values(), argv])
+    assert sorted(descriptors) == ["pipe", "socket"], "the ends of what it talks over with the worker, and no more"
