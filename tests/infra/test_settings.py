@@ -139,6 +139,45 @@ def test_a_token_is_read_and_never_shown(token: str) -> None:
     assert token not in str(read)
 
 
+SECRETS = {
+    "DATABASE_URL": "postgresql://u:canary@h/d",
+    "AUTH_TOKENS": "canary",
+    "ROWLINE_WEBHOOK_SECRETS": f"whsec_{'canary' * 6}",
+    "ROWLINE_SECRET_KEYS": f"{'canary' * 7}Q=",
+}
+
+
+def test_no_setting_that_is_a_secret_is_shown_or_handed_on() -> None:
+    marked = {field.metadata["name"] for field in dataclasses.fields(Settings) if field.metadata["secret"]}
+    assert marked == set(SECRETS)
+    assert "canary" not in repr(settings.from_env(SECRETS))
+    assert settings.without_secrets(SECRETS | {"PATH": "/bin", "ROWLINE_TOKEN": "t"}) == {
+        "PATH": "/bin",
+        "ROWLINE_TOKEN": "t",
+    }
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "postgresql://u:p%40%2F%3A%25%20w@h/d",
+            "postgresql://u:p#s?s@h/d",
+            "postgres://h1:1,h2:2/d",
+            "postgresql:///d",
+        ),
+        *(
+            "postgresql://u@/d?host=/tmp/a%40b&port=5432",
+            "postgresql://u@/d?host=/tmp/a@b",
+            "postgresql://[::1]:5432/d",
+        ),
+        *("postgresql://h/?dbname=d&sslmode=require", "postgresql://h/d?options=-c%20a%3Db", "postgresql://h/a%40b"),
+    ],
+)
+def test_a_url_that_libpq_reads_is_taken_as_it_stands(url: str) -> None:
+    assert _read("DATABASE_URL", url) == url
+
+
 @pytest.mark.parametrize("value", ["mysql://u:secret@h/d", "postgresql://u:secret@h", "postgresql://u:secret@[h/d"])
 def test_a_password_in_a_bad_database_url_is_not_shown(value: str) -> None:
     assert "secret" not in "".join(_faults({"DATABASE_URL": value}))
