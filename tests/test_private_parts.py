@@ -8,7 +8,6 @@ import ast
 import configparser
 import http.client
 import inspect
-import json
 import re
 import socket
 from collections.abc import Callable
@@ -22,6 +21,7 @@ import gunicorn.http.errors
 import gunicorn.http.message
 import gunicorn.http.wsgi
 import marshmallow
+import msgspec
 import psycopg
 import psycopg.adapt
 import psycopg.types.string
@@ -38,7 +38,7 @@ ROOT = Path(__file__).parents[1]
 WORKER, LIBPQ, PREPARED, OUTBOUND = (
     *("app/web/worker.py", "app/infra/libpq.py", "app/infra/prepared.py", "app/infra/outbound.py"),
 )
-PINNED = ("gevent", "greenlet", "gunicorn", "marshmallow", "psycopg", "sqlalchemy", "urllib3")
+PINNED = ("gevent", "greenlet", "gunicorn", "marshmallow", "msgspec", "psycopg", "sqlalchemy", "urllib3")
 DOCUMENTED = {"_exit", "_fields", "_make", "_replace"}  # of os and of named tuples
 PGCONN = (
     *("send_prepare", "send_query_prepared", "send_close_prepared", "enter_pipeline_mode", "exit_pipeline_mode"),
@@ -75,6 +75,21 @@ def a_timeout_has_a_timer() -> bool:
         end.timer.close()
         end.timer = gevent.get_hub().loop.timer(60.0)
     return True
+
+
+def faults_of_json_have_their_places() -> bool:
+    said = {}
+    for text in (b"[1] ,", b"[1,}", b"[1", b"[{},1]", b'"\\ud800x"'):
+        with pytest.raises(msgspec.DecodeError) as caught:
+            msgspec.json.decode(text, type=list[dict[str, msgspec.Raw]] if text == b"[{},1]" else msgspec.Raw)
+        said[text] = str(caught.value)
+    return list(said.values()) == [
+        "JSON is malformed: trailing characters (byte 5)",
+        "JSON is malformed: invalid character (byte 3)",
+        "Input data was truncated",
+        "Expected `object`, got `int` - at `$[1]`",
+        "Input data was truncated",
+    ]
 
 
 def answers_tell_their_length_and_their_end() -> bool:
@@ -185,9 +200,7 @@ PARTS: dict[tuple[str, str], Callable[[], bool]] = {
         and issubclass(urllib3.HTTPConnectionPool.ConnectionCls, urllib3.connection.HTTPConnection)
     ),
     ("http.client: HTTPResponse.length and will_close", OUTBOUND): answers_tell_their_length_and_their_end,
-    ("json: JSONDecoder.scan_once", "app/domain/jsontext.py"): lambda: (
-        json.JSONDecoder().scan_once("[1] ", 0) == ([1], 3)  # type: ignore[attr-defined]
-    ),
+    ("msgspec: what a DecodeError says, and where", "app/wire/jsonreader.py"): faults_of_json_have_their_places,
     ("marshmallow: Schema._declared_fields", "app/web/schemas/new_job.py"): lambda: isinstance(
         marshmallow.Schema.from_dict({"a": marshmallow.fields.Integer()})._declared_fields["a"],  # noqa: SLF001
         marshmallow.fields.Integer,

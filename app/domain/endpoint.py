@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 METHODS = ("POST", "PUT", "PATCH")
@@ -36,8 +36,8 @@ class NewEndpoint:
     queue: str
     url: str
     method: str
-    headers: Mapping[str, str]
-    secrets: Sequence[str]  # `whsec_…`, the newest first; none: the operator's, or one that is made up
+    headers: Mapping[str, str] = field(repr=False)  # tokens may stand there
+    secrets: Sequence[str] = field(repr=False)  # `whsec_…`, the newest first; none: others are taken
     timeout_ms: int = TIMEOUT_MS  # of one call, from the look-up of the name to the last byte of the answer
     concurrency: int = CONCURRENCY  # calls at a time, over all dispatchers
     limiter: Limiter | None = None
