@@ -6,7 +6,7 @@ FUZZ ?= 1000000
 JOBS ?= 3
 RESTARTS ?= 10
 
-.PHONY: help run test check fix cover bench bench-peers bench-depth bench-shapes bench-strangers calm faults promises upgrade-rehearsal rolling-restart fuzz explain psql migrate migration docs versions clean
+.PHONY: help run test check fix cover bench bench-peers bench-depth bench-shapes bench-strangers bench-against calm faults promises upgrade-rehearsal rolling-restart fuzz explain psql migrate migration docs versions clean
 
 help:  ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ bench-shapes: .venv/installed-dev  ## Measure what bodies of 28 shapes cost besi
 
 bench-strangers: .venv/installed-dev  ## Measure what clients without a token cost their neighbours, about 2 minutes
 	@$(BIN)/python -m tests.bench.strangers $(STRANGERS)
+
+bench-against: .venv/installed-dev  ## Measure beside another installed checkout, in turn, about 25 minutes: make bench-against BASE=../base
+	@$(BIN)/python -m tests.bench.against $(BASE) $(AGAINST)
 
 calm: .venv/installed-dev  ## Work 50,000 jobs with 16 pullers in peace: each must run exactly once
 	@$(BIN)/python -m tests.chaos.calm
