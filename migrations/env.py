@@ -25,7 +25,11 @@ TRIES = 20
 APART_S = (0.5, 1.5)
 """How long others are let through between two tries; the jitter keeps us out of step with whoever is in the way."""
 LOOK_S = (0.1, 0.3)
-BOUNDS = f"set lock_timeout = '{LOCK_MS}ms'", f"set statement_timeout = '{STATEMENT_MS}ms'"
+BOUNDS = (
+    "set search_path = pg_catalog, pg_temp",  # no name means what somebody put into a schema of the session's path
+    f"set lock_timeout = '{LOCK_MS}ms'",
+    f"set statement_timeout = '{STATEMENT_MS}ms'",
+)
 VERSION = f"{tables.SCHEMA}.alembic_version"
 """The revision, and beside it `oldest`: the revision that the oldest code was written for which can use the schema."""
 VERSION_TABLE = (

@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 
 import psycopg
 import sqlalchemy
-from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import exc
 
 from app.infra import libpq
@@ -65,9 +64,7 @@ class Database:
         self._wait_s = settings.pool_wait_ms / 1000
         statement_ms = min(settings.statement_ms, int(self.limit_s * 1000 * _STATEMENT_SHARE))
         arguments = libpq.arguments(settings, name=name, statement_ms=statement_ms)
-        given = conninfo_to_dict(libpq.normal(url)).get("options")
-        if given:  # the operator's come last, and win
-            arguments["options"] += f" {given}"
+        arguments["options"] = libpq.options(url, arguments["options"])
         self._notifier = Notifier(url, arguments)
         self._listener = Listener(url, arguments)
         self._turns = Turns(size)

@@ -10,6 +10,7 @@ from gevent import monkey
 from greenlet import getcurrent
 from psycopg import pq
 from psycopg.abc import PQGen
+from psycopg.conninfo import conninfo_to_dict
 
 from app.infra import polling
 from app.infra.aside import Aside
@@ -114,9 +115,15 @@ NETWORK = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3
 """For every connection: a peer that is gone without a word is noticed within seconds."""
 
 
+PATH = "pg_catalog,pg_temp"
+"""Where names without a schema are looked up: never where another role can put something. A path that does not name
+`pg_temp` begins with it for types and tables."""
+
+
 def arguments(settings: Settings, *, name: str, statement_ms: int) -> dict[str, Any]:
     """Return libpq's parameters for every connection: no wait of ours is without a limit."""
     session = {
+        "search_path": PATH,
         "statement_timeout": statement_ms,
         "lock_timeout": settings.lock_ms,
         "idle_in_transaction_session_timeout": 10_000,
@@ -134,6 +141,12 @@ def arguments(settings: Settings, *, name: str, statement_ms: int) -> dict[str, 
         **NETWORK,
         "options": " ".join(f"-c {key}={value}" for key, value in session.items()),
     }
+
+
+def options(url: str, ours: str) -> str:
+    """Return `ours`, words for the command line of a session, and behind them those of `url`: the operator's win."""
+    given = conninfo_to_dict(normal(url)).get("options")
+    return f"{ours} {given}" if given else ours
 
 
 def normal(url: str) -> str:

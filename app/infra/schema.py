@@ -110,9 +110,12 @@ def _revision_of(connection: sqlalchemy.Connection) -> str | None:
 
 
 def _run(url: str, migrate: Callable[[Config, sqlalchemy.Connection], None]) -> None:
-    engine = database.engine(
-        url, {**libpq.NETWORK, "connect_timeout": CONNECT_S, "application_name": "rowline-migrate"}
-    )
+    session = {
+        "connect_timeout": CONNECT_S,
+        "application_name": "rowline-migrate",
+        "options": libpq.options(url, f"-c search_path={libpq.PATH}"),
+    }
+    engine = database.engine(url, libpq.NETWORK | session)
     config = _config()
     try:
         with database.translated(), engine.connect() as connection, _told():

@@ -1,7 +1,8 @@
 -- The roles of Rowline in this database: made if they are missing, and given their rights. Run it as often as you like;
 -- after an upgrade, so that rowline_report_public sees new views. Run it as a superuser, or as a role with CREATEROLE that
 -- owns the database and what is in it. No role has a password yet: \password rowline_runtime
-set local search_path = '';
+-- No name means what somebody put into a schema of this session's path, inside of a transaction or not.
+set search_path = pg_catalog, pg_temp;
 
 -- Who they are.
 do $$
@@ -146,3 +147,4 @@ begin
     end loop;
 end
 $$;
+reset search_path;

@@ -32,18 +32,18 @@ def own_url(own_url: str) -> str:
 @pytest.fixture
 def single(own_url: str) -> Iterator[Database]:
     """A pool of one connection, with short limits, on a database with an empty table `t`."""
-    databases.run(own_url, "create table t (n integer)")
+    databases.run(own_url, "create table public.t (n integer)")
     opened = Database(Settings(statement_ms=300, pool_wait_ms=100), url=own_url, size=1, name="single")
     yield opened
     opened.close()
 
 
-insert = Statement("insert", "insert into t values (:n::integer) returning n")
+insert = Statement("insert", "insert into public.t values (:n::integer) returning n")
 
 
 def rows(db: Database) -> int:
     with db.read() as conn:
-        return int(conn.exec_driver_sql("select count(*) from t").scalar_one())
+        return int(conn.exec_driver_sql("select count(*) from public.t").scalar_one())
 
 
 def kill_backends(url: str) -> None:
@@ -52,22 +52,22 @@ def kill_backends(url: str) -> None:
 
 def test_a_transaction_is_all_or_nothing(single: Database) -> None:
     with single.begin() as conn:
-        conn.exec_driver_sql("insert into t values (1)")
+        conn.exec_driver_sql("insert into public.t values (1)")
     with pytest.raises(ZeroDivisionError), single.begin() as conn:
-        conn.exec_driver_sql("insert into t values (2)")
+        conn.exec_driver_sql("insert into public.t values (2)")
         raise ZeroDivisionError
     assert rows(single) == 1
 
 
 def test_a_read_cannot_write(single: Database) -> None:
     with pytest.raises(Exception, match="read-only transaction"), single.read() as conn:
-        conn.exec_driver_sql("insert into t values (1)")
+        conn.exec_driver_sql("insert into public.t values (1)")
     assert rows(single) == 0
 
 
 def test_a_commit_without_an_answer_is_unknown_and_the_pool_goes_on(single: Database, own_url: str) -> None:
     with pytest.raises(OutcomeUnknown), single.begin() as conn:
-        conn.exec_driver_sql("insert into t values (1)")
+        conn.exec_driver_sql("insert into public.t values (1)")
         kill_backends(own_url)
     assert rows(single) == 0
 
@@ -75,7 +75,7 @@ def test_a_commit_without_an_answer_is_unknown_and_the_pool_goes_on(single: Data
 def test_a_statement_without_an_answer_stored_nothing(single: Database, own_url: str) -> None:
     with pytest.raises(DatabaseError) as caught, single.begin() as conn:
         kill_backends(own_url)
-        conn.exec_driver_sql("insert into t values (1)")
+        conn.exec_driver_sql("insert into public.t values (1)")
     assert not isinstance(caught.value, OutcomeUnknown)
     assert rows(single) == 0
 
@@ -105,7 +105,7 @@ def test_a_statement_that_went_well_and_whose_commit_did_not_is_no_success(
     """The server tells the statement's rows before it commits."""
     refuse = f"""
         create function refuse() returns trigger language plpgsql as $$ begin {refused}; return null; end $$;
-        create constraint trigger refuse after insert on t deferrable initially deferred
+        create constraint trigger refuse after insert on public.t deferrable initially deferred
             for each row execute function refuse()
     """
     databases.run(own_url, refuse)
@@ -206,8 +206,8 @@ def test_what_is_added_is_added_and_announced_whatever_becomes_of_its_own_announ
     single: Database, own_url: str, monkeypatch: pytest.MonkeyPatch, body: str
 ) -> None:
     """A full queue of notifications, say: the server's word on that is none on the commit before."""
-    databases.run(own_url, f"create function hint(text) returns text language plpgsql as $$ {body} $$")
-    monkeypatch.setattr(notify, "NOTIFY", b"select hint($1)")
+    databases.run(own_url, f"create function public.hint(text) returns text language plpgsql as $$ {body} $$")
+    monkeypatch.setattr(notify, "NOTIFY", b"select public.hint($1)")
     with psycopg.connect(libpq.normal(own_url), autocommit=True) as connection:
         connection.execute(f"listen {notify.channel('a')}")
         for nth in range(1, 3):
@@ -250,10 +250,10 @@ def test_a_url_that_only_libpq_understands_is_understood(own_url: str) -> None:
 
 
 def test_a_transaction_that_takes_too_long_as_a_whole_is_given_up_and_stores_nothing(own_url: str) -> None:
-    databases.run(own_url, "create table t (n integer)")
+    databases.run(own_url, "create table public.t (n integer)")
     db = Database(Settings(), url=own_url, size=1, name="single", limit_ms=400)
     with pytest.raises(DatabaseError, match="no answer from the server in time") as caught, db.begin() as conn:
-        conn.exec_driver_sql("insert into t values (1)")
+        conn.exec_driver_sql("insert into public.t values (1)")
         for _ in range(10):
             conn.exec_driver_sql("select pg_sleep(0.1)")
     assert not isinstance(caught.value, OutcomeUnknown)
@@ -280,7 +280,7 @@ def test_one_broken_connection_makes_all_that_were_open_suspect(own_url: str) ->
 def test_a_block_that_swallowed_an_error_of_a_statement_is_no_success(single: Database) -> None:
     """PostgreSQL would answer the commit with ROLLBACK, and no error."""
     with pytest.raises(DatabaseError, match="failed before its end"), single.begin() as conn:
-        conn.exec_driver_sql("insert into t values (1)")
+        conn.exec_driver_sql("insert into public.t values (1)")
         with contextlib.suppress(Exception):
             conn.exec_driver_sql("select 1/0")
     assert rows(single) == 0
@@ -289,7 +289,7 @@ def test_a_block_that_swallowed_an_error_of_a_statement_is_no_success(single: Da
 def test_a_commit_whose_wait_for_a_standby_was_cancelled_is_unknown(postgres_bin: Path | None) -> None:
     """The server then says success, and warns that no standby has it."""
     with clusters.cluster(postgres_bin=postgres_bin) as cluster:
-        databases.run(cluster.url, "create table t (n integer)")
+        databases.run(cluster.url, "create table public.t (n integer)")
         databases.run(cluster.url, "alter system set synchronous_standby_names = 'nobody'")
         databases.run(cluster.url, "select pg_reload_conf()")
         until(lambda: databases.ask(cluster.url, "show synchronous_standby_names") == [("nobody",)])
@@ -298,7 +298,7 @@ def test_a_commit_whose_wait_for_a_standby_was_cancelled_is_unknown(postgres_bin
         canceller = threading.Thread(target=lambda: until(lambda: databases.ask(cluster.url, cancel)))
         canceller.start()
         with pytest.raises(OutcomeUnknown, match="canceling wait for synchronous replication"), db.begin() as conn:
-            conn.exec_driver_sql("insert into t values (1)")
+            conn.exec_driver_sql("insert into public.t values (1)")
         canceller.join()
         db.close()
 
@@ -306,14 +306,14 @@ def test_a_commit_whose_wait_for_a_standby_was_cancelled_is_unknown(postgres_bin
 def test_who_adds_does_not_wait_for_the_announcements_of_others(postgres_bin: Path | None) -> None:
     """Of all NOTIFYs of a server, in any database, one commits at a time; this one waits for a standby."""
     with clusters.cluster(postgres_bin=postgres_bin) as cluster, contextlib.ExitStack() as stack:
-        databases.run(cluster.url, "create table t (n integer)")
+        databases.run(cluster.url, "create table public.t (n integer)")
         databases.run(cluster.url, "alter system set synchronous_standby_names = 'nobody'")
         databases.run(cluster.url, "select pg_reload_conf()")
         until(lambda: databases.ask(cluster.url, "show synchronous_standby_names") == [("nobody",)])
         waiting = "select pid from pg_stat_activity where wait_event = 'SyncRep'"
         cancel = f"select pg_cancel_backend(pid) from ({waiting}) as waiting"
         other = threading.Thread(
-            target=databases.run, args=[cluster.url, "insert into t values (1); select pg_notify('b', '')"]
+            target=databases.run, args=[cluster.url, "insert into public.t values (1); select pg_notify('b', '')"]
         )
         other.start()
         stack.callback(other.join)
@@ -330,10 +330,10 @@ def test_who_adds_does_not_wait_for_the_announcements_of_others(postgres_bin: Pa
 
 
 def test_a_transaction_that_is_over_its_time_before_the_commit_is_not_committed(own_url: str) -> None:
-    databases.run(own_url, "create table t (n integer)")
+    databases.run(own_url, "create table public.t (n integer)")
     db = Database(Settings(), url=own_url, size=1, name="single", limit_ms=300)
     with pytest.raises(DatabaseError, match="took too long") as caught, db.begin() as conn:
-        conn.exec_driver_sql("insert into t values (1)")
+        conn.exec_driver_sql("insert into public.t values (1)")
         threading.Event().wait(0.4)
     assert not isinstance(caught.value, OutcomeUnknown)
     assert rows(db) == 0

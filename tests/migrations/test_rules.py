@@ -73,8 +73,11 @@ def test_the_sql_that_is_printed_is_the_sql_that_is_run(revision: Revision) -> N
 
 
 @each_revision
-def test_every_migration_bounds_its_waits_and_its_statements(revision: Revision) -> None:
+def test_every_migration_bounds_its_waits_and_its_statements_and_says_where_names_are_looked_up(
+    revision: Revision,
+) -> None:
     before, _, _ = sql_of(revision).partition("BEGIN;")
+    assert "set search_path = pg_catalog, pg_temp;" in before
     assert re.search(r"set lock_timeout = '1000ms';\s+set statement_timeout = '\d+ms';", before)
 
 

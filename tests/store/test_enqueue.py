@@ -225,12 +225,60 @@ def test_a_trigger_adds_a_job_for_each_row_in_the_order_of_the_rows(own_url: str
     assert [int(row[0]) for row in found] == list(range(1, 51))
 
 
-def test_the_operators_limits_hold(sql: Sql) -> None:
-    sql.connection.execute("select set_config('rowline.max_jobs', '1', false)")
-    sql.connection.execute("select set_config('rowline.max_data_bytes', '5', false)")
+def limit(url: str, setting: str) -> None:
+    """Do as the page says, with `setting` in the place of the page's."""
+    databases.run(url, f'alter database "{databases.ask(url, "select current_database()")[0][0]}" set {setting}')
+
+
+def test_the_operators_limits_hold(own_url: str) -> None:
     many = '[{"name": "n", "data": 1}, {"name": "n", "data": 1}]'
-    assert sql.refusal("select rowline.enqueue_many('q', %s::json)", many) == ["jobs must hold at most 1 jobs"]
-    assert sql.refusal("select rowline.enqueue('q', 'n', '123456')") == ["data must be at most 5 bytes"]
+    limit(own_url, "rowline.max_jobs = 1")
+    limit(own_url, "rowline.max_data_bytes = 5")
+    with psycopg.connect(libpq.normal(own_url), autocommit=True) as connection:
+        sql = Sql(connection)
+        assert sql.refusal("select rowline.enqueue_many('q', %s::json)", many) == ["jobs must hold at most 1 jobs"]
+        assert sql.refusal("select rowline.enqueue('q', 'n', '123456')") == ["data must be at most 5 bytes"]
+
+
+def test_who_adds_jobs_cannot_raise_the_limits(own_url: str) -> None:
+    limit(own_url, "rowline.max_data_bytes = 5")
+    [(name,)] = databases.ask(own_url, "select current_database()")
+    with psycopg.connect(databases.as_owner(own_url), autocommit=True) as connection:
+        connection.execute("set role rowline_enqueue")
+        for whose in (f'database "{name}"', "role rowline_enqueue", f'role rowline_enqueue in database "{name}"'):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(f"alter {whose} set rowline.max_data_bytes = 1000".encode())
+        for ruse in (
+            "set rowline.max_data_bytes = 1000",
+            "set rowline.max_data_bytes = ''",
+            "reset all",
+            "discard all",
+        ):
+            connection.execute(ruse.encode())
+            refused = Sql(connection).refusal("select rowline.enqueue('q', 'n', '123456')")
+            assert refused == ["data must be at most 5 bytes"]
+
+
+def test_a_limit_that_is_no_number_is_named_with_what_to_do(own_url: str) -> None:
+    limit(own_url, "rowline.max_jobs = '1e3'")
+    with (
+        psycopg.connect(libpq.normal(own_url)) as connection,
+        pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState) as caught,
+    ):
+        connection.execute("select rowline.enqueue('q', 'n', '1')")
+    said = caught.value.diag
+    assert (
+        said.message_primary == 'rowline.max_jobs is "1e3" in the settings of the database, and must be a whole number'
+    )
+    assert (said.message_hint or "").endswith(" set rowline.max_jobs = 10000")
+
+
+def test_a_session_that_reads_backslashes_in_the_old_way_is_told_the_same(sql: Sql) -> None:
+    sql.connection.execute("set standard_conforming_strings = off")
+    sql.connection.execute("set escape_string_warning = off")
+    refused = sql.refusal("select rowline.enqueue('q', 'n', %s)", psycopg.types.json.Json("\0"))
+    assert refused == ["jobs must not contain \\u0000"]
+    sql.connection.execute("select rowline.enqueue('q', 'n', %s)", (psycopg.types.json.Json("\U0001f600"),))
 
 
 @pytest.mark.parametrize("asked", [True, False])

@@ -17,7 +17,7 @@ from app.store.tables import metadata
 from tests.support import databases
 from tests.support.jobs import in_status
 
-SOUND = schema.MIGRATIONS / "sql" / "rowline" / "job_is_sound_1.sql"
+SOUND = schema.MIGRATIONS / "sql" / "rowline" / "broken_rule_1.sql"
 TABLES = """
 with tables as (
     select oid, relname from pg_class
