@@ -25,14 +25,14 @@ def db() -> None:
 @click.argument("revision", default="head")
 def upgrade(revision: str) -> None:
     """Bring the schema to REVISION, the newest if left out; waits while another process does."""
-    schema.upgrade(_url(), revision=revision)
+    schema.upgrade(_owner_url(), revision=revision)
 
 
 @db.command()
 @click.argument("revision")
 def downgrade(revision: str) -> None:
     """Take the schema back to REVISION; `base` removes all of it, jobs included."""
-    schema.downgrade(_url(), revision=revision)
+    schema.downgrade(_owner_url(), revision=revision)
 
 
 @db.command()
@@ -81,7 +81,7 @@ def roles(*, is_applied: bool) -> None:
     if not is_applied:
         print(operations.SCRIPT)
         return
-    operations.apply(_database())
+    operations.apply(Database(settings.from_env(os.environ), url=_owner_url(), size=1, name="rowline-db"))
     print("the roles are there; give those that log in a password: \\password rowline_runtime")
 
 
@@ -94,9 +94,10 @@ def recount() -> None:
 
 
 @db.command()
-def url() -> None:
+@click.option("--owner", "is_owner", is_flag=True, help="Of `rowline run`: as its superuser, for dumps and the like.")
+def url(*, is_owner: bool) -> None:
     """Print the URL of the database, for other programs: it is a secret if it holds a password."""
-    print(_url())
+    print(_owner_url() if is_owner else _url())
 
 
 @db.command()
@@ -114,7 +115,7 @@ def psql() -> None:
     """Open psql on the database. No list of processes shows the password, and psql gets no other secret."""
     chosen = settings.from_env(os.environ)
     program = str(embedded.programs(chosen) / "psql") if chosen.database_url is None else "psql"
-    shown, password = conninfo.apart(_url())
+    shown, password = conninfo.apart(_owner_url())
     environ = settings.without_secrets(os.environ) | ({"PGPASSWORD": password} if password else {})
     try:
         os.execvpe(program, [program, shown], environ)  # noqa: S606 - no shell
@@ -132,6 +133,12 @@ def revision(message: str) -> None:
 def _url() -> str:
     chosen = settings.from_env(os.environ)
     return chosen.database_url or embedded.url_of_running(chosen)
+
+
+def _owner_url() -> str:
+    """Return the URL for what the role of run time may not do; there is but one where the operator gave it."""
+    chosen = settings.from_env(os.environ)
+    return chosen.database_url or embedded.owner_url_of_running(chosen)
 
 
 def _database() -> Database:

@@ -14,11 +14,12 @@ from pathlib import Path
 import click
 
 from app.infra import home, log, schema, settings, terminal
-from app.infra.database import DatabaseError
+from app.infra.database import Database, DatabaseError
 from app.infra.embedded import Embedded
 from app.infra.home import Facts, Lock
 from app.infra.processes import Child, StartError, Supervisor
 from app.infra.settings import Settings
+from app.operations import roles
 
 RECOVERY_S = 600.0
 """PostgreSQL may have to replay what it wrote before a crash; it must not be stopped meanwhile."""
@@ -41,7 +42,7 @@ def run() -> None:
             _require_port(chosen)
             if chosen.database_url:
                 _say("DATABASE_URL is set: using that database, and starting no PostgreSQL of our own")
-            url = chosen.database_url or _start_postgres(chosen, lock, supervisor)
+            url = _prepare_database(chosen, lock, supervisor)
             if url and _start_service(chosen, url, supervisor):
                 _greet(chosen, made_up=not given.tokens)
                 supervisor.run()
@@ -82,8 +83,26 @@ def _require_port(chosen: Settings) -> None:
         ) from error
 
 
-def _start_postgres(chosen: Settings, lock: Lock | None, supervisor: Supervisor) -> str | None:
-    """Start the private server, and return the URL of its database; None when a stop was asked for."""
+def _prepare_database(chosen: Settings, lock: Lock | None, supervisor: Supervisor) -> str | None:
+    """Bring the schema up to date, and return the URL for those who work on it; None when a stop was asked for.
+
+    In a database of our own that is the role that changes rows and nothing else. The superuser's session ends here.
+    """
+    if chosen.database_url:
+        schema.upgrade(chosen.database_url)
+        return chosen.database_url
+    server = _start_postgres(chosen, lock, supervisor)
+    if server is None:
+        return None
+    schema.upgrade(server.owner_url)
+    opened = Database(chosen, url=server.owner_url, size=1, name="rowline-run")
+    roles.apply(opened)
+    opened.close()
+    return server.url
+
+
+def _start_postgres(chosen: Settings, lock: Lock | None, supervisor: Supervisor) -> Embedded | None:
+    """Start the private server; None when a stop was asked for."""
     server = Embedded(chosen, tell=_say)
     supervisor.start(server.prepare())
     try:
@@ -93,13 +112,12 @@ def _start_postgres(chosen: Settings, lock: Lock | None, supervisor: Supervisor)
         raise StartError(f"{error}. {server.last_words()}") from error
     server.ensure_database()
     if lock:
-        lock.tell(Facts(os.getpid(), _address(chosen), server.url))
-    return server.url
+        lock.tell(Facts(os.getpid(), _address(chosen), server.url, server.owner_url))
+    return server
 
 
 def _start_service(chosen: Settings, url: str, supervisor: Supervisor) -> bool:
-    """Bring the schema up to date, start the service; False when a stop was asked for before it was ready."""
-    schema.upgrade(url)
+    """Start the service; False when a stop was asked for before it was ready."""
     supervisor.start(*_children(chosen, url))
     return supervisor.wait_until(lambda: _is_ready(chosen), child="api", timeout_s=API_S)
 

@@ -1,12 +1,14 @@
 """The private PostgreSQL of `rowline run`: its data, its server, its address.
 
-Below the home lie `postgres/` (the data), `log/`, `run/` (the socket), `postgresql.conf` (written at each start),
-`start.log` (what the server says before its log begins) and, for root, sometimes `server/` (a copy of the programs).
+Below the home lie `postgres/` (the data), `log/`, `run/` (the socket), `postgresql.conf`, `pg_hba.conf` and
+`pg_ident.conf` (written at each start), `start.log` (what the server says before its log begins) and, for root,
+sometimes `server/` (a copy of the programs).
 """
 
 import contextlib
 import hashlib
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -23,7 +25,10 @@ from app.infra.home import EmbeddedError
 from app.infra.processes import Account, Child, tie
 from app.infra.settings import Settings
 
-USER = "rowline"
+OWNER = "rowline"
+"""The superuser, for what changes the schema and for people."""
+RUNTIME = "rowline_runtime"
+"""The role of all that runs; `app/store/roles.sql` makes it."""
 DATABASE = "rowline"
 PORT = 5432
 """Names the socket; nothing listens on TCP."""
@@ -49,6 +54,10 @@ SERVER_SETTINGS = {
 _CONF_HEAD = (
     "# Written by `rowline run` at each start. To change a setting: ALTER SYSTEM SET ... (make psql), restart.\n"
 )
+_ACCESS_HEAD = (
+    "# Written by `rowline run` at each start: the account that runs it gets in, as any role, and nobody else.\n"
+)
+_ACCESS = "local all all peer map=rowline\nlocal replication all peer map=rowline\n"
 
 
 def _silent(_line: str) -> None:
@@ -77,8 +86,13 @@ class Embedded:
 
     @property
     def url(self) -> str:
-        """Where the database is, for libpq."""
-        return self._url(DATABASE)
+        """Where the database is, for libpq; as the role of all that runs, which the roles' script has to make first."""
+        return self._url(DATABASE, RUNTIME)
+
+    @property
+    def owner_url(self) -> str:
+        """The same as the superuser, for what changes the schema."""
+        return self._url(DATABASE, OWNER)
 
     def prepare(self) -> Child:
         """Make what is missing, end what a crash left behind, and return the server, ready to be started.
@@ -94,6 +108,7 @@ class Embedded:
             home.own(self._home / "log", account)
             home.own(self.sockets, account)
             self._write_conf()
+            self._write_access()
         except OSError as error:
             raise EmbeddedError(f"PostgreSQL cannot be prepared in {self._home}: {error}") from error
         return self._child(found, account)
@@ -116,7 +131,7 @@ class Embedded:
     def is_ready(self) -> bool:
         """Say whether the server answers."""
         try:
-            psycopg.connect(self._url("postgres"), connect_timeout=2).close()
+            psycopg.connect(self._url("postgres", OWNER), connect_timeout=2).close()
         except psycopg.OperationalError:
             return False
         return True
@@ -129,7 +144,7 @@ class Embedded:
     def ensure_database(self) -> None:
         """Create the database when it is missing. Raises EmbeddedError."""
         try:
-            with psycopg.connect(self._url("postgres"), autocommit=True, connect_timeout=10) as conn:
+            with psycopg.connect(self._url("postgres", OWNER), autocommit=True, connect_timeout=10) as conn:
                 found = conn.execute("SELECT FROM pg_database WHERE datname = %s", (DATABASE,)).rowcount
                 if not found:
                     conn.execute(f"CREATE DATABASE {DATABASE}")
@@ -161,8 +176,8 @@ class Embedded:
             return f" {self.data} " in line or f"cluster_name={self._mark}" in line
         return line.startswith(f" postgres: {self._mark}:")
 
-    def _url(self, database: str) -> str:
-        return f"postgresql://{USER}@/{database}?host={quote(str(self.sockets), safe='/')}&port={PORT}"
+    def _url(self, database: str, role: str) -> str:
+        return f"postgresql://{role}@/{database}?host={quote(str(self.sockets), safe='/')}&port={PORT}"
 
     def _make_data(self, found: binaries.Programs, account: Account | None) -> None:
         """Run initdb unless there are data. It works in a folder beside, so that a crash leaves no half of it."""
@@ -185,15 +200,28 @@ class Embedded:
 
     def _write_conf(self) -> None:
         lines = [f"{name} = '{value}'\n" for name, value in SERVER_SETTINGS.items()]
-        fresh = self._home / "postgresql.conf.new"
-        fresh.write_text(_CONF_HEAD + "".join(lines))
+        self._write("postgresql.conf", _CONF_HEAD + "".join(lines))
+
+    def _write_access(self) -> None:
+        """Let in who runs us, and nobody else: not even the account of the server, which may have other programs."""
+        us = account_name(os.geteuid()).replace('"', '""')
+        # Before PostgreSQL 16 `all` is the name of a role, and so changes nothing.
+        lines = [f'rowline "{us}" {role}\n' for role in (OWNER, RUNTIME, "all")]
+        self._write("pg_ident.conf", _ACCESS_HEAD + "".join(lines))
+        self._write("pg_hba.conf", _ACCESS_HEAD + _ACCESS)
+
+    def _write(self, name: str, text: str) -> None:
+        fresh = self._home / f"{name}.new"
+        fresh.write_text(text)
         fresh.chmod(0o644)
-        fresh.replace(self._home / "postgresql.conf")
+        fresh.replace(self._home / name)
 
     def _child(self, found: binaries.Programs, account: Account | None) -> Child:
         sockets = str(self.sockets).replace('"', '""')
         must = {
             "config_file": str(self._home / "postgresql.conf"),
+            "hba_file": str(self._home / "pg_hba.conf"),
+            "ident_file": str(self._home / "pg_ident.conf"),
             "log_directory": str(self._home / "log"),
             "listen_addresses": "",
             "port": str(PORT),
@@ -220,12 +248,33 @@ def _mark(folder: Path) -> str:
     return "rowline-" + hashlib.sha256(os.fsencode(who)).hexdigest()[:16]
 
 
+def account_name(uid: int) -> str:
+    """Return the name by which PostgreSQL knows a program that runs as `uid`. Raises EmbeddedError."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        raise EmbeddedError(
+            f"the user id {uid} has no name here, and PostgreSQL lets in accounts by their names. "
+            "Run Rowline as a user that /etc/passwd knows, or set DATABASE_URL."
+        ) from None
+
+
 def url_of_running(settings: Settings) -> str:
-    """Return the URL of the database that `rowline run` has open in this home. Raises EmbeddedError."""
+    """Return the URL of the database that `rowline run` has open in this home, for programs. Raises EmbeddedError."""
+    return _told(settings)[0]
+
+
+def owner_url_of_running(settings: Settings) -> str:
+    """Return the same as the superuser, for what changes the schema and for people. Raises EmbeddedError."""
+    url, owner_url = _told(settings)
+    return owner_url or url  # a release that knew of one URL told the superuser's
+
+
+def _told(settings: Settings) -> tuple[str, str | None]:
     facts = home.told(settings.home)
     if not facts.database_url or not facts.pid or not _lives(facts.pid):
         raise EmbeddedError(f"Rowline does not run in {settings.home}. Start it with `rowline run`.")
-    return facts.database_url
+    return facts.database_url, facts.owner_url
 
 
 def programs(settings: Settings) -> Path:
@@ -234,9 +283,9 @@ def programs(settings: Settings) -> Path:
 
 
 def _initdb(found: binaries.Programs, folder: Path, account: Account | None) -> None:
-    words = "--encoding=UTF8 --locale=C --data-checksums --auth-local=trust --auth-host=reject --no-instructions"
+    words = "--encoding=UTF8 --locale=C --data-checksums --auth-local=peer --auth-host=reject --no-instructions"
     done = subprocess.run(  # noqa: S603
-        [found.folder / "initdb", "-D", folder, f"--username={USER}", *words.split()],
+        [found.folder / "initdb", "-D", folder, f"--username={OWNER}", *words.split()],
         check=False,
         capture_output=True,
         text=True,

@@ -29,11 +29,12 @@ class AlreadyRunning(EmbeddedError):
 
 @dataclass(frozen=True)
 class Facts:
-    """What a running Rowline tells about itself in its lock file: its process, its API, its database."""
+    """What a running Rowline tells about itself in its lock file: its process, its API, its database, as whom."""
 
     pid: int | None = None
     url: str | None = None
     database_url: str | None = None
+    owner_url: str | None = None
 
 
 class Lock:
@@ -44,7 +45,12 @@ class Lock:
 
     def tell(self, facts: Facts) -> None:
         """Write `facts` where a second start and `rowline db psql` look for them."""
-        content = {"pid": facts.pid, "url": facts.url, "databaseUrl": facts.database_url}
+        content = {
+            "pid": facts.pid,
+            "url": facts.url,
+            "databaseUrl": facts.database_url,
+            "ownerUrl": facts.owner_url,
+        }
         self.clear()
         os.pwrite(self._descriptor, json.dumps(content).encode(), 0)
 
@@ -79,7 +85,7 @@ def told(home: Path) -> Facts:
         content = json.loads((home / "lock").read_text())
     except (OSError, ValueError):
         return Facts()
-    return Facts(content.get("pid"), content.get("url"), content.get("databaseUrl"))
+    return Facts(content.get("pid"), content.get("url"), content.get("databaseUrl"), content.get("ownerUrl"))
 
 
 def require_reach(home: Path, account: Account | None) -> None:

@@ -13,9 +13,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app.infra import embedded, home
+from app.infra import embedded, home, schema
 from app.infra.settings import Settings
-from tests.support import clusters
+from tests.support import clusters, databases, workers
 from tests.support.clusters import Program
 
 WITHIN_S = 20.0
@@ -68,10 +68,84 @@ def test_a_second_start_finds_its_data(place: Path, port: int) -> None:
     for statement in ("CREATE TABLE kept AS SELECT 7 AS n", "INSERT INTO kept VALUES (8)"):
         with rowline(place, port) as program:
             program.expect("Ctrl-C stops it", within_s=WITHIN_S)
-            with psycopg.connect(embedded.url_of_running(Settings(home=place / "home"))) as conn:
+            with psycopg.connect(embedded.owner_url_of_running(Settings(home=place / "home"))) as conn:
                 conn.execute(statement.encode())
             assert program.end(signal.SIGINT) == 0
     assert "Making" not in program.output
+
+
+WHO = """
+select distinct usename::text, application_name from pg_stat_activity
+where backend_type = 'client backend' and pid <> pg_backend_pid()
+"""
+
+
+def told(place: Path, *words: str, **env: str) -> str:
+    """What a command of the same user says of the Rowline that runs in `place`."""
+    with rowline(place, 1, command=list(words), **env) as program:
+        assert program.end(within_s=WITHIN_S) == 0, program.output
+    return program.output.strip()
+
+
+def jobs_of(port: int, queue: str) -> list[str]:
+    """The names of the jobs of a queue, asked for with the token `t`."""
+    asked = urllib.request.Request(
+        f"http://127.0.0.1:{port}/queues/{queue}/jobs", headers={"Authorization": "Bearer t"}
+    )
+    with urllib.request.urlopen(asked, timeout=10) as answer:
+        return [job["name"] for job in json.load(answer)["jobs"]]
+
+
+def test_what_serves_is_no_superuser_on_data_of_an_earlier_release_too(place: Path, port: int) -> None:
+    with home.hold(place / "home"):
+        cluster = clusters.Cluster(Settings(home=place / "home"))
+        cluster.start()
+        schema.upgrade(cluster.url, revision="0009")  # by the superuser, who then owns all of it
+        databases.run(cluster.url, "select rowline.enqueue('kept', 'n', '1')")
+        cluster.stop()
+    with rowline(place, port, AUTH_TOKENS="t") as program:
+        program.expect("Ctrl-C stops it", within_s=WITHIN_S)
+        assert jobs_of(port, "kept") == ["n"]
+        owner = told(place, "db", "url", "--owner")
+        who = {name.partition("-")[2].partition("-")[0]: role for role, name in databases.ask(owner, WHO)}
+        assert set(who.values()) == {"rowline_runtime"}
+        assert {"api", "worker", "dispatcher"} <= set(who)
+        assert databases.ask(owner, "select distinct proowner::regrole::text from pg_proc where prosecdef") == [
+            ("rowline_owner",)
+        ]
+        assert program.end(signal.SIGTERM) == 0
+
+
+def test_every_command_has_the_rights_that_it_needs_and_programs_have_no_more(place: Path, port: int) -> None:
+    (place / "psqlrc").write_text("select current_user || ' asks'")
+    with rowline(place, port) as program:
+        program.expect("Ctrl-C stops it", within_s=WITHIN_S)
+        for words in ("upgrade", "recount", "status", "check", "roles --apply", "explain leases/claim"):
+            told(place, "db", *words.split())
+        assert "rowline asks" in told(place, "db", "psql", PSQLRC=str(place / "psqlrc"))
+        assert "queues" in told(place, "report", "queues")
+        url, owner = told(place, "db", "url"), told(place, "db", "url", "--owner")
+        for one in (url, owner):
+            dump = [str(embedded.programs(Settings()) / "pg_dump"), "--schema=rowline", "--schema=report", one]
+            dumped = subprocess.run(dump, check=True, capture_output=True, text=True)
+            assert "CREATE TABLE rowline.jobs" in dumped.stdout
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            databases.run(url, "drop table rowline.jobs")
+        assert program.end(signal.SIGTERM) == 0
+
+
+def test_a_worker_of_the_same_user_works_with_the_url_that_it_is_told(place: Path, port: int) -> None:
+    handlers = workers.written(place, "@rowline.handler('n')\ndef work(job):\n    return 1\n")
+    with rowline(place, port) as program:
+        program.expect("Ctrl-C stops it", within_s=WITHIN_S)
+        owner = told(place, "db", "url", "--owner")
+        databases.run(owner, "select rowline.enqueue('mail', 'n', '1')")
+        words = ["work", "--queue", "mail", "--handlers", str(handlers)]
+        with rowline(place, 1, command=words, DATABASE_URL=told(place, "db", "url")) as worker:
+            done = "select count(*) from rowline.jobs where status = 'completed'"
+            clusters.until(lambda: databases.ask(owner, done) == [(1,)], within_s=WITHIN_S)
+            assert worker.end(signal.SIGTERM) == 0
+        assert program.end(signal.SIGTERM) == 0
 
 
 def test_a_second_rowline_on_the_same_home_is_told_so(place: Path, port: int) -> None:

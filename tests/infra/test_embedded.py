@@ -1,4 +1,6 @@
+import contextlib
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -12,8 +14,9 @@ import pytest
 from app.infra import binaries, embedded, home
 from app.infra.embedded import Embedded
 from app.infra.home import AlreadyRunning, EmbeddedError, Facts
+from app.infra.processes import Account
 from app.infra.settings import Settings
-from tests.support import clusters
+from tests.support import clusters, databases
 from tests.support.clusters import Cluster, Program
 
 AS_ROOT = os.geteuid() == 0
@@ -60,6 +63,61 @@ def test_only_its_owner_reaches_the_server(cluster: Cluster) -> None:
     assert ask(cluster, "SHOW listen_addresses") == ""
     assert cluster.server.sockets.stat().st_mode & 0o777 == 0o700
     assert cluster.server.data.stat().st_mode & 0o777 == 0o700
+
+
+@contextlib.contextmanager
+def acting_as(account: Account | None) -> Iterator[None]:
+    """Be another account of the machine during the block, if there is one: for the kernel, which PostgreSQL asks."""
+    uid, gid = os.geteuid(), os.getegid()
+    if account:
+        os.setegid(account.gid)
+        os.seteuid(account.uid)
+    try:
+        yield
+    finally:
+        os.seteuid(uid)
+        os.setegid(gid)
+
+
+def test_the_account_that_runs_rowline_gets_in_as_any_role_and_that_of_the_server_as_none(place: Path) -> None:
+    with clusters.cluster(home=place / "home", postgres_account="nobody" if AS_ROOT else None) as started:
+        account = binaries.account_for(started.server.data, wanted=None)
+        for role in ("rowline", "rowline_runtime", "postgres", "nobody"):
+            if role != "rowline":
+                databases.run(started.url, f"create role {role} login")
+            url = started.url.replace("rowline@", f"{role}@")
+            with psycopg.connect(url) as connection:
+                assert connection.info.user == role
+            refused = pytest.raises(psycopg.OperationalError, match="Peer authentication failed")
+            with acting_as(account), refused if AS_ROOT else contextlib.nullcontext(), psycopg.connect(url):
+                assert not AS_ROOT, "else the server runs under our account"
+
+
+def test_data_that_let_everybody_in_let_in_nobody_else_any_more(cluster: Cluster) -> None:
+    cluster.stop()
+    (cluster.server.data / "pg_hba.conf").write_text("local all all trust\n")
+    cluster.start()
+    rules = "select database::text, user_name::text, auth_method, options::text from pg_hba_file_rules"
+    assert databases.ask(cluster.url, rules) == [
+        ("{all}", "{all}", "peer", "{map=rowline}"),
+        ("{replication}", "{all}", "peer", "{map=rowline}"),
+    ]
+    us = pwd.getpwuid(os.geteuid()).pw_name
+    mapped = databases.ask(cluster.url, "select sys_name, pg_username from pg_ident_file_mappings")
+    assert mapped == [(us, "rowline"), (us, "rowline_runtime"), (us, "all")]
+
+
+def test_what_says_who_gets_in_is_not_the_servers_to_change(cluster: Cluster) -> None:
+    for setting in ("hba_file", "ident_file", "config_file"):
+        file = Path(str(ask(cluster, f"SHOW {setting}")))
+        assert (file.parent, file.owner()) == (cluster.settings.home, pwd.getpwuid(os.geteuid()).pw_name)
+        assert file.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_user_without_a_name_is_told_what_to_do(place: Path) -> None:
+    nameless = next(uid for uid in range(60_000, 65_000) if uid not in {entry.pw_uid for entry in pwd.getpwall()})
+    with pytest.raises(EmbeddedError, match=f"the user id {nameless} has no name here"):
+        embedded.account_name(nameless)
 
 
 def test_a_second_start_finds_what_was_committed(cluster: Cluster) -> None:

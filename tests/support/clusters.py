@@ -79,7 +79,8 @@ class Cluster:
 
     @property
     def url(self) -> str:
-        return self.server.url
+        """As the superuser."""
+        return self.server.owner_url
 
     @property
     def pid(self) -> int:
