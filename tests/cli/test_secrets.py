@@ -68,7 +68,7 @@ def guarded() -> Iterator[Cluster]:
     with clusters.cluster() as cluster:
         with psycopg.connect(cluster.url, autocommit=True) as connection:
             connection.execute("create role guarded login password 'canary-right'")
-            rules = cluster.server.data / "pg_hba.conf"
+            rules = cluster.settings.home / "pg_hba.conf"
             rules.write_text(f"local all guarded scram-sha-256\n{rules.read_text()}")
             connection.execute("select pg_reload_conf()")
         yield cluster
