@@ -14,6 +14,13 @@ SLEEP = Statement("sleep", "select pg_sleep(:s)::text as slept")
 BREAK = Statement("break", "select pg_terminate_backend(pg_backend_pid())::text as broken")
 
 
+@pytest.fixture
+def db(db: Database) -> Database:
+    """The shared database, connected to: a process makes its very first connection under a lock of SQLAlchemy's."""
+    with db.begin():
+        return db
+
+
 def asked(db: Database, statement: Statement, **parameters: object) -> str:
     with db.begin() as conn:
         return str(statement.rows(conn, **parameters))
