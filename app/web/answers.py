@@ -15,6 +15,11 @@ def text(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
+def dump(value: Any) -> bytes:
+    """Return `value` as JSON; `orjson.Fragment`s in it go out to the letter."""
+    return orjson.dumps(value)
+
+
 def json(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Answer with `value` as JSON; `orjson.Fragment`s in it go out to the letter."""
     head = {"Content-Type": "application/json", "Cache-Control": "no-store"}

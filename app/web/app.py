@@ -12,7 +12,7 @@ from app.infra.database import Database
 from app.infra.settings import Settings
 from app.infra.vault import Vault
 from app.operations.waiting import Waiting
-from app.web import clients, names, openapi, problems
+from app.web import answers, clients, names, openapi, problems
 from app.web.auth import TOKEN_DIGEST, Tokens
 from app.web.routes import docs, health, history, jobs, reports, work, workers
 from app.web.worker import WAITING
@@ -58,7 +58,7 @@ def create(settings: Settings, db: Database) -> Flask:
     flask.register_blueprint(health.blueprint(db))
     flask.register_blueprint(docs.blueprint())
     problems.register(flask)
-    flask.extensions[docs.DOCUMENT] = openapi.document(flask, open_blueprints=OPEN)
+    flask.extensions[docs.DOCUMENT] = answers.dump(openapi.document(flask, open_blueprints=OPEN))
     return flask
 
 

@@ -33,14 +33,15 @@ _REFERENCE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><titl
 
 
 @functools.cache
-def pages() -> dict[str, str]:
-    """Render every page, by its path below /docs (`api.md`, `decisions/0001-….md`); "" is the list of them."""
+def pages() -> dict[str, bytes]:
+    """Render every page, as UTF-8, by its path below /docs (`api.md`, `decisions/0001-….md`); "" is their list."""
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
     texts = {file.relative_to(DOCS).as_posix(): file.read_text() for file in sorted(DOCS.rglob("*.md"))}
     made = {path: _page(markdown.render(text), path, up="../" * path.count("/")) for path, text in texts.items()}
     links = "".join(f'<li><a href="docs/{path}">{html.escape(_title(text))}</a></li>' for path, text in texts.items())
     top = f'<h1>Rowline</h1><ul><li><a href="docs/reference">The API, call by call</a></li>{links}</ul>'
-    return made | {"": _page(top, "Rowline", up="docs/"), "reference": _REFERENCE}
+    made |= {"": _page(top, "Rowline", up="docs/"), "reference": _REFERENCE}
+    return {path: page.encode() for path, page in made.items()}
 
 
 @functools.cache

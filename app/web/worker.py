@@ -5,6 +5,7 @@ import json
 import logging
 import socket
 import sys
+import traceback
 import uuid
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
@@ -12,7 +13,9 @@ from typing import Any
 
 import gevent
 from gunicorn.glogging import Logger as GunicornLogger
-from gunicorn.http import errors
+from gunicorn.http import errors, message
+from gunicorn.http.parser import RequestParser
+from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.ggevent import GeventWorker
 
 from app.infra import log
@@ -23,10 +26,13 @@ LINGER_S = 0.5
 """How long a stopping worker leaves idle connections open, for requests that are already on their way."""
 TAKE_S = 1.0
 """How long whoever sent no HTTP has to take our answer to it."""
-PIECE = 64 * 1024
+PIECE = 16 * 1024
+"""The most that is read from a connection, or copied for it, at once: so much may anybody have us hold."""
+HEAD_MAX = 16 * 1024
+"""The longest head of a request, in bytes, and the longest trailers of a body; gunicorn holds both twice."""
 WAITING = "rowline-waiting"
 """Where the extensions of the application have the claims that wait."""
-REST_PIECES = 256  # 16 MiB: more than a body that is a little too large
+REST_PIECES = 1024  # 16 MiB: more than a body that is a little too large
 UNPARSABLE: dict[type[BaseException], tuple[int, str, str]] = {
     errors.LimitRequestLine: (414, "uri_too_long", "The request line is too long"),
     errors.LimitRequestHeaders: (431, "headers_too_large", "The headers are too many or too large"),
@@ -56,6 +62,19 @@ class Logger(GunicornLogger):  # type: ignore[misc]  # gunicorn has no types
 
     def access(self, *_: object) -> None:
         """Put nothing together that nobody writes."""
+
+
+class Request(message.Request):  # type: ignore[misc]  # gunicorn has no types
+    """A request whose head is bounded as a whole: by its fields alone it could be 819 KB, held for whoever sends it."""
+
+    @property
+    def max_buffer_headers(self) -> int:
+        """The most that is read of a head, or of trailers, in bytes."""
+        return HEAD_MAX
+
+    @max_buffer_headers.setter
+    def max_buffer_headers(self, _of_fields: int) -> None:
+        """Leave it as it is."""
 
 
 class Gathered:
@@ -98,9 +117,14 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     """
 
     def patch(self) -> None:
-        """Make the standard library cooperative, before what would else wait for the database with all clients."""
+        """Make the standard library cooperative, before what would else wait for the database with all clients.
+
+        And gunicorn frugal: it has no settings for these two.
+        """
         if "psycopg" in sys.modules:
             raise RuntimeError("psycopg was imported before gevent could patch what it waits with")
+        RequestParser.mesg_class = Request
+        SocketUnreader.max_body_chunk = PIECE  # it reads ahead, for whoever sends a body, and holds 1 MiB by itself
         super().patch()
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -121,6 +145,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:  # noqa: ARG002 - gunicorn's
         """Answer what never reached the application, as it would. Nothing that was sent is repeated or logged."""
         status, code, sentence = next(said for kind, said in UNPARSABLE.items() if isinstance(exc, kind))
+        traceback.clear_frames(exc.__traceback__)  # they hold what was read
         request_id = uuid.uuid4().hex
         log.request_id.set(request_id)
         if status == HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -1,0 +1,74 @@
+"""What connections may hold of the memory of a process that answers: little without a token, a setting in all."""
+
+import contextlib
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import raw
+from tests.support.family import children
+from tests.support.raw import Server
+
+STRANGERS = 100
+STRANGER_KIB = 64  # what one of them may hold
+LARGEST = "/docs/assets/swagger-ui-bundle.js"
+HEADER = b"X-Long: " + b"x" * 8_000 + b"\r\n"
+BODY = raw.request("POST", "/queues/q/jobs", "Content-Length: 1000000", token="wrong")
+KINDS = {
+    "nothing": b"",
+    "a long line": b"GET /" + b"x" * 4_000,
+    "a head that is nearly too long": b"GET /health/live HTTP/1.1\r\nHost: x\r\n" + HEADER + b"X: " + b"x" * 8_000,
+    "a head without end": b"GET /health/live HTTP/1.1\r\nHost: x\r\n" + HEADER * 99,
+    "a body that is not theirs to send": BODY + b"x" * 900_000,
+    "trailers without end": raw.request("GET", "/health/live", "Transfer-Encoding: chunked") + b"0\r\n" + HEADER * 99,
+    "the largest asset": raw.request("GET", LARGEST, token=None),
+    "the OpenAPI document": raw.request("GET", "/openapi.json", token=None) * 20,
+    "the longest page": raw.request("GET", "/docs/api.md", token=None) * 20,
+    "a list of what there is": raw.request("GET", "/docs", token=None) * 20,
+    "what is not there": raw.request("GET", "/" + "x" * 3_000, token=None) * 10,
+}
+
+
+@pytest.fixture
+def strange(shared_url: str) -> Iterator[Server]:
+    """A server as shipped, which has answered everything once."""
+    with raw.server(shared_url, ROWLINE_CLIENT_S="60") as server:
+        for path in (LARGEST, "/openapi.json", "/docs/api.md", "/docs"):
+            server.ask(raw.request("GET", path, token=None), wanted=1)
+        yield server
+
+
+def held_kib(server: Server) -> int:
+    """What the one process that answers has taken for itself."""
+    server.log()  # it has seen to what came before
+    [worker] = children(server.program.pid)
+    rollup = Path(f"/proc/{worker}/smaps_rollup").read_text()
+    return sum(int(found) for found in re.findall(r"Private_\w+:\s+(\d+)", rollup))
+
+
+@contextlib.contextmanager
+def silent(server: Server, count: int, sent: bytes) -> Iterator[list[socket.socket]]:
+    """Have so many clients send this, or as much of it as is taken, and read nothing."""
+    with contextlib.ExitStack() as stack:
+        opened = []
+        for _ in range(count):
+            connection = stack.enter_context(socket.socket())
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            connection.connect(("127.0.0.1", server.port))
+            connection.settimeout(0.05)
+            with contextlib.suppress(OSError):
+                connection.sendall(sent)
+            opened.append(connection)
+        yield opened
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_connection_without_a_token_holds_little(strange: Server, kind: str) -> None:
+    with silent(strange, 5, KINDS[kind]):
+        before = held_kib(strange)
+    with silent(strange, STRANGERS, KINDS[kind]):
+        grown = held_kib(strange) - before
+    assert grown / STRANGERS <= STRANGER_KIB, f"{grown / STRANGERS:.0f} KiB each"
