@@ -12,6 +12,7 @@
     ├── WorkerNotFound      the queue has no endpoint
     ├── TooManyEndpoints    no queue more may have an endpoint
     ├── JobFinished         the job has ended, so this cannot be done to it
+    ├── NoRoom              other answers hold all the memory that there is for them
     ├── KeyInUse            the first request with that idempotency key is still running
     └── LeaseLost           the token is not, or no longer, the job's
 
@@ -121,6 +122,16 @@ class KeyInUse(RowlineError):
     """The first request with this idempotency key is still running; its answer can be had in a moment."""
 
     code = "idempotency_key_in_use"
+
+
+class NoRoom(RowlineError):
+    """Clients that take their answers slowly hold the memory there is for long ones. Nothing was stored or claimed."""
+
+    code = "no_room"
+
+    def __init__(self) -> None:
+        """Say so: there is nothing else to say."""
+        super().__init__("There is no memory left for a long answer: ask again in a moment, or for less")
 
 
 class LeaseLost(RowlineError):

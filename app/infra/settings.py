@@ -154,6 +154,18 @@ class Settings:
         "answer, it has one more for every 64 KiB.",
     )
     max_body_bytes: int = _setting("ROWLINE_MAX_BODY_BYTES", 10 * 2**20, _whole(2, 2**30), "Largest request body.")
+    max_answer_bytes: int = _setting(
+        "ROWLINE_MAX_ANSWER_BYTES",
+        8 * 2**20,
+        _whole(2**18, 2**30),
+        "Bytes of texts of jobs in one answer, after one job at least: a longer page or claim ends early.",
+    )
+    max_answers_bytes: int = _setting(
+        "ROWLINE_MAX_ANSWERS_BYTES",
+        256 * 2**20,
+        _whole(2**26, 2**40),
+        "Memory of a node for all answers over 64 KiB that are made or being sent, shared by its API processes.",
+    )
     max_jobs: int = _setting("ROWLINE_MAX_JOBS", 10_000, _whole(1, 1_000_000), "Most jobs in one request.")
     max_data_bytes: int = _setting(
         "ROWLINE_MAX_DATA_BYTES", 2**20, _whole(2, 2**28), "Largest data, and largest result, of one job."

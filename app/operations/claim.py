@@ -1,5 +1,6 @@
 """Taking jobs to work on."""
 
+import dataclasses
 import math
 import time
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from app.domain.mark import HEAD, Mark, Walk
 from app.infra.database import Connection, Database
 from app.operations import operation
 from app.store import jobs, leases
+from app.store.jobs import ANY_BYTES
 
 LEAST_PAUSE_MS = 10  # between claims when a due job is there but held by somebody else
 PROMOTED_AT_ONCE = 1_000
@@ -17,11 +19,15 @@ PROMOTIONS = 10  # at most in one claim, so that a flood of due jobs does not ho
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """What is asked for: up to `limit` jobs, leased to `worker` for `lease_ms`."""
+    """What is asked for: up to `limit` jobs, leased to `worker` for `lease_ms`.
+
+    After the first, no more of them than have `most_bytes` of texts together.
+    """
 
     limit: int
     lease_ms: int
     worker: str
+    most_bytes: int = ANY_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,26 +39,37 @@ class Claimed:
 
 
 @operation
-def claim(db: Database, *, queue: str, limit: int, lease_ms: int, worker: str, mark: Mark | None = None) -> Claimed:
-    """Lease up to `limit` jobs of `queue`, the next ones first.
+def claim(
+    db: Database,
+    *,
+    queue: str,
+    limit: int,
+    lease_ms: int,
+    worker: str,
+    most_bytes: int = ANY_BYTES,
+    mark: Mark | None = None,
+) -> Claimed:
+    """Lease up to `limit` jobs of `queue`, the next ones first; after the first, no more than `most_bytes` of texts.
 
     One transaction: what is due joins the line first, so that it is claimed in its place whoever noticed it.
     `mark` is what the caller remembers of this queue; without one it looks from the head of the line.
     """
     with db.begin() as conn:
-        return claimed(conn, queue=queue, ask=Ask(limit=limit, lease_ms=lease_ms, worker=worker), mark=mark)
+        ask = Ask(limit=limit, lease_ms=lease_ms, worker=worker, most_bytes=most_bytes)
+        return claimed(conn, queue=queue, ask=ask, mark=mark)
 
 
 def claimed(conn: Connection, *, queue: str, ask: Ask, mark: Mark | None = None) -> Claimed:
     """Do what `claim` does, in a transaction that is open."""
     promote(conn, queue=queue)
     mark = mark or Mark()
-    taken, walk = _look(conn, queue, ask, mark)
+    taken, walk, size, is_cut = _look(conn, queue, ask, mark)
     while walk.is_short and walk.start != HEAD and mark.start(now_s=time.monotonic()) == HEAD:
-        rest = Ask(limit=ask.limit - len(taken), lease_ms=ask.lease_ms, worker=ask.worker)
-        more, walk = _look(conn, queue, rest, mark)
+        rest = dataclasses.replace(ask, limit=ask.limit - len(taken), most_bytes=ask.most_bytes - size)
+        more, walk, more_size, is_cut = _look(conn, queue, rest, mark)
         taken += more
-    next_due_ms = jobs.next_due_ms(conn, queue=queue) if len(taken) < ask.limit else None
+        size += more_size
+    next_due_ms = jobs.next_due_ms(conn, queue=queue) if len(taken) < ask.limit and not is_cut else None
     return Claimed(leases=taken, next_due_ms=again_in_ms(walk, mark, next_due_ms))
 
 
@@ -63,13 +80,18 @@ def promote(conn: Connection, *, queue: str) -> None:
             break
 
 
-def _look(conn: Connection, queue: str, ask: Ask, mark: Mark) -> tuple[list[Lease], Walk]:
-    start = mark.start(now_s=time.monotonic())
-    taken, walk = leases.claim(
-        conn, queue=queue, limit=ask.limit, lease_ms=ask.lease_ms, worker=ask.worker, start=start
+def _look(conn: Connection, queue: str, ask: Ask, mark: Mark) -> leases.Look:
+    look = leases.claim(
+        conn,
+        queue=queue,
+        limit=ask.limit,
+        lease_ms=ask.lease_ms,
+        worker=ask.worker,
+        start=mark.start(now_s=time.monotonic()),
+        most_bytes=ask.most_bytes,
     )
-    mark.note(walk, now_s=time.monotonic())
-    return taken, walk
+    mark.note(look.walk, now_s=time.monotonic())
+    return look
 
 
 def again_in_ms(walk: Walk, mark: Mark, next_due_ms: int | None) -> int | None:

@@ -1,7 +1,10 @@
 """What people do to jobs."""
 
-from app.domain.errors import JobFinished, JobNotFound
-from app.infra.database import Database
+from app.domain.errors import JobFinished, JobNotFound, NoRoom
+from app.domain.job import Job
+from app.infra import room
+from app.infra.database import Connection, Database
+from app.infra.room import COPIES, SMALL, Held
 from app.operations import operation
 from app.store import jobs
 
@@ -9,10 +12,11 @@ TRIES = 3  # a job may be claimed, or handed back, between one look and the next
 
 
 @operation
-def cancel(db: Database, *, queue: str, job_id: str) -> None:
-    """End a job that nobody works on; ask the worker of one that is active to stop.
+def cancel(db: Database, *, queue: str, job_id: str, held: Held | None = None) -> Job:
+    """End a job that nobody works on; ask the worker of one that is active to stop. Return the job as it is then.
 
-    Raises JobNotFound, and JobFinished when there is nothing to stop.
+    One transaction: who is told that nothing was stored can believe it. `held` has room for the job. Raises
+    JobNotFound, JobFinished when there is nothing to stop, and NoRoom.
     """
     with db.begin() as conn:
         number = jobs.numbers(conn, queue=queue, job_ids=[job_id]).get(job_id)
@@ -20,7 +24,16 @@ def cancel(db: Database, *, queue: str, job_id: str) -> None:
             if number is None:
                 break
             if jobs.cancel(conn, queue=queue, number=number) or jobs.request_cancel(conn, queue=queue, number=number):
-                return
+                return _read(conn, queue, job_id, held or room.alone())
         if number is None or not jobs.exists(conn, queue=queue, number=number):
             raise JobNotFound.of(queue, job_id)
     raise JobFinished(f"job {job_id!r} has ended: there is nothing to cancel")
+
+
+def _read(conn: Connection, queue: str, job_id: str, held: Held) -> Job:
+    found, sizes = jobs.find_short(conn, queue=queue, job_ids=[job_id], most_bytes=SMALL)
+    if job_id in sizes:
+        if not held.take(sizes[job_id] * COPIES, is_patient=False):  # the job is locked
+            raise NoRoom
+        found = jobs.find(conn, queue=queue, job_ids=[job_id])
+    return found[job_id]

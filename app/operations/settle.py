@@ -3,6 +3,7 @@
 A word that is repeated, because its answer was lost, is answered as the first time.
 """
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -14,6 +15,7 @@ from app.domain.job import Completion, Extended, Failure, LeaseKey, Release
 from app.domain.mark import Mark
 from app.domain.states import READY, Status
 from app.infra.database import Connection, Database
+from app.infra.room import Held
 from app.operations import claim, operation
 from app.operations.claim import Claimed
 from app.store import jobs, leases
@@ -68,8 +70,12 @@ def finish(
     random: Random,
     ask: claim.Ask | None = None,
     mark: Mark | None = None,
+    held: Held | None = None,
 ) -> Finished:
-    """End attempts in any ways, and claim the next jobs if `ask` is given. One transaction. `mark` is as in `claim`."""
+    """End attempts in any ways, and claim the next jobs if `ask` is given. One transaction. `mark` is as in `claim`.
+
+    `held` has room for what is claimed: where there is none, nothing is.
+    """
     with db.begin() as conn:
         numbers = jobs.numbers(conn, queue=queue, job_ids=[word.job_id for word in told])
         words = [word.word(LeaseKey(number=numbers.get(word.job_id, 0), token=word.token)) for word in told]
@@ -80,7 +86,9 @@ def finish(
             statuses |= failed(conn, queue=queue, failures=failures, random=random)
         if releases := [word for word in words if isinstance(word, Release)]:
             statuses |= released(conn, queue=queue, releases=releases)
-        claimed = claim.claimed(conn, queue=queue, ask=ask, mark=mark) if ask else None
+        if ask and held:
+            ask = dataclasses.replace(ask, most_bytes=held.for_claim())
+        claimed = claim.claimed(conn, queue=queue, ask=ask, mark=mark) if ask and ask.most_bytes else None
     if READY & set(statuses.values()):
         db.announce(queue)
     return Finished(statuses=[statuses.get(word.lease.number) for word in words], claimed=claimed)

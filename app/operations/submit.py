@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from app.domain.errors import Fault, KeyInUse, KeyReused, TooLarge
+from app.domain.errors import Fault, KeyInUse, KeyReused, NoRoom, TooLarge
 from app.domain.job import Job, NewJob
 from app.domain.keys import IdempotencyKey
+from app.infra import room
 from app.infra.database import Connection, Database
 from app.infra.gathering import Gathering
+from app.infra.room import COPIES, Held
 from app.operations import operation
 from app.store import jobs, keys
 
-EXISTING_MAX_BYTES = 64 * 2**20
-"""The most that one answer repeats of jobs that were there before: a short request must not fill the memory."""
 TOGETHER_MOST = 100
 """Callers whose jobs go into one statement."""
 TOGETHER_MAX_BYTES = 16 * 2**10
@@ -44,19 +44,20 @@ class Reply:
 
 
 @operation
-def submit_many(db: Database, *, queue: str, new: Sequence[NewJob]) -> list[Submitted]:
+def submit_many(db: Database, *, queue: str, new: Sequence[NewJob], held: Held | None = None) -> list[Submitted]:
     """Add `new`, all or none, and return what is stored for each, in the same order.
 
     One transaction; without custom ids one statement. Waits, within lock_timeout, for another that adds the same
-    custom id. Raises TooLarge, and adds nothing, when the jobs whose ids existed are over EXISTING_MAX_BYTES together.
+    custom id. `held` has room for the jobs whose ids existed. Raises NoRoom, and TooLarge when they are longer together
+    than `new` by more than an answer may have; nothing is added then.
     """
     if not new:
         return []
     if all(job.custom_id is None for job in new):
         with db.write_once(announcing=queue) as conn:
-            return _submit(conn, queue, new)
+            return _submit(conn, queue, new, held)
     with db.begin() as conn:
-        submitted = _submit(conn, queue, new)
+        submitted = _submit(conn, queue, new, held)
     db.announce(queue)
     return submitted
 
@@ -69,14 +70,14 @@ class Submissions:
         self._db = db
         self._singles: Gathering[NewJob, Submitted] = Gathering(self._together, most=TOGETHER_MOST)
 
-    def submit_many(self, *, queue: str, new: Sequence[NewJob]) -> list[Submitted]:
+    def submit_many(self, *, queue: str, new: Sequence[NewJob], held: Held | None = None) -> list[Submitted]:
         """Do what `submit_many` does. Others share its commit, and trouble with the database, but no fault of a job.
 
         A custom id may have to wait for another transaction: then nobody else does.
         """
         if len(new) == 1 and new[0].custom_id is None and len(new[0].data) + len(new[0].opts) <= TOGETHER_MAX_BYTES:
             return [self._singles.ask(queue, new[0])]
-        return submit_many(self._db, queue=queue, new=new)
+        return submit_many(self._db, queue=queue, new=new, held=held)
 
     def _together(self, queue: str, new: Sequence[NewJob]) -> list[Submitted]:
         return submit_many(self._db, queue=queue, new=new)
@@ -91,6 +92,7 @@ def submit_once(
     key: IdempotencyKey,
     keep_ms: int,
     answer: Callable[[Sequence[Submitted]], str],
+    held: Held | None = None,
 ) -> Reply:
     """Add `new` as `submit_many` does, unless that was answered under `key` within `keep_ms`: then repeat the answer.
 
@@ -101,35 +103,40 @@ def submit_once(
         if not keys.hold(conn, queue=queue, key=key):
             raise KeyInUse("the first request with this Idempotency-Key is still running: wait, then repeat it")
         answered = keys.find(conn, queue=queue, key=key, keep_ms=keep_ms)
-        if answered and answered.body_digest != key.body_digest:
+        if answered and answered.answer is None:
             raise KeyReused(Fault("Idempotency-Key", "was used for a request with another body"))
-        if answered:
+        if answered and answered.answer is not None:
             return Reply(answered.answer, is_replay=True)
-        text = answer(_submit(conn, queue, new) if new else [])
+        text = answer(_submit(conn, queue, new, held) if new else [])
         keys.keep(conn, queue=queue, key=key, answer=text)
     db.announce(queue)
     return Reply(text, is_replay=False)
 
 
-def _submit(conn: Connection, queue: str, new: Sequence[NewJob]) -> list[Submitted]:
+def _submit(conn: Connection, queue: str, new: Sequence[NewJob], held: Held | None) -> list[Submitted]:
     created = jobs.insert(conn, queue=queue, new=new)
-    existing = _existing(conn, queue, new, created)
+    existing = _existing(conn, queue, new, created, held)
     return [
         Submitted(stored, Outcome.CREATED) if stored else Submitted(existing[asked.custom_id or ""], Outcome.DUPLICATE)
         for asked, stored in zip(new, created, strict=True)
     ]
 
 
-def _existing(conn: Connection, queue: str, new: Sequence[NewJob], created: Sequence[Job | None]) -> dict[str, Job]:
+def _existing(
+    conn: Connection, queue: str, new: Sequence[NewJob], created: Sequence[Job | None], held: Held | None
+) -> dict[str, Job]:
     """Read the jobs whose ids were taken: by an earlier transaction, or by an earlier member of the same array."""
     taken = [job.custom_id for job, stored in zip(new, created, strict=True) if stored is None and job.custom_id]
     if not taken:
         return {}
+    held = held or room.alone()
     custom_ids = sorted(set(taken))
-    size = jobs.bytes_by_custom_ids(conn, queue=queue, custom_ids=custom_ids)
-    if sum(size[custom_id] for custom_id in taken) > EXISTING_MAX_BYTES:
-        message = (
-            f"name jobs that exist and that are over {EXISTING_MAX_BYTES} bytes together: send fewer of them at once"
-        )
+    sizes = jobs.bytes_by_custom_ids(conn, queue=queue, custom_ids=custom_ids)
+    size = sum(sizes[custom_id] for custom_id in taken)
+    most = held.room.per_answer
+    if len(taken) > 1 and size > most + sum(len(job.data) + len(job.opts) for job in new):
+        message = f"name jobs that exist and that are over {most} bytes longer together than these: send fewer at once"
         raise TooLarge(Fault("jobs", message))
+    if not held.take_long(size * COPIES, is_patient=False):  # others wait for these ids
+        raise NoRoom
     return jobs.find(conn, queue=queue, job_ids=custom_ids)

@@ -6,15 +6,21 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from app.domain.errors import NoRoom
 from app.domain.job import Lease, Release
 from app.domain.mark import Marks
+from app.infra import room
 from app.infra.database import Database, DatabaseError
+from app.infra.room import Held
 from app.infra.turns import Turns
 from app.operations import claim, settle
 from app.operations.claim import Ask, Claimed
 
 KEPT_SHARE = 4
 """One in so many connections is kept from claims, for those who end jobs: else none would get done."""
+
+
+_NOTHING = Claimed(leases=[], next_due_ms=None)
 
 
 class _Line:
@@ -42,19 +48,23 @@ class Waiting:
         self._lock = threading.Lock()
         self._closed = False
 
-    def claim(self, *, queue: str, ask: Ask, wait_ms: int, has_left: Callable[[], bool]) -> list[Lease]:
-        """Lease what is asked for, waiting up to `wait_ms` for the first. Raises DatabaseError.
+    def claim(
+        self, *, queue: str, ask: Ask, wait_ms: int, has_left: Callable[[], bool], held: Held | None = None
+    ) -> list[Lease]:
+        """Lease what is asked for, waiting up to `wait_ms` for the first. Raises DatabaseError, NoRoom.
 
-        `has_left` tells whether anybody is still there to take them; if not, none is leased.
+        `has_left` tells whether anybody is still there to take them; if not, none is leased. `held` has room for what
+        is returned.
         """
+        held = held or room.alone()
         ends_at = time.monotonic() + wait_ms / 1000
         if not wait_ms:
-            return self._look(queue, ask, has_left).leases
+            return self._look(queue, ask, has_left, held).leases
         woken = threading.Event()
         line = self._join(queue, woken)
         try:
             while True:
-                found = self._look(queue, ask, has_left)
+                found = self._look(queue, ask, has_left, held)
                 # Who has left must not stay the first in line: it is the one that is woken for all.
                 if found.leases or self._closed or has_left() or time.monotonic() >= ends_at:
                     return found.leases
@@ -71,26 +81,40 @@ class Waiting:
         for woken in waiters:
             woken.set()
 
-    def _look(self, queue: str, ask: Ask, has_left: Callable[[], bool]) -> Claimed:
+    def _look(self, queue: str, ask: Ask, has_left: Callable[[], bool], held: Held) -> Claimed:
+        if not held.await_claim():
+            raise NoRoom
         if not self._turns.take(timeout_s=self._turn_s):
             raise DatabaseError("all database connections that claims may have are in use")
         try:
-            if has_left():  # perhaps while it waited for its turn
-                return Claimed(leases=[], next_due_ms=None)
-            found = claim.claim(
-                self._db,
-                queue=queue,
-                limit=ask.limit,
-                lease_ms=ask.lease_ms,
-                worker=ask.worker,
-                mark=self.marks.of(queue),
-            )
+            most_bytes = 0 if has_left() else held.for_claim()  # perhaps it left while it waited for its turn
+            found = self._claim(queue, ask, most_bytes) if most_bytes else _NOTHING
         finally:
             self._turns.give()
         if found.leases and has_left():
-            settle.release(self._db, queue=queue, releases=[Release(lease=lease.key) for lease in found.leases])
-            return Claimed(leases=[], next_due_ms=None)
+            found = self._handed_back(queue, found)
+        if not found.leases:
+            held.become(0)
         return found
+
+    def _claim(self, queue: str, ask: Ask, most_bytes: int) -> Claimed:
+        return claim.claim(
+            self._db,
+            queue=queue,
+            limit=ask.limit,
+            lease_ms=ask.lease_ms,
+            worker=ask.worker,
+            most_bytes=most_bytes,
+            mark=self.marks.of(queue),
+        )
+
+    def _handed_back(self, queue: str, found: Claimed) -> Claimed:
+        """Release what nobody may be there to take. What cannot be is told: who only sends no more hears of it."""
+        try:
+            settle.release(self._db, queue=queue, releases=[Release(lease=lease.key) for lease in found.leases])
+        except DatabaseError:
+            return found
+        return _NOTHING
 
     def _pause_s(self, line: _Line, woken: threading.Event, ends_at: float, next_due_ms: int | None) -> float:
         """Say how long to sleep: to the end, but the first in line looks now and then."""

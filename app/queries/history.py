@@ -1,14 +1,18 @@
 """What may be known of a job's past: its attempts and its log."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Select, case, func, literal, null, select, union_all
 
 from app.domain.attempts import LOGS_KEPT, Attempt, Outcome
-from app.domain.errors import JobNotFound
+from app.domain.errors import JobNotFound, NoRoom
 from app.domain.states import Status
+from app.infra import room
 from app.infra.database import Connection, Database
+from app.infra.room import BLIND, COPIES, Held
+from app.queries import bounds
 from app.store import rows
 from app.store.jobs import numbers
 from app.store.tables import attempts as attempts_table
@@ -22,39 +26,65 @@ OPEN = (Status.ACTIVE, Status.COMPLETED)
 
 @dataclass(frozen=True, slots=True)
 class Part(Generic[T]):
-    """Some of a job's entries, the first one first, and how many there are."""
+    """Some of a job's entries, the first one first, and how many there are.
+
+    `is_cut`: more of them were asked for, but these have as many bytes as an answer may.
+    """
 
     entries: list[T]
     count: int
+    is_cut: bool
 
 
-def attempts(db: Database, *, queue: str, job_id: str, start: int, length: int) -> Part[Attempt]:
-    """Read up to `length` attempts from offset `start`. Raises JobNotFound."""
-    with db.read() as conn:
+def attempts(
+    db: Database, *, queue: str, job_id: str, start: int, length: int, held: Held | None = None
+) -> Part[Attempt]:
+    """Read up to `length` attempts from offset `start`; many bytes when `held` has room. Raises JobNotFound, NoRoom."""
+
+    def read(conn: Connection, most_bytes: int) -> Part[Attempt]:
         number = _number(conn, queue, job_id)
         found = _attempts(queue, number).subquery()
         count = conn.execute(select(func.count()).select_from(found)).scalar_one()
-        part = conn.execute(select(found).order_by(found.c.nth).offset(start).limit(length))
-        return Part([rows.attempt(row) for row in part], count)
+        size = func.octet_length(found.c.worker) + func.coalesce(func.octet_length(found.c.reason), 0)
+        part = select(found, size.label("bytes")).order_by(found.c.nth).offset(start).limit(length)
+        entries = _within(conn, part, "nth", most_bytes)
+        return Part([rows.attempt(row) for row in entries if not row.over], count, any(row.over for row in entries))
+
+    return _read(db, held or room.alone(), read)
 
 
-def logs(db: Database, *, queue: str, job_id: str, start: int, length: int) -> Part[str]:
-    """Read up to `length` lines, of those that the job keeps, from offset `start`. Raises JobNotFound."""
-    with db.read() as conn:
+def logs(db: Database, *, queue: str, job_id: str, start: int, length: int, held: Held | None = None) -> Part[str]:
+    """Read up to `length` lines, of those that the job keeps, from offset `start`. Else as `attempts`."""
+
+    def read(conn: Connection, most_bytes: int) -> Part[str]:
         number = _number(conn, queue, job_id)
         mine = (logs_table.c.queue == queue, logs_table.c.number == number)
         kept = conn.execute(select(jobs.c.logs_kept).where(jobs.c.queue == queue, jobs.c.number == number)).scalar()
         kept = LOGS_KEPT if kept is None else kept
         there = conn.execute(select(func.count()).select_from(logs_table).where(*mine)).scalar_one()
         count = min(there, kept)
-        part = (
-            select(logs_table.c.line)
-            .where(*mine)
-            .order_by(logs_table.c.line_number)
-            .offset(there - count + start)
-            .limit(length)
-        )
-        return Part(list(conn.execute(part).scalars()), count)
+        lines = select(logs_table.c.line_number, logs_table.c.line, func.octet_length(logs_table.c.line).label("bytes"))
+        part = lines.where(*mine).order_by(logs_table.c.line_number).offset(there - count + start).limit(length)
+        entries = _within(conn, part, "line_number", most_bytes)
+        return Part([row.line for row in entries if not row.over], count, any(row.over for row in entries))
+
+    return _read(db, held or room.alone(), read)
+
+
+def _read(db: Database, held: Held, read: Callable[[Connection, int], Part[T]]) -> Part[T]:
+    """Read little, and when that was not all and there is room for it, as much as an answer may have."""
+    with db.read() as conn:
+        part = read(conn, BLIND)
+    if not part.is_cut:
+        return part
+    if not held.take(held.room.per_answer * COPIES):
+        raise NoRoom
+    with db.read() as conn:
+        return read(conn, held.room.per_answer)
+
+
+def _within(conn: Connection, part: Select[Any], by: str, most_bytes: int) -> Sequence[Any]:
+    return conn.execute(bounds.within(part.subquery("part"), by=by), {bounds.MOST: most_bytes}).all()
 
 
 def _number(conn: Connection, queue: str, job_id: str) -> int:

@@ -1,18 +1,21 @@
 """What may be known of jobs: one, or a page with counts."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import Select, bindparam, literal_column, select, union_all
+from sqlalchemy import ColumnElement, Select, Subquery, bindparam, case, literal_column, select, union_all
 
-from app.domain.errors import JobNotFound
+from app.domain.errors import JobNotFound, NoRoom
 from app.domain.job import Job
 from app.domain.states import Status
+from app.infra import room
 from app.infra.database import Connection, Database, DatabaseError
 from app.infra.gathering import Gathering
+from app.infra.room import BLIND, COPIES, SMALL, Held
+from app.queries import bounds
 from app.store import counts, rows
 from app.store import jobs as store
 from app.store.statements import Statement, composed
@@ -29,20 +32,33 @@ NEAR = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """Of a queue: `length` jobs from offset `start` over all of `statuses` together, in the order they were added."""
+    """Of a queue: `length` jobs from offset `start` over all of `statuses` together, in the order they were added.
+
+    With `after` it begins behind the job of that number instead, whatever was added or removed since.
+    """
 
     statuses: tuple[Status, ...]
     start: int = 0
     length: int = 0
     newest_first: bool = True
+    after: int | None = None
+
+    @property
+    def offset(self) -> int:
+        """How many jobs PostgreSQL passes over."""
+        return self.start if self.after is None else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Some of a queue's jobs, and how many it has in each status asked for, all at one moment."""
+    """Some of a queue's jobs, and how many it has in each status asked for, all at one moment.
+
+    `is_cut`: there are more in the part that was asked for, but the jobs have as many bytes as an answer may.
+    """
 
     counts: dict[Status, int]
     jobs: list[Job]
+    is_cut: bool = False
 
 
 class Lookup:
@@ -51,21 +67,30 @@ class Lookup:
     def __init__(self, db: Database) -> None:
         """Read nothing yet."""
         self._db = db
-        self._gathering: Gathering[str, Job | None] = Gathering(
+        self._gathering: Gathering[str, Job | int | None] = Gathering(
             self._found, most=TOGETHER_MOST, broken_off=DatabaseError
         )
 
-    def find(self, *, queue: str, job_id: str) -> Job:
-        """Read one job. Raises JobNotFound."""
+    def find(self, *, queue: str, job_id: str, held: Held | None = None) -> Job:
+        """Read one job; a long one when `held` has room for it. Raises JobNotFound, NoRoom."""
         found = self._gathering.ask(queue, job_id)
+        if isinstance(found, int):
+            found = self._long(queue, job_id, found, held or room.alone())
         if found is None:
             raise JobNotFound.of(queue, job_id)
         return found
 
-    def _found(self, queue: str, job_ids: Sequence[str]) -> list[Job | None]:
+    def _found(self, queue: str, job_ids: Sequence[str]) -> list[Job | int | None]:
+        """Read the jobs, or how many bytes they have."""
         with self._db.read_once() as conn:
-            found = store.find(conn, queue=queue, job_ids=set(job_ids))
-        return [found.get(job_id) for job_id in job_ids]
+            found, sizes = store.find_short(conn, queue=queue, job_ids=set(job_ids), most_bytes=SMALL)
+        return [found.get(job_id) or sizes.get(job_id) for job_id in job_ids]
+
+    def _long(self, queue: str, job_id: str, size: int, held: Held) -> Job | None:
+        if not held.take(size * COPIES):
+            raise NoRoom
+        with self._db.read_once() as conn:
+            return store.find(conn, queue=queue, job_ids={job_id}).get(job_id)
 
 
 class Pages:
@@ -74,55 +99,117 @@ class Pages:
     def __init__(self, db: Database) -> None:
         """Read nothing yet."""
         self._db = db
-        self._gathering: Gathering[Part, Page] = Gathering(self._read, most=PAGES_MOST, broken_off=DatabaseError)
+        self._gathering: Gathering[Part, Page | None] = Gathering(self._read, most=PAGES_MOST, broken_off=DatabaseError)
 
-    def read(self, *, queue: str, part: Part) -> Page:
-        """Read a page. Others share the snapshot, and trouble with the database. Raises DatabaseError."""
-        if part.start + part.length > NEAR:
-            return self._read(queue, [part])[0]
-        return self._gathering.ask(queue, part)
+    def read(self, *, queue: str, part: Part, held: Held | None = None) -> Page:
+        """Read a page; a long one when `held` has room for it. Raises DatabaseError, NoRoom.
 
-    def _read(self, queue: str, parts: Sequence[Part]) -> list[Page]:
+        Others share the snapshot, and trouble with the database. A page over the bound of `held` in bytes is cut.
+        """
+        is_near = part.offset + part.length <= NEAR
+        page = self._gathering.ask(queue, part) if is_near else self._read(queue, [part])[0]
+        return page or self._long(queue, part, held or room.alone())
+
+    def _read(self, queue: str, parts: Sequence[Part]) -> list[Page | None]:
+        """Read pages whose jobs are all short, each only once; None for the others."""
         with self._db.read_together() as conn:
             counted = counts.send_count(conn, queue=queue)
             sent = {part: _send(conn, queue, part) for part in dict.fromkeys(parts)}
         numbers = counted()
-        pages = {
-            part: Page(counts={status: numbers[status] for status in part.statuses}, jobs=[*map(rows.job, found())])
-            for part, found in sent.items()
-        }
-        return [pages[part] for part in parts]
+        pages = {part: _page(numbers, part, found()) for part, found in sent.items()}
+        return [None if page.is_cut else page for page in [pages[part] for part in parts]]
+
+    def _long(self, queue: str, part: Part, held: Held) -> Page:
+        if not held.take(held.room.per_answer * COPIES):
+            raise NoRoom
+        with self._db.read_together() as conn:
+            counted = counts.send_count(conn, queue=queue)
+            found = _send(conn, queue, part, most_bytes=held.room.per_answer)
+        return _page(counted(), part, found())
 
 
-def _send(conn: Connection, queue: str, part: Part) -> Callable[[], Sequence[tuple[Any, ...]]]:
+def _page(numbers: Mapping[Status, int], part: Part, found: Sequence[tuple[Any, ...]]) -> Page:
+    is_cut = not rows.are_whole(found)
+    whole = filter(rows.is_whole, found) if is_cut else found
+    asked = {status: numbers[status] for status in part.statuses}
+    return Page(counts=asked, jobs=[*map(rows.job, whole)], is_cut=is_cut)
+
+
+def _send(
+    conn: Connection, queue: str, part: Part, *, most_bytes: int | None = None
+) -> Callable[[], Sequence[tuple[Any, ...]]]:
+    """Ask for a page. Without `most_bytes` jobs come without their texts that have more than their share of BLIND."""
     if not part.length:
         return list
-    statement = _statement(frozenset(part.statuses), newest_first=part.newest_first)
-    return statement.send(conn, queue=queue, start=part.start, length=part.length, most=part.start + part.length)
+    statement = _statement(
+        frozenset(part.statuses),
+        newest_first=part.newest_first,
+        goes_on=part.after is not None,
+        is_long=most_bytes is not None,
+    )
+    return statement.send(
+        conn,
+        queue=queue,
+        after=part.after,
+        start=part.offset,
+        length=part.length,
+        most=part.offset + part.length,
+        most_bytes=BLIND // part.length if most_bytes is None else most_bytes,
+    )
 
 
 @functools.cache  # the statuses asked for are few, and putting a statement together takes longer than running it
-def _statement(statuses: frozenset[Status], *, newest_first: bool) -> Statement:
+def _statement(
+    statuses: frozenset[Status], *, newest_first: bool, goes_on: bool = False, is_long: bool = False
+) -> Statement:
+    """Read a page; without the texts of a long job, or, if the page `is_long`, of the first that is too much.
+
+    To size what is read costs a fifth of its own time; to sum it up as well, more than twice that.
+    """
+    order = jobs.c.number.desc() if newest_first else jobs.c.number.asc()
+    size = literal_column(rows.BYTES, sqlalchemy.BigInteger)
+    found = _found(statuses, order, newest_first=newest_first, goes_on=goes_on)
+    if is_long:
+        sized = found.add_columns(size.label("bytes")).subquery("sized")
+        counted = bounds.within(sized, by="number", is_descending=newest_first).subquery("page")
+        return composed(
+            "long page", _with_texts(counted, if_=counted.c.over == literal_column("0"), newest_first=newest_first)
+        )
+    page = found.add_columns((size <= bindparam(bounds.MOST)).label("is_short")).subquery("page")
+    return composed("page", _with_texts(page, if_=page.c.is_short, newest_first=newest_first))
+
+
+def _with_texts(page: Subquery, *, if_: ColumnElement[bool], newest_first: bool) -> Select[Any]:
+    """Select the jobs of a page, those columns that may be long only `if_`."""
+    columns = [page.c[name] for name in rows.JOB]
+    read = [case((if_, column)).label(column.name) if column.name in rows.TEXTS else column for column in columns]
+    return select(*read).order_by(page.c.number.desc() if newest_first else page.c.number.asc())
+
+
+def _found(statuses: frozenset[Status], order: ColumnElement[Any], *, newest_first: bool, goes_on: bool) -> Select[Any]:
     """Merge the statuses' indexes: each gives its part of the page in order, so no status is read to its end.
 
     All statuses together are the queue, in the order of the primary key.
     """
-    order = jobs.c.number.desc() if newest_first else jobs.c.number.asc()
-    mine = jobs.c.queue == bindparam("queue")
+    mine = [jobs.c.queue == bindparam("queue")]
+    if goes_on:
+        after = bindparam("after", type_=sqlalchemy.BigInteger)
+        mine.append(jobs.c.number < after if newest_first else jobs.c.number > after)
     if statuses == frozenset(Status):
-        whole = select(*JOB).where(mine).order_by(order)
-        return composed("page of all", whole.offset(bindparam("start")).limit(bindparam("length")))
+        whole = select(*JOB).where(*mine).order_by(order)
+        return whole.offset(bindparam("start")).limit(bindparam("length"))
     parts = [
-        select(jobs.c.number).where(mine, jobs.c.status == _literal(status)).order_by(order).limit(bindparam("most"))
+        select(jobs.c.number).where(*mine, jobs.c.status == _literal(status)).order_by(order).limit(bindparam("most"))
         for status in sorted(statuses)
     ]
     merged = union_all(*(_parenthesised(part) for part in parts)).subquery()
     by_number = merged.c.number.desc() if newest_first else merged.c.number.asc()
     numbers = select(merged.c.number).order_by(by_number).offset(bindparam("start")).limit(bindparam("length"))
-    return composed("page", select(*JOB).where(mine, jobs.c.number.in_(numbers)).order_by(order))
+    # The limit keeps PostgreSQL from sizing a job again for each of its columns.
+    return select(*JOB).where(mine[0], jobs.c.number.in_(numbers)).order_by(order).limit(bindparam("length"))
 
 
-def _literal(status: Status) -> sqlalchemy.ColumnElement[str]:
+def _literal(status: Status) -> ColumnElement[str]:
     """Write the status into the statement, so that the planner sees which partial index holds it."""
     return literal_column(f"'{status.value}'", sqlalchemy.Text)
 

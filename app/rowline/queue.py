@@ -1,6 +1,7 @@
 """One queue, over HTTP. Every method may raise the errors of `rowline.errors`."""
 
 import contextlib
+import dataclasses
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -87,9 +88,17 @@ class Queue:
     def list(
         self, *, statuses: Iterable[str] = (), start: int = 0, length: int = 10, is_oldest_first: bool = False
     ) -> Page:
-        """Return a page of jobs, newest added first. No `statuses` are all of them; `length` is at most 100."""
+        """Return a page of jobs, newest added first. No `statuses` are all of them; `length` is at most 100.
+
+        Jobs that are too long for one answer are asked for in several; the counts are of the moment of the first.
+        """
         query = {"start": start, "length": length, "order": "asc" if is_oldest_first else "desc"}
-        return self._send("GET", "", query=query | {"statuses": ",".join(statuses) or "all"}, read=Page.of)
+        first = part = self._send("GET", "", query=query | {"statuses": ",".join(statuses) or "all"}, read=Page.of)
+        jobs = first.jobs
+        while part.next and len(jobs) < length:
+            part = self._send("GET", "", query={"cursor": part.next, "length": length - len(jobs)}, read=Page.of)
+            jobs += part.jobs
+        return dataclasses.replace(first, jobs=jobs, length=length, next=None)
 
     def counts(self, *statuses: str) -> dict[str, int]:
         """Return how many jobs there are in each of these statuses, in all if none is named."""
@@ -126,12 +135,22 @@ class Queue:
 
     def logs(self, job_id: str, *, start: int = 0, length: int = 10) -> Logs:
         """Return lines of a job's log, oldest first; `length` is at most 100."""
-        return self._send("GET", f"/{_quoted(job_id)}/logs", query={"start": start, "length": length}, read=Logs.of)
+        told = self._past(job_id, "logs", start, length)
+        return Logs.of(told)
 
     def attempts(self, job_id: str, *, start: int = 0, length: int = 10) -> tuple[AttemptInfo, ...]:
         """Return attempts at a job, oldest first; `length` is at most 100."""
-        query = {"start": start, "length": length}
-        return self._send("GET", f"/{_quoted(job_id)}/attempts", query=query, read=_attempts)
+        return _attempts(self._past(job_id, "attempts", start, length))
+
+    def _past(self, job_id: str, noun: str, start: int, length: int) -> dict[str, Any]:
+        """Get entries of a job's past, in as many answers as it takes."""
+        path, query = f"/{_quoted(job_id)}/{noun}", {"start": start, "length": length}
+        told = part = self._send("GET", path, query=query, read=_parts_of(noun))
+        while "next" in part and len(told[noun]) < length:
+            query = {"start": part["next"], "length": length - len(told[noun])}
+            part = self._send("GET", path, query=query, read=_parts_of(noun))
+            told[noun] += part[noun]
+        return told
 
     # Stopping
 
@@ -266,6 +285,11 @@ def _added(told: Any) -> tuple[AddedJob, ...]:
 
 def _attempts(told: Any) -> tuple[AttemptInfo, ...]:
     return tuple(AttemptInfo.of(attempt) for attempt in told["attempts"])
+
+
+def _parts_of(noun: str) -> Callable[[Any], dict[str, Any]]:
+    """Make what reads an answer that has a list by this name."""
+    return lambda told: dict(told) | {noun: list(told[noun])}
 
 
 def _status(told: Any) -> str:

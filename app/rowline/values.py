@@ -104,12 +104,14 @@ class Page:
     jobs: tuple[JobInfo, ...]
     start: int
     length: int
+    next: str | None = None  # how to go on where an answer ended early, or one that was asked for so was full
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> Self:
         """Read the answer to listing."""
         jobs = tuple(JobInfo.of(job) for job in told["jobs"])
-        return cls(counts=told["counts"], jobs=jobs, start=told["start"], length=told["length"])
+        members = {name: told[name] for name in ("counts", "start", "length")}
+        return cls(jobs=jobs, next=told.get("next"), **members)
 
 
 class Held(Protocol):

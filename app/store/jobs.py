@@ -25,6 +25,8 @@ _cancel = Statement("jobs/cancel")
 _request_cancel = Statement("jobs/request_cancel")
 _numbers = Statement("jobs/numbers")
 
+ANY_BYTES = 2**62
+"""More than any job has."""
 JITTER_DIGITS = 12
 """What is kept of a jitter: what underflows a `real` PostgreSQL refuses; of ten years this is under a millisecond."""
 
@@ -91,25 +93,31 @@ def _jitter(backoff: Backoff) -> float:
 
 
 def find(conn: Connection, *, queue: str, job_ids: Collection[str]) -> dict[str, Job]:
-    """Read those of the jobs that are there, by id."""
+    """Read those of the jobs that are there, by id, however long they are."""
+    return find_short(conn, queue=queue, job_ids=job_ids, most_bytes=ANY_BYTES)[0]
+
+
+def find_short(
+    conn: Connection, *, queue: str, job_ids: Collection[str], most_bytes: int
+) -> tuple[dict[str, Job], dict[str, int]]:
+    """Read those of the jobs that are there, by id; of one that is longer only how many bytes its texts are."""
     numbers = [number for job_id in job_ids if (number := ids.generated(job_id)) is not None]
     custom_ids = [job_id for job_id in job_ids if not ids.is_digits(job_id)]
-    found = map(rows.job, _find.rows(conn, queue=queue, numbers=numbers, custom_ids=custom_ids))
-    return {job.id: job for job in found}
+    found = _find.rows(conn, queue=queue, numbers=numbers, custom_ids=custom_ids, most=most_bytes)
+    short, sizes = {}, {}
+    for row in found:
+        job = rows.job(row)
+        if rows.is_whole(row):
+            short[job.id] = job
+        else:
+            sizes[job.id] = row.bytes
+    return short, sizes
 
 
 def bytes_by_custom_ids(conn: Connection, *, queue: str, custom_ids: Sequence[str]) -> dict[str, int]:
     """Return how long the texts of these jobs are together, by custom id, without reading them."""
-    texts = (jobs.c.data, jobs.c.opts, jobs.c.result, jobs.c.progress, jobs.c.failed_reason)
-    lengths = [
-        sqlalchemy.func.coalesce(sqlalchemy.func.octet_length(sqlalchemy.cast(text, sqlalchemy.Text)), 0)
-        for text in texts
-    ]
-    found = conn.execute(
-        sqlalchemy.select(jobs.c.custom_id, sum(lengths, start=sqlalchemy.literal(0)).label("bytes")).where(
-            *_have_ids(queue, custom_ids)
-        )
-    )
+    size = sqlalchemy.literal_column(rows.BYTES, sqlalchemy.BigInteger).label("bytes")
+    found = conn.execute(sqlalchemy.select(jobs.c.custom_id, size).where(*_have_ids(queue, custom_ids)))
     return {row.custom_id: row.bytes for row in found}
 
 

@@ -14,10 +14,10 @@ _forget = Statement("keys/forget")
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """An answer that was given, and the digest of the body that it was given to."""
+    """An answer that was given, and the digest of the body that it was given to; not read for another body."""
 
     body_digest: bytes
-    answer: str
+    answer: str | None
 
 
 def hold(conn: Connection, *, queue: str, key: IdempotencyKey) -> bool:
@@ -30,7 +30,14 @@ def hold(conn: Connection, *, queue: str, key: IdempotencyKey) -> bool:
 
 def find(conn: Connection, *, queue: str, key: IdempotencyKey, keep_ms: int) -> Answered | None:
     """Read what was answered under `key` in the last `keep_ms`."""
-    found = _find.rows(conn, queue=queue, key=key.key, token_digest=key.token_digest, keep_ms=keep_ms)
+    found = _find.rows(
+        conn,
+        queue=queue,
+        key=key.key,
+        token_digest=key.token_digest,
+        body_digest=key.body_digest,
+        keep_ms=keep_ms,
+    )
     return Answered(found[0].body_digest, found[0].answer) if found else None
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.domain import ids
 from app.domain.attempts import (
@@ -19,6 +19,7 @@ from app.domain.mark import HEAD, Place, Walk
 from app.domain.states import Status
 from app.infra.database import Connection
 from app.store import rows
+from app.store.jobs import ANY_BYTES
 from app.store.statements import Statement
 
 _claim = Statement("leases/claim")
@@ -49,19 +50,39 @@ class Retry:
     delay_ms: int
 
 
+class Look(NamedTuple):
+    """What a claim of whole jobs found: `size` is the bytes of their texts, which may have ended it early."""
+
+    taken: list[Lease]
+    walk: Walk
+    size: int
+    is_cut: bool
+
+
 def claim(
-    conn: Connection, *, queue: str, limit: int, lease_ms: int, worker: str, start: Place = HEAD
-) -> tuple[list[Lease], Walk]:
+    conn: Connection,
+    *,
+    queue: str,
+    limit: int,
+    lease_ms: int,
+    worker: str,
+    start: Place = HEAD,
+    most_bytes: int = ANY_BYTES,
+) -> Look:
     """Lease up to `limit` ready jobs of `queue`, best first; say what the look was. Takes row locks, waits for none.
 
+    After the first, no job is taken whose texts would make it more than `most_bytes`: what was not taken is not short.
     What stands in line before `start` is not seen. A lease ends no later than `attempts.TIMEOUT_GRACE_MS` after its
     job's timeout.
     """
-    claimed = _claim.rows(conn, queue=queue, limit=limit, lease_ms=lease_ms, worker=worker, **look_from(start))
+    asked = {"queue": queue, "limit": limit, "lease_ms": lease_ms, "worker": worker, "most": most_bytes}
+    claimed = _claim.rows(conn, **asked, **look_from(start))
     last = claimed[-1]
     taken = [] if last.number is None else [rows.lease(row) for row in claimed]
     place = Place(last.priority, last.place) if taken else None
-    return taken, Walk(start=start, asked=limit, found=len(taken), last=place, took_s=last.took_s)
+    found = len(taken)
+    walk = Walk(start=start, asked=found if last.is_cut else limit, found=found, last=place, took_s=last.took_s)
+    return Look(taken, walk, last.bytes, last.is_cut)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Row -> value, in one place. A row is anything with the table's columns as attributes."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from app.domain.attempts import Attempt, Outcome, Overdue, Tries
@@ -9,8 +10,16 @@ from app.domain.states import Status
 
 JOB = Job._fields
 """The columns of a job, as every statement names them that reads whole jobs."""
+TEXTS = ("data", "opts", "progress", "result", "failed_reason", "stacktrace")
+"""The columns of a job that may be long."""
+BYTES = """
+octet_length(data::text) + octet_length(opts::text) + octet_length(progress::text)
++ 2 * coalesce(octet_length(result::text), 0) + coalesce(octet_length(failed_reason), 0)
++ case when cardinality(stacktrace) > 0 then octet_length(stacktrace::text) else 0 end
+"""
+"""How long they are in an answer, where the result stands twice: for statements that bound what they read."""
 STATUSES = {status.value: status for status in Status}
-_STATUS, _WIDTH = JOB.index("status"), len(JOB)
+_STATUS, _DATA, _WIDTH = JOB.index("status"), JOB.index("data"), len(JOB)
 # Of a job that nobody has worked on: the fields from attempts_made to stacktrace, and those after added_at.
 _NOT_BEGUN = (0, 0, 0, JsonText("0"), None, None, ())
 _NOT_PROCESSED = (None, None, None)
@@ -19,6 +28,16 @@ _NOT_PROCESSED = (None, None, None)
 def job(row: Any) -> Job:
     """Read a row whose first columns are JOB, in their order."""
     return Job._make((*row[:_STATUS], STATUSES[row[_STATUS]], *row[_STATUS + 1 : _WIDTH]))
+
+
+def is_whole(row: Any) -> bool:
+    """Tell whether a row has the texts of its job: a statement that bounds what it reads leaves out those too long."""
+    return row[_DATA] is not None
+
+
+def are_whole(found: Sequence[Any]) -> bool:
+    """Tell whether all of many rows have the texts of their jobs."""
+    return None not in [row[_DATA] for row in found]
 
 
 def added(new: NewJob, row: Any, *, queue: str) -> Job:

@@ -12,7 +12,7 @@ from app.infra.database import Database
 from app.infra.settings import Settings
 from app.infra.vault import Vault
 from app.operations.waiting import Waiting
-from app.web import answers, clients, names, openapi, problems
+from app.web import answers, clients, holding, names, openapi, problems
 from app.web.auth import TOKEN_DIGEST, Tokens
 from app.web.routes import docs, health, history, jobs, reports, work, workers
 from app.web.worker import WAITING
@@ -34,6 +34,7 @@ def create(settings: Settings, db: Database) -> Flask:
     flask.url_map.strict_slashes = True
     flask.wsgi_app = names.RawPath(flask.wsgi_app)  # type: ignore[method-assign]
     tokens = Tokens(settings.tokens)
+    room = holding.room(settings)
 
     def begin() -> None:
         """Ask every route for a token but those of TOKENLESS; a path that is no route is a 404 for everybody."""
@@ -44,16 +45,18 @@ def create(settings: Settings, db: Database) -> Flask:
 
     def end(response: Response) -> Response:
         asked = _current()
+        if asked.blueprint not in OPEN:  # those are the same bytes for everybody
+            response = holding.settle(asked, response, room)
         clients.bound_answer(asked, response, client_s=settings.client_s)
         return _end(asked, response)
 
     flask.before_request(begin)
     flask.after_request(end)
-    flask.register_blueprint(jobs.blueprint(settings, db))
+    flask.register_blueprint(jobs.blueprint(settings, db, room))
     waiting = flask.extensions[WAITING] = Waiting(db, poll_ms=settings.poll_ms, turn_ms=settings.pool_wait_ms)
-    flask.register_blueprint(work.blueprint(settings, db, waiting))
+    flask.register_blueprint(work.blueprint(settings, db, waiting, room))
     flask.register_blueprint(reports.blueprint(settings, db))
-    flask.register_blueprint(history.blueprint(db))
+    flask.register_blueprint(history.blueprint(db, room))
     flask.register_blueprint(workers.blueprint(settings, db, Vault(settings)))
     flask.register_blueprint(health.blueprint(db))
     flask.register_blueprint(docs.blueprint())

@@ -84,7 +84,7 @@ ANSWER_HEADERS: dict[str, dict[str, Any]] = {
     },
 }
 _HEADERS_OF = {errors.Unauthorized.code: "WWW-Authenticate"} | dict.fromkeys(
-    (errors.KeyInUse.code, DatabaseError.code, OutcomeUnknown.code, "not_ready"), "Retry-After"
+    (errors.KeyInUse.code, errors.NoRoom.code, DatabaseError.code, OutcomeUnknown.code, "not_ready"), "Retry-After"
 )
 
 

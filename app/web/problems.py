@@ -32,6 +32,7 @@ STATUSES: dict[type[RowlineError | DatabaseError], int] = {
     errors.KeyInUse: 409,
     errors.KeyReused: 422,
     errors.SlowBody: 408,
+    errors.NoRoom: 503,
     DatabaseError: 503,
     OutcomeUnknown: 503,
 }
@@ -87,7 +88,7 @@ def of(error: RowlineError | DatabaseError) -> Problem:
     headers = {}
     if isinstance(error, errors.Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, DatabaseError | errors.KeyInUse):
+    if isinstance(error, DatabaseError | errors.KeyInUse | errors.NoRoom):
         headers["Retry-After"] = str(RETRY_AFTER_S)
     return Problem(
         status=status,

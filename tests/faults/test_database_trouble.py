@@ -16,6 +16,12 @@ from urllib.request import Request, urlopen
 import psycopg
 import pytest
 
+from app.domain.job import JsonText, NewJob
+from app.infra.database import Database
+from app.infra.settings import Settings
+from app.operations import submit
+from app.operations.claim import Ask
+from app.operations.waiting import Waiting
 from tests.support import clusters, databases, faultproxy
 from tests.support.clusters import PYTHON, Cluster, Program, free_port, until
 from tests.support.faultproxy import Fault, FaultProxy
@@ -195,6 +201,37 @@ def test_all_who_ask_while_the_database_is_away_hear_so_soon_and_no_place_of_it(
     assert {answer.body["error"] for answer in answers} == {"the database is not available: the log has the cause"}
     assert all(answer.after_s < TOLD_S for answer in answers)
     until(lambda: api.ask("/health/ready").status == 200, within_s=BACK_S)
+
+
+def test_a_job_that_was_cancelled_is_not_told_of_as_if_nothing_had_been_stored(api: Api) -> None:
+    [job] = api.ask("/queues/cancelling/jobs", b'[{"name":"n","data":1}]').body
+
+    api.proxy.fault = Fault.CUT_READS
+    told = api.ask(f"/queues/cancelling/jobs/{job['id']}/cancel", b"")
+    api.proxy.fault = Fault.NONE
+
+    until(lambda: api.ask(f"/queues/cancelling/jobs/{job['id']}").status == 200, within_s=BACK_S)
+    stored = api.ask(f"/queues/cancelling/jobs/{job['id']}").body
+    assert (told.status, told.body) == (200, stored)
+    assert stored["status"] == "failed"
+
+
+def test_jobs_that_cannot_be_handed_back_are_given_to_who_may_have_left(own_url: str) -> None:
+    """It has said that it sends no more, which is all that can be seen of who has left; it may listen."""
+    with faultproxy.before(databases.as_owner(own_url)) as proxy:
+        db = Database(Settings(), url=proxy.url, size=4, name="rowline-test")
+        submit.submit_many(db, queue="q", new=[NewJob(name="n", data=JsonText("1"))])
+        seen: list[bool] = []
+
+        def has_left() -> bool:
+            seen.append(bool(seen))
+            proxy.fault = Fault.CUT_BEFORE_COMMIT if seen[-1] else Fault.NONE
+            return seen[-1]
+
+        ask = Ask(limit=1, lease_ms=60_000, worker="w")
+        leases = Waiting(db, poll_ms=60_000, turn_ms=1_000).claim(queue="q", ask=ask, wait_ms=0, has_left=has_left)
+        db.close()
+    assert len(leases) == 1
 
 
 @pytest.mark.parametrize("headers", [{}, {"Idempotency_Key": "lost"}])

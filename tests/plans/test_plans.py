@@ -15,6 +15,7 @@ from app.infra.settings import Settings
 from app.operations import maintain
 from app.queries import jobs, plans
 from app.store import leases
+from app.store.jobs import ANY_BYTES
 from app.store.statements import Statement
 from app.store.tables import metadata
 from tests.support import databases
@@ -161,7 +162,8 @@ def analyzed(conn: Connection, name: str, **parameters: object) -> dict[str, Any
 def test_a_claim_reads_the_rows_it_takes_and_no_others(filled: Database, name: str, start: Place) -> None:
     with filled.begin() as conn:
         places = {"from_priority": start.priority, "from_place": start.place}
-        plan = analyzed(conn, name, queue="q", limit=10, lease_ms=1000, grace_ms=1000, worker="w", **places)
+        asked = {"queue": "q", "limit": 10, "lease_ms": 1000, "grace_ms": 1000, "worker": "w", "most": ANY_BYTES}
+        plan = analyzed(conn, name, **asked, **places)
         reads = [node for node in nodes(plan) if node.get("Relation Name") == "jobs" and "Scan" in node["Node Type"]]
         for node in reads:
             assert node["Actual Rows"] * node["Actual Loops"] <= 10, json.dumps(node, indent=1)
@@ -214,7 +216,14 @@ def test_a_claim_with_a_mark_does_not_walk_over_what_a_snapshot_keeps_on_disk(ow
         read = []
         for place in (HEAD.place, last):
             with db.begin() as conn:
-                asked = {"queue": "q", "limit": 10, "lease_ms": 1000, "grace_ms": 1000, "worker": "w"}
+                asked = {
+                    "queue": "q",
+                    "limit": 10,
+                    "lease_ms": 1000,
+                    "grace_ms": 1000,
+                    "worker": "w",
+                    "most": ANY_BYTES,
+                }
                 plan = analyzed(conn, name, **asked, from_priority=0, from_place=place)
                 read.append(next(node for node in nodes(plan) if node.get("Subplan Name") == "CTE next"))
                 conn.rollback()
@@ -248,6 +257,18 @@ def fetched(conn: Connection) -> int:
     )
 
 
+def test_a_long_page_is_not_read_behind_the_bytes_that_end_it(filled: Database) -> None:
+    with filled.begin() as conn:
+        insert(conn, *[new() for _ in range(90)], queue="long")
+        page = jobs._statement(frozenset(Status), newest_first=True, is_long=True)  # noqa: SLF001 - without the counts
+        before = fetched(conn)
+        found = page.rows(conn, queue="long", start=0, length=90, most_bytes=12)
+        assert [row.data for row in found] == ["1", "1", "1", None]
+        assert fetched(conn) - before <= 8 * 2
+        conn.rollback()
+        conn.begin()
+
+
 @pytest.mark.parametrize("newest_first", [True, False])
 @pytest.mark.parametrize("statuses", [list(Status), [Status.ACTIVE], [Status.COMPLETED, Status.FAILED]])
 def test_a_page_reads_about_as_many_rows_as_it_shows(
@@ -255,9 +276,10 @@ def test_a_page_reads_about_as_many_rows_as_it_shows(
 ) -> None:
     with filled.read() as conn:
         page = jobs._statement(frozenset(statuses), newest_first=newest_first)  # noqa: SLF001 - without the counts
-        page.rows(conn, queue="q", start=20, length=10, most=30)  # who comes first past dead entries marks them so
+        asked = {"queue": "q", "start": 20, "length": 10, "most": 30, "most_bytes": 10_000}
+        page.rows(conn, **asked)  # who comes first past dead entries marks them so
         before = fetched(conn)
-        found = page.rows(conn, queue="q", start=20, length=10, most=30)
+        found = page.rows(conn, **asked)
         assert len(found) <= fetched(conn) - before <= len(statuses) * 30 * 2 + 10 * 3
 
 

@@ -210,7 +210,14 @@ def test_an_attempt_never_begins_before_the_one_before_it_has_ended(
 ) -> None:
     """By the database's clock, although the claim that finds the job had begun when another one still had it."""
     submit.submit_many(crowd, queue="q", new=[new()])
-    values: dict[str, object] = {"queue": "q", "limit": 1, "lease_ms": 60_000, "grace_ms": 0, "worker": "late"}
+    values: dict[str, object] = {
+        "queue": "q",
+        "limit": 1,
+        "lease_ms": 60_000,
+        "grace_ms": 0,
+        "worker": "late",
+        "most": 9,
+    }
     late = written_out(statement, values | {"from_priority": 0, "from_place": -(2**62)})
     held = "select pg_advisory_xact_lock(1)"
     with psycopg.connect(libpq.normal(own_url)) as holder, ThreadPoolExecutor(1) as pool:

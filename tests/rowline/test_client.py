@@ -48,6 +48,20 @@ def test_a_page_has_counts_and_jobs(queue: rowline.Queue) -> None:
     assert queue.list(start=5).jobs == ()
 
 
+def test_what_is_too_long_for_one_answer_comes_in_several(queue: rowline.Queue, proxy: HttpProxy) -> None:
+    added = [queue.add("n", "x" * 900_000, job_id=f"own-{nth}").id for nth in range(12)]
+    [lease] = queue.claim()
+    for _ in range(35):
+        queue.log(lease, "🐘" * 65_536)
+    proxy.requests.clear()
+
+    page = queue.list(length=12, is_oldest_first=True)
+
+    assert ([job.id for job in page.jobs], page.length, page.counts["waiting"]) == (added, 12, 11)
+    assert len(queue.logs(lease.id, length=35).lines) == 35
+    assert len(proxy.requests) == 4
+
+
 @pytest.mark.parametrize("name", ["a b", "café", "50%", "a?b#c", "über:mail", "..x"])
 def test_names_go_as_they_are(api: rowline.Rowline, name: str) -> None:
     added = api.queue(name).add("n", job_id=name)

@@ -75,7 +75,7 @@ class MarkedByTheApi(Marked):
     """Claims with the other statement."""
 
     def look(self, limit: int, start: Place) -> tuple[list[LeaseKey], Walk]:
-        found, walk = leases.claim(self.conn, queue=QUEUE, limit=limit, lease_ms=60_000, worker="w", start=start)
+        found, walk, *_ = leases.claim(self.conn, queue=QUEUE, limit=limit, lease_ms=60_000, worker="w", start=start)
         return [lease.key for lease in found], walk
 
 

@@ -19,3 +19,9 @@ def problem(answer: TestResponse, status: int) -> dict[str, Any]:
 def error(answer: TestResponse, status: int) -> str:
     """Read the sentence that an error's answer says."""
     return str(problem(answer, status)["error"])
+
+
+def ok(answer: TestResponse) -> Any:
+    """Read the JSON of an answer that must be a good one."""
+    assert answer.status_code == 200, answer.text
+    return answer.json

@@ -22,6 +22,7 @@ class Fault(Enum):
     NONE = "it passes everything on"
     SWALLOW = "it passes nothing on, and closes nothing: a link that is gone without a word"
     DROP_NOTIFICATIONS = "it passes everything on but wake-ups"
+    CUT_READS = "it closes both sides when anything is asked over a connection that only reads"
     CUT_BEFORE_COMMIT = "it closes both sides when a commit comes, and the server never sees it"
     CUT_AFTER_COMMIT = "it passes a commit on, and closes both sides when its answer comes"
 
@@ -69,7 +70,7 @@ class _Link:
 
     def __init__(self, proxy: FaultProxy, client: socket.socket, server: socket.socket | None) -> None:
         self._proxy, self._client, self._server = proxy, client, server
-        self._is_answer_cut = self._is_in_block = False
+        self._is_answer_cut = self._is_in_block = self._only_reads = False
         self._inserts: set[bytes] = set()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -98,8 +99,11 @@ class _Link:
         assert self._server
         for chunk in _chunks(self._client):
             fault = self._proxy.fault
+            self._only_reads |= b"default_transaction_read_only=on" in chunk
             if fault is Fault.SWALLOW:
                 continue
+            if fault is Fault.CUT_READS and self._only_reads:
+                break
             commits = self._commits(chunk)
             if commits and fault is Fault.CUT_BEFORE_COMMIT:
                 break

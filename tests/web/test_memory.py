@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from app.domain.job import JsonText, NewJob
+from app.domain.states import Status
+from app.infra.database import Database
+from app.operations import submit
+from app.queries import jobs
+from app.queries.jobs import Part
 from tests.support import raw
+from tests.support.clusters import until
 from tests.support.family import children
 from tests.support.raw import Server
 
@@ -17,6 +24,10 @@ STRANGER_KIB = 64  # what one of them may hold
 LARGEST = "/docs/assets/swagger-ui-bundle.js"
 HEADER = b"X-Long: " + b"x" * 8_000 + b"\r\n"
 BODY = raw.request("POST", "/queues/q/jobs", "Content-Length: 1000000", token="wrong")
+READERS = 40
+ROOM_KIB = 64 * 1024  # of the one process here
+MADE_KIB = 96 * 1024  # the copies of what is being made, and what libpq and malloc keep of it
+PAGE = raw.request("GET", "/queues/long/jobs")  # ten jobs of 900,000 bytes
 KINDS = {
     "nothing": b"",
     "a long line": b"GET /" + b"x" * 4_000,
@@ -72,3 +83,25 @@ def test_a_connection_without_a_token_holds_little(strange: Server, kind: str) -
     with silent(strange, STRANGERS, KINDS[kind]):
         grown = held_kib(strange) - before
     assert grown / STRANGERS <= STRANGER_KIB, f"{grown / STRANGERS:.0f} KiB each"
+
+
+@pytest.fixture
+def crowded(db: Database, shared_url: str) -> Iterator[Server]:
+    """A server with little memory for long answers, and jobs that make them."""
+    data = JsonText(f'"{"x" * 900_000}"')
+    submit.submit_many(db, queue="long", new=[NewJob(name="n", data=data) for _ in range(10)])
+    with raw.server(shared_url, ROWLINE_MAX_ANSWERS_BYTES=str(ROOM_KIB * 1024), ROWLINE_CLIENT_S="60") as server:
+        yield server
+
+
+@pytest.mark.parametrize("asked", [PAGE, raw.request("GET", "/queues/long/jobs/1")], ids=["pages", "jobs"])
+def test_all_who_read_slowly_hold_no_more_than_they_may(crowded: Server, db: Database, asked: bytes) -> None:
+    first = jobs.Pages(db).read(queue="long", part=Part(statuses=tuple(Status), length=1)).jobs[0].id
+    asked = asked.replace(b"/jobs/1 ", f"/jobs/{first} ".encode())
+    assert [answer.status for answer in crowded.ask(asked, wanted=1)] == [200]
+    before = held_kib(crowded)
+    with silent(crowded, READERS * (1 + 9 * (asked != PAGE)), asked):
+        assert held_kib(crowded) - before <= ROOM_KIB + MADE_KIB
+        [short] = crowded.ask(raw.request("GET", "/queues/long/jobs?length=0"), wanted=1)
+        assert short.status == 200
+    until(lambda: crowded.ask(asked, wanted=1)[0].status == 200)

@@ -111,7 +111,7 @@ def test_every_member_of_an_answer_is_described(client: Client, document: dict[s
     client.add({"name": "n", "data": 1})
     schemas = document["components"]["schemas"]
 
-    assert set(client.page()) == set(schemas["Page"]["properties"])
+    assert set(client.page()) == set(schemas["Page"]["properties"]) - {"next"}, "which only a page has that ends early"
     assert set(client.page()["jobs"][0]) <= set(schemas["Job"]["properties"])
 
 

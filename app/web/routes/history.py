@@ -2,17 +2,18 @@
 
 from flask import Blueprint, Response, request
 
-from app.domain.errors import InvalidRequest, JobNotFound
+from app.domain.errors import InvalidRequest, JobNotFound, NoRoom
 from app.infra.database import Database, DatabaseError
+from app.infra.room import Room
 from app.queries import history
-from app.web import answers, describe, names
+from app.web import answers, describe, holding, names
 from app.web.schemas import page
-from app.web.schemas.history import AttemptSchema, AttemptsSchema, LogsSchema
+from app.web.schemas.history import AttemptSchema, AttemptsSchema, LogsSchema, part
 
-_RAISES = (InvalidRequest, JobNotFound, DatabaseError)
+_RAISES = (InvalidRequest, JobNotFound, NoRoom, DatabaseError)
 
 
-def blueprint(db: Database) -> Blueprint:
+def blueprint(db: Database, room: Room) -> Blueprint:
     """Make the routes below a job that tell its past."""
     routes = Blueprint("history", __name__)
     attempt_json = AttemptSchema()
@@ -23,16 +24,28 @@ def blueprint(db: Database) -> Blueprint:
         """Get the attempts of a job, the first one first."""
         start, length = page.load_part(request)
         found = history.attempts(
-            db, queue=names.queue_name(queue), job_id=names.job_id(job_id), start=start, length=length
+            db,
+            queue=names.queue_name(queue),
+            job_id=names.job_id(job_id),
+            start=start,
+            length=length,
+            held=holding.of(request, room),
         )
-        return answers.json({"attempts": attempt_json.dump(found.entries, many=True), "count": found.count})
+        return answers.json(part("attempts", attempt_json.dump(found.entries, many=True), found, start=start))
 
     @routes.get("/queues/<segment:queue>/jobs/<segment:job_id>/logs")
     @describe.route(query=page.PartQuerySchema, gives=LogsSchema(), raises=_RAISES)
     def logs(queue: str, job_id: str) -> Response:
         """Get what a job logged, the first line first."""
         start, length = page.load_part(request)
-        found = history.logs(db, queue=names.queue_name(queue), job_id=names.job_id(job_id), start=start, length=length)
-        return answers.json({"logs": found.entries, "count": found.count})
+        found = history.logs(
+            db,
+            queue=names.queue_name(queue),
+            job_id=names.job_id(job_id),
+            start=start,
+            length=length,
+            held=holding.of(request, room),
+        )
+        return answers.json(part("logs", found.entries, found, start=start))
 
     return routes

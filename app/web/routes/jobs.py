@@ -4,29 +4,32 @@ import hashlib
 
 from flask import Blueprint, Response, request
 
-from app.domain.errors import InvalidRequest, JobFinished, JobNotFound, KeyInUse, KeyReused
+from app.domain.errors import InvalidRequest, JobFinished, JobNotFound, KeyInUse, KeyReused, NoRoom
 from app.domain.keys import IdempotencyKey
 from app.infra.database import Database, DatabaseError, OutcomeUnknown
+from app.infra.room import Room
 from app.infra.settings import Settings
 from app.operations import control, submit
 from app.queries import jobs
-from app.web import answers, body, describe, headers, names
+from app.web import answers, body, describe, headers, holding, names
 from app.web.auth import TOKEN_DIGEST
 from app.web.schemas import new_job, page
 from app.web.schemas.job import JobSchema, SubmittedSchema
 
+AROUND = 400
+"""How many bytes a job has in an answer besides its texts, about."""
 
-def blueprint(settings: Settings, db: Database) -> Blueprint:
+
+def blueprint(settings: Settings, db: Database, room: Room) -> Blueprint:
     """Make the routes below /queues/<queue>/jobs."""
     routes = Blueprint("jobs", __name__)
-    lookup = jobs.Lookup(db)
-    _add_writes(routes, settings, db)
-    _add_cancel(routes, settings, db, lookup)
-    _add_reads(routes, settings, db, lookup)
+    _add_writes(routes, settings, db, room)
+    _add_cancel(routes, settings, db, room)
+    _add_reads(routes, settings, db, room)
     return routes
 
 
-def _add_writes(routes: Blueprint, settings: Settings, db: Database) -> None:
+def _add_writes(routes: Blueprint, settings: Settings, db: Database, room: Room) -> None:
     submitted_json = SubmittedSchema(queue_prefix=settings.queue_prefix)
     submissions = submit.Submissions(db)
 
@@ -38,7 +41,7 @@ def _add_writes(routes: Blueprint, settings: Settings, db: Database) -> None:
         gives=submitted_json,
         gives_many=True,
         gives_headers=("Idempotency-Replayed",),
-        raises=(InvalidRequest, *body.ERRORS, KeyInUse, KeyReused, DatabaseError, OutcomeUnknown),
+        raises=(InvalidRequest, *body.ERRORS, KeyInUse, KeyReused, NoRoom, DatabaseError, OutcomeUnknown),
         example={"body": new_job.EXAMPLE},
     )
     def add(queue: str) -> Response:
@@ -47,8 +50,11 @@ def _add_writes(routes: Blueprint, settings: Settings, db: Database) -> None:
         key = headers.idempotency_key(request)
         raw = body.read(request, limit=settings.max_body_bytes, client_s=settings.client_s)
         new = new_job.load(raw, max_jobs=settings.max_jobs, max_data_bytes=settings.max_data_bytes)
+        held = holding.of(request, room)
+        if not held.take_long(len(raw) + len(new) * AROUND):
+            raise NoRoom
         if key is None:
-            return answers.json(submitted_json.dump_all(submissions.submit_many(queue=queue, new=new)))
+            return answers.json(submitted_json.dump_all(submissions.submit_many(queue=queue, new=new, held=held)))
         reply = submit.submit_once(
             db,
             queue=queue,
@@ -57,49 +63,45 @@ def _add_writes(routes: Blueprint, settings: Settings, db: Database) -> None:
                 key=key, token_digest=request.environ[TOKEN_DIGEST], body_digest=hashlib.sha256(raw).digest()
             ),
             keep_ms=settings.keep_keys_ms,
+            held=held,
             answer=lambda submitted: answers.text(submitted_json.dump_all(submitted)),
         )
         return answers.json(answers.Text(reply.text), headers=headers.replayed(reply.is_replay))
 
 
-def _add_cancel(routes: Blueprint, settings: Settings, db: Database, lookup: jobs.Lookup) -> None:
+def _add_cancel(routes: Blueprint, settings: Settings, db: Database, room: Room) -> None:
     job_json = JobSchema(queue_prefix=settings.queue_prefix)
 
     @routes.post("/queues/<segment:queue>/jobs/<segment:job_id>/cancel")
     @describe.route(
         gives=job_json,
-        raises=(InvalidRequest, *body.ERRORS, JobNotFound, JobFinished, DatabaseError, OutcomeUnknown),
+        raises=(InvalidRequest, *body.ERRORS, JobNotFound, JobFinished, NoRoom, DatabaseError, OutcomeUnknown),
     )
     def cancel(queue: str, job_id: str) -> Response:
         """End a job that nobody works on; have the worker of one that is active told to stop."""
         queue, job_id = names.queue_name(queue), names.job_id(job_id)
         body.read(request, limit=settings.max_body_bytes, client_s=settings.client_s)  # which says nothing
-        control.cancel(db, queue=queue, job_id=job_id)
-        return answers.json(job_json.members(lookup.find(queue=queue, job_id=job_id)))
+        job = control.cancel(db, queue=queue, job_id=job_id, held=holding.of(request, room))
+        return answers.json(job_json.members(job))
 
 
-def _add_reads(routes: Blueprint, settings: Settings, db: Database, lookup: jobs.Lookup) -> None:
+def _add_reads(routes: Blueprint, settings: Settings, db: Database, room: Room) -> None:
     job_json = JobSchema(queue_prefix=settings.queue_prefix)
-    pages = jobs.Pages(db)
+    lookup, pages = jobs.Lookup(db), jobs.Pages(db)
 
     @routes.get("/queues/<segment:queue>/jobs")
-    @describe.route(query=page.PageQuerySchema, gives=page.PageSchema(), raises=(InvalidRequest, DatabaseError))
+    @describe.route(query=page.PageQuerySchema, gives=page.PageSchema(), raises=(InvalidRequest, NoRoom, DatabaseError))
     def list_page(queue: str) -> Response:
         """Get a page of a queue's jobs, with counts."""
-        asked = page.load(request)
-        found = pages.read(queue=names.queue_name(queue), part=asked)
-        return answers.json(
-            {
-                "counts": {status.value: number for status, number in found.counts.items()},
-                "jobs": [job_json.members(job) for job in found.jobs],
-                "start": asked.start,
-                "length": asked.length,
-            }
-        )
+        queue = names.queue_name(queue)
+        asked = page.load(request, queue)
+        found = pages.read(queue=queue, part=asked, held=holding.of(request, room))
+        return answers.json(page.dump(queue, asked, found, job_json))
 
     @routes.get("/queues/<segment:queue>/jobs/<segment:job_id>")
-    @describe.route(gives=job_json, raises=(InvalidRequest, JobNotFound, DatabaseError))
+    @describe.route(gives=job_json, raises=(InvalidRequest, JobNotFound, NoRoom, DatabaseError))
     def get(queue: str, job_id: str) -> Response:
         """Get one job."""
-        found = lookup.find(queue=names.queue_name(queue), job_id=names.job_id(job_id))
+        held = holding.of(request, room)
+        found = lookup.find(queue=names.queue_name(queue), job_id=names.job_id(job_id), held=held)
         return answers.json(job_json.members(found))

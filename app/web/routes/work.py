@@ -4,13 +4,14 @@ from random import Random
 
 from flask import Blueprint, Response, request
 
-from app.domain.errors import InvalidRequest, JobNotFound, LeaseLost
+from app.domain.errors import InvalidRequest, JobNotFound, LeaseLost, NoRoom
 from app.infra.database import Database, DatabaseError, OutcomeUnknown
+from app.infra.room import Room
 from app.infra.settings import Settings
 from app.operations import settle
 from app.operations.settle import Told
 from app.operations.waiting import Waiting
-from app.web import answers, body, clients, describe, names
+from app.web import answers, body, clients, describe, holding, names
 from app.web.schemas import work
 from app.web.schemas.job import JobSchema
 
@@ -18,13 +19,13 @@ TOKEN_EXAMPLE = "7b0e1c1e-6f1f-4a55-9d52-6a3f9c8a2b11"  # noqa: S105 - an exampl
 _ENDS = (InvalidRequest, *body.ERRORS, JobNotFound, LeaseLost, DatabaseError, OutcomeUnknown)
 
 
-def blueprint(settings: Settings, db: Database, waiting: Waiting) -> Blueprint:
+def blueprint(settings: Settings, db: Database, waiting: Waiting, room: Room) -> Blueprint:
     """Make the routes by which jobs are worked."""
     routes = Blueprint("work", __name__)
-    _add_claim(routes, settings, waiting)
+    _add_claim(routes, settings, waiting, room)
     _add_endings(routes, settings, db)
     _add_extend(routes, settings, db)
-    _add_finish(routes, settings, db, waiting)
+    _add_finish(routes, settings, db, waiting, room)
     return routes
 
 
@@ -36,7 +37,7 @@ def _worker() -> str:
     return request.remote_addr or "http"
 
 
-def _add_claim(routes: Blueprint, settings: Settings, waiting: Waiting) -> None:
+def _add_claim(routes: Blueprint, settings: Settings, waiting: Waiting, room: Room) -> None:
     job_json = JobSchema(queue_prefix=settings.queue_prefix)
 
     @routes.post("/queues/<segment:queue>/jobs/claim")
@@ -44,7 +45,7 @@ def _add_claim(routes: Blueprint, settings: Settings, waiting: Waiting) -> None:
         body=work.ClaimSchema,
         body_required=False,
         gives=work.ClaimedSchema(),
-        raises=(InvalidRequest, *body.ERRORS, DatabaseError, OutcomeUnknown),
+        raises=(InvalidRequest, *body.ERRORS, NoRoom, DatabaseError, OutcomeUnknown),
         example={"body": {"count": 1, "lockDuration": 30_000, "wait": 0}},
     )
     def claim(queue: str) -> Response:
@@ -54,7 +55,11 @@ def _add_claim(routes: Blueprint, settings: Settings, waiting: Waiting) -> None:
             _raw(settings), lease_ms=settings.lease_ms, max_wait_ms=settings.max_wait_ms, worker=_worker()
         )
         leases = waiting.claim(
-            queue=queue, ask=asked.ask, wait_ms=asked.wait_ms, has_left=lambda: clients.has_left(request)
+            queue=queue,
+            ask=asked.ask,
+            wait_ms=asked.wait_ms,
+            has_left=lambda: clients.has_left(request),
+            held=holding.of(request, room),
         )
         return answers.json({"jobs": work.dump_leases(leases, job_json)})
 
@@ -121,7 +126,7 @@ def _add_extend(routes: Blueprint, settings: Settings, db: Database) -> None:
         return answers.json({"id": job_id} | extended_json.dump(held))
 
 
-def _add_finish(routes: Blueprint, settings: Settings, db: Database, waiting: Waiting) -> None:
+def _add_finish(routes: Blueprint, settings: Settings, db: Database, waiting: Waiting, room: Room) -> None:
     job_json = JobSchema(queue_prefix=settings.queue_prefix)
     random = Random()  # noqa: S311 - spreads retries, guards nothing
 
@@ -142,7 +147,10 @@ def _add_finish(routes: Blueprint, settings: Settings, db: Database, waiting: Wa
             max_data_bytes=settings.max_data_bytes,
             max_body_bytes=settings.max_body_bytes,
         )
-        done = settle.finish(db, queue=queue, told=told, random=random, ask=ask, mark=waiting.marks.of(queue))
+        held = holding.of(request, room) if ask else None
+        done = settle.finish(
+            db, queue=queue, told=told, random=random, ask=ask, mark=waiting.marks.of(queue), held=held
+        )
         finished = [work.dump_ended(word.job_id, status) for word, status in zip(told, done.statuses, strict=True)]
         claimed = work.dump_leases(done.claimed.leases, job_json) if done.claimed else []
         return answers.json({"finished": finished, "jobs": claimed})

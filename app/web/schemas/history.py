@@ -1,7 +1,11 @@
 """What a job has been through, as it is seen."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from marshmallow import Schema, fields
 
+from app.queries.history import Part
 from app.web.schemas.fields import Milliseconds
 
 
@@ -16,15 +20,27 @@ class AttemptSchema(Schema):
     reason = fields.String(allow_none=True, required=True)
 
 
-class AttemptsSchema(Schema):
+class _PartSchema(Schema):
+    count = fields.Integer(required=True)
+    length = fields.Integer(metadata={"description": "There where the answer ended early: how many it holds."})
+    next = fields.Integer(metadata={"description": "There where the answer ended early: the `start` that goes on."})
+
+
+class AttemptsSchema(_PartSchema):
     """Some attempts of a job, and how many there are."""
 
     attempts = fields.List(fields.Nested(AttemptSchema), required=True)
-    count = fields.Integer(required=True)
 
 
-class LogsSchema(Schema):
+class LogsSchema(_PartSchema):
     """Some lines of a job's log, and how many there are."""
 
     logs = fields.List(fields.String(), required=True)
-    count = fields.Integer(required=True)
+
+
+def part(name: str, entries: Sequence[Any], found: Part[Any], *, start: int) -> dict[str, Any]:
+    """Say which entries there are, by `name`; where they ended early, how to go on."""
+    members = {name: entries, "count": found.count}
+    if found.is_cut:
+        members |= {"length": len(entries), "next": start + len(entries)}
+    return members

@@ -10,8 +10,8 @@ from werkzeug.datastructures import MultiDict
 
 from app.domain.errors import Fault, InvalidRequest
 from app.domain.states import Status
-from app.queries.jobs import Part
-from app.web.schemas import new_job
+from app.queries.jobs import Page, Part
+from app.web.schemas import cursor, new_job
 from app.web.schemas.fields import WholeText
 from app.web.schemas.job import JobSchema
 
@@ -40,6 +40,9 @@ class PageQuerySchema(Schema):
     start = WholeText(0, START_MAX, load_default=0)
     length = WholeText(0, LENGTH_MAX, load_default=10)
     order = fields.String(load_default="desc", validate=validate.OneOf(["asc", "desc"], error="must be asc or desc"))
+    cursor = fields.String(
+        metadata={"description": "The `next` of a page: goes on behind it, with its statuses and its order."}
+    )
 
 
 class PageSchema(Schema):
@@ -49,6 +52,9 @@ class PageSchema(Schema):
     jobs = fields.List(fields.Nested(JobSchema(queue_prefix="bull")), required=True)
     start = fields.Integer(required=True)
     length = fields.Integer(required=True)
+    next = fields.String(
+        metadata={"description": "There where the page ended early: `cursor` of the one that goes on."}
+    )
 
 
 class PartQuerySchema(Schema):
@@ -62,10 +68,25 @@ _schema = PageQuerySchema(unknown="exclude")
 _part_schema = PartQuerySchema(unknown="exclude")
 
 
-def load(request: Request) -> Part:
-    """Read the query. Raises InvalidRequest with every fault."""
+def load(request: Request, queue: str) -> Part:
+    """Read the query of a page of `queue`. Raises InvalidRequest with every fault."""
     query = request.query_string
+    if b"cursor" in query:
+        return _from_cursor(query, queue) or _page(query)
     return (_seen if len(query) <= _SEEN_LONGEST else _page)(query)
+
+
+def dump(queue: str, part: Part, page: Page, job_json: JobSchema) -> dict[str, Any]:
+    """Say what a page holds; where it ended early, or was asked for by cursor and is full, how to go on."""
+    members: dict[str, Any] = {
+        "counts": {status.value: number for status, number in page.counts.items()},
+        "jobs": [job_json.members(job) for job in page.jobs],
+        "start": part.start,
+        "length": len(page.jobs) if page.is_cut else part.length,
+    }
+    if page.jobs and (page.is_cut or (part.after is not None and len(page.jobs) == part.length)):
+        members["next"] = cursor.of(queue, part, after=page.jobs[-1].number, passed=len(page.jobs))
+    return members
 
 
 def _page(query: bytes) -> Part:
@@ -79,6 +100,19 @@ def _page(query: bytes) -> Part:
 
 
 _seen = functools.lru_cache(maxsize=1024)(_page)
+
+
+def _from_cursor(query: bytes, queue: str) -> Part | None:
+    """Read a query with a cursor in it; None where it is in another word."""
+    asked = _page(query)
+    given = _parameters(query)
+    if "cursor" not in given:
+        return None
+    if "start" in given:
+        raise InvalidRequest(Fault("start", "must not be given with a cursor, which says where to go on"))
+    part = cursor.read(queue, given["cursor"], length=asked.length)
+    cursor.require_same(part, asked, has_statuses="statuses" in given, has_order="order" in given)
+    return part
 
 
 def load_part(request: Request) -> tuple[int, int]:

@@ -1,5 +1,5 @@
--- Reads what was answered under a key within the last :keep_ms. Index: idempotency_keys_pkey.
-select body_digest, answer
+-- Reads what was answered under a key within the last :keep_ms; the answer itself to the same body alone. Index: idempotency_keys_pkey.
+select body_digest, case when body_digest = :body_digest::bytea then answer end as answer
 from rowline.idempotency_keys
 where
     queue = :queue and token_digest = :token_digest::bytea and key = :key

@@ -1,0 +1,30 @@
+"""Answers that end early: after so many bytes, in PostgreSQL, before anything of the rest is in our memory."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, Select, bindparam, func, literal_column, select
+
+MOST = "most_bytes"
+"""The parameter that says how many."""
+
+
+def within(found: FromClause, *, by: str, is_descending: bool = False) -> Select[Any]:
+    """Select the first rows of `found`, in the order of its column `by`, whose `bytes` are within the bound together.
+
+    One row at least; `over` is 0 for these. One row more, whose `over` is 1, says that the bound ended it. There
+    PostgreSQL stops: the rows behind are not even sized.
+    """
+    summed = select(found, func.sum(found.c.bytes).over(**_up_to_here(found, by, is_descending)).label("total"))
+    first = summed.subquery("summed")
+    is_over = (first.c.total > bindparam(MOST)) & (first.c.total > first.c.bytes)
+    counted = func.count().filter(is_over).over(**_up_to_here(first, by, is_descending)).label("over")
+    rows = select(first, counted).subquery("counted")
+    return select(rows).where(rows.c.over <= literal_column("1")).order_by(_order(rows, by, is_descending))
+
+
+def _up_to_here(found: FromClause, by: str, is_descending: bool) -> dict[str, Any]:  # noqa: FBT001 - of `within` alone
+    return {"order_by": _order(found, by, is_descending), "rows": (None, 0)}
+
+
+def _order(found: FromClause, by: str, is_descending: bool) -> ColumnElement[Any]:  # noqa: FBT001 - of `within` alone
+    return found.c[by].desc() if is_descending else found.c[by].asc()
