@@ -42,6 +42,7 @@ def create(settings: Settings, db: Database) -> Flask:
         _begin(asked)
         if asked.url_rule is not None and asked.blueprint not in TOKENLESS:
             asked.environ[TOKEN_DIGEST] = tokens.check(asked.environ)
+            clients.vouch(asked.environ)
 
     def end(response: Response) -> Response:
         asked = _current()

@@ -9,7 +9,7 @@ from app.infra.database import Database, DatabaseError, OutcomeUnknown
 from app.infra.settings import Settings
 from app.operations import report
 from app.queries import leases
-from app.web import auth, body, describe, names
+from app.web import auth, body, clients, describe, names
 from app.wire import objects
 
 PROGRESS = {"anyOf": [{"type": "number"}, {"type": "object"}]}
@@ -37,6 +37,7 @@ def blueprint(settings: Settings, db: Database) -> Blueprint:
     def told(queue: str, job_id: str, token: str, *, limit: int) -> JsonText:
         """Read what is said, once it is known that an attempt says it: of strangers nothing is read."""
         holders.require(queue=queue, job_id=job_id, token=token)
+        clients.vouch(request.environ)
         return objects.read_value(body.read(request, limit=limit, client_s=settings.client_s))
 
     @routes.post("/queues/<segment:queue>/jobs/<segment:job_id>/progress")
