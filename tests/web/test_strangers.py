@@ -30,8 +30,11 @@ def test_who_has_no_token_has_a_small_share_of_a_process(server: Server) -> None
 
 
 def _there(connection: socket.socket) -> bytes:
+    """Return what has come by now."""
     received = b""
+    connection.setblocking(False)
     with contextlib.suppress(BlockingIOError):
-        while more := connection.recv(2**20, socket.MSG_DONTWAIT):
+        while more := connection.recv(2**20):
             received += more
+    connection.settimeout(DEADLINE_S)
     return received
