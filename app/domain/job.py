@@ -67,6 +67,12 @@ class Job(NamedTuple):
         """The id on the wire: the client's own, else the number."""
         return self.custom_id if self.custom_id is not None else str(self.number)
 
+    @property
+    def size(self) -> int:
+        """How long its texts are in an answer, in characters."""
+        texts = (self.data, self.opts, self.progress, self.result or "", self.result or "", self.failed_reason or "")
+        return sum(map(len, texts)) + sum(map(len, self.stacktrace))
+
 
 class LeaseKey(NamedTuple):
     """What a worker names to act on a job it holds: the job's number and the token of its claim."""

@@ -48,6 +48,8 @@ class Mark:
     """What one worker remembers of one queue. Moments are seconds of any clock that never goes back."""
 
     def __init__(self) -> None:
+        self.has_long = False
+        """Whether the texts of the last jobs were more than an answer may have: so those of the next will be."""
         self._at = HEAD
         self._looks_at_s = 0.0
         self._rests_s = 0.0

@@ -26,7 +26,9 @@ class Room:
         """
         self.size = size
         self.per_answer = max(BLIND, min(per_answer, size // (2 * COPIES)))
-        self.per_claim = max(SMALL, min(self.per_answer, size // (2 * COPIES * claims)))
+        per_claim = max(SMALL, min(self.per_answer, size // (2 * COPIES * claims)))
+        self.claims = ((per_claim, per_claim * COPIES), (SMALL, SMALL * COPIES))
+        """What a claim may have of texts, and takes for them: first, and under pressure."""
         self.wait_s = wait_s
         self.free = size
         """How many bytes are free; less than none where an answer turned out larger than what was had for it."""
@@ -94,7 +96,9 @@ class Held:
 
     def await_claim(self) -> bool:
         """Wait until there is room for a claim; say whether there is. Nothing is taken where nobody has to wait."""
-        return self.room.free >= SMALL * COPIES or self.take(SMALL * COPIES)
+        room = self.room
+        least = room.claims[-1][1]
+        return room.free >= least or self.take(least)
 
     def for_claim(self) -> int:
         """Take what is free for jobs that are about to be leased; return the bytes of text that they may have, or 0.
@@ -102,10 +106,11 @@ class Held:
         Waits for nobody. Under pressure it is little, and a claim then brings fewer jobs.
         """
         room = self.room
-        for text in (room.per_claim, SMALL):
-            more = text * COPIES - self.size
-            if more <= 0 or room.take(more):
-                self.size += max(0, more)
+        for text, size in room.claims:
+            if size <= self.size:
+                return text
+            if room.take(size - self.size):
+                self.size = size
                 return text
         return 0
 

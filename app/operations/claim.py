@@ -1,6 +1,5 @@
 """Taking jobs to work on."""
 
-import dataclasses
 import math
 import time
 from dataclasses import dataclass
@@ -19,15 +18,11 @@ PROMOTIONS = 10  # at most in one claim, so that a flood of due jobs does not ho
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """What is asked for: up to `limit` jobs, leased to `worker` for `lease_ms`.
-
-    After the first, no more of them than have `most_bytes` of texts together.
-    """
+    """What is asked for: up to `limit` jobs, leased to `worker` for `lease_ms`."""
 
     limit: int
     lease_ms: int
     worker: str
-    most_bytes: int = ANY_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,20 +50,21 @@ def claim(
     `mark` is what the caller remembers of this queue; without one it looks from the head of the line.
     """
     with db.begin() as conn:
-        ask = Ask(limit=limit, lease_ms=lease_ms, worker=worker, most_bytes=most_bytes)
-        return claimed(conn, queue=queue, ask=ask, mark=mark)
+        ask = Ask(limit=limit, lease_ms=lease_ms, worker=worker)
+        return claimed(conn, queue=queue, ask=ask, most_bytes=most_bytes, mark=mark)
 
 
-def claimed(conn: Connection, *, queue: str, ask: Ask, mark: Mark | None = None) -> Claimed:
+def claimed(
+    conn: Connection, *, queue: str, ask: Ask, most_bytes: int = ANY_BYTES, mark: Mark | None = None
+) -> Claimed:
     """Do what `claim` does, in a transaction that is open."""
     promote(conn, queue=queue)
     mark = mark or Mark()
-    taken, walk, size, is_cut = _look(conn, queue, ask, mark)
+    taken, walk, is_cut = _look(conn, queue, ask, most_bytes, mark)
     while walk.is_short and walk.start != HEAD and mark.start(now_s=time.monotonic()) == HEAD:
-        rest = dataclasses.replace(ask, limit=ask.limit - len(taken), most_bytes=ask.most_bytes - size)
-        more, walk, more_size, is_cut = _look(conn, queue, rest, mark)
+        rest = Ask(limit=ask.limit - len(taken), lease_ms=ask.lease_ms, worker=ask.worker)
+        more, walk, is_cut = _look(conn, queue, rest, most_bytes - sum(lease.job.size for lease in taken), mark)
         taken += more
-        size += more_size
     next_due_ms = jobs.next_due_ms(conn, queue=queue) if len(taken) < ask.limit and not is_cut else None
     return Claimed(leases=taken, next_due_ms=again_in_ms(walk, mark, next_due_ms))
 
@@ -80,7 +76,7 @@ def promote(conn: Connection, *, queue: str) -> None:
             break
 
 
-def _look(conn: Connection, queue: str, ask: Ask, mark: Mark) -> leases.Look:
+def _look(conn: Connection, queue: str, ask: Ask, most_bytes: int, mark: Mark) -> leases.Look:
     look = leases.claim(
         conn,
         queue=queue,
@@ -88,8 +84,13 @@ def _look(conn: Connection, queue: str, ask: Ask, mark: Mark) -> leases.Look:
         lease_ms=ask.lease_ms,
         worker=ask.worker,
         start=mark.start(now_s=time.monotonic()),
-        most_bytes=ask.most_bytes,
+        most_bytes=most_bytes,
+        are_long=mark.has_long,
     )
+    if look.is_cut and not mark.has_long:  # nothing was taken
+        mark.has_long = True
+        return _look(conn, queue, ask, most_bytes, mark)
+    mark.has_long = look.is_cut
     mark.note(look.walk, now_s=time.monotonic())
     return look
 

@@ -31,9 +31,10 @@ def cancel(db: Database, *, queue: str, job_id: str, held: Held | None = None) -
 
 
 def _read(conn: Connection, queue: str, job_id: str, held: Held) -> Job:
-    found, sizes = jobs.find_short(conn, queue=queue, job_ids=[job_id], most_bytes=SMALL)
-    if job_id in sizes:
-        if not held.take(sizes[job_id] * COPIES, is_patient=False):  # the job is locked
+    found = jobs.find(conn, queue=queue, job_ids=[job_id], most_bytes=SMALL)
+    if not found:
+        size = jobs.sizes(conn, queue=queue, job_ids=[job_id])[job_id]
+        if not held.take(size * COPIES, is_patient=False):  # the job is locked
             raise NoRoom
         found = jobs.find(conn, queue=queue, job_ids=[job_id])
     return found[job_id]

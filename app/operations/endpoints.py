@@ -47,12 +47,14 @@ def remove(db: Database, *, queue: str) -> None:
 class Turn:
     """The numbers of the jobs that are completed, and what was leased. `next_due_ms`: when to take again at the latest.
 
-    That is when a delayed job is due, or a limit leaves room again; None if neither is what holds it up.
+    That is when a delayed job is due, or a limit leaves room again; None if neither is what holds it up. `unknown` is
+    as in `Exchanged`.
     """
 
     completed: Collection[int]
     leases: list[Lease]
     next_due_ms: int | None
+    unknown: Collection[int] = ()
 
 
 @operation
@@ -77,9 +79,10 @@ def take(
         completed_by = leases.send_complete(conn, queue=queue, completions=completions) if completions else set[int]
         found_by = _send_claim(conn, queue, revision, ask, mark, past_due=False)
     completed, found = completed_by(), found_by()
-    if len(completed) < len(completions):
-        missing = [one for one in completions if one.lease.number not in completed]
-        completed |= exchange.exchange(db, queue=queue, completions=missing).completed
+    is_any_taken = bool(found and found.leases)
+    completed, unknown = exchange.looked_again(
+        db, queue=queue, completions=completions, completed=completed, is_any_taken=is_any_taken
+    )
     if found and found.next_due_ms == 0:
         with db.begin() as conn:
             claim.promote(conn, queue=queue)
@@ -91,7 +94,7 @@ def take(
     if found.walk.asked:
         mark.note(found.walk, now_s=time.monotonic())
     next_due_ms = found.opens_in_ms or claim.again_in_ms(found.walk, mark, found.next_due_ms)
-    return Turn(completed=completed, leases=found.leases, next_due_ms=next_due_ms)
+    return Turn(completed=completed, leases=found.leases, next_due_ms=next_due_ms, unknown=unknown)
 
 
 def _send_claim(

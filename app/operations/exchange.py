@@ -1,23 +1,27 @@
 """Telling what went well and taking the next jobs, at the price of one round trip and one commit."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from app.domain.job import Completion, Taken
 from app.domain.mark import Mark, Place
-from app.infra.database import Connection, Database
+from app.infra.database import Connection, Database, DatabaseError
 from app.operations import claim, operation
 from app.store import leases
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchanged:
-    """The numbers of the jobs that are completed, and what was taken. `next_due_ms`: as in `claim.Claimed`."""
+    """The numbers of the jobs that are completed, and what was taken. `next_due_ms`: as in `claim.Claimed`.
+
+    `unknown`: the numbers of jobs of which the database could not say it any more, behind the commit of all this.
+    """
 
     completed: set[int]
     taken: list[Taken]
     next_due_ms: int | None = None
+    unknown: Collection[int] = ()
 
 
 @operation
@@ -40,16 +44,35 @@ def exchange(
         completed_by = _send_complete(conn, queue, completions) if completions else set[int]
         found_by = _send_claim(conn, queue, ask, start) if ask else None
     completed = completed_by()
-    if len(completed) < len(completions):
-        completed |= _completed(db, queue, [one for one in completions if one.lease.number not in completed])
-    if not ask or not found_by:
+    found = found_by() if found_by else None
+    completed, unknown = looked_again(
+        db, queue=queue, completions=completions, completed=completed, is_any_taken=bool(found and found.taken)
+    )
+    if not ask or not found:
         return Exchanged(completed=completed, taken=[])
-    found = found_by()
     if found.next_due_ms == 0:
         return _taken_with_due(db, queue, ask, mark, completed)
     mark.note(found.walk, now_s=time.monotonic())
     again_in_ms = claim.again_in_ms(found.walk, mark, found.next_due_ms)
-    return Exchanged(completed=completed, taken=found.taken, next_due_ms=again_in_ms)
+    return Exchanged(completed=completed, taken=found.taken, next_due_ms=again_in_ms, unknown=unknown)
+
+
+def looked_again(
+    db: Database, *, queue: str, completions: Sequence[Completion], completed: set[int], is_any_taken: bool
+) -> tuple[set[int], Collection[int]]:
+    """Look again at what is not among the `completed`; say what is, and of which jobs that cannot be said.
+
+    The transaction that told of them is committed: trouble now must not hide jobs that were taken in it.
+    """
+    if len(completed) == len(completions):
+        return completed, ()
+    missing = [one for one in completions if one.lease.number not in completed]
+    try:
+        return completed | _completed(db, queue, missing), ()
+    except DatabaseError:
+        if not is_any_taken:
+            raise
+        return completed, {one.lease.number for one in missing}
 
 
 def _send_complete(conn: Connection, queue: str, completions: Sequence[Completion]) -> Callable[[], set[int]]:

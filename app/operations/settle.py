@@ -3,7 +3,6 @@
 A word that is repeated, because its answer was lost, is answered as the first time.
 """
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -86,12 +85,17 @@ def finish(
             statuses |= failed(conn, queue=queue, failures=failures, random=random)
         if releases := [word for word in words if isinstance(word, Release)]:
             statuses |= released(conn, queue=queue, releases=releases)
-        if ask and held:
-            ask = dataclasses.replace(ask, most_bytes=held.for_claim())
-        claimed = claim.claimed(conn, queue=queue, ask=ask, mark=mark) if ask and ask.most_bytes else None
+        claimed = _claimed(conn, queue, ask, mark, held) if ask else None
     if READY & set(statuses.values()):
         db.announce(queue)
     return Finished(statuses=[statuses.get(word.lease.number) for word in words], claimed=claimed)
+
+
+def _claimed(conn: Connection, queue: str, ask: claim.Ask, mark: Mark | None, held: Held | None) -> Claimed | None:
+    if held is None:
+        return claim.claimed(conn, queue=queue, ask=ask, mark=mark)
+    most_bytes = held.for_claim()
+    return claim.claimed(conn, queue=queue, ask=ask, most_bytes=most_bytes, mark=mark) if most_bytes else None
 
 
 @operation

@@ -131,7 +131,7 @@ def _existing(
         return {}
     held = held or room.alone()
     custom_ids = sorted(set(taken))
-    sizes = jobs.bytes_by_custom_ids(conn, queue=queue, custom_ids=custom_ids)
+    sizes = jobs.sizes(conn, queue=queue, job_ids=custom_ids)
     size = sum(sizes[custom_id] for custom_id in taken)
     most = held.room.per_answer
     if len(taken) > 1 and size > most + sum(len(job.data) + len(job.opts) for job in new):

@@ -87,8 +87,17 @@ class Waiting:
         if not self._turns.take(timeout_s=self._turn_s):
             raise DatabaseError("all database connections that claims may have are in use")
         try:
-            most_bytes = 0 if has_left() else held.for_claim()  # perhaps it left while it waited for its turn
-            found = self._claim(queue, ask, most_bytes) if most_bytes else _NOTHING
+            if has_left() or not (most_bytes := held.for_claim()):  # perhaps it left while it waited for its turn
+                return _NOTHING
+            found = claim.claim(
+                self._db,
+                queue=queue,
+                limit=ask.limit,
+                lease_ms=ask.lease_ms,
+                worker=ask.worker,
+                most_bytes=most_bytes,
+                mark=self.marks.of(queue),
+            )
         finally:
             self._turns.give()
         if found.leases and has_left():
@@ -96,17 +105,6 @@ class Waiting:
         if not found.leases:
             held.become(0)
         return found
-
-    def _claim(self, queue: str, ask: Ask, most_bytes: int) -> Claimed:
-        return claim.claim(
-            self._db,
-            queue=queue,
-            limit=ask.limit,
-            lease_ms=ask.lease_ms,
-            worker=ask.worker,
-            most_bytes=most_bytes,
-            mark=self.marks.of(queue),
-        )
 
     def _handed_back(self, queue: str, found: Claimed) -> Claimed:
         """Release what nobody may be there to take. What cannot be is told: who only sends no more hears of it."""

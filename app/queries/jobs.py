@@ -22,6 +22,8 @@ from app.store.statements import Statement, composed
 from app.store.tables import jobs
 
 JOB = tuple(jobs.c[name] for name in rows.JOB)
+Hold = Callable[[], Held]
+"""Gives what the answer holds: it is asked for by long ones alone."""
 TOGETHER_MOST = 32
 """Callers whose jobs are read by one statement."""
 PAGES_MOST = 8
@@ -67,30 +69,33 @@ class Lookup:
     def __init__(self, db: Database) -> None:
         """Read nothing yet."""
         self._db = db
-        self._gathering: Gathering[str, Job | int | None] = Gathering(
+        self._gathering: Gathering[str, Job | None] = Gathering(
             self._found, most=TOGETHER_MOST, broken_off=DatabaseError
         )
 
-    def find(self, *, queue: str, job_id: str, held: Held | None = None) -> Job:
-        """Read one job; a long one when `held` has room for it. Raises JobNotFound, NoRoom."""
-        found = self._gathering.ask(queue, job_id)
-        if isinstance(found, int):
-            found = self._long(queue, job_id, found, held or room.alone())
+    def find(self, *, queue: str, job_id: str, hold: Hold = room.alone) -> Job:
+        """Read one job; a long one when there is room for it in what `hold` gives. Raises JobNotFound, NoRoom."""
+        found = self._gathering.ask(queue, job_id) or self._long(queue, job_id, hold)
         if found is None:
             raise JobNotFound.of(queue, job_id)
         return found
 
-    def _found(self, queue: str, job_ids: Sequence[str]) -> list[Job | int | None]:
-        """Read the jobs, or how many bytes they have."""
+    def _found(self, queue: str, job_ids: Sequence[str]) -> list[Job | None]:
+        """Read the jobs that are there, and not long."""
         with self._db.read_once() as conn:
-            found, sizes = store.find_short(conn, queue=queue, job_ids=set(job_ids), most_bytes=SMALL)
-        return [found.get(job_id) or sizes.get(job_id) for job_id in job_ids]
+            found = store.find(conn, queue=queue, job_ids=set(job_ids), most_bytes=SMALL)
+        return [found.get(job_id) for job_id in job_ids]
 
-    def _long(self, queue: str, job_id: str, size: int, held: Held) -> Job | None:
-        if not held.take(size * COPIES):
+    def _long(self, queue: str, job_id: str, hold: Hold) -> Job | None:
+        """Read a job that may be long, or not there."""
+        with self._db.read_once() as conn:
+            size = store.sizes(conn, queue=queue, job_ids=[job_id]).get(job_id)
+        if size is None:
+            return None
+        if not hold().take(size * COPIES):
             raise NoRoom
         with self._db.read_once() as conn:
-            return store.find(conn, queue=queue, job_ids={job_id}).get(job_id)
+            return store.find(conn, queue=queue, job_ids=[job_id]).get(job_id)
 
 
 class Pages:
@@ -101,14 +106,14 @@ class Pages:
         self._db = db
         self._gathering: Gathering[Part, Page | None] = Gathering(self._read, most=PAGES_MOST, broken_off=DatabaseError)
 
-    def read(self, *, queue: str, part: Part, held: Held | None = None) -> Page:
-        """Read a page; a long one when `held` has room for it. Raises DatabaseError, NoRoom.
+    def read(self, *, queue: str, part: Part, hold: Hold = room.alone) -> Page:
+        """Read a page; a long one when there is room for it in what `hold` gives. Raises DatabaseError, NoRoom.
 
-        Others share the snapshot, and trouble with the database. A page over the bound of `held` in bytes is cut.
+        Others share the snapshot, and trouble with the database. A page that is longer than an answer may be is cut.
         """
         is_near = part.offset + part.length <= NEAR
         page = self._gathering.ask(queue, part) if is_near else self._read(queue, [part])[0]
-        return page or self._long(queue, part, held or room.alone())
+        return page or self._long(queue, part, hold())
 
     def _read(self, queue: str, parts: Sequence[Part]) -> list[Page | None]:
         """Read pages whose jobs are all short, each only once; None for the others."""

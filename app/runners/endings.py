@@ -143,6 +143,10 @@ class Endings:
             except SourceAway:
                 self._shrink(self._completions)
                 raise
+            if exchanged.unknown:  # they stay, behind those that are told
+                unsure = [ending for ending in batch if ending.lease.number in exchanged.unknown]
+                batch = [ending for ending in batch if ending.lease.number not in exchanged.unknown]
+                self._completions[: len(batch) + len(unsure)] = batch + unsure
             self._told(self._completions, [ending.lease for ending in batch], exchanged.completed)
             if is_last:
                 return exchanged.claimed

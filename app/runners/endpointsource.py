@@ -43,6 +43,5 @@ class EndpointSource(DatabaseSource):
         except DatabaseError as error:
             raise SourceAway(str(error)) from error
         taken = [lease.taken for lease in turn.leases]
-        return Exchanged(
-            completed=turn.completed, claimed=Leased(taken=taken, leases=turn.leases, next_due_ms=turn.next_due_ms)
-        )
+        claimed = Leased(taken=taken, leases=turn.leases, next_due_ms=turn.next_due_ms)
+        return Exchanged(completed=turn.completed, claimed=claimed, unknown=turn.unknown)

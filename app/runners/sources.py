@@ -42,10 +42,14 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchanged:
-    """What was completed, by number; and what a claim brought, None if there was none: exchange again."""
+    """What was completed, by number; and what a claim brought, None if there was none: exchange again.
+
+    `unknown`: of which jobs that could not be said, though jobs were claimed; tell them again.
+    """
 
     completed: Collection[int]
     claimed: Claimed | None
+    unknown: Collection[int] = ()
 
 
 class Source(Protocol):
@@ -107,7 +111,8 @@ class DatabaseSource:
         ask = claim.Ask(limit=limit, lease_ms=self._settings.lease_ms, worker=self._worker) if limit else None
         with _away():
             done = exchange.exchange(self._db, queue=self._queue, completions=completions, ask=ask, mark=self._mark)
-        return Exchanged(completed=done.completed, claimed=Claimed(taken=done.taken, next_due_ms=done.next_due_ms))
+        claimed = Claimed(taken=done.taken, next_due_ms=done.next_due_ms)
+        return Exchanged(completed=done.completed, claimed=claimed, unknown=done.unknown)
 
     def fail(self, failures: Sequence[Failure]) -> Collection[int]:
         """Fail all in one transaction."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from operator import attrgetter
+from typing import Any
 
 import sqlalchemy
 
@@ -92,40 +93,35 @@ def _jitter(backoff: Backoff) -> float:
     return round(backoff.jitter, JITTER_DIGITS)
 
 
-def find(conn: Connection, *, queue: str, job_ids: Collection[str]) -> dict[str, Job]:
-    """Read those of the jobs that are there, by id, however long they are."""
-    return find_short(conn, queue=queue, job_ids=job_ids, most_bytes=ANY_BYTES)[0]
+def find(conn: Connection, *, queue: str, job_ids: Collection[str], most_bytes: int = ANY_BYTES) -> dict[str, Job]:
+    """Read those of the jobs that are there, by id, and whose texts are not over `most_bytes`, each."""
+    numbers, custom_ids = _parted(job_ids)
+    found = map(rows.job, _find.rows(conn, queue=queue, numbers=numbers, custom_ids=custom_ids, most=most_bytes))
+    return {job.id: job for job in found}
 
 
-def find_short(
-    conn: Connection, *, queue: str, job_ids: Collection[str], most_bytes: int
-) -> tuple[dict[str, Job], dict[str, int]]:
-    """Read those of the jobs that are there, by id; of one that is longer only how many bytes its texts are."""
-    numbers = [number for job_id in job_ids if (number := ids.generated(job_id)) is not None]
-    custom_ids = [job_id for job_id in job_ids if not ids.is_digits(job_id)]
-    found = _find.rows(conn, queue=queue, numbers=numbers, custom_ids=custom_ids, most=most_bytes)
-    short, sizes = {}, {}
-    for row in found:
-        job = rows.job(row)
-        if rows.is_whole(row):
-            short[job.id] = job
-        else:
-            sizes[job.id] = row.bytes
-    return short, sizes
-
-
-def bytes_by_custom_ids(conn: Connection, *, queue: str, custom_ids: Sequence[str]) -> dict[str, int]:
-    """Return how long the texts of these jobs are together, by custom id, without reading them."""
+def sizes(conn: Connection, *, queue: str, job_ids: Collection[str]) -> dict[str, int]:
+    """Return how many bytes the texts of those of the jobs are that are there, by id, without reading them."""
+    numbers, custom_ids = _parted(job_ids)
     size = sqlalchemy.literal_column(rows.BYTES, sqlalchemy.BigInteger).label("bytes")
-    found = conn.execute(sqlalchemy.select(jobs.c.custom_id, size).where(*_have_ids(queue, custom_ids)))
-    return {row.custom_id: row.bytes for row in found}
+    has_number = (jobs.c.number == _any(numbers, sqlalchemy.BigInteger)) & jobs.c.custom_id.is_(None)
+    has_id = jobs.c.custom_id == _any(custom_ids, sqlalchemy.Text)
+    parts = [
+        sqlalchemy.select(jobs.c.number, jobs.c.custom_id, size).where(jobs.c.queue == queue, has)
+        for has in (has_number, has_id)
+    ]
+    found = conn.execute(sqlalchemy.union_all(*parts))
+    return {str(row.number) if row.custom_id is None else row.custom_id: row.bytes for row in found}
 
 
-def _have_ids(queue: str, custom_ids: Sequence[str]) -> tuple[sqlalchemy.ColumnElement[bool], ...]:
-    wanted = sqlalchemy.func.any(
-        sqlalchemy.bindparam("custom_ids", list(custom_ids), sqlalchemy.ARRAY(sqlalchemy.Text))
-    )
-    return jobs.c.queue == queue, jobs.c.custom_id == wanted
+def _any(values: Sequence[Any], kind: type[sqlalchemy.BigInteger] | type[sqlalchemy.Text]) -> Any:
+    return sqlalchemy.func.any(sqlalchemy.bindparam(None, values, sqlalchemy.ARRAY(kind)))
+
+
+def _parted(job_ids: Collection[str]) -> tuple[list[int], list[str]]:
+    """Part the ids that the service gave, as numbers, from those that clients did."""
+    numbers = [number for job_id in job_ids if (number := ids.generated(job_id)) is not None]
+    return numbers, [job_id for job_id in job_ids if not ids.is_digits(job_id)]
 
 
 def numbers(conn: Connection, *, queue: str, job_ids: Collection[str]) -> dict[str, int]:

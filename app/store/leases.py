@@ -23,6 +23,7 @@ from app.store.jobs import ANY_BYTES
 from app.store.statements import Statement
 
 _claim = Statement("leases/claim")
+_claim_long = Statement("leases/claim_long")
 _claim_next = Statement("leases/claim_next")
 _extend = Statement("leases/extend")
 _complete = Statement("leases/complete")
@@ -51,11 +52,10 @@ class Retry:
 
 
 class Look(NamedTuple):
-    """What a claim of whole jobs found: `size` is the bytes of their texts, which may have ended it early."""
+    """What a claim of whole jobs found. `is_cut`: there are more, but their texts are too long together."""
 
     taken: list[Lease]
     walk: Walk
-    size: int
     is_cut: bool
 
 
@@ -68,21 +68,22 @@ def claim(
     worker: str,
     start: Place = HEAD,
     most_bytes: int = ANY_BYTES,
+    are_long: bool = False,
 ) -> Look:
     """Lease up to `limit` ready jobs of `queue`, best first; say what the look was. Takes row locks, waits for none.
 
-    After the first, no job is taken whose texts would make it more than `most_bytes`: what was not taken is not short.
-    What stands in line before `start` is not seen. A lease ends no later than `attempts.TIMEOUT_GRACE_MS` after its
-    job's timeout.
+    Where their texts are over `most_bytes` together it takes none, or, if `are_long`, those that are within, one at
+    least; what was not taken is not leased, and the look is not short. What stands in line before `start` is not seen.
+    A lease ends no later than `attempts.TIMEOUT_GRACE_MS` after its job's timeout.
     """
     asked = {"queue": queue, "limit": limit, "lease_ms": lease_ms, "worker": worker, "most": most_bytes}
-    claimed = _claim.rows(conn, **asked, **look_from(start))
+    claimed = (_claim_long if are_long else _claim).rows(conn, **asked, **look_from(start))
     last = claimed[-1]
     taken = [] if last.number is None else [rows.lease(row) for row in claimed]
     place = Place(last.priority, last.place) if taken else None
     found = len(taken)
     walk = Walk(start=start, asked=found if last.is_cut else limit, found=found, last=place, took_s=last.took_s)
-    return Look(taken, walk, last.bytes, last.is_cut)
+    return Look(taken, walk, last.is_cut)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

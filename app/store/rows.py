@@ -1,6 +1,7 @@
 """Row -> value, in one place. A row is anything with the table's columns as attributes."""
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 from app.domain.attempts import Attempt, Outcome, Overdue, Tries
@@ -20,6 +21,7 @@ octet_length(data::text) + octet_length(opts::text) + octet_length(progress::tex
 """How long they are in an answer, where the result stands twice: for statements that bound what they read."""
 STATUSES = {status.value: status for status in Status}
 _STATUS, _DATA, _WIDTH = JOB.index("status"), JOB.index("data"), len(JOB)
+_data = itemgetter(_DATA)
 # Of a job that nobody has worked on: the fields from attempts_made to stacktrace, and those after added_at.
 _NOT_BEGUN = (0, 0, 0, JsonText("0"), None, None, ())
 _NOT_PROCESSED = (None, None, None)
@@ -37,7 +39,7 @@ def is_whole(row: Any) -> bool:
 
 def are_whole(found: Sequence[Any]) -> bool:
     """Tell whether all of many rows have the texts of their jobs."""
-    return None not in [row[_DATA] for row in found]
+    return None not in map(_data, found)
 
 
 def added(new: NewJob, row: Any, *, queue: str) -> Job:

@@ -9,11 +9,13 @@ from flask import Flask, Request, Response, request
 from app.domain.errors import Fault, InvalidRequest
 from app.infra import log
 from app.infra.database import Database
+from app.infra.room import SMALL
 from app.infra.settings import Settings
 from app.infra.vault import Vault
 from app.operations.waiting import Waiting
 from app.web import answers, clients, holding, names, openapi, problems
 from app.web.auth import TOKEN_DIGEST, Tokens
+from app.web.holding import HELD
 from app.web.routes import docs, health, history, jobs, reports, work, workers
 from app.web.worker import WAITING
 
@@ -46,9 +48,11 @@ def create(settings: Settings, db: Database) -> Flask:
 
     def end(response: Response) -> Response:
         asked = _current()
-        if asked.blueprint not in OPEN:  # those are the same bytes for everybody
+        length = response.content_length or 0
+        if (length > SMALL or HELD in asked.environ) and asked.blueprint not in OPEN:  # that is the same for everybody
             response = holding.settle(asked, response, room)
-        clients.bound_answer(asked, response, client_s=settings.client_s)
+            length = response.content_length or 0
+        clients.bound_answer(asked, length, client_s=settings.client_s)
         return _end(asked, response)
 
     flask.before_request(begin)

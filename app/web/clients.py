@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import gevent
-from flask import Request, Response
+from flask import Request
 
 from app.domain.errors import Fault, SlowBody
 
@@ -69,9 +69,9 @@ def has_left(request: Request) -> bool:
         return True
 
 
-def bound_answer(request: Request, response: Response, *, client_s: float) -> None:
-    """Give the client an end until which it must have taken `response`; gunicorn's worker then closes."""
+def bound_answer(request: Request, length: int, *, client_s: float) -> None:
+    """Give the client an end until which it must have taken an answer of so many bytes; the worker then closes."""
     connection = request.environ.get("gunicorn.socket")
     if connection is not None:
         # A second more than the wait for the next request, whose end is a silent one.
-        connection.settimeout(client_s + 1 + (response.content_length or 0) / BYTES_A_S)
+        connection.settimeout(client_s + 1 + length / BYTES_A_S)

@@ -32,7 +32,7 @@ STRANGERS_SHARE = 5
 """All who show no good token have one in so many parts of a process's time, however many they are."""
 TOOK_MOST_S, HELD_UP_MOST_S = 0.05, 1.0
 PIECE = 16 * 1024
-"""The most that is read from a connection, or copied for it, at once: so much may anybody have us hold."""
+"""The most that is read from a connection at once: so much may anybody have us hold."""
 HEAD_MAX = 16 * 1024
 """The longest head of a request, in bytes, and the longest trailers of a body; gunicorn holds both twice."""
 WAITING = "rowline-waiting"
@@ -109,11 +109,13 @@ class Gathered:
         head, self._head = self._head, None
         if head is None:
             self._sock.sendall(piece)
-        elif len(piece) <= PIECE:
-            self._sock.sendall(head + piece)
-        else:  # a copy would cost more than a packet
-            self._sock.sendall(head)
-            self._sock.sendall(piece)
+            return
+        sent = self._sock.sendmsg((head, piece))  # no copy of both, which who does not take it would make us hold
+        if sent < len(head):
+            self._sock.sendall(head[sent:])
+            sent = len(head)
+        if left := memoryview(piece)[sent - len(head) :]:
+            self._sock.sendall(left)
 
 
 class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types

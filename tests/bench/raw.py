@@ -14,13 +14,14 @@ from psycopg.types.string import TextLoader
 
 from app.domain import attempts, mark
 from app.infra import libpq, settings
+from app.store.jobs import ANY_BYTES
 from app.store.statements import Statement
 from tests.bench import jobs, window
 from tests.bench.window import Window
 
 LEASE_MS = 30_000
 Cursor = psycopg.Cursor[tuple[Any, ...]]
-HEAD = {"from_priority": mark.HEAD.priority, "from_place": mark.HEAD.place}
+HEAD = {"from_priority": mark.HEAD.priority, "from_place": mark.HEAD.place, "most": ANY_BYTES}
 
 
 class Writing(NamedTuple):

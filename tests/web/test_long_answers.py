@@ -154,7 +154,7 @@ def test_finishing_brings_fewer_jobs_too(bounded: Client) -> None:
     assert bounded.page(length=0)["counts"]["waiting"] == 1
 
 
-@pytest.mark.parametrize("statement", ["jobs/find", "leases/claim"])
+@pytest.mark.parametrize("statement", ["jobs/find", "leases/claim", "leases/claim_long"])
 def test_all_statements_size_a_job_alike(statement: str) -> None:
     assert " ".join(rows.BYTES.split()) in " ".join(Statement(statement).text.split())
 
@@ -269,7 +269,9 @@ def test_a_claim_locks_no_more_than_a_few_jobs_that_it_does_not_take(db: Databas
     added = add(bounded, 30)
 
     with db.begin() as conn:
-        first = leases.claim(conn, queue="q", limit=30, lease_ms=60_000, worker="w", most_bytes=BOUND).taken
+        first = leases.claim(
+            conn, queue="q", limit=30, lease_ms=60_000, worker="w", most_bytes=BOUND, are_long=True
+        ).taken
         [second] = work.take(db)
 
     assert len(first) == 3

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, request
 from app.domain.errors import InvalidRequest, JobFinished, JobNotFound, KeyInUse, KeyReused, NoRoom
 from app.domain.keys import IdempotencyKey
 from app.infra.database import Database, DatabaseError, OutcomeUnknown
-from app.infra.room import Room
+from app.infra.room import Held, Room
 from app.infra.settings import Settings
 from app.operations import control, submit
 from app.queries import jobs
@@ -89,19 +89,21 @@ def _add_reads(routes: Blueprint, settings: Settings, db: Database, room: Room) 
     job_json = JobSchema(queue_prefix=settings.queue_prefix)
     lookup, pages = jobs.Lookup(db), jobs.Pages(db)
 
+    def hold() -> Held:
+        return holding.of(request, room)
+
     @routes.get("/queues/<segment:queue>/jobs")
     @describe.route(query=page.PageQuerySchema, gives=page.PageSchema(), raises=(InvalidRequest, NoRoom, DatabaseError))
     def list_page(queue: str) -> Response:
         """Get a page of a queue's jobs, with counts."""
         queue = names.queue_name(queue)
         asked = page.load(request, queue)
-        found = pages.read(queue=queue, part=asked, held=holding.of(request, room))
+        found = pages.read(queue=queue, part=asked, hold=hold)
         return answers.json(page.dump(queue, asked, found, job_json))
 
     @routes.get("/queues/<segment:queue>/jobs/<segment:job_id>")
     @describe.route(gives=job_json, raises=(InvalidRequest, JobNotFound, NoRoom, DatabaseError))
     def get(queue: str, job_id: str) -> Response:
         """Get one job."""
-        held = holding.of(request, room)
-        found = lookup.find(queue=names.queue_name(queue), job_id=names.job_id(job_id), held=held)
+        found = lookup.find(queue=names.queue_name(queue), job_id=names.job_id(job_id), hold=hold)
         return answers.json(job_json.members(found))

@@ -2,39 +2,27 @@
 -- Leases up to :limit ready jobs of :queue to :worker for :lease_ms, best first. Index: jobs_ready.
 -- Looks from the place (:from_priority, :from_place) on: the head, or past what is dead there (`app/domain/mark.py`).
 -- Each row says how long that took. Without a job there is one row, that says this alone.
--- Takes no job more when the texts of those that it has are :most bytes, but for the first; says whether that ended it.
--- Locks the rows it takes, a few more where bytes ended it, and skips those that others are taking.
+-- Takes all of them or, where their texts are over :most bytes together, none, and says so: `claim_long` is for that.
+-- Locks the rows it takes and skips those that others are taking.
 with next as (
-    -- What counts the rows over the bound lets PostgreSQL stop there: the rows behind are not even locked. The windows
-    -- take them as they come, in order: told to sort by it, it would have to see, and to lock, all of them before.
-    select number, total, over from (
-        select number, total, count(*) filter (where total > :most and total > bytes) over line as over from (
-            select number, priority, place, bytes, sum(bytes) over line as total from (
-                select
-                    number, priority, place,
-                    octet_length(data::text) + octet_length(opts::text) + octet_length(progress::text)
-                    + 2 * coalesce(octet_length(result::text), 0) + coalesce(octet_length(failed_reason), 0)
-                    + case when cardinality(stacktrace) > 0 then octet_length(stacktrace::text) else 0 end
-                    as bytes
-                from rowline.jobs
-                where queue = :queue and status in ('waiting', 'prioritized')
-                    and (priority, place) >= (:from_priority::integer, :from_place::bigint)
-                order by priority, place
-                limit :limit
-                for update skip locked
-            ) as locked
-            window line as (rows unbounded preceding)
-        ) as summed
-        window line as (rows unbounded preceding)
-    ) as counted
-    where over < 2
+    select
+        number,
+        octet_length(data::text) + octet_length(opts::text) + octet_length(progress::text)
+        + 2 * coalesce(octet_length(result::text), 0) + coalesce(octet_length(failed_reason), 0)
+        + case when cardinality(stacktrace) > 0 then octet_length(stacktrace::text) else 0 end
+        as bytes
+    from rowline.jobs
+    where queue = :queue and status in ('waiting', 'prioritized')
+        and (priority, place) >= (:from_priority::integer, :from_place::bigint)
+    order by priority, place
+    limit :limit
+    for update skip locked
 ),
 walked as materialized (
     -- Of a row that has changed since the statement began the lock is of now: so is the attempt's beginning.
     select
-        array_agg(number) filter (where over = 0) as numbers,
-        coalesce(max(total) filter (where over = 0), 0)::bigint as bytes,
-        count(*) filter (where over > 0) > 0 as is_cut,
+        case when sum(bytes) <= :most::bigint then array_agg(number) end as numbers,
+        coalesce(sum(bytes) > :most::bigint, false) as is_cut,
         clock_timestamp() as at
     from next
 ),
@@ -61,7 +49,7 @@ select
     queue, number, custom_id, name, data, opts, status, priority, lifo, delay_ms, run_at, timeout_ms, attempts_made,
     attempts_started, stalled_count, progress, result, failed_reason, stacktrace, added_at, processed_at, finished_at,
     processed_by, lease_token, leased_until, place, extract(epoch from walked.at - statement_timestamp())::float8 as took_s,
-    walked.bytes, walked.is_cut
+    walked.is_cut
 from walked
 left join claimed on true
 order by priority, place
