@@ -12,6 +12,7 @@ from app.domain.jsontext import UnstorableJson
 
 Members = dict[str, JsonText]
 """The members of an object: the text of each value, by name."""
+_text: Callable[[Any, str], JsonText] = str  # type: ignore[assignment]  # a type by name, at no price
 MEMBERS_MAX = 100
 """Members of an object that is read; none of ours has half as many."""
 LOOKS = 4
@@ -93,8 +94,10 @@ def where_broken(text: bytes) -> tuple[int, int]:
 def members(text: bytes) -> Members | None:
     """Read one object; otherwise as `objects`."""
     one = _decoded(_OBJECT, text)
-    found = None if one is None else _read([one], text)
-    return found[0] if found else None
+    if one is None or len(one) > MEMBERS_MAX:
+        return None
+    texts = _texts(one)
+    return texts if _colons(texts) == text.count(b":") else None
 
 
 def end_of(view: memoryview, start: int) -> int:
@@ -130,16 +133,21 @@ def _decoded(decoder: msgspec.json.Decoder[Any], text: bytes) -> Any:
         return None
 
 
-def _read(found: list[dict[str, msgspec.Raw]] | None, text: bytes) -> list[Members] | None:
-    """Take the texts, unless there is more in `text` than was found: of two members with one name the last was kept.
-
-    Each member has a colon behind its name, besides those in its value. (A name with a colon in it is doubted too.)
-    """
-    if found is None or any(len(one) > MEMBERS_MAX for one in found):
+def _read(found: list[dict[str, msgspec.Raw]], text: bytes) -> list[Members] | None:
+    """Take the texts, unless there is more in `text` than was found: of two members with one name the last was kept."""
+    if any(len(one) > MEMBERS_MAX for one in found):
         return None
-    texts = [{name: JsonText(str(value, "utf-8")) for name, value in one.items()} for one in found]
-    colons = sum([len(one) + sum([value.count(":") for value in one.values()]) for one in texts])
-    return texts if colons == text.count(b":") else None
+    texts = [_texts(one) for one in found]
+    return texts if sum(map(_colons, texts)) == text.count(b":") else None
+
+
+def _texts(found: dict[str, msgspec.Raw]) -> Members:
+    return {name: _text(value, "utf-8") for name, value in found.items()}
+
+
+def _colons(texts: Members) -> int:
+    """Count the colons of an object: one behind each name, and those in the values. One in a name is left to doubt."""
+    return len(texts) + sum([value.count(":") for value in texts.values()])
 
 
 def _fault(view: memoryview, error: Exception) -> UnstorableJson:

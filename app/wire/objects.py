@@ -18,6 +18,7 @@ from app.wire.demands import (
     NO_ARRAY,
     NO_LIMITS,
     Array,
+    are_plain,
     checked,
     member_path,
     place,
@@ -76,14 +77,14 @@ def read_object(
 
     `loose` and `most` are as in Array. Raises UnparsableBody, TooLarge. Lets others run meanwhile.
     """
-    _require_utf8(raw)
-    mine = Array("", 1, loose, most)
+    if not raw.isascii():
+        _require_utf8(raw)
     if len(raw) <= AT_ONCE and (found := jsonreader.members(raw)) is not None:
         if array.name not in found:
-            return checked(found, "body", mine), []
+            return found if are_plain(found) else checked(found, "body", Array("", 1, loose, most)), []
         if (objects := _at_once(found[array.name].encode(), array.name, array)) is not None:
-            return checked(found | {array.name: JsonText("")}, "body", mine), objects
-    reader = Reader(raw)
+            return checked(found | {array.name: JsonText("")}, "body", Array("", 1, loose, most)), objects
+    reader, mine = Reader(raw), Array("", 1, loose, most)
     found, end = reader.object(reader.skip(0), "body", mine, array)
     reader.end(end)
     return found, reader.found
@@ -101,6 +102,8 @@ def read_value(raw: bytes) -> JsonText:
 
 def own(text: str, path: str) -> Any:
     """Return a value that means something to us. Raises UnparsableBody if a name stands twice, TooLarge."""
+    if _is_scalar(text):
+        return json.loads(text)
     if len(text) > OWN_MAX:
         if text.startswith('"'):  # longer than any of ours may be: nobody needs to know which characters it has
             return text[1:-1]
@@ -130,7 +133,14 @@ def _integer(digits: str) -> int:
 
 def owns(members: Members, *, path: str = "", besides: Collection[str] = ()) -> dict[str, Any]:
     """Return the values of an object of ours, None for those `besides`. Raises as `own` does."""
-    return {key: None if key in besides else own(text, member_path(path, key)) for key, text in members.items()}
+    return {
+        key: None if key in besides else json.loads(text) if _is_scalar(text) else own(text, member_path(path, key))
+        for key, text in members.items()
+    }
+
+
+def _is_scalar(text: str) -> bool:
+    return len(text) < jsontext.LONG and text[0] not in "[{"
 
 
 def string(text: JsonText) -> str:
@@ -173,10 +183,8 @@ def _at_once(raw: bytes, path: str, array: Array) -> list[Members] | None:
     if len(found) > array.limit:
         raise too_many(path, array)
     for nth, members in enumerate(found):
-        for text in members.values():
-            if len(text) >= jsontext.LONG or "\\u" in text:
-                checked(members, f"{array.name}[{nth}]", array)
-                break
+        if not are_plain(members):
+            checked(members, f"{array.name}[{nth}]", array)
     return found
 
 
