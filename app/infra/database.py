@@ -26,7 +26,12 @@ Connection = sqlalchemy.Connection
 
 _NOT_SET_UP = {"42P01", "42703", "3F000", "42501"}  # no such table, column or schema, no right to it
 _WORTH_ANOTHER_TRY = {"40P01", "40001", "55P03"}  # deadlock, serialization failure, a lock not had in time
-_READING = "-c default_transaction_read_only=on -c default_transaction_isolation=repeatable\\ read"
+_READING = (
+    "-c default_transaction_read_only=on -c default_transaction_isolation=repeatable\\ read "
+    # Pages come from an index in its order. Where a table has no statistics PostgreSQL may take a queue for a few jobs,
+    # and would rather collect and sort them.
+    "-c enable_bitmapscan=off"
+)
 REFUSALS = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError)
 """What PostgreSQL, or the driver, says to a statement that cannot be done as it is. Nothing of it was stored."""
 _STATEMENT_SHARE = 0.9

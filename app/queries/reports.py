@@ -76,6 +76,7 @@ def ask(db: Database, *, name: str, since: timedelta, queue: str | None = None, 
     asked = _select(REPORTS[name], name, per(since), limit, is_of_queue=queue is not None)
     values = {"since": since, "queue": queue, "queues": [queue]}
     with db.read() as conn:
+        conn.exec_driver_sql("set local enable_bitmapscan = on")  # what pages have to do without
         found = conn.execute(asked, {key: values[key] for key in asked.compile().params if key in values})
         return Found(list(found.keys()), [tuple(row) for row in found])
 

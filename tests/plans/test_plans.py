@@ -284,6 +284,24 @@ def test_a_page_reads_about_as_many_rows_as_it_shows(
         assert len(found) <= fetched(conn) - before <= len(statuses) * 30 * 2 + 10 * 3
 
 
+@pytest.mark.parametrize("stored", [500, 1_000])
+def test_a_page_reads_no_queue_whole_where_the_table_was_vacuumed_and_never_analyzed(own_url: str, stored: int) -> None:
+    db = Database(Settings(database_url=own_url), url=own_url, size=1, name="plans")
+    with db.begin() as conn:
+        for _ in range(stored // 100):
+            insert(conn, *[new() for _ in range(100)])
+        if stored == 1_000:
+            conn.exec_driver_sql("delete from rowline.jobs where mod(number, 2) = 0")
+    databases.run(own_url, "vacuum rowline.jobs")
+    page = jobs._statement(frozenset(Status), newest_first=True)  # noqa: SLF001 - without the counts
+    with db.read() as conn:
+        before = fetched(conn)
+        found = page.rows(conn, queue="q", start=0, length=10, most=10, most_bytes=10_000)
+        assert len(found) == 10
+        assert fetched(conn) - before <= 10 * 3
+    db.close()
+
+
 @pytest.mark.parametrize("start", [HEAD, Place(0, 500)])
 def test_a_claim_for_calls_reads_the_rows_it_takes_and_those_that_are_called_for(
     filled: Database, start: Place
