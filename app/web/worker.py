@@ -5,7 +5,6 @@ import json
 import logging
 import socket
 import sys
-import time
 import traceback
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,7 +12,6 @@ from http import HTTPStatus
 from typing import Any
 
 import gevent
-from gevent.lock import Semaphore
 from gunicorn.glogging import Logger as GunicornLogger
 from gunicorn.http import errors, message
 from gunicorn.http.parser import RequestParser
@@ -28,9 +26,6 @@ LINGER_S = 0.5
 """How long a stopping worker leaves idle connections open, for requests that are already on their way."""
 TAKE_S = 1.0
 """How long whoever sent no HTTP has to take our answer to it."""
-STRANGERS_SHARE = 5
-"""All who show no good token have one in so many parts of a process's time, however many they are."""
-TOOK_MOST_S, HELD_UP_MOST_S = 0.05, 1.0
 PIECE = 16 * 1024
 """The most that is read from a connection at once: so much may anybody have us hold."""
 HEAD_MAX = 16 * 1024
@@ -90,8 +85,6 @@ class Gathered:
         self._sock = sock
         self._head: bytes | None = None
         self._is_first = True
-        self.is_known = False
-        """Whether who asks has shown a token that is good: set by the application."""
 
     def __getattr__(self, name: str) -> Any:
         """Be the socket in all else."""
@@ -140,7 +133,6 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         """Begin with nobody waiting."""
         super().__init__(*arguments, **options)
         self._waiting: dict[gevent.Timeout, gevent.Greenlet] = {}
-        self._pace = Semaphore(1)
 
     @contextlib.contextmanager
     def timeout_ctx(self) -> Iterator[None]:
@@ -183,23 +175,14 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
         """Answer a request; then take what is left of its body, or close: gunicorn would read on without an end."""
         gathered = Gathered(sock)
-        began_at = time.perf_counter()
         try:
             super().handle_request(listener_name, req, gathered, addr)
         finally:
             gathered.flush()
             is_whole = not req.body.failed and _take_rest(req.body.read)
-            if gathered.is_known:
-                gevent.sleep(0)  # a client whose next request is always there, and waits for nothing, would run alone
-            else:
-                self._hold_up(time.perf_counter() - began_at)
+            gevent.sleep(0)  # a client whose next request is always there, and waits for nothing, would run alone
         if not is_whole:
             raise StopIteration
-
-    def _hold_up(self, took_s: float) -> None:
-        """Wait before more is read of a stranger whose request took so long: all of them have a share of our time."""
-        with gevent.Timeout(HELD_UP_MOST_S, False), self._pace:
-            gevent.sleep(min(took_s, TOOK_MOST_S) * (STRANGERS_SHARE - 1))
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Stop: take nothing new, let go who waits, and end when the requests under way are answered."""

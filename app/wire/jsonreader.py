@@ -9,6 +9,7 @@ import msgspec
 from app.domain import jsontext
 from app.domain.job import JsonText
 from app.domain.jsontext import UnstorableJson
+from app.infra.cooperation import give_way
 
 Members = dict[str, JsonText]
 """The members of an object: the text of each value, by name."""
@@ -84,6 +85,7 @@ def where_broken(text: bytes) -> tuple[int, int]:
         place = _PLACE.fullmatch(str(error))
         until = int(place[2]) if place else len(text)
         for _ in range(LOOKS):
+            give_way()
             until = text.rfind(b"{", 0, until)
             before = text[: max(0, until)].rstrip(b" \t\r\n")
             if before.endswith(b",") and (good := _decoded(_VALUES, before[:-1] + b"]")) is not None:
@@ -121,7 +123,8 @@ def whole(text: bytes, *, rest: Callable[[], None] = lambda: None) -> JsonText:
         _VALUE.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
         raise _fault(memoryview(text), error) from None
-    rest()
+    if len(text) > jsontext.PIECE:
+        rest()
     jsontext.check(text, rest=rest)
     return JsonText(text.decode())
 

@@ -23,10 +23,10 @@ from app.wire.demands import (
 from app.wire.jsonreader import MEMBERS_MAX, Members, NotJson
 
 _SPACE = re.compile(rb"[ \t\r\n]*+")
-_STRING = re.compile(rb'"(?:[^"\\\x00-\x1f]++|\\.)*+"', re.DOTALL)
-LOOSE = re.compile(
-    _STRING.pattern + rb"|\[[ \t\r\n]*+(?:" + _STRING.pattern + rb'[ \t\r\n]*+(?:,[ \t\r\n]*+(?="))?+)*+\]', re.DOTALL
-)
+_STRING = re.compile(rb'"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+"')
+_SPACES = rb"[ \t\r\n]*+"
+_STRINGS = rb"%b%b(?:,%b%b%b)*+" % (_STRING.pattern, _SPACES, _SPACES, _STRING.pattern, _SPACES)
+LOOSE = re.compile(rb"%b|\[%b(?:%b)?+\]" % (_STRING.pattern, _SPACES, _STRINGS))
 """A string or an array of strings, in which half a character may stand."""
 
 

@@ -157,3 +157,38 @@ def test_nothing_is_read_of_who_only_pretends_to_run_a_job(server: Server, route
     [answer] = server.ask(sent, wanted=1)
 
     assert (answer.status, answer.json()["code"]) == (401, "unauthorized")
+
+
+HALF = '"half \\ud83d of one"'
+
+
+@pytest.mark.parametrize("member", ["failedReason", "stacktrace"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        '"\\x"',
+        '"\\ud83"',
+        f'[{HALF} "b"]',
+        f"[{HALF},]",
+        f"[,{HALF}]",
+        f"[{HALF}",
+        f"[{HALF},1]",
+        f"[[{HALF}]]",
+        f'{{"a":{HALF}}}',
+    ],
+)
+def test_what_is_no_string_is_refused_where_half_a_character_may_stand(client: Client, member: str, value: str) -> None:
+    single = client.post(f"{JOBS}/1/fail", f'{{"token":"{TOKEN}","{member}":{value}}}')
+    many = client.post(f"{JOBS}/finish", f'{{"jobs":[{{"id":"1","token":"{TOKEN}","{member}":{value}}}]}}')
+
+    assert [member in answers.error(answer, 400) for answer in (single, many)] == [True, True]
+
+
+@pytest.mark.parametrize("stack", [HALF, f"[{HALF}]", f'[ {HALF} ,\n"b" ]', "[]", "null"])
+def test_half_a_character_keeps_no_failure_from_being_told(client: Client, stack: str) -> None:
+    [job] = client.add({"name": "n", "data": 1, "opts": {"attempts": 1}})
+    [held] = json.loads(client.post(f"{JOBS}/claim", "").text)["jobs"]
+    said = f'{{"token":"{held["token"]}","failedReason":{HALF},"stacktrace":{stack}}}'
+
+    assert client.post(f"{JOBS}/{job['id']}/fail", said).status_code == 200
+    assert client.job(job["id"])["failedReason"] == "half ? of one"
