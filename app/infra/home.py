@@ -80,9 +80,11 @@ def hold(home: Path) -> Iterator[Lock]:
 
 
 def told(home: Path) -> Facts:
-    """Return what the Rowline that holds `home`, or held it last, has told."""
+    """Return what the Rowline that holds `home`, or held it last, has told. Raises EmbeddedError."""
     try:
         content = json.loads((home / "lock").read_text())
+    except PermissionError as error:
+        raise EmbeddedError(f"{home} is another user's: {error}") from error
     except (OSError, ValueError):
         return Facts()
     return Facts(content.get("pid"), content.get("url"), content.get("databaseUrl"), content.get("ownerUrl"))

@@ -273,7 +273,10 @@ class Settings:
     def require_database_url(self) -> str:
         """Return the URL of the database. Raises SettingsError when there is none."""
         if self.database_url is None:
-            raise SettingsError("DATABASE_URL is not set. `rowline run` brings a PostgreSQL of its own.")
+            raise SettingsError(
+                "DATABASE_URL is not set. `rowline run` brings a PostgreSQL of its own, "
+                "whose URL `rowline db url` prints; a worker may have ROWLINE_URL and ROWLINE_TOKEN instead."
+            )
         return self.database_url
 
     def require_tokens(self) -> None:

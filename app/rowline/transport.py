@@ -73,7 +73,9 @@ class Transport:
     def __init__(self, url: str, token: str, *, timeout_s: float) -> None:
         """Connect to nothing yet. Raises ValueError."""
         self._address, self._timeout_s = _checked(url), timeout_s
-        if not token or not token.isascii() or not token.isprintable() or " " in token:
+        if not token:
+            raise ValueError("a token is needed, or ROWLINE_TOKEN")
+        if not token.isascii() or not token.isprintable() or " " in token:
             raise ValueError("the token must be printable ASCII without spaces")
         self._token = token
         self._lock = threading.Lock()
@@ -241,6 +243,8 @@ def _checked(url: str) -> str:
 
     Raises ValueError, which repeats nothing of it: it may hold a password or a token, which belong elsewhere.
     """
+    if not url:
+        raise ValueError("the url of a service is needed, or ROWLINE_URL")
     try:
         parts = urlsplit(url)
         is_good = parts.scheme in {"http", "https"} and parts.hostname and (parts.port is None or parts.port)

@@ -181,3 +181,16 @@ def test_importing_rowline_brings_neither_the_service_nor_urllib3() -> None:
     assert told.stdout == "[]\n"
     with pytest.raises(AttributeError, match="no attribute 'Client'"):
         _ = rowline.Client
+
+
+@pytest.mark.parametrize(
+    ("url", "token", "named"), [("", "t", "ROWLINE_URL"), ("http://127.0.0.1:1", "", "ROWLINE_TOKEN")]
+)
+def test_what_is_missing_in_the_environment_is_named(
+    url: str, token: str, named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROWLINE_URL", url)
+    monkeypatch.setenv("ROWLINE_TOKEN", token)
+
+    with pytest.raises(ValueError, match=named):
+        rowline.Rowline.from_env()
