@@ -88,7 +88,7 @@ def where_broken(text: bytes) -> tuple[int, int]:
             give_way()
             until = text.rfind(b"{", 0, until)
             before = text[: max(0, until)].rstrip(b" \t\r\n")
-            if before.endswith(b",") and (good := _decoded(_VALUES, before[:-1] + b"]")) is not None:
+            if before.endswith(b",") and (good := _decoded(_VALUES, before[:-1] + b"]")):
                 return until, len(good)
     return 0, 0
 

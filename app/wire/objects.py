@@ -64,6 +64,9 @@ def read_objects(raw: bytes, array: Array) -> list[Members]:
     start = reader.skip(0)
     if start == len(raw):
         raise UnparsableBody(Fault("body", "is empty; it must be a JSON array"))
+    broken_at, good = jsonreader.where_broken(raw) if len(raw) <= AT_ONCE else (0, 0)
+    if broken_at:  # it is told sooner than by reading all that is good before
+        reader.end(reader.elements(broken_at, "body", array, good=good)[1])
     objects, end = reader.array(start, "body", array)
     reader.end(end)
     return objects

@@ -43,14 +43,12 @@ class Reader:
         """Read the array of objects that begins here; return where it ends too."""
         if not self._is_at(b"[", position):
             raise UnparsableBody(Fault(path, "must be a JSON array"))
-        objects: list[Members] = []
         position = self.skip(position + 1)
-        if self._is_at(b"]", position):
-            return objects, position + 1
-        good = 0
-        if len(self._raw) <= AT_ONCE and path == "body":  # it is here because it is broken, and is not kept
-            start, good = jsonreader.where_broken(self._raw)
-            position = start or position
+        return ([], position + 1) if self._is_at(b"]", position) else self.elements(position, path, array)
+
+    def elements(self, position: int, path: str, array: Array, *, good: int = 0) -> tuple[list[Members], int]:
+        """Read objects of an array from the one on that begins here, behind `good` others, which are not given."""
+        objects: list[Members] = []
         while True:
             if good + len(objects) == array.limit:
                 raise too_many(path, array)

@@ -136,6 +136,15 @@ def test_a_fault_far_into_a_body_is_named_by_its_place(client: Client, size: int
     assert answers.error(client.post(JOBS, f"[{f'{good},' * 300}{last}]"), 400).startswith(error)
 
 
+@pytest.mark.parametrize(
+    "odd", ["[,%s]", "[%s,,%s]", "[%s %s]", "[%s,%s,]", "[,%s,%s]", "[[],%s]", "{%s}", "[%s]]", "[%s]["]
+)
+@pytest.mark.parametrize("data", ["1", '[{"a":{}},{"b":[{}]}]', '"{"'])
+def test_no_broken_array_is_taken_for_one_that_is_whole(client: Client, odd: str, data: str) -> None:
+    answers.problem(client.post(JOBS, odd.replace("%s", f'{{"name":"n","data":{data}}}')), 400)
+    assert sum(client.page()["counts"].values()) == 0
+
+
 def test_after_a_hundred_faults_nobody_looks_for_more(client: Client) -> None:
     said = answers.problem(client.post(JOBS, json.dumps([{"name": "", "data": 0}] * 5_000)), 400)
 
