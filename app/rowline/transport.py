@@ -74,7 +74,7 @@ class Transport:
         """Connect to nothing yet. Raises ValueError."""
         self._address, self._timeout_s = _checked(url), timeout_s
         if not token:
-            raise ValueError("a token is needed, or ROWLINE_TOKEN")
+            raise ValueError("a token must be given, or ROWLINE_TOKEN be set")
         if not token.isascii() or not token.isprintable() or " " in token:
             raise ValueError("the token must be printable ASCII without spaces")
         self._token = token
@@ -244,7 +244,7 @@ def _checked(url: str) -> str:
     Raises ValueError, which repeats nothing of it: it may hold a password or a token, which belong elsewhere.
     """
     if not url:
-        raise ValueError("the url of a service is needed, or ROWLINE_URL")
+        raise ValueError("the url of a service must be given, or ROWLINE_URL be set")
     try:
         parts = urlsplit(url)
         is_good = parts.scheme in {"http", "https"} and parts.hostname and (parts.port is None or parts.port)

@@ -52,7 +52,6 @@ def create(settings: Settings, db: Database) -> Flask:
         if (length > SMALL or HELD in asked.environ) and asked.blueprint not in OPEN:  # that is the same for everybody
             response = holding.settle(asked, response, room)
             length = response.content_length or 0
-        clients.hold_up(asked.environ, time.perf_counter() - asked.environ[_STARTED])
         clients.bound_answer(asked, length, client_s=settings.client_s)
         return _end(asked, response)
 

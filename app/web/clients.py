@@ -18,8 +18,6 @@ PIECE = 64 * 1024
 STRANGERS_SHARE = 5
 """All who show no good token have one in so many parts of a process's time, however many they are."""
 TOOK_MOST_S, HELD_UP_MOST_S = 0.05, 1.0
-_KNOWN = "rowline.known"
-"""Where the environment of a request says that a good token was shown."""
 _strangers = Semaphore(1)
 CHUNKED_PIECE = 4 * 1024  # it may have come as so many chunks of one byte
 
@@ -55,19 +53,19 @@ def _piece(stream: Any, size: int, within_s: float) -> bytes:
         return bytes(stream.read(size))
 
 
-def vouch(environ: dict[str, Any]) -> None:
+def vouch(environ: Mapping[str, Any]) -> None:
     """Note that who asks has shown a token that is good."""
-    environ[_KNOWN] = True
+    if connection := environ.get("gunicorn.socket"):
+        connection.is_known = True
 
 
-def hold_up(environ: Mapping[str, Any], took_s: float) -> None:
+def hold_up(took_s: float) -> None:
     """Have a stranger whose request took so long wait for its answer: all of them share a part of our time.
 
     Before the answer, so that neither a new connection nor a proxy's next request on this one changes anything.
     """
-    if _KNOWN not in environ and "gunicorn.socket" in environ:
-        with gevent.Timeout(HELD_UP_MOST_S, False), _strangers:
-            gevent.sleep(min(took_s, TOOK_MOST_S) * (STRANGERS_SHARE - 1))
+    with gevent.Timeout(HELD_UP_MOST_S, False), _strangers:
+        gevent.sleep(min(took_s, TOOK_MOST_S) * (STRANGERS_SHARE - 1))
 
 
 def has_left(request: Request) -> bool:

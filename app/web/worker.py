@@ -5,6 +5,7 @@ import json
 import logging
 import socket
 import sys
+import time
 import traceback
 import uuid
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.ggevent import GeventWorker
 
 from app.infra import log
+from app.web import clients
 
 _log = logging.getLogger(__name__)
 
@@ -78,37 +80,40 @@ class Request(message.Request):  # type: ignore[misc]  # gunicorn has no types
 
 
 class Gathered:
-    """A client's socket that sends the head of an answer together with what follows it: one packet, not two."""
+    """A client's socket that sends the head of an answer together with what follows it: one packet, not two.
+
+    All of an answer to a stranger is kept until `flush`: he waits for it when nothing else of his request is left.
+    """
 
     def __init__(self, sock: Any) -> None:
         """Hold back the first piece that is sent over `sock`."""
         self._sock = sock
-        self._head: bytes | None = None
+        self._kept: list[bytes] = []
         self._is_first = True
+        self.is_known = False
+        """Whether who asks has shown a token that is good: the application says so before it answers."""
 
     def __getattr__(self, name: str) -> Any:
         """Be the socket in all else."""
         return getattr(self._sock, name)
 
     def sendall(self, piece: bytes) -> None:
-        """Send a piece, after the one that was held back."""
-        if self._is_first:
-            self._is_first, self._head = False, piece
-            return
-        self.flush(piece)
+        """Send a piece, after those that were held back."""
+        self._kept.append(piece)
+        if self.is_known and not self._is_first:
+            self.flush()
+        self._is_first = False
 
-    def flush(self, piece: bytes = b"") -> None:
+    def flush(self) -> None:
         """Send what is held back."""
-        head, self._head = self._head, None
-        if head is None:
-            self._sock.sendall(piece)
+        pieces, self._kept = self._kept, []
+        if not pieces:
             return
-        sent = self._sock.sendmsg((head, piece))  # no copy of both, which who does not take it would make us hold
-        if sent < len(head):
-            self._sock.sendall(head[sent:])
-            sent = len(head)
-        if left := memoryview(piece)[sent - len(head) :]:
-            self._sock.sendall(left)
+        sent = self._sock.sendmsg(pieces[:2])  # no copy of both, which who does not take it would make us hold
+        for piece in pieces:
+            if left := memoryview(piece)[sent:]:
+                self._sock.sendall(left)
+            sent = max(0, sent - len(piece))
 
 
 class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
@@ -175,9 +180,12 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
         """Answer a request; then take what is left of its body, or close: gunicorn would read on without an end."""
         gathered = Gathered(sock)
+        began_at = time.perf_counter()
         try:
             super().handle_request(listener_name, req, gathered, addr)
         finally:
+            if not gathered.is_known:
+                clients.hold_up(time.perf_counter() - began_at)
             gathered.flush()
             is_whole = not req.body.failed and _take_rest(req.body.read)
             gevent.sleep(0)  # a client whose next request is always there, and waits for nothing, would run alone
