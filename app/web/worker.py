@@ -15,6 +15,7 @@ from typing import Any
 import gevent
 from gunicorn.glogging import Logger as GunicornLogger
 from gunicorn.http import errors, message
+from gunicorn.http.body import ChunkedReader
 from gunicorn.http.parser import RequestParser
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.ggevent import GeventWorker
@@ -46,14 +47,14 @@ UNPARSABLE: dict[type[BaseException], tuple[int, str, str]] = {
 """What cannot be read as a request -> status, code and sentence; the first that fits."""
 
 
-def _take_rest(read: Callable[[int], bytes]) -> bool:
+def _take_rest(read: Callable[[int], bytes], *, piece: int = PIECE) -> bool:
     """Read what nobody wants, up to a limit of bytes and of time, and say whether that was all.
 
     It gives way to others at every piece: what comes as fast as it is read would never make the process wait.
     """
     with gevent.Timeout(TAKE_S, False), contextlib.suppress(OSError, errors.ParseException):
         for _ in range(REST_PIECES):
-            if not read(PIECE):
+            if not read(piece):
                 return True
             gevent.sleep(0)
     return False
@@ -187,7 +188,9 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             if not gathered.is_known:
                 clients.hold_up(time.perf_counter() - began_at)
             gathered.flush()
-            is_whole = not req.body.failed and _take_rest(req.body.read)
+            # What is chunked may have come as so many chunks of one byte.
+            piece = clients.CHUNKED_PIECE // 8 if isinstance(req.body.reader, ChunkedReader) else PIECE
+            is_whole = not req.body.failed and _take_rest(req.body.read, piece=piece)
             gevent.sleep(0)  # a client whose next request is always there, and waits for nothing, would run alone
         if not is_whole:
             raise StopIteration

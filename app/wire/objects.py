@@ -83,7 +83,7 @@ def read_object(
     if not raw.isascii():
         _require_utf8(raw)
     if len(raw) <= AT_ONCE and (found := jsonreader.members(raw)) is not None:
-        if array.name not in found:
+        if not array.name or array.name not in found:
             return found if are_plain(found) else checked(found, "body", Array("", 1, loose, most)), []
         if (objects := _at_once(found[array.name].encode(), array.name, array)) is not None:
             return checked(found | {array.name: JsonText("")}, "body", Array("", 1, loose, most)), objects

@@ -1,6 +1,8 @@
 """What a body costs depends on its length, not on its shape."""
 
+import base64
 import contextlib
+import hashlib
 import json
 import sys
 from collections.abc import Callable
@@ -201,3 +203,26 @@ def test_half_a_character_keeps_no_failure_from_being_told(client: Client, stack
 
     assert client.post(f"{JOBS}/{job['id']}/fail", said).status_code == 200
     assert client.job(job["id"])["failedReason"] == "half ? of one"
+
+
+@pytest.mark.parametrize("member", ["failedReason", "stacktrace"])
+def test_a_number_of_any_length_is_no_reason(client: Client, member: str) -> None:
+    said = f'{{"token":"{TOKEN}","{member}":{"1" * 5_000}}}'
+
+    assert member in answers.error(client.post(f"{JOBS}/1/fail", said), 400)
+
+
+@pytest.mark.parametrize(
+    "path", [f"{JOBS}/claim", f"{JOBS}/1/complete", f"{JOBS}/1/fail", f"{JOBS}/1/extend", "/workers"]
+)
+@pytest.mark.parametrize("value", ["[]", "[{}]", "1"])
+def test_a_member_without_a_name_is_one_that_is_not_known(client: Client, path: str, value: str) -> None:
+    answers.problem(client.post(path, f'{{"token":"{TOKEN}","":{value}}}'), 400)
+
+
+@pytest.mark.parametrize("text", ["0.1.desc.foo", "0.1.desc.-"])
+def test_a_cursor_with_a_status_that_there_is_not_is_refused(client: Client, text: str) -> None:
+    digest = hashlib.sha256(f"q\0{text}".encode()).digest()[:6]
+    cursor = base64.urlsafe_b64encode(digest + text.encode()).decode().rstrip("=")
+
+    assert "cursor" in answers.error(client.get(f"{JOBS}?cursor={cursor}"), 400)

@@ -31,7 +31,8 @@ def read(queue: str, cursor: str, *, length: int) -> Part:
     except (binascii.Error, ValueError):
         raw, text = b"", ""
     found = _TEXT.fullmatch(text)
-    if found is None or raw[:_DIGEST] != _digest(queue, text):
+    known = {status.value for status in Status}
+    if found is None or raw[:_DIGEST] != _digest(queue, text) or not set(found["statuses"].split(",")) <= known:
         raise InvalidRequest(Fault("cursor", "is none that a page of this queue gave as next"))
     return Part(
         statuses=tuple(Status(status) for status in found["statuses"].split(",")),

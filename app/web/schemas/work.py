@@ -281,7 +281,9 @@ def _loose(text: JsonText) -> Any:
             return STACK_TOO_LONG
         lines = objects.loose_lines(text)
         return [None] if lines is None else "\n".join(lines)
-    return {} if text.startswith("{") else json.loads(text)
+    if text.startswith('"'):
+        return json.loads(text)
+    return {} if text.startswith("{") else None if text == "null" else 0  # whatever it is, it is no string
 
 
 def _ending(loaded: dict[str, Any], members: Members, path: str, max_data_bytes: int) -> Told:
