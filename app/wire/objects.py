@@ -107,6 +107,7 @@ def own(text: str, path: str) -> Any:
     """Return a value that means something to us. Raises UnparsableBody if a name stands twice, TooLarge."""
     if _is_scalar(text):
         return json.loads(text)
+    give_way()  # an object may have many of them
     if len(text) > OWN_MAX:
         if text.startswith('"'):  # longer than any of ours may be: nobody needs to know which characters it has
             return text[1:-1]
