@@ -13,7 +13,7 @@ DIGITS_MAX = 1_000  # of one integer
 LONG = min(2 * (DEPTH_MAX + 1), DIGITS_MAX + 1)
 """What is shorter is neither nested too deep nor has too many digits."""
 PIECE = 64 * 1024
-_LONE = re.compile(rb"\\u[dD](?:[89abAB]..(?!\\u[dD][c-fC-F])|[c-fC-F](?<!\\u[dD][89abAB]..\\u[dD].))", re.DOTALL)
+_LONE = re.compile(rb"\\u[dD](?:[89abAB]..(?!\\u[dD][c-fC-F])|[c-fC-F](?<!\\u[dD][89abAB]..\\u[dD].)..)", re.DOTALL)
 """Half of a surrogate pair, in text without escaped backslashes."""
 _TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
 _MANY_DIGITS = b"0" * (DIGITS_MAX + 1)
@@ -46,7 +46,8 @@ def check(text: bytes, *, rest: Callable[[], None] = _nothing) -> None:
     if len(text) <= PIECE:
         rest = _nothing
     if _MANY_DIGITS in text.translate(_TO_ZERO):
-        _check_digits(_outside(text, rest))
+        text = _outside(text, rest)
+        _check_digits(text)
     rest()
     if text.count(b"[") + text.count(b"{") > DEPTH_MAX and depth(text, rest=rest) > DEPTH_MAX:
         raise UnstorableJson(f"must not be nested deeper than {DEPTH_MAX}")
@@ -68,6 +69,11 @@ def depth(text: bytes, *, rest: Callable[[], None] = _nothing) -> int:
 def has_lone_surrogate(text: bytes) -> bool:
     """Tell whether an escape of valid JSON, but for that, stands for half of a character."""
     return _LONE.search(text.replace(b"\\\\", b"")) is not None
+
+
+def mended(text: bytes) -> bytes:
+    """Put a question mark where half of a character stands, in JSON that is valid but for that."""
+    return _LONE.sub(b"?", text.replace(b"\\\\", b"\0")).replace(b"\0", b"\\\\")
 
 
 def _outside(text: bytes, rest: Callable[[], None]) -> bytes:

@@ -8,6 +8,8 @@ from app.web import clients
 
 ERRORS = (UnparsableBody, UnsupportedBody, TooLarge, SlowBody)
 """What reading a body raises besides the faults of what it says."""
+SHORT = 128 * 1024
+"""The longest body, in bytes, of a route that takes nothing of any length."""
 
 
 def read(request: Request, *, limit: int, client_s: float) -> bytes:

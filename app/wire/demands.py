@@ -11,31 +11,41 @@ from app.infra.cooperation import give_way
 from app.wire.jsonreader import Members, NotJson
 
 KEY_SHOWN = 100  # characters of a member's name that an answer repeats
-AT_ONCE = 2**20
+AT_ONCE = 256 * 1024
 """Bytes of a body that are read by one call, which takes 4 ms at most; a longer one is read element by element."""
+LONGEST = 2**20
+"""Bytes that the text of a value, or of a name, may have where nothing else is said."""
+BODY = "body"
 NO_LIMITS: Mapping[str, int] = MappingProxyType({})
 
 
-class Array(NamedTuple):
-    """An array of objects, and what is asked of them.
+class Form(NamedTuple):
+    """What is asked of an object: which members it may have, and of their values.
 
-    `name` is what faults call it, `limit` how many objects it may have, `loose` which of their members may be strings
-    that could not be stored, `most` how many bytes a member may have, by name.
+    Of a member with another name no value is read: `null` stands for it. `loose` members may be strings, or arrays of
+    strings, that have half a character in them; `most` is how many bytes a member may have, by name.
     """
 
-    name: str
-    limit: int
+    names: frozenset[str]
     loose: Collection[str] = ()
     most: Mapping[str, int] = NO_LIMITS
 
 
-NO_ARRAY = Array("", 0)
+class Array(NamedTuple):
+    """An array of objects: what faults call it, how many it may have, and of which form they are."""
+
+    name: str
+    limit: int
+    form: Form
+
+
+NO_ARRAY = Array("", 0, Form(frozenset()))
 
 
 def member_path(path: str, key: str) -> str:
-    """Name a member of the object at `path`; a long name is cut, as whoever sent it knows it."""
+    """Name a member of the object at `path`, or of the body; a long name is cut, as whoever sent it knows it."""
     shown = key if len(key) <= KEY_SHOWN else f"{key[:KEY_SHOWN]}…"
-    return f"{path}.{shown}" if path else shown
+    return shown if path in {"", BODY} else f"{path}.{shown}"
 
 
 def are_plain(members: Members) -> bool:
@@ -46,16 +56,16 @@ def are_plain(members: Members) -> bool:
     return True
 
 
-def checked(members: Members, path: str, array: Array) -> Members:
+def checked(members: Members, path: str, form: Form) -> Members:
     """Require of each value that it is not too long, then that it can be stored. Raises TooLarge, UnparsableBody."""
     if are_plain(members):
         return members
     for key, text in members.items():
         raw = text.encode()
-        if len(raw) > array.most.get(key, AT_ONCE):
-            raise too_long(member_path(path if array.name else "", key), array.most.get(key, AT_ONCE))
+        if len(raw) > (most := form.most.get(key, LONGEST)):
+            raise too_long(member_path(path, key), most)
     for key, text in members.items():
-        if key not in array.loose:
+        if key not in form.loose:
             require_storable(text.encode(), member_path(path, key))
     return members
 

@@ -16,6 +16,7 @@ Members = dict[str, JsonText]
 _text: Callable[[Any, str], JsonText] = str  # type: ignore[assignment]  # a type by name, at no price
 MEMBERS_MAX = 100
 """Members of an object that is read; none of ours has half as many."""
+NULL = JsonText("null")
 LOOKS = 4
 _VALUE = msgspec.json.Decoder(msgspec.Raw)
 _VALUES = msgspec.json.Decoder(list[msgspec.Raw])
@@ -47,13 +48,14 @@ class NoObject(ValueError):
         self.at = at
 
 
-def objects(text: bytes) -> list[Members] | None:
+def objects(text: bytes, names: frozenset[str]) -> list[Members] | None:
     """Read an array of objects of UTF-8; None if it is none, or one of them has a name twice or too many members.
 
-    Values are valid JSON; whether they can be stored, `jsontext.check` says. Raises NoObject.
+    Values are valid JSON; whether they can be stored, `jsontext.check` says. If a member has a name that is not among
+    `names`, `null` stands for it, and of two with one name the last is given. Raises NoObject.
     """
     try:
-        return _read(_OBJECTS.decode(text), text)
+        return _read(_OBJECTS.decode(text), text, names)
     except msgspec.ValidationError as error:
         if place := _ELEMENT.search(str(error)):
             raise NoObject(int(place[1])) from None
@@ -93,25 +95,25 @@ def where_broken(text: bytes) -> tuple[int, int]:
     return 0, 0
 
 
-def members(text: bytes) -> Members | None:
+def members(text: bytes, names: frozenset[str]) -> Members | None:
     """Read one object; otherwise as `objects`."""
     one = _decoded(_OBJECT, text)
-    if one is None or len(one) > MEMBERS_MAX:
-        return None
-    texts = _texts(one)
-    return texts if _colons(texts) == text.count(b":") else None
+    read = None if one is None else _read([one], text, names)
+    return read[0] if read else None
 
 
 def end_of(view: memoryview, start: int) -> int:
     """Return where the value ends that begins at `start`; white space behind it may count. Raises NotJson."""
-    try:
-        _VALUE.decode(view[start:])
-    except (msgspec.DecodeError, RecursionError) as error:
-        place = _PLACE.fullmatch(str(error))
-        if place and place[1] == _BEHIND:
-            return start + int(place[2]) - 1
+    end, error = _ending(view, start)
+    if error:
         raise _fault(view[start:], error) from None
-    return len(view)
+    return end
+
+
+def end_or_none(view: memoryview, start: int) -> int | None:
+    """Return the same; None if there is no value: what is wrong would take another look."""
+    end, error = _ending(view, start)
+    return None if error else end
 
 
 def whole(text: bytes, *, rest: Callable[[], None] = lambda: None) -> JsonText:
@@ -129,6 +131,17 @@ def whole(text: bytes, *, rest: Callable[[], None] = lambda: None) -> JsonText:
     return JsonText(text.decode())
 
 
+def _ending(view: memoryview, start: int) -> tuple[int, Exception | None]:
+    try:
+        _VALUE.decode(view[start:])
+    except (msgspec.DecodeError, RecursionError) as error:
+        place = _PLACE.fullmatch(str(error))
+        if place and place[1] == _BEHIND:
+            return start + int(place[2]) - 1, None
+        return start, error
+    return len(view), None
+
+
 def _decoded(decoder: msgspec.json.Decoder[Any], text: bytes) -> Any:
     try:
         return decoder.decode(text)
@@ -136,20 +149,20 @@ def _decoded(decoder: msgspec.json.Decoder[Any], text: bytes) -> Any:
         return None
 
 
-def _read(found: list[dict[str, msgspec.Raw]], text: bytes) -> list[Members] | None:
+def _read(found: list[dict[str, msgspec.Raw]], text: bytes, names: frozenset[str]) -> list[Members] | None:
     """Take the texts, unless there is more in `text` than was found: of two members with one name the last was kept."""
-    if any(len(one) > MEMBERS_MAX for one in found):
-        return None
-    texts = [_texts(one) for one in found]
+    if not all(map(names.issuperset, found)):
+        return None if any(len(one) > MEMBERS_MAX for one in found) else [_known_texts(one, names) for one in found]
+    texts = [{name: _text(value, "utf-8") for name, value in one.items()} for one in found]
     return texts if sum(map(_colons, texts)) == text.count(b":") else None
 
 
-def _texts(found: dict[str, msgspec.Raw]) -> Members:
-    return {name: _text(value, "utf-8") for name, value in found.items()}
+def _known_texts(found: dict[str, msgspec.Raw], names: frozenset[str]) -> Members:
+    return dict.fromkeys(found, NULL) | {name: _text(found[name], "utf-8") for name in names.intersection(found)}
 
 
 def _colons(texts: Members) -> int:
-    """Count the colons of an object: one behind each name, and those in the values. One in a name is left to doubt."""
+    """Count the colons of an object: one behind each name, none in our names, and those in the values."""
     return len(texts) + sum([value.count(":") for value in texts.values()])
 
 

@@ -2,7 +2,8 @@
 
 import functools
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection
 from decimal import Decimal
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -15,25 +16,24 @@ from app.infra.cooperation import give_way
 from app.wire import jsonreader
 from app.wire.demands import (
     AT_ONCE,
+    BODY,
     NO_ARRAY,
-    NO_LIMITS,
     Array,
+    Form,
     are_plain,
     checked,
     member_path,
     place,
     too_many,
-    too_many_members,
 )
 from app.wire.jsonreader import Members
-from app.wire.slowreader import LOOSE, Reader
+from app.wire.slowreader import CHARACTERS, Reader
 
 OWN_MAX = 128 * 1024
 """Characters of a value that means something to us, unless it is a string, which is cut or refused by its own limit."""
-OWN_DEPTH_MAX = 4
-OWN_MEMBERS_MAX = 1_000
-IN_TURN = 256 * 1024
-"""Bytes of a body above which it is long."""
+OWN_DEPTH_MAX, OWN_PARTS_MAX = 4, 1_000
+_ESCAPED = 12
+"""Characters of JSON that one character takes at most."""
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -43,7 +43,7 @@ def _in_turn(read: Callable[Concatenate[bytes, P], R]) -> Callable[Concatenate[b
 
     @functools.wraps(read)
     def reader(raw: bytes, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        if len(raw) <= IN_TURN:
+        if len(raw) <= AT_ONCE:
             return read(raw, *args, **kwargs)
         with cooperation.alone:
             return read(raw, *args, **kwargs)
@@ -58,37 +58,35 @@ def read_objects(raw: bytes, array: Array) -> list[Members]:
     Raises UnparsableBody with the place (`jobs[3].data is not JSON`), and TooLarge. Lets others run meanwhile.
     """
     _require_utf8(raw)
-    if len(raw) <= AT_ONCE and (found := _at_once(raw, "body", array)) is not None:
+    if len(raw) <= AT_ONCE and (found := _at_once(raw, BODY, array)) is not None:
         return found
     reader = Reader(raw)
     start = reader.skip(0)
     if start == len(raw):
-        raise UnparsableBody(Fault("body", "is empty; it must be a JSON array"))
+        raise UnparsableBody(Fault(BODY, "is empty; it must be a JSON array"))
     broken_at, good = jsonreader.where_broken(raw) if len(raw) <= AT_ONCE else (0, 0)
     if broken_at:  # it is told sooner than by reading all that is good before
-        reader.end(reader.elements(broken_at, "body", array, good=good)[1])
-    objects, end = reader.array(start, "body", array)
+        reader.end(reader.elements(broken_at, BODY, array, good=good)[1])
+    objects, end = reader.array(start, BODY, array)
     reader.end(end)
     return objects
 
 
 @_in_turn
-def read_object(
-    raw: bytes, *, loose: Collection[str] = (), most: Mapping[str, int] = NO_LIMITS, array: Array = NO_ARRAY
-) -> tuple[Members, list[Members]]:
+def read_object(raw: bytes, form: Form, *, array: Array = NO_ARRAY) -> tuple[Members, list[Members]]:
     """Read one object: the text of each member's value; and the objects of its member `array`, whose text is empty.
 
-    `loose` and `most` are as in Array. Raises UnparsableBody, TooLarge. Lets others run meanwhile.
+    Raises UnparsableBody, TooLarge. Lets others run meanwhile.
     """
     if not raw.isascii():
         _require_utf8(raw)
-    if len(raw) <= AT_ONCE and (found := jsonreader.members(raw)) is not None:
+    if len(raw) <= AT_ONCE and (found := jsonreader.members(raw, form.names)) is not None:
         if not array.name or array.name not in found:
-            return found if are_plain(found) else checked(found, "body", Array("", 1, loose, most)), []
+            return checked(found, BODY, form), []
         if (objects := _at_once(found[array.name].encode(), array.name, array)) is not None:
-            return checked(found | {array.name: JsonText("")}, "body", Array("", 1, loose, most)), objects
-    reader, mine = Reader(raw), Array("", 1, loose, most)
-    found, end = reader.object(reader.skip(0), "body", mine, array)
+            return checked(found | {array.name: JsonText("")}, BODY, form), objects
+    reader = Reader(raw)
+    found, end = reader.object(reader.skip(0), BODY, form, array)
     reader.end(end)
     return found, reader.found
 
@@ -100,7 +98,7 @@ def read_value(raw: bytes) -> JsonText:
     try:
         return JsonText(jsonreader.whole(raw, rest=give_way).strip(" \t\r\n"))
     except UnstorableJson as error:
-        raise UnparsableBody(Fault("body", place(raw, 0, error))) from None
+        raise UnparsableBody(Fault(BODY, place(raw, 0, error))) from None
 
 
 def own(text: str, path: str) -> Any:
@@ -112,35 +110,49 @@ def own(text: str, path: str) -> Any:
         if text.startswith('"'):  # longer than any of ours may be: nobody needs to know which characters it has
             return text[1:-1]
         raise TooLarge(Fault(path, f"must be at most {OWN_MAX} characters"))
-    if len(text) >= jsontext.LONG and text[0] in "[{" and jsontext.depth(text.encode()) > OWN_DEPTH_MAX:
-        raise UnparsableBody(Fault(path, f"must not be nested deeper than {OWN_DEPTH_MAX}"))
+    if text[0] in "[{":
+        _require_few_parts(text, path)
 
     def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len(found) > OWN_MEMBERS_MAX:
-            raise too_many_members(path, OWN_MEMBERS_MAX)
-        members: dict[str, Any] = {}
-        for key, value in found:
-            if key in members:
-                raise UnparsableBody(Fault(member_path(path, key), "is there twice"))
-            members[key] = value
+        members = dict(found)
+        if len(members) < len(found):
+            [(twice, _)] = Counter(key for key, _ in found).most_common(1)
+            raise UnparsableBody(Fault(member_path(path, twice), "is there twice"))
         return members
 
     try:
         return json.loads(text, object_pairs_hook=pairs)
-    except ValueError:  # an integer of more digits than the interpreter may read
+    except ValueError:  # an integer of more digits than this interpreter is told to read
         return json.loads(text, object_pairs_hook=pairs, parse_int=_integer)
+
+
+def _require_few_parts(text: str, path: str) -> None:
+    if text.count("[") + text.count("{") > OWN_PARTS_MAX:
+        raise UnparsableBody(Fault(path, f"must not have more than {OWN_PARTS_MAX} brackets"))
+    if len(text) >= jsontext.LONG and jsontext.depth(text.encode()) > OWN_DEPTH_MAX:
+        raise UnparsableBody(Fault(path, f"must not be nested deeper than {OWN_DEPTH_MAX}"))
 
 
 def _integer(digits: str) -> int:
     return int(Decimal(digits))
 
 
-def owns(members: Members, *, path: str = "", besides: Collection[str] = ()) -> dict[str, Any]:
-    """Return the values of an object of ours, None for those `besides`. Raises as `own` does."""
-    return {
-        key: None if key in besides else json.loads(text) if _is_scalar(text) else own(text, member_path(path, key))
-        for key, text in members.items()
-    }
+def owns(
+    members: Members, *, path: str = "", objects: Collection[str] = (), besides: Collection[str] = ()
+) -> dict[str, Any]:
+    """Return the values of an object of ours, None for those `besides`; only `objects` are read of what has parts.
+
+    Raises as `own` does.
+    """
+    return {key: None if key in besides else _of_ours(key, text, path, objects) for key, text in members.items()}
+
+
+def _of_ours(key: str, text: JsonText, path: str, objects: Collection[str]) -> Any:
+    if text[0] == "[" and key not in objects:
+        return []
+    if text[0] == "{" and key not in objects:
+        return {}
+    return json.loads(text) if _is_scalar(text) else own(text, member_path(path, key))
 
 
 def _is_scalar(text: str) -> bool:
@@ -157,12 +169,32 @@ def string(text: JsonText) -> str:
     return str(value)
 
 
+def head(text: JsonText, most: int) -> str:
+    """Return the first `most` characters of a string, without a look at the rest."""
+    begin = text[: (most + 2) * _ESCAPED]
+    if len(begin) == len(text):
+        return str(json.loads(text))[:most]
+    whole = CHARACTERS.match(begin.encode(), 1)
+    assert whole is not None
+    return str(json.loads(b'"%b"' % whole[0]))[:most]
+
+
+def tail(text: JsonText, most: int) -> str:
+    """Return the last `most` characters of a string, without a look at the rest."""
+    kept = text[-(most + 2) * _ESCAPED :]
+    before = text[: -len(kept)]
+    is_escape_cut = (len(before) - len(before.rstrip("\\"))) % 2 == 1
+    return str(json.loads('"' * bool(before) + "\\" * is_escape_cut + kept))[-most:]
+
+
 def loose_lines(text: JsonText) -> list[str] | None:
-    """Return the strings of an array, half characters in them too; None if there is anything else."""
+    """Return the strings of an array, "?" for half a character; None if there is anything else."""
     raw = text.encode()
     found = jsonreader.strings(raw)
-    if found is None and LOOSE.fullmatch(raw):
-        found = json.loads(text)
+    if found is None:
+        mended = jsontext.mended(raw)
+        give_way()
+        found = jsonreader.strings(mended)
     return found
 
 
@@ -170,16 +202,17 @@ def _require_utf8(raw: bytes) -> None:
     try:
         raw.isascii() or raw.decode()
     except UnicodeDecodeError as error:
-        raise UnparsableBody(Fault("body", f"must be UTF-8; byte {error.start} is not")) from None
+        raise UnparsableBody(Fault(BODY, f"must be UTF-8; byte {error.start} is not")) from None
 
 
 def _at_once(raw: bytes, path: str, array: Array) -> list[Members] | None:
     """Read an array of objects by few calls; None if it is no JSON."""
     try:
-        found = jsonreader.objects(raw)
+        found = jsonreader.objects(raw, array.form.names)
     except jsonreader.NoObject as error:
         raise UnparsableBody(Fault(f"{array.name}[{error.at}]", "must be an object")) from None
     if found is None:
+        give_way()
         elements = jsonreader.elements(raw)
         if elements is None or len(elements) > array.limit:
             return None
@@ -188,11 +221,11 @@ def _at_once(raw: bytes, path: str, array: Array) -> list[Members] | None:
         raise too_many(path, array)
     for nth, members in enumerate(found):
         if not are_plain(members):
-            checked(members, f"{array.name}[{nth}]", array)
+            checked(members, f"{array.name}[{nth}]", array.form)
     return found
 
 
 def _one(raw: bytes, path: str, array: Array) -> Members:
     give_way()
-    found = jsonreader.members(raw)
-    return Reader(raw).object(0, path, array)[0] if found is None else checked(found, path, array)
+    found = jsonreader.members(raw, array.form.names)
+    return Reader(raw).object(0, path, array.form)[0] if found is None else checked(found, path, array.form)

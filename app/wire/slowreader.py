@@ -3,6 +3,7 @@
 import json
 import re
 
+from app.domain import jsontext
 from app.domain.errors import Fault, UnparsableBody
 from app.domain.job import JsonText
 from app.domain.jsontext import UnstorableJson
@@ -10,8 +11,11 @@ from app.infra.cooperation import give_way
 from app.wire import jsonreader
 from app.wire.demands import (
     AT_ONCE,
+    BODY,
+    LONGEST,
     NO_ARRAY,
     Array,
+    Form,
     checked,
     member_path,
     place,
@@ -23,11 +27,8 @@ from app.wire.demands import (
 from app.wire.jsonreader import MEMBERS_MAX, Members, NotJson
 
 _SPACE = re.compile(rb"[ \t\r\n]*+")
-_STRING = re.compile(rb'"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+"')
-_SPACES = rb"[ \t\r\n]*+"
-_STRINGS = rb"%b%b(?:,%b%b%b)*+" % (_STRING.pattern, _SPACES, _SPACES, _STRING.pattern, _SPACES)
-LOOSE = re.compile(rb"%b|\[%b(?:%b)?+\]" % (_STRING.pattern, _SPACES, _STRINGS))
-"""A string or an array of strings, in which half a character may stand."""
+CHARACTERS = re.compile(rb'(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+')
+_STRINGS = re.compile(rb'(?:[ \t\r\n]*+"%b"[ \t\r\n]*+,)*+' % CHARACTERS.pattern)
 
 
 class Reader:
@@ -60,7 +61,7 @@ class Reader:
                 return objects, position + 1
             position = self.skip(self._expect(position, b",", path))
 
-    def object(self, position: int, path: str, mine: Array, array: Array = NO_ARRAY) -> tuple[Members, int]:
+    def object(self, position: int, path: str, form: Form, array: Array = NO_ARRAY) -> tuple[Members, int]:
         """Read the object that begins here; return where it ends too."""
         if not self._is_at(b"{", position):
             raise UnparsableBody(Fault(path, "must be an object"))
@@ -78,7 +79,7 @@ class Reader:
                 members[key] = JsonText("")
                 self.found, position = self.array(position, key, array)
             else:
-                members[key], position = self._value(position, key, path, mine)
+                members[key], position = self._value(position, key, path, form)
             position = self.skip(position)
             if self._is_at(b"}", position):
                 return members, position + 1
@@ -94,33 +95,67 @@ class Reader:
         """Require that nothing but white space follows."""
         position = self.skip(position)
         if position != len(self._raw):
-            raise UnparsableBody(Fault("body", place(self._raw, position, NotJson("extra data", at=0))))
+            raise UnparsableBody(Fault(BODY, place(self._raw, position, NotJson("extra data", at=0))))
 
     def _element(self, position: int, path: str, array: Array) -> tuple[Members, int]:
         """Read an object by one call, if it is not too long; else, and if there is anything wrong, by its members."""
-        try:
-            end = jsonreader.end_of(self._view[: position + AT_ONCE], position)
-        except UnstorableJson:
-            return self.object(position, path, array)
-        found = jsonreader.members(self._raw[position:end])
-        return self.object(position, path, array) if found is None else (checked(found, path, array), end)
+        end = jsonreader.end_or_none(self._view[: position + AT_ONCE], position)
+        found = None if end is None else jsonreader.members(self._raw[position:end], array.form.names)
+        if end is None or found is None:
+            return self.object(position, path, array.form)
+        return checked(found, path, array.form), end
 
     def _key(self, position: int, path: str) -> tuple[str, int]:
         self._expect(position, b'"', path)
-        text, end = self._scanned(position, path, AT_ONCE)
+        text, end = self._scanned(position, path, LONGEST)
         return json.loads(text), self.skip(self._expect(self.skip(end), b":", path))
 
-    def _value(self, start: int, key: str, path: str, mine: Array) -> tuple[JsonText, int]:
-        if key in mine.loose and (loose := LOOSE.match(self._raw, start)):
-            return JsonText(loose[0].decode()), loose.end()
-        most, where = mine.most.get(key, AT_ONCE), member_path(path, key)
+    def _value(self, start: int, key: str, path: str, form: Form) -> tuple[JsonText, int]:
+        give_way()
+        most, where = form.most.get(key, LONGEST), member_path(path, key)
+        if key in form.loose:
+            end = jsonreader.end_or_none(self._view[: start + LONGEST], start) or self._strings_end(start)
+            if end is not None:
+                return JsonText(self._raw[start:end].decode().rstrip(" \t\r\n")), end
         text, end = self._scanned(start, where, most)
         if len(text) > most or len(raw := text.encode()) > most:
-            raise too_long(member_path(path if mine.name else "", key), most)
-        give_way()
-        if key not in mine.loose:
-            require_storable(raw, where)
+            raise too_long(where, most)
+        if key not in form.names:
+            return jsonreader.NULL, end
+        require_storable(raw, where)
         return text, end
+
+    def _strings_end(self, start: int) -> int | None:
+        """Return where a string ends, or an array of them, in which half a character may stand. None: neither."""
+        if not self._is_at(b"[", start):
+            return self._string_end(start)
+        position = self.skip(start + 1)
+        if self._is_at(b"]", position):
+            return position + 1
+        while True:
+            several = _STRINGS.match(self._raw, position, position + jsontext.PIECE)
+            assert several is not None
+            give_way()
+            end = self._string_end(self.skip(several.end()))  # it may be longer than a piece
+            if end is None:
+                return None
+            end = self.skip(end)
+            if not self._is_at(b",", end):
+                return end + 1 if self._is_at(b"]", end) else None
+            position = end + 1
+
+    def _string_end(self, position: int) -> int | None:
+        if not self._is_at(b'"', position):
+            return None
+        position += 1
+        while not self._is_at(b'"', position):
+            characters = CHARACTERS.match(self._raw, position, position + jsontext.PIECE)
+            assert characters is not None
+            if characters.end() == position:
+                return None
+            give_way()
+            position = characters.end()
+        return position + 1
 
     def _scanned(self, start: int, path: str, most: int) -> tuple[JsonText, int]:
         """Read the value that begins here, if it has at most so many bytes."""

@@ -40,9 +40,16 @@ SHAPES: dict[str, Callable[[int], str]] = {
     "spaces": lambda size: "[" + " " * (size - 2) + "]",
     "line ends": lambda size: _filled("\n1", size),
     "words": lambda size: _filled("true", size),
+    "towers of 9 arrays beside flat ones": lambda size: _filled("[" * 9 + "]" * 9 + ",[]", size),
+    "towers on a tower": lambda size: _filled("[" * 60 + "]" * 60, size, opening="[" * 60, closing="]" * 60),
+    "what looks like NUL, and digits in strings": lambda size: _filled(
+        '[""]', size, opening='["\\\\u0000","' + "1" * 1_001 + '",'
+    ),
     "too deep": lambda size: _filled("[" * 129 + "]" * 129, size),
     "no end": lambda size: "[" * size,
     "a fault at the end": lambda size: _filled("[]", size, closing=",]"),
     "half a character at the end": lambda size: _filled("[]", size, closing=',"\\ud800"]'),
+    "half characters": lambda size: _string("\\ud800", size),
+    "lines of half a character": lambda size: _filled('"\\ud800"', size),
     "1,001 digits at the end": lambda size: _filled("1", size, closing="," + "1" * 1_001 + "]"),
 }

@@ -103,7 +103,6 @@ def test_what_could_not_be_given_back_is_refused_and_named(client: Client, data:
         ('{"name":"n","data":', "jobs[0].data"),
         ('{"data":1,"name":', "jobs[0].name"),
         ('{"name":"n","data":1,"opts":', "jobs[0].opts"),
-        ('{"name":"n","data":1,"other":', "jobs[0].other"),
     ],
 )
 def test_no_depth_is_too_much_for_the_reader(client: Client, before: str, path: str, opening: str, depth: int) -> None:

@@ -11,6 +11,7 @@ import gevent
 import pytest
 
 from app.domain.errors import InvalidRequest
+from app.domain.job import Failure, LeaseKey
 from app.web.schemas import new_job, work, worker
 from app.wire import objects
 from tests.support import answers, raw
@@ -36,6 +37,10 @@ READERS: dict[str, tuple[str, Read]] = {
         '[{"name":"n","data":0,"opts":{"jobId":%s}}]',
         lambda sent: new_job.load(sent, max_jobs=10_000, max_data_bytes=MOST),
     ),
+    "a member that is none": (
+        '[{"name":"n","data":0,"x":%s}]',
+        lambda sent: new_job.load(sent, max_jobs=10_000, max_data_bytes=MOST),
+    ),
     "elements": ("[1,%s]", lambda sent: new_job.load(sent, max_jobs=10_000, max_data_bytes=MOST)),
     "complete": (
         f'{{"token":"{TOKEN}","returnvalue":%s}}',
@@ -43,6 +48,10 @@ READERS: dict[str, tuple[str, Read]] = {
     ),
     "fail": (
         f'{{"token":"{TOKEN}","stacktrace":%s}}',
+        lambda sent: work.load_fail(sent, job_id="1", max_body_bytes=MOST),
+    ),
+    "lines": (
+        f'{{"token":"{TOKEN}","stacktrace":["\\ud800",%s]}}',
         lambda sent: work.load_fail(sent, job_id="1", max_body_bytes=MOST),
     ),
     "finish": (
@@ -67,6 +76,59 @@ def test_no_shape_takes_instructions_for_each_of_its_parts(route: str, shape: st
             read(sent)
 
     assert instructions(outcome) <= 20_000  # the shapes have up to 100,000 parts
+
+
+def _load(jobs: list[str]) -> None:
+    with contextlib.suppress(InvalidRequest):
+        new_job.load(f"[{','.join(jobs)}]".encode(), max_jobs=10_000, max_data_bytes=MOST)
+
+
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="instructions are of Python 3.11, as CI has it")
+@pytest.mark.parametrize(
+    ("first", "odd"),
+    [
+        ("", ",".join(f'"m:{nth:02}":0' for nth in range(97))),
+        ("", ",".join(f'"m{nth}":{json.dumps([{"a": 1}] * 30)}' for nth in range(50))),
+        ("", f'"opts":{{"attempts":{json.dumps([{"a": 1}] * 900)}}}'),
+        ("", '"x":"\\ud800"'),
+        ("", '"name":"m"'),
+        ('{"name":"n","name":"m","data":0}', '"opts":{}'),
+    ],
+)
+def test_objects_of_ours_at_fault_cost_no_more_than_good_ones(first: str, odd: str) -> None:
+    jobs = 600
+    members = jobs * odd.count('":')
+
+    at_fault = instructions(lambda: _load([*filter(None, [first]), *[f'{{"name":"n","data":0,{odd}}}'] * jobs]))
+
+    assert at_fault <= 3 * instructions(lambda: _load(['{"name":"n","data":0,"opts":{}}'] * jobs)) + 25 * members
+
+
+@pytest.mark.parametrize("value", ["[" * 200 + "]" * 200, '"\\u0000"', "1" * 2_000, '{"a":1,"a":2}'])
+def test_nobody_looks_into_the_values_of_a_member_that_is_none(client: Client, value: str) -> None:
+    error = answers.error(client.post(JOBS, f'[{{"name":"n","data":0,"dat":{value}}}]'), 400)
+
+    assert error == "jobs[0].dat is not known here"
+
+
+@pytest.mark.parametrize("path", [f"{JOBS}/claim", f"{JOBS}/1/extend", f"{JOBS}/1/release", "/workers"])
+def test_a_body_that_has_nothing_of_any_length_is_short(client: Client, path: str) -> None:
+    said = answers.problem(client.post(path, json.dumps({"worker": "x" * 131_072})), 413)
+
+    assert said["error"] == "body must be at most 131072 bytes"
+
+
+@pytest.mark.parametrize("value", ["[" + "[]," * 1_000 + "1]", "[" + '{"a":1},' * 1_000 + "1]"])
+def test_an_endpoint_has_no_thousand_parts(client: Client, value: str) -> None:
+    answer = client.post("/workers", f'{{"queue":"q","endpoint":{{"headers":{value}}}}}')
+
+    assert answers.error(answer, 400) == "endpoint must not have more than 1000 brackets"
+
+
+def test_options_are_short(client: Client) -> None:
+    said = answers.problem(client.post(JOBS, json.dumps([{"name": "n", "data": 0, "opts": {"x": "y" * 8_192}}])), 413)
+
+    assert said["error"] == "jobs[0].opts must be at most 8192 bytes"
 
 
 @pytest.mark.parametrize("shape", ["towers of 9 arrays", "objects of one member", "brackets in strings"])
@@ -203,6 +265,19 @@ def test_half_a_character_keeps_no_failure_from_being_told(client: Client, stack
 
     assert client.post(f"{JOBS}/{job['id']}/fail", said).status_code == 200
     assert client.job(job["id"])["failedReason"] == "half ? of one"
+
+
+@pytest.mark.parametrize("unit", ["x", "\\n", "\\\\", "\\u00e9", "\\ud83d\\ude00", "\\ud800", "é"])
+@pytest.mark.parametrize("shift", ["", "\\\\", "\\u0041", "\\ud83d\\ude00", "abc"])
+def test_of_a_long_failure_the_beginning_is_kept_and_of_its_trace_the_end(unit: str, shift: str) -> None:
+    text = shift + unit * (1_500_000 // len(unit)) + shift
+    said = f'{{"token":"{TOKEN}","failedReason":"{text}","stacktrace":"{text}"}}'.encode()
+    whole = json.loads(f'"{text}"').encode(errors="replace").decode()
+
+    failure = work.load_fail(said, job_id="1", max_body_bytes=4 * MOST).word(LeaseKey(number=1, token=TOKEN))
+
+    assert isinstance(failure, Failure)
+    assert (failure.reason, failure.stack) == (whole[:10_000], whole[-50_000:])
 
 
 @pytest.mark.parametrize("member", ["failedReason", "stacktrace"])

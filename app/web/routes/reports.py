@@ -11,6 +11,7 @@ from app.operations import report
 from app.queries import leases
 from app.web import auth, body, clients, describe, names
 from app.wire import objects
+from app.wire.demands import Form
 
 PROGRESS = {"anyOf": [{"type": "number"}, {"type": "object"}]}
 LINE = {
@@ -67,7 +68,7 @@ def blueprint(settings: Settings, db: Database) -> Blueprint:
 
 def _line(said: JsonText) -> str:
     if said.startswith("{"):
-        members, _ = objects.read_object(said.encode())
+        members, _ = objects.read_object(said.encode(), Form(frozenset({"log"})))
         said = members["log"] if set(members) == {"log"} else said
     if not said.startswith('"'):
         raise InvalidRequest(Fault("body", "must be a string, or an object whose only member is log, a string"))

@@ -29,8 +29,9 @@ def blueprint(settings: Settings, db: Database, waiting: Waiting, room: Room) ->
     return routes
 
 
-def _raw(settings: Settings) -> bytes:
-    return body.read(request, limit=settings.max_body_bytes, client_s=settings.client_s)
+def _raw(settings: Settings, *, is_short: bool = False) -> bytes:
+    limit = min(body.SHORT, settings.max_body_bytes) if is_short else settings.max_body_bytes
+    return body.read(request, limit=limit, client_s=settings.client_s)
 
 
 def _worker() -> str:
@@ -51,9 +52,8 @@ def _add_claim(routes: Blueprint, settings: Settings, waiting: Waiting, room: Ro
     def claim(queue: str) -> Response:
         """Claim jobs, waiting for the first if there is none."""
         queue = names.queue_name(queue)
-        asked = work.load_claim(
-            _raw(settings), lease_ms=settings.lease_ms, max_wait_ms=settings.max_wait_ms, worker=_worker()
-        )
+        raw = _raw(settings, is_short=True)
+        asked = work.load_claim(raw, lease_ms=settings.lease_ms, max_wait_ms=settings.max_wait_ms, worker=_worker())
         leases = waiting.claim(
             queue=queue,
             ask=asked.ask,
@@ -105,7 +105,7 @@ def _add_endings(routes: Blueprint, settings: Settings, db: Database) -> None:
     def release(queue: str, job_id: str) -> Response:
         """Hand a job back unharmed."""
         queue, job_id = names.queue_name(queue), names.job_id(job_id)
-        return finish(queue, work.load_release(_raw(settings), job_id=job_id))
+        return finish(queue, work.load_release(_raw(settings, is_short=True), job_id=job_id))
 
 
 def _add_extend(routes: Blueprint, settings: Settings, db: Database) -> None:
@@ -121,7 +121,7 @@ def _add_extend(routes: Blueprint, settings: Settings, db: Database) -> None:
     def extend(queue: str, job_id: str) -> Response:
         """Keep a lease."""
         queue, job_id = names.queue_name(queue), names.job_id(job_id)
-        token, lease_ms = work.load_extend(_raw(settings), lease_ms=settings.lease_ms)
+        token, lease_ms = work.load_extend(_raw(settings, is_short=True), lease_ms=settings.lease_ms)
         held = settle.extend_one(db, queue=queue, job_id=job_id, token=token, lease_ms=lease_ms)
         return answers.json({"id": job_id} | extended_json.dump(held))
 

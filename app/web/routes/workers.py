@@ -33,7 +33,7 @@ def blueprint(settings: Settings, db: Database, vault: Vault) -> Blueprint:
     )
     def register() -> Response:
         """Send the jobs of a queue to an endpoint, instead of the one it had."""
-        raw = body.read(request, limit=settings.max_body_bytes, client_s=settings.client_s)
+        raw = body.read(request, limit=min(body.SHORT, settings.max_body_bytes), client_s=settings.client_s)
         new = worker.load(raw, allowed=settings.webhook_allow)
         headers = {}
         if not new.secrets and not settings.webhook_secrets:

@@ -15,7 +15,7 @@ from app.domain.job import ATTEMPTS_MAX, PRIORITY_MAX, JsonText, NewJob
 from app.infra.cooperation import give_way
 from app.web.schemas.fields import Flag, NotYet, Number, Text, Whole
 from app.wire import demands, objects
-from app.wire.demands import Array
+from app.wire.demands import Array, Form
 from app.wire.jsonreader import Members
 
 Messages = dict[str, str | list[Any] | dict[Any, Any]]
@@ -25,6 +25,10 @@ _REQUIRED_MEMBERS = 2  # name and data
 _NULL, _EMPTY = JsonText("null"), JsonText("{}")
 _NAME_TEXT_MAX = 2**21
 """Bytes of JSON that a name may take to be refused as a name."""
+OPTS_TEXT_MAX = 8 * 1024
+"""Bytes of JSON that options may take: twice as many as the longest need, each character escaped."""
+_PIECE = 64
+"""Jobs after which others may run: some ms at most."""
 FAULTS_MAX = 100
 """After so many faults nobody looks for more."""
 _SEEN_LONGEST = 256
@@ -120,6 +124,7 @@ class NewJobSchema(Schema):
 EXAMPLE = [{"name": "welcome", "data": {"to": "ada@example.com"}, "opts": {"attempts": 3, "jobId": "welcome-ada"}}]
 """A body, for the OpenAPI document."""
 _schema = NewJobSchema()
+NAMES = frozenset(_schema.fields)
 
 
 def load(raw: bytes, *, max_jobs: int, max_data_bytes: int) -> list[NewJob]:
@@ -127,10 +132,13 @@ def load(raw: bytes, *, max_jobs: int, max_data_bytes: int) -> list[NewJob]:
 
     Lets others run meanwhile.
     """
-    asked = objects.read_objects(raw, Array("jobs", max_jobs, most={"data": max_data_bytes, "name": _NAME_TEXT_MAX}))
+    most = {"data": max_data_bytes, "name": _NAME_TEXT_MAX, "opts": OPTS_TEXT_MAX}
+    asked = objects.read_objects(raw, Array("jobs", max_jobs, Form(NAMES, most=most)))
     jobs: list[NewJob] = []
     faults: list[Fault] = []
     for nth, members in enumerate(asked):
+        if nth % _PIECE == _PIECE - 1:
+            give_way()
         try:
             jobs.append(_plainly(members, max_data_bytes))
         except (KeyError, ValueError, ValidationError):  # not for certain a fault: marshmallow says so, and names each
@@ -165,7 +173,7 @@ def _plainly(members: Members, max_data_bytes: int) -> NewJob:
 
 def _opts(text: str) -> _Opts:
     """Read an object of options by the fields of its schema. Raises KeyError, ValueError, ValidationError."""
-    if len(text) > objects.OWN_MAX or text[0] != "{":
+    if text[0] != "{":
         raise ValueError(text[:1])
     value = json.loads(text, object_pairs_hook=_untwinned)
     fields_there = OptsSchema._declared_fields  # noqa: SLF001 - a schema's instances have copies of them
@@ -187,7 +195,7 @@ def by_schema(members: Members, path: str, max_data_bytes: int) -> NewJob:
     if _bytes(members.get("data", _NULL), max_data_bytes) > max_data_bytes:
         raise TooLarge(Fault(f"{path}.data", f"must be at most {max_data_bytes} bytes"))
     try:
-        values = _schema.load(objects.owns(members, path=path, besides=("data",)))
+        values = _schema.load(objects.owns(members, path=path, objects=("opts",), besides=("data",)))
     except ValidationError as error:
         raise InvalidRequest(*faults(error.messages, path)) from None
     opts = values.get("opts")

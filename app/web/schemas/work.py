@@ -1,6 +1,5 @@
 """The bodies by which jobs are worked over HTTP, and what is answered to them."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +19,7 @@ from app.web.schemas import new_job
 from app.web.schemas.fields import Flag, Milliseconds, StringOrLines, Text, Whole
 from app.web.schemas.job import JobSchema
 from app.wire import objects
-from app.wire.demands import Array
+from app.wire.demands import Array, Form
 from app.wire.jsonreader import Members
 
 COUNT_MAX = 1_000  # jobs claimed, or told of, in one request
@@ -135,9 +134,11 @@ class FinishedSchema(ClaimedSchema):
 
 
 _NEXT = NextSchema()
+_ENDING_NAMES = frozenset(EndingSchema().fields)
+_FINISH_FORM = Form(frozenset(FinishSchema().fields), most={"claim": 4_096})
 _NULL = JsonText("null")
 STACK_TEXT_MAX = 2**20
-"""Characters of JSON that a stack trace may take; a longer one is not kept."""
+"""Characters of JSON that an array of lines may take; a longer one is not kept."""
 STACK_TOO_LONG = "the stack trace was too long to keep"
 _PLAIN = 2  # members of an attempt that went well: id and token
 LOST = "lost"
@@ -154,33 +155,35 @@ class ClaimAsked:
 
 def load_claim(raw: bytes, *, lease_ms: int, max_wait_ms: int, worker: str) -> ClaimAsked:
     """Read what a claim asks for; an empty body asks for one job. Raises InvalidRequest."""
-    loaded = new_job.loaded(ClaimSchema(), objects.owns(objects.read_object(raw)[0]) if raw.strip() else {})
+    loaded = _loaded(ClaimSchema(), raw) if raw.strip() else {}
     return ClaimAsked(ask=_ask(loaded, lease_ms, worker), wait_ms=min(max_wait_ms, loaded.get("wait") or 0))
 
 
 def load_complete(raw: bytes, *, job_id: str, max_data_bytes: int) -> Told:
     """Read that an attempt went well. Raises InvalidRequest, TooLarge."""
-    members, _ = objects.read_object(raw, most={"returnvalue": max_data_bytes})
-    loaded = new_job.loaded(CompleteSchema(), objects.owns(members, besides=("returnvalue",)))
+    schema = CompleteSchema()
+    members, _ = objects.read_object(raw, Form(frozenset(schema.fields), most={"returnvalue": max_data_bytes}))
+    loaded = new_job.loaded(schema, objects.owns(members, besides=("returnvalue",)))
     return _told(job_id, loaded, partial(Completion, result=_result(members, "returnvalue", max_data_bytes)))
 
 
 def load_fail(raw: bytes, *, job_id: str, max_body_bytes: int) -> Told:
     """Read that an attempt failed. Raises InvalidRequest."""
-    members, _ = objects.read_object(raw, loose=_LOOSE, most=dict.fromkeys(_LOOSE, max_body_bytes))
-    loaded = new_job.loaded(FailSchema(), _failing(members, ""))
+    schema = FailSchema()
+    form = Form(frozenset(schema.fields), _LOOSE, dict.fromkeys(_LOOSE, max_body_bytes))
+    loaded = new_job.loaded(schema, _failing(objects.read_object(raw, form)[0], ""))
     return _told(job_id, loaded, _failure(loaded))
 
 
 def load_release(raw: bytes, *, job_id: str) -> Told:
     """Read that a worker will not go on. Raises InvalidRequest."""
-    loaded = new_job.loaded(ReleaseSchema(), objects.owns(objects.read_object(raw)[0]))
+    loaded = _loaded(ReleaseSchema(), raw)
     return _told(job_id, loaded, partial(Release, delay_ms=loaded.get("delay") or 0))
 
 
 def load_extend(raw: bytes, *, lease_ms: int) -> tuple[str, int]:
     """Read a heartbeat: its token, and the ms asked for. Raises InvalidRequest."""
-    loaded = new_job.loaded(ExtendSchema(), objects.owns(objects.read_object(raw)[0]))
+    loaded = _loaded(ExtendSchema(), raw)
     return ids.lease_token(loaded["token"]), loaded.get("lockDuration") or lease_ms
 
 
@@ -189,7 +192,8 @@ def load_finish(
 ) -> tuple[list[Told], Ask | None]:
     """Read how many attempts ended, and what is wanted next. Raises InvalidRequest, TooLarge."""
     most = dict.fromkeys(_LOOSE, max_body_bytes) | {"returnvalue": max_data_bytes}
-    members, endings = objects.read_object(raw, array=Array("jobs", COUNT_MAX, _LOOSE, most))
+    form = Form(_ENDING_NAMES, _LOOSE, most)
+    members, endings = objects.read_object(raw, _FINISH_FORM, array=Array("jobs", COUNT_MAX, form))
     if "jobs" not in members:
         raise InvalidRequest(Fault("jobs", "is required"))
     try:
@@ -237,7 +241,7 @@ def finish_by_schema(
     members: Members, endings: list[Members], max_data_bytes: int
 ) -> tuple[list[Told], dict[str, Any] | None]:
     """Read by marshmallow what ended and what is asked for next. Raises InvalidRequest, TooLarge."""
-    values: dict[str, Any] = objects.owns(members, besides=("jobs",)) | {"jobs": []}
+    values: dict[str, Any] = objects.owns(members, objects=("claim",), besides=("jobs",)) | {"jobs": []}
     top = new_job.loaded_or_faults(FinishSchema(), values)
     told: list[Told] = []
     faults = [*top.faults]
@@ -268,21 +272,27 @@ def dump_ended(job_id: str, status: Status | None) -> dict[str, str]:
     return {"id": job_id, "status": LOST if status is None else status.value}
 
 
+def _loaded(schema: Schema, raw: bytes) -> dict[str, Any]:
+    """Read an object without parts."""
+    return new_job.loaded(schema, objects.owns(objects.read_object(raw, Form(frozenset(schema.fields)))[0]))
+
+
 def _failing(members: Members, path: str) -> dict[str, Any]:
     """Return the values of what may be a failure. Of an array whose elements make a stack trace none is built."""
     values = objects.owns(members, path=path, besides=("returnvalue", *_LOOSE))
-    return values | {name: _loose(members[name]) for name in _LOOSE if name in members}
+    return values | {name: _loose(members[name], name) for name in _LOOSE if name in members}
 
 
-def _loose(text: JsonText) -> Any:
-    """Return a string, also one that could not be stored, of an array of strings their lines; of others their kind."""
+def _loose(text: JsonText, name: str) -> Any:
+    """Return what is kept of a string, also one that could not be stored, or of lines; of anything else its kind."""
     if text.startswith("["):
         if len(text) > STACK_TEXT_MAX:
             return STACK_TOO_LONG
         lines = objects.loose_lines(text)
         return [None] if lines is None else "\n".join(lines)
     if text.startswith('"'):
-        return json.loads(text)
+        is_stack = name == "stacktrace"
+        return objects.tail(text, attempts.STACK_MAX) if is_stack else objects.head(text, attempts.REASON_MAX)
     return {} if text.startswith("{") else None if text == "null" else 0  # whatever it is, it is no string
 
 

@@ -13,6 +13,7 @@ from app.infra.addresses import Network
 from app.web.schemas import new_job
 from app.web.schemas.fields import NotYet, Text, Whole
 from app.wire import objects
+from app.wire.demands import Form
 
 _UNKNOWN = {"unknown": "is not known here", "type": "must be an object"}
 _METHOD = {"type": "string", "pattern": "^([Pp][Oo][Ss][Tt]|[Pp][Uu][Tt]|[Pp][Aa][Tt][Cc][Hh])$"}
@@ -117,6 +118,7 @@ EXAMPLE = {
 }
 """A body, for the OpenAPI document."""
 _schema = WorkerSchema()
+_FORM = Form(frozenset(_schema.fields))
 
 
 def load(raw: bytes, *, allowed: Sequence[Network]) -> NewEndpoint:
@@ -124,7 +126,7 @@ def load(raw: bytes, *, allowed: Sequence[Network]) -> NewEndpoint:
 
     `allowed` are networks that may be called though they are not public.
     """
-    asked = objects.owns(objects.read_object(raw)[0])
+    asked = objects.owns(objects.read_object(raw, _FORM)[0], objects=("endpoint", "opts"))
     faults: list[Fault] = []
     loaded: Mapping[str, Any] = {}
     try:
