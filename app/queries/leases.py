@@ -1,27 +1,40 @@
 """What may be known of leases."""
 
+from collections.abc import Sequence
+
 from app.domain.errors import Unauthorized
 from app.infra.database import Database, DatabaseError
+from app.infra.gathering import Gathering
 from app.infra.turns import Turns
 from app.store import leases
+from app.store.leases import Shown
+
+TOGETHER_MOST = 1_000
+_ALL = "all"
 
 
 class Holders:
-    """Tells whether attempts hold their jobs, one at a time: strangers who guess keep one connection, and no more."""
+    """Tells whether attempts hold their jobs: of all that ask at the same moment by one statement, one after the other.
+
+    Strangers who guess tokens keep one connection, and no more, and nobody waits longer for them than for a statement.
+    """
 
     def __init__(self, db: Database, *, turn_ms: int) -> None:
-        """`turn_ms`: the longest wait for one's turn."""
+        """`turn_ms`: the longest wait for the statements of others."""
         self._db, self._turn_s = db, turn_ms / 1000
         self._turns = Turns(1)
+        self._gathering: Gathering[Shown, bool] = Gathering(self._held, most=TOGETHER_MOST, broken_off=DatabaseError)
 
     def require(self, *, queue: str, job_id: str, token: str) -> None:
         """Require that `token` holds the job now. Raises Unauthorized, DatabaseError."""
+        if not self._gathering.ask(_ALL, Shown(queue, job_id, token)):
+            raise Unauthorized("the token of the attempt that runs is needed: Authorization: Bearer <token>")
+
+    def _held(self, _topic: str, shown: Sequence[Shown]) -> list[bool]:
         if not self._turns.take(timeout_s=self._turn_s):
             raise DatabaseError("too many ask for the job of their attempt's token")
         try:
             with self._db.read_once() as conn:
-                is_held = leases.is_held(conn, queue=queue, job_id=job_id, token=token)
+                return leases.held(conn, shown)
         finally:
             self._turns.give()
-        if not is_held:
-            raise Unauthorized("the token of the attempt that runs is needed: Authorization: Bearer <token>")

@@ -38,7 +38,7 @@ _forfeit = Statement("leases/forfeit")
 _recover_stalled = Statement("leases/recover_stalled")
 _queues_with_active = Statement("leases/queues_with_active")
 _report_progress = Statement("leases/report_progress")
-_is_held = Statement("leases/is_held")
+_held = Statement("leases/held")
 Each = dict[str, Sequence[object]]
 """What is told of each of many jobs, by the name of the parameter."""
 
@@ -49,6 +49,14 @@ class Retry:
 
     failure: Failure
     delay_ms: int
+
+
+class Shown(NamedTuple):
+    """Who says to be the attempt that runs a job: the token that he shows, and the id of the job on the wire."""
+
+    queue: str
+    job_id: str
+    token: str
 
 
 class Look(NamedTuple):
@@ -215,11 +223,17 @@ def report_progress(conn: Connection, *, queue: str, lease: LeaseKey, progress: 
     return bool(_report_progress.rows(conn, queue=queue, number=lease.number, token=lease.token, progress=progress))
 
 
-def is_held(conn: Connection, *, queue: str, job_id: str, token: str) -> bool:
-    """Say whether `token` is that of the attempt which holds the job now."""
-    number = ids.generated(job_id)
-    custom_id = None if ids.is_digits(job_id) else job_id
-    return bool(_is_held.rows(conn, queue=queue, number=number, custom_id=custom_id, token=token))
+def held(conn: Connection, shown: Sequence[Shown]) -> list[bool]:
+    """Say of each whether its token is that of the attempt which holds the job now."""
+    places = _held.rows(
+        conn,
+        queues=[one.queue for one in shown],
+        numbers=[ids.generated(one.job_id) for one in shown],
+        custom_ids=[None if ids.is_digits(one.job_id) else one.job_id for one in shown],
+        tokens=[one.token for one in shown],
+    )
+    found = {row.place for row in places}
+    return [place in found for place in range(1, len(shown) + 1)]
 
 
 def _completing(completions: Sequence[Completion]) -> tuple[list[LeaseKey], Each]:

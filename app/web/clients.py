@@ -8,18 +8,13 @@ from typing import Any
 
 import gevent
 from flask import Request
-from gevent.lock import Semaphore
 
 from app.domain.errors import Fault, SlowBody
 
 BYTES_A_S = 64 * 1024
 """Who is slower than this is given up, `client_s` later."""
 PIECE = 64 * 1024
-STRANGERS_SHARE = 5
-"""All who show no good token have one in so many parts of a process's time, however many they are."""
-TOOK_MOST_S, HELD_UP_MOST_S = 0.05, 1.0
-_strangers = Semaphore(1)
-CHUNKED_PIECE = 4 * 1024  # it may have come as so many chunks of one byte
+CHUNKED_PIECE = 2 * 1024  # it may have come as so many chunks of one byte, which take 2 us each
 
 
 def read(environ: Mapping[str, Any], *, length: int | None, limit: int, client_s: float) -> bytes:
@@ -57,15 +52,6 @@ def vouch(environ: Mapping[str, Any]) -> None:
     """Note that who asks has shown a token that is good."""
     if connection := environ.get("gunicorn.socket"):
         connection.is_known = True
-
-
-def hold_up(took_s: float) -> None:
-    """Have a stranger whose request took so long wait for its answer: all of them share a part of our time.
-
-    Before the answer, so that neither a new connection nor a proxy's next request on this one changes anything.
-    """
-    with gevent.Timeout(HELD_UP_MOST_S, False), _strangers:
-        gevent.sleep(min(took_s, TOOK_MOST_S) * (STRANGERS_SHARE - 1))
 
 
 def has_left(request: Request) -> bool:

@@ -9,6 +9,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -21,7 +22,7 @@ from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.ggevent import GeventWorker
 
 from app.infra import log
-from app.web import clients
+from app.web import strangers
 
 _log = logging.getLogger(__name__)
 
@@ -29,13 +30,17 @@ LINGER_S = 0.5
 """How long a stopping worker leaves idle connections open, for requests that are already on their way."""
 TAKE_S = 1.0
 """How long whoever sent no HTTP has to take our answer to it."""
+UNPARSED_S = 0.0005
+"""What it takes, about, to read what is no request and to answer it."""
 PIECE = 16 * 1024
 """The most that is read from a connection at once: so much may anybody have us hold."""
+CHUNKED_PIECE, STRANGERS_CHUNKED_PIECE = 1024, 64
+"""The same of chunks that nobody wants: it may have come as so many, of one byte, 2 us each."""
 HEAD_MAX = 16 * 1024
 """The longest head of a request, in bytes, and the longest trailers of a body; gunicorn holds both twice."""
 WAITING = "rowline-waiting"
 """Where the extensions of the application have the claims that wait."""
-REST_PIECES = 1024  # 16 MiB: more than a body that is a little too large
+REST_MAX = 16 * 2**20  # bytes: more than a body that is a little too large
 UNPARSABLE: dict[type[BaseException], tuple[int, str, str]] = {
     errors.LimitRequestLine: (414, "uri_too_long", "The request line is too long"),
     errors.LimitRequestHeaders: (431, "headers_too_large", "The headers are too many or too large"),
@@ -47,17 +52,22 @@ UNPARSABLE: dict[type[BaseException], tuple[int, str, str]] = {
 """What cannot be read as a request -> status, code and sentence; the first that fits."""
 
 
-def _take_rest(read: Callable[[int], bytes], *, piece: int = PIECE) -> bool:
+def take_rest(read: Callable[[int], bytes], pay: Callable[[float], object], *, piece: int = PIECE) -> bool:
     """Read what nobody wants, up to a limit of bytes and of time, and say whether that was all.
 
-    It gives way to others at every piece: what comes as fast as it is read would never make the process wait.
+    For every piece `pay` has whoever sends it wait: what comes as fast as it is read would never make the process wait.
     """
     with gevent.Timeout(TAKE_S, False), contextlib.suppress(OSError, errors.ParseException):
-        for _ in range(REST_PIECES):
+        for _ in range(REST_MAX // piece):
+            began_at = time.thread_time()
             if not read(piece):
                 return True
-            gevent.sleep(0)
+            pay(time.thread_time() - began_at)
     return False
+
+
+def _pay_nothing(_took_s: float) -> None:
+    gevent.sleep(0)
 
 
 class Logger(GunicornLogger):  # type: ignore[misc]  # gunicorn has no types
@@ -139,6 +149,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         """Begin with nobody waiting."""
         super().__init__(*arguments, **options)
         self._waiting: dict[gevent.Timeout, gevent.Greenlet] = {}
+        self._strangers = strangers.Line()
 
     @contextlib.contextmanager
     def timeout_ctx(self) -> Iterator[None]:
@@ -150,6 +161,11 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             finally:
                 del self._waiting[end]
 
+    def _paid_by(self, addr: Any, path: str) -> Callable[[float], bool]:
+        """Return what has a stranger wait. Who asks for our health has a line of his own: it may be a load balancer."""
+        address = addr[0] if isinstance(addr, tuple) else ""
+        return partial(self._strangers.hold_up, (strangers.neighbourhood(address), path.startswith("/health")))
+
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:  # noqa: ARG002 - gunicorn's
         """Answer what never reached the application, as it would. Nothing that was sent is repeated or logged."""
         status, code, sentence = next(said for kind, said in UNPARSABLE.items() if isinstance(exc, kind))
@@ -160,6 +176,9 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             _log.error("unexpected_error", exc_info=exc)
         else:
             _log.info("unparsable_request", extra={"status": status, "cause": type(exc).__name__})
+        pay = self._paid_by(addr, "")
+        if not pay(UNPARSED_S):
+            return
         body = json.dumps({"error": sentence, "code": code, "requestId": request_id})
         head = "\r\n".join(
             (
@@ -175,22 +194,25 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         with gevent.Timeout(TAKE_S, False), contextlib.suppress(OSError):
             client.sendall(f"{head}\r\n\r\n{body}".encode())
             client.shutdown(socket.SHUT_WR)
-        _take_rest(client.recv)  # closed with unread bytes, the answer could be lost on its way
+        take_rest(client.recv, pay)  # closed with unread bytes, the answer could be lost
         log.request_id.set(None)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
         """Answer a request; then take what is left of its body, or close: gunicorn would read on without an end."""
         gathered = Gathered(sock)
-        began_at = time.perf_counter()
+        began_at = time.thread_time()  # of others too that ran meanwhile, but no wait
+        pay: Callable[[float], object] = _pay_nothing
         try:
             super().handle_request(listener_name, req, gathered, addr)
         finally:
             if not gathered.is_known:
-                clients.hold_up(time.perf_counter() - began_at)
+                pay = self._paid_by(addr, req.path)
+                if not pay(time.thread_time() - began_at):
+                    raise StopIteration
             gathered.flush()
-            # What is chunked may have come as so many chunks of one byte.
-            piece = clients.CHUNKED_PIECE // 8 if isinstance(req.body.reader, ChunkedReader) else PIECE
-            is_whole = not req.body.failed and _take_rest(req.body.read, piece=piece)
+            is_chunked = isinstance(req.body.reader, ChunkedReader)
+            piece = (CHUNKED_PIECE if gathered.is_known else STRANGERS_CHUNKED_PIECE) if is_chunked else PIECE
+            is_whole = not req.body.failed and take_rest(req.body.reader.read, pay, piece=piece)
             gevent.sleep(0)  # a client whose next request is always there, and waits for nothing, would run alone
         if not is_whole:
             raise StopIteration
@@ -204,6 +226,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def _let_go(self) -> None:
         """End the waits now, by their own timers: one whose request has come meanwhile stops its timer and answers."""
+        self._strangers.close()
         for end, greenlet in list(self._waiting.items()):
             end.timer.close()
             end.timer = gevent.get_hub().loop.timer(0.0)

@@ -10,6 +10,7 @@ import dataclasses
 import http.client
 import json
 import multiprocessing
+import selectors
 import socket
 import statistics
 import time
@@ -37,11 +38,16 @@ class Attack:
     body: bytes = b""
     token: str = TOKEN
     method: str = "POST"
+    chunked: bytes = b""
+    connections: int = 1  # of each of the two
 
     def sent(self) -> bytes:
         """Return it as bytes."""
-        head = f"{self.method} {self.path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.token}\r\n"
-        return f"{head}Content-Length: {len(self.body)}\r\n\r\n".encode() + self.body
+        length = "Transfer-Encoding: chunked" if self.chunked else f"Content-Length: {len(self.body)}"
+        head = (
+            f"{self.method} {self.path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.token}\r\n{length}\r\n\r\n"
+        )
+        return head.encode() + (self.chunked or self.body)
 
 
 ATTACKS = {
@@ -52,7 +58,12 @@ ATTACKS = {
     "logs, 64 KiB": Attack(path="/queues/q/jobs/a-custom-id/logs", body=b'"' + b"x" * 60_000 + b'"'),
     "POST jobs, a wrong token": Attack(path="/queues/q/jobs", body=b"[" + b"[]," * 340_000 + b"[]]"),
     "GET a job, a wrong token": Attack(method="GET", path="/queues/q/jobs/1"),
+    "GET with a wrong token, 1,000 connections": Attack(method="GET", path="/queues/q/jobs/1", connections=500),
+    "progress of none, 1,000 connections": Attack(path="/queues/q/jobs/1/progress", body=b"1", connections=500),
     "readiness": Attack(method="GET", path="/health/ready"),
+    "health, and 10 MiB behind it": Attack(path="/health/live", body=b"x" * (10 * MIB)),
+    "health, and 10 MiB of chunks of a byte": Attack(path="/health/live", chunked=b"1\r\nx\r\n" * (10 * MIB // 6)),
+    "no HTTP": Attack(method="G T", path="/"),
     "the OpenAPI document": Attack(method="GET", path="/openapi.json"),
     "no such path": Attack(method="GET", path="/" + "x" * 4_000),
 }
@@ -114,7 +125,11 @@ def _attacked(port: int, attack: Attack | None) -> Iterator[None]:
         return
     over = multiprocessing.Event()
     strangers = [
-        multiprocessing.Process(target=_strange, args=(port, attack.sent(), over), daemon=True)
+        multiprocessing.Process(
+            target=_strange if attack.connections == 1 else _crowd,
+            args=(port, attack.sent(), over) if attack.connections == 1 else (port, attack, over),
+            daemon=True,
+        )
         for _ in range(STRANGERS)
     ]
     for stranger in strangers:
@@ -135,6 +150,25 @@ def _strange(port: int, sent: bytes, over: Event) -> None:
                 connection.sendall(sent)
                 if not connection.recv(MIB):
                     break
+
+
+def _crowd(port: int, attack: Attack, over: Event) -> None:
+    """Do so on many connections, on each again when it was answered."""
+    sent, watched = attack.sent(), selectors.DefaultSelector()
+    for _ in range(attack.connections):
+        watched.register(socket.create_connection(("127.0.0.1", port), timeout=10), selectors.EVENT_READ)
+    for each in list(watched.get_map().values()):
+        each.fileobj.sendall(sent)  # type: ignore[union-attr]
+    while not over.is_set():
+        for key, _ in watched.select(0.1):
+            connection = key.fileobj
+            assert isinstance(connection, socket.socket)
+            with contextlib.suppress(OSError):
+                if connection.recv(MIB):
+                    connection.sendall(sent)
+                    continue
+            watched.unregister(connection)
+            watched.register(socket.create_connection(("127.0.0.1", port), timeout=10), selectors.EVENT_READ)
 
 
 if __name__ == "__main__":

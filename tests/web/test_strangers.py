@@ -4,6 +4,10 @@ import contextlib
 import socket
 import threading
 
+import gevent
+import pytest
+
+from app.web import strangers, worker
 from tests.support import raw
 from tests.support.raw import DEADLINE_S, Server
 
@@ -27,6 +31,107 @@ def test_who_has_no_token_has_a_small_share_of_a_process(server: Server) -> None
             refused += stranger.recv(2**16).count(REFUSED)
 
     assert meanwhile < 4 * ASKED
+
+
+def test_a_crowd_at_one_address_delays_no_other() -> None:
+    line, come = strangers.Line(), list[str]()
+
+    def stranger(address: str, took_s: float = 0.0) -> None:
+        line.hold_up(address, took_s)
+        come.append(address)
+
+    addresses = ["crowd"] * 50 + ["one", "two", "two"]
+    first = gevent.spawn(stranger, "first", 0.01)
+    gevent.joinall([first, *[gevent.spawn(stranger, address) for address in addresses]], raise_error=True)
+
+    assert come[:8] == ["first", "crowd", "one", "two", "crowd", "two", "crowd", "crowd"]
+    assert len(come) == 54
+
+
+def test_who_is_not_served_in_time_is_turned_away_and_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = strangers.Line()
+    monkeypatch.setattr(strangers, "PATIENCE_S", 0.01)
+    first = gevent.spawn(line.hold_up, "a", 0.05)
+    gevent.sleep(0)
+    late = [gevent.spawn(line.hold_up, address, 0.0) for address in ("a", "b")]
+    gevent.joinall([first, *late], raise_error=True)
+
+    assert [one.value for one in (first, *late)] == [True, False, False]
+    assert line.hold_up("a", 0.0)
+
+
+def test_a_wait_that_is_broken_off_stops_nobody() -> None:
+    line = strangers.Line()
+    first, second, third = [gevent.spawn(line.hold_up, "a", 0.005) for _ in range(3)]
+    gevent.sleep(0)
+    second.kill()
+    first.kill()
+
+    assert third.get(timeout=DEADLINE_S)
+
+
+def test_a_service_that_stops_keeps_nobody_waiting() -> None:
+    line = strangers.Line()
+    waiting = [gevent.spawn(line.hold_up, "a", 3_600.0) for _ in range(3)]
+    gevent.sleep(0)
+    waiting[0].kill()
+    line.close()
+
+    assert all(one.get(timeout=DEADLINE_S) for one in waiting[1:])
+
+
+@pytest.mark.parametrize(
+    ("address", "shares_with"),
+    [
+        ("10.0.0.1", "10.0.0.1"),
+        ("2001:db8::1", "2001:db8:0:0:ffff::2"),
+        ("fe80::1%eth0", "fe80::2"),
+    ],
+)
+def test_a_machine_with_many_addresses_has_one_turn(address: str, shares_with: str) -> None:
+    apart = [strangers.neighbourhood(other) for other in ("10.0.0.2", "2001:db8:0:1::1", "")]
+
+    assert strangers.neighbourhood(address) == strangers.neighbourhood(shares_with)
+    assert strangers.neighbourhood(address) not in apart
+
+
+def test_health_waits_for_no_crowd_of_other_strangers(server: Server) -> None:
+    """A load balancer may have the address of those who come through it."""
+    wrong = raw.request("GET", "/queues/q/jobs", token="no-such-token")
+    server.ask(raw.request("GET", "/health/ready"), wanted=1)
+    with contextlib.ExitStack() as stack:
+        crowd = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE_S))
+            for _ in range(100)
+        ]
+        for stranger in crowd:
+            stranger.sendall(wrong * 100)
+        _there(crowd[0])
+        before = sum(_there(stranger).count(REFUSED) for stranger in crowd)
+        for _ in range(20):
+            assert server.ask(raw.request("GET", "/health/ready"), wanted=1)[0].status == 200
+        meanwhile = sum(_there(stranger).count(REFUSED) for stranger in crowd)
+
+    assert before < 100 * len(crowd)
+    assert meanwhile < 20 * 5
+
+
+def test_each_piece_that_nobody_wants_is_paid_for() -> None:
+    pieces, paid = [b"x" * 9, b"x", b""], list[float]()
+
+    assert worker.take_rest(lambda _: pieces.pop(0), paid.append, piece=9)
+    assert len(paid) == 2
+    assert min(paid) >= 0
+
+
+def test_behind_a_request_without_a_token_megabytes_are_paid_for(server: Server) -> None:
+    """It is answered, and let go when it has sent for a second."""
+    head = b"GET /health/live HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE_S) as stranger:
+        stranger.sendall(head)
+        assert stranger.recv(2**16).startswith(b"HTTP/1.1 200")
+        with pytest.raises(OSError):  # noqa: PT011 - broken pipe or reset, as it happens
+            stranger.sendall(b"x" * 10**9)
 
 
 def _there(connection: socket.socket) -> bytes:
