@@ -51,6 +51,7 @@ def test_a_crowd_at_one_address_delays_no_other() -> None:
 def test_who_is_not_served_in_time_is_turned_away_and_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     line = strangers.Line()
     monkeypatch.setattr(strangers, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(strangers, "TOOK_MOST_S", 0.05)
     first = gevent.spawn(line.hold_up, "a", 0.05)
     gevent.sleep(0)
     late = [gevent.spawn(line.hold_up, address, 0.0) for address in ("a", "b")]
