@@ -31,7 +31,7 @@ from app.wire.slowreader import CHARACTERS, Reader
 
 OWN_MAX = 128 * 1024
 """Characters of a value that means something to us, unless it is a string, which is cut or refused by its own limit."""
-OWN_DEPTH_MAX, OWN_PARTS_MAX = 4, 1_000
+OWN_DEPTH_MAX, OWN_PARTS_MAX = 4, 200
 _ESCAPED = 12
 """Characters of JSON that one character takes at most."""
 P = ParamSpec("P")

@@ -30,6 +30,35 @@ MANY = {
     "unknown members of jobs": "[" + ",".join(['{"x":0}'] * 10_000) + "]",
 }
 """Bodies of POST jobs whose cost is in their number."""
+_PARTS = json.dumps([{"a": 1}] * 190)
+_HALVES = "\\ud800" * 160
+
+
+def _odd(more: str) -> str:
+    return f'{{"name":"n","data":0,{more}}}'
+
+
+def _ending(more: str) -> str:
+    return f'{{"token":"7b0e1c1e-6f1f-4a55-9d52-6a3f9c8a2b11",{more}}}'
+
+
+ODD = {
+    "POST jobs": {
+        "text": ['{"name":"n","data":"%s"}' % ("x" * SIZE)],
+        "97 unknown members a job": [_odd(",".join(f'"m{n:02}":0' for n in range(97)))] * 1_000,
+        "97 names with a colon a job": [_odd(",".join(f'"m:{n:02}":0' for n in range(97)))] * 900,
+        "100 KiB in an unknown member": [_odd(f'"m":{json.dumps([{"a": 1}] * 9_000)}')] * 10,
+        "objects for attempts": [_odd(f'"opts":{{"attempts":{_PARTS}}}')] * 500,
+        "a name twice in the last": [_odd(f'"opts":{{"jobId":"{"x" * 250}"}}')] * 3_000 + [_odd('"data":1')],
+    },
+    "finish": {
+        "text": [_ending(f'"id":"1","failedReason":"{"x" * len(_HALVES)}"')] * 900,
+        "half characters in reasons": [_ending(f'"id":"1","failedReason":"{_HALVES}"')] * 900,
+        "lines with half characters": [_ending(f'"id":"1","stacktrace":["{_HALVES}","a"]')] * 900,
+        "objects for ids": [_ending(f'"id":{_PARTS}')] * 500,
+    },
+}
+"""Objects that are at fault, by the route that refuses them, and what they are held against."""
 
 
 def _job(value: str) -> str:
@@ -56,7 +85,7 @@ ROUTES: dict[str, tuple[str, Callable[[str], str]]] = {
 @click.option(
     "--requests", "each", type=click.IntRange(1, 100), default=4, show_default=True, help="Of a shape a round."
 )
-@click.option("--only", multiple=True, type=click.Choice([*ROUTES, "many"]))
+@click.option("--only", multiple=True, type=click.Choice([*ROUTES, "many", "odd"]))
 def bench(*, rounds: int, each: int, only: tuple[str, ...]) -> None:
     """Measure, and print a table with a mark for each shape."""
     with (
@@ -68,6 +97,13 @@ def bench(*, rounds: int, each: int, only: tuple[str, ...]) -> None:
             if not only or route in only:
                 values = {name: body(shape(SIZE)) for name, shape in SHAPES.items()}
                 _table(route, caller.measured(path or caller.running(), values, rounds=rounds, each=each))
+        for route, bodies in ODD.items() if not only or "odd" in only else ():
+            path, body = ROUTES[route]
+            form = '{"jobs":[%s]}' if route == "finish" else "[%s]"
+            values = {"text": body(SHAPES["text"](SIZE))} | {
+                name: form % ",".join(jobs) for name, jobs in bodies.items()
+            }
+            _table(route, caller.measured(path, values, rounds=rounds, each=each))
         if not only or "many" in only:
             values = {"text": _job(SHAPES["text"](SIZE))} | MANY
             _table("POST jobs", caller.measured("/queues/q/jobs", values, rounds=rounds, each=each))
