@@ -6,7 +6,7 @@ FUZZ ?= 1000000
 JOBS ?= 3
 RESTARTS ?= 10
 
-.PHONY: help run test check fix cover bench bench-peers bench-depth bench-shapes bench-strangers bench-against calm faults promises upgrade-rehearsal rolling-restart fuzz explain psql migrate migration docs versions clean
+.PHONY: help run test test-busy check fix cover bench bench-peers bench-depth bench-shapes bench-strangers bench-against calm faults promises upgrade-rehearsal rolling-restart fuzz explain psql migrate migration docs versions clean
 
 help:  ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ run: .venv/installed  ## Start all of Rowline here: PostgreSQL, API, one worker
 
 test: check  ## Run every test, on an embedded PostgreSQL or on DATABASE_URL
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+test-busy: .venv/installed-dev  ## Run every test beside eight busy loops, for tests that take a slow machine for a fault, about 40 minutes
+	@$(BIN)/python -m tests.busy -n $(JOBS) --dist loadfile
 
 check: .venv/installed-dev  ## Format, lint, layers, types, domain tests, docs: under a minute
 	@$(BIN)/ruff format --check --quiet .

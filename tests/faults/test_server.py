@@ -38,7 +38,7 @@ class Producer(threading.Thread):
     def run(self) -> None:
         while not self.stopped.is_set():
             try:
-                with urlopen(self._request, timeout=10) as answer:
+                with urlopen(self._request, timeout=50) as answer:
                     self.acknowledged += [job["id"] for job in json.load(answer)]
                     status = 200
             except HTTPError as error:
@@ -73,7 +73,7 @@ def test_kill_9_of_the_server_loses_no_acknowledged_job(cluster: Cluster, tmp_pa
         try:
             for _ in range(KILLS):
                 so_far = len(producer.acknowledged)
-                until(lambda so_far=so_far: len(producer.acknowledged) > so_far + 50, within_s=15)  # type: ignore[misc]
+                until(lambda so_far=so_far: len(producer.acknowledged) > so_far + 50)  # type: ignore[misc]
                 cluster.kill()
                 cluster.start()
         finally:

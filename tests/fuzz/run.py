@@ -67,7 +67,7 @@ def server(url: str) -> Iterator[Server]:
     env = {"DATABASE_URL": url, "AUTH_TOKENS": TOKEN, "PORT": str(port)} | SETTINGS
     with Program([*PYTHON, "-m", "app", "serve"], env=env) as program:
         made = Server(program, port)
-        until(lambda: _all_answer(made), within_s=20)
+        until(lambda: _all_answer(made))
         yield made
 
 

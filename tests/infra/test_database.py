@@ -146,9 +146,9 @@ def test_an_announcement_wakes_who_listens_and_nobody_else(single: Database) -> 
     heard = {"a": threading.Semaphore(0), "b": threading.Semaphore(0)}
     for topic, bell in heard.items():
         single.listen(topic, bell.release)
-        assert bell.acquire(timeout=5), "the first call, for what was missed"
+        assert bell.acquire(timeout=50), "the first call, for what was missed"
     single.announce("a")
-    assert heard["a"].acquire(timeout=5)
+    assert heard["a"].acquire(timeout=50)
     assert not heard["b"].acquire(blocking=False)
 
 
@@ -158,20 +158,20 @@ def test_a_queue_of_any_name_is_announced(single: Database, topic: str) -> None:
     heard, other = threading.Semaphore(0), threading.Semaphore(0)
     for name, bell in ((topic, heard), (f"{topic[:-1]}y", other)):
         single.listen(name, bell.release)
-        assert bell.acquire(timeout=5)
+        assert bell.acquire(timeout=50)
     single.announce(topic)
-    assert heard.acquire(timeout=5)
+    assert heard.acquire(timeout=50)
     assert not other.acquire(blocking=False)
 
 
 def test_a_listener_whose_connection_dies_listens_again_and_looks(single: Database, own_url: str) -> None:
     heard = threading.Semaphore(0)
     single.listen("a", heard.release)
-    assert heard.acquire(timeout=5)
+    assert heard.acquire(timeout=50)
     kill_backends(own_url)
-    assert heard.acquire(timeout=5)
+    assert heard.acquire(timeout=50)
     single.announce("a")
-    assert heard.acquire(timeout=5)
+    assert heard.acquire(timeout=50)
 
 
 def add(db: Database, *, announcing: str | None = "a") -> None:
@@ -188,7 +188,7 @@ def test_many_announcements_are_few_notifications(
         ends_at = time.monotonic() + 0.1
         while time.monotonic() < ends_at:
             say(single)
-        until(lambda: list(connection.notifies(timeout=0.01, stop_after=1)), within_s=5)
+        until(lambda: list(connection.notifies(timeout=0.01, stop_after=1)))
         more = list(connection.notifies(timeout=0.5))
     assert len(more) < 10
 
@@ -213,7 +213,7 @@ def test_what_is_added_is_added_and_announced_whatever_becomes_of_its_own_announ
         for nth in range(1, 3):
             add(single)
             assert rows(single) == nth
-            assert list(connection.notifies(timeout=5, stop_after=1))
+            assert list(connection.notifies(timeout=50, stop_after=1))
             time.sleep(2 * notify.INTERVAL_S)
 
 

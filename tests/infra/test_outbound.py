@@ -154,7 +154,7 @@ def test_a_name_that_hangs_in_the_resolver_keeps_one_thread() -> None:
 
     def resolver(host: str, _port: int) -> list[str]:
         asked.append(host)
-        let_go.wait(10)
+        let_go.wait(50)
         return ["127.0.0.1"]
 
     outbound = Outbound(allowed=(), resolver=resolver)

@@ -167,7 +167,7 @@ def test_an_index_whose_making_was_killed_is_told_and_made_anew(server_url: str,
         assert health.invalid_indexes(db) == ["rowline.jobs_named"]
 
         with upgrader(next_release, url) as again:
-            assert again.end(within_s=20) == 0, again.output
+            assert again.end() == 0, again.output
         assert (revision_of(url), health.invalid_indexes(db)) == ([("9999",)], [])
 
 

@@ -65,14 +65,14 @@ def test_a_worker_waits_for_the_migration_and_then_works(behind: str, tmp_path: 
 def test_a_dispatcher_waits_for_the_migration_and_then_works(behind: str) -> None:
     env = {"DATABASE_URL": behind, "ROWLINE_SECRET_KEYS": raw.KEY}
     with Program([*PYTHON, "-m", "app", "dispatch"], env=env) as dispatcher:
-        assert BEHIND in dispatcher.expect("schema_awaited", within_s=20)
+        assert BEHIND in dispatcher.expect("schema_awaited")
         schema.upgrade(behind)
         dispatcher.expect("dispatcher_started")
 
 
 def rowline(url: str, *words: str) -> tuple[int, str]:
     with Program([*PYTHON, "-m", "app", "db", *words], env={"DATABASE_URL": url}) as program:
-        return program.end(within_s=20), program.output
+        return program.end(), program.output
 
 
 def test_an_operator_sees_where_the_schema_stands_and_what_is_to_come(behind: str) -> None:

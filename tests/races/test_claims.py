@@ -120,7 +120,7 @@ def test_a_claim_waits_for_a_promotion_that_is_under_way(crowd: Database) -> Non
             assert jobs_store.promote(conn, queue="q", limit=10) == 1
             claimed = pool.submit(claim.claim, crowd, queue="q", limit=1, lease_ms=60_000, worker="w")
             assert waits(claimed)
-        found = claimed.result(timeout=5).leases
+        found = claimed.result(timeout=50).leases
     assert [lease.job.number for lease in found] == [due.number] != [added_later.number]
 
 
@@ -167,7 +167,7 @@ def test_a_deadlock_is_tried_again_and_nobody_hears_of_it(own_url: str, crowd: D
         # Who waited first looks first, a second later, and is ended: that is ours.
         other.execute(lock, [first.job.number])
         other.rollback()
-        assert set(told.result(10)) == {first.job.number, second.job.number}
+        assert set(told.result(50)) == {first.job.number, second.job.number}
 
 
 def test_a_lock_that_was_not_had_in_time_is_tried_again_and_nobody_hears_of_it(
@@ -186,7 +186,7 @@ def test_a_lock_that_was_not_had_in_time_is_tried_again_and_nobody_hears_of_it(
         first = databases.ask(own_url, waits)
         until(lambda: databases.ask(own_url, waits) not in ([], first))
         other.rollback()
-        assert set(told.result(10)) == {lease.job.number}
+        assert set(told.result(50)) == {lease.job.number}
     db.close()
 
 
@@ -227,7 +227,7 @@ def test_an_attempt_never_begins_before_the_one_before_it_has_ended(
         [lease] = claim.claim(crowd, queue="q", limit=1, lease_ms=60_000, worker="early").leases
         settle.release(crowd, queue="q", releases=[Release(lease=lease.key)])
         holder.rollback()
-        claiming.result(10)
+        claiming.result(50)
 
     times = "select ended_at, processed_at from rowline.attempts join rowline.jobs using (queue, number)"
     [(before, after)] = databases.ask(own_url, times)

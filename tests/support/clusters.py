@@ -26,8 +26,12 @@ ROOT = Path(__file__).parents[2]
 PYTHON = [sys.executable, "-P"]
 IMPORTABLE = [str(ROOT), str(ROOT / "app"), *filter(None, [os.environ.get("PYTHONPATH")])]
 
+PATIENCE_S = 45.0
+"""How long tests wait for an event, with which the wait ends: machines may be slow. Less than the longest of our own polls,
+60 s, so that what is to be heard of by a wake-up is not seen by a poll."""
 
-def until(condition: Callable[[], object], *, within_s: float = 5.0) -> None:
+
+def until(condition: Callable[[], object], *, within_s: float = PATIENCE_S) -> None:
     """Wait until `condition` holds; fail after `within_s`."""
     ends_at = time.monotonic() + within_s
     while not condition():
@@ -168,7 +172,7 @@ class Program:
         """Type on its terminal."""
         os.write(self._read, keys.encode())
 
-    def expect(self, text: str, *, within_s: float = 10.0) -> str:
+    def expect(self, text: str, *, within_s: float = PATIENCE_S) -> str:
         """Return, once each, the lines that contain `text`; fail after `within_s` or at the end of the output."""
         ends_at = time.monotonic() + within_s
         while True:
@@ -180,7 +184,7 @@ class Program:
                     return line.strip()
             assert self._receive(ends_at), f"no {text!r} in:\n{self.output}"
 
-    def end(self, number: signal.Signals | None = None, *, within_s: float = 10.0) -> int:
+    def end(self, number: signal.Signals | None = None, *, within_s: float = PATIENCE_S) -> int:
         """Send a signal, if any; return the exit code and leave all that was said in `output`."""
         if number:
             self.process.send_signal(number)

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tests.support.clusters import PYTHON, Program, free_port
+from tests.support.clusters import PATIENCE_S, PYTHON, Program, free_port
 
 TOKEN = "a-token-of-the-raw-tests"
 KEY = "cm93bGluZS10ZXN0cy1vZi13ZWJob29rcy1hLWtleSE="  # so that none is made in the home of whoever tests
-DEADLINE_S = 10.0
+DEADLINE_S = PATIENCE_S
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 

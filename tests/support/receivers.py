@@ -16,7 +16,7 @@ from app.infra.database import Database
 from app.infra.settings import Settings
 from app.infra.vault import Vault
 from app.operations import endpoints
-from tests.support.clusters import PYTHON, Program, until
+from tests.support.clusters import PATIENCE_S, PYTHON, Program, until
 from tests.support.raw import KEY
 
 LOOPBACK = "127.0.0.0/8,::1"
@@ -78,7 +78,7 @@ class Receiver:
             self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
 
-    def expect(self, calls: int, *, within_s: float = 10.0) -> None:
+    def expect(self, calls: int, *, within_s: float = PATIENCE_S) -> None:
         until(lambda: len(self.calls) >= calls, within_s=within_s)
 
     def _accept(self) -> None:

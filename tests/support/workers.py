@@ -9,7 +9,7 @@ from app.domain.states import FINAL, Status
 from app.infra.database import Database
 from app.operations import submit
 from app.queries import jobs
-from tests.support.clusters import PYTHON, Program, until
+from tests.support.clusters import PATIENCE_S, PYTHON, Program, until
 from tests.support.jobs import QUEUE
 from tests.support.raw import TOKEN
 
@@ -44,7 +44,7 @@ def find(db: Database, job_id: str) -> Job:
     return jobs.Lookup(db).find(queue=QUEUE, job_id=job_id)
 
 
-def in_status(db: Database, job_id: str, *statuses: Status, within_s: float = 15.0) -> Job:
+def in_status(db: Database, job_id: str, *statuses: Status, within_s: float = PATIENCE_S) -> Job:
     """Wait until the job is in one of `statuses`, completed or failed if none is named; return it."""
     wanted = statuses or tuple(FINAL)
     until(lambda: find(db, job_id).status in wanted, within_s=within_s)

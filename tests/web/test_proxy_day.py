@@ -14,7 +14,7 @@ from tests.support.receivers import LOOPBACK, Call, Receiver, answer
 
 
 def call(port: int, method: str, path: str, body: object = None, token: str = TOKEN) -> tuple[int, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=50)
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     connection.request(method, path, None if body is None else json.dumps(body), headers)
     got = connection.getresponse()
@@ -58,7 +58,7 @@ def test_the_day_of_a_user_of_the_proxy(own_url: str) -> None:
             def job(job_id: str) -> dict[str, Any]:
                 return dict(json.loads(call(port, "GET", f"/queues/paint/jobs/{job_id}")[1]))
 
-            until(lambda: all("finishedOn" in job(job_id) for job_id in ids), within_s=15)
+            until(lambda: all("finishedOn" in job(job_id) for job_id in ids))
             painted = job(ids[0])
             assert json.loads(painted["returnvalue"]) == {"painted": "red"}
             assert (painted["progress"], painted["attemptsMade"], painted["queueQualifiedName"]) == (

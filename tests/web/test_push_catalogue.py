@@ -76,7 +76,7 @@ def ended(server: Server, job_id: str) -> dict[str, Any]:
     def found() -> dict[str, Any]:
         return dict(ask(server, "GET", f"/queues/q/jobs/{job_id}").json())
 
-    until(lambda: "finishedOn" in found(), within_s=15)
+    until(lambda: "finishedOn" in found())
     return found()
 
 
@@ -126,7 +126,7 @@ def failed_at(server: Server, nth: int) -> str:
     def page() -> Any:
         return ask(server, "GET", f"/queues/q{nth}/jobs").json()
 
-    until(lambda: page()["counts"]["failed"], within_s=15)
+    until(lambda: page()["counts"]["failed"])
     return str(page()["jobs"][0]["failedReason"])
 
 

@@ -1,0 +1,23 @@
+"""`make test-busy`: the tests, on a machine whose cores others keep busy. They may take longer, and find nothing else."""
+
+import subprocess
+import sys
+
+LOOPS = 8
+LOOP = [sys.executable, "-c", "while True: pass"]
+
+
+def main() -> None:
+    """Run pytest with the arguments given, beside as many busy loops; end with its code."""
+    loops = [subprocess.Popen(LOOP) for _ in range(LOOPS)]
+    try:
+        code = subprocess.run([sys.executable, "-m", "pytest", *sys.argv[1:]], check=False).returncode
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()
