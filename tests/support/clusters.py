@@ -27,7 +27,7 @@ PYTHON = [sys.executable, "-P"]
 IMPORTABLE = [str(ROOT), str(ROOT / "app"), *filter(None, [os.environ.get("PYTHONPATH")])]
 
 PATIENCE_S = 45.0
-"""How long tests wait for an event, with which the wait ends: machines may be slow. Less than the longest of our own polls,
+"""How long tests wait for an event, with which the wait ends: machines may be slow. Less than the longest of our polls,
 60 s, so that what is to be heard of by a wake-up is not seen by a poll."""
 
 
