@@ -1,4 +1,4 @@
-"""`make test-busy`: the tests, on a machine whose cores others keep busy. They may take longer, and find nothing else."""
+"""`make test-busy`: the tests on a machine whose cores others keep busy. They may take longer, no more."""
 
 import subprocess
 import sys
