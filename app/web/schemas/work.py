@@ -133,9 +133,9 @@ class FinishedSchema(ClaimedSchema):
     finished = fields.List(fields.Nested(EndedSchema), required=True)
 
 
-_NEXT = NextSchema()
-_ENDING_NAMES = frozenset(EndingSchema().fields)
-_FINISH_FORM = Form(frozenset(FinishSchema().fields), most={"claim": 4_096})
+_CLAIM, _NEXT, _RELEASE, _EXTEND = ClaimSchema(), NextSchema(), ReleaseSchema(), ExtendSchema()
+_COMPLETE, _FAIL, _ENDING, _FINISH = CompleteSchema(), FailSchema(), EndingSchema(), FinishSchema()
+_FINISH_FORM = Form(frozenset(_FINISH.fields), most={"claim": 4_096})
 _NULL = JsonText("null")
 STACK_TEXT_MAX = 2**20
 """Characters of JSON that an array of lines may take; a longer one is not kept."""
@@ -155,35 +155,33 @@ class ClaimAsked:
 
 def load_claim(raw: bytes, *, lease_ms: int, max_wait_ms: int, worker: str) -> ClaimAsked:
     """Read what a claim asks for; an empty body asks for one job. Raises InvalidRequest."""
-    loaded = _loaded(ClaimSchema(), raw) if raw.strip() else {}
+    loaded = _loaded(_CLAIM, raw) if raw.strip() else {}
     return ClaimAsked(ask=_ask(loaded, lease_ms, worker), wait_ms=min(max_wait_ms, loaded.get("wait") or 0))
 
 
 def load_complete(raw: bytes, *, job_id: str, max_data_bytes: int) -> Told:
     """Read that an attempt went well. Raises InvalidRequest, TooLarge."""
-    schema = CompleteSchema()
-    members, _ = objects.read_object(raw, Form(frozenset(schema.fields), most={"returnvalue": max_data_bytes}))
-    loaded = new_job.loaded(schema, objects.owns(members, besides=("returnvalue",)))
+    members, _ = objects.read_object(raw, Form(frozenset(_COMPLETE.fields), most={"returnvalue": max_data_bytes}))
+    loaded = new_job.loaded(_COMPLETE, objects.owns(members, besides=("returnvalue",)))
     return _told(job_id, loaded, partial(Completion, result=_result(members, "returnvalue", max_data_bytes)))
 
 
 def load_fail(raw: bytes, *, job_id: str, max_body_bytes: int) -> Told:
     """Read that an attempt failed. Raises InvalidRequest."""
-    schema = FailSchema()
-    form = Form(frozenset(schema.fields), _LOOSE, dict.fromkeys(_LOOSE, max_body_bytes))
-    loaded = new_job.loaded(schema, _failing(objects.read_object(raw, form)[0], ""))
+    form = Form(frozenset(_FAIL.fields), _LOOSE, dict.fromkeys(_LOOSE, max_body_bytes))
+    loaded = new_job.loaded(_FAIL, _failing(objects.read_object(raw, form)[0], ""))
     return _told(job_id, loaded, _failure(loaded))
 
 
 def load_release(raw: bytes, *, job_id: str) -> Told:
     """Read that a worker will not go on. Raises InvalidRequest."""
-    loaded = _loaded(ReleaseSchema(), raw)
+    loaded = _loaded(_RELEASE, raw)
     return _told(job_id, loaded, partial(Release, delay_ms=loaded.get("delay") or 0))
 
 
 def load_extend(raw: bytes, *, lease_ms: int) -> tuple[str, int]:
     """Read a heartbeat: its token, and the ms asked for. Raises InvalidRequest."""
-    loaded = _loaded(ExtendSchema(), raw)
+    loaded = _loaded(_EXTEND, raw)
     return ids.lease_token(loaded["token"]), loaded.get("lockDuration") or lease_ms
 
 
@@ -192,7 +190,7 @@ def load_finish(
 ) -> tuple[list[Told], Ask | None]:
     """Read how many attempts ended, and what is wanted next. Raises InvalidRequest, TooLarge."""
     most = dict.fromkeys(_LOOSE, max_body_bytes) | {"returnvalue": max_data_bytes}
-    form = Form(_ENDING_NAMES, _LOOSE, most)
+    form = Form(frozenset(_ENDING.fields), _LOOSE, most)
     members, endings = objects.read_object(raw, _FINISH_FORM, array=Array("jobs", COUNT_MAX, form))
     if "jobs" not in members:
         raise InvalidRequest(Fault("jobs", "is required"))
@@ -242,12 +240,12 @@ def finish_by_schema(
 ) -> tuple[list[Told], dict[str, Any] | None]:
     """Read by marshmallow what ended and what is asked for next. Raises InvalidRequest, TooLarge."""
     values: dict[str, Any] = objects.owns(members, objects=("claim",), besides=("jobs",)) | {"jobs": []}
-    top = new_job.loaded_or_faults(FinishSchema(), values)
+    top = new_job.loaded_or_faults(_FINISH, values)
     told: list[Told] = []
     faults = [*top.faults]
     for nth, ending in enumerate(endings):
         path = f"jobs[{nth}]"
-        found = new_job.loaded_or_faults(EndingSchema(), _failing(ending, path), path)
+        found = new_job.loaded_or_faults(_ENDING, _failing(ending, path), path)
         faults += found.faults
         if len(faults) >= new_job.FAULTS_MAX:
             break
