@@ -145,7 +145,11 @@ PARTS: dict[tuple[str, str], Callable[[], bool]] = {
     ("gunicorn: Worker.wsgi is the application", WORKER): lambda: says(base.Worker.load_wsgi, "self.wsgi ="),
     ("gunicorn: Body.failed", WORKER): lambda: says(gunicorn.http.body, "self.failed = False", "self.failed = True"),
     ("gunicorn: Body.reader, which is read in pieces of any size", WORKER): lambda: says(
-        gunicorn.http.body, "self.reader = reader", "while self.buf.tell() < size:"
+        gunicorn.http.body,
+        "self.reader = reader",
+        "while self.buf.tell() < size:",
+        "self.parser = None",
+        "self.length -= size",
     ),
     ("gunicorn: the kinds of ParseException", WORKER): lambda: all(
         issubclass(getattr(gunicorn.http.errors, name), gunicorn.http.errors.ParseException)

@@ -52,12 +52,14 @@ UNPARSABLE: dict[type[BaseException], tuple[int, str, str]] = {
 """What cannot be read as a request -> status, code and sentence; the first that fits."""
 
 
-def take_rest(read: Callable[[int], bytes], pay: Callable[[float], object], *, piece: int = PIECE) -> bool:
+def take_rest(
+    read: Callable[[int], bytes], pay: Callable[[float], object], *, piece: int = PIECE, within_s: float = TAKE_S
+) -> bool:
     """Read what nobody wants, up to a limit of bytes and of time, and say whether that was all.
 
     For every piece `pay` has whoever sends it wait: what comes as fast as it is read would never make the process wait.
     """
-    with gevent.Timeout(TAKE_S, False), contextlib.suppress(OSError, errors.ParseException):
+    with gevent.Timeout(within_s, False), contextlib.suppress(OSError, errors.ParseException):
         for _ in range(REST_MAX // piece):
             began_at = time.thread_time()
             if not read(piece):
@@ -88,6 +90,18 @@ class Request(message.Request):  # type: ignore[misc]  # gunicorn has no types
     @max_buffer_headers.setter
     def max_buffer_headers(self, _of_fields: int) -> None:
         """Leave it as it is."""
+
+    client: "Gathered | None" = None
+    """Who sent it, from when it is handled."""
+
+    def should_close(self) -> bool:
+        """Tell whether the answer ends the connection, as it says: also where a stranger has left much unread."""
+        is_stranger = self.client is not None and not self.client.is_known
+        return (is_stranger and self._has_much_left()) or bool(super().should_close())
+
+    def _has_much_left(self) -> bool:
+        reader = self.body.reader
+        return reader.parser is not None if isinstance(reader, ChunkedReader) else getattr(reader, "length", 0) > PIECE
 
 
 class Gathered:
@@ -199,7 +213,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
         """Answer a request; then take what is left of its body, or close: gunicorn would read on without an end."""
-        gathered = Gathered(sock)
+        gathered = req.client = Gathered(sock)
         began_at = time.thread_time()  # of others too that ran meanwhile, but no wait
         pay: Callable[[float], object] = _pay_nothing
         try:
@@ -212,7 +226,8 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             gathered.flush()
             is_chunked = isinstance(req.body.reader, ChunkedReader)
             piece = (CHUNKED_PIECE if gathered.is_known else STRANGERS_CHUNKED_PIECE) if is_chunked else PIECE
-            is_whole = not req.body.failed and take_rest(req.body.reader.read, pay, piece=piece)
+            within_s = TAKE_S if gathered.is_known or req.should_close() else TAKE_S + strangers.PATIENCE_S
+            is_whole = not req.body.failed and take_rest(req.body.reader.read, pay, piece=piece, within_s=within_s)
             gevent.sleep(0)  # a client whose next request is always there, and waits for nothing, would run alone
         if not is_whole:
             raise StopIteration

@@ -125,6 +125,24 @@ def test_each_piece_that_nobody_wants_is_paid_for() -> None:
     assert min(paid) >= 0
 
 
+@pytest.mark.parametrize(
+    ("framing", "rest"),
+    [("Content-Length: 50000", b"x" * 50_000), ("Transfer-Encoding: chunked", b"1\r\nx\r\n0\r\n\r\n")],
+)
+def test_a_stranger_is_told_that_no_more_is_read_of_him(server: Server, framing: str, rest: bytes) -> None:
+    [answer] = server.ask(raw.request("POST", "/queues/q/jobs", framing, token="wrong") + rest)
+
+    assert (answer.status, answer.headers["connection"]) == (401, "close")
+
+
+def test_a_stranger_who_sends_little_keeps_his_connection(server: Server) -> None:
+    asked = raw.request("POST", "/queues/q/jobs", token="wrong", body=b"x" * 1_000)
+
+    answers = server.ask(asked * 3, wanted=3)
+
+    assert [(answer.status, answer.headers["connection"]) for answer in answers] == [(401, "keep-alive")] * 3
+
+
 def test_behind_a_request_without_a_token_megabytes_are_paid_for(server: Server) -> None:
     """It is answered, and let go when it has sent for a second."""
     head = b"GET /health/live HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n"
