@@ -13,7 +13,11 @@ DIGITS_MAX = 1_000  # of one integer
 LONG = min(2 * (DEPTH_MAX + 1), DIGITS_MAX + 1)
 """What is shorter is neither nested too deep nor has too many digits."""
 PIECE = 64 * 1024
-_LONE = re.compile(rb"\\u[dD](?:[89abAB]..(?!\\u[dD][c-fC-F])|[c-fC-F](?<!\\u[dD][89abAB]..\\u[dD].)..)", re.DOTALL)
+_TWO = rb"[0-9a-fA-F]{2}"
+_LONE = re.compile(
+    rb"\\u[dD](?:[89abAB]%b(?!\\u[dD][c-fC-F])|[c-fC-F](?<!\\u[dD][89abAB]%b\\u[dD].)%b)" % (_TWO, _TWO, _TWO),
+    re.DOTALL,
+)
 """Half of a surrogate pair, in text without escaped backslashes."""
 _TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
 _MANY_DIGITS = b"0" * (DIGITS_MAX + 1)
@@ -72,8 +76,8 @@ def has_lone_surrogate(text: bytes) -> bool:
 
 
 def mended(text: bytes) -> bytes:
-    """Put a question mark where half of a character stands, in JSON that is valid but for that."""
-    return _LONE.sub(b"?", text.replace(b"\\\\", b"\0")).replace(b"\0", b"\\\\")
+    """Put a question mark where half of a character stands, in a text without NUL, whose length stays as it is."""
+    return _LONE.sub(rb"\\u003f", text.replace(b"\\\\", b"\0\0")).replace(b"\0\0", b"\\\\")
 
 
 def _outside(text: bytes, rest: Callable[[], None]) -> bytes:

@@ -37,6 +37,14 @@ def channel(topic: str) -> str:
     return "rowline_" + hashlib.sha256(topic.encode()).hexdigest()[:32]
 
 
+def _readable(descriptors: list[int], *, within_s: float) -> bool:
+    """Wait until there is something to read. Not by select(): that knows no descriptor over 1,023."""
+    poll = select.poll()
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(within_s * 1000))
+
+
 class Notifier:
     """Sends wake-ups from a thread of its own, made at the first one, so that it never crosses a fork."""
 
@@ -175,7 +183,7 @@ class Listener:
             while not self._stopped.is_set():
                 try:
                     self._listen(ear)
-                except psycopg.Error as error:
+                except (psycopg.Error, OSError, ValueError) as error:  # whatever it is, somebody has to listen
                     if not self._stopped.wait(RETRY_S):
                         _log.warning("listen_failed", extra={"cause": str(error).strip()})
 
@@ -190,7 +198,7 @@ class Listener:
                     connection.execute(f"listen {name}")
                     self._wake(name)  # what was added before it rang nobody
                 heard |= new
-                readable, _, _ = select.select([connection.fileno(), ear.fileno()], [], [], BEAT_S)
+                readable = _readable([connection.fileno(), ear.fileno()], within_s=BEAT_S)
                 with contextlib.suppress(BlockingIOError):
                     ear.recv(4096)
                 connection.ends_at = time.monotonic() + ANSWER_S

@@ -15,6 +15,10 @@ PATIENCE_S = 10.0
 """Who has not had his turn by then, for a crowd at his own address, gets no answer."""
 
 
+class _Turn(Event):  # type: ignore[misc]  # gevent's class is no class to mypy
+    is_for_nothing = False
+
+
 class Line:
     """Where strangers wait, one at a time and each address in turn, so that no crowd delays another address.
 
@@ -23,7 +27,7 @@ class Line:
 
     def __init__(self) -> None:
         """Begin with nobody waiting."""
-        self._waiting: dict[Hashable, deque[Event]] = {}
+        self._waiting: dict[Hashable, deque[_Turn]] = {}
         """Who waits, by address; the one whose turn is next is the first."""
         self._is_taken = self._is_closed = False
 
@@ -49,18 +53,30 @@ class Line:
             turn.set()
         self._waiting.clear()
 
+    def turn_one_away(self) -> bool:
+        """Turn away who waits longest at the address at which most wait; return whether there was anybody."""
+        if not self._waiting:
+            return False
+        who = max(self._waiting, key=lambda who: len(self._waiting[who]))
+        turn = self._waiting[who].popleft()
+        if not self._waiting[who]:
+            del self._waiting[who]
+        turn.is_for_nothing = True
+        turn.set()
+        return True
+
     def _await_turn(self, who: Hashable) -> bool:
-        turn = Event()
+        turn = _Turn()
         self._waiting.setdefault(who, deque()).append(turn)
         has_come = False
         try:
-            has_come = bool(turn.wait(PATIENCE_S))
+            has_come = bool(turn.wait(PATIENCE_S)) and not turn.is_for_nothing
         finally:
-            if not has_come:
+            if not has_come and not turn.is_for_nothing:
                 self._leave(who, turn)
         return has_come
 
-    def _leave(self, who: Hashable, turn: Event) -> None:
+    def _leave(self, who: Hashable, turn: _Turn) -> None:
         if turn.is_set():  # in the very moment in which the wait was broken off
             self._next()
             return

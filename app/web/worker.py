@@ -15,14 +15,14 @@ from typing import Any
 
 import gevent
 from gunicorn.glogging import Logger as GunicornLogger
-from gunicorn.http import errors, message
-from gunicorn.http.body import ChunkedReader
+from gunicorn.http import errors
 from gunicorn.http.parser import RequestParser
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.ggevent import GeventWorker
 
 from app.infra import log
-from app.web import strangers
+from app.web import incoming, strangers
+from app.web.incoming import PIECE, Gathered
 
 _log = logging.getLogger(__name__)
 
@@ -30,14 +30,14 @@ LINGER_S = 0.5
 """How long a stopping worker leaves idle connections open, for requests that are already on their way."""
 TAKE_S = 1.0
 """How long whoever sent no HTTP has to take our answer to it."""
+SPARE_SHARE = 16
+"""One in so many connections of a process is kept for whoever comes."""
+KNOWN = "rowline_known"
+"""What the greenlet of a connection has, on which a good token was shown."""
 UNPARSED_S = 0.0005
 """What it takes, about, to read what is no request and to answer it."""
-PIECE = 16 * 1024
-"""The most that is read from a connection at once: so much may anybody have us hold."""
 CHUNKED_PIECE, STRANGERS_CHUNKED_PIECE = 1024, 64
 """The same of chunks that nobody wants: it may have come as so many, of one byte, 2 us each."""
-HEAD_MAX = 16 * 1024
-"""The longest head of a request, in bytes, and the longest trailers of a body; gunicorn holds both twice."""
 WAITING = "rowline-waiting"
 """Where the extensions of the application have the claims that wait."""
 REST_MAX = 16 * 2**20  # bytes: more than a body that is a little too large
@@ -79,66 +79,11 @@ class Logger(GunicornLogger):  # type: ignore[misc]  # gunicorn has no types
         """Put nothing together that nobody writes."""
 
 
-class Request(message.Request):  # type: ignore[misc]  # gunicorn has no types
-    """A request whose head is bounded as a whole: by its fields alone it could be 819 KB, held for whoever sends it."""
-
-    @property
-    def max_buffer_headers(self) -> int:
-        """The most that is read of a head, or of trailers, in bytes."""
-        return HEAD_MAX
-
-    @max_buffer_headers.setter
-    def max_buffer_headers(self, _of_fields: int) -> None:
-        """Leave it as it is."""
-
-    client: "Gathered | None" = None
-    """Who sent it, from when it is handled."""
-
-    def should_close(self) -> bool:
-        """Tell whether the answer ends the connection, as it says: also where a stranger has left much unread."""
-        is_stranger = self.client is not None and not self.client.is_known
-        return (is_stranger and self._has_much_left()) or bool(super().should_close())
-
-    def _has_much_left(self) -> bool:
-        reader = self.body.reader
-        return reader.parser is not None if isinstance(reader, ChunkedReader) else getattr(reader, "length", 0) > PIECE
-
-
-class Gathered:
-    """A client's socket that sends the head of an answer together with what follows it: one packet, not two.
-
-    All of an answer to a stranger is kept until `flush`: he waits for it when nothing else of his request is left.
-    """
-
-    def __init__(self, sock: Any) -> None:
-        """Hold back the first piece that is sent over `sock`."""
-        self._sock = sock
-        self._kept: list[bytes] = []
-        self._is_first = True
-        self.is_known = False
-        """Whether who asks has shown a token that is good: the application says so before it answers."""
-
-    def __getattr__(self, name: str) -> Any:
-        """Be the socket in all else."""
-        return getattr(self._sock, name)
-
-    def sendall(self, piece: bytes) -> None:
-        """Send a piece, after those that were held back."""
-        self._kept.append(piece)
-        if self.is_known and not self._is_first:
-            self.flush()
-        self._is_first = False
-
-    def flush(self) -> None:
-        """Send what is held back."""
-        pieces, self._kept = self._kept, []
-        if not pieces:
-            return
-        sent = self._sock.sendmsg(pieces[:2])  # no copy of both, which who does not take it would make us hold
-        for piece in pieces:
-            if left := memoryview(piece)[sent:]:
-                self._sock.sendall(left)
-            sent = max(0, sent - len(piece))
+def _end_now(end: gevent.Timeout, greenlet: gevent.Greenlet) -> None:
+    """End a wait by its own timer: one whose request has come meanwhile stops its timer and answers."""
+    end.timer.close()
+    end.timer = gevent.get_hub().loop.timer(0.0)
+    end.timer.start(greenlet.throw, end)
 
 
 class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
@@ -155,25 +100,56 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         """
         if "psycopg" in sys.modules:
             raise RuntimeError("psycopg was imported before gevent could patch what it waits with")
-        RequestParser.mesg_class = Request
+        RequestParser.mesg_class = incoming.Request
         SocketUnreader.max_body_chunk = PIECE  # it reads ahead, for whoever sends a body, and holds 1 MiB by itself
         super().patch()
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         """Begin with nobody waiting."""
         super().__init__(*arguments, **options)
-        self._waiting: dict[gevent.Timeout, gevent.Greenlet] = {}
+        self._connections = 0
+        self._silent: dict[gevent.Timeout, gevent.Greenlet] = {}
+        """Who waits for a client that has shown no good token on this connection; the longest wait is the first."""
+        self._idle: dict[gevent.Timeout, gevent.Greenlet] = {}
+        """The same of one who has."""
         self._strangers = strangers.Line()
 
     @contextlib.contextmanager
     def timeout_ctx(self) -> Iterator[None]:
         """Wait for the next request of a connection, and give up in silence: the caller then closes it."""
-        with gevent.Timeout(self.cfg.keepalive if self.alive else LINGER_S, False) as end:
-            self._waiting[end] = gevent.getcurrent()
+        with self._waiting(self.cfg.keepalive if self.alive else LINGER_S):
+            yield
+
+    @contextlib.contextmanager
+    def _waiting(self, within_s: float) -> Iterator[None]:
+        """Leave the block without a word when the time is over, or when its connection is needed for somebody else."""
+        greenlet = gevent.getcurrent()
+        waits = self._idle if getattr(greenlet, KNOWN, False) else self._silent
+        with gevent.Timeout(within_s, False) as end:
+            waits[end] = greenlet
             try:
                 yield
             finally:
-                del self._waiting[end]
+                waits.pop(end, None)
+
+    def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        """Serve a connection. When there is hardly room for another, whoever has said least for longest is let go."""
+        self._connections += 1
+        if self._connections > self.cfg.worker_connections - self.cfg.worker_connections // SPARE_SHARE:
+            self._make_room()
+        try:
+            super().handle(listener, client, addr)
+        finally:
+            self._connections -= 1
+
+    def _make_room(self) -> None:
+        if not self._silent and self._strangers.turn_one_away():
+            return
+        for waits in (self._silent, self._idle):
+            if waits:
+                end = next(iter(waits))
+                _end_now(end, waits.pop(end))
+                return
 
     def _paid_by(self, addr: Any, path: str) -> Callable[[float], bool]:
         """Return what has a stranger wait. Who asks for our health has a line of his own: it may be a load balancer."""
@@ -215,22 +191,28 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         """Answer a request; then take what is left of its body, or close: gunicorn would read on without an end."""
         gathered = req.client = Gathered(sock)
         began_at = time.thread_time()  # of others too that ran meanwhile, but no wait
-        pay: Callable[[float], object] = _pay_nothing
+        is_whole = False
         try:
             super().handle_request(listener_name, req, gathered, addr)
         finally:
-            if not gathered.is_known:
+            if gathered.is_known:
+                setattr(gevent.getcurrent(), KNOWN, True)
+                gathered.flush()
+                is_whole = self._take_rest(req, _pay_nothing, TAKE_S)
+            else:
                 pay = self._paid_by(addr, req.path)
-                if not pay(time.thread_time() - began_at):
-                    raise StopIteration
-            gathered.flush()
-            is_chunked = isinstance(req.body.reader, ChunkedReader)
-            piece = (CHUNKED_PIECE if gathered.is_known else STRANGERS_CHUNKED_PIECE) if is_chunked else PIECE
-            within_s = TAKE_S if gathered.is_known or req.should_close() else TAKE_S + strangers.PATIENCE_S
-            is_whole = not req.body.failed and take_rest(req.body.reader.read, pay, piece=piece, within_s=within_s)
+                with self._waiting(strangers.PATIENCE_S + self.cfg.keepalive):
+                    if pay(time.thread_time() - began_at + req.read_s):
+                        gathered.flush()
+                        within_s = TAKE_S if req.should_close() else TAKE_S + strangers.PATIENCE_S
+                        is_whole = self._take_rest(req, pay, within_s)
             gevent.sleep(0)  # a client whose next request is always there, and waits for nothing, would run alone
         if not is_whole:
             raise StopIteration
+
+    def _take_rest(self, req: Any, pay: Callable[[float], object], within_s: float) -> bool:
+        pieces = (CHUNKED_PIECE if req.client.is_known else STRANGERS_CHUNKED_PIECE) if req.is_chunked else PIECE
+        return not req.body.failed and take_rest(req.body.reader.read, pay, piece=pieces, within_s=within_s)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Stop: take nothing new, let go who waits, and end when the requests under way are answered."""
@@ -240,9 +222,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             gevent.spawn(application.extensions[WAITING].close)
 
     def _let_go(self) -> None:
-        """End the waits now, by their own timers: one whose request has come meanwhile stops its timer and answers."""
+        """End the waits for clients now."""
         self._strangers.close()
-        for end, greenlet in list(self._waiting.items()):
-            end.timer.close()
-            end.timer = gevent.get_hub().loop.timer(0.0)
-            end.timer.start(greenlet.throw, end)
+        for end, greenlet in [*self._silent.items(), *self._idle.items()]:
+            _end_now(end, greenlet)

@@ -70,6 +70,11 @@ def elements(text: bytes) -> list[bytes] | None:
     return None if found is None else [bytes(one) for one in found]
 
 
+def has_more_than(limit: int, text: bytes) -> bool:
+    """Tell whether an array holds more values, without building objects that nobody will look at."""
+    return text.count(b"{") > limit and len(_decoded(_VALUES, text) or ()) > limit
+
+
 def strings(text: bytes) -> list[str] | None:
     """Read an array of strings. None if it is none, or if one has half a character in it."""
     found: list[str] | None = _decoded(_STRINGS, text)

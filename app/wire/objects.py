@@ -31,7 +31,7 @@ from app.wire.slowreader import CHARACTERS, Reader
 
 OWN_MAX = 128 * 1024
 """Characters of a value that means something to us, unless it is a string, which is cut or refused by its own limit."""
-OWN_DEPTH_MAX, OWN_PARTS_MAX = 4, 200
+OWN_DEPTH_MAX, OWN_BRACKETS_MAX, OWN_COLONS_MAX = 4, 200, 500
 _ESCAPED = 12
 """Characters of JSON that one character takes at most."""
 P = ParamSpec("P")
@@ -127,8 +127,10 @@ def own(text: str, path: str) -> Any:
 
 
 def _require_few_parts(text: str, path: str) -> None:
-    if text.count("[") + text.count("{") > OWN_PARTS_MAX:
-        raise UnparsableBody(Fault(path, f"must not have more than {OWN_PARTS_MAX} brackets"))
+    if text.count("[") + text.count("{") > OWN_BRACKETS_MAX:
+        raise UnparsableBody(Fault(path, f"must not have more than {OWN_BRACKETS_MAX} brackets"))
+    if text.count(":") > OWN_COLONS_MAX:
+        raise UnparsableBody(Fault(path, f"must not have more than {OWN_COLONS_MAX} colons"))
     if len(text) >= jsontext.LONG and jsontext.depth(text.encode()) > OWN_DEPTH_MAX:
         raise UnparsableBody(Fault(path, f"must not be nested deeper than {OWN_DEPTH_MAX}"))
 
@@ -187,15 +189,9 @@ def tail(text: JsonText, most: int) -> str:
     return str(json.loads('"' * bool(before) + "\\" * is_escape_cut + kept))[-most:]
 
 
-def loose_lines(text: JsonText) -> list[str] | None:
-    """Return the strings of an array, "?" for half a character; None if there is anything else."""
-    raw = text.encode()
-    found = jsonreader.strings(raw)
-    if found is None:
-        mended = jsontext.mended(raw)
-        give_way()
-        found = jsonreader.strings(mended)
-    return found
+def lines(text: JsonText) -> list[str] | None:
+    """Return the strings of an array; None if there is anything else."""
+    return jsonreader.strings(text.encode())
 
 
 def _require_utf8(raw: bytes) -> None:
@@ -207,6 +203,8 @@ def _require_utf8(raw: bytes) -> None:
 
 def _at_once(raw: bytes, path: str, array: Array) -> list[Members] | None:
     """Read an array of objects by few calls; None if it is no JSON."""
+    if jsonreader.has_more_than(array.limit, raw):
+        raise too_many(path, array)
     try:
         found = jsonreader.objects(raw, array.form.names)
     except jsonreader.NoObject as error:

@@ -44,6 +44,10 @@ class Reader:
         """Read the array of objects that begins here; return where it ends too."""
         if not self._is_at(b"[", position):
             raise UnparsableBody(Fault(path, "must be a JSON array"))
+        if self._raw.count(b"{", position) > array.limit:  # told before thousands are read
+            end = jsonreader.end_or_none(self._view[: position + LONGEST], position)
+            if end is not None and jsonreader.has_more_than(array.limit, self._raw[position:end]):
+                raise too_many(path, array)
         position = self.skip(position + 1)
         return ([], position + 1) if self._is_at(b"]", position) else self.elements(position, path, array)
 
@@ -113,10 +117,8 @@ class Reader:
     def _value(self, start: int, key: str, path: str, form: Form) -> tuple[JsonText, int]:
         give_way()
         most, where = form.most.get(key, LONGEST), member_path(path, key)
-        if key in form.loose:
-            end = jsonreader.end_or_none(self._view[: start + LONGEST], start) or self._strings_end(start)
-            if end is not None:
-                return JsonText(self._raw[start:end].decode().rstrip(" \t\r\n")), end
+        if key in form.loose and (loose := self._loose(start)):
+            return loose
         text, end = self._scanned(start, where, most)
         if len(text) > most or len(raw := text.encode()) > most:
             raise too_long(where, most)
@@ -124,6 +126,19 @@ class Reader:
             return jsonreader.NULL, end
         require_storable(raw, where)
         return text, end
+
+    def _loose(self, start: int) -> tuple[JsonText, int] | None:
+        """Read a value in which half a character may stand: it is mended, unless the value is a very long one."""
+        window = self._raw[start : start + LONGEST]
+        end = jsonreader.end_or_none(memoryview(window), 0)
+        if end is None and b"\0" not in window:
+            window = jsontext.mended(window)
+            give_way()
+            end = jsonreader.end_or_none(memoryview(window), 0)
+        if end is not None:
+            return JsonText(window[:end].decode().rstrip(" \t\r\n")), start + end
+        end = self._strings_end(start)
+        return None if end is None else (JsonText(self._raw[start:end].decode()), end)
 
     def _strings_end(self, start: int) -> int | None:
         """Return where a string ends, or an array of them, in which half a character may stand. None: neither."""

@@ -5,6 +5,7 @@ import dataclasses
 import fcntl
 import functools
 import os
+import resource
 import select
 import shutil
 import signal
@@ -37,6 +38,17 @@ def until(condition: Callable[[], object], *, within_s: float = PATIENCE_S) -> N
     while not condition():
         assert time.monotonic() < ends_at, f"not within {within_s} s: {condition}"
         time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def open_files(soft: int) -> Iterator[None]:
+    """Let this process, and those it starts, have so many files open; a shell often allows 1,024."""
+    before, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before, hard))
 
 
 def is_alive(pid: int) -> bool:

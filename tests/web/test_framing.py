@@ -1,5 +1,7 @@
 """The framing of requests, in bytes, through the real gunicorn: section c.1 of the catalogue of bad inputs."""
 
+import contextlib
+import select
 import socket
 
 import pytest
@@ -281,3 +283,38 @@ def test_what_a_client_says_of_proxies_changes_nothing(server: Server, headers: 
     assert set(forwarded.headers) == set(plain.headers)
     log = server.log()
     assert not any(word in log for word in ("6.6.6.6", "evil"))
+
+
+@pytest.mark.parametrize("token", [TOKEN, "wrong"])
+@pytest.mark.parametrize("line", ["1;" + "a" * 62, "0" * 63 + "1", "1 ;a=b"])
+def test_the_line_of_a_chunk_may_have_64_bytes(server: Server, line: str, token: str) -> None:
+    sent = request("POST", "/queues/q/jobs", "Transfer-Encoding: chunked", token=token)
+
+    [answer] = server.ask(sent + f"{line}\r\n[\r\n1\r\n]\r\n0\r\n\r\n".encode(), wanted=1)
+
+    assert answer.status == (200 if token == TOKEN else 401)
+
+
+@pytest.mark.parametrize("line", ["1;" + "a" * 63, "1" + ";a" * 4_000, "0" * 64 + "1", "0" * 8_000 + "1", "1" * 20_000])
+@pytest.mark.parametrize("first", ["", "1\r\n[\r\n"])
+def test_a_longer_line_of_a_chunk_is_refused_unread(server: Server, first: str, line: str) -> None:
+    sent = request("POST", "/queues/q/jobs", "Transfer-Encoding: chunked")
+
+    [answer] = server.ask(sent + f"{first}{line}\r\n]\r\n0\r\n\r\n".encode())
+
+    assert (answer.status, answer.headers["connection"]) == (400, "close")
+    assert answer.json()["error"] == "body ended early, or its chunks cannot be read"
+
+
+def test_a_head_that_comes_in_hundreds_of_pieces_is_refused(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE_S) as slow:
+        slow.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        slow.sendall(b"GET /health/live HTTP/1.1\r\nX: ")
+        answer = b""
+        while not answer:
+            with contextlib.suppress(ConnectionError):
+                slow.sendall(b"y")
+            if select.select([slow], [], [], 0.01)[0]:
+                answer = slow.recv(2**16)
+
+    assert answer.startswith(b"HTTP/1.1 431 ")

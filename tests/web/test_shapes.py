@@ -125,6 +125,31 @@ def test_an_endpoint_has_no_hundreds_of_parts(client: Client, value: str) -> Non
     assert answers.error(answer, 400) == "endpoint must not have more than 200 brackets"
 
 
+@pytest.mark.parametrize(
+    ("path", "form"), [(JOBS, "[%s]"), (f"{JOBS}/finish", '{"jobs":[%s]}')], ids=["jobs", "finish"]
+)
+@pytest.mark.parametrize("each", ["{}", '{"a":0}', '{"data":0,"data":0}', "{"])
+@pytest.mark.parametrize("count", [11_000, 40_000])
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="instructions are of Python 3.11, as CI has it")
+def test_of_too_many_objects_none_is_looked_at(path: str, form: str, each: str, count: int) -> None:
+    sent = (form % ",".join([each] * count)).encode()
+    _, read = READERS["finish" if path.endswith("finish") else "jobs"]
+
+    def outcome() -> None:
+        with contextlib.suppress(InvalidRequest):
+            read(sent)
+
+    assert instructions(outcome) <= 20_000
+
+
+@pytest.mark.parametrize("where", ["opts", "endpoint"])
+def test_an_endpoint_has_no_thousands_of_members(client: Client, where: str) -> None:
+    members = ",".join(f'"{nth}":0' for nth in range(10_000))
+    answer = client.post("/workers", f'{{"queue":"q","{where}":{{{members}}}}}')
+
+    assert answers.error(answer, 400) == f"{where} must not have more than 500 colons"
+
+
 def test_options_are_short(client: Client) -> None:
     said = answers.problem(client.post(JOBS, json.dumps([{"name": "n", "data": 0, "opts": {"x": "y" * 8_192}}])), 413)
 
@@ -248,6 +273,10 @@ HALF = '"half \\ud83d of one"'
         f"[{HALF},1]",
         f"[[{HALF}]]",
         f'{{"a":{HALF}}}',
+        '["\\ud8","x"]',
+        '["\\ud800","\\ud8"," "]',
+        '"\\ud8\\""',
+        '"\\ud800\x00\x00"',
     ],
 )
 def test_what_is_no_string_is_refused_where_half_a_character_may_stand(client: Client, member: str, value: str) -> None:
@@ -278,6 +307,13 @@ def test_of_a_long_failure_the_beginning_is_kept_and_of_its_trace_the_end(unit: 
 
     assert isinstance(failure, Failure)
     assert (failure.reason, failure.stack) == (whole[:10_000], whole[-50_000:])
+
+
+@pytest.mark.parametrize("value", ['["a","b"]', "[]", "[" + "0," * 600_000 + "0]", '{"a":1}', "0"])
+def test_a_reason_is_one_string(client: Client, value: str) -> None:
+    said = f'{{"token":"{TOKEN}","failedReason":{value}}}'
+
+    assert answers.error(client.post(f"{JOBS}/1/fail", said), 400) == "failedReason must be a string"
 
 
 @pytest.mark.parametrize("member", ["failedReason", "stacktrace"])

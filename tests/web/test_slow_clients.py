@@ -3,7 +3,6 @@
 import contextlib
 import json
 import re
-import resource
 import socket
 import threading
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import raw
+from tests.support.clusters import open_files
 from tests.support.family import children
 from tests.support.raw import Server
 
@@ -36,17 +36,6 @@ KINDS = {
     "half a chunk": CHUNKED + b"ff\r\n[",
     "no token, half a body": raw.request("POST", "/queues/q/jobs", "Content-Length: 100", token="wrong") + b"[",
 }
-
-
-@contextlib.contextmanager
-def open_files(soft: int) -> Iterator[None]:
-    """Let this process, and those it starts, have so many files open; a shell often allows 1,024."""
-    before, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (before, hard))
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+from collections.abc import Iterator
 
 import gevent
 import pytest
@@ -115,6 +116,49 @@ def test_health_waits_for_no_crowd_of_other_strangers(server: Server) -> None:
 
     assert before < 100 * len(crowd)
     assert meanwhile < 20 * 5
+
+
+@pytest.fixture
+def small(own_url: str) -> Iterator[Server]:
+    """Serve 64 connections, none of which is let go by itself."""
+    with raw.server(own_url, ROWLINE_API_CLIENTS="64", ROWLINE_API_PROCESSES="1", ROWLINE_CLIENT_S="3600") as server:
+        yield server
+        server.check()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"GET /health/live HTTP/1.1\r\nHost: x\r\nX-Half: ",
+        raw.request("GET", "/queues/q/jobs", token="no-such-token") * 200,
+        raw.request("GET", "/openapi.json") * 100,
+        raw.request("POST", "/queues/q/jobs", "Content-Length: 1000000", token="no-such-token"),
+    ],
+    ids=["silent", "half a head", "refused again and again", "long answers untaken", "a body that does not come"],
+)
+def test_a_crowd_that_has_all_connections_makes_room_for_whoever_comes(small: Server, sent: bytes) -> None:
+    with contextlib.ExitStack() as stack:
+        known = stack.enter_context(socket.create_connection(("127.0.0.1", small.port), timeout=DEADLINE_S))
+        known.sendall(raw.request("GET", "/queues/q/jobs"))
+        assert known.recv(2**16).startswith(b"HTTP/1.1 200")
+        for _ in range(200):
+            stranger = stack.enter_context(socket.create_connection(("127.0.0.1", small.port), timeout=DEADLINE_S))
+            with contextlib.suppress(ConnectionError):
+                stranger.sendall(sent)
+
+        for path in ("/queues/q/jobs", "/health/ready"):
+            assert small.ask(raw.request("GET", path), wanted=1)[0].status == 200
+        known.sendall(raw.request("GET", "/queues/q/jobs"))
+        assert known.recv(2**16).startswith(b"HTTP/1.1 200"), "who has shown a good token is the last to be let go"
+
+
+def test_those_who_have_shown_a_token_make_room_too(small: Server) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(100):
+            idle = stack.enter_context(socket.create_connection(("127.0.0.1", small.port), timeout=DEADLINE_S))
+            idle.sendall(raw.request("GET", "/queues/q/jobs"))
+            assert idle.recv(2**16).startswith(b"HTTP/1.1 200")
 
 
 def test_each_piece_that_nobody_wants_is_paid_for() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support import databases, raw
-from tests.support.clusters import until
+from tests.support.clusters import open_files, until
 from tests.support.raw import Server
 
 NEVER_POLLED = {"ROWLINE_POLL_MS": "60000"}  # who waits hears of a job by its commit, or not at all
@@ -39,7 +39,7 @@ def add(server: Server, count: int = 1, queue: str = "q", **opts: object) -> Non
 
 def begin(server: Server, stack: contextlib.ExitStack, **asked: object) -> socket.socket:
     """Begin to wait for jobs, and do not read the answer."""
-    opened = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=50))
+    opened = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=58))
     opened.sendall(raw.request("POST", "/queues/q/jobs/claim", body=json.dumps(asked).encode()))
     return opened
 
@@ -50,6 +50,19 @@ def test_a_claim_waits_for_the_commit_that_brings_a_job(server: Server) -> None:
         time.sleep(0.5)  # so that it waits, most likely; the test holds either way
         add(server)
         assert len(waiting.result(50)) == 1
+
+
+def test_who_waits_is_woken_however_many_clients_there_are(server: Server) -> None:
+    """The listener's connection is opened when the process has more descriptors than select() can tell apart."""
+    with open_files(4_096), contextlib.ExitStack() as stack:
+        for _ in range(1_300):
+            opened = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=50))
+            opened.sendall(b"G")
+        waiting = begin(server, stack, wait=55_000)
+        add(server, queue="other")
+        add(server)
+        assert job_of(waiting) == "2"
+    assert "Traceback" not in server.log()
 
 
 def test_a_claim_that_waited_in_vain_answers_with_nothing(server: Server) -> None:

@@ -283,15 +283,15 @@ def _failing(members: Members, path: str) -> dict[str, Any]:
 
 def _loose(text: JsonText, name: str) -> Any:
     """Return what is kept of a string, also one that could not be stored, or of lines; of anything else its kind."""
-    if text.startswith("["):
+    is_stack = name == "stacktrace"
+    if text.startswith("[") and is_stack:
         if len(text) > STACK_TEXT_MAX:
             return STACK_TOO_LONG
-        lines = objects.loose_lines(text)
+        lines = objects.lines(text)
         return [None] if lines is None else "\n".join(lines)
     if text.startswith('"'):
-        is_stack = name == "stacktrace"
         return objects.tail(text, attempts.STACK_MAX) if is_stack else objects.head(text, attempts.REASON_MAX)
-    return {} if text.startswith("{") else None if text == "null" else 0  # whatever it is, it is no string
+    return None if text == "null" else 0  # whatever it is, it is no string
 
 
 def _ending(loaded: dict[str, Any], members: Members, path: str, max_data_bytes: int) -> Told:

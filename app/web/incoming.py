@@ -1,0 +1,121 @@
+"""How requests are read and answered on a connection: gunicorn's ways, with bounds that it has no settings for."""
+
+from typing import Any
+
+from gunicorn.http import errors, message
+from gunicorn.http.body import Body, ChunkedReader
+
+PIECE = 16 * 1024
+"""The most that is read from a connection at once: so much may anybody have us hold."""
+HEAD_MAX = 16 * 1024
+"""The longest head of a request, in bytes, and the longest trailers of a body; gunicorn holds both twice."""
+HEAD_READS_MAX = 64
+"""Packets in which a head may come: each has a price, whatever is in it."""
+CHUNK_LINE_MAX = 64
+"""The longest line before a chunk, in bytes: its size, and extensions that mean nothing to us."""
+HEAD_S, FIELD_S = 50e-6, 2e-6
+"""What it takes, about, to read a head, and each of its fields."""
+
+
+class Chunks(ChunkedReader):  # type: ignore[misc]  # gunicorn has no types
+    """A chunked body whose lines between the chunks are short: gunicorn takes 8 KiB, and a ms for some of them."""
+
+    def parse_chunk_size(self, unreader: Any, data: bytes | None = None) -> tuple[int, bytes | None]:
+        """Read the line before a chunk; return the size that it says, and what is there behind it."""
+        line = bytearray(data or b"")
+        while (end := line.find(b"\r\n")) < 0 and len(line) <= CHUNK_LINE_MAX:
+            self.read_into(unreader, line)
+        if not 0 <= end <= CHUNK_LINE_MAX:
+            raise errors.InvalidChunkSize(b"line over %d bytes" % CHUNK_LINE_MAX)
+        found: tuple[int, bytes | None] = super().parse_chunk_size(unreader, line)
+        return found
+
+
+class Request(message.Request):  # type: ignore[misc]  # gunicorn has no types
+    """A request whose head is bounded as a whole: by its fields alone it could be 819 KB, held for whoever sends it."""
+
+    client: "Gathered | None" = None
+    """Who sent it, from when it is handled."""
+    body: Any
+    _reads = 0
+
+    @property
+    def max_buffer_headers(self) -> int:
+        """The most that is read of a head, or of trailers, in bytes."""
+        return HEAD_MAX
+
+    @max_buffer_headers.setter
+    def max_buffer_headers(self, _of_fields: int) -> None:
+        """Leave it as it is."""
+
+    def read_into(self, unreader: Any, buf: bytearray, stop: bool = False) -> None:  # noqa: FBT001, FBT002 - gunicorn's
+        """Read more of the head. Raises LimitRequestHeaders when it comes in too many pieces."""
+        self._reads += 1
+        if self._reads > HEAD_READS_MAX:
+            raise errors.LimitRequestHeaders("too many pieces")
+        super().read_into(unreader, buf, stop=stop)
+
+    def set_body_reader(self) -> None:
+        """Say how the body is read."""
+        super().set_body_reader()
+        if isinstance(self.body.reader, ChunkedReader):
+            self.body = Body(Chunks(self, self.unreader))
+
+    @property
+    def is_chunked(self) -> bool:
+        """Whether the body comes in chunks."""
+        return isinstance(self.body.reader, ChunkedReader)
+
+    @property
+    def read_s(self) -> float:
+        """What it took, about, to read the head."""
+        return HEAD_S + FIELD_S * len(self.headers)
+
+    def should_close(self) -> bool:
+        """Tell whether the answer ends the connection, as it says.
+
+        Also after a body that cannot be read to its end, and where a stranger has left much unread.
+        """
+        is_stranger = self.client is not None and not self.client.is_known
+        return self.body.failed or (is_stranger and self._has_much_left()) or bool(super().should_close())
+
+    def _has_much_left(self) -> bool:
+        reader = self.body.reader
+        return reader.parser is not None if self.is_chunked else getattr(reader, "length", 0) > PIECE
+
+
+class Gathered:
+    """A client's socket that sends the head of an answer together with what follows it: one packet, not two.
+
+    All of an answer to a stranger is kept until `flush`: he waits for it when nothing else of his request is left.
+    """
+
+    def __init__(self, sock: Any) -> None:
+        """Hold back the first piece that is sent over `sock`."""
+        self._sock = sock
+        self._kept: list[bytes] = []
+        self._is_first = True
+        self.is_known = False
+        """Whether who asks has shown a token that is good: the application says so before it answers."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Be the socket in all else."""
+        return getattr(self._sock, name)
+
+    def sendall(self, piece: bytes) -> None:
+        """Send a piece, after those that were held back."""
+        self._kept.append(piece)
+        if self.is_known and not self._is_first:
+            self.flush()
+        self._is_first = False
+
+    def flush(self) -> None:
+        """Send what is held back."""
+        pieces, self._kept = self._kept, []
+        if not pieces:
+            return
+        sent = self._sock.sendmsg(pieces[:2])  # no copy of both, which who does not take it would make us hold
+        for piece in pieces:
+            if left := memoryview(piece)[sent:]:
+                self._sock.sendall(left)
+            sent = max(0, sent - len(piece))
