@@ -103,6 +103,19 @@ def answers_tell_their_length_and_their_end() -> bool:
         return (*before, answer.length) == (2, False, 1)
 
 
+def an_answer_can_begin_again() -> bool:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"HTTP/1.1 103 A\r\nA: 1\r\n\r\nHTTP/1.1 200 B\r\nB: 2\r\nContent-Length: 3\r\n\r\n...")
+        answer = http.client.HTTPResponse(ours, method="POST")
+        answer.begin()
+        first = answer.status, dict(answer.headers)
+        answer.headers = None  # type: ignore[assignment]
+        answer.begin()
+        found = (*first, answer.status, dict(answer.headers), answer.read())
+        return found == (103, {"A": "1"}, 200, {"B": "2", "Content-Length": "3"}, b"...")
+
+
 def a_connection_keeps_the_last_dot_of_its_name() -> bool:
     conn = urllib3.connection.HTTPConnection("a.example.")
     return (conn._dns_host, conn.host) == ("a.example.", "a.example")  # noqa: SLF001 - what this is about
@@ -207,6 +220,7 @@ PARTS: dict[tuple[str, str], Callable[[], bool]] = {
         and issubclass(urllib3.HTTPConnectionPool.ConnectionCls, urllib3.connection.HTTPConnection)
     ),
     ("http.client: HTTPResponse.length and will_close", OUTBOUND): answers_tell_their_length_and_their_end,
+    ("http.client: HTTPResponse.begin() reads on once headers are None", OUTBOUND): an_answer_can_begin_again,
     ("msgspec: what a DecodeError says, and where", "app/wire/jsonreader.py"): faults_of_json_have_their_places,
     ("marshmallow: Schema._declared_fields", "app/web/schemas/new_job.py"): lambda: isinstance(
         marshmallow.Schema.from_dict({"a": marshmallow.fields.Integer()})._declared_fields["a"],  # noqa: SLF001

@@ -13,6 +13,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.client import HTTPException
 from types import MappingProxyType
 from typing import Any
@@ -31,6 +32,7 @@ from app.infra.addresses import Network
 
 ANSWER_MAX = 2**20  # bytes of a body; one that is longer is a failure
 HEAD_MAX = 64 * 1024  # bytes of the head, and of what comes before it
+INTERIM_MAX = 1_000  # answers of 1xx before the one that counts: one in each 0.6 s of the longest call
 FRAMES_MAX = 256 * 1024  # bytes of what frames a body
 PIECE = 64 * 1024
 LOOKUPS = 32  # names looked up at once, each in a thread: a resolver that hangs holds up nothing else
@@ -211,7 +213,7 @@ def _exchange(sock: socket.socket, method: str, request: bytes) -> tuple[Answer,
         sock.sendall(request)
     bounded: Any = _Bounded(sock, limit=HEAD_MAX)
     response = http.client.HTTPResponse(bounded, method=method)
-    response.begin()
+    _begin(response)
     if bounded.is_over:  # which http.client takes for the end of a head
         raise http.client.IncompleteRead(b"")
     bounded.allow(ANSWER_MAX + FRAMES_MAX)
@@ -221,6 +223,23 @@ def _exchange(sock: socket.socket, method: str, request: bytes) -> tuple[Answer,
     names = {name.lower(): value for name, value in response.headers.items()}
     answer = Answer(status=response.status, reason=response.reason, headers=names, body=body)
     return answer, not response.will_close
+
+
+def _begin(response: http.client.HTTPResponse) -> None:
+    """Read up to the end of the head of the answer; any 1xx before it says only that the answer will come.
+
+    Raises HTTPException, OSError, CallError.
+    """
+    response.begin()
+    for _ in range(INTERIM_MAX):
+        if not 100 <= response.status < 200:  # noqa: PLR2004 -- what is no answer yet
+            return
+        if response.status == HTTPStatus.SWITCHING_PROTOCOLS:
+            raise CallError("the endpoint answered 101 Switching Protocols, which was not asked for")
+        gevent.sleep(0)  # many may come at once
+        response.headers = None  # type: ignore[assignment]  # it begins only where none were read
+        response.begin()
+    raise CallError(f"the endpoint said 1xx over {INTERIM_MAX} times before its answer")
 
 
 def _pieces(response: http.client.HTTPResponse) -> Iterator[bytes]:
