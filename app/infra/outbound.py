@@ -146,8 +146,9 @@ class Target:
     def call(self, *, headers: Mapping[str, str], body: bytes, timeout_ms: int) -> Answer:
         """Send one request and read its answer, within `timeout_ms` for all of it. Raises CallError.
 
-        `headers` come after those of the target, and name none of them. Follows no redirect, repeats nothing, knows no
-        proxy.
+        `headers` come after those of the target, and name none of them. Follows no redirect, knows no proxy. Repeats
+        nothing but what was sent over a kept connection that ended before any of an answer came: that once, over a new
+        one, since endpoints close what is idle without a word. Who got it twice sees the same headers twice.
         """
         rest = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
         request = b"%bContent-Length: %d\r\n%b\r\n%b" % (self._head, len(body), rest.encode("ascii"), body)
@@ -166,11 +167,7 @@ class Target:
     def _call(self, request: bytes) -> Answer:
         conn, is_kept = self._idle.pop() if self._idle else self._connection(), False
         try:
-            if not conn.is_connected:
-                conn.close()  # which the endpoint has done before us
-                conn.connect()
-            assert conn.sock
-            answer, is_kept = _exchange(conn.sock, self._method, request)
+            answer, is_kept = self._exchange(conn, request)
         except (HTTPError, HTTPException, OSError) as error:
             raise CallError(_cause(error)) from error
         finally:  # the end of our time too
@@ -179,6 +176,24 @@ class Target:
             else:
                 conn.close()
         return answer
+
+    def _exchange(self, conn: "_Http | _Https", request: bytes) -> tuple[Answer, bool]:
+        """Exchange over a connection that was kept if it still is one, and else over a new one."""
+        if conn.is_connected:
+            kept = _Bounded(_socket_of(conn), limit=HEAD_MAX)
+            try:
+                return _exchange(kept, self._method, request)
+            except (HTTPException, OSError):
+                if kept.has_begun:
+                    raise
+        conn.close()  # which the endpoint has done before us, or while we sent
+        conn.connect()
+        return _exchange(_Bounded(_socket_of(conn), limit=HEAD_MAX), self._method, request)
+
+
+def _socket_of(conn: "_Http | _Https") -> socket.socket:
+    assert conn.sock
+    return conn.sock
 
 
 def _head(method: str, url: str, headers: Mapping[str, str]) -> bytes:
@@ -203,16 +218,16 @@ class _Flood(OSError):
     """More came than an answer may have."""
 
 
-def _exchange(sock: socket.socket, method: str, request: bytes) -> tuple[Answer, bool]:
+def _exchange(bounded: "_Bounded", method: str, request: bytes) -> tuple[Answer, bool]:
     """Send a request and read the answer; say whether the connection can be used again.
 
     Raises HTTPException, OSError, CallError.
     """
     # Who answers before he has read all may close: his answer counts.
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        sock.sendall(request)
-    bounded: Any = _Bounded(sock, limit=HEAD_MAX)
-    response = http.client.HTTPResponse(bounded, method=method)
+        bounded.sock.sendall(request)
+    stand_in: Any = bounded
+    response = http.client.HTTPResponse(stand_in, method=method)
     _begin(response)
     if bounded.is_over:  # which http.client takes for the end of a head
         raise http.client.IncompleteRead(b"")
@@ -256,7 +271,8 @@ class _Bounded(io.RawIOBase):
 
     def __init__(self, sock: socket.socket, *, limit: int) -> None:
         super().__init__()
-        self._receive = sock.recv_into
+        self.sock, self._receive = sock, sock.recv_into
+        self.has_begun = False  # whether anything has come
         self.is_over = False  # whether the other side has closed
         self.allow(limit)
 
@@ -273,7 +289,7 @@ class _Bounded(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         count = self._receive(buffer)
-        self.is_over = not count
+        self.has_begun, self.is_over = self.has_begun or count > 0, not count
         self._left -= count
         if self._left <= self._rests_at:
             self._rests_at = self._left - PIECE

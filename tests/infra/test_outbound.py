@@ -12,7 +12,7 @@ import trustme
 
 from app.infra import addresses
 from app.infra.outbound import Answer, CallError, Outbound
-from tests.support.receivers import Receiver, answer, tls
+from tests.support.receivers import Call, Receiver, answer, tls
 from tests.support.spellings import HOSTS, LOOK_ALIKES, ONLY_RESOLVED
 
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
@@ -170,3 +170,22 @@ def test_a_name_that_hangs_in_the_resolver_keeps_one_thread() -> None:
 
     assert asked == ["hangs.example"]
     assert all(call.value for call in waiting)
+
+
+def test_a_kept_connection_of_tls_that_ends_under_a_call_is_replaced(
+    authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def behaviour(connection: socket.socket, call: Call) -> None:
+        if len(receiver.calls) in {2, 4}:
+            raise ConnectionAbortedError  # and no word of TLS about the end
+        connection.sendall(answer())
+
+    certificate = tls(authority.issue_cert("hook.example"))
+    with authority.cert_pem.tempfile() as file, Receiver(behaviour, tls=certificate) as receiver:
+        monkeypatch.setenv("SSL_CERT_FILE", file)
+        outbound = Outbound(allowed=LOOPBACK, resolver=lambda _host, _port: ["127.0.0.1"])
+        target = outbound.to(f"https://hook.example:{receiver.port}/")
+        found = [target.call(headers={}, body=b"x" * 200_000, timeout_ms=30_000).status for _ in range(3)]
+        target.close()
+
+    assert (found, receiver.connections, len(receiver.calls)) == ([200] * 3, 3, 5)

@@ -1,7 +1,8 @@
 """What comes of a job when an endpoint's answer comes in an odd way, or hardly comes at all."""
 
 import socket
-from collections.abc import Iterator
+import struct
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -10,7 +11,7 @@ from app.infra.database import Database
 from tests.support import receivers
 from tests.support.clusters import Program
 from tests.support.jobs import new
-from tests.support.receivers import Call, Receiver, answer
+from tests.support.receivers import Call, Receiver, answer, says
 from tests.support.workers import add, in_status
 
 HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\nContent-Length: 7\r\n\r\n"
@@ -100,3 +101,97 @@ def test_an_endpoint_that_says_only_that_it_works_is_too_slow(db: Database, prog
         job = in_status(db, add(db, new())[0])
 
     assert job.failed_reason == "the endpoint did not answer within 400 ms"
+
+
+def closes_on_a_kept_connection(end: Callable[[socket.socket], object]) -> receivers.Behaviour:
+    """Answer the first call of a connection, and `end` it as soon as the second has come."""
+    served: set[socket.socket] = set()
+
+    def behaviour(connection: socket.socket, call: Call) -> None:
+        if connection in served:
+            end(connection)
+            raise ConnectionAbortedError
+        served.add(connection)
+        says("200 OK", b"done")(connection, call)
+
+    return behaviour
+
+
+def reset(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+@pytest.mark.parametrize("end", [socket.socket.close, reset])
+def test_a_kept_connection_that_is_closed_under_a_call_costs_no_attempt(
+    db: Database, program: Program, end: Callable[[socket.socket], object]
+) -> None:
+    with Receiver(closes_on_a_kept_connection(end)) as receiver:
+        receivers.register(db, receiver.url)
+        jobs = [in_status(db, add(db, new())[0]) for _ in range(2)]
+
+    assert [(job.status, job.result) for job in jobs] == [(Status.COMPLETED, '"done"')] * 2
+    _, cut, again = receiver.calls
+    assert (cut.line, cut.headers, cut.body) == (again.line, again.headers, again.body)
+    assert receiver.connections == 2
+
+
+def test_a_call_is_sent_again_once_at_most(db: Database, program: Program) -> None:
+    def behaviour(connection: socket.socket, call: Call) -> None:
+        if len(receiver.calls) > 1:
+            raise ConnectionAbortedError
+        says()(connection, call)
+
+    with Receiver(behaviour) as receiver:
+        receivers.register(db, receiver.url)
+        _, job = [in_status(db, add(db, new())[0]) for _ in range(2)]
+
+    assert (job.status, job.attempts_made) == (Status.FAILED, 1)
+    assert "the connection broke before the answer was whole" in (job.failed_reason or "")
+    assert (receiver.connections, len(receiver.calls)) == (2, 3)
+
+
+@pytest.mark.parametrize("begun", [b"H", HINTS, b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"])
+def test_a_call_whose_answer_has_begun_is_not_sent_again(db: Database, program: Program, begun: bytes) -> None:
+    with Receiver(closes_on_a_kept_connection(lambda connection: connection.sendall(begun))) as receiver:
+        receivers.register(db, receiver.url)
+        _, job = [in_status(db, add(db, new())[0]) for _ in range(2)]
+
+    assert job.status is Status.FAILED
+    assert (receiver.connections, len(receiver.calls)) == (1, 2)
+
+
+def test_a_first_call_on_a_connection_is_not_sent_again(db: Database, program: Program) -> None:
+    with Receiver(lambda connection, _call: connection.close()) as receiver:
+        receivers.register(db, receiver.url)
+        job = in_status(db, add(db, new())[0])
+
+    assert job.status is Status.FAILED
+    assert (receiver.connections, len(receiver.calls)) == (1, 1)
+
+
+def test_a_call_that_is_sent_again_has_no_more_time_than_others(db: Database, program: Program) -> None:
+    def behaviour(connection: socket.socket, call: Call) -> None:
+        ends = {1: says(), 2: lambda *_: reset(connection), 3: receivers.silence}
+        ends[len(receiver.calls)](connection, call)
+
+    with Receiver(behaviour) as receiver:
+        receivers.register(db, receiver.url, timeout_ms=400)
+        _, job = [in_status(db, add(db, new())[0]) for _ in range(2)]
+
+    assert job.failed_reason == "the endpoint did not answer within 400 ms"
+    assert len(receiver.calls) == 3
+
+
+def test_an_endpoint_that_has_gone_under_a_kept_connection_fails_the_attempt(db: Database, program: Program) -> None:
+    def behaviour(connection: socket.socket, call: Call) -> None:
+        if len(receiver.calls) > 1:
+            receiver.stop()
+            raise ConnectionAbortedError
+        says()(connection, call)
+
+    with Receiver(behaviour) as receiver:
+        receivers.register(db, receiver.url)
+        _, job = [in_status(db, add(db, new())[0]) for _ in range(2)]
+
+    assert job.failed_reason == "the endpoint cannot be reached: Connection refused"
