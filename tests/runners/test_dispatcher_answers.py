@@ -195,3 +195,23 @@ def test_an_endpoint_that_has_gone_under_a_kept_connection_fails_the_attempt(db:
         _, job = [in_status(db, add(db, new())[0]) for _ in range(2)]
 
     assert job.failed_reason == "the endpoint cannot be reached: Connection refused"
+
+
+@pytest.mark.parametrize(
+    "half",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 3\r\n\r\n12",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\n200",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+    ],
+    ids=["some", "none", "what is JSON too", "that said it would close", "chunks"],
+)
+def test_half_an_answer_completes_no_job(db: Database, program: Program, half: bytes) -> None:
+    with Receiver(breaks_off(half)) as receiver:
+        receivers.register(db, receiver.url)
+        job = in_status(db, add(db, new())[0])
+
+    assert (job.status, job.result) == (Status.FAILED, None)
+    assert "the connection broke before the answer was whole" in (job.failed_reason or "")

@@ -81,6 +81,23 @@ def test_a_call_whose_lease_is_lost_is_broken_off_and_its_answer_refused(db: Dat
     assert find(db, job_id).status is Status.ACTIVE
 
 
+def test_the_call_of_a_job_that_its_own_dispatcher_claims_again_is_broken_off_before_the_next_heartbeat(
+    db: Database, shared_url: str
+) -> None:
+    ages_ms = 600_000  # a heartbeat comes in 200 s
+    with Receiver(silence) as receiver, receivers.dispatcher(shared_url, lease_ms=ages_ms, recover_ms=50) as running:
+        receivers.register(db, receiver.url, concurrency=2, timeout_ms=ages_ms)
+        job_id = add(db, new())[0]
+        receiver.expect(1, within_s=60)
+        databases.run(shared_url, f"update rowline.jobs set leased_until = added_at where number = {job_id}")
+        receiver.expect(2, within_s=60)
+        until(lambda: receiver.open == 1, within_s=60)
+        running.expect("lease_lost", within_s=60)
+
+    job = find(db, job_id)
+    assert (job.attempts_started, job.stalled_count) == (2, 1)
+
+
 def give_away(job_id: str, url: str) -> None:
     """Give the job to somebody else."""
     databases.run(url, f"update rowline.jobs set lease_token = gen_random_uuid() where number = {job_id}")

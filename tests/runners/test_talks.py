@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app.domain.job import Taken
 from app.domain.states import Status
 from app.infra.aside import Aside
 from app.infra.database import Database
@@ -15,6 +16,7 @@ from app.queries import history
 from app.runners.endings import Endings
 from app.runners.leases import Held
 from app.runners.sources import DatabaseSource
+from app.runners.talks import LARGE, Talks
 from tests.runners.test_deaths import begun, handlers, marks, slow
 from tests.support import databases, work
 from tests.support.clusters import is_alive, until
@@ -132,3 +134,68 @@ def test_what_is_said_while_outcomes_are_told_comes_before_the_end_of_its_job(db
     assert find(db, second.id).status is Status.COMPLETED
     assert history.logs(db, queue=QUEUE, job_id=second.id, start=0, length=10).entries == ["nearly there"]
     assert not endings
+
+
+class Talking:
+    """The talks of a worker without its loop, so that each step is the test's."""
+
+    def __init__(self, db: Database) -> None:
+        settings = Settings(poll_ms=3_600_000, lock_ms=20_000, statement_ms=20_000)
+        source = DatabaseSource(settings, db, queue=QUEUE, worker="w")
+        self.taken = list[Taken]()
+        self.endings = Endings(settings, source, Held(source, queue=QUEUE))
+        self.talks = Talks(settings, source, self.endings, queue=QUEUE, take=self.taken.extend)
+
+    def claim(self, room: int) -> list[str]:
+        """Claim for so many, whatever has to be told before; return all that was taken so far, in its order."""
+        self.talks.begin(room, more_soon=False)
+        while not self.talks.is_silent:
+            self.talks.go_on({descriptor for descriptor, _ in self.talks.waits()})
+        return [job.id for job in self.taken]
+
+    def fail_first(self) -> None:
+        outcome = {"reason": "broke", "stack": None, "unrecoverable": False}
+        self.endings.add(self.taken[0], outcome)
+
+
+def test_no_claim_begins_while_a_failure_is_told(db: Database) -> None:
+    worker = Talking(db)
+    first = add(db, new(attempts=2))[0]
+    assert worker.claim(2) == [first]
+    worker.fail_first()
+    with locked(db, f"select from rowline.jobs where number = {first} for update"):
+        worker.talks.begin(1, more_soon=False)
+        second = add(db, new(priority=5))[0]
+        worker.talks.ring()
+        worker.talks.begin(1, more_soon=False)
+        assert (worker.talks.is_claiming, worker.talks.is_silent) == (False, False)
+    assert worker.claim(1) == [first]
+
+    assert worker.claim(2) == [first, first, second]
+
+
+def test_no_claim_begins_before_a_failure_that_came_up_while_others_are_told_is(db: Database) -> None:
+    worker = Talking(db)
+    first, second = add(db, new(attempts=2), new())
+    assert worker.claim(3) == [first, second]
+    worker.endings.complete(worker.taken[1], "1")
+    with locked(db, f"select from rowline.jobs where number = {second} for update"):
+        worker.talks.begin(1, more_soon=False)
+        third = add(db, new(priority=5))[0]
+        worker.fail_first()
+        worker.talks.ring()
+        worker.talks.begin(1, more_soon=False)
+        assert (worker.talks.is_claiming, worker.talks.is_silent) == (False, False)
+    assert worker.claim(1) == [first, second]
+
+    assert worker.claim(2) == [first, second, first, third]
+
+
+def test_of_a_long_line_none_is_claimed_before_failures_are_told(db: Database) -> None:
+    worker = Talking(db)
+    ids = add(db, *(new(attempts=2) for _ in range(LARGE)))
+    assert worker.claim(LARGE) == ids
+    later = add(db, new(priority=5), new(priority=5))
+    worker.fail_first()
+
+    assert worker.claim(2) == [*ids, ids[0], later[0]]

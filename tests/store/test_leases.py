@@ -1,17 +1,23 @@
-"""What is told of many jobs at once."""
+"""What is told of many jobs at once, and how long their leases are."""
 
+from datetime import timedelta
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from app.domain.attempts import TIMEOUT_GRACE_MS
 from app.domain.job import Completion, JsonText, LeaseKey
+from app.domain.states import Status
 from app.infra.database import Connection
 from app.store import leases
 from app.store.statements import Statement
-from tests.support.jobs import QUEUE, claim, insert, new, row
+from tests.support.jobs import QUEUE, claim, claim_by, insert, new, row
 
 TEXT = some.text(some.characters(exclude_characters="\x00", exclude_categories=["Cs"]))
 TEXTS = some.lists(some.none() | TEXT)
 NUMBERS = some.lists(some.none() | some.integers(-(2**63), 2**63 - 1))
+MS = timedelta(milliseconds=1)
 ARRAYS = Statement("arrays", "select :texts::text[] as texts, :numbers::bigint[] as numbers")
 
 
@@ -42,3 +48,17 @@ def test_of_two_words_on_one_job_the_one_that_holds_the_lease_counts(conn: Conne
     assert leases.complete(conn, queue=QUEUE, completions=told) == {first, second}
     assert row(conn, first).result == "0"
     assert row(conn, second).result in {"3", "4"}
+
+
+@pytest.mark.parametrize("way", ["claim", "claim_long", "claim_next", "claim_calls"])
+def test_a_lease_ends_with_the_time_of_its_job_from_the_claim_on(conn: Connection, way: str) -> None:
+    short, long, endless = insert(conn, new(timeout_ms=1_000), new(timeout_ms=500_000), new())
+    claim_by(conn, way, limit=3, lease_ms=60_000)
+
+    found = {number: row(conn, number) for number in (short, long, endless)}
+    assert {job.status for job in found.values()} == {Status.ACTIVE}
+    assert {number: (job.leased_until - job.processed_at) / MS for number, job in found.items()} == {
+        short: 1_000 + TIMEOUT_GRACE_MS,
+        long: 60_000,
+        endless: 60_000,
+    }

@@ -16,9 +16,10 @@ from hypothesis.stateful import (
 
 from app.domain.job import Failure, LeaseKey, NewJob
 from app.domain.order import InLine, line
-from app.infra.database import Database
+from app.domain.states import Status
+from app.infra.database import Connection, Database
 from app.store import jobs, leases
-from tests.support.jobs import QUEUE, claim, make_due, new, row
+from tests.support.jobs import QUEUE, claim, insert, make_due, new, row
 
 SOON_MS, NEVER_MS = 2, 3_600_000
 SETTINGS = settings(
@@ -101,3 +102,28 @@ class Machine(RuleBasedStateMachine):
 def test_jobs_come_in_the_order_of_the_oracle_whatever_happened_to_them(db: Database) -> None:
     Machine.db = db
     run_state_machine_as_test(Machine, settings=SETTINGS)
+
+
+def test_jobs_that_stall_together_keep_their_order_whatever_their_numbers(conn: Connection) -> None:
+    numbers = insert(conn, new(), new(lifo=True), new(), new(lifo=True), new())
+    in_line = [lease.job.number for lease in claim(conn, 5)]
+    assert in_line == [numbers[nth] for nth in (3, 1, 0, 2, 4)]
+    for number in numbers:
+        make_due(conn, number)
+    leases.recover_stalled(conn, queue=QUEUE, limit=10, max_stalled_count=10)
+
+    assert [lease.job.number for lease in claim(conn, 5)] == in_line
+
+
+def test_of_jobs_that_stall_and_of_jobs_that_are_due_the_first_go_first(conn: Connection) -> None:
+    stalled = insert(conn, *(new() for _ in range(4)))
+    claim(conn, 4)
+    due = insert(conn, *(new(delay_ms=delay_ms) for delay_ms in (4_000, 1_000, 3_000, 2_000)))
+    for number in stalled:
+        make_due(conn, number)
+    conn.exec_driver_sql("update rowline.jobs set run_at = run_at - interval '1 hour' where status = 'delayed'")
+    leases.recover_stalled(conn, queue=QUEUE, limit=2, max_stalled_count=10)
+    jobs.promote(conn, queue=QUEUE, limit=2)
+
+    ready = {number for number in (*stalled, *due) if row(conn, number).status == Status.WAITING}
+    assert ready == {*stalled[:2], due[1], due[3]}

@@ -3,12 +3,13 @@
 from typing import Any
 
 from app.domain.attempts import STALLED_REASON
+from app.domain.endpoint import NewEndpoint
 from app.domain.job import Completion, Failure, JsonText, Lease, LeaseKey, NewJob
 from app.domain.mark import HEAD, Place
 from app.domain.states import Status
 from app.infra import pool
 from app.infra.database import Connection
-from app.store import jobs, leases
+from app.store import endpoints, jobs, leases
 from app.store.tables import jobs as table
 
 QUEUE = "q"
@@ -32,6 +33,28 @@ def claim_next(conn: Connection, limit: int = 1, *, start: Place = HEAD) -> leas
     found = leases.send_claim(conn, queue=QUEUE, limit=limit, lease_ms=60_000, worker="w", start=start)
     pool.driver_of(conn).ask_noted()
     return found()
+
+
+def claim_by(conn: Connection, way: str, *, limit: int, lease_ms: int) -> None:
+    """Claim by the statement of this name, in the transaction that is open."""
+    asked: dict[str, Any] = {"queue": QUEUE, "limit": limit, "lease_ms": lease_ms, "worker": "push:w"}
+    if way in {"claim", "claim_long"}:
+        leases.claim(conn, **asked, are_long=way == "claim_long")
+        return
+    if way == "claim_next":
+        leases.send_claim(conn, **asked)
+    if way == "claim_calls":
+        endpoints.send_claim(conn, **asked, revision=_endpoint(conn, concurrency=8), start=HEAD, past_due=False)
+    pool.driver_of(conn).ask_noted()
+
+
+def _endpoint(conn: Connection, *, concurrency: int) -> str:
+    """Register the endpoint of the queue; return its revision."""
+    where: dict[str, Any] = {"queue": QUEUE, "url": "http://a.example/", "method": "POST", "headers": {}, "secrets": []}
+    sealed = endpoints.Sealed(headers=b"", secrets=b"")
+    endpoints.register(conn, new=NewEndpoint(**where, concurrency=concurrency), sealed=sealed)
+    found = conn.exec_driver_sql("select revision::text from rowline.endpoints where queue = %(q)s", {"q": QUEUE})
+    return str(found.scalar_one())
 
 
 def row(conn: Connection, number: int) -> Any:
