@@ -15,6 +15,10 @@ SHARE = 20
 """A look from the head takes at most one in so many parts of the time, while that is sooner than `LONGEST_S`."""
 LONGEST_S = 2.0
 """However long a look took: the server's clock, which measures it, may have been set, or the machine stood still."""
+QUICK_COUNT_S = 0.001
+"""What it takes to count what is leased when few leases that ended are in its way."""
+COUNTS_PAST_DEAD_S = 10.0
+"""After a count that was slow, for how long others read past what is dead: it costs them what the counts cost."""
 QUICK_S, QUICK_A_JOB_S = 0.000_5, 0.000_01
 """What a look takes when little is in its way."""
 
@@ -53,6 +57,16 @@ class Mark:
         self._at = HEAD
         self._looks_at_s = 0.0
         self._rests_s = 0.0
+        self._counts_all_at_s = 0.0
+
+    def counts_past_dead(self, *, now_s: float) -> bool:
+        """Say whether to count what is leased past the entries of leases that have ended."""
+        return now_s < self._counts_all_at_s
+
+    def note_count(self, took_s: float, *, now_s: float) -> None:
+        """Take into account how long it took to count what is leased."""
+        if took_s > QUICK_COUNT_S and now_s >= self._counts_all_at_s:
+            self._counts_all_at_s = now_s + max(COUNTS_PAST_DEAD_S, SHARE * took_s)
 
     def start(self, *, now_s: float) -> Place:
         """Say where to begin."""

@@ -91,6 +91,7 @@ def take(
         found = found_by()
     if found is None:
         return Turn(completed=completed, leases=[], next_due_ms=LOCKED_MS)
+    mark.note_count(found.counted_s, now_s=time.monotonic())
     if found.walk.asked:
         mark.note(found.walk, now_s=time.monotonic())
     next_due_ms = found.opens_in_ms or claim.again_in_ms(found.walk, mark, found.next_due_ms)
@@ -100,6 +101,7 @@ def take(
 def _send_claim(
     conn: Connection, queue: str, revision: str, ask: Ask, mark: Mark, *, past_due: bool
 ) -> Callable[[], Next | None]:
+    now_s = time.monotonic()
     return endpoints.send_claim(
         conn,
         queue=queue,
@@ -107,8 +109,9 @@ def _send_claim(
         limit=ask.limit,
         lease_ms=ask.lease_ms,
         worker=ask.worker,
-        start=mark.start(now_s=time.monotonic()),
+        start=mark.start(now_s=now_s),
         past_due=past_due,
+        past_dead=mark.counts_past_dead(now_s=now_s),
     )
 
 

@@ -65,11 +65,12 @@ class Next:
     """What a claim for calls found.
 
     `opens_in_ms`: until the limiter or a pause leaves room again, when that is what leaves none. `next_due_ms`: until a
-    delayed job is due, None if none is delayed.
+    delayed job is due, None if none is delayed. `counted_s`: how long it took to count the calls under way.
     """
 
     leases: list[Lease]
     walk: Walk
+    counted_s: float
     opens_in_ms: int | None
     next_due_ms: int | None
 
@@ -84,12 +85,13 @@ def send_claim(
     worker: str,
     start: Place,
     past_due: bool,
+    past_dead: bool = False,
 ) -> Callable[[], Next | None]:
     """Take the turn and lease what the endpoint's limits leave, in a block of `Database.together`; answers after it.
 
     The endpoint stays locked until the transaction ends. Waits for nobody. None: another dispatcher has it, or this
     revision is there no more, or switched off. With `next_due_ms` 0 nothing was claimed, unless `past_due`: what is due
-    has to join the line first.
+    has to join the line first. `past_dead` finds the same, sooner where many leases have ended that a snapshot keeps.
     """
     _take_turn.send(conn, queue=queue, revision=revision)
     rows_of = _claim_calls.send(
@@ -100,6 +102,7 @@ def send_claim(
         lease_ms=lease_ms,
         worker=worker,
         past_due=past_due,
+        past_dead=past_dead,
         **leases.look_from(start),
     )
     return lambda: _next(rows_of(), start)
@@ -108,11 +111,11 @@ def send_claim(
 def _next(claimed: Sequence[tuple[Any, ...]], start: Place) -> Next | None:
     if not claimed:
         return None
-    *_, last_place, asked, took_s, opens_in_ms, next_due_ms = claimed[-1]
+    *_, last_place, asked, took_s, counted_s, opens_in_ms, next_due_ms = claimed[-1]
     taken = [] if last_place is None else [rows.lease(row) for row in claimed]
     last = Place(taken[-1].job.priority, last_place) if taken else None
     walk = Walk(start=start, asked=asked, found=len(taken), last=last, took_s=took_s)
-    return Next(leases=taken, walk=walk, opens_in_ms=opens_in_ms, next_due_ms=next_due_ms)
+    return Next(leases=taken, walk=walk, counted_s=counted_s, opens_in_ms=opens_in_ms, next_due_ms=next_due_ms)
 
 
 def pause(conn: Connection, *, queue: str, revision: str, pause_ms: int) -> None:

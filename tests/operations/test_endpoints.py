@@ -1,5 +1,7 @@
 """What a dispatcher takes for one endpoint, and what it tells with it."""
 
+import time
+
 import pytest
 
 from app.domain import mark
@@ -8,12 +10,12 @@ from app.domain.job import Completion, JsonText, Lease
 from app.domain.mark import Mark
 from app.domain.states import Status
 from app.infra.database import Database
-from app.operations import claim, endpoints, submit
+from app.operations import claim, endpoints, maintain, submit
 from app.operations.claim import Ask
 from app.operations.endpoints import Turn
 from app.queries import endpoints as queries
 from app.queries import jobs
-from tests.support import receivers
+from tests.support import receivers, work
 from tests.support.clusters import until
 from tests.support.jobs import QUEUE, make_due, new
 
@@ -189,3 +191,21 @@ def test_when_the_claim_fails_nothing_is_completed(db: Database) -> None:
     with pytest.raises(Exception, match="out of range"):
         take(db, lease, lease_ms=10**30)
     assert jobs.Lookup(db).find(queue=QUEUE, job_id=lease.job.id).status is Status.ACTIVE
+
+
+def test_calls_are_counted_alike_past_what_is_dead_whoever_holds_jobs_beside_them(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mark, "QUICK_COUNT_S", -1.0)
+    add(db, 20, concurrency=4)
+    known = Mark()
+    assert not known.counts_past_dead(now_s=time.monotonic())
+    first = take(db, limit=1, mark=known)
+    assert known.counts_past_dead(now_s=time.monotonic())
+    work.take(db, limit=3)  # a worker's
+    take(db, limit=1, lease_ms=0, mark=known)  # stalled, and not noticed yet
+    assert names(take(db, limit=32, mark=known)) == ["5", "6", "7"]
+    assert names(take(db, mark=known)) == []
+    maintain.fold_counts(db)
+    assert names(take(db, mark=known)) == []
+    assert names(take(db, *first.leases, mark=known)) == ["8"]

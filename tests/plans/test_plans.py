@@ -30,7 +30,10 @@ INDEXES = {
     "counts/count": {"job_counts_pkey", "job_deltas_added_by", "job_folds_pkey"},
     "counts/fold": {"job_counts_pkey", "job_deltas_added_by", "job_folds_pkey"},
     "counts/take_turn": set(),
-    "endpoints/claim_calls": {"endpoints_pkey", "jobs_active", "jobs_delayed", "jobs_ready", "jobs_pkey"},
+    "endpoints/claim_calls": {
+        *("endpoints_pkey", "jobs_active", "jobs_delayed", "jobs_ready", "jobs_pkey"),
+        *("job_counts_pkey", "job_deltas_added_by", "job_folds_pkey"),
+    },
     "endpoints/count_all": {"endpoints_pkey"},
     "endpoints/hold": {"endpoints_pkey"},
     "endpoints/pause": {"endpoints_pkey"},
@@ -322,10 +325,10 @@ def test_a_claim_for_calls_reads_the_rows_it_takes_and_those_that_are_called_for
             "grace_ms": 1000,
             "worker": "push:1",
         }
-        plan = analyzed(conn, "endpoints/claim_calls", **asked, **places, past_due=False)
+        plan = analyzed(conn, "endpoints/claim_calls", **asked, **places, past_due=False, past_dead=False)
         reads = [node for node in nodes(plan) if node.get("Relation Name") == "jobs" and "Scan" in node["Node Type"]]
         for node in reads:
-            most = calls if "processed_by" in node.get("Filter", "") else 10
+            most = calls if node.get("Index Name") == "jobs_active" else 10
             removed = node.get("Rows Removed by Filter", 0)
             assert node["Actual Rows"] * node["Actual Loops"] + removed <= most, json.dumps(node, indent=1)
         conn.rollback()

@@ -2,8 +2,12 @@
 
 import threading
 
+import pytest
+
+from app.domain import mark
 from app.domain.endpoint import Limiter
 from app.domain.job import Completion, JsonText, Lease
+from app.domain.mark import Mark
 from app.infra.database import Database
 from app.operations import endpoints as operations
 from app.operations import settle, submit
@@ -50,9 +54,11 @@ def test_dispatchers_together_never_have_more_calls_than_concurrency(crowd: Data
     assert len(workers) > 1
 
 
+@pytest.mark.parametrize("quick_count_s", [60.0, -1.0], ids=["counting all", "past what is dead"])
 def test_dispatchers_that_tell_and_take_at_once_never_have_more_calls_than_concurrency_and_none_has_all(
-    crowd: Database,
+    crowd: Database, monkeypatch: pytest.MonkeyPatch, quick_count_s: float
 ) -> None:
+    monkeypatch.setattr(mark, "QUICK_COUNT_S", quick_count_s)
     receivers.register(crowd, "https://example.com/", concurrency=8)
     submit.submit_many(crowd, queue="q", new=[new() for _ in range(JOBS)])
     registered, lock = revision(crowd), threading.Lock()
@@ -60,12 +66,12 @@ def test_dispatchers_that_tell_and_take_at_once_never_have_more_calls_than_concu
 
     def racer(nth: int) -> None:
         nonlocal under_way, most, done
-        held: list[Lease] = []
+        held, known = list[Lease](), Mark()
         while done < JOBS or held:
             told = [Completion(lease=lease.key, result=JsonText("1")) for lease in held]
             with lock:
                 under_way -= len(told)
-            turn = operations.take(crowd, queue="q", revision=registered, ask=ask(nth), completions=told)
+            turn = operations.take(crowd, queue="q", revision=registered, ask=ask(nth), completions=told, mark=known)
             held = turn.leases
             with lock:
                 under_way += len(held)

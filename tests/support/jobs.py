@@ -44,11 +44,11 @@ def claim_by(conn: Connection, way: str, *, limit: int, lease_ms: int) -> None:
     if way == "claim_next":
         leases.send_claim(conn, **asked)
     if way == "claim_calls":
-        endpoints.send_claim(conn, **asked, revision=_endpoint(conn, concurrency=8), start=HEAD, past_due=False)
+        endpoints.send_claim(conn, **asked, revision=endpoint(conn, concurrency=8), start=HEAD, past_due=False)
     pool.driver_of(conn).ask_noted()
 
 
-def _endpoint(conn: Connection, *, concurrency: int) -> str:
+def endpoint(conn: Connection, *, concurrency: int) -> str:
     """Register the endpoint of the queue; return its revision."""
     where: dict[str, Any] = {"queue": QUEUE, "url": "http://a.example/", "method": "POST", "headers": {}, "secrets": []}
     sealed = endpoints.Sealed(headers=b"", secrets=b"")

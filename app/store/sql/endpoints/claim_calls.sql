@@ -3,10 +3,12 @@
 -- them in the limiter's window; a new one begins when the last is over. Follows `take_turn` in its transaction, with a
 -- later snapshot: so it sees what other dispatchers have claimed. Without the turn there is no row.
 -- Looks from the place (:from_priority, :from_place) on: the head, or past what is dead there (`app/domain/mark.py`).
--- Each row says how many jobs were asked for, how long the look took, in how many ms the limit or the pause that leaves
+-- Each row says how many jobs were asked for, how long the look took and the count before it, in how many ms the limit or the pause that leaves
 -- no room is over, and in how many the next delayed job is due. When one is due already, and unless :past_due, nothing
 -- is claimed: it has to join the line first. Without a job there is one row, that says this alone.
--- Indexes: endpoints_pkey, jobs_active, jobs_delayed, jobs_ready.
+-- With :past_dead it counts the calls under way among as many active jobs as the counts have, from the newest back: the
+-- dead entries of those before, which a snapshot that is held keeps, are not read. Without, the counts are not.
+-- Indexes: endpoints_pkey, jobs_active, jobs_delayed, jobs_ready, job_counts_pkey, job_deltas_added_by, job_folds_pkey.
 with turn as (
     select
         concurrency,
@@ -29,6 +31,30 @@ due as (
     order by run_at
     limit 1
 ),
+last as (
+    select
+        in_flight,
+        -- As in counts/count.
+        case when folded_below <= pg_snapshot_xmax(pg_current_snapshot())::text::bigint then folded_below else 0 end
+            as folded_below
+    from rowline.job_folds
+    where is_only
+),
+counts as (
+    select greatest(0, sum(active))::bigint as active
+    from (
+        select sum(active) as active
+        from rowline.job_deltas
+        where queue = :queue and added_by >= (select folded_below from last)
+        union all
+        select sum(active)
+        from rowline.job_deltas
+        where queue = :queue and added_by = any((select in_flight from last)::bigint[])
+            and added_by < (select folded_below from last)
+        union all
+        select active from rowline.job_counts where queue = :queue
+    ) as parts
+),
 room as materialized (
     select
         turn.*,
@@ -41,10 +67,16 @@ room as materialized (
         clock_timestamp() as at
     from turn
     cross join lateral (
-        select turn.concurrency - count(*) as free
-        from rowline.jobs
-        where queue = :queue and status = 'active' and processed_by like 'push:%'
-            and leased_until > statement_timestamp()
+        select turn.concurrency - count(*) filter (
+            where processed_by like 'push:%' and leased_until > statement_timestamp()
+        ) as free
+        from (
+            select processed_by, leased_until
+            from rowline.jobs
+            where queue = :queue and status = 'active'
+            order by number desc
+            limit case when :past_dead then (select active from counts) end
+        ) as active
     ) as calls
 ),
 next as (
@@ -91,6 +123,7 @@ select
     attempts_started, stalled_count, progress, result, failed_reason, stacktrace, added_at, processed_at, finished_at,
     processed_by, lease_token::text, leased_until, place, room.asked,
     extract(epoch from walked.at - room.at)::float8 as took_s,
+    extract(epoch from room.at - statement_timestamp())::float8 as counted_s,
     ceil(extract(epoch from room.opens_at - statement_timestamp()) * 1000)::bigint as opens_in_ms,
     due.ms as next_due_ms
 from room
