@@ -9,6 +9,7 @@ knows which jobs this process died of. The end of the pipe ends this process aft
 that the worker is gone, and ends it at once.
 """
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -17,14 +18,16 @@ import socket
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from rowline import handlers
-from rowline.job import Attempt, Job, Release
+from rowline.job import Attempt, Job, Release, whole_ms
 
 PERMIT_BYTES = 8
 Message = dict[str, Any]
+LONGEST_MS = 2**53  # that is told of a delay; the worker has a bound of its own
 FIELDS = ("queue", "id", "name", "data", "opts", "priority", "attempt", "timestamp", "token")
 Fields = list[Any]  # the values of these, of one job
 _sending = threading.Lock()
@@ -36,17 +39,28 @@ def main(descriptor: str, permits: str, threads: str, path: str) -> None:
     worker = socket.socket(fileno=int(descriptor))
     try:
         load(Path(path).absolute())
-    except BaseException:  # noqa: BLE001 - the user's file may do anything: whatever it raises is told, and ends this
-        _send(worker, {"broken": traceback.format_exc()})
+    except BaseException as error:  # noqa: BLE001 - the user's file may do anything: what it raises is told, and ends this
+        _send(worker, {"broken": _failure(error)["stack"]})
         sys.exit(1)
     _send(worker, {"ready": handlers.names()})
     inbox = Inbox()
     threading.Thread(target=_receive, args=(worker, inbox), daemon=True).start()
     turn = threading.Lock()
-    others = [threading.Thread(target=_work, args=(worker, int(permits), inbox, turn)) for _ in range(int(threads) - 1)]
+    work = (worker, int(permits), inbox, turn)
+    others = [threading.Thread(target=_work_or_end, args=work) for _ in range(int(threads) - 1)]
     for other in others:
         other.start()
-    _work(worker, int(permits), inbox, turn)
+    _work_or_end(*work)
+
+
+def _work_or_end(worker: socket.socket, permits: int, inbox: "Inbox", turn: threading.Lock) -> None:
+    """Work until the pipe ends; whatever ends it sooner ends the process: nobody else would answer for its job."""
+    try:
+        _work(worker, permits, inbox, turn)
+    except BaseException:  # noqa: BLE001 - whatever it is, no thread of ours may be missing
+        with contextlib.suppress(BaseException):
+            traceback.print_exc()
+        os._exit(1)
 
 
 def _work(worker: socket.socket, permits: int, inbox: "Inbox", turn: threading.Lock) -> None:
@@ -146,23 +160,53 @@ def run(fields: Fields, attempt: Attempt) -> str | Message:
         job = Job(**dict(zip(FIELDS, fields, strict=True)), _attempt=attempt)
         result = handlers.find(job.name)(job)
     except Release as release:
-        return {"release": release.delay_ms}
+        return _released(release)
     except BaseException as error:  # noqa: BLE001 - the handler boundary: whatever user code raises is a failure
         return _failure(error)
     try:
         return _json(result)
-    except (TypeError, ValueError, RecursionError) as error:
-        return {"reason": f"the handler's result is no JSON value: {error}", "stack": None, "unrecoverable": False}
+    except BaseException as error:  # noqa: BLE001 - user code too: the methods of what it returned
+        return _unfit(f"is no JSON value: {_words(error)}")
+
+
+def _unfit(why: str) -> Message:
+    return {"reason": f"the handler's result {why}", "stack": None, "unrecoverable": False}
+
+
+def _words(error: BaseException) -> str:
+    return _first_told(lambda: str(error), lambda: type(error).__qualname__)
+
+
+def _released(release: Release) -> Message:
+    try:
+        return {"release": min(LONGEST_MS, whole_ms(release.delay_ms))}
+    except BaseException as error:  # noqa: BLE001 - it may be a class of the user's
+        return _failure(error)
 
 
 def _failure(error: BaseException) -> Message:
-    own_frame_skipped = error.__traceback__ and error.__traceback__.tb_next
-    stack = "".join(traceback.format_exception(type(error), error, own_frame_skipped))
-    return {
-        "reason": "".join(traceback.format_exception_only(error)).strip(),
-        "stack": stack,
-        "unrecoverable": isinstance(error, handlers.UnrecoverableError),
-    }
+    """Tell what can be told of the exception that is being handled; each of its methods may raise."""
+    kind, trace = type(error), sys.exc_info()[2]
+    own_frame_skipped = trace and trace.tb_next
+    reason = _first_told(
+        lambda: "".join(traceback.format_exception_only(error)).strip(),
+        lambda: f"{kind.__qualname__}: {error!s}",
+        lambda: kind.__qualname__,
+    )
+    stack = _first_told(
+        lambda: "".join(traceback.format_exception(kind, error, own_frame_skipped)),
+        lambda: "".join([*traceback.format_tb(own_frame_skipped), reason, "\n"]),
+        lambda: reason,
+    )
+    return {"reason": reason, "stack": stack, "unrecoverable": issubclass(kind, handlers.UnrecoverableError)}
+
+
+def _first_told(*ways: Callable[[], str]) -> str:
+    """Return what comes of the first way that does not raise."""
+    for way in ways:
+        with contextlib.suppress(BaseException):
+            return way()
+    return "an exception that cannot be told"
 
 
 def _receive(worker: socket.socket, inbox: Inbox) -> None:

@@ -11,10 +11,15 @@ class Release(Exception):
 
     def __init__(self, delay_ms: int = 0) -> None:
         """Wait so long; with 0 the job is back in its place at once."""
-        if isinstance(delay_ms, bool) or not isinstance(delay_ms, int) or delay_ms < 0:
-            raise ValueError("delay_ms must be a whole number of milliseconds, 0 or more")
         super().__init__(delay_ms)
-        self.delay_ms = delay_ms
+        self.delay_ms = whole_ms(delay_ms)
+
+
+def whole_ms(delay_ms: object) -> int:
+    """Return a delay if it is one. Raises ValueError."""
+    if isinstance(delay_ms, bool) or not isinstance(delay_ms, int) or delay_ms < 0:
+        raise ValueError("delay_ms must be a whole number of milliseconds, 0 or more")
+    return delay_ms
 
 
 Release.__module__ = "rowline"  # the name that users know it by
