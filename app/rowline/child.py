@@ -7,19 +7,23 @@ Through the pipe come permits, the numbers of those jobs: a job begins only when
 permit was read here, so the worker can take a job back by reading the permit itself, however busy this process is, and
 knows which jobs this process died of. The end of the pipe ends this process after its jobs; the end of the socket means
 that the worker is gone, and ends it at once.
+
+The user's file may patch the standard library (gevent, eventlet). What runs here after it was loaded waits by functions
+that were taken before: of the interpreter's own threads and locks, never `threading`, whose parts look each other up.
 """
 
 import contextlib
 import importlib.util
 import json
 import os
-import select
 import socket
 import sys
-import threading
 import traceback
-from collections.abc import Callable
+from _thread import LockType, allocate_lock, start_new_thread
+from collections.abc import Callable, Iterable
+from os import read
 from pathlib import Path
+from select import select
 from typing import Any
 
 from rowline import handlers
@@ -30,13 +34,14 @@ Message = dict[str, Any]
 LONGEST_MS = 2**53  # that is told of a delay; the worker has a bound of its own
 FIELDS = ("queue", "id", "name", "data", "opts", "priority", "attempt", "timestamp", "token")
 Fields = list[Any]  # the values of these, of one job
-_sending = threading.Lock()
+_sending = allocate_lock()
 _json = json.JSONEncoder(allow_nan=False).encode
 
 
 def main(descriptor: str, permits: str, threads: str, path: str) -> None:
     """Load the handlers in the file `path`, then run the jobs that are permitted, so many at a time."""
     worker = socket.socket(fileno=int(descriptor))
+    lines = worker.makefile("rb")
     try:
         load(Path(path).absolute())
     except BaseException as error:  # noqa: BLE001 - the user's file may do anything: what it raises is told, and ends this
@@ -44,16 +49,21 @@ def main(descriptor: str, permits: str, threads: str, path: str) -> None:
         sys.exit(1)
     _send(worker, {"ready": handlers.names()})
     inbox = Inbox()
-    threading.Thread(target=_receive, args=(worker, inbox), daemon=True).start()
-    turn = threading.Lock()
+    start_new_thread(_receive, (lines, inbox))
+    turn = allocate_lock()
     work = (worker, int(permits), inbox, turn)
-    others = [threading.Thread(target=_work_or_end, args=work) for _ in range(int(threads) - 1)]
-    for other in others:
-        other.start()
+    ends = [allocate_lock() for _ in range(int(threads) - 1)]
+    for end in ends:
+        end.acquire()
+        start_new_thread(_work_or_end, (*work, end.release))
     _work_or_end(*work)
+    for end in ends:
+        end.acquire()
 
 
-def _work_or_end(worker: socket.socket, permits: int, inbox: "Inbox", turn: threading.Lock) -> None:
+def _work_or_end(
+    worker: socket.socket, permits: int, inbox: "Inbox", turn: LockType, ended: Callable[[], None] = lambda: None
+) -> None:
     """Work until the pipe ends; whatever ends it sooner ends the process: nobody else would answer for its job."""
     try:
         _work(worker, permits, inbox, turn)
@@ -61,9 +71,10 @@ def _work_or_end(worker: socket.socket, permits: int, inbox: "Inbox", turn: thre
         with contextlib.suppress(BaseException):
             traceback.print_exc()
         os._exit(1)
+    ended()
 
 
-def _work(worker: socket.socket, permits: int, inbox: "Inbox", turn: threading.Lock) -> None:
+def _work(worker: socket.socket, permits: int, inbox: "Inbox", turn: LockType) -> None:
     """Run one job after the other until the pipe ends."""
     own_pid = os.getpid()
     while True:
@@ -92,9 +103,9 @@ def _next_permit(permits: int) -> bytes:
     """Wait for the next permit, which the worker may snatch away at any moment; return nothing at the end."""
     while True:
         try:
-            return os.read(permits, PERMIT_BYTES)
+            return read(permits, PERMIT_BYTES)
         except BlockingIOError:
-            select.select([permits], [], [])
+            select([permits], [], [])
 
 
 class Inbox:
@@ -104,17 +115,19 @@ class Inbox:
         self._jobs: dict[int, Fields] = {}
         self._cancelled: set[int] = set()
         self._attempts: dict[int, Attempt] = {}
-        self._changed = threading.Condition()
+        self._lock, self._came = allocate_lock(), allocate_lock()
+        self._came.acquire()  # released when jobs have come in
 
     def put(self, queue: str, jobs: list[Fields]) -> None:
-        """Add what came in, in the order of its permits."""
-        with self._changed:
+        """Add what came in, in the order of its permits. Called by one thread only."""
+        with self._lock:
             self._jobs |= {permit: [queue, *fields] for permit, *fields in jobs}
-            self._changed.notify()
+            if self._came.locked():
+                self._came.release()
 
     def cancel(self, permits: list[int]) -> None:
         """Have the handlers of these jobs see that they should stop."""
-        with self._changed:
+        with self._lock:
             for permit in permits:
                 if attempt := self._attempts.get(permit):
                     attempt.is_cancelled = True
@@ -122,10 +135,13 @@ class Inbox:
                     self._cancelled.add(permit)
 
     def take(self, permit: int) -> tuple[Fields, Attempt]:
-        """Wait for the job of a permit, and let go of those before it, whose permits were taken back."""
-        with self._changed:
-            while permit not in self._jobs:
-                self._changed.wait()
+        """Wait for the job of a permit, and let go of those before it, whose permits were taken back.
+
+        Called by one thread at a time.
+        """
+        while permit not in self._jobs:
+            self._came.acquire()
+        with self._lock:
             while (first := next(iter(self._jobs))) != permit:
                 del self._jobs[first]
                 self._cancelled.discard(first)
@@ -134,7 +150,7 @@ class Inbox:
 
     def forget(self, permit: int) -> None:
         """Let go of a job that has run."""
-        with self._changed:
+        with self._lock:
             del self._attempts[permit]
             self._cancelled.discard(permit)
 
@@ -209,15 +225,14 @@ def _first_told(*ways: Callable[[], str]) -> str:
     return "an exception that cannot be told"
 
 
-def _receive(worker: socket.socket, inbox: Inbox) -> None:
+def _receive(lines: Iterable[bytes], inbox: Inbox) -> None:
     try:
-        with worker.makefile("rb") as stream:
-            for line in stream:
-                message = json.loads(line)
-                if "jobs" in message:
-                    inbox.put(message["queue"], message["jobs"])
-                else:
-                    inbox.cancel(message["cancel"])
+        for line in lines:
+            message = json.loads(line)
+            if "jobs" in message:
+                inbox.put(message["queue"], message["jobs"])
+            else:
+                inbox.cancel(message["cancel"])
     finally:  # at the end, at a reset, at anything that we cannot read: nothing more may be done under its leases
         os._exit(0)
 
