@@ -188,6 +188,12 @@ class Settings:
     max_stalled_count: int = _setting(
         "ROWLINE_MAX_STALLED_COUNT", 1, _whole(0, 1000), "Lost leases that a job survives before it fails."
     )
+    unhandled_ms: int = _setting(
+        "ROWLINE_UNHANDLED_MS",
+        60_000,
+        _whole(0, DAY_MS),
+        "How long a worker hands a job back for which it has no handler, before the attempt fails.",
+    )
     poll_ms: int = _setting("ROWLINE_POLL_MS", 1_000, _whole(10, 60_000), "How often an idle worker looks by itself.")
     promote_ms: int = _setting(
         "ROWLINE_PROMOTE_MS", 500, _whole(10, 60_000), "How often each process moves due jobs into line."

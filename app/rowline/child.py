@@ -175,6 +175,8 @@ def run(fields: Fields, attempt: Attempt) -> str | Message:
     try:
         job = Job(**dict(zip(FIELDS, fields, strict=True)), _attempt=attempt)
         result = handlers.find(job.name)(job)
+    except handlers.NobodyHandles as error:
+        return {"unhandled": str(error)}
     except Release as release:
         return _released(release)
     except BaseException as error:  # noqa: BLE001 - the handler boundary: whatever user code raises is a failure

@@ -20,6 +20,10 @@ class UnrecoverableError(Exception):
 UnrecoverableError.__module__ = "rowline"  # the name that users know it by, in reasons and stack traces
 
 
+class NobodyHandles(LookupError):
+    """There is no handler for jobs of this name."""
+
+
 def handler(name: str) -> Callable[[H], H]:
     """Register a function for jobs called `name`; `*` takes every job that has no handler of its own.
 
@@ -38,10 +42,11 @@ def handler(name: str) -> Callable[[H], H]:
 
 
 def find(name: str) -> Handler:
-    """Return the handler of jobs called `name`. Raises LookupError."""
+    """Return the handler of jobs called `name`. Raises NobodyHandles."""
     found = _registry.get(name) or _registry.get(ANY_NAME)
     if found is None:
-        raise LookupError(f"no handler for jobs called {name!r}; there is one for: {', '.join(sorted(_registry))}")
+        there_are = ", ".join(sorted(_registry))
+        raise NobodyHandles(f"no handler for jobs called {name!r}; there is one for: {there_are}")
     return found
 
 

@@ -25,6 +25,7 @@ from app.runners.handlers import MOMENT_S, HandlerProcess, Message, Result, unre
 from app.runners.leases import Held
 from app.runners.sources import Source
 from app.runners.talks import Talks
+from app.runners.unhandled import Unhandled
 
 _log = logging.getLogger(__name__)
 NAP_S = 0.0003  # for which the outcomes of quick jobs gather unseen: a wake-up for each would cost more than the job
@@ -54,6 +55,7 @@ class Worker:
         self._held = Held(source, queue=queue)
         self._endings = Endings(settings, source, self._held)
         self._talks = Talks(settings, source, self._endings, queue=queue, take=self._take)
+        self._unhandled = Unhandled(queue=queue, patience_ms=settings.unhandled_ms)
         self._processes: list[HandlerProcess] = []
         self._suspects: deque[Taken] = deque()  # claimed jobs, one of which may have killed a process
         self._cells: list[HandlerProcess] = []  # those of the processes that run suspects, one at a time
@@ -199,7 +201,8 @@ class Worker:
             if job := process.outstanding.get(said["permit"]):
                 self._endings.report(job, said)
         elif job := process.answered(said["permit"]):
-            self._endings.add(job, said)
+            cause = said.get("unhandled")
+            self._endings.add(job, self._unhandled.judge(job, cause) if cause else said)
             return True
         return False
 

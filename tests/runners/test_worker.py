@@ -133,7 +133,6 @@ def test_an_unrecoverable_error_ends_the_job_at_once(db: Database, shared_url: s
         ("return", '"nan"', "the handler's result is no JSON value"),
         ("return", '"nul"', "the handler's result must not contain \\u0000"),
         ("return", '"big"', "the handler's result must be at most 1048576 bytes"),
-        ("stranger", "1", "no handler for jobs called 'stranger'; there is one for: describe, echo"),
     ],
 )
 def test_what_is_no_result_is_a_failure_that_says_so(
