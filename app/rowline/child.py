@@ -20,10 +20,13 @@ import socket
 import sys
 import traceback
 from _thread import LockType, allocate_lock, start_new_thread
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from importlib.machinery import ModuleSpec, PathFinder
 from os import read
 from pathlib import Path
 from select import select
+from time import sleep
+from types import ModuleType
 from typing import Any
 
 from rowline import handlers
@@ -31,6 +34,7 @@ from rowline.job import Attempt, Job, Release, whole_ms
 
 PERMIT_BYTES = 8
 Message = dict[str, Any]
+LEFT_S = 1.0  # for which the end waits for what handlers have left: threads, processes, functions of atexit
 LONGEST_MS = 2**53  # that is told of a delay; the worker has a bound of its own
 FIELDS = ("queue", "id", "name", "data", "opts", "priority", "attempt", "timestamp", "token")
 Fields = list[Any]  # the values of these, of one job
@@ -59,6 +63,14 @@ def main(descriptor: str, permits: str, threads: str, path: str) -> None:
     _work_or_end(*work)
     for end in ends:
         end.acquire()
+    with contextlib.suppress(Exception):
+        sys.stdout.flush()
+    start_new_thread(_end_soon, ())  # and the interpreter's own end begins, which waits for ever
+
+
+def _end_soon() -> None:
+    sleep(LEFT_S)
+    os._exit(0)
 
 
 def _work_or_end(
@@ -155,6 +167,32 @@ class Inbox:
             self._cancelled.discard(permit)
 
 
+class _Once:
+    """Finds the handlers file, by whatever name it is imported, and gives the one module that it was loaded as.
+
+    What it imports may import it: by its own name, `jobs.handlers`, for one. Loaded again it would register all again.
+    """
+
+    def __init__(self, module: ModuleType, path: Path) -> None:
+        self._module, self._spec, self._path = module, module.__spec__, path
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name.rpartition(".")[2] != self._path.stem:
+            return None
+        found = PathFinder.find_spec(name, path, target)
+        if found is None or not found.origin or Path(found.origin).resolve() != self._path.resolve():
+            return None
+        return importlib.util.spec_from_loader(name, self)  # type: ignore[arg-type]
+
+    def create_module(self, _spec: ModuleSpec) -> ModuleType:
+        return self._module
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self._spec  # as it was before it was found again
+
+
 def load(path: Path) -> None:
     """Import the user's file; what lies beside it and in the working directory can be imported by it."""
     sys.path[:0] = list(dict.fromkeys([str(path.parent), str(Path.cwd())]))
@@ -163,6 +201,7 @@ def load(path: Path) -> None:
         raise ImportError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
+    sys.meta_path.insert(0, _Once(module, path))
     spec.loader.exec_module(module)
     if not handlers.names():
         raise ImportError(f"{path} registers no handler: decorate a function with @rowline.handler('name')")

@@ -1,5 +1,6 @@
 """Handlers: what a worker runs for a job of a name."""
 
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -34,11 +35,22 @@ def handler(name: str) -> Callable[[H], H]:
 
     def register(function: H) -> H:
         if name in _registry:
-            raise ValueError(f"two handlers for jobs called {name!r}")
+            raise ValueError(f"two handlers for jobs called {name!r}: {_both(_registry[name], function)}")
         _registry[name] = function
         return function
 
     return register
+
+
+def _both(first: Handler, second: Handler) -> str:
+    """Say where two handlers stand: two names for one file are one function, seen twice."""
+    modules = [str(getattr(one, "__module__", None)) for one in (first, second)]
+    files = [getattr(sys.modules.get(module), "__file__", None) for module in modules]
+    if files[0] and files[0] == files[1] and modules[0] != modules[1]:
+        return f"{files[0]} was imported twice, as {modules[0]} and as {modules[1]}: import it by one of the names"
+    names = [getattr(one, "__qualname__", type(one).__qualname__) for one in (first, second)]
+    places = zip(modules, names, files, strict=True)
+    return " and ".join(f"{module}.{name}" + (f" in {file}" if file else "") for module, name, file in places)
 
 
 def find(name: str) -> Handler:
