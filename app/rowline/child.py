@@ -35,6 +35,7 @@ from rowline.job import Attempt, Job, Release, whole_ms
 PERMIT_BYTES = 8
 Message = dict[str, Any]
 LEFT_S = 1.0  # for which the end waits for what handlers have left: threads, processes, functions of atexit
+REASON_MAX, STACK_MAX = 10_000, 50_000  # characters kept, as in app/domain/attempts.py; what is cut here is not sent
 LONGEST_MS = 2**53  # that is told of a delay; the worker has a bound of its own
 FIELDS = ("queue", "id", "name", "data", "opts", "priority", "attempt", "timestamp", "token")
 Fields = list[Any]  # the values of these, of one job
@@ -42,8 +43,11 @@ _sending = allocate_lock()
 _json = json.JSONEncoder(allow_nan=False).encode
 
 
-def main(descriptor: str, permits: str, threads: str, path: str) -> None:
-    """Load the handlers in the file `path`, then run the jobs that are permitted, so many at a time."""
+def main(descriptor: str, permits: str, threads: str, max_bytes: str, path: str) -> None:
+    """Load the handlers in the file `path`, then run the jobs that are permitted, so many at a time.
+
+    A result longer than `max_bytes` is a failure here, and never sent.
+    """
     worker = socket.socket(fileno=int(descriptor))
     lines = worker.makefile("rb")
     try:
@@ -52,7 +56,7 @@ def main(descriptor: str, permits: str, threads: str, path: str) -> None:
         _send(worker, {"broken": _failure(error)["stack"]})
         sys.exit(1)
     _send(worker, {"ready": handlers.names()})
-    inbox = Inbox()
+    inbox = Inbox(max_bytes=int(max_bytes))
     start_new_thread(_receive, (lines, inbox))
     turn = allocate_lock()
     work = (worker, int(permits), inbox, turn)
@@ -123,7 +127,8 @@ def _next_permit(permits: int) -> bytes:
 class Inbox:
     """Jobs that have come in, by the number of their permits."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, max_bytes: int = sys.maxsize) -> None:
+        self._max_bytes = max_bytes
         self._jobs: dict[int, Fields] = {}
         self._cancelled: set[int] = set()
         self._attempts: dict[int, Attempt] = {}
@@ -157,7 +162,9 @@ class Inbox:
             while (first := next(iter(self._jobs))) != permit:
                 del self._jobs[first]
                 self._cancelled.discard(first)
-            attempt = self._attempts[permit] = Attempt(is_cancelled=permit in self._cancelled)
+            attempt = self._attempts[permit] = Attempt(
+                is_cancelled=permit in self._cancelled, max_bytes=self._max_bytes
+            )
             return self._jobs.pop(permit), attempt
 
     def forget(self, permit: int) -> None:
@@ -215,19 +222,24 @@ def run(fields: Fields, attempt: Attempt) -> str | Message:
         job = Job(**dict(zip(FIELDS, fields, strict=True)), _attempt=attempt)
         result = handlers.find(job.name)(job)
     except handlers.NobodyHandles as error:
-        return {"unhandled": str(error)}
+        return {"unhandled": str(error)[:REASON_MAX]}
     except Release as release:
         return _released(release)
     except BaseException as error:  # noqa: BLE001 - the handler boundary: whatever user code raises is a failure
         return _failure(error)
     try:
-        return _json(result)
+        text = _json(result)
     except BaseException as error:  # noqa: BLE001 - user code too: the methods of what it returned
         return _unfit(f"is no JSON value: {_words(error)}")
+    return text if len(text) <= attempt.max_bytes else _too_large(text, attempt.max_bytes)
 
 
 def _unfit(why: str) -> Message:
-    return {"reason": f"the handler's result {why}", "stack": None, "unrecoverable": False}
+    return {"reason": f"the handler's result {why}"[:REASON_MAX], "stack": None, "unrecoverable": False}
+
+
+def _too_large(text: str, limit: int) -> Message:
+    return _unfit(f"must be at most {limit} bytes, not {len(text)}")
 
 
 def _words(error: BaseException) -> str:
@@ -249,12 +261,12 @@ def _failure(error: BaseException) -> Message:
         lambda: "".join(traceback.format_exception_only(error)).strip(),
         lambda: f"{kind.__qualname__}: {error!s}",
         lambda: kind.__qualname__,
-    )
+    )[:REASON_MAX]
     stack = _first_told(
         lambda: "".join(traceback.format_exception(kind, error, own_frame_skipped)),
         lambda: "".join([*traceback.format_tb(own_frame_skipped), reason, "\n"]),
         lambda: reason,
-    )
+    )[-STACK_MAX:]
     return {"reason": reason, "stack": stack, "unrecoverable": issubclass(kind, handlers.UnrecoverableError)}
 
 

@@ -1,9 +1,12 @@
 """The job as a handler sees it."""
 
 import json
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+LINE_MAX = 64 * 1024  # characters kept of a line; as in app/domain/attempts.py, for what is cut here is not sent
 
 
 class Release(Exception):
@@ -31,6 +34,7 @@ class Attempt:
 
     send: Callable[[dict[str, Any]], None] = lambda _message: None
     is_cancelled: bool = False
+    max_bytes: int = sys.maxsize  # of a result, and of a progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +62,12 @@ class Job:
         if isinstance(progress, bool) or not isinstance(progress, int | float | Mapping):
             raise TypeError("progress is a number or an object")
         said = dict(progress) if isinstance(progress, Mapping) else progress
-        self._attempt.send({"progress": json.dumps(said, allow_nan=False)})
+        text, limit = json.dumps(said, allow_nan=False), self._attempt.max_bytes
+        if len(text) > limit:
+            self._attempt.send({"refused": f"progress must be at most {limit} bytes, not {len(text)}"})
+        else:
+            self._attempt.send({"progress": text})
 
     def log(self, line: str) -> None:
         """Add a line to the job's log; 65,536 characters of it are kept."""
-        self._attempt.send({"log": str(line)})
+        self._attempt.send({"log": str(line)[:LINE_MAX]})

@@ -16,7 +16,8 @@ from app.wire import jsonreader
 _log = logging.getLogger(__name__)
 BATCH = 500  # endings in one transaction
 REPORTS_MAX = 1_000  # that wait to be passed on
-BATCH_BYTES = 4 * 2**20  # of results in one transaction
+REPORTS_BYTES = 16 * 2**20
+BATCH_BYTES = 4 * 2**20  # of results, reasons, stacks or reports in one transaction
 
 
 class Endings:
@@ -31,6 +32,7 @@ class Endings:
         self._dead: list[LeaseKey] = []
         self._reports: list[Report] = []
         self._batch = BATCH
+        self._reports_batch = BATCH
 
     def __len__(self) -> int:
         """How much is left to tell."""
@@ -70,6 +72,9 @@ class Endings:
 
     def report(self, taken: Taken, said: dict[str, Any]) -> None:
         """Note what a handler process said of an attempt that runs. Of how far it is, the last word counts."""
+        if "refused" in said:
+            _log.warning("report_refused", extra={"cause": said["refused"]})
+            return
         if "log" in said:
             self._reports.append(Report(key=taken.key, line=attempts.clean_line(said["log"])))
             return
@@ -84,7 +89,7 @@ class Endings:
     @property
     def is_full(self) -> bool:
         """Whether handlers should wait with what else they have to say."""
-        return len(self._reports) >= REPORTS_MAX
+        return len(self._reports) >= REPORTS_MAX or sum(map(_size, self._reports)) >= REPORTS_BYTES
 
     def time_out(self, taken: Taken) -> None:
         """Note that an attempt ran for too long, and was ended."""
@@ -152,17 +157,20 @@ class Endings:
                 return exchanged.claimed
 
     def _tell_reports(self) -> SourceAway | None:
-        """Pass on what handlers said, before their attempts end."""
+        """Pass on what handlers said, before their attempts end. After trouble a batch is smaller, as of endings."""
         count = len(self._reports)
         while count > 0:
-            batch = self._reports[:BATCH]
+            batch = _cut(self._reports, min(count, self._reports_batch))
             count -= len(batch)
-            del self._reports[:BATCH]  # so that what is said meanwhile of the same attempt replaces none of them
+            del self._reports[: len(batch)]  # so that what is said meanwhile of the same attempt replaces none of them
             try:
                 self._source.report(batch)
             except SourceAway as error:
+                self._reports_batch = max(1, self._reports_batch // 8)
                 self._reports[:0] = batch
+                self._reports.sort(key=lambda report: report.key == batch[0].key)  # others first, each in its order
                 return error
+            self._reports_batch = min(BATCH, self._reports_batch * 2)
         return None
 
     def _tell(
@@ -206,11 +214,20 @@ def _itself(key: LeaseKey) -> LeaseKey:
     return key
 
 
+def _size(said: Failure | Report | Release | LeaseKey) -> int:
+    """Return about how many bytes it brings into a statement."""
+    if isinstance(said, Failure):
+        return len(said.reason) + len(said.stack or "")
+    if isinstance(said, Report):
+        return len(said.line or said.progress or "")
+    return 0
+
+
 def _cut(endings: list[Any], most: int) -> list[Any]:
     """Return the first endings that make one batch: at most `most`, and not more bytes than a statement can take."""
     size = 0
     for count, ending in enumerate(endings[:most]):
-        size += len(ending.result) if isinstance(ending, Completion) else 0
+        size += len(ending.result) if isinstance(ending, Completion) else _size(ending)
         if count and size > BATCH_BYTES:
             return endings[:count]
     return endings[:most]

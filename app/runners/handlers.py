@@ -36,8 +36,10 @@ class HandlerProcess:
     `outstanding` holds what it was given and has not answered, by permit, in that order.
     """
 
-    def __init__(self, handlers: Path, *, queue: str, max_batch: int, threads: int) -> None:
+    def __init__(self, handlers: Path, *, queue: str, max_batch: int, threads: int, max_bytes: int) -> None:
         """Start the process; it says `ready` or `broken` when it has loaded the file `handlers`. Raises OSError.
+
+        It makes a failure of a result that is longer than `max_bytes`.
 
         It gets none of the service's secrets: what a handler needs has variables of its own.
         """
@@ -47,8 +49,9 @@ class HandlerProcess:
             undone.callback(os.close, permits_in)
             undone.callback(os.close, permits_out)
             shared = (theirs.fileno(), permits_in)
+            argv = ["rowline.child", *map(str, (*shared, threads, max_bytes)), str(handlers)]
             self._process = subprocess.Popen(  # noqa: S603 - our own words, no shell
-                [sys.executable, "-P", "-m", "rowline.child", *map(str, (*shared, threads)), str(handlers)],
+                [sys.executable, "-P", "-m", *argv],
                 env=settings.without_secrets(os.environ),
                 pass_fds=shared,
                 start_new_session=True,
@@ -61,7 +64,8 @@ class HandlerProcess:
         self._permits_in = permits_in
         self._permits_out: int | None = permits_out
         self._queue = queue
-        self._unsent, self._unread = bytearray(), b""
+        self._unsent = bytearray()
+        self._unread: list[bytes] = []  # the pieces of a line whose end has not come
         self._max_batch, self._threads = max(max_batch, threads), threads
         self._permit = 0
         self._busy_since = self._taken_back_at = 0.0
@@ -200,13 +204,17 @@ class HandlerProcess:
 
         What cannot be read ends the process.
         """
-        chunks = [self._unread]
+        lines: list[bytes] = []
         with contextlib.suppress(OSError):  # nothing more for now, or for ever
             while chunk := self._socket.recv(CHUNK):
-                chunks.append(chunk)
+                if b"\n" in chunk:  # joined once, however long the line is
+                    *ended, rest = b"".join([*self._unread, chunk]).split(b"\n")
+                    lines += ended
+                    self._unread = [rest]
+                else:
+                    self._unread.append(chunk)
                 if len(chunk) < CHUNK:
                     break
-        *lines, self._unread = b"".join(chunks).split(b"\n")
         said: list[Result | Message] = []
         try:
             said.extend(_said(line) for line in lines)

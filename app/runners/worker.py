@@ -197,7 +197,7 @@ class Worker:
             process.ready = self._was_ready = True
         elif "broken" in said:
             process.broken = said["broken"]
-        elif "log" in said or "progress" in said:
+        elif "log" in said or "progress" in said or "refused" in said:
             if job := process.outstanding.get(said["permit"]):
                 self._endings.report(job, said)
         elif job := process.answered(said["permit"]):
@@ -319,7 +319,8 @@ class Worker:
         return all(cell.is_slow for cell in self._cells) and len(self._cells) < self._settings.worker_threads
 
     def _process(self, *, threads: int) -> HandlerProcess:
-        return HandlerProcess(self._handlers, queue=self._queue, max_batch=self._settings.max_batch, threads=threads)
+        most = {"max_batch": self._settings.max_batch, "max_bytes": self._settings.max_data_bytes}
+        return HandlerProcess(self._handlers, queue=self._queue, threads=threads, **most)
 
     def _confine(self) -> None:
         """Run suspects one by one, each alone in a process: the one that kills it costs no other job its lease."""
