@@ -102,7 +102,7 @@ def test_one_handlers_file_gives_the_same_from_either(
     for url in (shared_url, service_url):
         with db.begin() as conn:
             conn.exec_driver_sql("delete from rowline.jobs")
-        with WorkerProgram(url, file, recover_ms=100):
+        with WorkerProgram(url, file, recover_ms=100, unhandled_ms=0):
             came.append([seen(in_status(db, job_id)) for job_id in add(db, *asked)])
 
     assert came[1] == came[0]
