@@ -17,7 +17,7 @@ from app.infra import libpq
 from app.infra.libpq import BoundedConnection
 from app.infra.notify import Listener, Notifier
 from app.infra.pool import Pool
-from app.infra.prepared import PreparedConnection
+from app.infra.prepared import SNAPSHOT, PreparedConnection
 from app.infra.settings import Settings
 from app.infra.turns import Turns
 
@@ -27,7 +27,6 @@ Connection = sqlalchemy.Connection
 _NOT_SET_UP = {"42P01", "42703", "3F000", "42501"}  # no such table, column or schema, no right to it
 _WORTH_ANOTHER_TRY = {"40P01", "40001", "55P03"}  # deadlock, serialization failure, a lock not had in time
 _READING = (
-    "-c default_transaction_read_only=on -c default_transaction_isolation=repeatable\\ read "
     # Pages come from an index in its order. Where a table has no statistics PostgreSQL may take a queue for a few jobs,
     # and would rather collect and sort them.
     "-c enable_bitmapscan=off"
@@ -85,7 +84,7 @@ class Database:
         to the commit is missing.
         """
         with self._connected(self._writing) as (conn, driver):
-            _begin(conn, driver)
+            _begin(conn, driver, b"BEGIN")
             yield conn
             _commit(conn, driver)
 
@@ -133,12 +132,15 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """Open one READ ONLY snapshot: all statements in the block see the same moment. Raises DatabaseError."""
         with self._connected(self._reading) as (conn, driver):
-            _begin(conn, driver)
+            _begin(conn, driver, SNAPSHOT)
             yield conn
 
     @contextmanager
     def read_once(self) -> Iterator[Connection]:
-        """Give a connection for one READ ONLY statement, which sees one moment. Raises DatabaseError."""
+        """Give a connection for one statement that reads, which sees one moment. Raises DatabaseError.
+
+        That it is READ ONLY is not said: a transaction around it costs more than it does.
+        """
         with self._connected(self._reading) as (conn, _driver):
             yield conn
 
@@ -151,7 +153,7 @@ class Database:
         with self._connected(self._reading) as (conn, driver):
             driver.forget_noted()
             yield conn
-            driver.ask_noted()
+            driver.ask_noted(in_snapshot=True)
 
     def announce(self, topic: str) -> None:
         """Wake whoever listens to `topic`, soon and only as a hint. Never blocks, never fails."""
@@ -217,8 +219,8 @@ def _prepare(connection: PreparedConnection) -> None:
     connection.settle_types()
 
 
-def _begin(conn: Connection, driver: BoundedConnection) -> None:
-    driver.execute(b"BEGIN", prepare=False)
+def _begin(conn: Connection, driver: BoundedConnection, statement: bytes) -> None:
+    driver.execute(statement, prepare=False)
     conn.begin()  # so that SQLAlchemy ends it where nobody commits
 
 

@@ -26,6 +26,11 @@ class Question(NamedTuple):
     formats: Sequence[int] | None  # of each value: 0 text, 1 binary; None where all are text
 
 
+SNAPSHOT = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+"""Begins what sees one moment and cannot write."""
+_BEGIN_SNAPSHOT, _COMMIT = Question(SNAPSHOT, [], None), Question(b"COMMIT", [], None)
+
+
 class Answer:
     """What has the rows of a question that is asked later, and no attribute `rows` before."""
 
@@ -102,22 +107,34 @@ class PreparedConnection(BoundedConnection):
         self._noted.append((question, answer))
         return answer
 
-    def ask_noted(self) -> None:
-        """Run what was noted in one packet and one transaction, and fill the answers in. Raises psycopg.Error."""
+    def ask_noted(self, *, in_snapshot: bool = False) -> None:
+        """Run what was noted in one packet and one transaction, and fill the answers in. Raises psycopg.Error.
+
+        `in_snapshot`: all see the same moment, and none may write. It is said in the packet: a session that is
+        read-only by itself is a standby for libpq, and a pooler may give each transaction another session.
+        """
         noted, self._noted = self._noted, []
-        names = [self._name_of(question.text) for question, _ in noted]
+        asked = [question for question, _ in noted]
+        if in_snapshot:
+            asked = [_BEGIN_SNAPSHOT, *asked, _COMMIT]
+        names: list[Any] = [*map(self._names.get, [question.text for question in asked])]
+        if None in names:
+            names = self._names_of([question.text for question in asked])
+        send = self.pgconn.send_query_prepared
         try:
             self.pgconn.enter_pipeline_mode()
-            for name, (question, _) in zip(names, noted, strict=True):
-                self.pgconn.send_query_prepared(name, question.values, question.formats)
+            for name, (_, values, formats) in zip(names, asked, strict=True):
+                send(name, values, formats)
             self.pgconn.pipeline_sync()
-            results = self.wait(self._outcomes(len(noted)))
+            results = self.wait(self._outcomes(len(asked)))
             self.pgconn.exit_pipeline_mode()
         except BaseException:
             self.close()  # what it would say next answers none of our questions
             raise
-        good = [_good(result) for result in results]
-        for result, (_, answer) in zip(good, noted, strict=True):
+        for result in results:
+            if result.status not in _GOOD:
+                raise psycopg.errors.error_from_result(result)
+        for result, (_, answer) in zip(results[1:-1] if in_snapshot else results, noted, strict=True):
             answer.rows = self.rows(result, tuple)
 
     def forget_noted(self) -> None:
@@ -137,6 +154,13 @@ class PreparedConnection(BoundedConnection):
         self._names[text] = name
         return name
 
+    def _names_of(self, texts: Sequence[bytes]) -> list[bytes]:
+        """Return the names of statements that go out together: none is pushed out by another of them."""
+        for text in texts:
+            if text in self._names:
+                self._names[text] = self._names.pop(text)  # as if it were new
+        return [self._name_of(text) for text in texts]
+
     def _outcome(self) -> PGresult:
         return _good(self.wait(generators.execute(self.pgconn))[-1])
 
@@ -146,10 +170,14 @@ class PreparedConnection(BoundedConnection):
         Raises psycopg.Error when that failed after all of them were good.
         """
         yield from generators.send(self.pgconn)
-        results = []
+        is_busy, take = self.pgconn.is_busy, self.pgconn.get_result
+        results: list[Any] = []  # of a server that has left the first is an error, and what follows is None
         for _ in range(number):
-            [result] = yield from generators.fetch_many(self.pgconn)
-            results.append(result)
+            while is_busy():
+                yield psycopg.waiting.Wait.R
+                self.pgconn.consume_input()
+            results.append(take())
+            take()  # nothing, which ends the results of a statement
         [end] = yield from generators.fetch_many(self.pgconn)
         if end.status != pq.ExecStatus.PIPELINE_SYNC:
             raise psycopg.errors.error_from_result(end)

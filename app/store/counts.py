@@ -14,6 +14,7 @@ _take_turn = Statement("counts/take_turn")
 _await_turn = Statement("counts/await_turn")
 _fold = Statement("counts/fold")
 _recount = Statement("counts/recount")
+_STATUSES = tuple(Status)  # in the order in which the statement counts; to walk through an enumeration takes longer
 
 
 def count(conn: Connection, *, queue: str) -> dict[Status, int]:
@@ -28,7 +29,7 @@ def send_count(conn: Connection, *, queue: str) -> Callable[[], dict[Status, int
 
 
 def _by_status(rows: Sequence[tuple[int, ...]]) -> dict[Status, int]:
-    return dict(zip(Status, rows[0], strict=True))  # the statement counts in the order of the statuses
+    return dict(zip(_STATUSES, rows[0], strict=True))
 
 
 def fold(conn: Connection, *, limit: int) -> int:

@@ -65,6 +65,16 @@ def test_a_read_cannot_write(single: Database) -> None:
     assert rows(single) == 0
 
 
+def test_statements_that_are_read_together_see_one_moment_and_cannot_write(single: Database) -> None:
+    show = Statement("show", "select current_setting(:name)")
+    with single.read_together() as conn:
+        told = [show.send(conn, name=name) for name in ("transaction_isolation", "transaction_read_only")]
+    assert [answer() for answer in told] == [[("repeatable read",)], [("on",)]]
+    with pytest.raises(Exception, match="read-only transaction"), single.read_together() as conn:
+        insert.send(conn, n=1)
+    assert rows(single) == 0
+
+
 def test_a_commit_without_an_answer_is_unknown_and_the_pool_goes_on(single: Database, own_url: str) -> None:
     with pytest.raises(OutcomeUnknown), single.begin() as conn:
         conn.exec_driver_sql("insert into public.t values (1)")

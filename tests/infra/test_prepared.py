@@ -54,6 +54,15 @@ def test_of_too_many_statements_the_oldest_are_given_up_and_can_come_again(singl
             assert known(conn) == prepared.PREPARED_MAX
 
 
+def test_statements_that_go_out_together_do_not_push_each_other_out(single: Database) -> None:
+    """Pages have a statement for any choice of statuses, and the counts go out with each."""
+    for nth in range(2 * prepared.PREPARED_MAX):
+        with single.read_together() as conn:
+            always = ONE.send(conn, text="a")
+            other = Statement(f"s{nth}", f"select {nth} as nth").send(conn)
+        assert (always(), other()) == ([("a",)], [(nth,)])
+
+
 def test_what_cannot_be_prepared_is_not_taken_for_prepared(table: Connection) -> None:
     late = Statement("late", "select n from t2")
     with pytest.raises(psycopg.errors.UndefinedTable):

@@ -60,6 +60,32 @@ def test_a_node_that_is_not_ready_says_when_to_ask_again(ready: Callable[[str], 
     assert int(ready("postgresql://x@127.0.0.1:1/x").headers["Retry-After"]) >= 1
 
 
+@pytest.mark.parametrize("wanted", ["any", "read-write", "primary"])
+def test_a_url_that_names_the_kind_of_its_server_serves_writes_and_reads(
+    settings: Settings, own_url: str, wanted: str
+) -> None:
+    db = Database(settings, url=f"{own_url}&target_session_attrs={wanted}", size=2, name="rowline-test-kind")
+    client = Client(app.create(settings, db).test_client(), token=settings.tokens[0])
+    [job] = client.add({"name": "n", "data": 1})
+
+    assert client.flask.get("/health/ready").status_code == 200
+    assert client.job(job["id"]) == client.page()["jobs"][0]
+    assert client.get(f"/queues/q/jobs/{job['id']}/attempts").status_code == 200
+    db.close()
+
+
+def test_a_node_is_ready_when_it_can_read_on_the_connections_that_serve_get(settings: Settings, own_url: str) -> None:
+    db = Database(settings, url=own_url, size=2, name="rowline-test-reads")
+    client = Client(app.create(settings, db).test_client(), token=settings.tokens[0])
+    ours = "select pid from pg_stat_activity where application_name = 'rowline-test-reads' order by pid"
+
+    assert client.flask.get("/health/ready").status_code == 200
+    opened = databases.ask(own_url, ours)
+    assert client.page()["jobs"] == []
+    assert databases.ask(own_url, ours) == opened, "the page came over a connection that had been tried"
+    db.close()
+
+
 def test_a_database_without_the_schema_is_not_ready(server_url: str, ready: Callable[[str], TestResponse]) -> None:
     with databases.fresh(server_url) as url:
         error = answers.error(ready(url), 503)
@@ -153,6 +179,6 @@ def test_who_asks_while_a_check_hangs_waits_for_its_outcome(settings: Settings, 
         holder.rollback()
         answers = {asked.result().status_code for asked in asking}
 
-    assert len(databases.ask(own_url, ours)) == 1, "one connection was enough for all"
+    assert len(databases.ask(own_url, ours)) == 2, "one connection to write and one to read were enough for all"
     assert answers <= {200, 503}
     db.close()
