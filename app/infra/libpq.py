@@ -1,7 +1,8 @@
 """Connections by libpq, on which no wait is without an end, whatever has become of the server."""
 
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 
 import gevent
@@ -17,6 +18,7 @@ from app.infra.aside import Aside
 from app.infra.settings import Settings
 
 FOREVER = float("inf")
+SETTLE_S = 5.0
 _YEARS_S = 1e8  # what stands for it where there must be a number
 _T = TypeVar("_T")
 _IS_COOPERATIVE = bool(monkey.is_module_patched("select"))
@@ -120,6 +122,30 @@ PATH = "pg_catalog,pg_temp"
 `pg_temp` begins with it for types and tables."""
 
 
+VALUES = {
+    "array_nulls": "on",  # or NULL in an array would be a text
+    "bytea_output": "hex",
+    "client_min_messages": "notice",  # a commit may come with a warning, and is none then
+    "DateStyle": "ISO,MDY",
+    "default_transaction_isolation": r"read\ committed",  # what waits for others and looks again is written for it
+    "extra_float_digits": 1,
+    "IntervalStyle": "postgres",
+    "lc_monetary": "C",
+    "lc_numeric": "C",
+    "lc_time": "C",
+    "quote_all_identifiers": "off",
+    "standard_conforming_strings": "on",
+    "TimeZone": "UTC",
+    "transform_null_equals": "off",
+    "xmlbinary": "base64",
+    "xmloption": "content",
+}
+"""What values look like and statements mean in every session, of migrations too. Each may have been set otherwise for
+all sessions of a database or a role."""
+_ENVIRONMENT = ("PGDATESTYLE", "PGTZ")
+"""What libpq sends beside the options, and PostgreSQL prefers, if the environment names it."""
+
+
 def arguments(settings: Settings, *, name: str, statement_ms: int) -> dict[str, Any]:
     """Return libpq's parameters for every connection: no wait of ours is without a limit."""
     session = {
@@ -128,7 +154,6 @@ def arguments(settings: Settings, *, name: str, statement_ms: int) -> dict[str, 
         "lock_timeout": settings.lock_ms,
         "idle_in_transaction_session_timeout": 10_000,
         "client_connection_check_interval": 1_000,  # a statement whose client gave up ends too
-        "TimeZone": "UTC",
         "jit": "off",
         "plan_cache_mode": "force_generic_plan",  # what the plan tests pin is what runs
         # No statement of the service is better without an index, and a plan made while a table is empty may stay.
@@ -139,14 +164,21 @@ def arguments(settings: Settings, *, name: str, statement_ms: int) -> dict[str, 
         "client_encoding": "utf8",  # whatever the environment says: parameters go out in it
         "connect_timeout": settings.connect_s,
         **NETWORK,
-        "options": " ".join(f"-c {key}={value}" for key, value in session.items()),
+        "options": _words(session),
     }
 
 
 def options(url: str, ours: str) -> str:
-    """Return `ours`, words for the command line of a session, and behind them those of `url`: the operator's win."""
+    """Return `ours`, words for the command line of a session, and behind them those of `url`: the operator's win.
+
+    Last comes what values look like, which is nobody's choice: what was set by a database, a role or `url` is undone.
+    """
     given = conninfo_to_dict(normal(url)).get("options")
-    return f"{ours} {given}" if given else ours
+    return " ".join([ours, *([str(given)] if given else []), _words(VALUES)])
+
+
+def _words(session: Mapping[str, object]) -> str:
+    return " ".join(f"-c {name}={value}" for name, value in session.items())
 
 
 def normal(url: str) -> str:
@@ -159,4 +191,20 @@ def connector(
 ) -> Callable[[], BoundedConnection]:
     """Return what opens a connection to `url`: libpq alone reads it, wherever it is used."""
     conninfo = normal(url)
-    return lambda: kind.connect(conninfo, **parameters)
+
+    def connect() -> BoundedConnection:
+        connection = kind.connect(conninfo, **parameters)
+        if any(map(os.environ.get, _ENVIRONMENT)):
+            _settle(connection)
+        return connection
+
+    return connect
+
+
+def _settle(connection: BoundedConnection) -> None:
+    """Undo what the environment says of values. Raises psycopg.Error."""
+    connection.ends_at = time.monotonic() + SETTLE_S
+    connection.execute("select set_config('DateStyle', 'ISO,MDY', false), set_config('TimeZone', 'UTC', false)")
+    if not connection.autocommit:
+        connection.commit()
+    connection.ends_at = FOREVER

@@ -113,6 +113,7 @@ def _run(url: str, migrate: Callable[[Config, sqlalchemy.Connection], None]) -> 
     session = {
         "connect_timeout": CONNECT_S,
         "application_name": "rowline-migrate",
+        "client_encoding": "utf8",
         "options": libpq.options(url, f"-c search_path={libpq.PATH}"),
     }
     engine = database.engine(url, libpq.NETWORK | session)
