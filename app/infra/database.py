@@ -26,6 +26,8 @@ Connection = sqlalchemy.Connection
 
 _NOT_SET_UP = {"42P01", "42703", "3F000", "42501"}  # no such table, column or schema, no right to it
 _WORTH_ANOTHER_TRY = {"40P01", "40001", "55P03"}  # deadlock, serialization failure, a lock not had in time
+_READ_ONLY, _NO_RIGHT = "25006", "42501"
+"""What a session may say for as long as it lives of what it was opened with, and none that is opened later does."""
 _READING = (
     # Pages come from an index in its order. Where a table has no statistics PostgreSQL may take a queue for a few jobs,
     # and would rather collect and sort them.
@@ -43,7 +45,7 @@ class DatabaseError(Exception):
     code: ClassVar[str] = "database_unavailable"
 
     def __init__(self, message: str, *, is_worth_another_try: bool = False) -> None:
-        """`is_worth_another_try`: PostgreSQL ended the transaction because of another; the same again may succeed."""
+        """`is_worth_another_try`: only another transaction was in the way, or an old session; it may succeed now."""
         super().__init__(message)
         self.is_worth_another_try = is_worth_another_try
 
@@ -72,7 +74,6 @@ class Database:
         self._notifier = Notifier(url, arguments)
         self._listener = Listener(url, arguments)
         self._turns = Turns(size)
-        self._broken_at = 0.0
         reading = arguments | {"options": f"{arguments['options']} {_READING}"}
         self._writing, self._reading = _pool(url, arguments), _pool(url, reading)
 
@@ -166,6 +167,11 @@ class Database:
         """
         return self._listener.subscribe(topic, on_wake)
 
+    def renew(self) -> None:
+        """Use none of the connections any more that are open now: each was opened with settings of its time."""
+        self._writing.distrust()
+        self._reading.distrust()
+
     def close(self) -> None:
         """Close the connections that nobody uses; announce and listen no more."""
         self._notifier.close()
@@ -180,24 +186,31 @@ class Database:
         What breaks in a text statement breaks unseen by SQLAlchemy, and must not go back into the pool. What broke one
         connection has often broken all: those made before are not trusted any more.
         """
-        ends_at = time.monotonic() + self.limit_s
+        begun_at = time.monotonic()
+        ends_at = begun_at + self.limit_s
+        is_stale = False
         if not self._turns.take(timeout_s=self._wait_s):
             raise DatabaseError("all database connections are in use")
         try:
-            conn, driver = pool.take(broken_at=self._broken_at)
+            conn, driver = pool.take()
             driver.ends_at = ends_at
             try:
                 yield conn, driver
             except BaseException as error:
                 if driver.closed and isinstance(error, psycopg.Error | exc.DBAPIError | DatabaseError):
-                    self._broken_at = time.monotonic()
+                    self.renew()
+                elif (state := _state(error)) in (_READ_ONLY, _NO_RIGHT):
+                    is_stale = driver.made_at < begun_at
+                    driver.close()
+                    if state == _READ_ONLY:  # so are the others; a right may be missing to one table alone
+                        pool.distrust()
                 raise
             finally:
                 pool.give(conn, driver)
         except (psycopg.Error, exc.DBAPIError) as error:
             if not _is_trouble(error):
                 raise
-            raise _trouble(error) from error
+            raise _trouble(error, is_stale=is_stale) from error
         finally:
             self._turns.give()
 
@@ -256,10 +269,11 @@ def translated() -> Iterator[None]:
         raise _trouble(error) from error
 
 
-def _trouble(error: Exception) -> DatabaseError:
+def _trouble(error: Exception, *, is_stale: bool = False) -> DatabaseError:
+    """Tell of `error`; `is_stale`: a session that is opened now may not meet it."""
     return DatabaseError(
         f"the database is not available: {_first_line(error)}",
-        is_worth_another_try=_state(error) in _WORTH_ANOTHER_TRY,
+        is_worth_another_try=is_stale or _state(error) in _WORTH_ANOTHER_TRY,
     )
 
 
@@ -271,7 +285,7 @@ def _is_trouble(error: Exception) -> bool:
     return _state(error) in _NOT_SET_UP
 
 
-def _state(error: Exception) -> str:
+def _state(error: BaseException) -> str:
     return getattr(getattr(error, "orig", None) or error, "sqlstate", None) or ""
 
 

@@ -1,6 +1,7 @@
 """Connections that are open and idle. How many may be in use is for others to say (`turns`): a pool only keeps them."""
 
 import contextlib
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -30,9 +31,14 @@ class Pool:
         )
         event.listen(self.engine, "connect", lambda driver, _record: prepare(driver))
         self._idle: list[Connection] = []
+        self._doubted_at = 0.0  # on the monotonic clock
 
-    def take(self, *, broken_at: float) -> tuple[Connection, PreparedConnection]:
-        """Give a connection made after `broken_at`, on the monotonic clock. Raises psycopg.Error.
+    def distrust(self) -> None:
+        """Give none again of the connections that are open now, idle or in use."""
+        self._doubted_at = time.monotonic()
+
+    def take(self) -> tuple[Connection, PreparedConnection]:
+        """Give a connection that can be trusted. Raises psycopg.Error.
 
         One that cannot be good is dropped, at the price of one poll: an idle server says nothing.
         """
@@ -42,7 +48,7 @@ class Pool:
             except IndexError:
                 conn, is_new = self.engine.connect(), True
             driver = driver_of(conn)
-            if driver.made_at > broken_at and not driver.has_unread():
+            if (is_new or driver.made_at > self._doubted_at) and not driver.has_unread():
                 return conn, driver
             _drop(conn)
             if is_new:

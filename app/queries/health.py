@@ -34,6 +34,13 @@ UPGRADERS = text(
     "and database = (select oid from pg_database where datname = current_database()) "
     "and (classid::bigint << 32 | objid::bigint) = :lock"
 )
+BEGINS_WITH = text(
+    "select coalesce(string_agg("
+    "concat_ws(' ', setdatabase, setrole, setconfig), ',' order by setdatabase, setrole), '')"
+    " from pg_db_role_setting"
+    " where setdatabase in (0, (select oid from pg_database where datname = current_database()))"
+    " and setrole in (0, (select oid from pg_roles where rolname = session_user))"
+)
 INVALID = text(
     "select nspname || '.' || relname from pg_index join pg_class on pg_class.oid = indexrelid "
     "join pg_namespace on pg_namespace.oid = relnamespace where nspname = :schema and not indisvalid order by 1"
@@ -65,6 +72,8 @@ class Watch:
         self._checking = threading.Lock()
         self._found: tuple[float, Sequence[str]] = (0.0, ())  # good until, on the monotonic clock
         self._logged: list[str] = []
+        self._begins_with: str | None = None
+        self._has_faults = False
 
     def faults(self) -> Sequence[str]:
         """Return sentences that name no place; none when it is ready.
@@ -82,7 +91,7 @@ class Watch:
 
     def _check(self) -> list[str]:
         try:
-            causes = told = _faults(self._db)
+            causes = told = self._asked()
         except DatabaseError as error:
             causes, told = [str(error)], [AWAY]
         if causes != self._logged:
@@ -92,6 +101,16 @@ class Watch:
             else:
                 _log.info("ready_again")
         return told
+
+    def _asked(self) -> list[str]:
+        """Ask on connections that have what sessions begin with now: those that are open keep what was there before."""
+        begins_with = _begins_with(self._db)
+        if self._has_faults or self._begins_with not in (None, begins_with):
+            self._db.renew()
+        self._begins_with = begins_with
+        found = _faults(self._db)
+        self._has_faults = bool(found)
+        return found
 
 
 def faults(db: Database) -> list[str]:
@@ -107,6 +126,12 @@ def _faults(db: Database) -> list[str]:
     with db.begin() as conn:
         found = _server_faults(conn)
     return found + schema_faults(db)
+
+
+def _begins_with(db: Database) -> str:
+    """Return what database and role have set for sessions to come, whatever it is."""
+    with db.read() as conn:
+        return str(conn.execute(BEGINS_WITH).scalar_one())
 
 
 def schema_faults(db: Database) -> list[str]:

@@ -20,6 +20,7 @@ from app.store.statements import Statement
 from app.web import app
 from tests.support import databases, work, workers
 from tests.support.client import Client
+from tests.support.databases import altered
 from tests.support.jobs import new
 
 ODD = {
@@ -43,15 +44,6 @@ ODD = {
 """Settings that change what a value looks like, or what a statement means, each as it is not by itself."""
 TOKEN = "a-token"
 show = Statement("show", "select current_setting(:name)")
-
-
-def altered(url: str, whose: str, settings: dict[str, str]) -> None:
-    """Set `settings` for the sessions to come, of the database or of the role in it."""
-    database = urlsplit(databases.as_owner(url)).path[1:]
-    [(role,)] = databases.ask(url, "select quote_ident(session_user)")
-    who = f"database {database}" if whose == "database" else f"role {role} in database {database}"
-    for name, value in settings.items():
-        databases.run(url, f"alter {who} set {name} = '{value}'")
 
 
 @pytest.fixture

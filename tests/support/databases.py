@@ -2,7 +2,7 @@
 
 import contextlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -51,6 +51,16 @@ def run(url: str, statement: str) -> None:
 def ask(url: str, query: str) -> list[tuple[Any, ...]]:
     with psycopg.connect(as_owner(url), autocommit=True) as connection:
         return connection.execute(query).fetchall()
+
+
+def altered(url: str, whose: str, settings: Mapping[str, str | None]) -> None:
+    """Set `settings` for the sessions to come, of the "database" or of the "role" in it; None: as they were."""
+    database = urlsplit(as_owner(url)).path[1:]
+    who = f"database {database}" if whose == "database" else f"role session_user in database {database}"
+    free = "-c default_transaction_read_only=off -c role=none"
+    with psycopg.connect(as_owner(url), autocommit=True, options=free) as connection:
+        for name, value in settings.items():
+            connection.execute(f"alter {who} reset {name}" if value is None else f"alter {who} set {name} = '{value}'")
 
 
 @contextlib.contextmanager
