@@ -186,8 +186,7 @@ class Database:
         What breaks in a text statement breaks unseen by SQLAlchemy, and must not go back into the pool. What broke one
         connection has often broken all: those made before are not trusted any more.
         """
-        begun_at = time.monotonic()
-        ends_at = begun_at + self.limit_s
+        ends_at = time.monotonic() + self.limit_s
         is_stale = False
         if not self._turns.take(timeout_s=self._wait_s):
             raise DatabaseError("all database connections are in use")
@@ -200,7 +199,7 @@ class Database:
                 if driver.closed and isinstance(error, psycopg.Error | exc.DBAPIError | DatabaseError):
                     self.renew()
                 elif (state := _state(error)) in (_READ_ONLY, _NO_RIGHT):
-                    is_stale = driver.made_at < begun_at
+                    is_stale = driver.made_at < ends_at - self.limit_s  # older than this block
                     driver.close()
                     if state == _READ_ONLY:  # so are the others; a right may be missing to one table alone
                         pool.distrust()

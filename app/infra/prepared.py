@@ -135,7 +135,9 @@ class PreparedConnection(BoundedConnection):
             if result.status not in _GOOD:
                 raise psycopg.errors.error_from_result(result)
         for result, (_, answer) in zip(results[1:-1] if in_snapshot else results, noted, strict=True):
-            answer.rows = self.rows(result, tuple)
+            self._loading.set_pgresult(result)
+            answer.rows = self._loading.load_rows(0, result.ntuples, tuple)
+        self._loading.set_pgresult(None)
 
     def forget_noted(self) -> None:
         """Ask nothing of what was noted."""
