@@ -71,7 +71,7 @@ def marks(handlers: Path) -> list[list[str]]:
 
 def begun(handlers: Path, job_id: str, times: int = 1) -> list[str]:
     """Wait until a job has begun so often; return its last mark."""
-    until(lambda: sum(mark[0] == job_id for mark in marks(handlers)) >= times, within_s=15)
+    until(lambda: sum(mark[0] == job_id for mark in marks(handlers)) >= times)
     return [mark for mark in marks(handlers) if mark[0] == job_id][-1]
 
 
@@ -99,7 +99,7 @@ def test_those_that_run_beside_a_deadly_job_are_not_failed_for_it(db: Database, 
         asked = [new("slow", data=slow(0.7)) for _ in range(4)] + [
             new("deadly in company", data=JsonText("6")) for _ in range(2)
         ]
-        done = [in_status(db, job_id, within_s=30) for job_id in add(db, *asked)]
+        done = [in_status(db, job_id) for job_id in add(db, *asked)]
 
     assert [job.status for job in done] == [Status.COMPLETED] * 4 + [Status.FAILED] * 2
     assert [job.failed_reason for job in done[4:]] == [STALLED_REASON] * 2
@@ -118,7 +118,7 @@ def test_a_job_that_waits_to_run_alone_can_be_cancelled_and_is_handed_back_at_a_
             ran = [mark[0] for mark in marks(handlers)]
             return {job_id for job_id in slows if ran.count(job_id) > 1}
 
-        until(lambda: len(again()) == 2, within_s=30)
+        until(lambda: len(again()) == 2)
         cancelled, waiting = (job_id for job_id in slows if job_id not in again())
         until(lambda: find(db, waiting).status is Status.ACTIVE)
         control.cancel(db, queue=QUEUE, job_id=cancelled)
@@ -165,7 +165,7 @@ def test_a_paused_worker_cannot_overwrite_what_another_did(db: Database, shared_
     many = {"worker_threads": 100, "max_batch": 100, "max_stalled_count": 9}
     ids = add(db, *(new("slow", data=slow(2)) for _ in range(100)))
     with WorkerProgram(shared_url, handlers, **QUICK | many) as paused:
-        until(lambda: len(marks(handlers)) >= 100, within_s=15)
+        until(lambda: len(marks(handlers)) >= 100)
         paused.process.send_signal(signal.SIGSTOP)
         with WorkerProgram(shared_url, handlers, **QUICK | many):
             winners = [in_status(db, job_id) for job_id in ids]
@@ -202,7 +202,7 @@ def test_a_job_longer_than_the_drain_is_handed_back_unharmed(
         worker.process.send_signal(signal.SIGTERM)
         if twice:
             worker.process.send_signal(signal.SIGINT)
-        assert worker.end(within_s=5) == 0
+        assert worker.end() == 0
 
     job = find(db, job_id)
     assert (job.status, job.stalled_count, job.attempts_made, job.attempts_started) == (Status.WAITING, 0, 0, 1)

@@ -28,9 +28,9 @@ def test_what_waits_behind_a_slow_job_is_given_back(db: Database, shared_url: st
         ids = add(db, new(name, data=slow(20)), *(new("quick") for _ in range(9)))
         begun(handlers, ids[0])
         for job_id in ids[1:]:
-            in_status(db, job_id, Status.WAITING, within_s=3)
+            in_status(db, job_id, Status.WAITING)
         with WorkerProgram(shared_url, handlers):
-            rest = [in_status(db, job_id, within_s=5) for job_id in ids[1:]]
+            rest = [in_status(db, job_id) for job_id in ids[1:]]
 
     assert {(job.status, job.stalled_count, job.attempts_made) for job in rest} == {(Status.COMPLETED, 0, 1)}
     assert sorted(mark[0] for mark in marks(handlers) if mark[0] in ids) == sorted(ids)
@@ -109,4 +109,4 @@ def test_large_results_of_many_jobs_are_settled(db: Database, shared_url: str, t
     file = written(tmp_path, "@rowline.handler('large')\ndef large(job):\n    return 'x' * 900_000")
     with WorkerProgram(shared_url, file, statement_ms=1_000):
         ids = add(db, *(new("large") for _ in range(60)))
-        assert {in_status(db, job_id, within_s=30).status for job_id in ids} == {Status.COMPLETED}
+        assert {in_status(db, job_id).status for job_id in ids} == {Status.COMPLETED}

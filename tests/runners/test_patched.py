@@ -56,7 +56,7 @@ def test_a_handlers_file_that_patches_works_and_stops(
     with WorkerProgram(shared_url, handlers(tmp_path, patch), worker_threads=threads) as worker:
         asked = [new("waits", data=JsonText(str(nth))) for nth in range(40)]
         done = [in_status(db, job_id, within_s=60) for job_id in add(db, *asked)]
-        assert worker.end(signal.SIGTERM, within_s=15) == 0, "without waiting for the drain's end"
+        assert worker.end(signal.SIGTERM) == 0, "without waiting for the drain's end"
 
     assert [json.loads(job.result or "0") for job in done] == [[nth, 1] for nth in range(40)]
     assert {job.progress for job in done} == {"50"}
@@ -73,7 +73,7 @@ def test_a_handlers_file_that_patches_works_over_http(
         WorkerProgram(f"http://127.0.0.1:{server.port}", handlers(tmp_path, patch)) as worker,
     ):
         job = in_status(db, add(db, new("waits"))[0], within_s=60)
-        assert worker.end(signal.SIGTERM, within_s=15) == 0
+        assert worker.end(signal.SIGTERM) == 0
     assert json.loads(job.result or "0") == [1, 1]
 
 

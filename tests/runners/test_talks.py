@@ -57,7 +57,7 @@ def test_what_a_claim_under_way_brings_to_a_worker_that_was_told_to_stop_goes_ba
             worker.process.send_signal(signal.SIGTERM)
             until(lambda: not is_alive(child))
             assert waiting(shared_url, "claim")
-        assert worker.end(within_s=10) == 0
+        assert worker.end() == 0
 
     job = find(db, job_id)
     assert (job.status, job.attempts_started, job.attempts_made, job.stalled_count) == (Status.WAITING, 1, 0, 0)
@@ -83,7 +83,7 @@ def test_a_worker_with_batches_of_one_gives_back_what_waits_behind_a_slow_job(
         ids = add(db, *(new("quick") for _ in range(20)), new("slow", data=slow(20)), *(new("quick") for _ in range(3)))
         begun(handlers, ids[20])
         with WorkerProgram(shared_url, handlers):
-            rest = [in_status(db, job_id, within_s=5) for job_id in ids[21:]]
+            rest = [in_status(db, job_id) for job_id in ids[21:]]
 
     assert {(job.status, job.stalled_count, job.attempts_made) for job in rest} == {(Status.COMPLETED, 0, 1)}
 
