@@ -61,9 +61,12 @@ def main(descriptor: str, permits: str, threads: str, max_bytes: str, path: str)
     turn = allocate_lock()
     work = (worker, int(permits), inbox, turn)
     ends = [allocate_lock() for _ in range(int(threads) - 1)]
-    for end in ends:
-        end.acquire()
-        start_new_thread(_work_or_end, (*work, end.release))
+    with turn:  # no handler runs before all threads stand
+        for end in ends:
+            end.acquire()
+            start_new_thread(_work_or_end, (*work, end.release))
+            end.acquire()  # one thread after the other
+        _make_loop()
     _work_or_end(*work)
     for end in ends:
         end.acquire()
@@ -78,16 +81,30 @@ def _end_soon() -> None:
 
 
 def _work_or_end(
-    worker: socket.socket, permits: int, inbox: "Inbox", turn: LockType, ended: Callable[[], None] = lambda: None
+    worker: socket.socket, permits: int, inbox: "Inbox", turn: LockType, done: Callable[[], None] = lambda: None
 ) -> None:
-    """Work until the pipe ends; whatever ends it sooner ends the process: nobody else would answer for its job."""
+    """Work until the pipe ends; whatever ends it sooner ends the process: nobody else would answer for its job.
+
+    `done` is called when the thread stands, and when it ends.
+    """
     try:
+        _make_loop()
+        done()
         _work(worker, permits, inbox, turn)
     except BaseException:  # noqa: BLE001 - whatever it is, no thread of ours may be missing
         with contextlib.suppress(BaseException):
             traceback.print_exc()
         os._exit(1)
-    ended()
+    done()
+
+
+def _make_loop() -> None:
+    """Make gevent's loop of this thread, if the user's file has loaded gevent.
+
+    Threads that make theirs at the same time wait for each other's imports for ever.
+    """
+    if gevent := sys.modules.get("gevent"):
+        gevent.get_hub()
 
 
 def _work(worker: socket.socket, permits: int, inbox: "Inbox", turn: LockType) -> None:

@@ -211,8 +211,13 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             raise StopIteration
 
     def _take_rest(self, req: Any, pay: Callable[[float], object], within_s: float) -> bool:
-        pieces = (CHUNKED_PIECE if req.client.is_known else STRANGERS_CHUNKED_PIECE) if req.is_chunked else PIECE
-        return not req.body.failed and take_rest(req.body.reader.read, pay, piece=pieces, within_s=within_s)
+        if req.body.failed:  # where the next request would begin nobody knows
+            with contextlib.suppress(OSError):
+                req.client.shutdown(socket.SHUT_WR)
+            take_rest(req.client.recv, pay, within_s=within_s)
+            return False
+        piece = (CHUNKED_PIECE if req.client.is_known else STRANGERS_CHUNKED_PIECE) if req.is_chunked else PIECE
+        return take_rest(req.body.reader.read, pay, piece=piece, within_s=within_s)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Stop: take nothing new, let go who waits, and end when the requests under way are answered."""

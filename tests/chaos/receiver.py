@@ -40,6 +40,7 @@ class Receiver:
                     time.sleep(TIMEOUT_MS / 1000 + 0.3)
                 record.note("ended", id=job_id, token=token, worker="push")
                 if draw < 0.005:
+                    record.note("unanswered", id=job_id, token=token)
                     self.close_connection = True
                     return
                 self._answer(503 if draw < 0.01 else 200, json.dumps(token).encode())

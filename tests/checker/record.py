@@ -10,6 +10,7 @@
 | claimed | id, nth (of the attempt), token, worker, at, until: ms of the database's clock |
 | extended | id, token, until |
 | began, ended | id, token, worker: the effect of a run |
+| unanswered | id, token: the connection ended after a run, before any of an answer: the call may be sent once more |
 | told | id, token, verb (complete, fail, release), outcome (ok, lost, unknown), asked (t), result |
 | fault | name, target (a worker, or "" for all), until (t) |
 | did | name: of harm that costs no lease |

@@ -220,6 +220,16 @@ def test_a_planted_fault_is_found_under_its_name(plant: Callable[[Story], None])
         assert PLANTED[plant] in judged(story).found, f"seed {seed}"
 
 
+def test_a_call_that_had_no_answer_may_come_once_more_and_no_more() -> None:
+    story = Story(3)
+    again = dict(of(story, "began"))
+    story.history += [again, again | {"kind": "unanswered"}]
+    assert judged(story).is_good
+
+    story.history.append(again)
+    assert judged(story).found["unexplained_run"] == 1
+
+
 def test_one_lost_in_ten_thousand_is_found() -> None:
     story = Story(7, batches=2_500)
     assert len(story.jobs) > 5_000

@@ -205,10 +205,13 @@ def _judge_runs(
     for event in of["began"]:
         runs[event["id"]].append(event["token"])
         verdict.runs += 1
+    unanswered = {(event["id"], event["token"]) for event in of["unanswered"]}
     for job_id, tokens in runs.items():
         verdict.repeated_runs += len(tokens) - 1
+        attempts = set(tokens)
         causes = len(ended.get(job_id, [])) + (job_id in jobs and jobs[job_id]["status"] == "completed")
-        if len(set(tokens)) < len(tokens) or len(tokens) > max(causes, 1):
+        again = sum((job_id, token) in unanswered for token in attempts)
+        if len(attempts) > max(causes, 1) or len(tokens) > len(attempts) + again:
             verdict.blame("unexplained_run", f"job {job_id} ran {len(tokens)} times, for {causes} attempts that ended")
     faults = _faults(of)
     for attempt in (attempt for rows in ended.values() for attempt in rows if attempt["outcome"] == "stalled"):

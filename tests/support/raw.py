@@ -45,7 +45,8 @@ class Server:
             with contextlib.suppress(ConnectionError):  # an answer may come before all was sent
                 connection.sendall(sent)
                 if end:
-                    connection.shutdown(socket.SHUT_WR)
+                    with contextlib.suppress(OSError):  # the other side has closed
+                        connection.shutdown(socket.SHUT_WR)
             return answers_in(_received(connection, wanted, is_bodiless=method == "HEAD"), is_bodiless=method == "HEAD")
 
     def log(self) -> str:
