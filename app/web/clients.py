@@ -14,7 +14,7 @@ from app.domain.errors import Fault, SlowBody
 BYTES_A_S = 64 * 1024
 """Who is slower than this is given up, `client_s` later."""
 PIECE = 64 * 1024
-CHUNKED_PIECE = 2 * 1024  # it may have come as so many chunks of one byte, which take 2 us each
+CHUNKED_PIECE = 2 * 1024  # it may have come as so many chunks of one byte, which take up to 8 us each
 
 
 def read(environ: Mapping[str, Any], *, length: int | None, limit: int, client_s: float) -> bytes:

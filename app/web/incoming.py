@@ -13,12 +13,16 @@ HEAD_READS_MAX = 64
 """Packets in which a head may come: each has a price, whatever is in it."""
 CHUNK_LINE_MAX = 64
 """The longest line before a chunk, in bytes: its size, and extensions that mean nothing to us."""
+CHUNKS_FREE, CHUNK_MEAN_MIN = 4_096, 128
+"""So many chunks are free, and one for each so many bytes: each has a price, whatever its size."""
 HEAD_S, FIELD_S = 50e-6, 2e-6
 """What it takes, about, to read a head, and each of its fields."""
 
 
 class Chunks(ChunkedReader):  # type: ignore[misc]  # gunicorn has no types
-    """A chunked body whose lines between the chunks are short: gunicorn takes 8 KiB, and a ms for some of them."""
+    """A chunked body of not too many chunks, with short lines between: gunicorn takes 8 KiB, and a ms for some."""
+
+    _count = _total = 0
 
     def parse_chunk_size(self, unreader: Any, data: bytes | None = None) -> tuple[int, bytes | None]:
         """Read the line before a chunk; return the size that it says, and what is there behind it."""
@@ -27,8 +31,12 @@ class Chunks(ChunkedReader):  # type: ignore[misc]  # gunicorn has no types
             self.read_into(unreader, line)
         if not 0 <= end <= CHUNK_LINE_MAX:
             raise errors.InvalidChunkSize(b"line over %d bytes" % CHUNK_LINE_MAX)
-        found: tuple[int, bytes | None] = super().parse_chunk_size(unreader, line)
-        return found
+        size, rest = super().parse_chunk_size(unreader, line)
+        self._count += 1
+        self._total += size
+        if self._total < (self._count - CHUNKS_FREE) * CHUNK_MEAN_MIN:
+            raise errors.InvalidChunkSize(b"too many small chunks")
+        return size, rest
 
 
 class Request(message.Request):  # type: ignore[misc]  # gunicorn has no types

@@ -37,7 +37,7 @@ KNOWN = "rowline_known"
 UNPARSED_S = 0.0005
 """What it takes, about, to read what is no request and to answer it."""
 CHUNKED_PIECE, STRANGERS_CHUNKED_PIECE = 1024, 64
-"""The same of chunks that nobody wants: it may have come as so many, of one byte, 2 us each."""
+"""The same of chunks that nobody wants: it may have come as so many, of one byte, up to 8 us each."""
 WAITING = "rowline-waiting"
 """Where the extensions of the application have the claims that wait."""
 REST_MAX = 16 * 2**20  # bytes: more than a body that is a little too large

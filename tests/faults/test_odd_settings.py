@@ -60,9 +60,8 @@ def odd(odd_url: str) -> Iterator[Database]:
 
 
 def each(test: Any) -> Any:
-    """Run a test with each setting set otherwise by the database, by the role, and with all at once."""
-    alone = [(whose, {name: value}) for whose in ("database", "role") for name, value in ODD.items()]
-    cases = [*alone, ("database", ODD), ("role", ODD)]
+    """Run a test with each setting set otherwise by the database, and with all at once by database and by role."""
+    cases = [*(("database", {name: value}) for name, value in ODD.items()), ("database", ODD), ("role", ODD)]
     names = [f"{whose}-{next(iter(settings)) if len(settings) == 1 else 'all'}" for whose, settings in cases]
     return pytest.mark.parametrize("odd_url", cases, indirect=True, ids=names)(test)
 

@@ -1,13 +1,14 @@
 """The framing of requests, in bytes, through the real gunicorn: section c.1 of the catalogue of bad inputs."""
 
 import contextlib
+import json
 import select
 import socket
 
 import pytest
 
 from app.infra.database import Database
-from tests.support import framings
+from tests.support import framings, raw
 from tests.support.framings import CHUNKED, CHUNKS, JOB, PATH, chunked, post
 from tests.support.raw import DEADLINE_S, TOKEN, Answer, Server, request
 from tests.web.conftest import BODY_MAX
@@ -318,3 +319,19 @@ def test_a_head_that_comes_in_hundreds_of_pieces_is_refused(server: Server) -> N
                 answer = slow.recv(2**16)
 
     assert answer.startswith(b"HTTP/1.1 431 ")
+
+
+@pytest.mark.parametrize(
+    ("size", "count", "status"), [(1, 4_000, 200), (1, 5_000, 400), (64, 9_000, 400), (128, 8_000, 200)]
+)
+def test_thousands_of_chunks_have_a_size(own_url: str, size: int, count: int, status: int) -> None:
+    body = json.dumps([{"name": "n", "data": "x" * (size * count - 30)}]).encode()
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(one), one) for one in _cut(body, size))
+    with raw.server(own_url) as server:
+        [answer] = server.ask(request("POST", PATH, CHUNKED) + chunks + b"0\r\n\r\n", wanted=1)
+
+    assert answer.status == status, answer.body
+
+
+def _cut(body: bytes, size: int) -> list[bytes]:
+    return [body[start : start + size] for start in range(0, len(body), size)]
