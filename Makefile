@@ -15,7 +15,7 @@ run: .venv/installed  ## Start all of Rowline here: PostgreSQL, API, one worker
 	@$(BIN)/rowline run
 
 test: check  ## Run every test, on an embedded PostgreSQL or on DATABASE_URL
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 test-busy: .venv/installed-dev  ## Run every test beside eight busy loops, for tests that take a slow machine for a fault, about 40 minutes
 	@$(BIN)/python -m tests.busy -n $(JOBS) --dist loadfile

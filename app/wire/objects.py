@@ -32,6 +32,7 @@ from app.wire.slowreader import CHARACTERS, Reader
 OWN_MAX = 128 * 1024
 """Characters of a value that means something to us, unless it is a string, which is cut or refused by its own limit."""
 OWN_DEPTH_MAX, OWN_BRACKETS_MAX, OWN_COLONS_MAX = 4, 200, 500
+_HALVES = (b"\\ud", b"\\uD")
 _ESCAPED = 12
 """Characters of JSON that one character takes at most."""
 P = ParamSpec("P")
@@ -190,8 +191,12 @@ def tail(text: JsonText, most: int) -> str:
 
 
 def lines(text: JsonText) -> list[str] | None:
-    """Return the strings of an array; None if there is anything else."""
-    return jsonreader.strings(text.encode())
+    """Return the strings of an array, a question mark for half a character; None if there is anything else."""
+    raw = text.encode()
+    if any(half in raw for half in _HALVES) and b"\0" not in raw:
+        raw = jsontext.mended(raw)
+        give_way()
+    return jsonreader.strings(raw)
 
 
 def _require_utf8(raw: bytes) -> None:

@@ -128,17 +128,9 @@ class Reader:
         return text, end
 
     def _loose(self, start: int) -> tuple[JsonText, int] | None:
-        """Read a value in which half a character may stand: it is mended, unless the value is a very long one."""
-        window = self._raw[start : start + LONGEST]
-        end = jsonreader.end_or_none(memoryview(window), 0)
-        if end is None and b"\0" not in window:
-            window = jsontext.mended(window)
-            give_way()
-            end = jsonreader.end_or_none(memoryview(window), 0)
-        if end is not None:
-            return JsonText(window[:end].decode().rstrip(" \t\r\n")), start + end
-        end = self._strings_end(start)
-        return None if end is None else (JsonText(self._raw[start:end].decode()), end)
+        """Read a value in which half a character may stand."""
+        end = jsonreader.end_or_none(self._view[: start + LONGEST], start) or self._strings_end(start)
+        return None if end is None else (JsonText(self._raw[start:end].decode().rstrip(" \t\r\n")), end)
 
     def _strings_end(self, start: int) -> int | None:
         """Return where a string ends, or an array of them, in which half a character may stand. None: neither."""

@@ -27,6 +27,8 @@ _NAME_TEXT_MAX = 2**21
 """Bytes of JSON that a name may take to be refused as a name."""
 OPTS_TEXT_MAX = 8 * 1024
 """Bytes of JSON that options may take: twice as many as the longest need, each character escaped."""
+_BRACKETS_MAX = 8
+"""More than good options have, but in strings: the schema looks at them anyway."""
 _PIECE = 64
 """Jobs after which others may run: some ms at most."""
 FAULTS_MAX = 100
@@ -173,7 +175,7 @@ def _plainly(members: Members, max_data_bytes: int) -> NewJob:
 
 def _opts(text: str) -> _Opts:
     """Read an object of options by the fields of its schema. Raises KeyError, ValueError, ValidationError."""
-    if text[0] != "{":
+    if text[0] != "{" or text.count("[") + text.count("{") > _BRACKETS_MAX:
         raise ValueError(text[:1])
     value = json.loads(text, object_pairs_hook=_untwinned)
     fields_there = OptsSchema._declared_fields  # noqa: SLF001 - a schema's instances have copies of them
