@@ -112,21 +112,22 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         """Who waits for a client that has shown no good token on this connection; the longest wait is the first."""
         self._idle: dict[gevent.Timeout, gevent.Greenlet] = {}
         """The same of one who has."""
+        self._refused: dict[gevent.Timeout, gevent.Greenlet] = {}
+        """Who has something to take, or to send, of a request without a good token."""
         self._strangers = strangers.Line()
 
     @contextlib.contextmanager
     def timeout_ctx(self) -> Iterator[None]:
         """Wait for the next request of a connection, and give up in silence: the caller then closes it."""
-        with self._waiting(self.cfg.keepalive if self.alive else LINGER_S):
+        waits = self._idle if getattr(gevent.getcurrent(), KNOWN, False) else self._silent
+        with self._waiting(waits, self.cfg.keepalive if self.alive else LINGER_S):
             yield
 
     @contextlib.contextmanager
-    def _waiting(self, within_s: float) -> Iterator[None]:
+    def _waiting(self, waits: dict[gevent.Timeout, gevent.Greenlet], within_s: float) -> Iterator[None]:
         """Leave the block without a word when the time is over, or when its connection is needed for somebody else."""
-        greenlet = gevent.getcurrent()
-        waits = self._idle if getattr(greenlet, KNOWN, False) else self._silent
         with gevent.Timeout(within_s, False) as end:
-            waits[end] = greenlet
+            waits[end] = gevent.getcurrent()
             try:
                 yield
             finally:
@@ -145,7 +146,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     def _make_room(self) -> None:
         if not self._silent and self._strangers.turn_one_away():
             return
-        for waits in (self._silent, self._idle):
+        for waits in (self._silent, self._refused, self._idle):
             if waits:
                 end = next(iter(waits))
                 _end_now(end, waits.pop(end))
@@ -201,7 +202,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
                 is_whole = self._take_rest(req, _pay_nothing, TAKE_S)
             else:
                 pay = self._paid_by(addr, req.path)
-                with self._waiting(strangers.PATIENCE_S + self.cfg.keepalive):
+                with self._waiting(self._refused, strangers.PATIENCE_S + self.cfg.keepalive):
                     if pay(time.thread_time() - began_at + req.read_s):
                         gathered.flush()
                         within_s = TAKE_S if req.should_close() else TAKE_S + strangers.PATIENCE_S
