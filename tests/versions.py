@@ -11,8 +11,11 @@ DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
 TESTS = ["infra", "store", "plans", "races", "migrations", "web", "runners", "faults"]
 UNCHANGED = {
     "infra": ["outbound", "vault", "terminal", "turns"],
-    "web": ["canaries", "docs", "framing", "fuzz", "openapi", "schemathesis", "slow_clients"],
-    "runners": ["dispatcher", "dispatcher_ends", "handlers_api", "hangs", "sources", "verdicts"],
+    "web": ["canaries", "docs", "framing", "fuzz", "openapi", "schemathesis", "shapes", "slow_clients", "strangers"],
+    "runners": [
+        *("dispatcher", "dispatcher_answers", "dispatcher_ends", "handlers_api", "hangs", "sources", "verdicts"),
+        *("accidents", "large", "leftovers", "patched", "unhandled"),
+    ],
     "faults": ["chaos", "clocks"],
 }
 """Tests of sockets and processes, which no version of PostgreSQL changes; its part in them is in others too."""
