@@ -76,8 +76,8 @@ def has_lone_surrogate(text: bytes) -> bool:
 
 
 def mended(text: bytes) -> bytes:
-    """Put a question mark where half of a character stands, in a text without NUL, whose length stays as it is."""
-    return _LONE.sub(rb"\\u003f", text.replace(b"\\\\", b"\0\0")).replace(b"\0\0", b"\\\\")
+    """Put a question mark where half of a character stands, in JSON that is valid but for that."""
+    return _LONE.sub(b"?", text.replace(b"\\\\", b"\0")).replace(b"\0", b"\\\\")
 
 
 def _outside(text: bytes, rest: Callable[[], None]) -> bytes:

@@ -53,23 +53,26 @@ UNPARSABLE: dict[type[BaseException], tuple[int, str, str]] = {
 
 
 def take_rest(
-    read: Callable[[int], bytes], pay: Callable[[float], object], *, piece: int = PIECE, within_s: float = TAKE_S
+    read: Callable[[int], bytes], pay: Callable[[float], bool], *, piece: int = PIECE, within_s: float = TAKE_S
 ) -> bool:
     """Read what nobody wants, up to a limit of bytes and of time, and say whether that was all.
 
-    For every piece `pay` has whoever sends it wait: what comes as fast as it is read would never make the process wait.
+    For every piece `pay` has whoever sends it wait, and says whether he may go on: what comes as fast as it is read
+    would never make the process wait.
     """
     with gevent.Timeout(within_s, False), contextlib.suppress(OSError, errors.ParseException):
         for _ in range(REST_MAX // piece):
             began_at = time.thread_time()
             if not read(piece):
                 return True
-            pay(time.thread_time() - began_at)
+            if not pay(time.thread_time() - began_at):
+                break
     return False
 
 
-def _pay_nothing(_took_s: float) -> None:
+def _pay_nothing(_took_s: float) -> bool:
     gevent.sleep(0)
+    return True
 
 
 class Logger(GunicornLogger):  # type: ignore[misc]  # gunicorn has no types
@@ -211,7 +214,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         if not is_whole:
             raise StopIteration
 
-    def _take_rest(self, req: Any, pay: Callable[[float], object], within_s: float) -> bool:
+    def _take_rest(self, req: Any, pay: Callable[[float], bool], within_s: float) -> bool:
         if req.body.failed:  # where the next request would begin nobody knows
             with contextlib.suppress(OSError):
                 req.client.shutdown(socket.SHUT_WR)

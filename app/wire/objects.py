@@ -193,7 +193,7 @@ def tail(text: JsonText, most: int) -> str:
 def lines(text: JsonText) -> list[str] | None:
     """Return the strings of an array, a question mark for half a character; None if there is anything else."""
     raw = text.encode()
-    if any(half in raw for half in _HALVES) and b"\0" not in raw:
+    if any(half in raw for half in _HALVES):
         raw = jsontext.mended(raw)
         give_way()
     return jsonreader.strings(raw)
@@ -217,11 +217,9 @@ def _at_once(raw: bytes, path: str, array: Array) -> list[Members] | None:
     if found is None:
         give_way()
         elements = jsonreader.elements(raw)
-        if elements is None or len(elements) > array.limit:
+        if elements is None:
             return None
         return [_one(element, f"{array.name}[{nth}]", array) for nth, element in enumerate(elements)]
-    if len(found) > array.limit:
-        raise too_many(path, array)
     for nth, members in enumerate(found):
         if not are_plain(members):
             checked(members, f"{array.name}[{nth}]", array.form)

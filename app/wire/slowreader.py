@@ -27,9 +27,9 @@ from app.wire.demands import (
 from app.wire.jsonreader import MEMBERS_MAX, Members, NotJson
 
 _SPACE = re.compile(rb"[ \t\r\n]*+")
+# No group is repeated possessively: Python before 3.11.4 takes such expressions wrongly.
 CHARACTERS = re.compile(rb'(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*')
 _STRINGS = re.compile(rb'(?:[ \t\r\n]*+"%b"[ \t\r\n]*+,)*' % CHARACTERS.pattern)
-"""Groups are not possessive: Python before 3.11.4 takes such ones wrongly."""
 
 
 class Reader:

@@ -164,9 +164,20 @@ def test_those_who_have_shown_a_token_make_room_too(small: Server) -> None:
 def test_each_piece_that_nobody_wants_is_paid_for() -> None:
     pieces, paid = [b"x" * 9, b"x", b""], list[float]()
 
-    assert worker.take_rest(lambda _: pieces.pop(0), paid.append, piece=9)
+    def pay(took_s: float) -> bool:
+        paid.append(took_s)
+        return True
+
+    assert worker.take_rest(lambda _: pieces.pop(0), pay, piece=9)
     assert len(paid) == 2
     assert min(paid) >= 0
+
+
+def test_of_who_is_turned_away_nothing_more_is_read() -> None:
+    pieces = [b"x", b"x", b""]
+
+    assert not worker.take_rest(lambda _: pieces.pop(0), lambda _: False)
+    assert len(pieces) == 2
 
 
 @pytest.mark.parametrize(
