@@ -113,10 +113,11 @@ def _depth_by_runs(brackets: bytes, rest: Callable[[], None]) -> int:
     deepest = now = 0
     for start in range(0, len(brackets), PIECE):
         piece = brackets[start : start + PIECE]
-        steps = [*map(len, _RUN.findall(piece))]
-        closing = 0 if piece.startswith(b"]") else 1
-        steps[closing::2] = map(operator.neg, steps[closing::2])
-        heights = [*accumulate(steps, initial=now)]
-        deepest, now = max(deepest, max(heights)), heights[-1]  # noqa: PLW3301 -- no copy of so many
+        runs = [*map(len, _RUN.findall(piece))]
+        if piece.startswith(b"]"):
+            now -= runs.pop(0)
+        opened, closed = runs[::2], runs[1::2]
+        peaks = accumulate(map(operator.sub, opened[1:], closed), initial=now + sum(opened[:1]))
+        deepest, now = max(deepest, max(peaks)), now + sum(opened) - sum(closed)  # noqa: PLW3301 -- no copy of so many
         rest()
     return deepest
