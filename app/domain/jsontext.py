@@ -75,9 +75,25 @@ def has_lone_surrogate(text: bytes) -> bool:
     return _LONE.search(text.replace(b"\\\\", b"")) is not None
 
 
-def mended(text: bytes) -> bytes:
-    """Put a question mark where half of a character stands, in JSON that is valid but for that."""
-    return _LONE.sub(b"?", text.replace(b"\\\\", b"\0")).replace(b"\0", b"\\\\")
+def whole_characters(text: bytes, rest: Callable[[], None]) -> bytes:
+    """Put a whole character where half of one may stand: the same JSON otherwise, and each byte in its place.
+
+    Behind an escaped backslash a letter may become a digit. Calls `rest` between pieces.
+    """
+    whole = bytearray(text)
+    for start in range(0, len(text), PIECE):
+        rest()
+        piece = slice(start, start + PIECE + len(b"ud"))  # an escape may begin in one and end in the next
+        whole[piece] = whole[piece].replace(b"\\ud", b"\\u0").replace(b"\\uD", b"\\u0")
+    return bytes(whole)
+
+
+def lines(text: bytes) -> bytes | None:
+    """Make one JSON string, of lines, of an array of strings. None if the JSON, valid but for halves, is another."""
+    parts = text.replace(b"\\\\", b"\0").replace(b'\\"', b"\1").split(b'"')
+    if b"".join(parts[::2]).translate(None, b", \t\r\n") != b"[]":
+        return None
+    return b'"%b"' % b"\\n".join(parts[1::2]).replace(b"\1", b'\\"').replace(b"\0", b"\\\\")
 
 
 def _outside(text: bytes, rest: Callable[[], None]) -> bytes:

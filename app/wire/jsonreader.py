@@ -20,7 +20,6 @@ NULL = JsonText("null")
 LOOKS = 4
 _VALUE = msgspec.json.Decoder(msgspec.Raw)
 _VALUES = msgspec.json.Decoder(list[msgspec.Raw])
-_STRINGS = msgspec.json.Decoder(list[str])
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _OBJECTS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _PLACE = re.compile(r"(.*) \(byte ([0-9]+)\)")
@@ -73,12 +72,6 @@ def elements(text: bytes) -> list[bytes] | None:
 def has_more_than(limit: int, text: bytes) -> bool:
     """Tell whether an array holds more values, without building objects that nobody will look at."""
     return text.count(b"{") > limit and len(_decoded(_VALUES, text) or ()) > limit
-
-
-def strings(text: bytes) -> list[str] | None:
-    """Read an array of strings. None if it is none, or if one has half a character in it."""
-    found: list[str] | None = _decoded(_STRINGS, text)
-    return found
 
 
 def where_broken(text: bytes) -> tuple[int, int]:

@@ -32,7 +32,6 @@ from app.wire.slowreader import CHARACTERS, Reader
 OWN_MAX = 128 * 1024
 """Characters of a value that means something to us, unless it is a string, which is cut or refused by its own limit."""
 OWN_DEPTH_MAX, OWN_BRACKETS_MAX, OWN_COLONS_MAX = 4, 200, 500
-_HALVES = (b"\\ud", b"\\uD")
 _ESCAPED = 12
 """Characters of JSON that one character takes at most."""
 P = ParamSpec("P")
@@ -190,13 +189,10 @@ def tail(text: JsonText, most: int) -> str:
     return str(json.loads('"' * bool(before) + "\\" * is_escape_cut + kept))[-most:]
 
 
-def lines(text: JsonText) -> list[str] | None:
-    """Return the strings of an array, a question mark for half a character; None if there is anything else."""
-    raw = text.encode()
-    if any(half in raw for half in _HALVES):
-        raw = jsontext.mended(raw)
-        give_way()
-    return jsonreader.strings(raw)
+def lines(text: JsonText) -> str | None:
+    """Return the strings of an array as lines, halves of characters in them as they are; None for anything else."""
+    line = jsontext.lines(text.encode())
+    return None if line is None else str(json.loads(line))
 
 
 def _require_utf8(raw: bytes) -> None:

@@ -1,5 +1,6 @@
 """Reads a body piece by piece: one that is long, or in which something is wrong, which it finds and names."""
 
+import functools
 import json
 import re
 
@@ -130,8 +131,17 @@ class Reader:
 
     def _loose(self, start: int) -> tuple[JsonText, int] | None:
         """Read a value in which half a character may stand."""
-        end = jsonreader.end_or_none(self._view[: start + LONGEST], start) or self._strings_end(start)
+        until = start + LONGEST
+        end = (
+            jsonreader.end_or_none(self._view[:until], start)
+            or jsonreader.end_or_none(self._whole_characters[:until], start)
+            or self._strings_end(start)
+        )
         return None if end is None else (JsonText(self._raw[start:end].decode().rstrip(" \t\r\n")), end)
+
+    @functools.cached_property
+    def _whole_characters(self) -> memoryview:
+        return memoryview(jsontext.whole_characters(self._raw, give_way))
 
     def _strings_end(self, start: int) -> int | None:
         """Return where a string ends, or an array of them, in which half a character may stand. None: neither."""

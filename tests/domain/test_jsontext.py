@@ -51,3 +51,32 @@ def test_a_long_look_gives_way_now_and_then() -> None:
     jsontext.check(json.dumps([{"": []}] * 100_000).encode(), rest=lambda: rests.append(None))
 
     assert len(rests) > 10
+
+
+STRINGS = st.lists(st.text(st.sampled_from('a"\\,[]{}: \n\x00é') | st.characters(categories=["Cs"]), max_size=5))
+
+
+@given(STRINGS, st.sampled_from([",", " ,\n"]), st.booleans())
+def test_an_array_of_strings_is_read_as_lines_whatever_is_in_them(lines: list[str], comma: str, is_ascii: bool) -> None:  # noqa: FBT001 - drawn
+    text = json.dumps(lines, separators=(comma, ":"), ensure_ascii=is_ascii or not "".join(lines).isprintable())
+    line = jsontext.lines(text.encode())
+
+    assert line is not None
+    assert json.loads(line) == "\n".join(json.loads(text))
+
+
+@given(NESTED)
+def test_nothing_else_is_lines(value: object) -> None:
+    is_lines = isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+    assert (jsontext.lines(json.dumps(value).encode()) is not None) == is_lines
+
+
+@given(st.text(st.sampled_from('\\udD8e0"a'), max_size=300_000))
+def test_whole_characters_leave_every_byte_in_its_place(text: str) -> None:
+    sent = text.encode()
+    whole = jsontext.whole_characters(sent, lambda: None)
+
+    assert len(whole) == len(sent)
+    assert b"\\ud" not in whole
+    assert b"\\uD" not in whole

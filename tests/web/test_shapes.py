@@ -311,6 +311,19 @@ def test_half_a_character_keeps_no_failure_from_being_told(client: Client, stack
     assert client.job(job["id"])["failedReason"] == "half ? of one"
 
 
+@pytest.mark.parametrize("line", ['"\\ud800"', '"a\\\\ud800"', '"\\ud83d\\ude00"', '" \\" "', '"é\\udE00"'])
+@pytest.mark.parametrize("comma", [",", " ,\n"])
+def test_of_many_lines_the_end_is_kept(line: str, comma: str) -> None:
+    lines = [line] * (990_000 // len(line.encode() + comma.encode()))
+    said = f'{{"token":"{TOKEN}","stacktrace":[{comma.join(lines)}],"failedReason":"r"}}'.encode()
+    whole = "\n".join(map(json.loads, lines)).encode(errors="replace").decode()
+
+    failure = work.load_fail(said, job_id="1", max_body_bytes=4 * MOST).word(LeaseKey(number=1, token=TOKEN))
+
+    assert isinstance(failure, Failure)
+    assert failure.stack == whole[-50_000:]
+
+
 @pytest.mark.parametrize("unit", ["x", "\\n", "\\\\", "\\u00e9", "\\ud83d\\ude00", "\\ud800", "é"])
 @pytest.mark.parametrize("shift", ["", "\\\\", "\\u0041", "\\ud83d\\ude00", "abc"])
 def test_of_a_long_failure_the_beginning_is_kept_and_of_its_trace_the_end(unit: str, shift: str) -> None:

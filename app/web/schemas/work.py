@@ -288,7 +288,7 @@ def _loose(text: JsonText, name: str) -> Any:
         if len(text) > STACK_TEXT_MAX:
             return STACK_TOO_LONG
         lines = objects.lines(text)
-        return [None] if lines is None else "\n".join(lines)
+        return [None] if lines is None else lines
     if text.startswith('"'):
         return objects.tail(text, attempts.STACK_MAX) if is_stack else objects.head(text, attempts.REASON_MAX)
     return None if text == "null" else 0  # whatever it is, it is no string
