@@ -47,7 +47,7 @@ def chaos(seed: int | None, only: tuple[str, ...], scale: float, producers: int,
     named = os.environ.get("ROWLINE_POSTGRES_BIN")
     with stand(Path(named) if named else None, history, folder, seed=seed) as place:
         with Load(place.ports, history, seed=seed, producers=producers, pullers=pullers) as load:
-            until(lambda: load.acknowledged > 100, within_s=15)
+            until(lambda: load.acknowledged > 100, within_s=60)
             for kind in kinds:
                 time.sleep(random.uniform(*CALM_S))
                 hurt(place, load, run, history, kind, random)

@@ -74,7 +74,7 @@ class Kept:
 
     def _start(self) -> Program:
         program = Program(self._argv, env=self._env)
-        program.expect(self._ready, within_s=30)
+        program.expect(self._ready, within_s=60)
         return program
 
     def _keep(self) -> None:

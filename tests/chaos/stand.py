@@ -174,7 +174,7 @@ def stand(postgres_bin: Path | None, record: Recorder, folder: Path, *, seed: in
         proxy = stack.enter_context(faultproxy.before(cluster.url))
         endpoint = stack.enter_context(receiver.Receiver(record, seed=f"{seed}/receiver"))
         nodes = [_node(stack, each, folder) for each in (url, databases.as_runtime(proxy.url))]
-        until(lambda: all(len(node.pids) == 1 + API_PROCESSES for node in nodes), within_s=20)
+        until(lambda: all(len(node.pids) == 1 + API_PROCESSES for node in nodes), within_s=60)
         _register(nodes[0].port, endpoint.port)
         handlers = Path(__file__).with_name("handlers.py")
         worker: list[str | Path] = [*PYTHON, "-m", "app", "work", "--queue", WORKED, "--handlers", handlers]

@@ -73,7 +73,7 @@ def _work(url: str, folder: Path, *, poison: int, processes: int, threads: int) 
     settings = {"worker_processes": processes, "worker_threads": threads}
     with WorkerProgram(url, written(folder, HANDLERS), **settings) as worker:
         clusters.until(lambda: not Ground(url).open_jobs(), within_s=300)
-        worker.end(signal.SIGTERM, within_s=20)
+        worker.end(signal.SIGTERM, within_s=60)
 
 
 def _fill(url: str, poison: int) -> None:

@@ -70,5 +70,5 @@ def _pickup_s(url: str) -> float:
     db = Database(Settings(), url=url, size=1, name="rowline-measured")
     submit.submit_many(db, queue=QUEUE, new=[new(data=JsonText("1"))])
     db.close()
-    clusters.until(lambda: not Ground(url).open_jobs(), within_s=10)
+    clusters.until(lambda: not Ground(url).open_jobs(), within_s=60)
     return float(databases.ask(url, waited)[0][0])

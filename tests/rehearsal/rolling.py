@@ -109,7 +109,7 @@ class Proxy:
     def drain(self, server: str) -> None:
         """Take it out of turn, as the page says, and wait until it has nothing to do."""
         self._say(f"set server nodes/{server} state drain")
-        until(lambda: self._stat(server).get("scur") == "0", within_s=10)
+        until(lambda: self._stat(server).get("scur") == "0", within_s=60)
 
     def resume(self, server: str) -> None:
         """Take it in again."""
@@ -199,9 +199,9 @@ def restart(url: str, folder: Path, *, restarts: int, rate: float) -> Run:
     with contextlib.ExitStack() as stack:
         nodes = [stack.enter_context(node(port)) for port in ports]
         for one in nodes:
-            one.expect("api_started", within_s=30)
+            one.expect("api_started", within_s=60)
         before = stack.enter_context(proxy(folder, ports))
-        until(lambda: before.is_up("one") and before.is_up("two"), within_s=10)
+        until(lambda: before.is_up("one") and before.is_up("two"), within_s=60)
         clients = [Client(before.port, history, name=f"c{n}", every_s=CLIENTS / rate) for n in range(CLIENTS)]
         began = time.monotonic()
         for client in clients:
@@ -213,11 +213,11 @@ def restart(url: str, folder: Path, *, restarts: int, rate: float) -> Run:
             if turn >= restarts // 2:
                 drained_at = min(drained_at, time.monotonic())
                 before.drain(name)
-            assert nodes[which].end(signal.SIGTERM, within_s=30) == 0
+            assert nodes[which].end(signal.SIGTERM, within_s=60) == 0
             nodes[which] = stack.enter_context(node(ports[which]))
-            nodes[which].expect("api_started", within_s=30)
+            nodes[which].expect("api_started", within_s=60)
             before.resume(name)
-            until(functools.partial(before.is_up, name), within_s=10)
+            until(functools.partial(before.is_up, name), within_s=60)
         threading.Event().wait(CALM_S)
         for client in clients:
             client.stopped.set()

@@ -99,9 +99,9 @@ class Fleet:
         words = ("work", "--queue", WORKED, "--handlers", handlers)
         self.workers = [self._start(release, *words, env=env) for _ in range(size)]
         for node in self.nodes:
-            node.expect("api_started", within_s=30)
+            node.expect("api_started", within_s=60)
         for worker in self.workers:
-            worker.expect("worker_started", within_s=30)
+            worker.expect("worker_started", within_s=60)
         name = release.folder.name
         load = Load(self.ports, history, seed=1, producers=producers, pullers=3, pace=PACE, name=f"{name}-")
         self.load = self._stack.enter_context(load)
@@ -114,7 +114,7 @@ class Fleet:
         self.load.__exit__()
         for program in (*self.nodes, *self.workers):
             program.process.send_signal(signal.SIGTERM)
-        codes = [program.end(within_s=20) for program in (*self.nodes, *self.workers)]
+        codes = [program.end(within_s=60) for program in (*self.nodes, *self.workers)]
         assert codes == [0] * len(codes), codes
 
 

@@ -209,7 +209,7 @@ def test_processes_that_die_at_once_are_started_more_and_more_slowly(
     with WorkerProgram(shared_url, handlers, **(QUICK | {"max_stalled_count": 0})) as worker:
         until(
             lambda: databases.ask(shared_url, "select count(*) from rowline.jobs where status = 'failed'") >= [(6,)],
-            within_s=20,
+            within_s=60,
         )
         job = add(db, new("sleeps", data=JsonText("0"), lifo=True))[0]
         assert in_status(db, job).status is Status.COMPLETED

@@ -108,7 +108,7 @@ class Cluster:
         """Start the server, as `rowline run` does, and wait until it answers."""
         child = self.server.prepare()
         self.process = processes.launch(dataclasses.replace(child, argv=[*child.argv, *self._options]))
-        until(self.server.is_ready, within_s=10)
+        until(self.server.is_ready, within_s=60)
         self.server.ensure_database()
 
     def stop(self) -> None:

@@ -74,7 +74,7 @@ def server(url: str, **settings: str) -> Iterator[Server]:
     env = {"DATABASE_URL": url, "AUTH_TOKENS": TOKEN, "PORT": str(port), "ROWLINE_API_PROCESSES": "1"}
     env |= {"ROWLINE_SECRET_KEYS": KEY} | settings
     with Program([*PYTHON, "-m", "app", "serve"], env=env) as program:
-        program.expect("api_started", within_s=30)
+        program.expect("api_started")
         yield Server(program, port)
 
 
