@@ -33,11 +33,14 @@ LEAST = {"faults": 200, "jobs acknowledged": 100_000}
 @click.option("--scale", type=click.FloatRange(0.01, 100), default=1.0, show_default=True, help="Of how often each.")
 @click.option("--producers", type=click.IntRange(4, 64), default=8, show_default=True, help="Half of them with keys.")
 @click.option("--pullers", type=click.IntRange(1, 64), default=4, show_default=True)
-def chaos(seed: int | None, only: tuple[str, ...], scale: float, producers: int, pullers: int) -> None:
+@click.option("--within-s", default=report.WITHIN_S, show_default=True, help="What a recovery may take, and an answer.")
+def chaos(
+    *, seed: int | None, only: tuple[str, ...], scale: float, producers: int, pullers: int, within_s: float
+) -> None:
     """Hurt a service under load; exit with 1 when a promise was not kept."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that every `finally` is seen to
     seed = SystemRandom().randrange(2**32) if seed is None else seed
-    random, run = Random(seed), Run(seed)
+    random, run = Random(seed), Run(seed, within_s)
     folder = Path(tempfile.mkdtemp(prefix="rowline-faults-"))
     folder.chmod(0o711)
     history = Recorder(folder / "clients.jsonl")

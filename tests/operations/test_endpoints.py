@@ -18,6 +18,7 @@ from app.queries import jobs
 from tests.support import receivers, work
 from tests.support.clusters import until
 from tests.support.jobs import QUEUE, make_due, new
+from tests.support.marks import slow_to_look
 
 WORKER = "push:1"
 
@@ -173,9 +174,7 @@ def test_a_lost_lease_completes_nothing_and_a_word_told_again_is_answered_as_bef
 
 
 def test_a_mark_is_kept_while_there_is_no_room_to_look(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mark, "QUICK_S", -1.0)
-    monkeypatch.setattr(mark, "INTERVAL_S", 60.0)
-    monkeypatch.setattr(mark, "LONGEST_S", 60.0)
+    slow_to_look(monkeypatch)
     add(db, 3, concurrency=1)
     known = Mark()
     [first] = take(db, mark=known).leases

@@ -2,7 +2,6 @@
 
 import pytest
 
-from app.domain import mark
 from app.domain.job import Completion, JsonText, Lease, LeaseKey, NewJob, Taken
 from app.domain.mark import Mark
 from app.domain.states import Status
@@ -12,6 +11,7 @@ from app.operations.claim import Ask
 from app.queries import jobs
 from app.store import leases
 from tests.support.jobs import QUEUE, make_due, new
+from tests.support.marks import slow_to_look
 
 ASK = Ask(limit=2, lease_ms=60_000, worker="w")
 
@@ -77,7 +77,7 @@ def test_who_finds_too_little_is_told_when_a_delayed_job_is_due(db: Database) ->
 def test_who_comes_to_the_end_of_the_line_from_a_mark_looks_from_the_head_at_once(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mark, "QUICK_S", -1.0)
+    slow_to_look(monkeypatch)
     known = Mark()
 
     def next_of(limit: int) -> tuple[list[str], int | None]:
@@ -95,7 +95,7 @@ def test_who_comes_to_the_end_of_the_line_from_a_mark_looks_from_the_head_at_onc
 def test_a_claim_that_comes_to_the_end_of_the_line_from_a_mark_looks_from_the_head_itself(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mark, "QUICK_S", -1.0)
+    slow_to_look(monkeypatch)
     known = Mark()
 
     def next_of(limit: int) -> list[str]:

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from app.domain import mark
 from app.domain.job import Lease
 from app.infra.database import Database
 from app.operations import maintain
 from tests.support import answers, work
 from tests.support.client import Client
+from tests.support.marks import slow_to_look
 
 NOBODYS = "7b0e1c1e-6f1f-4a55-9d52-6a3f9c8a2b11"
 PATH = "/queues/q/jobs"
@@ -349,7 +349,7 @@ def test_while_looking_from_the_head_is_slow_claims_go_on_from_where_they_were(
     client: Client, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     """As under a snapshot that is held: who joins before the others waits a moment, and is not left behind."""
-    monkeypatch.setattr(mark, "QUICK_S", -1.0)
+    slow_to_look(monkeypatch)
     nobody = {"id": "999999", "token": NOBODYS}
 
     def names(count: int) -> list[str]:

@@ -115,7 +115,7 @@ def test_health_waits_for_no_crowd_of_other_strangers(server: Server) -> None:
         meanwhile = sum(_there(stranger).count(REFUSED) for stranger in crowd)
 
     assert before < 100 * len(crowd)
-    assert meanwhile < 20 * 5
+    assert meanwhile < 20 * 20  # of 100 whom each check would wait for, if it had no place of its own
 
 
 @pytest.fixture

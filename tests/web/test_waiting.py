@@ -15,11 +15,12 @@ from tests.support.clusters import open_files, until
 from tests.support.raw import Server
 
 NEVER_POLLED = {"ROWLINE_POLL_MS": "60000"}  # who waits hears of a job by its commit, or not at all
+PATIENT = {"ROWLINE_POOL_WAIT_MS": "50000", "ROWLINE_REQUEST_MS": "60000"}  # hundreds at once, on a busy machine
 
 
 @pytest.fixture
 def server(own_url: str) -> Iterator[Server]:
-    with raw.server(own_url, **NEVER_POLLED) as opened:
+    with raw.server(own_url, **NEVER_POLLED, **PATIENT) as opened:
         yield opened
         opened.check()
 
