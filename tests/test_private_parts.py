@@ -28,6 +28,7 @@ import psycopg.types.string
 import pytest
 import urllib3
 import werkzeug.routing
+from gevent.baseserver import BaseServer
 from gunicorn.glogging import Logger
 from gunicorn.workers import base, base_async
 from gunicorn.workers.ggevent import GeventWorker
@@ -139,6 +140,9 @@ def routes_can_be_matched_by_segments() -> bool:
 PARTS: dict[tuple[str, str], Callable[[], bool]] = {
     ("gunicorn: Logger.access", WORKER): lambda: takes(Logger.access, "self", "resp", "req", "environ", "request_time"),
     ("gunicorn: GeventWorker.patch, which run() calls first", WORKER): lambda: takes(GeventWorker.patch, "self"),
+    ("gevent: BaseServer.max_accept, which gunicorn sets for several processes alone", WORKER): lambda: (
+        isinstance(BaseServer.max_accept, int) and says(GeventWorker.run, "server.max_accept = 1")
+    ),
     ("gunicorn: AsyncWorker.__init__", WORKER): lambda: takes(GeventWorker.__init__, "self", "*args", "**kwargs"),
     ("gunicorn: AsyncWorker.handle waits for a head in timeout_ctx()", WORKER): lambda: says(
         base_async.AsyncWorker.handle, "with self.timeout_ctx():", "req = next(parser)", "if not req:"

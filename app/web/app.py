@@ -17,7 +17,7 @@ from app.web import answers, clients, holding, names, openapi, problems
 from app.web.auth import TOKEN_DIGEST, Tokens
 from app.web.holding import HELD
 from app.web.routes import docs, health, history, jobs, reports, work, workers
-from app.web.worker import WAITING
+from app.web.worker import TOKENS, WAITING
 
 OPEN = {"health", "docs"}  # the blueprints that need no token
 BY_ATTEMPT = {"reports"}  # those that need an attempt's, which they ask for themselves
@@ -35,7 +35,7 @@ def create(settings: Settings, db: Database) -> Flask:
     flask.url_map.merge_slashes = False
     flask.url_map.strict_slashes = True
     flask.wsgi_app = names.RawPath(flask.wsgi_app)  # type: ignore[method-assign]
-    tokens = Tokens(settings.tokens)
+    tokens = flask.extensions[TOKENS] = Tokens(settings.tokens)
     room = holding.room(settings)
 
     def begin() -> None:

@@ -1,5 +1,7 @@
 """How requests are read and answered on a connection: gunicorn's ways, with bounds that it has no settings for."""
 
+import socket
+from collections.abc import Callable
 from typing import Any
 
 from gunicorn.http import errors, message
@@ -15,6 +17,8 @@ CHUNK_LINE_MAX = 64
 """The longest line before a chunk, in bytes: its size, and extensions that mean nothing to us."""
 CHUNKS_FREE, CHUNK_MEAN_MIN = 4_096, 128
 """So many chunks are free, and one for each so many bytes: each has a price, whatever its size."""
+PACKETS, PACKET_S = 16, 30e-6
+"""Each so many packets a stranger pays for them, what each takes, about, whatever is in it."""
 HEAD_S, FIELD_S = 50e-6, 2e-6
 """What it takes, about, to read a head, and each of its fields."""
 
@@ -92,19 +96,61 @@ class Request(message.Request):  # type: ignore[misc]  # gunicorn has no types
         return reader.parser is not None if self.is_chunked else getattr(reader, "length", 0) > PIECE
 
 
+class Metered:
+    """A client's socket, which has a stranger pay for the packets that he sends: each of them wakes the process."""
+
+    def __init__(self, sock: Any, pay: Callable[[float], bool]) -> None:
+        """Have `pay` hold up whoever sends, for what that took, in seconds, and say whether he may go on."""
+        self._sock = sock
+        self._pay = pay
+        self._packets = 0
+        self.is_free = False
+        """Whether a good token was shown by the last request."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Be the socket in all else."""
+        return getattr(self._sock, name)
+
+    def recv(self, size: int, *flags: int) -> bytes:
+        """Read what is there, up to `size` bytes; nothing, as at the end, of one who may not go on."""
+        piece: bytes = self._sock.recv(size, *flags)
+        if not self.is_free:
+            self._packets += 1
+            if self._packets % PACKETS == 0 and not self._pay(PACKETS * PACKET_S):
+                return b""
+        return piece
+
+    def take(self, size: int) -> bytes:
+        """Read for free: who calls this has each piece paid for by what it took."""
+        piece: bytes = self._sock.recv(size)
+        return piece
+
+    def is_reset(self) -> bool:
+        """Tell whether the client has broken the connection off. One that was closed looks like one half-closed."""
+        return bool(self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+
+
 class Gathered:
     """A client's socket that sends the head of an answer together with what follows it: one packet, not two.
 
     All of an answer to a stranger is kept until `flush`: he waits for it when nothing else of his request is left.
     """
 
-    def __init__(self, sock: Any) -> None:
+    def __init__(self, sock: Metered) -> None:
         """Hold back the first piece that is sent over `sock`."""
         self._sock = sock
         self._kept: list[bytes] = []
         self._is_first = True
-        self.is_known = False
+        self._sock.is_free = False
+
+    @property
+    def is_known(self) -> bool:
         """Whether who asks has shown a token that is good: the application says so before it answers."""
+        return self._sock.is_free
+
+    @is_known.setter
+    def is_known(self, is_known: bool) -> None:
+        self._sock.is_free = is_known
 
     def __getattr__(self, name: str) -> Any:
         """Be the socket in all else."""

@@ -14,6 +14,7 @@ from http import HTTPStatus
 from typing import Any
 
 import gevent
+from gevent.baseserver import BaseServer
 from gunicorn.glogging import Logger as GunicornLogger
 from gunicorn.http import errors
 from gunicorn.http.parser import RequestParser
@@ -22,7 +23,7 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from app.infra import log
 from app.web import incoming, strangers
-from app.web.incoming import PIECE, Gathered
+from app.web.incoming import PIECE, Gathered, Metered
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +35,8 @@ SPARE_SHARE = 16
 """One in so many connections of a process is kept for whoever comes."""
 KNOWN = "rowline_known"
 """What the greenlet of a connection has, on which a good token was shown."""
+TOKENS = "rowline-tokens"
+"""Where the extensions of the application have the tokens that are known."""
 UNPARSED_S = 0.0005
 """What it takes, about, to read what is no request and to answer it."""
 CHUNKED_PIECE, STRANGERS_CHUNKED_PIECE = 1024, 64
@@ -99,12 +102,13 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     def patch(self) -> None:
         """Make the standard library cooperative, before what would else wait for the database with all clients.
 
-        And gunicorn frugal: it has no settings for these two.
+        And gunicorn frugal: it has no settings for these three.
         """
         if "psycopg" in sys.modules:
             raise RuntimeError("psycopg was imported before gevent could patch what it waits with")
         RequestParser.mesg_class = incoming.Request
         SocketUnreader.max_body_chunk = PIECE  # it reads ahead, for whoever sends a body, and holds 1 MiB by itself
+        BaseServer.max_accept = 1  # gevent's is 100, in a row, before anybody who is there gets an answer
         super().patch()
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -142,7 +146,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         if self._connections > self.cfg.worker_connections - self.cfg.worker_connections // SPARE_SHARE:
             self._make_room()
         try:
-            super().handle(listener, client, addr)
+            super().handle(listener, Metered(client, self._paid_by(addr, "")), addr)
         finally:
             self._connections -= 1
 
@@ -188,11 +192,17 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         with gevent.Timeout(TAKE_S, False), contextlib.suppress(OSError):
             client.sendall(f"{head}\r\n\r\n{body}".encode())
             client.shutdown(socket.SHUT_WR)
-        take_rest(client.recv, pay)  # closed with unread bytes, the answer could be lost
+        take_rest(client.take, pay)  # closed with unread bytes, the answer could be lost
         log.request_id.set(None)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
         """Answer a request; then take what is left of its body, or close: gunicorn would read on without an end."""
+        is_admitted = getattr(gevent.getcurrent(), KNOWN, False) or self._shows_token(req)
+        if not is_admitted:
+            with self._waiting(self._refused, strangers.PATIENCE_S + self.cfg.keepalive):
+                is_admitted = self._paid_by(addr, req.path)(req.read_s) and not sock.is_reset()
+        if not is_admitted:  # his turn did not come, or he is gone: what nobody awaits is not done
+            raise StopIteration
         gathered = req.client = Gathered(sock)
         began_at = time.thread_time()  # of others too that ran meanwhile, but no wait
         is_whole = False
@@ -206,7 +216,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             else:
                 pay = self._paid_by(addr, req.path)
                 with self._waiting(self._refused, strangers.PATIENCE_S + self.cfg.keepalive):
-                    if pay(time.thread_time() - began_at + req.read_s):
+                    if pay(time.thread_time() - began_at):
                         gathered.flush()
                         within_s = TAKE_S if req.should_close() else TAKE_S + strangers.PATIENCE_S
                         is_whole = self._take_rest(req, pay, within_s)
@@ -214,11 +224,15 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         if not is_whole:
             raise StopIteration
 
+    def _shows_token(self, req: Any) -> bool:
+        shown = next((value for name, value in req.headers if name == "AUTHORIZATION"), "")
+        return bool(shown) and self.wsgi.extensions[TOKENS].digest(shown) is not None
+
     def _take_rest(self, req: Any, pay: Callable[[float], bool], within_s: float) -> bool:
         if req.body.failed:  # where the next request would begin nobody knows
             with contextlib.suppress(OSError):
                 req.client.shutdown(socket.SHUT_WR)
-            take_rest(req.client.recv, pay, within_s=within_s)
+            take_rest(req.client.take, pay, within_s=within_s)
             return False
         piece = (CHUNKED_PIECE if req.client.is_known else STRANGERS_CHUNKED_PIECE) if req.is_chunked else PIECE
         return take_rest(req.body.reader.read, pay, piece=piece, within_s=within_s)

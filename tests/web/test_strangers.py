@@ -2,13 +2,14 @@
 
 import contextlib
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 
 import gevent
 import pytest
 
-from app.web import strangers, worker
+from app.web import incoming, strangers, worker
 from tests.support import raw
 from tests.support.raw import DEADLINE_S, Server
 
@@ -159,6 +160,53 @@ def test_those_who_have_shown_a_token_make_room_too(small: Server) -> None:
             idle = stack.enter_context(socket.create_connection(("127.0.0.1", small.port), timeout=DEADLINE_S))
             idle.sendall(raw.request("GET", "/queues/q/jobs"))
             assert idle.recv(2**16).startswith(b"HTTP/1.1 200")
+
+
+def test_a_request_of_whoever_is_gone_is_not_handled(small: Server) -> None:
+    """While strangers wait for their turn, some of them leave: what they asked for is not looked up for nobody."""
+    wrong = raw.request("GET", "/queues/q/jobs", token="no-such-token")
+    with socket.create_connection(("127.0.0.1", small.port), timeout=DEADLINE_S) as crowd:
+        crowd.sendall(wrong * 1_000)
+        for _ in range(300):
+            gone = socket.create_connection(("127.0.0.1", small.port), timeout=DEADLINE_S)
+            gone.sendall(raw.request("GET", "/queues/gone/jobs", token="no-such-token"))
+            gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            gone.close()
+
+    assert small.log().count('"/queues/gone/jobs"') < 100
+
+
+def test_whoever_shows_a_good_token_on_a_new_connection_waits_for_no_stranger(small: Server) -> None:
+    wrong = raw.request("GET", "/queues/q/jobs", token="no-such-token")
+    with contextlib.ExitStack() as stack:
+        for _ in range(20):
+            stranger = stack.enter_context(socket.create_connection(("127.0.0.1", small.port), timeout=DEADLINE_S))
+            stranger.sendall(wrong * 500)
+        for _ in range(20):
+            assert small.ask(raw.request("GET", "/queues/q/jobs"), wanted=1)[0].status == 200
+        refused = small.log().count('"status": 401')
+
+    assert refused < 20 * 20  # of 10,000
+
+
+def test_packets_of_a_stranger_are_paid_for_whatever_is_in_them() -> None:
+    paid = list[float]()
+
+    def pay(took_s: float) -> bool:
+        paid.append(took_s)
+        return len(paid) < 3
+
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        metered = incoming.Metered(ours, pay)
+        theirs.sendall(b"x" * 1_000)
+        metered.is_free = True
+        assert [metered.recv(1) for _ in range(100)] == [b"x"] * 100
+        metered.is_free = False
+        received = [metered.recv(1) for _ in range(3 * incoming.PACKETS)]
+
+    assert received == [*[b"x"] * (3 * incoming.PACKETS - 1), b""], "who may not go on is not read any more"
+    assert paid == [incoming.PACKETS * incoming.PACKET_S] * 3
 
 
 def test_each_piece_that_nobody_wants_is_paid_for() -> None:
