@@ -1,7 +1,7 @@
 """Statements that are prepared once a connection, and run by libpq itself: half the CPU of psycopg's cursors."""
 
+import hashlib
 from collections.abc import Callable, Sequence
-from itertools import count
 from typing import Any, NamedTuple
 
 import psycopg
@@ -31,6 +31,14 @@ SNAPSHOT = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _BEGIN_SNAPSHOT, _COMMIT = Question(SNAPSHOT, [], None), Question(b"COMMIT", [], None)
 
 
+def name_of(text: bytes) -> bytes:
+    """Return the name of the statement `text` on every connection.
+
+    A pooler may run it on a session where another connection prepared what it liked: never another text by this name.
+    """
+    return b"rowline_" + hashlib.sha256(text).hexdigest()[:32].encode()
+
+
 class Answer:
     """What has the rows of a question that is asked later, and no attribute `rows` before."""
 
@@ -44,7 +52,6 @@ class PreparedConnection(BoundedConnection):
         """Begin with nothing prepared."""
         super().__init__(*arguments, **options)
         self._names: dict[bytes, bytes] = {}
-        self._numbers = count()
         self._noted: list[tuple[Question, Answer]] = []
         self.hint: Question | None = None
         """Is asked right behind the next question, in a transaction of its own, and does nothing to its outcome.
@@ -150,7 +157,7 @@ class PreparedConnection(BoundedConnection):
         if len(self._names) == PREPARED_MAX:
             self.pgconn.send_close_prepared(self._names.pop(next(iter(self._names))))
             self._outcome()
-        name = b"rowline_%d" % next(self._numbers)
+        name = name_of(text)
         self.pgconn.send_prepare(name, text)
         self._outcome()
         self._names[text] = name

@@ -63,6 +63,19 @@ def test_statements_that_go_out_together_do_not_push_each_other_out(single: Data
         assert (always(), other()) == ([("a",)], [(nth,)])
 
 
+def test_a_statement_has_one_name_on_every_connection_and_no_other_statement_has_it(shared_url: str) -> None:
+    """A pooler that gives one connection the session of another cannot run a statement that was not meant."""
+    found: set[tuple[str, str]] = set()
+    for numbers in (range(3), range(2, -1, -1)):
+        db = Database(Settings(), url=shared_url, size=1, name="single")
+        with db.write_once() as conn:
+            for nth in numbers:
+                Statement(f"s{nth}", f"select {nth} as nth").rows(conn)
+            found |= set(pool.driver_of(conn).execute("select name, statement from pg_prepared_statements"))
+        db.close()
+    assert len(found) == len(dict(found)) == 3
+
+
 def test_what_cannot_be_prepared_is_not_taken_for_prepared(table: Connection) -> None:
     late = Statement("late", "select n from t2")
     with pytest.raises(psycopg.errors.UndefinedTable):
