@@ -8,7 +8,7 @@ JOBS ?= 3
 SPREAD = -n $(JOBS) --dist loadfile --no-loadscope-reorder
 RESTARTS ?= 10
 
-.PHONY: help run test test-busy check fix cover bench bench-peers bench-depth bench-shapes bench-strangers bench-against calm faults promises upgrade-rehearsal rolling-restart fuzz explain psql migrate migration docs versions clean
+.PHONY: help run test test-busy check fix cover bench bench-peers bench-depth bench-shapes bench-strangers bench-against calm faults promises upgrade-rehearsal rolling-restart poolers fuzz explain psql migrate migration docs versions clean
 
 help:  ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ upgrade-rehearsal: .venv/installed-dev  ## Upgrade from an earlier commit to thi
 
 rolling-restart: .venv/installed-dev  ## Restart two nodes behind haproxy at 100 requests/s (RESTARTS=10); needs haproxy
 	@$(BIN)/python -m tests.rehearsal.rolling --restarts $(RESTARTS)
+
+poolers: .venv/installed-dev  ## Run the tests behind pgbouncer 1.18 and 1.24, about a minute; gets both by Debian's apt, below build/
+	@$(BIN)/python -m tests.poolers -n 2 --dist loadfile
 
 fuzz: .venv/installed-dev  ## Send a million fuzzed requests (FUZZ=200000: fewer; FUZZ_S=600: so many seconds); SEED= repeats a run
 	@$(BIN)/python -m tests.fuzz --cases $(FUZZ) $(if $(FUZZ_S),--seconds $(FUZZ_S)) $(if $(SEED),--seed $(SEED))

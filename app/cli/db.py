@@ -6,8 +6,8 @@ import sys
 
 import click
 
-from app.infra import conninfo, embedded, log, schema, settings
-from app.infra.database import Database
+from app.infra import conninfo, embedded, log, poolers, schema, settings
+from app.infra.database import Database, session, translated
 from app.operations import maintain
 from app.operations import roles as operations
 from app.queries import health, plans
@@ -83,6 +83,20 @@ def roles(*, is_applied: bool) -> None:
         return
     operations.apply(Database(settings.from_env(os.environ), url=_owner_url(), size=1, name="rowline-db"))
     print("the roles are there; give those that log in a password: \\password rowline_runtime")
+
+
+@db.command()
+@click.option("--apply", "is_applied", is_flag=True, help="Run the SQL on the database instead of printing it.")
+def pooler(*, is_applied: bool) -> None:
+    """Print the SQL that gives the role of DATABASE_URL what a pooler, such as pgbouncer, takes from no session."""
+    chosen = settings.from_env(os.environ)
+    asked = session(chosen, _url())
+    if not is_applied:
+        print(poolers.script(asked))
+        return
+    with translated():
+        poolers.apply(_url(), asked, within_s=chosen.connect_s)
+    print("the role has its settings; sessions that are open get them by RECONNECT on the pooler's console")
 
 
 @db.command()

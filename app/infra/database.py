@@ -13,8 +13,8 @@ import psycopg
 import sqlalchemy
 from sqlalchemy import exc
 
-from app.infra import libpq
-from app.infra.libpq import BoundedConnection
+from app.infra import libpq, poolers
+from app.infra.libpq import BoundedConnection, PoolerFault
 from app.infra.notify import Listener, Notifier
 from app.infra.pool import Pool
 from app.infra.prepared import SNAPSHOT, PreparedConnection
@@ -33,6 +33,8 @@ _READING = (
     # and would rather collect and sort them.
     "-c enable_bitmapscan=off"
 )
+_OURS = {"autocommit": True, "prepare_threshold": None}
+"""What psycopg prepares by itself it would take back after a ROLLBACK, with all that is prepared."""
 REFUSALS = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError)
 """What PostgreSQL, or the driver, says to a statement that cannot be done as it is. Nothing of it was stored."""
 _STATEMENT_SHARE = 0.9
@@ -44,10 +46,14 @@ class DatabaseError(Exception):
 
     code: ClassVar[str] = "database_unavailable"
 
-    def __init__(self, message: str, *, is_worth_another_try: bool = False) -> None:
-        """`is_worth_another_try`: only another transaction was in the way, or an old session; it may succeed now."""
+    def __init__(self, message: str, *, is_worth_another_try: bool = False, is_for_all: bool = False) -> None:
+        """`is_worth_another_try`: only another transaction was in the way, or an old session; it may succeed now.
+
+        `is_for_all`: the message names no place, and strangers may read it.
+        """
         super().__init__(message)
         self.is_worth_another_try = is_worth_another_try
+        self.is_for_all = is_for_all
 
 
 class OutcomeUnknown(DatabaseError):
@@ -69,13 +75,14 @@ class Database:
         self.limit_s = (limit_ms or 2 * settings.statement_ms) / 1000
         self._wait_s = settings.pool_wait_ms / 1000
         statement_ms = min(settings.statement_ms, int(self.limit_s * 1000 * _STATEMENT_SHARE))
-        arguments = libpq.arguments(settings, name=name, statement_ms=statement_ms)
-        arguments["options"] = libpq.options(url, arguments["options"])
+        arguments = _arguments(url, settings, name=name, statement_ms=statement_ms)
         self._notifier = Notifier(url, arguments)
-        self._listener = Listener(url, arguments)
+        self._listener = _listener(settings.listen_url or url, settings, name=name, statement_ms=statement_ms)
         self._turns = Turns(size)
         reading = arguments | {"options": f"{arguments['options']} {_READING}"}
-        self._writing, self._reading = _pool(url, arguments), _pool(url, reading)
+        look = libpq.connector(url, arguments | _OURS, PreparedConnection)
+        self._guard = poolers.Guard(session(settings, url), look, within_s=settings.connect_s)
+        self._writing, self._reading = (_pool(url, each, self._guard) for each in (arguments, reading))
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -171,6 +178,23 @@ class Database:
         """Use none of the connections any more that are open now: each was opened with settings of its time."""
         self._writing.distrust()
         self._reading.distrust()
+        self._guard.forget()
+
+    def pooler_faults(self) -> list[str]:
+        """Say what a pooler, if there is one, makes of sessions that are in use, each as a sentence for all to read.
+
+        Raises DatabaseError.
+        """
+        faults: list[str] = []
+        sessions = []
+        for pool in (self._writing, self._reading):
+            with self._connected(pool) as (_conn, driver):
+                missing, session = self._guard.look(driver)
+            faults += [fault for fault in missing if fault not in faults]
+            sessions.append(session)
+        if None not in sessions and sessions[0] == sessions[1]:
+            faults.append(poolers.SHARES)
+        return faults
 
     def close(self) -> None:
         """Close the connections that nobody uses; announce and listen no more."""
@@ -214,10 +238,27 @@ class Database:
             self._turns.give()
 
 
-def _pool(url: str, arguments: dict[str, Any]) -> Pool:
-    # What psycopg prepares by itself it would take back after a ROLLBACK, with all that is prepared.
-    mine = arguments | {"autocommit": True, "prepare_threshold": None}
-    return Pool(libpq.connector(url, mine, PreparedConnection), _prepare)
+def session(settings: Settings, url: str) -> dict[str, str]:
+    """Return the settings that a role has to have where a pooler takes none: one value for all kinds of sessions."""
+    arguments = _arguments(url, settings, name="", statement_ms=settings.statement_ms)
+    return libpq.asked(f"{arguments['options']} {_READING}")
+
+
+def _arguments(url: str, settings: Settings, *, name: str, statement_ms: int) -> dict[str, Any]:
+    arguments = libpq.arguments(settings, name=name, statement_ms=statement_ms)
+    return arguments | {"options": libpq.options(url, arguments["options"])}
+
+
+def _listener(url: str, settings: Settings, *, name: str, statement_ms: int) -> Listener:
+    return Listener(url, _arguments(url, settings, name=name, statement_ms=statement_ms))
+
+
+def _pool(url: str, arguments: dict[str, Any], guard: poolers.Guard) -> Pool:
+    def prepare(connection: PreparedConnection) -> None:
+        _prepare(connection)
+        guard.let_in(connection)
+
+    return Pool(libpq.connector(url, arguments | _OURS, PreparedConnection), prepare)
 
 
 def engine(url: str, arguments: dict[str, Any], **options: Any) -> sqlalchemy.Engine:
@@ -270,6 +311,8 @@ def translated() -> Iterator[None]:
 
 def _trouble(error: Exception, *, is_stale: bool = False) -> DatabaseError:
     """Tell of `error`; `is_stale`: a session that is opened now may not meet it."""
+    if isinstance(driver := getattr(error, "orig", None) or error, PoolerFault):
+        return DatabaseError(str(driver), is_for_all=True)
     return DatabaseError(
         f"the database is not available: {_first_line(error)}",
         is_worth_another_try=is_stale or _state(error) in _WORTH_ANOTHER_TRY,

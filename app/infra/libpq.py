@@ -1,6 +1,7 @@
 """Connections by libpq, on which no wait is without an end, whatever has become of the server."""
 
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
@@ -26,6 +27,13 @@ _IS_COOPERATIVE = bool(monkey.is_module_patched("select"))
 
 class _Late(psycopg.OperationalError):
     """A wait of ours is over. gevent's timers may be early by what its loop was busy: the clock alone cannot tell."""
+
+
+class PoolerFault(psycopg.OperationalError):
+    """A pooler in front of PostgreSQL makes less of a connection than we need. The words say what to set.
+
+    They name no place: all may read them.
+    """
 
 
 class BoundedConnection(psycopg.Connection[Any]):
@@ -181,19 +189,41 @@ def _words(session: Mapping[str, object]) -> str:
     return " ".join(f"-c {name}={value}" for name, value in session.items())
 
 
+def asked(options: str) -> dict[str, str]:
+    """Return the settings that words for the command line of a session name, as `options` puts them together."""
+    return {name.replace("-", "_").lower(): _ESCAPED.sub(r"\1", value) for name, value in _SETTING.findall(options)}
+
+
 def normal(url: str) -> str:
     """Return `url` as libpq reads it."""
     return url.replace("postgres://", "postgresql://", 1) if url.startswith("postgres://") else url
 
 
+_SETTING = re.compile(r"(?<!\S)(?:-c\s*|--)([\w.-]+)=((?:\\.|\S)*)", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_REFUSAL = re.compile("unsupported (options )?startup parameter")
+REFUSES = (
+    "the pooler (pgbouncer) in front of PostgreSQL takes no settings at the start of a session: set "
+    "ignore_startup_parameters = options in pgbouncer.ini, and give them to the role by `rowline db pooler --apply`"
+)
+
+
 def connector(
     url: str, parameters: dict[str, Any], kind: type[BoundedConnection] = BoundedConnection
 ) -> Callable[[], BoundedConnection]:
-    """Return what opens a connection to `url`: libpq alone reads it, wherever it is used."""
+    """Return what opens a connection to `url`: libpq alone reads it, wherever it is used.
+
+    It raises psycopg.Error, PoolerFault among it.
+    """
     conninfo = normal(url)
 
     def connect() -> BoundedConnection:
-        connection = kind.connect(conninfo, **parameters)
+        try:
+            connection = kind.connect(conninfo, **parameters)
+        except psycopg.OperationalError as error:
+            if _REFUSAL.search(str(error)):
+                raise PoolerFault(REFUSES) from error
+            raise
         if any(map(os.environ.get, _ENVIRONMENT)):
             _settle(connection)
         return connection

@@ -18,14 +18,15 @@ from typing import Any
 
 import psycopg
 
-from app.infra import libpq
-from app.infra.prepared import Question
+from app.infra import libpq, poolers
+from app.infra.prepared import PreparedConnection, Question
 
 _log = logging.getLogger(__name__)
 
 INTERVAL_S = 0.015
 BEAT_S = 10.0  # how often a silent listener makes sure that its connection is alive
 RETRY_S = 1.0
+POOLED_S = 60.0  # how often it is looked whether a pooler in transaction mode is still there
 NOTIFY = b"select set_config('lock_timeout', '5ms', true), pg_notify($1, '')"
 """Of all NOTIFYs of a server one commits at a time: who adds a job does not wait for others long."""
 ANSWER_S = 5.0  # how long a statement here waits for the server
@@ -140,7 +141,8 @@ class Listener:
 
     def __init__(self, url: str, arguments: Mapping[str, Any]) -> None:
         """Prepare; the thread and the connection are made at the first subscription, so that neither crosses a fork."""
-        self._connect = libpq.connector(url, {**arguments, "autocommit": True})
+        self._connect = libpq.connector(url, {**arguments, "autocommit": True}, PreparedConnection)
+        self._is_told = False
         self._wakes: dict[str, list[Callable[[], None]]] = {}
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -183,6 +185,11 @@ class Listener:
             while not self._stopped.is_set():
                 try:
                     self._listen(ear)
+                except libpq.PoolerFault as error:
+                    if not self._is_told:
+                        _log.warning("listen_pooled", extra={"cause": str(error)})
+                    self._is_told = True
+                    self._stopped.wait(POOLED_S)
                 except (psycopg.Error, OSError, ValueError) as error:  # whatever it is, somebody has to listen
                     if not self._stopped.wait(RETRY_S):
                         _log.warning("listen_failed", extra={"cause": str(error).strip()})
@@ -190,6 +197,8 @@ class Listener:
     def _listen(self, ear: socket.socket) -> None:
         heard: set[str] = set()
         with self._connect() as connection:
+            connection.ends_at = time.monotonic() + ANSWER_S
+            poolers.require_session(connection, self._connect, otherwise=poolers.NOT_HEARD)
             connection.add_notify_handler(lambda notify: self._wake(notify.channel))
             while not self._stopped.is_set():
                 connection.ends_at = time.monotonic() + ANSWER_S

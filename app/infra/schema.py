@@ -3,9 +3,11 @@
 import contextlib
 import io
 import logging
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy
 from alembic import command
@@ -15,8 +17,10 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.exc import PendingRollbackError
 
-from app.infra import database, libpq
+from app.infra import database, libpq, poolers
 from app.infra.database import DatabaseError
+from app.infra.poolers import Kind
+from app.infra.prepared import PreparedConnection
 
 CONNECT_S = 5
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
@@ -110,20 +114,42 @@ def _revision_of(connection: sqlalchemy.Connection) -> str | None:
 
 
 def _run(url: str, migrate: Callable[[Config, sqlalchemy.Connection], None]) -> None:
-    session = {
+    session: dict[str, Any] = {
         "connect_timeout": CONNECT_S,
         "application_name": "rowline-migrate",
         "client_encoding": "utf8",
         "options": libpq.options(url, f"-c search_path={libpq.PATH}"),
     }
-    engine = database.engine(url, libpq.NETWORK | session)
+    arguments = libpq.NETWORK | session
+    engine = database.engine(url, arguments)
     config = _config()
     try:
+        is_pooled = _is_pooled(url, arguments)
         with database.translated(), engine.connect() as connection, _told():
+            if is_pooled:
+                _settle(connection, libpq.asked(session["options"]))
             config.attributes["connection"] = connection
             migrate(config, connection)
     finally:
         engine.dispose()
+
+
+def _is_pooled(url: str, arguments: dict[str, Any]) -> bool:
+    """Tell whether a pooler in session mode is there. Raises DatabaseError, also for one in transaction mode.
+
+    What is asked of that one leaves nothing behind in its sessions.
+    """
+    connect = libpq.connector(url, arguments | {"autocommit": True}, PreparedConnection)
+    with database.translated(), connect() as connection:
+        connection.ends_at = time.monotonic() + CONNECT_S
+        return poolers.require_session(connection, connect, otherwise=poolers.NOT_MIGRATED) is Kind.SESSION
+
+
+def _settle(connection: sqlalchemy.Connection, asked: Mapping[str, str]) -> None:
+    """Set what a pooler did not take at the start: the session is ours to its end."""
+    for name, value in asked.items():
+        connection.exec_driver_sql("select set_config(%s, %s, false)", (name, value))
+    connection.commit()
 
 
 @contextlib.contextmanager

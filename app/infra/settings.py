@@ -129,6 +129,13 @@ class Settings:
     database_url: str | None = _setting(
         "DATABASE_URL", None, _database_url, "A PostgreSQL 15 to 18 to use instead of the embedded one.", secret=True
     )
+    listen_url: str | None = _setting(
+        "ROWLINE_LISTEN_URL",
+        None,
+        _database_url,
+        "The same database without a pooler in transaction mode, for LISTEN alone. None: DATABASE_URL.",
+        secret=True,
+    )
     home: Path = _setting("ROWLINE_HOME", default_home, _home, "Folder of the embedded PostgreSQL: data, logs, lock.")
     tokens: tuple[str, ...] = _setting(
         "AUTH_TOKENS",

@@ -93,7 +93,7 @@ class Watch:
         try:
             causes = told = self._asked()
         except DatabaseError as error:
-            causes, told = [str(error)], [AWAY]
+            causes, told = [str(error)], [str(error) if error.is_for_all else AWAY]
         if causes != self._logged:
             self._logged = causes
             if causes:
@@ -125,7 +125,7 @@ def _faults(db: Database) -> list[str]:
     """Ask as who writes and as who reads: either may be all that works."""
     with db.begin() as conn:
         found = _server_faults(conn)
-    return found + schema_faults(db)
+    return found + db.pooler_faults() + schema_faults(db)
 
 
 def _begins_with(db: Database) -> str:

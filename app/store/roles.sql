@@ -128,7 +128,6 @@ begin
     for wanted in
         select * from (values
             ('rowline_migrator', 'role', 'rowline_owner'),
-            ('rowline_runtime', 'search_path', 'pg_catalog'),
             ('rowline_report', 'search_path', 'report'),
             ('rowline_report', 'default_transaction_read_only', 'on'),
             ('rowline_report', 'statement_timeout', '30s'),
@@ -145,6 +144,8 @@ begin
             'alter role %I in database %I set %s = %L', wanted.role, current_database(), wanted.name, wanted.value
         );
     end loop;
+    -- As this session looks for names, which is a list: a text would be the name of one schema.
+    execute format('alter role rowline_runtime in database %I set search_path from current', current_database());
 end
 $$;
 reset search_path;

@@ -141,6 +141,7 @@ def test_a_token_is_read_and_never_shown(token: str) -> None:
 
 SECRETS = {
     "DATABASE_URL": "postgresql://u:canary@h/d",
+    "ROWLINE_LISTEN_URL": "postgresql://u:canary@h/d",
     "AUTH_TOKENS": "canary",
     "ROWLINE_WEBHOOK_SECRETS": f"whsec_{'canary' * 6}",
     "ROWLINE_SECRET_KEYS": f"{'canary' * 7}Q=",

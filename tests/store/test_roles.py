@@ -132,7 +132,7 @@ def test_sessions_of_reports_have_their_own_time_outs(roled_url: str) -> None:
     for role in ("rowline_report", "rowline_report_public"):
         assert [setting for name, setting in found if name == role] == limits
     assert ("rowline_migrator", "role=rowline_owner") in found
-    assert ("rowline_runtime", "search_path=pg_catalog") in found
+    assert ("rowline_runtime", "search_path=pg_catalog, pg_temp") in found
 
 
 def test_the_owner_migrates_down_and_up_and_run_time_keeps_its_rights(roled_url: str) -> None:

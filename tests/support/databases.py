@@ -33,6 +33,11 @@ def named(server_url: str, name: str) -> str:
     return urlunsplit(urlsplit(libpq.normal(server_url))._replace(path=f"/{name}"))
 
 
+def name_of(url: str) -> str:
+    """Return the name of the database of a URL."""
+    return urlsplit(libpq.normal(url)).path.strip("/")
+
+
 def as_runtime(url: str) -> str:
     """Return the URL with which the service under test uses a database."""
     return f"{url}{'&' if '?' in url else '?'}options={quote(RUNTIME)}"

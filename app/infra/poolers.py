@@ -1,0 +1,194 @@
+"""Poolers, such as pgbouncer, between us and PostgreSQL: what they make of a session, and what it must be.
+
+A pooler takes no settings from us, and in transaction mode each transaction may run on another session. So the role has
+the settings (`script`), which costs a transaction nothing, and each connection is looked at when it is opened.
+"""
+
+import enum
+import time
+from collections.abc import Callable, Mapping
+
+import psycopg
+
+from app.infra import libpq
+from app.infra.libpq import FOREVER, BoundedConnection, PoolerFault
+from app.infra.prepared import PreparedConnection, Question, name_of
+
+LOOKS = 5
+"""How often two connections must be on two sessions, until each is taken to have one of its own."""
+SHOWN = 4
+"""How many settings a sentence names."""
+_POOLER = "the pooler (pgbouncer) in front of PostgreSQL"
+SHARES = (
+    f"{_POOLER} is in transaction mode and does not look after prepared statements: it has to be 1.21 or newer with "
+    "max_prepared_statements = 200, or in session mode (pool_mode = session)"
+)
+NOT_HEARD = (
+    f"{_POOLER} is in transaction mode, in which nobody can LISTEN: jobs are found by polling; set ROWLINE_LISTEN_URL "
+    "to PostgreSQL itself, or to a pool in session mode"
+)
+NOT_MIGRATED = (
+    f"{_POOLER} is in transaction mode, and a migration needs a session of its own: "
+    "set DATABASE_URL to PostgreSQL itself for `rowline db upgrade` and `rowline db downgrade`"
+)
+_SETTINGS = (
+    "select name, coalesce(current_setting(name, true), ''), set_config(name, value, true) "
+    "from unnest(%s::text[], %s::text[]) as asked (name, value)"
+)
+"""What a session has beside what was asked for, as PostgreSQL writes both; what is set ends with the statement."""
+_KEEPS_NAME = b"select count(*) from pg_prepared_statements where name = $1"
+_SCRIPT = """\
+-- What sessions of Rowline begin with, given to the role and not to each session, for a pooler has none for settings.
+-- Run it as the role that Rowline works as, through the pooler or not. Sessions that are open keep what they have.
+do ${tag}$
+declare
+    wanted record;
+begin
+    for wanted in
+        select * from (values
+            {values}
+        ) as setting (name, value)
+    loop
+        perform set_config(wanted.name, wanted.value, true);
+        execute format(
+            'alter role %I in database %I set %s from current', session_user, current_database(), wanted.name
+        );
+    end loop;
+end
+${tag}$;"""
+
+
+class Kind(enum.Enum):
+    """Whose the session behind a connection is."""
+
+    DIRECT = "of the connection, and no pooler is in between"
+    SESSION = "of the connection, by a pooler in session mode"
+    TRANSACTION = "of the transaction, by a pooler that looks after prepared statements"
+    UNSAFE = "of the transaction, by a pooler that may run the statement of another connection, or none"
+
+
+Connect = Callable[[], BoundedConnection]
+
+
+def session_of(connection: BoundedConnection) -> int:
+    """Return the pid of the server's process that answers. Raises psycopg.Error."""
+    [pid] = connection.execute("select pg_backend_pid()", prepare=False).fetchone() or (0,)
+    return int(pid)
+
+
+def kind(connection: BoundedConnection, connect: Connect) -> Kind:
+    """Say whose the session is. `connect` opens one more connection, for a moment, if there is a pooler.
+
+    A pooler makes the process up that it names at the beginning. One that looks after prepared statements gives them
+    names of its own. Otherwise two connections find each other on the same session, or one finds itself on two.
+    Raises psycopg.Error.
+    """
+    if session_of(connection) == connection.pgconn.backend_pid:
+        return Kind.DIRECT
+    with connect() as other:
+        assert isinstance(other, PreparedConnection)
+        other.ends_at = connection.ends_at
+        if not _keeps_names(other):
+            return Kind.TRANSACTION
+        for _ in range(LOOKS):
+            first, again = session_of(connection), session_of(connection)
+            if first != again or session_of(other) in (first, again):
+                return Kind.UNSAFE
+    return Kind.SESSION
+
+
+def require_session(connection: BoundedConnection, connect: Connect, *, otherwise: str) -> Kind:
+    """Return what `kind` says. Raises PoolerFault, with the words `otherwise`, if the session is of a transaction."""
+    found = kind(connection, connect)
+    if found in (Kind.TRANSACTION, Kind.UNSAFE):
+        raise PoolerFault(otherwise)
+    return found
+
+
+class Guard:
+    """Lets no connection in whose session is not what was asked for. For many threads.
+
+    Where there is no pooler that costs one question, on the first connection.
+    """
+
+    def __init__(self, asked: Mapping[str, str], connect: Connect, *, within_s: float) -> None:
+        """`asked`: the settings of a session; `within_s`: for all that is asked of a new connection."""
+        self._asked, self._connect, self._within_s = asked, connect, within_s
+        self._kind: Kind | None = None
+
+    def let_in(self, connection: PreparedConnection) -> None:
+        """Raise PoolerFault, and close the connection, if it cannot be worked with; psycopg.Error for other trouble."""
+        if self._kind is Kind.DIRECT:
+            return
+        connection.ends_at = time.monotonic() + self._within_s
+        try:
+            found = self._kind or kind(connection, self._connect)
+            if found is not Kind.DIRECT and (faults := _missing(connection, self._asked)):
+                raise PoolerFault(*faults)
+            if found is Kind.UNSAFE:
+                raise PoolerFault(SHARES)
+        except psycopg.Error:
+            connection.close()
+            raise
+        connection.ends_at = FOREVER
+        self._kind = found
+
+    def forget(self) -> None:
+        """Look at the next connection as if it were the first."""
+        self._kind = None
+
+    def look(self, connection: PreparedConnection) -> tuple[list[str], int | None]:
+        """Say what its session lacks, and which session nobody else may have; None if that is nobody's or all may.
+
+        Raises psycopg.Error.
+        """
+        session = session_of(connection)
+        if session == connection.pgconn.backend_pid:
+            return [], None
+        return _missing(connection, self._asked), session if _keeps_names(connection) else None
+
+
+def script(asked: Mapping[str, str]) -> str:
+    """Return the SQL that gives the role who runs it the settings `asked`, in the database where it runs it."""
+    values = [f"({_quoted(name)}, {_quoted(value)})" for name, value in asked.items()]
+    tag = "rowline"
+    while any(tag in value for value in values):
+        tag += "_"
+    return _SCRIPT.format(tag=tag, values=",\n            ".join(values))
+
+
+def apply(url: str, asked: Mapping[str, str], *, within_s: int) -> None:
+    """Run `script` on a connection that asks for nothing, which any pooler takes. Raises psycopg.Error."""
+    arguments = libpq.NETWORK | {"connect_timeout": within_s, "client_encoding": "utf8", "autocommit": True}
+    with libpq.connector(url, arguments)() as connection:
+        connection.ends_at = time.monotonic() + within_s
+        connection.execute(script(asked).encode(), prepare=False)
+
+
+def _missing(connection: BoundedConnection, asked: Mapping[str, str]) -> list[str]:
+    rows = connection.execute(_SETTINGS, [list(asked), list(asked.values())], prepare=False).fetchall()
+    rows = [row for row in rows if _plain(row[1]) != _plain(row[2])]
+    found = [f"{name} is {has or 'empty'} and not {wanted}" for name, has, wanted in rows]
+    if not found:
+        return []
+    more = f", and {len(found) - SHOWN} more like that" if len(found) > SHOWN else ""
+    told = f"{_POOLER} gives sessions without the settings of Rowline ({', '.join(found[:SHOWN])}{more})"
+    return [f"{told}: run `rowline db pooler --apply`, then RECONNECT on the pooler's console"]
+
+
+def _keeps_names(connection: PreparedConnection) -> bool:
+    """Tell whether PostgreSQL knows a statement by the name that we gave it, or somebody else did."""
+    try:
+        found = connection.ask(Question(_KEEPS_NAME, [name_of(_KEEPS_NAME)], None))
+    except (psycopg.errors.DuplicatePreparedStatement, psycopg.errors.InvalidSqlStatementName):
+        return True
+    return found.get_value(0, 0) == b"1"
+
+
+def _plain(text: str) -> str:
+    """Return a value without what PostgreSQL leaves in lists as it was written."""
+    return text.replace(", ", ",")
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
