@@ -20,8 +20,8 @@ SHOWN = 4
 """How many settings a sentence names."""
 _POOLER = "the pooler (pgbouncer) in front of PostgreSQL"
 SHARES = (
-    f"{_POOLER} is in transaction mode and does not look after prepared statements: it has to be 1.21 or newer with "
-    "max_prepared_statements = 200, or in session mode (pool_mode = session)"
+    f"{_POOLER} hands sessions on with what others have prepared: in transaction mode it has to be 1.21 or newer with "
+    "max_prepared_statements = 200, in session mode it needs server_reset_query = DISCARD ALL"
 )
 NOT_HEARD = (
     f"{_POOLER} is in transaction mode, in which nobody can LISTEN: jobs are found by polling; set ROWLINE_LISTEN_URL "
@@ -31,6 +31,11 @@ NOT_MIGRATED = (
     f"{_POOLER} is in transaction mode, and a migration needs a session of its own: "
     "set DATABASE_URL to PostgreSQL itself for `rowline db upgrade` and `rowline db downgrade`"
 )
+_TOLD = {name.lower() for name in libpq.VALUES} | {
+    *("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "client_connection_check_interval"),
+    *("jit", "plan_cache_mode", "enable_seqscan", "enable_bitmapscan"),
+}
+"""Settings whose values all may read. Others can name roles and schemas, or be what DATABASE_URL alone knows."""
 _SETTINGS = (
     "select name, coalesce(current_setting(name, true), ''), set_config(name, value, true) "
     "from unnest(%s::text[], %s::text[]) as asked (name, value)"
@@ -64,7 +69,7 @@ class Kind(enum.Enum):
     DIRECT = "of the connection, and no pooler is in between"
     SESSION = "of the connection, by a pooler in session mode"
     TRANSACTION = "of the transaction, by a pooler that looks after prepared statements"
-    UNSAFE = "of the transaction, by a pooler that may run the statement of another connection, or none"
+    UNSAFE = "one that others have used, and their prepared statements are in it"
 
 
 Connect = Callable[[], BoundedConnection]
@@ -88,8 +93,8 @@ def kind(connection: BoundedConnection, connect: Connect) -> Kind:
     with connect() as other:
         assert isinstance(other, PreparedConnection)
         other.ends_at = connection.ends_at
-        if not _keeps_names(other):
-            return Kind.TRANSACTION
+        if (keeps_name := _keeps_name(other)) is not True:
+            return Kind.UNSAFE if keeps_name is None else Kind.TRANSACTION
         for _ in range(LOOKS):
             first, again = session_of(connection), session_of(connection)
             if first != again or session_of(other) in (first, again):
@@ -117,7 +122,7 @@ class Guard:
         self._kind: Kind | None = None
 
     def let_in(self, connection: PreparedConnection) -> None:
-        """Raise PoolerFault, and close the connection, if it cannot be worked with; psycopg.Error for other trouble."""
+        """Raise OperationalError, PoolerFault among it, and close the connection, if it cannot be worked with."""
         if self._kind is Kind.DIRECT:
             return
         connection.ends_at = time.monotonic() + self._within_s
@@ -127,9 +132,11 @@ class Guard:
                 raise PoolerFault(*faults)
             if found is Kind.UNSAFE:
                 raise PoolerFault(SHARES)
-        except psycopg.Error:
+        except psycopg.Error as error:
             connection.close()
-            raise
+            if isinstance(error, psycopg.OperationalError):
+                raise
+            raise psycopg.OperationalError(str(error)) from error  # as PostgreSQL itself says it of an unknown setting
         connection.ends_at = FOREVER
         self._kind = found
 
@@ -145,7 +152,7 @@ class Guard:
         session = session_of(connection)
         if session == connection.pgconn.backend_pid:
             return [], None
-        return _missing(connection, self._asked), session if _keeps_names(connection) else None
+        return _missing(connection, self._asked), None if _keeps_name(connection) is False else session
 
 
 def script(asked: Mapping[str, str]) -> str:
@@ -167,8 +174,7 @@ def apply(url: str, asked: Mapping[str, str], *, within_s: int) -> None:
 
 def _missing(connection: BoundedConnection, asked: Mapping[str, str]) -> list[str]:
     rows = connection.execute(_SETTINGS, [list(asked), list(asked.values())], prepare=False).fetchall()
-    rows = [row for row in rows if _plain(row[1]) != _plain(row[2])]
-    found = [f"{name} is {has or 'empty'} and not {wanted}" for name, has, wanted in rows]
+    found = [_said(*row) for row in rows if _plain(row[1]) != _plain(row[2])]
     if not found:
         return []
     more = f", and {len(found) - SHOWN} more like that" if len(found) > SHOWN else ""
@@ -176,13 +182,17 @@ def _missing(connection: BoundedConnection, asked: Mapping[str, str]) -> list[st
     return [f"{told}: run `rowline db pooler --apply`, then RECONNECT on the pooler's console"]
 
 
-def _keeps_names(connection: PreparedConnection) -> bool:
-    """Tell whether PostgreSQL knows a statement by the name that we gave it, or somebody else did."""
+def _keeps_name(connection: PreparedConnection) -> bool | None:
+    """Tell whether PostgreSQL knows a statement by the name that we gave it; None: another connection did, too."""
     try:
         found = connection.ask(Question(_KEEPS_NAME, [name_of(_KEEPS_NAME)], None))
     except (psycopg.errors.DuplicatePreparedStatement, psycopg.errors.InvalidSqlStatementName):
-        return True
+        return None
     return found.get_value(0, 0) == b"1"
+
+
+def _said(name: str, has: str, wanted: str) -> str:
+    return f"{name} is {has or 'empty'} and not {wanted}" if name in _TOLD else f"{name} is not what was asked for"
 
 
 def _plain(text: str) -> str:

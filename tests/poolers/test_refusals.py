@@ -1,6 +1,9 @@
 """Behind a pgbouncer that keeps less than we need nothing is done, and the sentence says what to set."""
 
+import signal
 from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -12,6 +15,8 @@ from tests.poolers.__main__ import NEW, OLD
 from tests.poolers.conftest import LOCKS, Pool, client_on, give_settings
 from tests.support import answers, databases
 from tests.support.clusters import PYTHON, Program
+from tests.support.jobs import new
+from tests.support.workers import WorkerProgram, add, written
 
 ALL = [(which, mode) for which in (OLD, NEW) for mode in ("session", "transaction")]
 AS_MADE = {"ignore_startup_parameters": ""}
@@ -54,6 +59,28 @@ def test_sessions_without_our_settings_are_not_worked_with(
         assert "rowline db pooler --apply" in said
 
 
+def test_of_what_the_url_asks_for_only_names_are_told(started: Pool, opened: Open, name: str) -> None:
+    url = give_settings(started(NEW, "session"), name)
+    asking = f"{url}?options={quote('-c search_path=canary -c app.key=canary')}"
+
+    said = answers.error(client_on(opened(asking)).flask.get("/health/ready"), 503)
+
+    assert "(search_path is not what was asked for, app.key is not what was asked for)" in said
+    assert "canary" not in said + rowline("db", "check", url=asking)[1]
+
+
+@pytest.mark.parametrize("which", [OLD, NEW])
+def test_a_setting_of_the_url_that_postgresql_does_not_know_is_said(
+    started: Pool, opened: Open, name: str, which: str
+) -> None:
+    url = give_settings(started(which, "session"), name)
+    db = opened(f"{url}?options=-c%20nonsense%3D1")
+
+    [fault] = health.faults(db)
+    assert 'unrecognized configuration parameter "nonsense"' in fault
+    assert client_on(db).get("/queues/q/jobs").status_code == 503
+
+
 @pytest.mark.parametrize(("which", "settings"), [(OLD, {}), (NEW, {"max_prepared_statements": 0})])
 def test_transaction_mode_without_prepared_statements_is_refused(
     started: Pool, opened: Open, name: str, which: str, settings: dict[str, object]
@@ -63,8 +90,29 @@ def test_transaction_mode_without_prepared_statements_is_refused(
 
     assert client.post("/queues/q/jobs", '[{"name": "n", "data": 1}]').status_code == 503
     for said in (answers.error(client.flask.get("/health/ready"), 503), rowline("db", "check", url=url)[1]):
-        assert "the pooler (pgbouncer) in front of PostgreSQL is in transaction mode" in said
+        assert "the pooler (pgbouncer) in front of PostgreSQL hands sessions on with what others have prepared" in said
         assert "1.21 or newer with max_prepared_statements = 200" in said
+
+
+def test_session_mode_that_resets_nothing_is_refused(started: Pool, opened: Open, name: str) -> None:
+    url = give_settings(started(NEW, "session", server_reset_query="", default_pool_size=2), name)
+    leaving = opened(url)
+    assert health.faults(leaving) == []
+    leaving.close()
+
+    with pytest.raises(DatabaseError, match="server_reset_query = DISCARD ALL"), opened(url).read():
+        pass
+
+
+def test_a_worker_says_why_it_takes_no_jobs(
+    started: Pool, opened: Open, own_url: str, name: str, tmp_path: Path
+) -> None:
+    add(opened(own_url), new())
+    handlers = written(tmp_path, "@rowline.handler('n')\ndef n(job):\n    return 1")
+    with WorkerProgram(started(NEW, "transaction").url(name), handlers) as worker:
+        worker.expect("rowline db pooler --apply")
+        worker.end(signal.SIGTERM)
+    assert databases.ask(own_url, "select status from rowline.jobs") == [("waiting",)]
 
 
 @pytest.mark.parametrize("round_robin", [0, 1])
@@ -76,7 +124,7 @@ def test_transaction_mode_is_seen_however_sessions_are_given_out(
     url = give_settings(pool, name)
     with psycopg.connect(url, autocommit=True) as other:
         other.execute("select 1")  # from now on pgbouncer has as many as it was told to
-    with pytest.raises(DatabaseError, match="is in transaction mode"), opened(url).read():
+    with pytest.raises(DatabaseError, match="hands sessions on"), opened(url).read():
         pass
 
 
@@ -101,7 +149,7 @@ def test_a_pool_that_is_turned_to_transaction_mode_under_us_is_told(started: Poo
 
     pool.set("pool_mode", "transaction")
     faults = [health.faults(db) for _ in range(3)][-1]
-    assert "does not look after prepared statements" in faults[0]
+    assert "hands sessions on" in faults[0]
 
 
 @pytest.mark.parametrize("which", [OLD, NEW])
