@@ -50,7 +50,7 @@ bench-depth: .venv/installed-dev  ## Measure deep and old queues beside empty on
 faults: .venv/installed-dev  ## Hurt PostgreSQL, API, workers and dispatchers under load, about 10 minutes; SEED= repeats a run
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
 
-promises: .venv/installed-dev  ## Measure the promises that are figures, about 13 minutes; PROMISES="--only claims"
+promises: .venv/installed-dev  ## Measure the promises that are figures, about 15 minutes; PROMISES="--only claims"
 	@$(BIN)/python -m tests.measured $(PROMISES)
 
 bench-shapes: .venv/installed-dev  ## Measure what bodies of 28 shapes cost beside plain text, about 3 minutes; SHAPES="--rounds 1"

@@ -14,6 +14,7 @@ import sqlalchemy
 from sqlalchemy import exc
 
 from app.infra import libpq, poolers
+from app.infra.hearing import Hearing
 from app.infra.libpq import BoundedConnection, PoolerFault
 from app.infra.notify import Listener, Notifier
 from app.infra.pool import Pool
@@ -77,7 +78,10 @@ class Database:
         statement_ms = min(settings.statement_ms, int(self.limit_s * 1000 * _STATEMENT_SHARE))
         arguments = _arguments(url, settings, name=name, statement_ms=statement_ms)
         self._notifier = Notifier(url, arguments)
-        self._listener = _listener(settings.listen_url or url, settings, name=name, statement_ms=statement_ms)
+        self.hearing = Hearing()
+        heard_at = settings.listen_url or url
+        heard_by = _arguments(heard_at, settings, name=name, statement_ms=statement_ms)
+        self._listener = Listener(heard_at, heard_by, on_loss=self.hearing.lose)
         self._turns = Turns(size)
         reading = arguments | {"options": f"{arguments['options']} {_READING}"}
         look = libpq.connector(url, arguments | _OURS, PreparedConnection)
@@ -174,6 +178,15 @@ class Database:
         """
         return self._listener.subscribe(topic, on_wake)
 
+    def hear(self, topic: str, on_word: Callable[[str], None]) -> None:
+        """Do what `listen` does, for as long as the process lives; `on_word` gets what was said, perhaps nothing."""
+        self._listener.hear(topic, on_word)
+
+    def rest(self) -> None:
+        """Close the connections that nobody needed since this was called before; one for writing stays."""
+        self._writing.rest(keep=1)
+        self._reading.rest(keep=0)
+
     def renew(self) -> None:
         """Use none of the connections any more that are open now: each was opened with settings of its time."""
         self._writing.distrust()
@@ -247,10 +260,6 @@ def session(settings: Settings, url: str) -> dict[str, str]:
 def _arguments(url: str, settings: Settings, *, name: str, statement_ms: int) -> dict[str, Any]:
     arguments = libpq.arguments(settings, name=name, statement_ms=statement_ms)
     return arguments | {"options": libpq.options(url, arguments["options"])}
-
-
-def _listener(url: str, settings: Settings, *, name: str, statement_ms: int) -> Listener:
-    return Listener(url, _arguments(url, settings, name=name, statement_ms=statement_ms))
 
 
 def _pool(url: str, arguments: dict[str, Any], guard: poolers.Guard) -> Pool:

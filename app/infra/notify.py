@@ -30,6 +30,7 @@ POOLED_S = 60.0  # how often it is looked whether a pooler in transaction mode i
 NOTIFY = b"select set_config('lock_timeout', '5ms', true), pg_notify($1, '')"
 """Of all NOTIFYs of a server one commits at a time: who adds a job does not wait for others long."""
 ANSWER_S = 5.0  # how long a statement here waits for the server
+IDLE_S = 5.0  # after which the connection that sends is closed: at rest nobody needs it
 
 
 @functools.lru_cache(maxsize=4096)
@@ -100,7 +101,10 @@ class Notifier:
         while True:
             with self._changed:
                 self._is_idle = True
-                self._changed.wait_for(lambda: self._pending or self._closed)
+                idle_s = IDLE_S if self._connection else None
+                if not self._changed.wait_for(lambda: self._pending or self._closed, idle_s):
+                    self._disconnect()
+                    continue
                 self._is_idle = False
                 if self._closed:
                     self._disconnect()
@@ -112,7 +116,8 @@ class Notifier:
                     continue
                 self._pending.difference_update(due)
                 self._sent_at |= dict.fromkeys(due, now)
-            self._send(due)
+            if not self._send(due):
+                self._send_later(due)
 
     def _forget(self) -> float:
         """Forget what was sent before the interval; return the time."""
@@ -120,7 +125,13 @@ class Notifier:
         self._sent_at = {name: at for name, at in self._sent_at.items() if now - at < INTERVAL_S}
         return now
 
-    def _send(self, channels: list[str]) -> None:
+    def _send_later(self, channels: list[str]) -> None:
+        """Try again after a while: who waits for these may look by itself seldom."""
+        with self._changed:
+            self._pending.update(channels)
+            self._changed.wait_for(lambda: self._closed, RETRY_S)
+
+    def _send(self, channels: list[str]) -> bool:
         try:
             if self._connection is None:
                 self._connection = self._connect()
@@ -129,6 +140,8 @@ class Notifier:
         except psycopg.Error as error:
             _log.warning("notify_failed", extra={"cause": str(error).strip()})
             self._disconnect()
+            return False
+        return True
 
     def _disconnect(self) -> None:
         if self._connection is not None:
@@ -139,11 +152,15 @@ class Notifier:
 class Listener:
     """Calls back at each wake-up of a topic, and whenever one may have been missed. One connection for all topics."""
 
-    def __init__(self, url: str, arguments: Mapping[str, Any]) -> None:
-        """Prepare; the thread and the connection are made at the first subscription, so that neither crosses a fork."""
+    def __init__(self, url: str, arguments: Mapping[str, Any], *, on_loss: Callable[[], None] = lambda: None) -> None:
+        """Prepare; the thread and the connection are made at the first subscription, so that neither crosses a fork.
+
+        `on_loss` is called by the thread when the connection is lost.
+        """
         self._connect = libpq.connector(url, {**arguments, "autocommit": True}, PreparedConnection)
+        self._on_loss = on_loss
         self._is_told = False
-        self._wakes: dict[str, list[Callable[[], None]]] = {}
+        self._wakes: dict[str, list[Callable[[str], None]]] = {}
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
@@ -151,9 +168,13 @@ class Listener:
 
     def subscribe(self, topic: str, on_wake: Callable[[], None]) -> Callable[[], None]:
         """Have the thread call `on_wake`, which must not block, from soon on; return what ends that."""
+        return self.hear(topic, lambda _word: on_wake())
+
+    def hear(self, topic: str, on_word: Callable[[str], None]) -> Callable[[], None]:
+        """Do what `subscribe` does; `on_word` gets what was said, nothing where a wake-up may have been missed."""
         name = channel(topic)
         with self._lock:
-            self._wakes.setdefault(name, []).append(on_wake)
+            self._wakes.setdefault(name, []).append(on_word)
             if self._thread is None:
                 self._bell, ear = socket.socketpair()
                 self._thread = threading.Thread(target=self._run, args=[self._bell, ear], name="listener", daemon=True)
@@ -162,7 +183,7 @@ class Listener:
 
         def unsubscribe() -> None:
             with self._lock:
-                self._wakes[name].remove(on_wake)
+                self._wakes[name].remove(on_word)
                 if not self._wakes[name]:
                     del self._wakes[name]
 
@@ -186,11 +207,13 @@ class Listener:
                 try:
                     self._listen(ear)
                 except libpq.PoolerFault as error:
+                    self._on_loss()
                     if not self._is_told:
                         _log.warning("listen_pooled", extra={"cause": str(error)})
                     self._is_told = True
                     self._stopped.wait(POOLED_S)
                 except (psycopg.Error, OSError, ValueError) as error:  # whatever it is, somebody has to listen
+                    self._on_loss()
                     if not self._stopped.wait(RETRY_S):
                         _log.warning("listen_failed", extra={"cause": str(error).strip()})
 
@@ -199,7 +222,7 @@ class Listener:
         with self._connect() as connection:
             connection.ends_at = time.monotonic() + ANSWER_S
             poolers.require_session(connection, self._connect, otherwise=poolers.NOT_HEARD)
-            connection.add_notify_handler(lambda notify: self._wake(notify.channel))
+            connection.add_notify_handler(lambda notify: self._wake(notify.channel, notify.payload))
             while not self._stopped.is_set():
                 connection.ends_at = time.monotonic() + ANSWER_S
                 new = self._wanted() - heard
@@ -220,7 +243,7 @@ class Listener:
         """Take what has come in, without waiting for more. Raises psycopg.Error when the connection is gone."""
         connection.pgconn.consume_input()
         while notify := connection.pgconn.notifies():
-            self._wake(notify.relname.decode())
+            self._wake(notify.relname.decode(), notify.extra.decode())
 
     def _forget(self, connection: libpq.BoundedConnection, heard: set[str]) -> set[str]:
         """Listen no more to what nobody waits for; return that."""
@@ -233,8 +256,8 @@ class Listener:
         with self._lock:
             return set(self._wakes)
 
-    def _wake(self, name: str) -> None:
+    def _wake(self, name: str, word: str = "") -> None:
         with self._lock:
             wakes = list(self._wakes.get(name, ()))
         for wake in wakes:
-            wake()
+            wake(word)

@@ -32,6 +32,8 @@ class Pool:
         event.listen(self.engine, "connect", lambda driver, _record: prepare(driver))
         self._idle: list[Connection] = []
         self._doubted_at = 0.0  # on the monotonic clock
+        self._idle_before = self._unused = 0
+        """How many were idle at the last `rest`, and how many of these nobody took since."""
 
     def distrust(self) -> None:
         """Give none again of the connections that are open now, idle or in use."""
@@ -47,6 +49,7 @@ class Pool:
                 conn, is_new = self._idle.pop(), False
             except IndexError:
                 conn, is_new = self.engine.connect(), True
+            self._unused = min(self._unused, len(self._idle))
             driver = driver_of(conn)
             if (is_new or driver.made_at > self._doubted_at) and not driver.has_unread():
                 return conn, driver
@@ -64,6 +67,14 @@ class Pool:
                 self._idle.append(conn)
             else:
                 _drop(conn)
+
+    def rest(self, *, keep: int) -> None:
+        """Close what nobody took since this was called before; if nobody took any, all but `keep`."""
+        is_used = self._unused < self._idle_before
+        with contextlib.suppress(IndexError):
+            for _ in range(self._unused - (0 if is_used else keep)):
+                _drop(self._idle.pop(0))
+        self._idle_before = self._unused = len(self._idle)
 
     def close(self) -> None:
         """Close what is idle."""

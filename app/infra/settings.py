@@ -201,12 +201,20 @@ class Settings:
         _whole(0, DAY_MS),
         "How long a worker hands a job back for which it has no handler, before the attempt fails.",
     )
-    poll_ms: int = _setting("ROWLINE_POLL_MS", 1_000, _whole(10, 60_000), "How often an idle worker looks by itself.")
+    poll_ms: int = _setting(
+        "ROWLINE_POLL_MS",
+        1_000,
+        _whole(10, 60_000),
+        "How often who waits for jobs looks by itself; a tenth as often while it hears wake-ups.",
+    )
     promote_ms: int = _setting(
-        "ROWLINE_PROMOTE_MS", 500, _whole(10, 60_000), "How often each process moves due jobs into line."
+        "ROWLINE_PROMOTE_MS", 500, _whole(10, 60_000), "How often due jobs are moved into line, by one process for all."
     )
     recover_ms: int = _setting(
-        "ROWLINE_RECOVER_MS", 5_000, _whole(10, 600_000), "How often each process looks for stalled jobs."
+        "ROWLINE_RECOVER_MS",
+        5_000,
+        _whole(10, 600_000),
+        "How often stalled jobs are looked for, by one process for all.",
     )
     worker_processes: int = _setting("ROWLINE_WORKER_PROCESSES", 2, _whole(1, 256), "Handler processes of a worker.")
     worker_threads: int = _setting(

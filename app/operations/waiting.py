@@ -15,6 +15,7 @@ from app.infra.room import Held
 from app.infra.turns import Turns
 from app.operations import claim, settle
 from app.operations.claim import Ask, Claimed
+from app.operations.watch import Watch
 
 KEPT_SHARE = 4
 """One in so many connections is kept from claims, for those who end jobs: else none would get done."""
@@ -40,9 +41,10 @@ class Waiting:
     """The claims that wait in this process; shared between its threads."""
 
     def __init__(self, db: Database, *, poll_ms: int, turn_ms: int) -> None:
-        """Nobody waits. `poll_ms`: how often the first in a line looks unwoken; `turn_ms`: its longest wait."""
+        """Nobody waits. `poll_ms` is as for Watch; `turn_ms`: the longest wait of a claim for its turn to look."""
         self.marks = Marks()
-        self._db, self._poll_ms, self._turn_s = db, poll_ms, turn_ms / 1000
+        self._db, self._turn_s = db, turn_ms / 1000
+        self._watch = Watch(db, poll_ms=poll_ms)
         self._turns = Turns(db.size - db.size // KEPT_SHARE)
         self._lines: dict[str, _Line] = {}
         self._lock = threading.Lock()
@@ -76,6 +78,7 @@ class Waiting:
     def close(self) -> None:
         """Let all go who wait, and have nobody wait from now on."""
         self._closed = True
+        self._watch.close()
         with self._lock:
             waiters = [woken for line in self._lines.values() for woken in line.waiters]
         for woken in waiters:
@@ -115,18 +118,18 @@ class Waiting:
         return _NOTHING
 
     def _pause_s(self, line: _Line, woken: threading.Event, ends_at: float, next_due_ms: int | None) -> float:
-        """Say how long to sleep: to the end, but the first in line looks now and then."""
-        left_s = ends_at - time.monotonic()
-        if not line.waiters or line.waiters[0] is not woken:
-            return max(0.0, left_s)
-        return max(0.0, min(left_s, claim.pause_s(next_due_ms, poll_ms=self._poll_ms)))
+        """Say how long to sleep: to the end, but the first in line looks when a job is due."""
+        left_s = max(0.0, ends_at - time.monotonic())
+        if next_due_ms is None or not line.waiters or line.waiters[0] is not woken:
+            return left_s
+        return min(left_s, claim.pause_s(next_due_ms, poll_ms=next_due_ms))
 
     def _join(self, queue: str, woken: threading.Event) -> _Line:
         with self._lock:
             line = self._lines.setdefault(queue, _Line())
             line.waiters.append(woken)
             if line.unsubscribe is None:
-                line.unsubscribe = self._db.listen(queue, line.ring)
+                line.unsubscribe = self._watch.add(queue, line.ring, mark=self.marks.of(queue))
             return line
 
     def _leave(self, queue: str, line: _Line, woken: threading.Event) -> None:

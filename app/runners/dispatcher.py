@@ -19,12 +19,11 @@ from app.infra.outbound import CallError, Outbound
 from app.infra.settings import Settings
 from app.infra.vault import Vault, VaultError
 from app.operations.endpoints import TOPIC
+from app.operations.watch import Watch
 from app.queries import endpoints
 from app.runners.lane import JobJson, Lane, Tools, Wake
 
 _log = logging.getLogger(__name__)
-LOOKS_A_S = 100
-"""How often all lanes together look for jobs of which nobody has told them."""
 LOOK_S = 0.02  # between looks at what still runs, while stopping
 
 
@@ -40,8 +39,8 @@ class Dispatcher:
             outbound=Outbound(allowed=settings.webhook_allow),
             job_json=job_json,
             name=f"push:{socket.gethostname()}:{os.getpid()}",
-            idle_ms=self._idle_ms,
         )
+        self._watch = Watch(db, poll_ms=settings.poll_ms)
         self._lanes: dict[str, Lane] = {}  # by queue
         self._retired: list[Lane] = []
         self._hushes: dict[str, Wake] = {}  # by queue: what ends the listening
@@ -55,12 +54,14 @@ class Dispatcher:
         for number in (signal.SIGTERM, signal.SIGINT):
             gevent.signal_handler(number, self._stop)
         self._db.listen(TOPIC, self._look.set)
+        self._db.hearing.on_loss(self._look.set)
         while self._stop_by is None:
             try:
                 self._refresh()
             except DatabaseError as error:
                 _log.warning("tick_failed", extra={"loop": "endpoints", "cause": str(error)})
-            self._look.wait(self._settings.poll_ms / 1000)
+            poll_ms = self._settings.poll_ms
+            self._look.wait((poll_ms if self._retired else self._db.hearing.poll_ms(poll_ms)) / 1000)
             self._look.clear()
         self._drain()
         _log.info("dispatcher_stopped", extra={"worker": self._tools.name})
@@ -129,15 +130,11 @@ class Dispatcher:
         self._lanes[queue] = lane
         lane.start()
         if queue not in self._hushes:
-            self._hushes[queue] = self._db.listen(queue, functools.partial(self._wake, queue))
+            self._hushes[queue] = self._watch.add(queue, functools.partial(self._wake, queue), mark=lane.mark)
 
     def _leave(self, queue: str, revision: str, cause: str) -> None:
         self._unusable[queue] = revision
         _log.error("endpoint_unusable", extra={"queue": queue, "cause": cause})
-
-    def _idle_ms(self) -> int:
-        """Say how often a lane looks unasked: of many each seldom, as nothing is lost that way while others listen."""
-        return max(self._settings.poll_ms, len(self._lanes) * 1000 // LOOKS_A_S)
 
     def _wake(self, queue: str) -> None:
         if lane := self._lanes.get(queue):

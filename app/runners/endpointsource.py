@@ -10,6 +10,9 @@ from app.operations import endpoints
 from app.operations.claim import Ask
 from app.runners.sources import Claimed, DatabaseSource, Exchanged, SourceAway
 
+UNASKED_MS = 600_000
+"""How often a lane looks by itself: the dispatcher watches the queues of all of them, and wakes it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leased(Claimed):
@@ -38,10 +41,10 @@ class EndpointSource(DatabaseSource):
                 revision=self._revision,
                 ask=ask,
                 completions=completions,
-                mark=self._mark,
+                mark=self.mark,
             )
         except DatabaseError as error:
             raise SourceAway(str(error)) from error
         taken = [lease.taken for lease in turn.leases]
-        claimed = Leased(taken=taken, leases=turn.leases, next_due_ms=turn.next_due_ms)
+        claimed = Leased(taken=taken, leases=turn.leases, next_due_ms=turn.next_due_ms, poll_ms=UNASKED_MS)
         return Exchanged(completed=turn.completed, claimed=claimed, unknown=turn.unknown)

@@ -71,7 +71,7 @@ class HttpSource:
             if limit > len(came) and not self._is_asking:
                 self._wish = limit - len(came)
                 self._changed.notify()
-        return Claimed(taken=came)
+        return Claimed(taken=came, poll_ms=self._settings.poll_ms)
 
     def exchange(self, completions: Sequence[Completion], *, limit: int) -> Exchanged:
         """Complete all in one call, a result that the service refuses being a failure that says so; else claim."""

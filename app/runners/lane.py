@@ -14,6 +14,7 @@ from gevent.lock import BoundedSemaphore
 from app.domain import attempts
 from app.domain.endpoint import Endpoint
 from app.domain.job import Job, LeaseKey, Taken
+from app.domain.mark import Mark
 from app.infra import signing
 from app.infra.database import Database, DatabaseError
 from app.infra.outbound import CallError, Outbound
@@ -22,7 +23,7 @@ from app.operations import endpoints
 from app.operations.endpoints import CLAIM_MOST
 from app.runners import leases, verdicts
 from app.runners.endings import Endings
-from app.runners.endpointsource import EndpointSource, Leased
+from app.runners.endpointsource import UNASKED_MS, EndpointSource, Leased
 from app.runners.leases import Held
 from app.runners.sources import RETRY_S, SourceAway
 from app.runners.verdicts import Verdict
@@ -36,17 +37,13 @@ Wake = Callable[[], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
-    """What all lanes of a dispatcher share. `name` is the dispatcher's, as it stands in `processed_by`.
-
-    `idle_ms` says how often a lane looks for jobs by itself, of which nobody has told it.
-    """
+    """What all lanes of a dispatcher share. `name` is the dispatcher's, as it stands in `processed_by`."""
 
     settings: Settings
     db: Database
     outbound: Outbound
     job_json: JobJson
     name: str
-    idle_ms: Callable[[], int]
 
 
 class Lane:
@@ -76,6 +73,11 @@ class Lane:
     def revision(self) -> str:
         """The registration that this lane works for."""
         return self._endpoint.revision
+
+    @property
+    def mark(self) -> Mark:
+        """What it remembers of its queue."""
+        return self._source.mark
 
     @property
     def is_idle(self) -> bool:
@@ -127,7 +129,7 @@ class Lane:
             if self._endings and not self._telling_apart:
                 self._telling_apart = gevent.spawn(self._tell_apart)
             return RETRY_S
-        return self._begin(claimed) if isinstance(claimed, Leased) else self._tools.idle_ms() / 1000
+        return self._begin(claimed) if isinstance(claimed, Leased) else UNASKED_MS / 1000
 
     def _begin(self, claimed: Leased) -> float:
         self._held.add(claimed.taken)
@@ -144,7 +146,7 @@ class Lane:
             call.link(functools.partial(self._ended, taken))
         if claimed.leases:
             return 0.0
-        return claimed.pause_s(self._tools.idle_ms())
+        return claimed.pause_s
 
     def _log_trouble(self, error: SourceAway) -> None:
         event = "settle_failed" if self._endings else "claim_failed"

@@ -1,50 +1,72 @@
-"""What time brings, noticed by every process that lives: due jobs join the line, stalled ones go back to it."""
+"""What time brings, on behalf of all by one process that lives: due jobs join the line, stalled ones go back to it."""
 
 import logging
+import time
+from collections.abc import Callable
 from random import Random
 
 from app.infra.database import Database
 from app.infra.settings import Settings
 from app.operations import maintain
+from app.operations.maintain import Look
 from app.runners.loop import Loop
+from app.runners.rounds import BEAT_S, Rounds
 
 _log = logging.getLogger(__name__)
 
-FOLD_S = 0.5  # some thousand deltas on a busy machine: what reading counts has to add up
 FORGET_S = 60.0
+EARLY = 0.5  # a look comes a little sooner or later than the one before
+REST_S = 10.0  # how long a connection is idle at least before it is closed, twice that at most
 
 
 def start(settings: Settings, db: Database) -> list[Loop]:
-    """Start the loops in threads of this process. They need no leader: rows are skipped that another one holds."""
-    random = Random()  # noqa: S311 - spreads retries, guards nothing
-
-    def promote() -> None:
-        for queue in maintain.promote_due(db):
-            db.announce(queue)
-
-    def recover() -> None:
-        for queue, jobs in maintain.recover_stalled(db, max_stalled_count=settings.max_stalled_count).items():
-            _log.warning("stalled_recovered", extra={"queue": queue, "jobs": jobs})
-            db.announce(queue)
-
-    def time_out() -> None:
-        for queue, jobs in maintain.time_out(db, random=random).items():
-            _log.warning("timed_out", extra={"queue": queue, "jobs": jobs})
-            db.announce(queue)
-
-    def forget() -> None:
-        maintain.forget_keys(db, keep_ms=settings.keep_keys_ms)
-
-    def fold() -> None:
-        maintain.fold_counts(db)
-
-    loops = [
-        Loop("promote", interval_s=settings.promote_ms / 1000, tick=promote),
-        Loop("recover", interval_s=settings.recover_ms / 1000, tick=recover),
-        Loop("time_out", interval_s=settings.recover_ms / 1000, tick=time_out),
-        Loop("fold", interval_s=FOLD_S, tick=fold),
-        Loop("forget", interval_s=FORGET_S, tick=forget),
-    ]
-    for loop in loops:
+    """Start the loops in threads of this process. They do something while its rounds are the ones of all processes."""
+    maintainer = Maintainer(settings, db)
+    for loop in maintainer.loops:
         loop.start()
-    return loops
+    return maintainer.loops
+
+
+class Maintainer:
+    """The loops of one process, each in a thread of its own: what has much to do holds up none of the others."""
+
+    def __init__(self, settings: Settings, db: Database) -> None:
+        """Prepare; nothing is started."""
+        self._settings, self._db = settings, db
+        self._random = Random()  # noqa: S311 - spreads retries, guards nothing
+        self._promote_s, often_s = settings.promote_ms / 1000, settings.recover_ms / 1000
+        self._promote_at = 0.0  # on the monotonic clock, at the earliest
+        self._rounds = Rounds(db, beat_s=min(BEAT_S, self._promote_s), on_look=self._begin)
+        self._promoting = Loop("promote", tick=lambda: maintain.promote_due(db))
+        self._folding = Loop("fold", tick=lambda: maintain.fold_counts(db))
+        self._seldom = [
+            self._ours("recover", often_s, self._recover),
+            self._ours("time_out", often_s, self._time_out),
+            self._ours("forget", FORGET_S, lambda: maintain.forget_keys(db, keep_ms=settings.keep_keys_ms)),
+        ]
+        resting = Loop("rest", interval_s=REST_S, tick=db.rest)
+        self.loops = [self._rounds.loop, self._promoting, self._folding, *self._seldom, resting]
+
+    def _ours(self, name: str, interval_s: float, tick: Callable[[], object]) -> Loop:
+        return Loop(name, interval_s=interval_s, tick=tick, is_wanted=lambda: self._rounds.are_ours)
+
+    def _begin(self, found: Look, is_new: bool) -> None:  # noqa: FBT001 - called by the rounds alone
+        """Have done what a look found; if the rounds were another's before, what is seldom looked for is due too."""
+        now = time.monotonic()
+        if found.is_due and now >= self._promote_at:
+            self._promote_at = now + self._promote_s * EARLY
+            self._promoting.hurry()
+        if found.is_unfolded:
+            self._folding.hurry()
+        for loop in self._seldom if is_new else ():
+            loop.hurry()
+
+    def _recover(self) -> None:
+        for queue, jobs in maintain.recover_stalled(
+            self._db, max_stalled_count=self._settings.max_stalled_count
+        ).items():
+            _log.warning("stalled_recovered", extra={"queue": queue, "jobs": jobs})
+
+    def _time_out(self) -> None:
+        for queue, jobs in maintain.time_out(self._db, random=self._random).items():
+            _log.warning("timed_out", extra={"queue": queue, "jobs": jobs})

@@ -30,14 +30,19 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """What a claim brought. `next_due_ms`: when to claim again at the latest, as far as the source knows."""
+    """What a claim brought. `next_due_ms`: when to claim again at the latest, as far as the source knows.
+
+    `poll_ms`: the same, where nothing happens that is known of.
+    """
 
     taken: list[Taken]
     next_due_ms: int | None = None
+    poll_ms: int
 
-    def pause_s(self, poll_ms: int) -> float:
-        """Say how long to wait for the next claim when there was less to claim than was asked for."""
-        return claim.pause_s(self.next_due_ms, poll_ms=poll_ms)
+    @property
+    def pause_s(self) -> float:
+        """How long to wait for the next claim when there was less to claim than was asked for."""
+        return claim.pause_s(self.next_due_ms, poll_ms=self.poll_ms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,20 +103,24 @@ class DatabaseSource:
         """Prepare. `worker` is the name that jobs will carry as `processedBy`."""
         self._settings, self._db, self._queue, self._worker = settings, db, queue, worker
         self._random = Random()  # noqa: S311 - jitter is no secret
-        self._mark = Mark()
+        self.mark = Mark()
 
     def start(self, ring: Callable[[], None]) -> None:
-        """Ring when PostgreSQL notifies of the queue."""
+        """Ring when PostgreSQL notifies of the queue, and when its notifications are not heard any more."""
         self._db.listen(self._queue, ring)
+        self._db.hearing.on_loss(ring)
+
+    def _poll_ms(self) -> int:
+        return self._db.hearing.poll_ms(self._settings.poll_ms)
 
     def exchange(self, completions: Sequence[Completion], *, limit: int) -> Exchanged:
         """Do both in one transaction; with nothing to do the database is not asked."""
         if not completions and not limit:
-            return Exchanged(completed=(), claimed=Claimed(taken=[]))
+            return Exchanged(completed=(), claimed=Claimed(taken=[], poll_ms=self._poll_ms()))
         ask = claim.Ask(limit=limit, lease_ms=self._settings.lease_ms, worker=self._worker) if limit else None
         with _away():
-            done = exchange.exchange(self._db, queue=self._queue, completions=completions, ask=ask, mark=self._mark)
-        claimed = Claimed(taken=done.taken, next_due_ms=done.next_due_ms)
+            done = exchange.exchange(self._db, queue=self._queue, completions=completions, ask=ask, mark=self.mark)
+        claimed = Claimed(taken=done.taken, next_due_ms=done.next_due_ms, poll_ms=self._poll_ms())
         return Exchanged(completed=done.completed, claimed=claimed, unknown=done.unknown)
 
     def fail(self, failures: Sequence[Failure]) -> Collection[int]:

@@ -140,7 +140,7 @@ class Talks:
         if not claimed or got >= self._asked:
             self._claim_at = 0.0
             return
-        self._claim_at = min(self._claim_at, time.monotonic() + claimed.pause_s(self._settings.poll_ms))
+        self._claim_at = min(self._claim_at, time.monotonic() + claimed.pause_s)
 
     def _gathers(self, now: float, *, more_soon: bool) -> bool:
         """Say whether outcomes should wait for those of jobs that will have run, or will have come, in a moment."""

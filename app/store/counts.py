@@ -4,6 +4,7 @@ Such a statement adds a row of differences (`rowline.job_deltas`); whoever reads
 """
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from app.domain.states import Status
 from app.infra.database import Connection
@@ -32,11 +33,19 @@ def _by_status(rows: Sequence[tuple[int, ...]]) -> dict[Status, int]:
     return dict(zip(_STATUSES, rows[0], strict=True))
 
 
-def fold(conn: Connection, *, limit: int) -> int:
-    """Add about `limit` deltas to the counts of their queues; return how many, 0 if another process is at it."""
+class Folded(NamedTuple):
+    """How many deltas were folded; and the queues that have ready jobs, some of which became ready by these deltas."""
+
+    deltas: int
+    queues: Sequence[str]
+
+
+def fold(conn: Connection, *, limit: int) -> Folded:
+    """Add about `limit` deltas to the counts of their queues; none if another process is at it."""
     if not _take_turn.rows(conn)[0].is_mine:
-        return 0
-    return int(_fold.rows(conn, limit=limit)[0].deltas)
+        return Folded(0, ())
+    [row] = _fold.rows(conn, limit=limit)
+    return Folded(row.deltas, row.queues)
 
 
 def recount(conn: Connection) -> list[str]:

@@ -1,6 +1,6 @@
 """Jobs: added, and moved into line when due."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -10,6 +10,7 @@ from app.domain import ids
 from app.domain.attempts import CANCELLED_REASON
 from app.domain.backoff import Backoff
 from app.domain.job import Job, NewJob
+from app.domain.mark import Place
 from app.infra.database import Connection
 from app.store import rows
 from app.store.statements import Statement
@@ -19,8 +20,10 @@ _insert = Statement("jobs/insert")
 _insert_one = Statement("jobs/insert_one")
 _find = Statement("jobs/find")
 _await_promotion = Statement("jobs/await_promotion")
+_try_promotion = Statement("jobs/try_promotion")
 _promote = Statement("jobs/promote")
 _queues_with_due = Statement("jobs/queues_with_due")
+_queues_with_ready = Statement("jobs/queues_with_ready")
 _next_due = Statement("jobs/next_due")
 _cancel = Statement("jobs/cancel")
 _request_cancel = Statement("jobs/request_cancel")
@@ -148,20 +151,36 @@ def request_cancel(conn: Connection, *, queue: str, number: int) -> bool:
     return bool(_request_cancel.rows(conn, queue=queue, number=number))
 
 
-def promote(conn: Connection, *, queue: str, limit: int) -> int:
+def promote(conn: Connection, *, queue: str, limit: int, is_patient: bool = True) -> int:
     """Move up to `limit` due jobs of `queue` into line; return how many.
 
     If any is due, waits for others that do the same: what they have not committed could not be claimed in its place.
+    Who does not claim need not be patient, and leaves it to them.
     """
     if next_due_ms(conn, queue=queue) != 0:
         return 0
-    _await_promotion.rows(conn, queue=queue)
+    if is_patient:
+        _await_promotion.rows(conn, queue=queue)
+    elif not _try_promotion.rows(conn, queue=queue)[0].is_mine:
+        return 0
     return len(_promote.rows(conn, queue=queue, limit=limit))
 
 
 def queues_with_due(conn: Connection) -> list[str]:
     """Name the queues in which a delayed job is due."""
     return [row.queue for row in _queues_with_due.rows(conn)]
+
+
+def queues_with_ready(conn: Connection, *, starts: Mapping[str, Place]) -> list[str]:
+    """Name those of the queues in which a job is ready, at its place in `starts` or behind, or due."""
+    places = starts.values()
+    found = _queues_with_ready.rows(
+        conn,
+        queues=list(starts),
+        from_priorities=[place.priority for place in places],
+        from_places=[place.place for place in places],
+    )
+    return [row.queue for row in found]
 
 
 def next_due_ms(conn: Connection, *, queue: str) -> int | None:

@@ -36,7 +36,7 @@ _retry_later = Statement("leases/retry_later")
 _release = Statement("leases/release")
 _forfeit = Statement("leases/forfeit")
 _recover_stalled = Statement("leases/recover_stalled")
-_queues_with_active = Statement("leases/queues_with_active")
+_queues_with_over = Statement("leases/queues_with_over")
 _report_progress = Statement("leases/report_progress")
 _held = Statement("leases/held")
 Each = dict[str, Sequence[object]]
@@ -213,9 +213,17 @@ def recover_stalled(conn: Connection, *, queue: str, limit: int, max_stalled_cou
     return _statuses(moved)
 
 
-def queues_with_active(conn: Connection) -> list[str]:
-    """Name the queues that have active jobs."""
-    return [row.queue for row in _queues_with_active.rows(conn)]
+class Over(NamedTuple):
+    """The queues that have leases which are over, longest over first: with jobs that stalled, or that ran too long."""
+
+    stalled: list[str]
+    overdue: list[str]
+
+
+def queues_with_over(conn: Connection) -> Over:
+    """Name the queues that have leases which are over. Reads all active jobs."""
+    found = _queues_with_over.rows(conn)
+    return Over([row.queue for row in found if row.has_stalled], [row.queue for row in found if row.has_overdue])
 
 
 def report_progress(conn: Connection, *, queue: str, lease: LeaseKey, progress: JsonText) -> bool:

@@ -2,15 +2,23 @@
 
 import logging
 import threading
+from functools import partial
 
 import pytest
 
 from app.infra import libpq, notify
-from app.infra.notify import Listener
+from app.infra.database import Database
+from app.infra.hearing import PULSE
+from app.infra.notify import Listener, Notifier
 from app.infra.settings import Settings
 from tests.support import databases, faultproxy
 from tests.support.clusters import until
 from tests.support.faultproxy import Fault
+
+END_LISTENERS = """
+    select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() and application_name = 'rowline-test-own' and query like 'listen %'
+"""
 
 
 def test_a_silent_listener_finds_out_that_its_connection_is_gone_and_looks_again(
@@ -29,3 +37,46 @@ def test_a_silent_listener_finds_out_that_its_connection_is_gone_and_looks_again
         proxy.fault = Fault.NONE
         assert woken.wait(60)
         listener.close()
+
+
+def is_heard(db: Database) -> bool:
+    db.announce(PULSE)
+    return db.hearing.is_proved
+
+
+def test_who_relies_on_wake_ups_is_told_once_when_their_connection_is_lost(own_url: str) -> None:
+    db = Database(Settings(), url=own_url, size=1, name="rowline-test-own")
+    lost = threading.Semaphore(0)
+    db.hearing.on_loss(lost.release)
+    db.hear(PULSE, lambda _word: db.hearing.prove())
+    until(partial(is_heard, db))
+    assert db.hearing.poll_ms(1_000) == 10_000
+
+    databases.run(own_url, END_LISTENERS)
+    assert lost.acquire(timeout=60)
+    assert db.hearing.poll_ms(1_000) == 1_000
+    db.hearing.check()
+    assert not lost.acquire(blocking=False)
+    until(partial(is_heard, db))  # again
+    db.close()
+
+
+def test_a_wake_up_that_could_not_be_sent_is_sent_when_the_database_is_back(
+    own_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    woken = threading.Event()
+    direct = libpq.arguments(Settings(), name="rowline-test-own", statement_ms=10_000) | {"options": ""}
+    listener = Listener(own_url, direct)
+    listener.subscribe("q", woken.set)
+    assert woken.wait(60)
+    woken.clear()
+    with faultproxy.before(databases.as_owner(own_url)) as proxy:
+        proxy.fault = Fault.SWALLOW
+        notifier = Notifier(proxy.url, direct)
+        with caplog.at_level(logging.WARNING):
+            notifier.ring("q")
+            until(lambda: "notify_failed" in caplog.messages, within_s=60)
+        proxy.fault = Fault.NONE
+        assert woken.wait(60)
+        notifier.close()
+    listener.close()

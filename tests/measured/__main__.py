@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 import click
 
-from tests.measured import claims, kills, outage, poison, wakeups
+from tests.measured import claims, kills, outage, poison, rounds, wakeups
 from tests.measured.figure import Figure
 
 PARTS: dict[str, Callable[[], Iterable[Figure]]] = {
@@ -15,6 +15,7 @@ PARTS: dict[str, Callable[[], Iterable[Figure]]] = {
     "poison": poison.measure,
     "outage": outage.measure,
     "wakeups": wakeups.measure,
+    "rounds": rounds.measure,
 }
 
 

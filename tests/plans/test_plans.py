@@ -52,7 +52,9 @@ INDEXES = {
     "jobs/numbers": {"jobs_custom_id"},
     "jobs/promote": {"jobs_delayed", "jobs_pkey"},
     "jobs/queues_with_due": {"jobs_delayed"},
+    "jobs/queues_with_ready": {"jobs_delayed", "jobs_ready"},
     "jobs/request_cancel": {"jobs_pkey"},
+    "jobs/try_promotion": set(),
     "keys/find": {"idempotency_keys_pkey"},
     "keys/forget": {"idempotency_keys_answered"},
     "keys/hold": set(),
@@ -69,13 +71,14 @@ INDEXES = {
     "leases/held": {"jobs_custom_id", "jobs_pkey"},
     "leases/hold": {"jobs_pkey"},
     "leases/hold_overdue": {"jobs_active"},
-    "leases/queues_with_active": {"jobs_active"},
+    "leases/queues_with_over": {"jobs_active"},
     "leases/recover_stalled": {"jobs_active", "jobs_pkey"},
     "leases/release": {"jobs_pkey"},
     "leases/report_progress": {"jobs_pkey"},
     "leases/retry_later": {"jobs_pkey"},
     "logs/append": {"jobs_pkey"},
     "logs/trim": {"logs_pkey"},
+    "rounds/look": {"jobs_delayed", "job_deltas_added_by", "job_folds_pkey"},
 }
 ALL = [str(index.name) for table in metadata.tables.values() for index in table.indexes]
 ALL += [str(table.primary_key.name) for table in metadata.tables.values()]

@@ -193,13 +193,13 @@ def test_a_fold_takes_what_is_committed_and_leaves_the_rest_for_later(added: Dat
 def test_a_fold_of_a_few_at_a_time_loses_none(added: Database) -> None:
     for expected in (1, 1, 0):
         with added.begin() as conn:
-            assert counts.fold(conn, limit=1) == expected
+            assert counts.fold(conn, limit=1).deltas == expected
     assert sum(folded(added).values()) == 4
 
 
 def test_one_folds_at_a_time_and_nobody_waits_for_it(added: Database) -> None:
     with added.begin() as conn:
-        assert counts.fold(conn, limit=10) == 2
+        assert counts.fold(conn, limit=10).deltas == 2
         assert maintain.fold_counts(added) == 0
 
 

@@ -1,4 +1,5 @@
 -- Adds deltas to the counts of their queues, up to :limit and those that were in flight; says how many there were.
+-- Names the queues in which jobs became ready meanwhile, if there are ready ones: perhaps nobody was told.
 -- The caller has the turn (take_turn). When it took all that this statement sees, what it saw is marked as folded.
 -- Indexes: job_deltas_added_by, job_counts_pkey, job_folds_pkey.
 with last as (
@@ -41,6 +42,7 @@ folded as (
         waiting_children = known.waiting_children + excluded.waiting_children,
         completed = known.completed + excluded.completed,
         failed = known.failed + excluded.failed
+    returning queue, waiting + prioritized as ready
 ),
 marked as (
     update rowline.job_folds
@@ -51,4 +53,10 @@ marked as (
         in_flight = array(select xid::text::bigint from pg_snapshot_xip(pg_current_snapshot()) as xid)
     where is_only and (select count(*) from taken) between 1 and :limit - 1
 )
-select count(*) as deltas from taken
+select
+    count(*) as deltas,
+    array(
+        select queue from folded
+        where ready > 0 and queue in (select queue from taken where waiting > 0 or prioritized > 0)
+    ) as queues
+from taken

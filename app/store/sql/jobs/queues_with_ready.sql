@@ -1,0 +1,18 @@
+-- Names those of :queues in which a job is ready, at its place of (:from_priorities, :from_places) or behind, or due.
+-- Indexes: jobs_ready, jobs_delayed, one probe a queue each.
+select asked.queue
+from unnest(:queues::text[], :from_priorities::integer[], :from_places::bigint[])
+    as asked (queue, from_priority, from_place)
+cross join lateral (
+    (select from rowline.jobs
+    where queue = asked.queue and status in ('waiting', 'prioritized')
+        and (priority, place) >= (asked.from_priority, asked.from_place)
+    order by priority, place
+    limit 1)
+    union all
+    (select from rowline.jobs
+    where queue = asked.queue and status = 'delayed' and run_at <= statement_timestamp()
+    order by run_at
+    limit 1)
+    limit 1
+) as found

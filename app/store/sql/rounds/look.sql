@@ -1,0 +1,33 @@
+-- Says whether a delayed job is due in any queue, and whether there are deltas to fold; sends :words, one or none, to
+-- who listens to :channel. One process asks this twice a second (`app/runners/rounds.py`): its commit waits for no disk.
+-- Indexes: jobs_delayed, one probe a queue that has delayed jobs; job_deltas_added_by, job_folds_pkey.
+with recursive delayed as (
+    (select queue, run_at from rowline.jobs where status = 'delayed' order by queue, run_at limit 1)
+    union all
+    select next.queue, next.run_at
+    from delayed
+    cross join lateral (
+        select queue, run_at from rowline.jobs
+        where status = 'delayed' and queue > delayed.queue
+        order by queue, run_at
+        limit 1
+    ) as next
+),
+last as (
+    select
+        in_flight,
+        -- As in counts/count.
+        case when folded_below <= pg_snapshot_xmax(pg_current_snapshot())::text::bigint then folded_below else 0 end
+            as folded_below
+    from rowline.job_folds
+    where is_only
+)
+select
+    exists (select from delayed where run_at <= statement_timestamp()) as is_due,
+    exists (select from rowline.job_deltas where added_by >= (select folded_below from last))
+    or exists (
+        select from rowline.job_deltas
+        where added_by = any((select in_flight from last)::bigint[]) and added_by < (select folded_below from last)
+    ) as is_unfolded,
+    set_config('synchronous_commit', 'off', true),
+    (select pg_notify(:channel, word) from unnest(:words::text[]) as word)
