@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from random import Random
 
-from app.infra.database import Database
+from app.infra.database import Database, DatabaseError
 from app.infra.settings import Settings
 from app.operations import maintain
 from app.operations.maintain import Look
@@ -37,18 +37,25 @@ class Maintainer:
         self._promote_s, often_s = settings.promote_ms / 1000, settings.recover_ms / 1000
         self._promote_at = 0.0  # on the monotonic clock, at the earliest
         self._rounds = Rounds(db, beat_s=min(BEAT_S, self._promote_s), on_look=self._begin)
-        self._promoting = Loop("promote", tick=lambda: maintain.promote_due(db))
-        self._folding = Loop("fold", tick=lambda: maintain.fold_counts(db))
+        self._promoting = self._loop("promote", None, lambda: maintain.promote_due(db))
+        self._folding = self._loop("fold", None, lambda: maintain.fold_counts(db))
         self._seldom = [
-            self._ours("recover", often_s, self._recover),
-            self._ours("time_out", often_s, self._time_out),
-            self._ours("forget", FORGET_S, lambda: maintain.forget_keys(db, keep_ms=settings.keep_keys_ms)),
+            self._loop("recover", often_s, self._recover),
+            self._loop("time_out", often_s, self._time_out),
+            self._loop("forget", FORGET_S, lambda: maintain.forget_keys(db, keep_ms=settings.keep_keys_ms)),
         ]
         resting = Loop("rest", interval_s=REST_S, tick=db.rest)
         self.loops = [self._rounds.loop, self._promoting, self._folding, *self._seldom, resting]
 
-    def _ours(self, name: str, interval_s: float, tick: Callable[[], object]) -> Loop:
-        return Loop(name, interval_s=interval_s, tick=tick, is_wanted=lambda: self._rounds.are_ours)
+    def _loop(self, name: str, interval_s: float | None, tick: Callable[[], object]) -> Loop:
+        def tried() -> None:
+            try:
+                tick()
+            except DatabaseError:
+                self._rounds.pass_on()
+                raise
+
+        return Loop(name, interval_s=interval_s, tick=tried, is_wanted=lambda: self._rounds.are_ours)
 
     def _begin(self, found: Look, is_new: bool) -> None:  # noqa: FBT001 - called by the rounds alone
         """Have done what a look found; if the rounds were another's before, what is seldom looked for is due too."""

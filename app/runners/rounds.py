@@ -38,12 +38,17 @@ class Rounds:
         self.loop = Loop("rounds", interval_s=self._pause_s, tick=self._tick)
         db.hear(PULSE, self._hear)
 
+    def pass_on(self) -> None:
+        """Leave the rounds to another process, if there is one, since this one could not do what there is to do."""
+        self.are_ours = False
+        self._last_at = time.monotonic() + self._beat_s
+
     def _hear(self, word: str) -> None:
         """Note a pulse. Of two processes that look, the one whose name comes first goes on."""
         if not word:  # we began to listen, and may have missed some
             return
         self._db.hearing.prove()
-        self._last_at = time.monotonic()
+        self._last_at = max(self._last_at, time.monotonic())
         if word < self._name:
             self.are_ours = False
 

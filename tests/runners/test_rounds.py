@@ -3,11 +3,13 @@
 import contextlib
 import json
 import os
+import secrets
 import signal
 import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -92,8 +94,7 @@ def test_when_the_process_that_looks_dies_or_hangs_another_takes_over(
     own_url: str, own_db: Database, how: signal.Signals
 ) -> None:
     with pulses.heard(own_url) as heard, contextlib.ExitStack() as stack:
-        settings = QUIET | {"recover_ms": 600_000}  # who takes over looks for stalled jobs at once
-        programs = [stack.enter_context(receivers.dispatcher(own_url, **settings)) for _ in range(3)]
+        programs = [stack.enter_context(receivers.dispatcher(own_url, **QUIET)) for _ in range(3)]
         first = heard.pid()
         os.kill(first, how)
         second = heard.pid(unlike=first.__eq__)
@@ -104,6 +105,27 @@ def test_when_the_process_that_looks_dies_or_hangs_another_takes_over(
         os.kill(second, signal.SIGKILL)
         in_status(own_db, stalled, Status.WAITING)
         in_status(own_db, delayed, Status.WAITING)
+
+
+@pytest.fixture
+def reading_url(own_url: str) -> Iterator[str]:
+    """The database for a role that may look, and change nothing."""
+    role = f"rowline_test_reader_{secrets.token_hex(4)}"
+    databases.run(own_url, f"create role {role}; grant pg_read_all_data to {role}")
+    owned = databases.as_owner(own_url)
+    yield f"{owned}{'&' if '?' in owned else '?'}options={quote(f'-c role={role}')}"
+    databases.run(own_url, f"drop role {role}")
+
+
+def test_a_process_that_looks_and_cannot_do_what_there_is_to_do_leaves_it_to_another(
+    own_url: str, own_db: Database, reading_url: str
+) -> None:
+    with pulses.heard(own_url) as heard, receivers.dispatcher(reading_url, **QUIET) as unable:
+        assert heard.pid() == unable.pid
+        with receivers.dispatcher(own_url, **QUIET):
+            for _ in range(3):
+                [delayed] = add(own_db, new(delay_ms=100))
+                in_status(own_db, delayed, Status.WAITING)
 
 
 def test_of_all_processes_one_goes_on_looking(own_url: str) -> None:
