@@ -8,7 +8,7 @@ JOBS ?= 3
 SPREAD = -n $(JOBS) --dist loadfile --no-loadscope-reorder
 RESTARTS ?= 10
 
-.PHONY: help run test test-busy check fix cover bench bench-peers bench-depth bench-shapes bench-strangers bench-against calm faults promises upgrade-rehearsal rolling-restart poolers fuzz explain psql migrate migration docs versions clean
+.PHONY: help run test test-busy check fix cover bench bench-peers bench-depth bench-shapes bench-strangers bench-against calm faults promises upgrade-rehearsal rolling-restart poolers fuzz mutate explain psql migrate migration docs versions clean
 
 help:  ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ poolers: .venv/installed-dev  ## Run the tests behind pgbouncer 1.18 and 1.24, a
 
 fuzz: .venv/installed-dev  ## Send a million fuzzed requests (FUZZ=200000: fewer; FUZZ_S=600: so many seconds); SEED= repeats a run
 	@$(BIN)/python -m tests.fuzz --cases $(FUZZ) $(if $(FUZZ_S),--seconds $(FUZZ_S)) $(if $(SEED),--seed $(SEED))
+
+mutate: .venv/installed-dev  ## Change code and statements, and see which change no test notices, 20 minutes; MUTATE="--only sql --seconds 600 --seed 7"
+	@nice -n 10 $(BIN)/python -m tests.mutate $(MUTATE)
 
 versions: .venv/installed-dev  ## Run the tests on PostgreSQL 16 (from a wheel) and 15 (from Debian) too
 	@$(BIN)/python -m tests.versions

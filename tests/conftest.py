@@ -36,7 +36,10 @@ def server_url(postgres_bin: Path | None) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def template(server_url: str) -> Iterator[str]:
-    """The name of a database at head, to be copied."""
+    """The name of a database at head, to be copied; `make mutate` has made one for many sessions."""
+    if made := os.environ.get("ROWLINE_TEST_TEMPLATE"):
+        yield made
+        return
     with databases.migrated(server_url) as name:
         yield name
 
