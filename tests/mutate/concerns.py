@@ -7,15 +7,19 @@ _HOUSE = "test_house.py::test_a_statement_stays_in_its_queue_and_an_update_names
 _SQL = (_HOUSE, "store/test_states.py")
 _PLANS = ("plans/test_plans.py",)  # what a statement reads
 _CLAIMS = ("store/test_leases.py", "operations/test_exchange.py", "store/test_order.py")
-_TELLING = ("store/test_told.py", "web/test_cancel.py")
+_TELLING = ("store/test_told.py", "operations/test_settle.py", "web/test_cancel.py")
 _RACES = ("races/test_claims.py", "races/test_marks.py")
 _JOBS = ("store/test_inserts.py", "web/test_add.py", "web/test_ids.py", "web/test_cancel.py", "web/test_get.py")
 _COUNTS = ("store/test_counts.py", "races/test_counts.py")
 _ENDPOINTS = ("operations/test_endpoints.py", "plans/test_calls.py", "races/test_endpoints.py", "web/test_workers.py")
-_LEASES = (*_TELLING, *_CLAIMS, "web/test_pull.py", "races/test_claims.py", "plans/test_told.py")
+_TIME = ("operations/test_maintain.py",)
+_LEASES = (*_TELLING, *_TIME, *_CLAIMS, "web/test_pull.py", "races/test_claims.py", "plans/test_told.py")
 
 CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
-    ("app/domain/(attempts|backoff)", ("domain/test_attempts.py", "domain/test_backoff.py", "web/test_pull.py")),
+    (
+        "app/domain/(attempts|backoff)",
+        ("domain/test_attempts.py", "domain/test_backoff.py", *_TIME, "web/test_pull.py"),
+    ),
     ("app/domain/ids", ("domain/test_ids.py", "web/test_ids.py")),
     ("app/domain/jsontext", ("domain/test_jsontext.py", "web/test_data.py")),
     ("app/domain/mark", ("domain/test_mark.py", "store/test_mark.py", "races/test_marks.py")),
@@ -29,19 +33,24 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
     ("app/operations/control", ("web/test_cancel.py",)),
     ("app/operations/endpoints", (*_ENDPOINTS, "runners/test_dispatcher.py")),
     ("app/operations/exchange", ("operations/test_exchange.py", "operations/test_endpoints.py", "races/test_marks.py")),
-    ("app/operations/maintain", ("store/test_counts.py", "races/test_claims.py", "runners/test_maintainer.py")),
+    ("app/operations/maintain", (*_TIME, "store/test_counts.py", "races/test_claims.py", "runners/test_maintainer.py")),
     ("app/operations/report", ("runners/test_handlers_api.py", "web/test_get.py")),
     ("app/operations/roles", ("store/test_roles.py",)),
     ("app/operations/settle", (*_TELLING, "operations/test_exchange.py", "web/test_pull.py", "races/test_claims.py")),
     ("app/operations/submit", ("web/test_add.py", "races/test_submissions.py", "web/test_idempotency.py")),
-    ("app/operations/waiting", ("web/test_waiting.py",)),
+    ("app/operations/(waiting|watch)", ("web/test_waiting.py",)),
     ("app/store/roles", ("store/test_roles.py",)),
     ("app/store/(rows|statements)", ("store/test_inserts.py", *_CLAIMS, "web/test_get.py", "web/test_pull.py")),
     ("app/store/tables", ("store/test_tables.py",)),
     ("app/store/.*counts", (*_SQL, *_COUNTS, *_PLANS)),
     ("app/store/.*endpoints", (*_SQL, *_ENDPOINTS, *_PLANS)),
-    ("app/store/.*jobs", (*_SQL, *_JOBS, *_CLAIMS, "races/test_submissions.py", "races/test_claims.py", *_PLANS)),
+    (
+        "app/store/.*jobs",
+        (*_SQL, *_TIME, *_JOBS, *_CLAIMS, "races/test_submissions.py", "races/test_claims.py", *_PLANS),
+    ),
     ("app/store/.*keys", (*_SQL, "web/test_idempotency.py", "runners/test_maintainer.py", *_PLANS)),
+    ("app/store/.*rounds", (*_SQL, *_TIME, "runners/test_maintainer.py", *_PLANS)),
+    ("app/store/.*(claim|claim_long|find)[.]sql", (*_SQL, *_LEASES, "web/test_long_answers.py", *_PLANS)),
     ("app/store/.*leases", (*_SQL, *_LEASES, "store/test_counts.py", *_PLANS)),
     ("app/store/.*logs", (*_SQL, "runners/test_handlers_api.py", "web/test_get.py", *_PLANS)),
 )
