@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from app.infra.database import Connection, Database
@@ -15,6 +16,10 @@ from tests.support.client import Client
 from tests.support.raw import KEY
 
 TOKEN = "a-token-of-the-tests"
+
+# How long an example takes says something of the machine alone.
+hypothesis.settings.register_profile("rowline", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("rowline")
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +42,7 @@ def server_url(postgres_bin: Path | None) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def template(server_url: str) -> Iterator[str]:
     """The name of a database at head, to be copied; `make mutate` has made one for many sessions."""
-    if made := os.environ.get("ROWLINE_TEST_TEMPLATE"):
+    if made := os.environ.get("TESTS_TEMPLATE"):
         yield made
         return
     with databases.migrated(server_url) as name:

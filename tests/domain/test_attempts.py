@@ -44,6 +44,15 @@ def test_there_is_a_next_attempt_exactly_while_some_are_left(made: int, allowed:
     assert (_delay_ms(made=made, allowed=allowed) is not None) == (made + 1 < allowed)
 
 
+def test_as_much_is_kept_as_the_handbook_says() -> None:
+    long = "x" * 100_000
+
+    assert len(attempts.clean_reason(long)) == 10_000
+    assert len(attempts.clean_stack(long)) == 50_000
+    assert len(attempts.clean_line(long)) == 65_536
+    assert attempts.LOGS_KEPT == 10_000
+
+
 @pytest.mark.parametrize("reason", ["it broke", "é\n\t\x1b[31m", "<b>", "x" * REASON_MAX, " "])
 def test_an_ordinary_reason_is_kept(reason: str) -> None:
     assert attempts.clean_reason(reason) == reason

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain import mark
-from app.domain.mark import HEAD, Mark, Place, Walk
+from app.domain.mark import HEAD, Mark, Marks, Place, Walk
 
 QUICK_S, SLOW_S = 0.000_3, 0.08
 FROZEN_S, BACK_S = 3_600.0, -5.0
@@ -144,3 +144,13 @@ def test_counting_all_takes_a_small_share_of_the_time() -> None:
     known.note_count(5.0, now_s=1.0)
     assert known.counts_past_dead(now_s=100.0)
     assert not known.counts_past_dead(now_s=102.0)
+
+
+def test_of_too_many_queues_those_that_were_used_last_are_remembered() -> None:
+    marks = Marks(most=2)
+    first, second = marks.of("first"), marks.of("second")
+    assert marks.of("first") is first
+    third = marks.of("third")
+
+    assert (marks.of("third"), marks.of("first")) == (third, first)
+    assert marks.of("second") is not second

@@ -81,7 +81,7 @@ def mutate(
         template = stack.enter_context(databases.migrated(server_url))
         url = stack.enter_context(databases.fresh(server_url, template=template))
         conn = stack.enter_context(psycopg.connect(url, autocommit=True))
-        env = {"DATABASE_URL": server_url, "ROWLINE_TEST_TEMPLATE": template}
+        env = {"DATABASE_URL": server_url, "TESTS_TEMPLATE": template}
         benches = stack.enter_context(run.benches(folder, jobs, env))
         tests = sorted({test for path in files for test in concerns.tests(path)})
         took_s = dict.fromkeys(tests, TRUSTED_S) if trust else _baseline(benches, tests)

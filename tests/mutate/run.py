@@ -64,7 +64,7 @@ class Bench:
     pid: int = 0
     began_at: float = 0.0
     is_over: bool = False
-    mark: str = field(default_factory=lambda: f"ROWLINE_MUTANT={secrets.token_hex(8)}")
+    mark: str = field(default_factory=lambda: f"TESTS_MUTANT={secrets.token_hex(8)}")
 
     def start(self, run: Run) -> None:
         """Begin a run."""
@@ -140,8 +140,9 @@ class Bench:
 def _verdict(code: int) -> Verdict:
     if code == pytest.ExitCode.OK:
         return Verdict.SURVIVED
-    # A fault while tests are collected is an interruption; a signal has ended what it had no time to say.
-    is_killed = code in {pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED} or code < 0
+    # What cannot be imported is an interruption, or, by conftest, a fault of usage; a signal is below zero.
+    wrong = {pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED, pytest.ExitCode.USAGE_ERROR}
+    is_killed = code in wrong or code < 0
     return Verdict.KILLED if is_killed else Verdict.UNKNOWN
 
 
