@@ -146,6 +146,14 @@ def test_counting_all_takes_a_small_share_of_the_time() -> None:
     assert not known.counts_past_dead(now_s=102.0)
 
 
+def test_who_comes_to_the_end_of_the_line_looks_from_the_head_at_once_unless_that_is_slow() -> None:
+    for took_s, found, look_in_s in ((0.002, 0, 0.0), (0.002, 1, 0.05), (0.05, 0, 0.95), (0.05, 1, 0.95)):
+        known = Mark()
+        known.note(Walk(HEAD, 1, 1, Place(0, 5), took_s), now_s=1.0)
+        known.note(Walk(Place(0, 5), 1, found, Place(0, 5 + found), 0.0), now_s=1.05)
+        assert abs(known.look_in_s(now_s=1.05) - look_in_s) < 0.001
+
+
 def test_of_too_many_queues_those_that_were_used_last_are_remembered() -> None:
     marks = Marks(most=2)
     first, second = marks.of("first"), marks.of("second")

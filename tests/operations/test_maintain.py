@@ -11,13 +11,13 @@ from tests.support import jobs, work
 from tests.support.jobs import new
 
 BROUGHT = ["due", "stalled", "overdue"]
+OPTIONS = {"due": new(delay_ms=3_600_000), "stalled": new(), "overdue": new(timeout_ms=1, attempts=2)}
 LEFT = {"due": Status.DELAYED, "stalled": Status.ACTIVE, "overdue": Status.ACTIVE}
 
 
 def bring(db: Database, what: str, *, queue: str, count: int = 1) -> list[int]:
     """Add jobs for which it is time; return their numbers."""
-    options = {"due": {"delay_ms": 3_600_000}, "stalled": {}, "overdue": {"timeout_ms": 1, "attempts": 2}}[what]
-    added = submit.submit_many(db, queue=queue, new=[new(**options) for _ in range(count)])
+    added = submit.submit_many(db, queue=queue, new=[OPTIONS[what]] * count)
     if what != "due":
         assert len(work.take(db, queue=queue, limit=count)) == count
     with db.begin() as conn:
