@@ -2,6 +2,8 @@
 
 import ast
 import configparser
+import importlib
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +20,8 @@ MODULES = sorted(APP.rglob("*.py"))
 PAGES = [ROOT / "README.md", *sorted((APP / "docs").rglob("*.md"))]
 STATEMENTS = sorted((APP / "store" / "sql").rglob("*.sql"))
 OVER_ALL_QUEUES = {"look", "count_all", "forget", "fold", "take_turn", "await_turn", "recount"}
+PARTS_OF_VERBS = {"looked_again"}
+"""Functions of operations that other operations call, behind their commit."""
 FUNCTION_LINES, FILE_LINES, DECISION_LINES = 60, 400, 40
 
 
@@ -68,6 +72,15 @@ def test_a_statement_stays_in_its_queue_and_an_update_names_the_status_it_leaves
         assert "job.status || '' " in text
     over_all = statement.stem.startswith("queues_with_") or statement.stem in OVER_ALL_QUEUES
     assert ":queue" in text or over_all
+
+
+def test_every_verb_that_is_done_to_a_database_is_tried_again_where_another_was_in_its_way() -> None:
+    for file in sorted((APP / "operations").glob("[a-z]*.py")):
+        module = importlib.import_module(f"app.operations.{file.stem}")
+        for verb, found in inspect.getmembers(module, inspect.isfunction):
+            takes_db = next(iter(inspect.signature(found).parameters), "") == "db"
+            if takes_db and not verb.startswith("_") and verb not in PARTS_OF_VERBS:
+                assert hasattr(found, "__wrapped__"), f"{file.stem}.{verb} is no @operation"
 
 
 def test_every_log_event_is_documented() -> None:

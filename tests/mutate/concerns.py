@@ -6,7 +6,7 @@ from collections.abc import Sequence
 _HOUSE = "test_house.py::test_a_statement_stays_in_its_queue_and_an_update_names_the_status_it_leaves"
 _SQL = (_HOUSE, "store/test_states.py")
 _PLANS = ("plans/test_plans.py",)  # what a statement reads
-_CLAIMS = ("store/test_leases.py", "operations/test_exchange.py", "store/test_order.py")
+_CLAIMS = ("store/test_leases.py", "operations/test_claim.py", "operations/test_exchange.py", "store/test_order.py")
 _TELLING = ("store/test_told.py", "operations/test_settle.py", "web/test_cancel.py")
 _RACES = ("races/test_claims.py", "races/test_marks.py")
 _JOBS = ("store/test_inserts.py", "web/test_add.py", "web/test_ids.py", "web/test_cancel.py", "web/test_get.py")
@@ -37,7 +37,10 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
     ("app/operations/report", ("runners/test_handlers_api.py", "web/test_get.py")),
     ("app/operations/roles", ("store/test_roles.py",)),
     ("app/operations/settle", (*_TELLING, "operations/test_exchange.py", "web/test_pull.py", "races/test_claims.py")),
-    ("app/operations/submit", ("web/test_add.py", "races/test_submissions.py", "web/test_idempotency.py")),
+    (
+        "app/operations/submit",
+        ("web/test_add.py", "races/test_submissions.py", "web/test_idempotency.py", "web/test_long_answers.py"),
+    ),
     ("app/operations/(waiting|watch)", ("web/test_waiting.py",)),
     ("app/store/roles", ("store/test_roles.py",)),
     ("app/store/(rows|statements)", ("store/test_inserts.py", *_CLAIMS, "web/test_get.py", "web/test_pull.py")),
