@@ -74,7 +74,7 @@ def test_no_other_spelling_is_a_generated_id(text: str) -> None:
     assert ids.generated(text) is None
 
 
-@pytest.mark.parametrize("digits", [str(BIGINT_MAX + 1), "1" + "0" * 19, "9" * 30, "9" * 5_000])
+@pytest.mark.parametrize("digits", [str(BIGINT_MAX + 1), "9223372036854775808", "1" + "0" * 19, "9" * 30, "9" * 5_000])
 def test_no_number_beyond_the_sequence_is_a_generated_id(digits: str) -> None:
     assert ids.generated(digits) is None
 
@@ -82,3 +82,11 @@ def test_no_number_beyond_the_sequence_is_a_generated_id(digits: str) -> None:
 @given(st.text(st.sampled_from("0123456789a.-+ \u0661"), max_size=25))
 def test_an_id_is_never_both_generated_and_custom(text: str) -> None:
     assert ids.generated(text) is None or ids.custom_id_fault(text) is not None
+
+
+@pytest.mark.parametrize(
+    ("longest", "most"), [(ids.QUEUE_NAME_MAX, 100), (ids.JOB_NAME_MAX, 255), (ids.JOB_ID_MAX, 255)]
+)
+def test_names_may_be_as_long_as_the_handbook_says(longest: int, most: int) -> None:
+    assert ids.name_fault("n" * most, max_length=longest) is None
+    assert ids.name_fault("n" * (most + 1), max_length=longest) == f"must be at most {most} characters, not {most + 1}"

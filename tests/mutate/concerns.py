@@ -11,7 +11,13 @@ _TELLING = ("store/test_told.py", "operations/test_settle.py", "web/test_cancel.
 _RACES = ("races/test_claims.py", "races/test_marks.py")
 _JOBS = ("store/test_inserts.py", "web/test_add.py", "web/test_ids.py", "web/test_cancel.py", "web/test_get.py")
 _COUNTS = ("store/test_counts.py", "races/test_counts.py")
-_ENDPOINTS = ("operations/test_endpoints.py", "plans/test_calls.py", "races/test_endpoints.py", "web/test_workers.py")
+_ENDPOINTS = (
+    "store/test_endpoints.py",
+    "operations/test_endpoints.py",
+    "plans/test_calls.py",
+    "races/test_endpoints.py",
+    "web/test_workers.py",
+)
 _TIME = ("operations/test_maintain.py",)
 _LEASES = (*_TELLING, *_TIME, *_CLAIMS, "web/test_pull.py", "races/test_claims.py", "plans/test_told.py")
 

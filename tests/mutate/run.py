@@ -20,6 +20,8 @@ from tests.support.clusters import ROOT
 
 OURS = {"app", "tests", "rowline", "wsgi"}
 PLUGINS = ("pytest_timeout", "_hypothesis_pytestplugin")
+IN_TEMPLATE = ("app/store/roles",)
+"""Files of which the database that tests copy is made: they make one of their own for these."""
 ENDING_S = 10.0  # what a run that is told to end may take until it is killed
 
 
@@ -126,7 +128,10 @@ class Bench:
                 os.dup2(output.fileno(), 2)
             name, _, value = self.mark.partition("=")
             paths = [str(self.place), str(self.place / "app")]
-            os.environ |= self.env | {name: value, "PYTHONPATH": ":".join(paths), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+            env = self.env | {name: value, "PYTHONPATH": ":".join(paths), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+            if run.path.startswith(IN_TEMPLATE):
+                del env["TESTS_TEMPLATE"]
+            os.environ |= env
             sys.path[:] = [*paths, *(path for path in sys.path if path not in {"", str(ROOT)})]
             for module in [name for name in sys.modules if name.partition(".")[0] in OURS]:
                 del sys.modules[module]
