@@ -21,8 +21,8 @@ class Look(NamedTuple):
 
 
 @operation
-def look(db: Database, *, word: str) -> Look:
-    """Look whether time has brought anything, and send `word` to all processes: somebody looks. One statement.
+def look(db: Database, *, word: str | None) -> Look:
+    """Look whether time has brought anything, and send `word`, if any, to all processes: somebody looks. One statement.
 
     Where it cannot be sent, as on a standby, it is looked all the same.
     """
@@ -41,7 +41,7 @@ def promote_due(db: Database) -> set[str]:
         queues = jobs.queues_with_due(conn)
 
     def promote(conn: Connection, queue: str) -> int:
-        return jobs.promote(conn, queue=queue, limit=AT_ONCE, is_patient=False)  # one queue holds up no other
+        return jobs.promote(conn, queue=queue, limit=AT_ONCE, patience_s=0.0)  # one queue holds up no other
 
     return set(_in_turn(db, queues, promote))
 

@@ -1,5 +1,6 @@
 """Jobs: added, and moved into line when due."""
 
+import time
 from collections.abc import Collection, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
@@ -19,7 +20,6 @@ from app.store.tables import jobs
 _insert = Statement("jobs/insert")
 _insert_one = Statement("jobs/insert_one")
 _find = Statement("jobs/find")
-_await_promotion = Statement("jobs/await_promotion")
 _try_promotion = Statement("jobs/try_promotion")
 _promote = Statement("jobs/promote")
 _queues_with_due = Statement("jobs/queues_with_due")
@@ -29,6 +29,8 @@ _cancel = Statement("jobs/cancel")
 _request_cancel = Statement("jobs/request_cancel")
 _numbers = Statement("jobs/numbers")
 
+PROMOTION_PATIENCE_S, PROMOTION_PAUSE_S = 0.3, 0.003
+"""How long a claim waits for others that promote, and how often it looks."""
 ANY_BYTES = 2**62
 """More than any job has."""
 JITTER_DIGITS = 12
@@ -151,18 +153,17 @@ def request_cancel(conn: Connection, *, queue: str, number: int) -> bool:
     return bool(_request_cancel.rows(conn, queue=queue, number=number))
 
 
-def promote(conn: Connection, *, queue: str, limit: int, is_patient: bool = True) -> int:
+def promote(conn: Connection, *, queue: str, limit: int, patience_s: float = PROMOTION_PATIENCE_S) -> int:
     """Move up to `limit` due jobs of `queue` into line; return how many.
 
-    If any is due, waits for others that do the same: what they have not committed could not be claimed in its place.
-    Who does not claim need not be patient, and leaves it to them.
+    If any is due, waits up to `patience_s` for others that do the same: what they have not committed could not be
+    claimed in its place. No longer: whoever may log in to the database can hold their lock, and it guards nothing else.
     """
     if next_due_ms(conn, queue=queue) != 0:
         return 0
-    if is_patient:
-        _await_promotion.rows(conn, queue=queue)
-    elif not _try_promotion.rows(conn, queue=queue)[0].is_mine:
-        return 0
+    ends_at = time.monotonic() + patience_s
+    while not _try_promotion.rows(conn, queue=queue)[0].is_mine and time.monotonic() < ends_at:
+        time.sleep(PROMOTION_PAUSE_S)
     return len(_promote.rows(conn, queue=queue, limit=limit))
 
 

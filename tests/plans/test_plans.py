@@ -43,7 +43,6 @@ INDEXES = {
     "endpoints/stalls_allowed": {"endpoints_pkey"},
     "endpoints/switch_off": {"endpoints_pkey"},
     "endpoints/take_turn": {"endpoints_pkey"},
-    "jobs/await_promotion": set(),
     "jobs/cancel": {"jobs_pkey"},
     "jobs/find": {"jobs_custom_id", "jobs_pkey"},
     "jobs/insert": {"jobs_custom_id"},  # the arbiter, named by the insert

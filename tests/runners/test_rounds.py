@@ -15,9 +15,13 @@ import psycopg
 import pytest
 
 from app.domain.states import Status
+from app.infra import notify
 from app.infra.database import Database
+from app.infra.hearing import PULSE
 from app.infra.settings import Settings
 from app.operations import claim, maintain
+from app.runners import rounds
+from app.runners.rounds import Rounds
 from tests.support import databases, faultproxy, pulses, raw, receivers
 from tests.support.clusters import until
 from tests.support.faultproxy import Fault
@@ -46,6 +50,7 @@ HANDLERS = """
     def run(job):
         return job.data
 """
+LIE = f"select pg_notify('{notify.channel(PULSE)}', '!:nobody:0')".encode()  # its name comes before all
 QUIET = {"promote_ms": 500, "poll_ms": 1_000}  # as shipped: the tests' own dispatcher looks more often
 
 
@@ -218,12 +223,39 @@ def test_a_queue_with_many_stalled_jobs_holds_up_no_other(own_db: Database, monk
     assert ends == ["many"] * 2 + ["one"] + ["many"] * 7
 
 
-def test_a_queue_whose_due_jobs_another_moves_holds_up_no_other(own_db: Database) -> None:
-    ours = "select pg_advisory_xact_lock(hashtextextended('rowline promotes a', 0))"
+def test_whoever_holds_the_lock_of_a_queue_keeps_no_job_of_it_delayed(own_url: str, own_db: Database) -> None:
+    """Any role that may log in can take it, and keep it."""
     with own_db.begin() as conn:
-        for queue in "ab":
-            insert(conn, new(delay_ms=1), queue=queue)
-    with own_db.begin() as other:
-        other.exec_driver_sql(ours)
-        until(lambda: maintain.promote_due(own_db) == {"b"})
-    assert maintain.promote_due(own_db) == {"a"}
+        insert(conn, new("first", delay_ms=1), queue="a")
+        insert(conn, new(delay_ms=1), queue="b")
+        insert(conn, new("second", delay_ms=1), queue="c")
+    with psycopg.connect(databases.as_owner(own_url), autocommit=True) as holder:
+        for queue in "ac":
+            holder.execute(f"select pg_advisory_lock(hashtextextended('rowline promotes {queue}', 0))".encode())
+        until(lambda: maintain.promote_due(own_db) == {"a", "b", "c"})
+        with own_db.begin() as conn:
+            insert(conn, new("third", delay_ms=1), queue="c")
+        found = list[str]()
+
+        def take() -> int:
+            leases = claim.claim(own_db, queue="c", limit=9, lease_ms=60_000, worker="w").leases
+            found.extend(lease.job.name for lease in leases)
+            return len(found)
+
+        until(lambda: take() == 2)
+    assert found == ["second", "third"]
+
+
+def test_whoever_sends_pulses_and_does_nothing_is_not_believed_for_long(
+    own_url: str, own_db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "TRUST_S", (0.5, 1.0))
+    looks = list[bool]()
+    ours = Rounds(own_db, on_look=lambda _found, is_new: looks.append(is_new and ours.are_ours))
+    with psycopg.connect(databases.as_owner(own_url), autocommit=True) as liar:
+        until(lambda: liar.execute(LIE) and own_db.hearing.is_proved)
+        ours.loop.start()
+        until(lambda: liar.execute(LIE) and len(looks) == 3)
+    ours.loop.stop()
+
+    assert looks == [True] * 3, "each of them a whole round"
