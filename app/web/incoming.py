@@ -17,8 +17,8 @@ CHUNK_LINE_MAX = 64
 """The longest line before a chunk, in bytes: its size, and extensions that mean nothing to us."""
 CHUNKS_FREE, CHUNK_MEAN_MIN = 4_096, 128
 """So many chunks are free, and one for each so many bytes: each has a price, whatever its size."""
-PACKETS, PACKET_S = 16, 30e-6
-"""Each so many packets a stranger pays for them, what each takes, about, whatever is in it."""
+PACKETS_FREE, PACKET_S = 4, 100e-6
+"""So many packets of a stranger's request are free. For each further one he pays what it takes, about."""
 HEAD_S, FIELD_S = 50e-6, 2e-6
 """What it takes, about, to read a head, and each of its fields."""
 
@@ -107,6 +107,11 @@ class Metered:
         self.is_free = False
         """Whether a good token was shown by the last request."""
 
+    def begin(self) -> None:
+        """Have a request handled, of which nothing is known yet."""
+        self._packets = 0
+        self.is_free = False
+
     def __getattr__(self, name: str) -> Any:
         """Be the socket in all else."""
         return getattr(self._sock, name)
@@ -116,7 +121,7 @@ class Metered:
         piece: bytes = self._sock.recv(size, *flags)
         if not self.is_free:
             self._packets += 1
-            if self._packets % PACKETS == 0 and not self._pay(PACKETS * PACKET_S):
+            if self._packets > PACKETS_FREE and not self._pay(PACKET_S):
                 return b""
         return piece
 
@@ -141,7 +146,7 @@ class Gathered:
         self._sock = sock
         self._kept: list[bytes] = []
         self._is_first = True
-        self._sock.is_free = False
+        self._sock.begin()
 
     @property
     def is_known(self) -> bool:

@@ -202,11 +202,11 @@ def test_packets_of_a_stranger_are_paid_for_whatever_is_in_them() -> None:
         theirs.sendall(b"x" * 1_000)
         metered.is_free = True
         assert [metered.recv(1) for _ in range(100)] == [b"x"] * 100
-        metered.is_free = False
-        received = [metered.recv(1) for _ in range(3 * incoming.PACKETS)]
+        metered.begin()
+        received = [metered.recv(1) for _ in range(incoming.PACKETS_FREE + 3)]
 
-    assert received == [*[b"x"] * (3 * incoming.PACKETS - 1), b""], "who may not go on is not read any more"
-    assert paid == [incoming.PACKETS * incoming.PACKET_S] * 3
+    assert received == [*[b"x"] * (incoming.PACKETS_FREE + 2), b""], "who may not go on is not read any more"
+    assert paid == [incoming.PACKET_S] * 3
 
 
 def test_each_piece_that_nobody_wants_is_paid_for() -> None:
