@@ -196,7 +196,7 @@ def test_a_body_without_end_is_refused_at_the_limit_and_leaves_nothing_behind(
                     connection.sendall(chunk)
         assert ask(impatient) < prompt_s
         taken.append(memory_kib(impatient))
-    assert max(taken) - taken[1] < GROWTH_KIB, taken
+    assert taken[-1] - max(taken[: ENDLESS // 2]) < GROWTH_KIB, taken
     assert statuses_of_posts(impatient)[-ENDLESS:] == [413] * ENDLESS
 
 
