@@ -3,7 +3,7 @@
 BIN := .venv/bin
 Q ?= leases/claim
 FUZZ ?= 1000000
-JOBS ?= 3
+JOBS ?= 4
 # Files in the order of their names: xdist's own order leaves some long ones for the end.
 SPREAD = -n $(JOBS) --dist loadfile --no-loadscope-reorder
 RESTARTS ?= 10

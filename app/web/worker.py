@@ -226,7 +226,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def _shows_token(self, req: Any) -> bool:
         shown = next((value for name, value in req.headers if name == "AUTHORIZATION"), "")
-        return bool(shown) and self.wsgi.extensions[TOKENS].digest(shown) is not None
+        return bool(shown) and self.wsgi.extensions[TOKENS].let_in(shown)
 
     def _take_rest(self, req: Any, pay: Callable[[float], bool], within_s: float) -> bool:
         if req.body.failed:  # where the next request would begin nobody knows
