@@ -84,6 +84,10 @@ class Lane:
         """Whether nothing is claimed any more, no call runs and nothing is left to tell."""
         return bool(self._turner.ready())
 
+    @property
+    def _has_more(self) -> bool:
+        return bool(not self._is_retired or self._calls or self._endings)
+
     def start(self) -> None:
         """Begin to claim and to call."""
         self._heartbeat.start()
@@ -108,9 +112,10 @@ class Lane:
         self._target.close()
 
     def _turn_on(self) -> None:
-        while not self._is_retired or self._calls or self._endings:
+        while self._has_more:
             self._bell.clear()
-            if wait_s := self._turn():
+            wait_s = self._turn()
+            if wait_s and self._has_more:
                 self._bell.wait(wait_s)
 
     def _turn(self) -> float:

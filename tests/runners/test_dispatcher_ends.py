@@ -132,7 +132,8 @@ def test_sigterm_lets_calls_end_and_releases_the_rest(db: Database, shared_url: 
         time.sleep(0.3 if call.job["name"] == "quick" else 5)
         connection.sendall(answer())
 
-    with Receiver(slow) as receiver, receivers.dispatcher(shared_url, drain_ms=800) as running:
+    no_end = 600_000  # of leases: it ends when all is told
+    with Receiver(slow) as receiver, receivers.dispatcher(shared_url, drain_ms=800, lease_ms=no_end) as running:
         receivers.register(db, receiver.url, concurrency=2)
         quick, long, later = add(db, new("quick"), new("long"), new("later"))
         receiver.expect(2)
