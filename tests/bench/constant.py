@@ -3,9 +3,10 @@
 python -m gunicorn --config python:app.web.server tests.bench.constant:application
 """
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 
-from app.web.worker import WAITING
+from app.web import clients
+from app.web.worker import TOKENS, WAITING
 
 
 class _Nobody:
@@ -15,11 +16,20 @@ class _Nobody:
         """Let nobody go."""
 
 
+class _Anybody:
+    """Whom the worker lets in as if a known token had been shown: strangers wait for their turn."""
+
+    def let_in(self, _authorization: str) -> bool:
+        """Let everybody in."""
+        return True
+
+
 application = Flask(__name__)
-application.extensions[WAITING] = _Nobody()
+application.extensions |= {WAITING: _Nobody(), TOKENS: _Anybody()}
 
 
 @application.get("/constant")
 def constant() -> Response:
     """Answer."""
+    clients.vouch(request.environ)
     return Response(b'{"status":"ok"}', content_type="application/json")
