@@ -14,7 +14,7 @@ UNCHANGED = {
     "web": ["canaries", "docs", "framing", "fuzz", "openapi", "schemathesis", "shapes", "slow_clients", "strangers"],
     "runners": [
         *("dispatcher", "dispatcher_answers", "dispatcher_ends", "handlers_api", "hangs", "sources", "verdicts"),
-        *("accidents", "large", "leftovers", "patched", "unhandled"),
+        *("accidents", "large", "leftovers", "patched", "rounds", "unhandled"),
     ],
     "faults": ["chaos", "clocks"],
 }

@@ -82,7 +82,7 @@ class Ground:
         return self._rows(
             "select number::text as id, data->>'batch' as batch, (data->>'index')::int as index, status, "
             "attempts_made, attempts_started, stalled_count, result #>> '{}' as result, "
-            + ", ".join(f"(extract(epoch from {n}) * 1000)::bigint as {n}" for n in _TIMES)
+            + ", ".join(f"floor(extract(epoch from {n}) * 1000)::bigint as {n}" for n in _TIMES)
             + " from rowline.jobs"
         )
 
@@ -90,7 +90,7 @@ class Ground:
         """Read the attempts as the checker takes them."""
         return self._rows(
             "select number::text as id, nth, worker, outcome, "
-            + ", ".join(f"(extract(epoch from {n}) * 1000)::bigint as {n}" for n in ("started_at", "ended_at"))
+            + ", ".join(f"floor(extract(epoch from {n}) * 1000)::bigint as {n}" for n in ("started_at", "ended_at"))
             + " from rowline.attempts"
         )
 
