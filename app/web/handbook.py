@@ -1,30 +1,30 @@
 """The handbook as HTML, and the files of the API reference: a fixed set, read from what is installed."""
 
 import functools
-import html
 from importlib import resources
 from pathlib import Path
+from typing import NamedTuple
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 
 DOCS = Path(__file__).parents[1] / "docs"
-STYLE = "handbook.css"
+FILES = Path(__file__).parent / "handbook_files"
 SVG = "image/svg+xml"
 BUNDLE = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
-OURS = {
-    STYLE: (
-        "text/css",
-        (
-            b"body{font:16px/1.5 sans-serif;max-width:50em;margin:2em auto;padding:0 1em}"
-            b"pre,code{background:#f2f2f2}pre{padding:.7em;overflow:auto}"
-            b"table{border-collapse:collapse}td,th{border:1px solid #ccc;padding:.2em .5em;text-align:left}"
-        ),
+DECISIONS = "decisions"
+SECTIONS = {
+    "Use it": ("reference", "api.md", "client.md", "outbox.md", "states.md", "errors.md"),
+    "Work jobs": ("workers.md", "pull.md", "webhooks.md"),
+    "Run it": (
+        *("operating.md", "settings.md", "security.md", "upgrading.md", "backup.md", "rolling.md", "failover.md"),
+        *("poolers.md", "changelog.md"),
     ),
-    "reference.js": (
-        "text/javascript",
-        b'SwaggerUIBundle({url:"../openapi.json",dom_id:"#reference",validatorUrl:null,deepLinking:false});',
-    ),
+    "Understand it": ("reports.md", "faults.md", "benchmarks.md", "architecture.md"),
+    "Change it": ("contributing.md", "mutants.md", DECISIONS),
 }
+"""The pages of each section, by their paths below /docs."""
+_TITLES = {"reference": "The API in the browser", DECISIONS: "Decisions"}
 _REFERENCE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>API - Rowline</title>
 <link rel="icon" href="data:,"><link rel="stylesheet" href="assets/swagger-ui.css"></head>
 <body><div id="reference"></div><script src="assets/swagger-ui-bundle.js"></script>
@@ -32,16 +32,44 @@ _REFERENCE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><titl
 """
 
 
+class Page(NamedTuple):
+    """A page in a list."""
+
+    path: str
+    title: str
+
+
+class Section(NamedTuple):
+    """Pages in a list, under a title."""
+
+    title: str
+    pages: list[Page]
+
+
 @functools.cache
 def pages() -> dict[str, bytes]:
     """Render every page, as UTF-8, by its path below /docs (`api.md`, `decisions/0001-….md`); "" is their list."""
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
     texts = {file.relative_to(DOCS).as_posix(): file.read_text() for file in sorted(DOCS.rglob("*.md"))}
-    made = {path: _page(markdown.render(text), path, up="../" * path.count("/")) for path, text in texts.items()}
-    links = "".join(f'<li><a href="docs/{path}">{html.escape(_title(text))}</a></li>' for path, text in texts.items())
-    top = f'<h1>Rowline</h1><ul><li><a href="docs/reference">The API, call by call</a></li>{links}</ul>'
-    made |= {"": _page(top, "Rowline", up="docs/"), "reference": _REFERENCE}
-    return {path: page.encode() for path, page in made.items()}
+    titles = _TITLES | {path: _title(text) for path, text in texts.items()}
+    sections = [Section(name, [Page(path, titles[path]) for path in paths]) for name, paths in SECTIONS.items()]
+    decisions = [Page(path, titles[path]) for path in texts if path.startswith(f"{DECISIONS}/")]
+    files = Environment(loader=FileSystemLoader(FILES), autoescape=True, undefined=StrictUndefined)
+
+    def page(path: str, title: str, body: str) -> str:
+        top = "../" * path.count("/") if path else "docs/"
+        home = "../" * path.count("/") + "../docs" if path else "docs"
+        return files.get_template("page.html").render(
+            path=path, title=title, body=body, top=top, home=home, sections=sections
+        )
+
+    def contents(title: str, listed: list[Section], top: str) -> str:
+        return files.get_template("contents.html").render(title=title, sections=listed, top=top)
+
+    made = {path: page(path, titles[path], markdown.render(text)) for path, text in texts.items()}
+    made[DECISIONS] = page(DECISIONS, "Decisions", contents("Decisions", [Section("", decisions)], ""))
+    made[""] = page("", "Handbook", contents("Rowline", sections, "docs/"))
+    return {path: text.encode() for path, text in (made | {"reference": _REFERENCE}).items()}
 
 
 @functools.cache
@@ -49,16 +77,10 @@ def assets() -> dict[str, tuple[str, bytes]]:
     """Return the media type and the bytes of every file below /docs/assets."""
     bundle = resources.files("flask_swagger_ui") / "dist"
     pictures = {file.name: (SVG, file.read_bytes()) for file in (DOCS / "assets").glob("*.svg")}
-    return OURS | pictures | {name: (kind, (bundle / name).read_bytes()) for name, kind in BUNDLE.items()}
+    kinds = {".css": "text/css", ".js": "text/javascript"}
+    ours = {file.name: (kinds[file.suffix], file.read_bytes()) for file in FILES.iterdir() if file.suffix in kinds}
+    return ours | pictures | {name: (kind, (bundle / name).read_bytes()) for name, kind in BUNDLE.items()}
 
 
 def _title(text: str) -> str:
     return next((line.removeprefix("# ") for line in text.split("\n") if line.startswith("# ")), "")
-
-
-def _page(body: str, title: str, *, up: str) -> str:
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
-        f'<link rel="icon" href="data:,"><link rel="stylesheet" href="{up}assets/{STYLE}"></head>'
-        f"<body>{body}</body></html>\n"
-    )

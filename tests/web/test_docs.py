@@ -13,11 +13,23 @@ from tests.support.client import Client
 PAGES = sorted(page for page in handbook.pages() if page)
 
 
-def test_every_page_is_listed_and_there(client: Client) -> None:
-    listed = re.findall(r'href="docs/([^"]+)"', client.flask.get("/docs").text)
+def test_every_page_stands_in_one_section_and_every_decision_on_the_page_of_decisions(client: Client) -> None:
+    listed = re.findall(r'<li><a href="docs/([^"]+)"', client.flask.get("/docs").text)
+    decisions = re.findall(r'<li><a href="(decisions/[^"]+)"', client.flask.get("/docs/decisions").text)
 
     written = {file.relative_to(handbook.DOCS).as_posix() for file in Path(handbook.DOCS).rglob("*.md")}
-    assert set(listed) - {"assets/handbook.css"} == written | {"reference"}
+    assert sorted(set(listed)) == sorted(listed[: len(listed) // 2]), "each once in the side bar, and once in the list"
+    assert {*listed, *decisions} == written | {"reference", "decisions"}
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "reference"])
+def test_the_side_bar_is_on_every_page_and_says_which_it_is(client: Client, page: str) -> None:
+    text = client.flask.get(f"/docs/{page}").text
+
+    sections = re.findall(r"<section>\n<h2>(.*)</h2>", text)
+    current = re.findall(r'href="(?:\.\./)?([^"]+)" aria-current="page">', text)
+    assert sections == list(handbook.SECTIONS)
+    assert current == ([page] if not page.startswith("decisions/") else [])
 
 
 @pytest.mark.parametrize("page", ["", *PAGES])
