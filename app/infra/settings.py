@@ -141,8 +141,8 @@ class Settings:
         "AUTH_TOKENS",
         (),
         _tokens,
-        "API tokens, comma-separated, of 16 characters or more; shorter than 8 on a loopback address only. None: a "
-        "random one for this run, on a loopback address only.",
+        "API tokens, comma-separated, of 16 characters or more; where `HOST` is no loopback address, shorter ones are "
+        "warned of, under 8 refused. None: a random one for this run, on a loopback address only.",
         secret=True,
     )
     queue_prefix: str = _setting("QUEUE_PREFIX", "bull", _prefix, "First part of `queueQualifiedName`.")
