@@ -17,7 +17,7 @@ CHUNK_LINE_MAX = 64
 """The longest line before a chunk, in bytes: its size, and extensions that mean nothing to us."""
 CHUNKS_FREE, CHUNK_MEAN_MIN = 4_096, 128
 """So many chunks are free, and one for each so many bytes: each has a price, whatever its size."""
-PACKETS_FREE, PACKET_S = 4, 100e-6
+PACKETS_FREE, PACKET_S = 16, 100e-6
 """So many packets of a stranger's request are free. For each further one he pays what it takes, about."""
 HEAD_S, FIELD_S = 50e-6, 2e-6
 """What it takes, about, to read a head, and each of its fields."""

@@ -99,4 +99,5 @@ def neighbourhood(address: str) -> str:
     """Return whose turn an address shares: its own, or that of 64 bits of IPv6, all of which one machine may have."""
     if ":" not in address:
         return address
-    return str(ipaddress.IPv6Address(int(ipaddress.IPv6Address(address.partition("%")[0])) >> 64 << 64))
+    ours = ipaddress.IPv6Address(address.partition("%")[0])
+    return str(ours.ipv4_mapped or ipaddress.IPv6Address(int(ours) >> 64 << 64))

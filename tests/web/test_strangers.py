@@ -89,10 +89,11 @@ def test_a_service_that_stops_keeps_nobody_waiting() -> None:
         ("10.0.0.1", "10.0.0.1"),
         ("2001:db8::1", "2001:db8:0:0:ffff::2"),
         ("fe80::1%eth0", "fe80::2"),
+        ("::ffff:10.0.0.1", "10.0.0.1"),
     ],
 )
 def test_a_machine_with_many_addresses_has_one_turn(address: str, shares_with: str) -> None:
-    apart = [strangers.neighbourhood(other) for other in ("10.0.0.2", "2001:db8:0:1::1", "")]
+    apart = [strangers.neighbourhood(other) for other in ("10.0.0.2", "::ffff:10.0.0.2", "2001:db8:0:1::1", "")]
 
     assert strangers.neighbourhood(address) == strangers.neighbourhood(shares_with)
     assert strangers.neighbourhood(address) not in apart
@@ -184,6 +185,24 @@ def test_whoever_shows_a_good_token_on_a_new_connection_waits_for_no_stranger(sm
             stranger.sendall(wrong * 500)
         for _ in range(20):
             assert small.ask(raw.request("GET", "/queues/q/jobs"), wanted=1)[0].status == 200
+        refused = small.log().count('"status": 401')
+
+    assert refused < 20 * 20  # of 10,000
+
+
+def test_an_attempt_that_was_known_before_waits_for_no_stranger_on_a_new_connection(small: Server) -> None:
+    """Each report of a handler may come over a connection of its own, and from behind the proxy of a crowd."""
+    [added] = small.ask(raw.request("POST", "/queues/q/jobs", body=b'[{"name":"n","data":1}]'), wanted=1)
+    [claimed] = small.ask(raw.request("POST", "/queues/q/jobs/claim", body=b"{}"), wanted=1)
+    [lease] = claimed.json()["jobs"]
+    report = raw.request("POST", f"/queues/q/jobs/{added.json()[0]['id']}/progress", token=lease["token"], body=b"1")
+    assert small.ask(report, wanted=1)[0].status == 200
+    with contextlib.ExitStack() as stack:
+        for _ in range(20):
+            stranger = stack.enter_context(socket.create_connection(("127.0.0.1", small.port), timeout=DEADLINE_S))
+            stranger.sendall(raw.request("GET", "/queues/q/jobs", token="no-such-token") * 500)
+        for _ in range(20):
+            assert small.ask(report, wanted=1)[0].status == 200
         refused = small.log().count('"status": 401')
 
     assert refused < 20 * 20  # of 10,000

@@ -1,6 +1,6 @@
 """What a worker reports of an attempt that runs. The attempt's own token opens these routes, and no API token does."""
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, current_app, request
 
 from app.domain.attempts import LOG_LINE_MAX
 from app.domain.errors import Fault, InvalidRequest, TooLarge
@@ -10,6 +10,7 @@ from app.infra.settings import Settings
 from app.operations import report
 from app.queries import leases
 from app.web import auth, body, clients, describe, names
+from app.web.worker import TOKENS
 from app.wire import objects
 from app.wire.demands import Form
 
@@ -39,6 +40,7 @@ def blueprint(settings: Settings, db: Database) -> Blueprint:
         """Read what is said, once it is known that an attempt says it: of strangers nothing is read."""
         holders.require(queue=queue, job_id=job_id, token=token)
         clients.vouch(request.environ)
+        current_app.extensions[TOKENS].remember(request.environ["HTTP_AUTHORIZATION"])
         return objects.read_value(body.read(request, limit=limit, client_s=settings.client_s))
 
     @routes.post("/queues/<segment:queue>/jobs/<segment:job_id>/progress")
