@@ -19,6 +19,7 @@ import gevent
 import gunicorn.http.body
 import gunicorn.http.errors
 import gunicorn.http.message
+import gunicorn.http.unreader
 import gunicorn.http.wsgi
 import marshmallow
 import msgspec
@@ -36,8 +37,9 @@ from psycopg import generators, pq, waiting
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 ROOT = Path(__file__).parents[1]
-WORKER, LIBPQ, PREPARED, OUTBOUND = (
-    *("app/web/worker.py", "app/infra/libpq.py", "app/infra/prepared.py", "app/infra/outbound.py"),
+WORKER, INCOMING, LIBPQ, PREPARED, OUTBOUND = (
+    *("app/web/worker.py", "app/web/incoming.py"),
+    *("app/infra/libpq.py", "app/infra/prepared.py", "app/infra/outbound.py"),
 )
 PINNED = ("gevent", "greenlet", "gunicorn", "marshmallow", "msgspec", "psycopg", "sqlalchemy", "urllib3")
 DOCUMENTED = {"_exit", "_fields", "_make", "_replace"}  # of os and of named tuples
@@ -149,6 +151,14 @@ PARTS: dict[tuple[str, str], Callable[[], bool]] = {
     ),
     ("gunicorn: AsyncWorker.handle ends a connection at StopIteration", WORKER): lambda: says(
         base_async.AsyncWorker.handle, "except StopIteration"
+    ),
+    ("gunicorn: Request.parse_headers, once the path is known and before a body has a reader", INCOMING): lambda: (
+        takes(gunicorn.http.message.Request.parse_headers, "self", "data", "from_trailer")
+        and says(gunicorn.http.message.Request._parse_python, "self.parse_request_line(line)", "self.parse_headers(")  # noqa: SLF001
+        and says(gunicorn.http.message.Message.__init__, "self.parse(self.unreader)", "self.set_body_reader()")
+    ),
+    ("gunicorn: SocketUnreader.sock", INCOMING): lambda: says(
+        gunicorn.http.unreader.SocketUnreader, "self.sock = sock"
     ),
     ("gunicorn: Worker.handle_error", WORKER): lambda: takes(
         GeventWorker.handle_error, "self", "req", "client", "addr", "exc"

@@ -42,7 +42,10 @@ def create(settings: Settings, db: Database) -> Flask:
         """Ask every route for a token but those of TOKENLESS; a path that is no route is a 404 for everybody."""
         asked = _current()
         _begin(asked)
-        if asked.url_rule is not None and asked.blueprint not in TOKENLESS:
+        if asked.url_rule is None:
+            if tokens.knows(asked.environ):  # a mistake of a friend, whose body is read to its end
+                clients.vouch(asked.environ)
+        elif asked.blueprint not in TOKENLESS:
             asked.environ[TOKEN_DIGEST] = tokens.check(asked.environ)
             clients.vouch(asked.environ)
 

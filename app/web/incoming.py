@@ -1,6 +1,6 @@
 """How requests are read and answered on a connection: gunicorn's ways, with bounds that it has no settings for."""
 
-import socket
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -17,10 +17,11 @@ CHUNK_LINE_MAX = 64
 """The longest line before a chunk, in bytes: its size, and extensions that mean nothing to us."""
 CHUNKS_FREE, CHUNK_MEAN_MIN = 4_096, 128
 """So many chunks are free, and one for each so many bytes: each has a price, whatever its size."""
-PACKETS_FREE, PACKET_S = 16, 100e-6
+PACKETS_FREE, PACKET_S = 2, 100e-6
 """So many packets of a stranger's request are free. For each further one he pays what it takes, about."""
-HEAD_S, FIELD_S = 50e-6, 2e-6
-"""What it takes, about, to read a head, and each of its fields."""
+ACCEPT_S, HEAD_S, FIELD_S = 100e-6, 50e-6, 2e-6
+"""What it takes, about, to accept a connection, to read a head, and each of its fields."""
+_SHOWN = re.compile(rb"(?:\A|\r\n)authorization:[ \t]*([^\r\n]*)", re.IGNORECASE)
 
 
 class Chunks(ChunkedReader):  # type: ignore[misc]  # gunicorn has no types
@@ -49,6 +50,7 @@ class Request(message.Request):  # type: ignore[misc]  # gunicorn has no types
     client: "Gathered | None" = None
     """Who sent it, from when it is handled."""
     body: Any
+    _is_admitted = False
     _reads = 0
 
     @property
@@ -67,8 +69,20 @@ class Request(message.Request):  # type: ignore[misc]  # gunicorn has no types
             raise errors.LimitRequestHeaders("too many pieces")
         super().read_into(unreader, buf, stop=stop)
 
+    def parse_headers(
+        self,
+        data: bytes,
+        from_trailer: bool = False,  # noqa: FBT001, FBT002 - gunicorn's
+    ) -> list[tuple[str, str]]:
+        """Read the fields of a head, of whoever is admitted: a stranger pays for them before. Raises StopIteration."""
+        if not from_trailer:
+            self._admit(data)
+        return super().parse_headers(data, from_trailer)  # type: ignore[no-any-return]
+
     def set_body_reader(self) -> None:
-        """Say how the body is read."""
+        """Say how the body is read, of whoever is admitted. Raises StopIteration."""
+        if not self._is_admitted:  # a head without fields
+            self._admit(b"")
         super().set_body_reader()
         if isinstance(self.body.reader, ChunkedReader):
             self.body = Body(Chunks(self, self.unreader))
@@ -78,10 +92,13 @@ class Request(message.Request):  # type: ignore[misc]  # gunicorn has no types
         """Whether the body comes in chunks."""
         return isinstance(self.body.reader, ChunkedReader)
 
-    @property
-    def read_s(self) -> float:
-        """What it took, about, to read the head."""
-        return HEAD_S + FIELD_S * len(self.headers)
+    def _admit(self, head: bytes) -> None:
+        shown = _SHOWN.search(head)
+        authorization = shown[1].decode("latin-1").rstrip() if shown else ""
+        took_s = HEAD_S + FIELD_S * head.count(b"\r\n") + (ACCEPT_S if self.req_number == 1 else 0)
+        if not self.unreader.sock.admit(self.path, authorization, took_s):
+            raise StopIteration  # his turn did not come, or he is gone: what nobody awaits is not done
+        self._is_admitted = True
 
     def should_close(self) -> bool:
         """Tell whether the answer ends the connection, as it says.
@@ -99,10 +116,16 @@ class Request(message.Request):  # type: ignore[misc]  # gunicorn has no types
 class Metered:
     """A client's socket, which has a stranger pay for the packets that he sends: each of them wakes the process."""
 
-    def __init__(self, sock: Any, pay: Callable[[float], bool]) -> None:
-        """Have `pay` hold up whoever sends, for what that took, in seconds, and say whether he may go on."""
+    def __init__(
+        self, sock: Any, pay: Callable[[float], bool], admit: Callable[[str, str, float], bool] | None = None
+    ) -> None:
+        """Have `pay` hold up whoever sends, for what that took, in seconds, and say whether he may go on.
+
+        `admit` says whether a request is handled, by its path, its Authorization and what its head takes to read.
+        """
         self._sock = sock
         self._pay = pay
+        self.admit = admit
         self._packets = 0
         self.is_free = False
         """Whether a good token was shown by the last request."""
@@ -129,10 +152,6 @@ class Metered:
         """Read for free: who calls this has each piece paid for by what it took."""
         piece: bytes = self._sock.recv(size)
         return piece
-
-    def is_reset(self) -> bool:
-        """Tell whether the client has broken the connection off. One that was closed looks like one half-closed."""
-        return bool(self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
 
 
 class Gathered:

@@ -53,11 +53,11 @@ class Line:
             turn.set()
         self._waiting.clear()
 
-    def turn_one_away(self) -> bool:
-        """Turn away who waits longest at the address at which most wait; return whether there was anybody."""
-        if not self._waiting:
+    def turn_one_away(self, *, more_than: int) -> bool:
+        """Turn away who waits longest at the address at which most wait; return whether that many were there."""
+        who = max(self._waiting, key=lambda who: len(self._waiting[who]), default=None)
+        if who is None or len(self._waiting[who]) <= more_than:
             return False
-        who = max(self._waiting, key=lambda who: len(self._waiting[who]))
         turn = self._waiting[who].popleft()
         if not self._waiting[who]:
             del self._waiting[who]

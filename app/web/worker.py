@@ -115,11 +115,11 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         """Begin with nobody waiting."""
         super().__init__(*arguments, **options)
         self._connections = 0
-        self._silent: dict[gevent.Timeout, gevent.Greenlet] = {}
+        self._silent: dict[gevent.Greenlet, gevent.Timeout] = {}
         """Who waits for a client that has shown no good token on this connection; the longest wait is the first."""
-        self._idle: dict[gevent.Timeout, gevent.Greenlet] = {}
+        self._idle: dict[gevent.Greenlet, gevent.Timeout] = {}
         """The same of one who has."""
-        self._refused: dict[gevent.Timeout, gevent.Greenlet] = {}
+        self._refused: dict[gevent.Greenlet, gevent.Timeout] = {}
         """Who has something to take, or to send, of a request without a good token."""
         self._strangers = strangers.Line()
 
@@ -131,14 +131,15 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             yield
 
     @contextlib.contextmanager
-    def _waiting(self, waits: dict[gevent.Timeout, gevent.Greenlet], within_s: float) -> Iterator[None]:
+    def _waiting(self, waits: dict[gevent.Greenlet, gevent.Timeout], within_s: float) -> Iterator[None]:
         """Leave the block without a word when the time is over, or when its connection is needed for somebody else."""
+        greenlet = gevent.getcurrent()
         with gevent.Timeout(within_s, False) as end:
-            waits[end] = gevent.getcurrent()
+            waits[greenlet] = end
             try:
                 yield
             finally:
-                waits.pop(end, None)
+                waits.pop(greenlet, None)
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Serve a connection. When there is hardly room for another, whoever has said least for longest is let go."""
@@ -146,17 +147,17 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         if self._connections > self.cfg.worker_connections - self.cfg.worker_connections // SPARE_SHARE:
             self._make_room()
         try:
-            super().handle(listener, Metered(client, self._paid_by(addr, "")), addr)
+            super().handle(listener, Metered(client, self._paid_by(addr, ""), partial(self._admit, client, addr)), addr)
         finally:
             self._connections -= 1
 
     def _make_room(self) -> None:
-        if not self._silent and self._strangers.turn_one_away():
+        if self._strangers.turn_one_away(more_than=len(self._silent)):
             return
         for waits in (self._silent, self._refused, self._idle):
             if waits:
-                end = next(iter(waits))
-                _end_now(end, waits.pop(end))
+                greenlet = next(iter(waits))
+                _end_now(waits.pop(greenlet), greenlet)
                 return
 
     def _paid_by(self, addr: Any, path: str) -> Callable[[float], bool]:
@@ -195,14 +196,22 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         take_rest(client.take, pay)  # closed with unread bytes, the answer could be lost
         log.request_id.set(None)
 
+    def _admit(self, client: Any, addr: Any, path: str, authorization: str, took_s: float) -> bool:
+        """Let a request pass that shows what is known, and any on a connection that did; have others wait their turn.
+
+        Return whether it is handled: of who has broken the connection off meanwhile nothing more is read.
+        """
+        greenlet = gevent.getcurrent()
+        if getattr(greenlet, KNOWN, False) or (authorization and self.wsgi.extensions[TOKENS].let_in(authorization)):
+            return True
+        self._silent.pop(greenlet, None)  # he is not: his head is there
+        is_served = False
+        with self._waiting(self._refused, strangers.PATIENCE_S + self.cfg.keepalive):
+            is_served = self._paid_by(addr, path)(took_s)
+        return is_served and not client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
         """Answer a request; then take what is left of its body, or close: gunicorn would read on without an end."""
-        is_admitted = getattr(gevent.getcurrent(), KNOWN, False) or self._shows_token(req)
-        if not is_admitted:
-            with self._waiting(self._refused, strangers.PATIENCE_S + self.cfg.keepalive):
-                is_admitted = self._paid_by(addr, req.path)(req.read_s) and not sock.is_reset()
-        if not is_admitted:  # his turn did not come, or he is gone: what nobody awaits is not done
-            raise StopIteration
         gathered = req.client = Gathered(sock)
         began_at = time.thread_time()  # of others too that ran meanwhile, but no wait
         is_whole = False
@@ -224,10 +233,6 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         if not is_whole:
             raise StopIteration
 
-    def _shows_token(self, req: Any) -> bool:
-        shown = next((value for name, value in req.headers if name == "AUTHORIZATION"), "")
-        return bool(shown) and self.wsgi.extensions[TOKENS].let_in(shown)
-
     def _take_rest(self, req: Any, pay: Callable[[float], bool], within_s: float) -> bool:
         if req.body.failed:  # where the next request would begin nobody knows
             with contextlib.suppress(OSError):
@@ -247,5 +252,5 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     def _let_go(self) -> None:
         """End the waits for clients now."""
         self._strangers.close()
-        for end, greenlet in [*self._silent.items(), *self._idle.items()]:
+        for greenlet, end in [*self._silent.items(), *self._idle.items()]:
             _end_now(end, greenlet)

@@ -54,7 +54,7 @@ def pid_of(program: Program, name: str) -> int:
 
 
 def events(program: Program) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in program.output.splitlines() if line.startswith("{")]
+    return [json.loads(line) for line in program.lines() if line.startswith("{")]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

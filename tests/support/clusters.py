@@ -205,6 +205,10 @@ class Program:
             pass
         return self.process.wait(max(0.1, ends_at - time.monotonic()))
 
+    def lines(self) -> list[str]:
+        """Return what was read of it so far, without the beginning of a line that it has not written to its end."""
+        return self.output[: self.output.rfind("\n") + 1].splitlines(keepends=True)
+
     def rest(self) -> str:
         """Take all that it has said so far; return everything."""
         while self._receive(0.0):

@@ -50,14 +50,14 @@ class Server:
             return answers_in(_received(connection, wanted, is_bodiless=method == "HEAD"), is_bodiless=method == "HEAD")
 
     def log(self) -> str:
-        """Return all that the server has logged, having seen that it still answers."""
+        """Return all lines that the server has logged, having seen that it still answers."""
         mark = uuid.uuid4().hex
         [answer] = self.ask(
             f"GET /health/live HTTP/1.1\r\nHost: x\r\nX-Request-Id: {mark}\r\nConnection: close\r\n\r\n".encode()
         )
         assert answer.status == 200
         self.program.expect(mark)
-        return self.program.output
+        return "".join(self.program.lines())
 
     def check(self) -> None:
         """See that the server still answers and that its log is lines of JSON with no raw control character."""

@@ -33,6 +33,10 @@ KINDS = {
     "a long line": b"GET /" + b"x" * 4_000,
     "a head that is nearly too long": b"GET /health/live HTTP/1.1\r\nHost: x\r\n" + HEADER + b"X: " + b"x" * 8_000,
     "a head without end": b"GET /health/live HTTP/1.1\r\nHost: x\r\n" + HEADER * 99,
+    "long heads that wait for their turn": raw.request(
+        "GET", "/x", "X: " + "x" * 8_000, "Y: " + "x" * 8_000, token="wrong"
+    )
+    * 20,
     "a body that is not theirs to send": BODY + b"x" * 900_000,
     "trailers without end": raw.request("GET", "/health/live", "Transfer-Encoding: chunked") + b"0\r\n" + HEADER * 99,
     "the largest asset": raw.request("GET", LARGEST, token=None),

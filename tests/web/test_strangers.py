@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import gevent
 import pytest
+from gunicorn.config import Config
+from gunicorn.http.unreader import SocketUnreader
 
 from app.web import incoming, strangers, worker
 from tests.support import raw
@@ -161,6 +163,56 @@ def test_those_who_have_shown_a_token_make_room_too(small: Server) -> None:
             idle = stack.enter_context(socket.create_connection(("127.0.0.1", small.port), timeout=DEADLINE_S))
             idle.sendall(raw.request("GET", "/queues/q/jobs"))
             assert idle.recv(2**16).startswith(b"HTTP/1.1 200")
+
+
+def test_who_has_not_sent_a_whole_head_yet_goes_behind_a_crowd_that_waits(small: Server) -> None:
+    """Of a crowd that waits those make room who wait longest, not a friend who is about to show a token."""
+    head = raw.request("GET", "/queues/q/jobs")
+    with contextlib.ExitStack() as stack:
+        friend = stack.enter_context(socket.create_connection(("127.0.0.1", small.port), timeout=DEADLINE_S))
+        friend.sendall(head[:20])
+        for _ in range(200):
+            stranger = stack.enter_context(socket.create_connection(("127.0.0.1", small.port), timeout=DEADLINE_S))
+            with contextlib.suppress(ConnectionError):
+                stranger.sendall(raw.request("GET", "/queues/q/jobs", token="no-such-token") * 200)
+        small.log()  # it has taken up all of them
+        friend.sendall(head[20:])
+        assert friend.recv(2**16).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown", "fields_took_s"),
+    [
+        (b"", "", 0.0),
+        (b"Host: x\r\n" + b"no field\r\n" * 90, "", 90 * incoming.FIELD_S),
+        (b"X-Authorization: b\r\nAUTHORIZATION:\t Bearer abc \r\n", "Bearer abc", incoming.FIELD_S),
+    ],
+)
+def test_of_a_stranger_whose_turn_does_not_come_no_field_is_read(
+    fields: bytes, shown: str, fields_took_s: float
+) -> None:
+    asked = list[tuple[object, ...]]()
+
+    def admit(*of: object) -> bool:
+        asked.append(of)
+        return False
+
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"GET /x?y HTTP/1.1\r\n" + fields + b"\r\n")
+        with pytest.raises(StopIteration):
+            incoming.Request(Config(), SocketUnreader(incoming.Metered(ours, bool, admit)), ("10.0.0.1", 1))
+
+    assert asked == [("/x", shown, pytest.approx(incoming.ACCEPT_S + incoming.HEAD_S + fields_took_s))]
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("POST", "/no-such-path", 404), ("PUT", "/queues/q/jobs", 405)])
+def test_a_friend_who_is_mistaken_keeps_his_connection(small: Server, method: str, path: str, status: int) -> None:
+    asked = raw.request(method, path, body=b"x" * 200_000)
+
+    answers = small.ask(asked * 2, wanted=2)
+
+    assert [(answer.status, answer.headers["connection"]) for answer in answers] == [(status, "keep-alive")] * 2
 
 
 def test_a_request_of_whoever_is_gone_is_not_handled(small: Server) -> None:
