@@ -42,9 +42,9 @@ def read(environ: Mapping[str, Any], *, length: int | None, limit: int, client_s
 
 
 def _piece(stream: Any, size: int, within_s: float) -> bytes:
-    # The error passes through gunicorn's reader, which so learns that the connection cannot be used again.
-    error = SlowBody(Fault("body", "did not come in time"))
-    with gevent.Timeout(max(within_s, 0.001), error):
+    # The error passes through gunicorn's reader, which so learns that the connection cannot be used again. It has no
+    # name here: this frame, which its traceback holds, would hold it, and what was read until a full collection.
+    with gevent.Timeout(max(within_s, 0.001), SlowBody(Fault("body", "did not come in time"))):
         return bytes(stream.read(size))
 
 

@@ -1,6 +1,7 @@
 """How requests are read and answered on a connection: gunicorn's ways, with bounds that it has no settings for."""
 
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,8 @@ CHUNK_LINE_MAX = 64
 """The longest line before a chunk, in bytes: its size, and extensions that mean nothing to us."""
 CHUNKS_FREE, CHUNK_MEAN_MIN = 4_096, 128
 """So many chunks are free, and one for each so many bytes: each has a price, whatever its size."""
+STRANGERS_PIECE = 2 * 1024
+"""The same of one who has shown no good token: it may have come as so many packets, up to 0.5 us each."""
 PACKETS_FREE, PACKET_S = 2, 100e-6
 """So many packets of a stranger's request are free. For each further one he pays what it takes, about."""
 ACCEPT_S, HEAD_S, FIELD_S = 100e-6, 50e-6, 2e-6
@@ -141,17 +144,18 @@ class Metered:
 
     def recv(self, size: int, *flags: int) -> bytes:
         """Read what is there, up to `size` bytes; nothing, as at the end, of one who may not go on."""
-        piece: bytes = self._sock.recv(size, *flags)
-        if not self.is_free:
-            self._packets += 1
-            if self._packets > PACKETS_FREE and not self._pay(PACKET_S):
-                return b""
+        if self.is_free:
+            return bytes(self._sock.recv(size, *flags))
+        began_at = time.thread_time()
+        piece = self.take(size, *flags)
+        self._packets += 1
+        if self._packets > PACKETS_FREE and not self._pay(max(time.thread_time() - began_at, PACKET_S)):
+            return b""
         return piece
 
-    def take(self, size: int) -> bytes:
-        """Read for free: who calls this has each piece paid for by what it took."""
-        piece: bytes = self._sock.recv(size)
-        return piece
+    def take(self, size: int, *flags: int) -> bytes:
+        """Read a little, for free: who calls this has each piece paid for by what it took."""
+        return bytes(self._sock.recv(min(size, STRANGERS_PIECE), *flags))
 
 
 class Gathered:

@@ -73,6 +73,19 @@ def take_rest(
     return False
 
 
+@contextlib.contextmanager
+def waiting(waits: dict[gevent.Greenlet, gevent.Timeout], within_s: float) -> Iterator[None]:
+    """Leave the block without a word when the time is over, or when its connection is needed for somebody else."""
+    greenlet, end = gevent.getcurrent(), gevent.Timeout(within_s, False)
+    with end:
+        waits[greenlet] = end
+        try:
+            yield
+        finally:
+            waits.pop(greenlet, None)
+    end.__traceback__ = None  # whose frames hold it, and all that they have read, until a full collection
+
+
 def _pay_nothing(_took_s: float) -> bool:
     gevent.sleep(0)
     return True
@@ -127,19 +140,8 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     def timeout_ctx(self) -> Iterator[None]:
         """Wait for the next request of a connection, and give up in silence: the caller then closes it."""
         waits = self._idle if getattr(gevent.getcurrent(), KNOWN, False) else self._silent
-        with self._waiting(waits, self.cfg.keepalive if self.alive else LINGER_S):
+        with waiting(waits, self.cfg.keepalive if self.alive else LINGER_S):
             yield
-
-    @contextlib.contextmanager
-    def _waiting(self, waits: dict[gevent.Greenlet, gevent.Timeout], within_s: float) -> Iterator[None]:
-        """Leave the block without a word when the time is over, or when its connection is needed for somebody else."""
-        greenlet = gevent.getcurrent()
-        with gevent.Timeout(within_s, False) as end:
-            waits[greenlet] = end
-            try:
-                yield
-            finally:
-                waits.pop(greenlet, None)
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Serve a connection. When there is hardly room for another, whoever has said least for longest is let go."""
@@ -206,7 +208,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             return True
         self._silent.pop(greenlet, None)  # he is not: his head is there
         is_served = False
-        with self._waiting(self._refused, strangers.PATIENCE_S + self.cfg.keepalive):
+        with waiting(self._refused, strangers.PATIENCE_S + self.cfg.keepalive):
             is_served = self._paid_by(addr, path)(took_s)
         return is_served and not client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
 
@@ -224,7 +226,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
                 is_whole = self._take_rest(req, _pay_nothing, TAKE_S)
             else:
                 pay = self._paid_by(addr, req.path)
-                with self._waiting(self._refused, strangers.PATIENCE_S + self.cfg.keepalive):
+                with waiting(self._refused, strangers.PATIENCE_S + self.cfg.keepalive):
                     if pay(time.thread_time() - began_at):
                         gathered.flush()
                         within_s = TAKE_S if req.should_close() else TAKE_S + strangers.PATIENCE_S

@@ -2,7 +2,8 @@
 
 One client asks for a job, again and again, over one connection; beside it two processes send the worst that somebody
 without a token can, as fast as they are answered. Its 99th percentile is compared with that of the rounds in calm.
-Neighbour, strangers and service share the machine's cores: where there are two, part of what is measured is that.
+Neighbour, strangers and service share the machine's cores: where there are two, part of what is measured is that. What
+is sent "elsewhere" goes to a program that reads and forgets: what the machine itself costs.
 """
 
 import contextlib
@@ -13,6 +14,7 @@ import multiprocessing
 import selectors
 import socket
 import statistics
+import struct
 import time
 from collections.abc import Iterator
 from multiprocessing.synchronize import Event
@@ -25,6 +27,7 @@ from tests.bench.place import Place, Service
 
 STRANGERS = 2
 GOAL = 2.0
+HEAD_PACKETS = 60  # of a head without end: at 65 it is refused
 MIB = 2**20
 DIGITS = b'"' + (b"0" * 1_000 + b" ") * 1_030 + b'"'
 TOKEN = "7b0e1c1e-6f1f-4a55-9d52-6a3f9c8a2b11"
@@ -39,13 +42,20 @@ class Attack:
     token: str = TOKEN
     method: str = "POST"
     chunked: bytes = b""
+    length: int = 0  # that it says, where that is not what is sent at once
+    fields: str = ""  # further ones, each with its CRLF
     connections: int = 1  # of each of the two
+    way: str = "ask"
+    is_elsewhere: bool = False
 
     def sent(self) -> bytes:
         """Return it as bytes."""
-        length = "Transfer-Encoding: chunked" if self.chunked else f"Content-Length: {len(self.body)}"
+        if not self.path:
+            return b""
+        length = "Transfer-Encoding: chunked" if self.chunked else f"Content-Length: {self.length or len(self.body)}"
         head = (
-            f"{self.method} {self.path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.token}\r\n{length}\r\n\r\n"
+            f"{self.method} {self.path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.token}\r\n{length}\r\n"
+            f"{self.fields}\r\n"
         )
         return head.encode() + (self.chunked or self.body)
 
@@ -58,14 +68,27 @@ ATTACKS = {
     "logs, 64 KiB": Attack(path="/queues/q/jobs/a-custom-id/logs", body=b'"' + b"x" * 60_000 + b'"'),
     "POST jobs, a wrong token": Attack(path="/queues/q/jobs", body=b"[" + b"[]," * 340_000 + b"[]]"),
     "GET a job, a wrong token": Attack(method="GET", path="/queues/q/jobs/1"),
-    "GET with a wrong token, 1,000 connections": Attack(method="GET", path="/queues/q/jobs/1", connections=500),
-    "progress of none, 1,000 connections": Attack(path="/queues/q/jobs/1/progress", body=b"1", connections=500),
+    "GET with a wrong token, 1,000 connections": Attack(
+        method="GET", path="/queues/q/jobs/1", connections=500, way="crowd"
+    ),
+    "progress of none, 1,000 connections": Attack(
+        path="/queues/q/jobs/1/progress", body=b"1", connections=500, way="crowd"
+    ),
     "readiness": Attack(method="GET", path="/health/ready"),
     "health, and 10 MiB behind it": Attack(path="/health/live", body=b"x" * (10 * MIB)),
     "health, and 10 MiB of chunks of a byte": Attack(path="/health/live", chunked=b"1\r\nx\r\n" * (10 * MIB // 6)),
     "no HTTP": Attack(method="G T", path="/"),
     "the OpenAPI document": Attack(method="GET", path="/openapi.json"),
     "no such path": Attack(method="GET", path="/" + "x" * 4_000),
+    "nothing, and away": Attack(path="", way="leave"),
+    "a request, and away": Attack(method="GET", path="/queues/q/jobs/1", way="leave"),
+    "a request of 98 fields, and away": Attack(
+        method="GET", path="/queues/q/jobs/1", way="leave", fields="".join(f"X-{at}: 1\r\n" for at in range(95))
+    ),
+    "a head in single bytes, 100 connections": Attack(path="", connections=50, way="drip"),
+    "such heads elsewhere": Attack(path="", connections=50, way="drip", is_elsewhere=True),
+    "a body in single bytes, 40 connections": Attack(path="/health/live", connections=20, way="drip", length=16_000),
+    "such bodies elsewhere": Attack(path="/health/live", connections=20, way="drip", length=16_000, is_elsewhere=True),
 }
 
 
@@ -124,26 +147,29 @@ def _attacked(port: int, attack: Attack | None) -> Iterator[None]:
         yield
         return
     over = multiprocessing.Event()
-    strangers = [
-        multiprocessing.Process(
-            target=_strange if attack.connections == 1 else _crowd,
-            args=(port, attack.sent(), over) if attack.connections == 1 else (port, attack, over),
-            daemon=True,
-        )
-        for _ in range(STRANGERS)
-    ]
-    for stranger in strangers:
-        stranger.start()
-    try:
-        yield
-    finally:
-        over.set()
+    with contextlib.ExitStack() as stack:
+        if attack.is_elsewhere:
+            listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=1_000))
+            port = listener.getsockname()[1]
+        strangers = [
+            multiprocessing.Process(target=_WAYS[attack.way], args=(port, attack, over), daemon=True)
+            for _ in range(STRANGERS)
+        ]
+        if attack.is_elsewhere:
+            strangers.append(multiprocessing.Process(target=_forget, args=(listener, over), daemon=True))
         for stranger in strangers:
-            stranger.join(10)
+            stranger.start()
+        try:
+            yield
+        finally:
+            over.set()
+            for stranger in strangers:
+                stranger.join(10)
 
 
-def _strange(port: int, sent: bytes, over: Event) -> None:
+def _ask(port: int, attack: Attack, over: Event) -> None:
     """Send it again and again, on a new connection where the service has closed."""
+    sent = attack.sent()
     while not over.is_set():
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
             while not over.is_set():
@@ -169,6 +195,60 @@ def _crowd(port: int, attack: Attack, over: Event) -> None:
                     continue
             watched.unregister(connection)
             watched.register(socket.create_connection(("127.0.0.1", port), timeout=10), selectors.EVENT_READ)
+
+
+def _leave(port: int, attack: Attack, over: Event) -> None:
+    """Connect, send it and break off, again and again."""
+    sent = attack.sent()
+    while not over.is_set():
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            connection.sendall(sent)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def _drip(port: int, attack: Attack, over: Event) -> None:
+    """Send it, or nothing, then byte by byte on each of many connections, on a new one where the service has closed."""
+    sent, most = attack.sent() or b"GET / HTTP/1.1\r\nX: ", attack.length or HEAD_PACKETS
+
+    def opened() -> socket.socket:
+        connection = socket.create_connection(("127.0.0.1", port), timeout=10)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.sendall(sent)
+        connection.setblocking(False)
+        return connection
+
+    connections = [opened() for _ in range(attack.connections)]
+    counts = [0] * attack.connections
+    while not over.is_set():
+        for at, connection in enumerate(connections):
+            with contextlib.suppress(BlockingIOError):
+                with contextlib.suppress(ConnectionError):
+                    if counts[at] < most:
+                        counts[at] += connection.send(b"a")
+                        continue
+                connection.close()
+                connections[at], counts[at] = opened(), 0
+
+
+def _forget(listener: socket.socket, over: Event) -> None:
+    """Read what comes, and answer nothing."""
+    watched = selectors.DefaultSelector()
+    watched.register(listener, selectors.EVENT_READ)
+    while not over.is_set():
+        for key, _ in watched.select(0.1):
+            connection = key.fileobj
+            assert isinstance(connection, socket.socket)
+            if connection is listener:
+                watched.register(listener.accept()[0], selectors.EVENT_READ)
+                continue
+            with contextlib.suppress(OSError):
+                if connection.recv(8_192):
+                    continue
+            watched.unregister(connection)
+            connection.close()
+
+
+_WAYS = {"ask": _ask, "crowd": _crowd, "leave": _leave, "drip": _drip}
 
 
 if __name__ == "__main__":
