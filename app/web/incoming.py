@@ -18,7 +18,7 @@ CHUNK_LINE_MAX = 64
 """The longest line before a chunk, in bytes: its size, and extensions that mean nothing to us."""
 CHUNKS_FREE, CHUNK_MEAN_MIN = 4_096, 128
 """So many chunks are free, and one for each so many bytes: each has a price, whatever its size."""
-STRANGERS_PIECE = 2 * 1024
+STRANGERS_PIECE = 1024
 """The same of one who has shown no good token: it may have come as so many packets, up to 0.5 us each."""
 PACKETS_FREE, PACKET_S = 2, 100e-6
 """So many packets of a stranger's request are free. For each further one he pays what it takes, about."""
