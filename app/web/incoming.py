@@ -18,8 +18,8 @@ CHUNK_LINE_MAX = 64
 """The longest line before a chunk, in bytes: its size, and extensions that mean nothing to us."""
 CHUNKS_FREE, CHUNK_MEAN_MIN = 4_096, 128
 """So many chunks are free, and one for each so many bytes: each has a price, whatever its size."""
-STRANGERS_PIECE = 1024
-"""The same of one who has shown no good token: it may have come as so many packets, up to 0.5 us each."""
+PIECE_MIN, BYTE_S = 1024, 50e-9
+"""The least, of one who has shown no good token, once a byte of his took longer: each may be a packet, of 0.5 us."""
 PACKETS_FREE, PACKET_S = 2, 100e-6
 """So many packets of a stranger's request are free. For each further one he pays what it takes, about."""
 ACCEPT_S, HEAD_S, FIELD_S = 100e-6, 50e-6, 2e-6
@@ -130,6 +130,7 @@ class Metered:
         self._pay = pay
         self.admit = admit
         self._packets = 0
+        self._most = PIECE_MIN
         self.is_free = False
         """Whether a good token was shown by the last request."""
 
@@ -146,16 +147,22 @@ class Metered:
         """Read what is there, up to `size` bytes; nothing, as at the end, of one who may not go on."""
         if self.is_free:
             return bytes(self._sock.recv(size, *flags))
-        began_at = time.thread_time()
-        piece = self.take(size, *flags)
+        piece, took_s = self._take(size, *flags)
         self._packets += 1
-        if self._packets > PACKETS_FREE and not self._pay(max(time.thread_time() - began_at, PACKET_S)):
+        if self._packets > PACKETS_FREE and not self._pay(max(took_s, PACKET_S)):
             return b""
         return piece
 
-    def take(self, size: int, *flags: int) -> bytes:
-        """Read a little, for free: who calls this has each piece paid for by what it took."""
-        return bytes(self._sock.recv(min(size, STRANGERS_PIECE), *flags))
+    def take(self, size: int) -> bytes:
+        """Read for free, up to `size` bytes: who calls this has each piece paid for by what it took."""
+        return self._take(size)[0]
+
+    def _take(self, size: int, *flags: int) -> tuple[bytes, float]:
+        began_at = time.thread_time()
+        piece = bytes(self._sock.recv(min(size, self._most), *flags))
+        took_s = time.thread_time() - began_at
+        self._most = min(2 * self._most, PIECE) if took_s <= BYTE_S * len(piece) else PIECE_MIN
+        return piece, took_s
 
 
 class Gathered:
