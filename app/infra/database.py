@@ -182,6 +182,10 @@ class Database:
         """Do what `listen` does, for as long as the process lives; `on_word` gets what was said, perhaps nothing."""
         self._listener.hear(topic, on_word)
 
+    def rest_from(self, topic: str, *, is_resting: bool) -> None:
+        """Listen to a topic only while this process listens to others, or always again."""
+        self._listener.rest(topic, is_resting=is_resting)
+
     def rest(self) -> None:
         """Close the connections that nobody needed since this was called before; one for writing stays."""
         self._writing.rest(keep=1)

@@ -161,6 +161,9 @@ class Listener:
         self._on_loss = on_loss
         self._is_told = False
         self._wakes: dict[str, list[Callable[[str], None]]] = {}
+        self._resting: set[str] = set()
+        """Channels to which it listens only while it listens to others."""
+        self._forget_at = 0.0
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
@@ -188,6 +191,17 @@ class Listener:
                     del self._wakes[name]
 
         return unsubscribe
+
+    def rest(self, topic: str, *, is_resting: bool) -> None:
+        """Listen to a topic from now on only while there are others: each NOTIFY wakes all connections that listen.
+
+        Or, if not `is_resting`, always, as at first.
+        """
+        change = self._resting.add if is_resting else self._resting.discard
+        with self._lock:
+            change(channel(topic))
+            self._forget_at = 0.0
+        self._ring()
 
     def close(self) -> None:
         """Let the thread end."""
@@ -234,8 +248,10 @@ class Listener:
                 with contextlib.suppress(BlockingIOError):
                     ear.recv(4096)
                 connection.ends_at = time.monotonic() + ANSWER_S
-                if not readable:
+                if time.monotonic() >= self._forget_at:
+                    self._forget_at = time.monotonic() + BEAT_S
                     heard -= self._forget(connection, heard)
+                if not readable:
                     connection.execute("select 1")
                 self._take(connection)
 
@@ -254,7 +270,7 @@ class Listener:
 
     def _wanted(self) -> set[str]:
         with self._lock:
-            return set(self._wakes)
+            return set(self._wakes) if self._wakes.keys() - self._resting else set()
 
     def _wake(self, name: str, word: str = "") -> None:
         with self._lock:

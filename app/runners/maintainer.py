@@ -19,9 +19,12 @@ EARLY = 0.5  # a look comes a little sooner or later than the one before
 REST_S = 10.0  # how long a connection is idle at least before it is closed, twice that at most
 
 
-def start(settings: Settings, db: Database) -> list[Loop]:
-    """Start the loops in threads of this process. They do something while its rounds are the ones of all processes."""
-    maintainer = Maintainer(settings, db)
+def start(settings: Settings, db: Database, *, is_last: bool = False) -> list[Loop]:
+    """Start the loops in threads of this process. They do something while its rounds are the ones of all processes.
+
+    `is_last`: as for `Rounds`.
+    """
+    maintainer = Maintainer(settings, db, is_last=is_last)
     for loop in maintainer.loops:
         loop.start()
     return maintainer.loops
@@ -30,13 +33,13 @@ def start(settings: Settings, db: Database) -> list[Loop]:
 class Maintainer:
     """The loops of one process, each in a thread of its own: what has much to do holds up none of the others."""
 
-    def __init__(self, settings: Settings, db: Database) -> None:
+    def __init__(self, settings: Settings, db: Database, *, is_last: bool = False) -> None:
         """Prepare; nothing is started."""
         self._settings, self._db = settings, db
         self._random = Random()  # noqa: S311 - spreads retries, guards nothing
         self._promote_s, often_s = settings.promote_ms / 1000, settings.recover_ms / 1000
         self._promote_at = 0.0  # on the monotonic clock, at the earliest
-        self._rounds = Rounds(db, beat_s=min(BEAT_S, self._promote_s), on_look=self._begin)
+        self._rounds = Rounds(db, beat_s=min(BEAT_S, self._promote_s), on_look=self._begin, is_last=is_last)
         self._promoting = self._loop("promote", None, lambda: maintain.promote_due(db))
         self._folding = self._loop("fold", None, lambda: maintain.fold_counts(db))
         self._seldom = [

@@ -7,6 +7,9 @@ knows as well whether wake-ups come through (`app/infra/hearing.py`); where none
 
 Whoever may log in to the database can send pulses, and do nothing. So each process makes one round, now and then,
 whatever it hears.
+
+Each NOTIFY wakes all connections that listen, that of a job too. So a process that listens to nothing else, as the
+API's do while no claim waits, leaves the rounds to workers and dispatchers, and hears seldom whether one is there.
 """
 
 import os
@@ -17,7 +20,7 @@ import time
 from collections.abc import Callable
 
 from app.infra.database import Database
-from app.infra.hearing import PULSE
+from app.infra.hearing import HEARD_FOR_S, PULSE
 from app.operations import maintain
 from app.operations.maintain import Look
 from app.runners.loop import Loop
@@ -30,15 +33,25 @@ TRUST_S = (60.0, 90.0)
 """For how long pulses are believed: then comes a round in spite of them."""
 OWN_ROUND_S = 0.4
 """How long such a round may take to begin, less than a beat."""
+LAST = "~"
+"""How the names of processes begin that come last."""
+RESTS_S = (20.0, 40.0)
+"""For how long such a process does not listen for the pulse of one that comes before it."""
 
 
 class Rounds:
     """The part of one process in it. `loop` is what to start."""
 
-    def __init__(self, db: Database, *, beat_s: float = BEAT_S, on_look: Callable[[Look, bool], None]) -> None:
-        """Prepare. `on_look` gets what each look of this process found, and whether the rounds were not its own yet."""
-        self._db, self._beat_s, self._on_look = db, beat_s, on_look
-        self._name = f"{secrets.token_hex(4)}:{socket.gethostname()}:{os.getpid()}"
+    def __init__(
+        self, db: Database, *, beat_s: float = BEAT_S, on_look: Callable[[Look, bool], None], is_last: bool = False
+    ) -> None:
+        """Prepare. `on_look` gets what each look of this process found, and whether the rounds were not its own yet.
+
+        `is_last`: makes the rounds only where all that listen are so.
+        """
+        self._db, self._beat_s, self._on_look, self._is_last = db, beat_s, on_look, is_last
+        self._name = f"{LAST if is_last else ''}{secrets.token_hex(4)}:{socket.gethostname()}:{os.getpid()}"
+        self._rests_until = 0.0
         self._last_at = time.monotonic()  # when somebody looked, as far as we know, or we tried to
         self._trusts_until = self._last_at + random.uniform(*TRUST_S)  # noqa: S311 - no secret
         self._yields_at = 0.0  # before, no pulse counts
@@ -57,11 +70,25 @@ class Rounds:
         if not word:  # we began to listen, and may have missed some
             return
         self._db.hearing.prove()
-        self._last_at = max(self._last_at, time.monotonic())
-        if word < self._name and time.monotonic() >= self._yields_at:
+        is_of_last, now = word.startswith(LAST), time.monotonic()
+        if is_of_last and not self._is_last:
+            return  # it leaves the rounds to us
+        self._last_at = max(self._last_at, now)
+        if word < self._name and now >= self._yields_at:
             self.are_ours = False
+            if self._is_last and not is_of_last:
+                self._rest(random.uniform(*RESTS_S))  # noqa: S311 - no secret
+
+    def _rest(self, rest_s: float) -> None:
+        """Listen for no pulse for a while, or, with 0, again."""
+        self._last_at = time.monotonic()
+        self._rests_until = self._last_at + rest_s if rest_s else 0.0
+        self._db.rest_from(PULSE, is_resting=bool(rest_s))
 
     def _pause_s(self) -> float:
+        if self._rests_until:
+            hears_till = time.monotonic() + HEARD_FOR_S if self._db.hearing.is_proved else self._rests_until
+            return max(LEAST_PAUSE_S, min(self._rests_until, self._trusts_until, hears_till) - time.monotonic())
         is_next = self.are_ours and self._db.hearing.is_proved
         beats = 1.0 if is_next else random.uniform(*PATIENCE)  # noqa: S311 - no secret
         looks_at = min(self._last_at + beats * self._beat_s, self._trusts_until)
@@ -70,7 +97,10 @@ class Rounds:
     def _tick(self) -> None:
         self._db.hearing.check()
         now = time.monotonic()
-        somebody_looks = not self.are_ours and now < self._last_at + PATIENCE[0] * self._beat_s
+        if self._rests_until and now >= self._rests_until:
+            self._rest(0.0)
+        is_heard = now < max(self._rests_until, self._last_at + PATIENCE[0] * self._beat_s)
+        somebody_looks = not self.are_ours and is_heard
         if somebody_looks and now < self._trusts_until:
             return
         self._trusts_until = now + random.uniform(*TRUST_S)  # noqa: S311 - no secret
