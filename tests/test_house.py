@@ -11,14 +11,16 @@ from pathlib import Path
 import pytest
 
 from app.domain import errors
+from app.domain.job import Job
 from app.infra import database
+from app.store.statements import fragment, whole
 from app.web import problems
 
 ROOT = Path(__file__).parents[1]
 APP = ROOT / "app"
 MODULES = sorted(APP.rglob("*.py"))
 PAGES = [ROOT / "README.md", *sorted((APP / "docs").rglob("*.md"))]
-STATEMENTS = sorted((APP / "store" / "sql").rglob("*.sql"))
+STATEMENTS = sorted((APP / "store" / "sql").glob("[a-z]*/*.sql"))
 OVER_ALL_QUEUES = {"look", "count_all", "forget", "fold", "take_turn", "await_turn", "recount"}
 PARTS_OF_VERBS = {"looked_again"}
 """Functions of operations that other operations call, behind their commit."""
@@ -66,12 +68,35 @@ def test_every_statement_is_used_under_its_own_name() -> None:
 
 @pytest.mark.parametrize("statement", STATEMENTS, ids=name)
 def test_a_statement_stays_in_its_queue_and_an_update_names_the_status_it_leaves(statement: Path) -> None:
-    text = statement.read_text()
+    text = whole(statement.read_text())
     if "update rowline.jobs" in text:
         assert re.search(r"where job.queue = :queue and job.number = (any\(|:number)", text)
         assert "job.status || '' " in text
     over_all = statement.stem.startswith("queues_with_") or statement.stem in OVER_ALL_QUEUES
     assert ":queue" in text or over_all
+
+
+def test_a_fragment_is_what_several_statements_share() -> None:
+    asked = [name for file in STATEMENTS for name in set(re.findall(r"_fragments/(\w+)\.sql", file.read_text()))]
+    fragments = {file.stem for file in (APP / "store" / "sql" / "_fragments").glob("*.sql")}
+    assert fragments == set(asked)
+    assert [name for name in fragments if asked.count(name) < 2] == []
+
+
+def test_the_columns_of_a_job_stand_in_the_order_of_its_fields() -> None:
+    assert tuple(re.findall(r"\w+", fragment("job"))) == Job._fields
+
+
+def test_words_that_the_glossary_strikes_out_are_names_of_nothing() -> None:
+    struck = re.search(r"each of which a test refuses: ([^.]+)\.", (APP / "docs" / "glossary.md").read_text())
+    assert struck
+    words = set(re.findall(r"\w+", struck[1]))
+    for module in MODULES:
+        tree = ast.parse(module.read_text())
+        named = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+        named |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) if node.attr.startswith("_")}
+        assert not {name for name in named if name.strip("_") in words}, module
+    assert not {word.lower() for word in words} & {file.stem for file in [*MODULES, *STATEMENTS]}
 
 
 def test_every_verb_that_is_done_to_a_database_is_tried_again_where_another_was_in_its_way() -> None:

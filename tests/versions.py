@@ -13,7 +13,7 @@ UNCHANGED = {
     "infra": ["outbound", "vault", "terminal", "turns"],
     "web": ["canaries", "docs", "framing", "fuzz", "openapi", "schemathesis", "shapes", "slow_clients", "strangers"],
     "runners": [
-        *("dispatcher", "dispatcher_answers", "dispatcher_ends", "handlers_api", "hangs", "sources", "verdicts"),
+        *("dispatcher", "dispatcher_answers", "dispatcher_ends", "handlers_api", "hangs", "sources", "call_outcomes"),
         *("accidents", "large", "leftovers", "patched", "rounds", "unhandled"),
     ],
     "faults": ["chaos", "clocks"],

@@ -12,10 +12,10 @@ from app.infra import log, processes, settings
 from app.infra.database import Database
 from app.runners import maintainer, schema
 from app.runners.dispatcher import Dispatcher
-from app.runners.lane import JobJson
+from app.runners.endpoint_dispatcher import JobJson
 from app.web.schemas.job import JobSchema
 
-CONNECTIONS = 6  # shared by all lanes, and the loops of the maintainer
+CONNECTIONS = 6  # shared by all endpoint dispatchers, and the loops of the maintainer
 OPEN_FILES = 65_536  # wanted: each call is one
 
 

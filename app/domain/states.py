@@ -42,7 +42,7 @@ TRANSITIONS = {
     "fail": Rule(ACTIVE, FAILED),
     "retry_later": Rule(ACTIVE, DELAYED | READY),
     "release": Rule(ACTIVE, READY | DELAYED | FAILED),
-    "forfeit": Rule(ACTIVE, ACTIVE),
+    "expire": Rule(ACTIVE, ACTIVE),
     "recover_stalled": Rule(ACTIVE, READY | FAILED),
     "cancel": Rule(READY | DELAYED, FAILED),
     "request_cancel": Rule(ACTIVE, ACTIVE),

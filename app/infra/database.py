@@ -19,8 +19,8 @@ from app.infra.libpq import BoundedConnection, PoolerFault
 from app.infra.notify import Listener, Notifier
 from app.infra.pool import Pool
 from app.infra.prepared import SNAPSHOT, PreparedConnection
+from app.infra.semaphore import FairSemaphore
 from app.infra.settings import Settings
-from app.infra.turns import Turns
 
 Connection = sqlalchemy.Connection
 """What `operations` passes down as `conn`. Statements in text files go through its psycopg cursor."""
@@ -82,7 +82,7 @@ class Database:
         heard_at = settings.listen_url or url
         heard_by = _arguments(heard_at, settings, name=name, statement_ms=statement_ms)
         self._listener = Listener(heard_at, heard_by, on_loss=self.hearing.lose)
-        self._turns = Turns(size)
+        self._semaphore = FairSemaphore(size)
         reading = arguments | {"options": f"{arguments['options']} {_READING}"}
         look = libpq.connector(url, arguments | _OURS, PreparedConnection)
         self._guard = poolers.Guard(session(settings, url), look, within_s=settings.connect_s)
@@ -118,7 +118,7 @@ class Database:
                 raise
             finally:
                 driver.hint = None
-            _require_silence(driver)
+            _reject_commit_warning(driver)
         if announcing is not None and not is_announced:
             self.announce(announcing)
 
@@ -138,7 +138,7 @@ class Database:
                 if driver.closed:
                     raise OutcomeUnknown(f"a commit got no answer: {_first_line(error)}") from error
                 raise
-            _require_silence(driver)
+            _reject_commit_warning(driver)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -229,7 +229,7 @@ class Database:
         """
         ends_at = time.monotonic() + self.limit_s
         is_stale = False
-        if not self._turns.take(timeout_s=self._wait_s):
+        if not self._semaphore.take(timeout_s=self._wait_s):
             raise DatabaseError("all database connections are in use")
         try:
             conn, driver = pool.take()
@@ -252,7 +252,7 @@ class Database:
                 raise
             raise _trouble(error, is_stale=is_stale) from error
         finally:
-            self._turns.give()
+            self._semaphore.give()
 
 
 def session(settings: Settings, url: str) -> dict[str, str]:
@@ -290,7 +290,7 @@ def _begin(conn: Connection, driver: BoundedConnection, statement: bytes) -> Non
     conn.begin()  # so that SQLAlchemy ends it where nobody commits
 
 
-def _require_silence(driver: BoundedConnection) -> None:
+def _reject_commit_warning(driver: BoundedConnection) -> None:
     """Take a warning that came with a commit for what it is: only a part of what a commit promises was done."""
     if driver.warning:
         raise OutcomeUnknown(f"a commit came with a warning: {driver.warning}")
@@ -308,7 +308,7 @@ def _commit(conn: Connection, driver: BoundedConnection) -> None:
     except (psycopg.Error, exc.DBAPIError) as error:
         driver.close()
         raise OutcomeUnknown(f"a commit got no answer: {_first_line(error)}") from error
-    _require_silence(driver)
+    _reject_commit_warning(driver)
 
 
 @contextmanager

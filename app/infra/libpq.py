@@ -15,7 +15,7 @@ from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict
 
 from app.infra import polling
-from app.infra.aside import Aside
+from app.infra.coroutine import DatabaseCoroutine
 from app.infra.settings import Settings
 
 FOREVER = float("inf")
@@ -58,7 +58,7 @@ class BoundedConnection(psycopg.Connection[Any]):
         remaining = max(0.0, self.ends_at - time.monotonic())
         bounded = remaining if timeout is None else min(timeout, remaining)
         try:
-            if isinstance(aside := getcurrent(), Aside):
+            if isinstance(aside := getcurrent(), DatabaseCoroutine):
                 return aside.wait(gen, self.pgconn.socket, time.monotonic() + bounded)
             if _IS_COOPERATIVE and timeout is None:
                 return _wait_cooperatively(gen, self.pgconn.socket, bounded)

@@ -19,7 +19,7 @@ from typing import Any
 import psycopg
 
 from app.infra import libpq, poolers
-from app.infra.prepared import PreparedConnection, Question
+from app.infra.prepared import BoundStatement, PreparedConnection
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class Notifier:
         self._thread: threading.Thread | None = None
         self._connection: libpq.BoundedConnection | None = None
 
-    def hint(self, topic: str) -> Question | None:
+    def hint(self, topic: str) -> BoundStatement | None:
         """Return what wakes the listeners of `topic`, for the caller to ask now; None if others did just before.
 
         Then, and when it could not be asked or failed, `ring`.
@@ -73,7 +73,7 @@ class Notifier:
             if name in self._sent_at or name in self._pending:
                 return None
             self._sent_at[name] = time.monotonic()
-        return Question(NOTIFY, [name.encode()], None)
+        return BoundStatement(NOTIFY, [name.encode()], None)
 
     def ring(self, topic: str) -> None:
         """Wake the listeners of `topic` soon. Never blocks on the database, never fails."""

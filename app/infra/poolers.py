@@ -12,7 +12,7 @@ import psycopg
 
 from app.infra import libpq
 from app.infra.libpq import FOREVER, BoundedConnection, PoolerFault
-from app.infra.prepared import PreparedConnection, Question, name_of
+from app.infra.prepared import BoundStatement, PreparedConnection, name_of
 
 LOOKS = 5
 """How often two connections must be on two sessions, until each is taken to have one of its own."""
@@ -185,7 +185,7 @@ def _missing(connection: BoundedConnection, asked: Mapping[str, str]) -> list[st
 def _keeps_name(connection: PreparedConnection) -> bool | None:
     """Tell whether PostgreSQL knows a statement by the name that we gave it; None: another connection did, too."""
     try:
-        found = connection.ask(Question(_KEEPS_NAME, [name_of(_KEEPS_NAME)], None))
+        found = connection.ask(BoundStatement(_KEEPS_NAME, [name_of(_KEEPS_NAME)], None))
     except (psycopg.errors.DuplicatePreparedStatement, psycopg.errors.InvalidSqlStatementName):
         return None
     return found.get_value(0, 0) == b"1"

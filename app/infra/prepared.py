@@ -18,7 +18,7 @@ _GOOD = {pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK}
 Make = Callable[[Sequence[Any]], Any]
 
 
-class Question(NamedTuple):
+class BoundStatement(NamedTuple):
     """A statement with its parameters, as PostgreSQL reads them: it finds their types itself. None is NULL."""
 
     text: bytes
@@ -28,7 +28,7 @@ class Question(NamedTuple):
 
 SNAPSHOT = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 """Begins what sees one moment and cannot write."""
-_BEGIN_SNAPSHOT, _COMMIT = Question(SNAPSHOT, [], None), Question(b"COMMIT", [], None)
+_BEGIN_SNAPSHOT, _COMMIT = BoundStatement(SNAPSHOT, [], None), BoundStatement(b"COMMIT", [], None)
 
 
 def name_of(text: bytes) -> bytes:
@@ -39,8 +39,8 @@ def name_of(text: bytes) -> bytes:
     return b"rowline_" + hashlib.sha256(text).hexdigest()[:32].encode()
 
 
-class Answer:
-    """What has the rows of a question that is asked later, and no attribute `rows` before."""
+class PendingResult:
+    """What has the rows of a statement that is asked later, and no attribute `rows` before."""
 
     rows: Sequence[tuple[Any, ...]]
 
@@ -52,9 +52,9 @@ class PreparedConnection(BoundedConnection):
         """Begin with nothing prepared."""
         super().__init__(*arguments, **options)
         self._names: dict[bytes, bytes] = {}
-        self._noted: list[tuple[Question, Answer]] = []
-        self.hint: Question | None = None
-        """Is asked right behind the next question, in a transaction of its own, and does nothing to its outcome.
+        self._noted: list[tuple[BoundStatement, PendingResult]] = []
+        self.hint: BoundStatement | None = None
+        """Is asked right behind the next statement, in a transaction of its own, and does nothing to its outcome.
 
         It stays when it failed.
         """
@@ -63,17 +63,17 @@ class PreparedConnection(BoundedConnection):
         """Read values from now on as the loaders that are registered by now do."""
         self._loading = Transformer(self)
 
-    def ask(self, question: Question) -> PGresult:
+    def ask(self, statement: BoundStatement) -> PGresult:
         """Run a statement. Raises psycopg.Error."""
         if self.hint:
-            return self._ask_with(self.hint, question)
-        name = self._name_of(question.text)
-        self.pgconn.send_query_prepared(name, question.values, question.formats)
+            return self._ask_with(self.hint, statement)
+        name = self._name_of(statement.text)
+        self.pgconn.send_query_prepared(name, statement.values, statement.formats)
         return self._outcome()
 
-    def _ask_with(self, hint: Question, question: Question) -> PGresult:
-        hinting = self._name_of(hint.text)  # first: it may push out another name, but not that of the question
-        asked = ((self._name_of(question.text), question), (hinting, hint))
+    def _ask_with(self, hint: BoundStatement, statement: BoundStatement) -> PGresult:
+        hinting = self._name_of(hint.text)  # first: it may push out another name, but not that of the statement
+        asked = ((self._name_of(statement.text), statement), (hinting, hint))
         results: list[PGresult] = []
         try:
             self.pgconn.enter_pipeline_mode()
@@ -108,25 +108,25 @@ class PreparedConnection(BoundedConnection):
         self._loading.set_pgresult(None)  # whose memory would stay as long as the connection is idle
         return rows
 
-    def note(self, question: Question) -> Answer:
+    def note(self, statement: BoundStatement) -> PendingResult:
         """Leave a statement for `ask_noted`."""
-        answer = Answer()
-        self._noted.append((question, answer))
-        return answer
+        pending = PendingResult()
+        self._noted.append((statement, pending))
+        return pending
 
     def ask_noted(self, *, in_snapshot: bool = False) -> None:
-        """Run what was noted in one packet and one transaction, and fill the answers in. Raises psycopg.Error.
+        """Run what was noted in one packet and one transaction, and fill their results in. Raises psycopg.Error.
 
         `in_snapshot`: all see the same moment, and none may write. It is said in the packet: a session that is
         read-only by itself is a standby for libpq, and a pooler may give each transaction another session.
         """
         noted, self._noted = self._noted, []
-        asked = [question for question, _ in noted]
+        asked = [statement for statement, _ in noted]
         if in_snapshot:
             asked = [_BEGIN_SNAPSHOT, *asked, _COMMIT]
-        names: list[Any] = [*map(self._names.get, [question.text for question in asked])]
+        names: list[Any] = [*map(self._names.get, [statement.text for statement in asked])]
         if None in names:
-            names = self._names_of([question.text for question in asked])
+            names = self._names_of([statement.text for statement in asked])
         send = self.pgconn.send_query_prepared
         try:
             self.pgconn.enter_pipeline_mode()
@@ -136,14 +136,14 @@ class PreparedConnection(BoundedConnection):
             results = self.wait(self._outcomes(len(asked)))
             self.pgconn.exit_pipeline_mode()
         except BaseException:
-            self.close()  # what it would say next answers none of our questions
+            self.close()  # what it would say next is of none of our statements
             raise
         for result in results:
             if result.status not in _GOOD:
                 raise psycopg.errors.error_from_result(result)
-        for result, (_, answer) in zip(results[1:-1] if in_snapshot else results, noted, strict=True):
+        for result, (_, pending) in zip(results[1:-1] if in_snapshot else results, noted, strict=True):
             self._loading.set_pgresult(result)
-            answer.rows = self._loading.load_rows(0, result.ntuples, tuple)
+            pending.rows = self._loading.load_rows(0, result.ntuples, tuple)
         self._loading.set_pgresult(None)
 
     def forget_noted(self) -> None:

@@ -124,7 +124,7 @@ class _Post:
     def tend(self) -> None:
         """Note a death; start what is wanted and due. Times are of the monotonic clock."""
         if self.process and self.process.poll() is not None:
-            self._bury(self.process)
+            self._reap(self.process)
         if self.process is None and self.wanted and time.monotonic() >= self.due_at:
             self._start()
 
@@ -149,7 +149,7 @@ class _Post:
         else:
             _log.info("child_started", extra={"child": self.child.name, "pid": self.process.pid})
 
-    def _bury(self, process: subprocess.Popen[bytes]) -> None:
+    def _reap(self, process: subprocess.Popen[bytes]) -> None:
         self.process = None
         _kill_group(process.pid)  # what it left behind would hold its port or its jobs
         facts = {"child": self.child.name, "pid": process.pid, "status": process.returncode}

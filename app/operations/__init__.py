@@ -29,7 +29,7 @@ def operation(verb: Callable[Concatenate[Database, P], R]) -> Callable[Concatena
         started = time.perf_counter()
         outcome = "error"
         try:
-            result = _insisted(lambda: verb(db, *args, **kwargs), within_s=TRYING_SHARE * db.limit_s)
+            result = _with_retries(lambda: verb(db, *args, **kwargs), within_s=TRYING_SHARE * db.limit_s)
             outcome = "ok"
         finally:
             if _log.isEnabledFor(logging.DEBUG):
@@ -40,7 +40,7 @@ def operation(verb: Callable[Concatenate[Database, P], R]) -> Callable[Concatena
     return timed
 
 
-def _insisted(verb: Callable[[], R], *, within_s: float) -> R:
+def _with_retries(verb: Callable[[], R], *, within_s: float) -> R:
     """Do it, and do it again when PostgreSQL ended its transaction for another's sake. Raises DatabaseError."""
     ends_at = time.monotonic() + within_s
     tries_left = TRIES

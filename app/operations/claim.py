@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 
 from app.domain.job import Lease
-from app.domain.mark import HEAD, Mark, Walk
+from app.domain.scan import HEAD, ScanCursor, ScanResult
 from app.infra.database import Connection, Database
 from app.operations import operation
 from app.store import jobs, leases
@@ -42,31 +42,31 @@ def claim(
     lease_ms: int,
     worker: str,
     most_bytes: int = ANY_BYTES,
-    mark: Mark | None = None,
+    cursor: ScanCursor | None = None,
 ) -> Claimed:
     """Lease up to `limit` jobs of `queue`, the next ones first; after the first, no more than `most_bytes` of texts.
 
     One transaction: what is due joins the line first, so that it is claimed in its place whoever noticed it.
-    `mark` is what the caller remembers of this queue; without one it looks from the head of the line.
+    `cursor` is what the caller remembers of this queue; without one it looks from the head of the line.
     """
     with db.begin() as conn:
         ask = Ask(limit=limit, lease_ms=lease_ms, worker=worker)
-        return claimed(conn, queue=queue, ask=ask, most_bytes=most_bytes, mark=mark)
+        return claimed(conn, queue=queue, ask=ask, most_bytes=most_bytes, cursor=cursor)
 
 
 def claimed(
-    conn: Connection, *, queue: str, ask: Ask, most_bytes: int = ANY_BYTES, mark: Mark | None = None
+    conn: Connection, *, queue: str, ask: Ask, most_bytes: int = ANY_BYTES, cursor: ScanCursor | None = None
 ) -> Claimed:
     """Do what `claim` does, in a transaction that is open."""
     promote(conn, queue=queue)
-    mark = mark or Mark()
-    taken, walk, is_cut = _look(conn, queue, ask, most_bytes, mark)
-    while walk.is_short and walk.start != HEAD and mark.start(now_s=time.monotonic()) == HEAD:
+    cursor = cursor or ScanCursor()
+    taken, scan, is_cut = _look(conn, queue, ask, most_bytes, cursor)
+    while scan.is_short and scan.start != HEAD and cursor.start(now_s=time.monotonic()) == HEAD:
         rest = Ask(limit=ask.limit - len(taken), lease_ms=ask.lease_ms, worker=ask.worker)
-        more, walk, is_cut = _look(conn, queue, rest, most_bytes - sum(lease.job.size for lease in taken), mark)
+        more, scan, is_cut = _look(conn, queue, rest, most_bytes - sum(lease.job.size for lease in taken), cursor)
         taken += more
     next_due_ms = jobs.next_due_ms(conn, queue=queue) if len(taken) < ask.limit and not is_cut else None
-    return Claimed(leases=taken, next_due_ms=again_in_ms(walk, mark, next_due_ms))
+    return Claimed(leases=taken, next_due_ms=again_in_ms(scan, cursor, next_due_ms))
 
 
 def promote(conn: Connection, *, queue: str) -> None:
@@ -76,30 +76,30 @@ def promote(conn: Connection, *, queue: str) -> None:
             break
 
 
-def _look(conn: Connection, queue: str, ask: Ask, most_bytes: int, mark: Mark) -> leases.Look:
+def _look(conn: Connection, queue: str, ask: Ask, most_bytes: int, cursor: ScanCursor) -> leases.Look:
     look = leases.claim(
         conn,
         queue=queue,
         limit=ask.limit,
         lease_ms=ask.lease_ms,
         worker=ask.worker,
-        start=mark.start(now_s=time.monotonic()),
+        start=cursor.start(now_s=time.monotonic()),
         most_bytes=most_bytes,
-        are_long=mark.has_long,
+        are_long=cursor.has_long,
     )
-    if look.is_cut and not mark.has_long:  # nothing was taken
-        mark.has_long = True
-        return _look(conn, queue, ask, most_bytes, mark)
-    mark.has_long = look.is_cut
-    mark.note(look.walk, now_s=time.monotonic())
+    if look.is_cut and not cursor.has_long:  # nothing was taken
+        cursor.has_long = True
+        return _look(conn, queue, ask, most_bytes, cursor)
+    cursor.has_long = look.is_cut
+    cursor.note(look.scan, now_s=time.monotonic())
     return look
 
 
-def again_in_ms(walk: Walk, mark: Mark, next_due_ms: int | None) -> int | None:
+def again_in_ms(scan: ScanResult, cursor: ScanCursor, next_due_ms: int | None) -> int | None:
     """Say when to claim again at the latest: when a delayed job is due, or a look from the head."""
-    if walk.start == HEAD:
+    if scan.start == HEAD:
         return next_due_ms
-    look_in_ms = math.ceil(mark.look_in_s(now_s=time.monotonic()) * 1000)
+    look_in_ms = math.ceil(cursor.look_in_s(now_s=time.monotonic()) * 1000)
     return look_in_ms if next_due_ms is None else min(look_in_ms, next_due_ms)
 
 

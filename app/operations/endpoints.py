@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from app.domain.endpoint import NewEndpoint
 from app.domain.errors import TooManyEndpoints, WorkerNotFound
 from app.domain.job import Completion, Lease
-from app.domain.mark import Mark
+from app.domain.scan import ScanCursor
 from app.infra.database import Connection, Database
 from app.infra.vault import Vault
 from app.operations import claim, exchange, operation
@@ -65,19 +65,19 @@ def take(
     revision: str,
     ask: Ask,
     completions: Sequence[Completion] = (),
-    mark: Mark | None = None,
+    cursor: ScanCursor | None = None,
 ) -> Turn:
     """End attempts well, and lease the next jobs: as many as the endpoint's concurrency and limiter leave.
 
     One transaction, in which the endpoint's row is locked for the claim: no other dispatcher counts meanwhile. While
     another has it, outcomes are told and nothing is claimed. A delayed job that is due joins the line in a transaction
-    before the claim. `ask.worker` begins with `push:`, by which calls under way are counted; `mark` is as in
+    before the claim. `ask.worker` begins with `push:`, by which calls under way are counted; `cursor` is as in
     `claim.claim`. What is not among the completed had lost its lease.
     """
-    mark = mark or Mark()
+    cursor = cursor or ScanCursor()
     with db.together() as conn:
         completed_by = leases.send_complete(conn, queue=queue, completions=completions) if completions else set[int]
-        found_by = _send_claim(conn, queue, revision, ask, mark, past_due=False)
+        found_by = _send_claim(conn, queue, revision, ask, cursor, past_due=False)
     completed, found = completed_by(), found_by()
     is_any_taken = bool(found and found.leases)
     completed, unknown = exchange.looked_again(
@@ -87,19 +87,19 @@ def take(
         with db.begin() as conn:
             claim.promote(conn, queue=queue)
         with db.together() as conn:
-            found_by = _send_claim(conn, queue, revision, ask, mark, past_due=True)
+            found_by = _send_claim(conn, queue, revision, ask, cursor, past_due=True)
         found = found_by()
     if found is None:
         return Turn(completed=completed, leases=[], next_due_ms=LOCKED_MS)
-    mark.note_count(found.counted_s, now_s=time.monotonic())
-    if found.walk.asked:
-        mark.note(found.walk, now_s=time.monotonic())
-    next_due_ms = found.opens_in_ms or claim.again_in_ms(found.walk, mark, found.next_due_ms)
+    cursor.note_count(found.counted_s, now_s=time.monotonic())
+    if found.scan.asked:
+        cursor.note(found.scan, now_s=time.monotonic())
+    next_due_ms = found.opens_in_ms or claim.again_in_ms(found.scan, cursor, found.next_due_ms)
     return Turn(completed=completed, leases=found.leases, next_due_ms=next_due_ms, unknown=unknown)
 
 
 def _send_claim(
-    conn: Connection, queue: str, revision: str, ask: Ask, mark: Mark, *, past_due: bool
+    conn: Connection, queue: str, revision: str, ask: Ask, cursor: ScanCursor, *, past_due: bool
 ) -> Callable[[], Next | None]:
     now_s = time.monotonic()
     return endpoints.send_claim(
@@ -109,9 +109,9 @@ def _send_claim(
         limit=ask.limit,
         lease_ms=ask.lease_ms,
         worker=ask.worker,
-        start=mark.start(now_s=now_s),
+        start=cursor.start(now_s=now_s),
         past_due=past_due,
-        past_dead=mark.counts_past_dead(now_s=now_s),
+        past_dead=cursor.counts_past_dead(now_s=now_s),
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from app.domain.job import Completion, Taken
-from app.domain.mark import Mark, Place
+from app.domain.scan import Place, ScanCursor
 from app.infra.database import Connection, Database, DatabaseError
 from app.operations import claim, operation
 from app.store import leases
@@ -31,15 +31,15 @@ def exchange(
     queue: str,
     completions: Sequence[Completion],
     ask: claim.Ask | None = None,
-    mark: Mark | None = None,
+    cursor: ScanCursor | None = None,
 ) -> Exchanged:
     """End attempts well, and claim the next jobs if `ask` is given. What is not answered for had lost its lease.
 
     One transaction, but when a delayed job is due: then the claim has one of its own, in which that joins the line.
-    `mark` is what the caller remembers of this queue; without one it looks from the head of the line.
+    `cursor` is what the caller remembers of this queue; without one it looks from the head of the line.
     """
-    mark = mark or Mark()
-    start = mark.start(now_s=time.monotonic())
+    cursor = cursor or ScanCursor()
+    start = cursor.start(now_s=time.monotonic())
     with db.together() as conn:
         completed_by = _send_complete(conn, queue, completions) if completions else set[int]
         found_by = _send_claim(conn, queue, ask, start) if ask else None
@@ -51,9 +51,9 @@ def exchange(
     if not ask or not found:
         return Exchanged(completed=completed, taken=[])
     if found.next_due_ms == 0:
-        return _taken_with_due(db, queue, ask, mark, completed)
-    mark.note(found.walk, now_s=time.monotonic())
-    again_in_ms = claim.again_in_ms(found.walk, mark, found.next_due_ms)
+        return _taken_with_due(db, queue, ask, cursor, completed)
+    cursor.note(found.scan, now_s=time.monotonic())
+    again_in_ms = claim.again_in_ms(found.scan, cursor, found.next_due_ms)
     return Exchanged(completed=completed, taken=found.taken, next_due_ms=again_in_ms, unknown=unknown)
 
 
@@ -90,8 +90,8 @@ def _completed(db: Database, queue: str, completions: Sequence[Completion]) -> s
         return numbers | leases.completed_before(conn, queue=queue, completions=completions)
 
 
-def _taken_with_due(db: Database, queue: str, ask: claim.Ask, mark: Mark, completed: set[int]) -> Exchanged:
+def _taken_with_due(db: Database, queue: str, ask: claim.Ask, cursor: ScanCursor, completed: set[int]) -> Exchanged:
     with db.begin() as conn:
-        claimed = claim.claimed(conn, queue=queue, ask=ask, mark=mark)
+        claimed = claim.claimed(conn, queue=queue, ask=ask, cursor=cursor)
     taken = [lease.taken for lease in claimed.leases]
     return Exchanged(completed=completed, taken=taken, next_due_ms=claimed.next_due_ms)

@@ -74,7 +74,7 @@ def time_out(db: Database, *, random: Random) -> dict[str, int]:
     def end(conn: Connection, queue: str) -> int:
         overdue = leases.hold_overdue(conn, queue=queue, limit=AT_ONCE)
         told = [(attempts.timed_out(late.lease, late.timeout_ms), late.tries) for late in overdue]
-        return len(settle.judged(conn, queue=queue, told=told, random=random, are_over=True))
+        return len(settle.fail_or_retry(conn, queue=queue, told=told, random=random, are_over=True))
 
     return _in_turn(db, queues, end)
 

@@ -11,7 +11,7 @@ from app.store import jobs, leases, logs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class ProgressUpdate:
     """What a worker says of an attempt that it holds: how far it is, or a line for the log."""
 
     lease: LeaseKey
@@ -20,7 +20,7 @@ class Told:
 
 
 @operation
-def tell(db: Database, *, queue: str, told: Sequence[Told]) -> None:
+def tell(db: Database, *, queue: str, told: Sequence[ProgressUpdate]) -> None:
     """Note all of it in one transaction. What comes of a lost lease changes nothing."""
     with db.begin() as conn:
         for said in told:

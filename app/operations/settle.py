@@ -11,7 +11,7 @@ from app.domain import attempts
 from app.domain.attempts import Outcome, Tries
 from app.domain.errors import JobNotFound, LeaseLost
 from app.domain.job import Completion, Extended, Failure, LeaseKey, Release
-from app.domain.mark import Mark
+from app.domain.scan import ScanCursor
 from app.domain.states import READY, Status
 from app.infra.database import Connection, Database
 from app.infra.room import Held
@@ -44,7 +44,7 @@ def fail(db: Database, *, queue: str, failures: Sequence[Failure], random: Rando
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Settlement:
     """A worker's word, by the job's id: `word` makes it of the lease that is named."""
 
     job_id: str
@@ -65,13 +65,13 @@ def finish(
     db: Database,
     *,
     queue: str,
-    told: Sequence[Told],
+    told: Sequence[Settlement],
     random: Random,
     ask: claim.Ask | None = None,
-    mark: Mark | None = None,
+    cursor: ScanCursor | None = None,
     held: Held | None = None,
 ) -> Finished:
-    """End attempts in any ways, and claim the next jobs if `ask` is given. One transaction. `mark` is as in `claim`.
+    """End attempts in any ways, and claim the next jobs if `ask` is given. One transaction. `cursor` is as in `claim`.
 
     `held` has room for what is claimed: where there is none, nothing is.
     """
@@ -85,21 +85,23 @@ def finish(
             statuses |= failed(conn, queue=queue, failures=failures, random=random)
         if releases := [word for word in words if isinstance(word, Release)]:
             statuses |= released(conn, queue=queue, releases=releases)
-        claimed = _claimed(conn, queue, ask, mark, held) if ask else None
+        claimed = _claimed(conn, queue, ask, cursor, held) if ask else None
     if READY & set(statuses.values()):
         db.announce(queue)
     return Finished(statuses=[statuses.get(word.lease.number) for word in words], claimed=claimed)
 
 
-def _claimed(conn: Connection, queue: str, ask: claim.Ask, mark: Mark | None, held: Held | None) -> Claimed | None:
+def _claimed(
+    conn: Connection, queue: str, ask: claim.Ask, cursor: ScanCursor | None, held: Held | None
+) -> Claimed | None:
     if held is None:
-        return claim.claimed(conn, queue=queue, ask=ask, mark=mark)
+        return claim.claimed(conn, queue=queue, ask=ask, cursor=cursor)
     most_bytes = held.for_claim()
-    return claim.claimed(conn, queue=queue, ask=ask, most_bytes=most_bytes, mark=mark) if most_bytes else None
+    return claim.claimed(conn, queue=queue, ask=ask, most_bytes=most_bytes, cursor=cursor) if most_bytes else None
 
 
 @operation
-def finish_one(db: Database, *, queue: str, told: Told, random: Random) -> Status:
+def finish_one(db: Database, *, queue: str, told: Settlement, random: Random) -> Status:
     """End one attempt; return where its job stands. Raises LeaseLost, JobNotFound."""
     [status] = finish(db, queue=queue, told=[told], random=random).statuses
     if status is None:
@@ -138,10 +140,10 @@ def release(db: Database, *, queue: str, releases: Sequence[Release]) -> dict[in
 def give_up(db: Database, *, queue: str, held: Sequence[LeaseKey], max_stalled_count: int) -> set[int]:
     """Treat these jobs as stalled at once, because the process that ran them is known to be dead."""
     with db.begin() as conn:
-        forfeited = leases.forfeit(conn, queue=queue, leases=held)
+        expired = leases.expire(conn, queue=queue, leases=held)
         leases.recover_stalled(conn, queue=queue, limit=len(held), max_stalled_count=max_stalled_count)
     db.announce(queue)
-    return forfeited
+    return expired
 
 
 def completed(conn: Connection, *, queue: str, completions: Sequence[Completion]) -> dict[int, Status]:
@@ -156,7 +158,7 @@ def failed(conn: Connection, *, queue: str, failures: Sequence[Failure], random:
     """Do what `fail` does, in a transaction that is open."""
     held = leases.hold(conn, queue=queue, leases=[failure.lease for failure in failures])
     told = [(failure, held[failure.lease.number]) for failure in failures if failure.lease.number in held]
-    statuses = judged(conn, queue=queue, told=told, random=random)
+    statuses = fail_or_retry(conn, queue=queue, told=told, random=random)
     if rest := [failure.lease for failure in failures if failure.lease.number not in statuses]:
         statuses |= leases.ended_before(conn, queue=queue, leases=rest, outcomes=_BY_FAILURE)
     return statuses
@@ -170,7 +172,7 @@ def released(conn: Connection, *, queue: str, releases: Sequence[Release]) -> di
     return statuses
 
 
-def judged(
+def fail_or_retry(
     conn: Connection, *, queue: str, told: Sequence[tuple[Failure, Tries]], random: Random, are_over: bool = False
 ) -> dict[int, Status]:
     """End attempts of jobs that are locked, each by what its job has left. `are_over`: as in `leases.fail`."""

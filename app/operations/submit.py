@@ -9,8 +9,8 @@ from app.domain.errors import Fault, KeyInUse, KeyReused, NoRoom, TooLarge
 from app.domain.job import Job, NewJob
 from app.domain.keys import IdempotencyKey
 from app.infra import room
+from app.infra.coalescer import RequestCoalescer
 from app.infra.database import Connection, Database
-from app.infra.gathering import Gathering
 from app.infra.room import COPIES, Held
 from app.operations import operation
 from app.store import jobs, keys
@@ -68,7 +68,7 @@ class Submissions:
     def __init__(self, db: Database) -> None:
         """Gather nothing yet."""
         self._db = db
-        self._singles: Gathering[NewJob, Submitted] = Gathering(self._together, most=TOGETHER_MOST)
+        self._singles: RequestCoalescer[NewJob, Submitted] = RequestCoalescer(self._together, most=TOGETHER_MOST)
 
     def submit_many(self, *, queue: str, new: Sequence[NewJob], held: Held | None = None) -> list[Submitted]:
         """Do what `submit_many` does. Others share its commit, and trouble with the database, but no fault of a job.

@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 from app.domain.errors import NoRoom
 from app.domain.job import Lease, Release
-from app.domain.mark import Marks
+from app.domain.scan import ScanCursors
 from app.infra import room
 from app.infra.database import Database, DatabaseError
 from app.infra.room import Held
-from app.infra.turns import Turns
+from app.infra.semaphore import FairSemaphore
 from app.operations import claim, settle
 from app.operations.claim import Ask, Claimed
 from app.operations.watch import Watch
@@ -40,12 +40,12 @@ class _Line:
 class Waiting:
     """The claims that wait in this process; shared between its threads."""
 
-    def __init__(self, db: Database, *, poll_ms: int, turn_ms: int) -> None:
-        """Nobody waits. `poll_ms` is as for Watch; `turn_ms`: the longest wait of a claim for its turn to look."""
-        self.marks = Marks()
-        self._db, self._turn_s = db, turn_ms / 1000
+    def __init__(self, db: Database, *, poll_ms: int, wait_ms: int) -> None:
+        """Nobody waits. `poll_ms` is as for Watch; `wait_ms`: the longest wait of a claim for its turn to look."""
+        self.cursors = ScanCursors()
+        self._db, self._wait_s = db, wait_ms / 1000
         self._watch = Watch(db, poll_ms=poll_ms)
-        self._turns = Turns(db.size - db.size // KEPT_SHARE)
+        self._semaphore = FairSemaphore(db.size - db.size // KEPT_SHARE)
         self._lines: dict[str, _Line] = {}
         self._lock = threading.Lock()
         self._closed = False
@@ -87,7 +87,7 @@ class Waiting:
     def _look(self, queue: str, ask: Ask, has_left: Callable[[], bool], held: Held) -> Claimed:
         if not held.await_claim():
             raise NoRoom
-        if not self._turns.take(timeout_s=self._turn_s):
+        if not self._semaphore.take(timeout_s=self._wait_s):
             raise DatabaseError("all database connections that claims may have are in use")
         try:
             if has_left() or not (most_bytes := held.for_claim()):  # perhaps it left while it waited for its turn
@@ -99,10 +99,10 @@ class Waiting:
                 lease_ms=ask.lease_ms,
                 worker=ask.worker,
                 most_bytes=most_bytes,
-                mark=self.marks.of(queue),
+                cursor=self.cursors.of(queue),
             )
         finally:
-            self._turns.give()
+            self._semaphore.give()
         if found.leases and has_left():
             found = self._handed_back(queue, found)
         if not found.leases:
@@ -129,7 +129,7 @@ class Waiting:
             line = self._lines.setdefault(queue, _Line())
             line.waiters.append(woken)
             if line.unsubscribe is None:
-                line.unsubscribe = self._watch.add(queue, line.ring, mark=self.marks.of(queue))
+                line.unsubscribe = self._watch.add(queue, line.ring, cursor=self.cursors.of(queue))
             return line
 
     def _leave(self, queue: str, line: _Line, woken: threading.Event) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from app.domain.mark import HEAD, Mark
+from app.domain.scan import HEAD, ScanCursor
 from app.infra.database import Database, DatabaseError
 from app.operations import operation
 from app.store import jobs
@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 class _Watched(NamedTuple):
     ring: Callable[[], None]
-    mark: Mark | None
+    cursor: ScanCursor | None
 
 
 class Watch:
@@ -33,14 +33,14 @@ class Watch:
         self._is_closed = False
         self._look_at = 0.0  # on the monotonic clock
 
-    def add(self, queue: str, ring: Callable[[], None], *, mark: Mark | None = None) -> Callable[[], None]:
+    def add(self, queue: str, ring: Callable[[], None], *, cursor: ScanCursor | None = None) -> Callable[[], None]:
         """Have `ring`, which must not block, called when there may be a job; return what ends that. Once a queue.
 
-        `mark` is what who claims there remembers; without one the look is from the head of the line.
+        `cursor` is what who claims there remembers; without one the look is from the head of the line.
         """
         hush = self._db.listen(queue, ring)
         with self._lock:
-            self._watched[queue] = _Watched(ring, mark)
+            self._watched[queue] = _Watched(ring, cursor)
             if self._thread is None:
                 self._look_at = time.monotonic() + self._poll_ms / 1000
                 self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
@@ -83,16 +83,16 @@ class Watch:
             watched = dict(self._watched)
         if not watched:
             return False
-        found = ready(self._db, marks={queue: one.mark for queue, one in watched.items()})
+        found = ready(self._db, cursors={queue: one.cursor for queue, one in watched.items()})
         for queue in found:
             watched[queue].ring()
         return bool(found)
 
 
 @operation
-def ready(db: Database, *, marks: dict[str, Mark | None]) -> list[str]:
+def ready(db: Database, *, cursors: dict[str, ScanCursor | None]) -> list[str]:
     """Name those of the queues in which a job is ready or due. One statement."""
     now_s = time.monotonic()
-    starts = {queue: mark.start(now_s=now_s) if mark else HEAD for queue, mark in marks.items()}
+    starts = {queue: cursor.start(now_s=now_s) if cursor else HEAD for queue, cursor in cursors.items()}
     with db.write_once() as conn:  # on the connections that a process at rest has
         return jobs.queues_with_ready(conn, starts=starts)

@@ -12,8 +12,8 @@ from app.domain.errors import JobNotFound, NoRoom
 from app.domain.job import Job
 from app.domain.states import Status
 from app.infra import room
+from app.infra.coalescer import RequestCoalescer
 from app.infra.database import Connection, Database, DatabaseError
-from app.infra.gathering import Gathering
 from app.infra.room import BLIND, COPIES, SMALL, Held
 from app.queries import bounds
 from app.store import counts, rows
@@ -69,7 +69,7 @@ class Lookup:
     def __init__(self, db: Database) -> None:
         """Read nothing yet."""
         self._db = db
-        self._gathering: Gathering[str, Job | None] = Gathering(
+        self._gathering: RequestCoalescer[str, Job | None] = RequestCoalescer(
             self._found, most=TOGETHER_MOST, broken_off=DatabaseError
         )
 
@@ -104,7 +104,9 @@ class Pages:
     def __init__(self, db: Database) -> None:
         """Read nothing yet."""
         self._db = db
-        self._gathering: Gathering[Part, Page | None] = Gathering(self._read, most=PAGES_MOST, broken_off=DatabaseError)
+        self._gathering: RequestCoalescer[Part, Page | None] = RequestCoalescer(
+            self._read, most=PAGES_MOST, broken_off=DatabaseError
+        )
 
     def read(self, *, queue: str, part: Part, hold: Hold = room.alone) -> Page:
         """Read a page; a long one when there is room for it in what `hold` gives. Raises DatabaseError, NoRoom.

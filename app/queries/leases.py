@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from app.domain.errors import Unauthorized
+from app.infra.coalescer import RequestCoalescer
 from app.infra.database import Database, DatabaseError
-from app.infra.gathering import Gathering
-from app.infra.turns import Turns
+from app.infra.semaphore import FairSemaphore
 from app.store import leases
 from app.store.leases import Shown
 
@@ -19,11 +19,13 @@ class Holders:
     Strangers who guess tokens keep one connection, and no more, and nobody waits longer for them than for a statement.
     """
 
-    def __init__(self, db: Database, *, turn_ms: int) -> None:
-        """`turn_ms`: the longest wait for the statements of others."""
-        self._db, self._turn_s = db, turn_ms / 1000
-        self._turns = Turns(1)
-        self._gathering: Gathering[Shown, bool] = Gathering(self._held, most=TOGETHER_MOST, broken_off=DatabaseError)
+    def __init__(self, db: Database, *, wait_ms: int) -> None:
+        """`wait_ms`: the longest wait for the statements of others."""
+        self._db, self._wait_s = db, wait_ms / 1000
+        self._semaphore = FairSemaphore(1)
+        self._gathering: RequestCoalescer[Shown, bool] = RequestCoalescer(
+            self._held, most=TOGETHER_MOST, broken_off=DatabaseError
+        )
 
     def require(self, *, queue: str, job_id: str, token: str) -> None:
         """Require that `token` holds the job now. Raises Unauthorized, DatabaseError."""
@@ -31,10 +33,10 @@ class Holders:
             raise Unauthorized("the token of the attempt that runs is needed: Authorization: Bearer <token>")
 
     def _held(self, _topic: str, shown: Sequence[Shown]) -> list[bool]:
-        if not self._turns.take(timeout_s=self._turn_s):
+        if not self._semaphore.take(timeout_s=self._wait_s):
             raise DatabaseError("too many ask for the job of their attempt's token")
         try:
             with self._db.read_once() as conn:
                 return leases.held(conn, shown)
         finally:
-            self._turns.give()
+            self._semaphore.give()

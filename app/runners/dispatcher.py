@@ -1,7 +1,7 @@
 """The dispatcher: sends the jobs of every queue that has an endpoint there. Any number of processes may run it.
 
-Made for gevent: a call is a greenlet, and each endpoint has a lane of its own, so that one that is slow, dead or
-flooding holds up no other.
+Made for gevent: a call is a greenlet, and each endpoint has an `EndpointDispatcher` of its own, so that one that is
+slow, dead or flooding holds up no other.
 """
 
 import functools
@@ -21,7 +21,7 @@ from app.infra.vault import Vault, VaultError
 from app.operations.endpoints import TOPIC
 from app.operations.watch import Watch
 from app.queries import endpoints
-from app.runners.lane import JobJson, Lane, Tools, Wake
+from app.runners.endpoint_dispatcher import EndpointDispatcher, JobJson, Tools, Wake
 
 _log = logging.getLogger(__name__)
 LOOK_S = 0.02  # between looks at what still runs, while stopping
@@ -41,9 +41,9 @@ class Dispatcher:
             name=f"push:{socket.gethostname()}:{os.getpid()}",
         )
         self._watch = Watch(db, poll_ms=settings.poll_ms)
-        self._lanes: dict[str, Lane] = {}  # by queue
-        self._retired: list[Lane] = []
-        self._hushes: dict[str, Wake] = {}  # by queue: what ends the listening
+        self._dispatchers: dict[str, EndpointDispatcher] = {}  # by queue
+        self._retired: list[EndpointDispatcher] = []
+        self._unsubscribes: dict[str, Wake] = {}  # by queue: what ends the listening
         self._unusable: dict[str, str] = {}  # queue -> the revision that was logged
         self._look = Event()
         self._stop_by: float | None = None  # set by the first signal: when the drain ends
@@ -74,40 +74,40 @@ class Dispatcher:
 
     def _drain(self) -> None:
         """Let calls end until the time is up; then break them off, and tell of all of them while the leases hold."""
-        for queue in list(self._lanes):
+        for queue in list(self._dispatchers):
             self._retire(queue)
-        while not all(lane.is_idle for lane in self._retired):
+        while not all(dispatcher.is_idle for dispatcher in self._retired):
             now = time.monotonic()
             assert self._stop_by is not None
             if now >= self._stop_by:
-                for lane in self._retired:
-                    lane.release()
+                for dispatcher in self._retired:
+                    dispatcher.release()
             if now >= self._stop_by + self._settings.lease_ms / 1000:
                 return
             gevent.sleep(LOOK_S)
 
     def _refresh(self) -> None:
-        """Have a lane for each endpoint as it is registered now. Raises DatabaseError."""
+        """Have an endpoint dispatcher for each endpoint as it is registered now. Raises DatabaseError."""
         known = endpoints.revisions(self._db)
-        for queue, lane in list(self._lanes.items()):
-            if known.get(queue) != lane.revision:
+        for queue, dispatcher in list(self._dispatchers.items()):
+            if known.get(queue) != dispatcher.revision:
                 self._retire(queue)
         for queue, revision in known.items():
-            if queue not in self._lanes and self._unusable.get(queue) != revision:
+            if queue not in self._dispatchers and self._unusable.get(queue) != revision:
                 self._open(queue)
-        for queue in set(self._hushes) - set(self._lanes):
-            self._hushes.pop(queue)()
-        for lane in [lane for lane in self._retired if lane.is_idle]:
-            lane.close()
-            self._retired.remove(lane)
+        for queue in set(self._unsubscribes) - set(self._dispatchers):
+            self._unsubscribes.pop(queue)()
+        for dispatcher in [dispatcher for dispatcher in self._retired if dispatcher.is_idle]:
+            dispatcher.close()
+            self._retired.remove(dispatcher)
 
     def _retire(self, queue: str) -> None:
-        lane = self._lanes.pop(queue)
-        lane.retire()
-        self._retired.append(lane)
+        dispatcher = self._dispatchers.pop(queue)
+        dispatcher.retire()
+        self._retired.append(dispatcher)
 
     def _open(self, queue: str) -> None:
-        """Begin a lane. An endpoint that cannot be used is logged, and left until it is registered again."""
+        """Begin to dispatch. An endpoint that cannot be used is logged, and left until it is registered again."""
         endpoint = endpoints.find(self._db, queue=queue)
         if endpoint is None:
             return
@@ -123,19 +123,21 @@ class Dispatcher:
             )
             return
         try:
-            lane = Lane(self._tools, endpoint, headers=headers, secrets=secrets)
+            dispatcher = EndpointDispatcher(self._tools, endpoint, headers=headers, secrets=secrets)
         except CallError as error:
             self._leave(queue, endpoint.revision, str(error))
             return
-        self._lanes[queue] = lane
-        lane.start()
-        if queue not in self._hushes:
-            self._hushes[queue] = self._watch.add(queue, functools.partial(self._wake, queue), mark=lane.mark)
+        self._dispatchers[queue] = dispatcher
+        dispatcher.start()
+        if queue not in self._unsubscribes:
+            self._unsubscribes[queue] = self._watch.add(
+                queue, functools.partial(self._wake, queue), cursor=dispatcher.cursor
+            )
 
     def _leave(self, queue: str, revision: str, cause: str) -> None:
         self._unusable[queue] = revision
         _log.error("endpoint_unusable", extra={"queue": queue, "cause": cause})
 
     def _wake(self, queue: str) -> None:
-        if lane := self._lanes.get(queue):
-            lane.wake()
+        if dispatcher := self._dispatchers.get(queue):
+            dispatcher.wake()

@@ -1,4 +1,4 @@
-"""Where a lane's jobs come from: the database, as far as the limits of their endpoint leave room."""
+"""Where an endpoint's jobs come from: the database, as far as the limits of their endpoint leave room."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from app.infra.database import Database, DatabaseError
 from app.infra.settings import Settings
 from app.operations import endpoints
 from app.operations.claim import Ask
-from app.runners.sources import Claimed, DatabaseSource, Exchanged, SourceAway
+from app.runners.sources import Claimed, DatabaseSource, Exchanged, SourceUnavailable
 
 UNASKED_MS = 600_000
-"""How often a lane looks by itself: the dispatcher watches the queues of all of them, and wakes it."""
+"""How often an endpoint dispatcher looks by itself: the dispatcher watches the queues of all of them, and wakes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +41,10 @@ class EndpointSource(DatabaseSource):
                 revision=self._revision,
                 ask=ask,
                 completions=completions,
-                mark=self.mark,
+                cursor=self.cursor,
             )
         except DatabaseError as error:
-            raise SourceAway(str(error)) from error
+            raise SourceUnavailable(str(error)) from error
         taken = [lease.taken for lease in turn.leases]
         claimed = Leased(taken=taken, leases=turn.leases, next_due_ms=turn.next_due_ms, poll_ms=UNASKED_MS)
         return Exchanged(completed=turn.completed, claimed=claimed, unknown=turn.unknown)

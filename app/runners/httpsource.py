@@ -17,7 +17,7 @@ import rowline
 
 from app.domain.job import Completion, Extended, Failure, JsonText, LeaseKey, Release, Taken
 from app.infra.settings import Settings
-from app.runners.sources import Claimed, Exchanged, Report, SourceAway
+from app.runners.sources import Claimed, Exchanged, ProgressUpdate, SourceUnavailable
 
 _log = logging.getLogger(__name__)
 R = TypeVar("R")
@@ -66,7 +66,7 @@ class HttpSource:
         with self._changed:
             trouble, self._trouble = self._trouble, None
             if trouble:
-                raise SourceAway(str(trouble)) from trouble
+                raise SourceUnavailable(str(trouble)) from trouble
             came, self._came = self._came, []
             if limit > len(came) and not self._is_asking:
                 self._wish = limit - len(came)
@@ -95,13 +95,13 @@ class HttpSource:
         """Let the leases run out in a moment: who finds them then counts a stall, as for a worker that died whole."""
         return self._told(held, self._extended(held, DEAD_LEASE_MS))
 
-    def report(self, reports: Sequence[Report]) -> None:
+    def report(self, reports: Sequence[ProgressUpdate]) -> None:
         """Pass on one by one."""
         for said in reports:
             if name := self._names.get(said.key.number):
                 _told_of(partial(self._said, name, said))
 
-    def _said(self, name: "_Named", said: Report) -> None:
+    def _said(self, name: "_Named", said: ProgressUpdate) -> None:
         if said.progress is not None:
             self._telling.progress(name, json.loads(said.progress))
         if said.line is not None:
@@ -183,7 +183,7 @@ class HttpSource:
         except rowline.InvalidRequest as error:
             return self._refused(endings, str(error))
         except rowline.RowlineError as error:
-            raise SourceAway(str(error)) from error
+            raise SourceUnavailable(str(error)) from error
         told = zip(keys, statuses, strict=True)
         return self._told(keys, [key.number for key, status in told if status != "lost"])
 
@@ -230,7 +230,7 @@ class _Named:
 
 
 def _told_of(call: Callable[[], None]) -> None:
-    """Report; where the lease is lost, or the service does not take it, it is dropped. Raises SourceAway."""
+    """Report; where the lease is lost, or the service refuses it, it is dropped. Raises SourceUnavailable."""
     try:
         call()
     except (rowline.Unauthorized, rowline.NotFound):
@@ -238,14 +238,14 @@ def _told_of(call: Callable[[], None]) -> None:
     except rowline.InvalidRequest as error:
         _log.warning("report_refused", extra={"cause": str(error)})
     except rowline.RowlineError as error:
-        raise SourceAway(str(error)) from error
+        raise SourceUnavailable(str(error)) from error
 
 
 def _unless_lost(call: Callable[[], R]) -> R | None:
-    """Make a call; None when the lease is lost. Raises SourceAway."""
+    """Make a call; None when the lease is lost. Raises SourceUnavailable."""
     try:
         return call()
     except (rowline.LeaseLost, rowline.NotFound):
         return None
     except rowline.RowlineError as error:
-        raise SourceAway(str(error)) from error
+        raise SourceUnavailable(str(error)) from error

@@ -47,7 +47,7 @@ class Held:
             return token in self._taken
 
     def beat(self) -> set[str]:
-        """Renew all; return the tokens of attempts that need not go on: lost, or cancelled. Raises SourceAway."""
+        """Renew all; return the tokens of attempts that must stop: lost, or cancelled. Raises SourceUnavailable."""
         with self._lock:
             keys = [job.key for job in self._taken.values()]
         if not keys:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 from app.infra.database import DatabaseError
-from app.runners.sources import SourceAway
+from app.runners.sources import SourceUnavailable
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Loop(threading.Thread):
             try:
                 if self._is_wanted():
                     self._tick()
-            except (DatabaseError, SourceAway) as error:
+            except (DatabaseError, SourceUnavailable) as error:
                 _log.warning("tick_failed", extra={"loop": self.name, "cause": str(error)})
             except Exception:  # noqa: BLE001 - the loop: one bad tick must not be the last
                 _log.exception("tick_failed", extra={"loop": self.name})

@@ -7,7 +7,7 @@ from random import Random
 from typing import Protocol
 
 from app.domain.job import Completion, Extended, Failure, JsonText, LeaseKey, Release, Taken
-from app.domain.mark import Mark
+from app.domain.scan import ScanCursor
 from app.infra.database import Database, DatabaseError
 from app.infra.settings import Settings
 from app.operations import claim, exchange, report, settle
@@ -15,12 +15,12 @@ from app.operations import claim, exchange, report, settle
 RETRY_S = 0.5  # the pause after trouble with the source
 
 
-class SourceAway(Exception):
+class SourceUnavailable(Exception):
     """The source could not be asked or told, for now. Whether something was told may be unknown: tell it again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class ProgressUpdate:
     """What a handler says of a job that runs: how far it is, or a line for its log."""
 
     key: LeaseKey
@@ -58,7 +58,7 @@ class Exchanged:
 
 
 class Source(Protocol):
-    """What the worker asks of either. Every method but `start` and `stop` may raise SourceAway.
+    """What the worker asks of either. Every method but `start` and `stop` may raise SourceUnavailable.
 
     Those that settle or extend return the numbers of the keys for which it was done; one that is missing had lost its
     lease. They may be called by two threads at once: the loop, and the heartbeat.
@@ -82,7 +82,7 @@ class Source(Protocol):
     def give_up(self, held: Sequence[LeaseKey]) -> Collection[int]:
         """Have these jobs taken for stalled soon, because the process that ran them is known to be dead."""
 
-    def report(self, reports: Sequence[Report]) -> None:
+    def report(self, reports: Sequence[ProgressUpdate]) -> None:
         """Pass on what handlers say, in its order; what comes of a lost lease is dropped."""
 
     def extend(self, held: Sequence[LeaseKey]) -> dict[int, Extended]:
@@ -103,7 +103,7 @@ class DatabaseSource:
         """Prepare. `worker` is the name that jobs will carry as `processedBy`."""
         self._settings, self._db, self._queue, self._worker = settings, db, queue, worker
         self._random = Random()  # noqa: S311 - jitter is no secret
-        self.mark = Mark()
+        self.cursor = ScanCursor()
 
     def start(self, ring: Callable[[], None]) -> None:
         """Ring when PostgreSQL notifies of the queue, and when its notifications are not heard any more."""
@@ -119,7 +119,7 @@ class DatabaseSource:
             return Exchanged(completed=(), claimed=Claimed(taken=[], poll_ms=self._poll_ms()))
         ask = claim.Ask(limit=limit, lease_ms=self._settings.lease_ms, worker=self._worker) if limit else None
         with _away():
-            done = exchange.exchange(self._db, queue=self._queue, completions=completions, ask=ask, mark=self.mark)
+            done = exchange.exchange(self._db, queue=self._queue, completions=completions, ask=ask, cursor=self.cursor)
         claimed = Claimed(taken=done.taken, next_due_ms=done.next_due_ms, poll_ms=self._poll_ms())
         return Exchanged(completed=done.completed, claimed=claimed, unknown=done.unknown)
 
@@ -139,9 +139,9 @@ class DatabaseSource:
         with _away():
             return settle.give_up(self._db, queue=self._queue, held=held, max_stalled_count=most)
 
-    def report(self, reports: Sequence[Report]) -> None:
+    def report(self, reports: Sequence[ProgressUpdate]) -> None:
         """Write all in one transaction."""
-        told = [report.Told(lease=said.key, progress=said.progress, line=said.line) for said in reports]
+        told = [report.ProgressUpdate(lease=said.key, progress=said.progress, line=said.line) for said in reports]
         with _away():
             report.tell(self._db, queue=self._queue, told=told)
 
@@ -165,4 +165,4 @@ def _away() -> Iterator[None]:
     try:
         yield
     except DatabaseError as error:
-        raise SourceAway(str(error)) from error
+        raise SourceUnavailable(str(error)) from error

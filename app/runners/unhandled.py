@@ -23,7 +23,7 @@ class Unhandled:
         self._names: set[str] = set()  # that were logged
 
     def judge(self, job: Taken, cause: str) -> dict[str, Any]:
-        """Say what becomes of the attempt, as `Endings.add` takes it: a release, or a failure for this `cause`."""
+        """Say what becomes of the attempt, as `Completer.add` takes it: a release, or a failure for this `cause`."""
         now = time.monotonic()
         self._tell(job.name, cause)
         this = (job.id, job.timestamp)  # a number is another with each claim over HTTP

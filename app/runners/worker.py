@@ -2,7 +2,7 @@
 
 This process holds the leases and never runs user code: a handler that hogs its interpreter, or kills it, delays no
 heartbeat and costs no other job. One thread does the work, waiting in `poll`; another sends the heartbeats. It goes
-on while the source is asked and told (`talks`).
+on while the source is asked and told (`source_io`).
 """
 
 import contextlib
@@ -20,16 +20,18 @@ from app.domain.attempts import CANCELLED_REASON
 from app.domain.job import Taken
 from app.infra.settings import Settings
 from app.runners import leases
-from app.runners.endings import Endings
+from app.runners.completer import Completer
 from app.runners.handlers import MOMENT_S, HandlerProcess, Message, Result, unreadable
 from app.runners.leases import Held
+from app.runners.source_io import SourceIO
 from app.runners.sources import Source
-from app.runners.talks import Talks
 from app.runners.unhandled import Unhandled
 
 _log = logging.getLogger(__name__)
-NAP_S = 0.0003  # for which the outcomes of quick jobs gather unseen: a wake-up for each would cost more than the job
-DEAF_MS = 1  # for which they do while the source is asked: before its answer nothing follows from them
+BATCHING_S = (
+    0.0003  # for which the outcomes of quick jobs gather unseen: a wake-up for each would cost more than the job
+)
+CLAIM_BATCHING_MS = 1  # for which they do while the source is asked: before its answer nothing follows from them
 CONFINE_S = 0.05  # how often to look for a process for a suspect, while one waits
 REST_S = 0.1  # how often a worker that has ended all asks whether its source is at rest
 FIRST_RESTART_S = 0.02  # doubled at each handler process in a row that dies before it has done anything
@@ -53,12 +55,12 @@ class Worker:
         """Prepare; nothing is started."""
         self._settings, self._source, self._queue, self._handlers = settings, source, queue, handlers
         self._held = Held(source, queue=queue)
-        self._endings = Endings(settings, source, self._held)
-        self._talks = Talks(settings, source, self._endings, queue=queue, take=self._take)
+        self._completer = Completer(settings, source, self._held)
+        self._source_io = SourceIO(settings, source, self._completer, queue=queue, take=self._take)
         self._unhandled = Unhandled(queue=queue, patience_ms=settings.unhandled_ms)
         self._processes: list[HandlerProcess] = []
-        self._suspects: deque[Taken] = deque()  # claimed jobs, one of which may have killed a process
-        self._cells: list[HandlerProcess] = []  # those of the processes that run suspects, one at a time
+        self._quarantined: deque[Taken] = deque()  # claimed jobs, one of which may have killed a process
+        self._isolated: list[HandlerProcess] = []  # those of the processes that run quarantined jobs, one at a time
         self._stopped: deque[str] = deque()  # tokens of attempts that need not go on; written by the heartbeat
         self._was_ready = False
         self._broken_starts = 0
@@ -82,10 +84,10 @@ class Worker:
                     self._receive()
                     self._cancel()
                     self._enforce()
-                    self._recall()
-                    self._bury()
-                    self._staff()
-                    self._confine()
+                    self._reclaim_blocked()
+                    self._reap()
+                    self._spawn_missing()
+                    self._isolate()
                     self._talk()
             finally:
                 for process in self._processes:
@@ -125,59 +127,61 @@ class Worker:
         if self._stop_by is None:
             return
         self._source.stop()
-        self._endings.release(self._suspects)
-        self._suspects.clear()
+        self._completer.release(self._quarantined)
+        self._quarantined.clear()
         late = time.monotonic() >= self._stop_by
         for process in self._processes:
             if late:
                 process.kill()
             elif not process.stopping:
-                self._endings.release(process.stop())
+                self._completer.release(process.stop())
 
     def _finished(self) -> bool:
         if self._stop_by is None:
             return False
-        told = not self._endings and self._talks.is_silent
+        told = not self._completer and self._source_io.is_silent
         is_late = time.monotonic() > self._stop_by + self._settings.lease_ms / 1000
         return not self._processes and (told or is_late) and self._source.is_at_rest
 
     def _wait(self) -> None:
-        deaf = self._talks.is_claiming and any(process.is_brisk for process in self._processes)
-        if not self._talks.is_claiming and any(NAP_S < process.busy_s < MOMENT_S for process in self._processes):
-            time.sleep(NAP_S)
+        is_batching = self._source_io.is_claiming and any(process.is_brisk for process in self._processes)
+        if not self._source_io.is_claiming and any(
+            BATCHING_S < process.busy_s < MOMENT_S for process in self._processes
+        ):
+            time.sleep(BATCHING_S)
         poll = select.poll()
         poll.register(self._ear, select.POLLIN)
-        for descriptor, events in self._talks.waits():
+        for descriptor, events in self._source_io.waits():
             poll.register(descriptor, events)
         for process in self._processes:
             sends = select.POLLOUT if process.wants_to_send else 0
-            reads = 0 if deaf or self._endings.is_full else select.POLLIN
+            reads = 0 if is_batching or self._completer.is_full else select.POLLIN
             if reads | sends:
                 poll.register(process, reads | sends)
         wait_ms = max(0.0, self._next_at() - time.monotonic()) * 1000
-        ready = dict(poll.poll(min(DEAF_MS, wait_ms) if deaf else wait_ms))
+        ready = dict(poll.poll(min(CLAIM_BATCHING_MS, wait_ms) if is_batching else wait_ms))
         if self._ear.fileno() in ready and WAKE in self._ear.recv(4096):
-            self._talks.ring()
-        self._talks.go_on(ready)
+            self._source_io.ring()
+        self._source_io.go_on(ready)
 
     def _next_at(self) -> float:
         """Return when something is to be done though nothing happens."""
-        moments = [time.monotonic() + 60.0, self._talks.next_at(self._room())]
+        moments = [time.monotonic() + 60.0, self._source_io.next_at(self._room())]
         moments += [process.slow_at for process in self._processes if process.slow_at is not None]
         moments += [process.ends_at for process in self._processes if process.ends_at is not None]
         if self._stop_by is not None:
             moments.append(self._stop_by if self._processes else time.monotonic() + REST_S)
             return min(moments)
-        if self._is_short_of_staff:
+        if self._lacks_processes:
             moments.append(self._start_at)
-        if self._suspects:
+        if self._quarantined:
             moments.append(time.monotonic() + CONFINE_S)
         return min(moments)
 
     def _receive(self) -> None:
         for process in self._processes:
             process.flush()
-            if self._endings.is_full:
+            if self._completer.is_full:
                 continue  # its socket fills, and its handlers wait
             answered = 0
             for said in process.receive():
@@ -191,7 +195,7 @@ class Worker:
         if isinstance(said, tuple):
             permit, result = said
             if job := process.answered(permit):
-                self._endings.complete(job, result)
+                self._completer.complete(job, result)
             return job is not None
         if "ready" in said:
             process.ready = self._was_ready = True
@@ -199,10 +203,10 @@ class Worker:
             process.broken = said["broken"]
         elif "log" in said or "progress" in said or "refused" in said:
             if job := process.outstanding.get(said["permit"]):
-                self._endings.report(job, said)
+                self._completer.report(job, said)
         elif job := process.answered(said["permit"]):
             cause = said.get("unhandled")
-            self._endings.add(job, self._unhandled.judge(job, cause) if cause else said)
+            self._completer.add(job, self._unhandled.judge(job, cause) if cause else said)
             return True
         return False
 
@@ -220,9 +224,9 @@ class Worker:
         for process in self._processes if stopped else []:
             if permits := [permit for permit, job in process.outstanding.items() if job.key.token in stopped]:
                 process.cancel(permits)
-        for job in [job for job in self._suspects if job.key.token in stopped]:
-            self._suspects.remove(job)
-            self._endings.add(job, {"reason": CANCELLED_REASON, "stack": None, "unrecoverable": True})
+        for job in [job for job in self._quarantined if job.key.token in stopped]:
+            self._quarantined.remove(job)
+            self._completer.add(job, {"reason": CANCELLED_REASON, "stack": None, "unrecoverable": True})
 
     def _enforce(self) -> None:
         """End the processes whose jobs run for too long; a job that has not begun goes back unharmed."""
@@ -230,22 +234,22 @@ class Worker:
         for process in self._processes:
             if process.ends_at is None or now < process.ends_at:
                 continue
-            self._endings.release(process.take_back())
+            self._completer.release(process.take_back())
             late = [job for permit in process.late() if (job := process.answered(permit))]
             for job in late:
-                self._endings.time_out(job)
+                self._completer.time_out(job)
                 _log.warning("handler_timed_out", extra={"pid": process.pid, "queue": self._queue, "job": job.id})
             if late:
                 process.kill()
 
-    def _recall(self) -> None:
+    def _reclaim_blocked(self) -> None:
         """Take back the jobs that wait behind a slow one: another process, or another worker, may begin them now."""
         now = time.monotonic()
         for process in self._processes:
             if process.slow_at is not None and now >= process.slow_at:
-                self._endings.release(process.take_back())
+                self._completer.release(process.take_back())
 
-    def _bury(self) -> None:
+    def _reap(self) -> None:
         """See to the processes that ended."""
         for process in list(self._processes):
             code = process.ended()
@@ -253,9 +257,9 @@ class Worker:
                 continue
             self._receive()  # what it said before it ended
             self._processes.remove(process)
-            if process in self._cells:
-                self._cells.remove(process)
-            self._inherit(process)
+            if process in self._isolated:
+                self._isolated.remove(process)
+            self._requeue(process)
             process.close()
             if not process.stopping:
                 _log.warning("handler_process_died", extra={"pid": process.pid, "code": code})
@@ -264,7 +268,7 @@ class Worker:
                 else:
                     self._refuse(process.broken or f"the process ended with code {code} while it loaded the file")
 
-    def _inherit(self, process: HandlerProcess) -> None:
+    def _requeue(self, process: HandlerProcess) -> None:
         """Put back the jobs of a process that ended: what had begun has stalled, unless we ended it ourselves.
 
         If there is a job among them that cannot be read, the process ended for that, and it alone has failed.
@@ -272,13 +276,13 @@ class Worker:
         waiting, begun = process.take_back(), list(process.outstanding.values())
         unread = {} if process.stopping else unreadable([*waiting, *begun])
         for job, cause in unread.items():
-            self._endings.add(job, {"reason": cause, "stack": None, "unrecoverable": True})
-        self._endings.release([job for job in waiting if job not in unread])
+            self._completer.add(job, {"reason": cause, "stack": None, "unrecoverable": True})
+        self._completer.release([job for job in waiting if job not in unread])
         begun = [job for job in begun if job not in unread]
         if process.stopping or unread:
-            self._endings.release(begun)
+            self._completer.release(begun)
         else:
-            self._endings.give_up(begun)
+            self._completer.give_up(begun)
 
     def _refuse(self, broken: str) -> None:
         """Give up at the start on a file that cannot be loaded; later, when it broke under us, try again."""
@@ -296,53 +300,55 @@ class Worker:
         self._broken_starts += 1
         self._start_at = time.monotonic() + min(SLOWEST_RESTART_S, FIRST_RESTART_S * 2**self._broken_starts)
 
-    def _staff(self) -> None:
+    def _spawn_missing(self) -> None:
         """Start the processes that are missing."""
         if self._stop_by is not None or time.monotonic() < self._start_at:
             return
         try:
-            while self._is_short_of_staff:
+            while self._lacks_processes:
                 self._processes.append(self._process(threads=self._settings.worker_threads))
-            if self._suspects and self._is_short_of_cells:
-                self._cells.append(self._process(threads=1))
-                self._processes.append(self._cells[-1])
+            if self._quarantined and self._lacks_isolated:
+                self._isolated.append(self._process(threads=1))
+                self._processes.append(self._isolated[-1])
         except OSError as error:
             self._start_at = time.monotonic() + SLOWEST_RESTART_S
             _log.error("handlers_not_started", extra={"cause": str(error)})
 
     @property
-    def _is_short_of_staff(self) -> bool:
-        return len(self._processes) - len(self._cells) < self._settings.worker_processes
+    def _lacks_processes(self) -> bool:
+        return len(self._processes) - len(self._isolated) < self._settings.worker_processes
 
     @property
-    def _is_short_of_cells(self) -> bool:
-        return all(cell.is_slow for cell in self._cells) and len(self._cells) < self._settings.worker_threads
+    def _lacks_isolated(self) -> bool:
+        return (
+            all(process.is_slow for process in self._isolated) and len(self._isolated) < self._settings.worker_threads
+        )
 
     def _process(self, *, threads: int) -> HandlerProcess:
         most = {"max_batch": self._settings.max_batch, "max_bytes": self._settings.max_data_bytes}
         return HandlerProcess(self._handlers, queue=self._queue, threads=threads, **most)
 
-    def _confine(self) -> None:
-        """Run suspects one by one, each alone in a process: the one that kills it costs no other job its lease."""
-        for cell in self._cells:
-            if not cell.room or cell.outstanding:
+    def _isolate(self) -> None:
+        """Run quarantined jobs one by one, each alone in a process: one that kills it costs no other job its lease."""
+        for process in self._isolated:
+            if not process.room or process.outstanding:
                 continue
-            if self._suspects:
-                cell.give([self._suspects.popleft()])
+            if self._quarantined:
+                process.give([self._quarantined.popleft()])
             else:
-                cell.stop()
+                process.stop()
 
     def _room(self) -> int:
         """How many jobs more there is room for."""
         if self._stop_by is not None:
             return 0
-        room = sum(process.room for process in self._processes if process not in self._cells)
-        return max(0, room - len(self._suspects))
+        room = sum(process.room for process in self._processes if process not in self._isolated)
+        return max(0, room - len(self._quarantined))
 
     def _talk(self) -> None:
         """Tell what came of jobs, and claim what the processes have room for."""
         is_busy = self._stop_by is None and any(0 < process.busy_s < MOMENT_S for process in self._processes)
-        self._talks.begin(self._room(), more_soon=is_busy)
+        self._source_io.begin(self._room(), more_soon=is_busy)
 
     def _take(self, jobs: list[Taken]) -> None:
         """Keep what a claim has brought, and hand it out."""
@@ -355,15 +361,15 @@ class Worker:
         One that has stalled before is a suspect where jobs share processes: it would take those beside it with it.
         """
         if self._settings.worker_threads > 1 and self._stop_by is None:
-            self._suspects += [job for job in jobs if job.stalled_count]
+            self._quarantined += [job for job in jobs if job.stalled_count]
             jobs = [job for job in jobs if not job.stalled_count]
         by_load = sorted(self._processes, key=lambda process: len(process.outstanding))
-        takers = [process for process in by_load if process not in self._cells]
+        takers = [process for process in by_load if process not in self._isolated]
         for process in takers:
             jobs = self._give(process, jobs, process.room)
         for process in takers:
             jobs = self._give(process, jobs, process.leeway)
-        self._endings.release(jobs)  # a signal, a death or a slow job came between the claim and here
+        self._completer.release(jobs)  # a signal, a death or a slow job came between the claim and here
 
     @staticmethod
     def _give(process: HandlerProcess, jobs: list[Taken], most: int) -> list[Taken]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.domain.endpoint import NewEndpoint
 from app.domain.job import Lease
-from app.domain.mark import Place, Walk
+from app.domain.scan import Place, ScanResult
 from app.infra.database import Connection
 from app.store import leases, rows
 from app.store.statements import Statement
@@ -69,7 +69,7 @@ class Next:
     """
 
     leases: list[Lease]
-    walk: Walk
+    scan: ScanResult
     counted_s: float
     opens_in_ms: int | None
     next_due_ms: int | None
@@ -114,8 +114,8 @@ def _next(claimed: Sequence[tuple[Any, ...]], start: Place) -> Next | None:
     *_, last_place, asked, took_s, counted_s, opens_in_ms, next_due_ms = claimed[-1]
     taken = [] if last_place is None else [rows.lease(row) for row in claimed]
     last = Place(taken[-1].job.priority, last_place) if taken else None
-    walk = Walk(start=start, asked=asked, found=len(taken), last=last, took_s=took_s)
-    return Next(leases=taken, walk=walk, counted_s=counted_s, opens_in_ms=opens_in_ms, next_due_ms=next_due_ms)
+    scan = ScanResult(start=start, asked=asked, found=len(taken), last=last, took_s=took_s)
+    return Next(leases=taken, scan=scan, counted_s=counted_s, opens_in_ms=opens_in_ms, next_due_ms=next_due_ms)
 
 
 def pause(conn: Connection, *, queue: str, revision: str, pause_ms: int) -> None:

@@ -11,7 +11,7 @@ from app.domain import ids
 from app.domain.attempts import CANCELLED_REASON
 from app.domain.backoff import Backoff
 from app.domain.job import Job, NewJob
-from app.domain.mark import Place
+from app.domain.scan import Place
 from app.infra.database import Connection
 from app.store import rows
 from app.store.statements import Statement

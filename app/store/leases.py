@@ -15,7 +15,7 @@ from app.domain.attempts import (
     Tries,
 )
 from app.domain.job import Completion, Extended, Failure, JsonText, Lease, LeaseKey, Release, Taken
-from app.domain.mark import HEAD, Place, Walk
+from app.domain.scan import HEAD, Place, ScanResult
 from app.domain.states import Status
 from app.infra.database import Connection
 from app.store import rows
@@ -34,7 +34,7 @@ _hold_overdue = Statement("leases/hold_overdue")
 _fail = Statement("leases/fail")
 _retry_later = Statement("leases/retry_later")
 _release = Statement("leases/release")
-_forfeit = Statement("leases/forfeit")
+_expire = Statement("leases/expire")
 _recover_stalled = Statement("leases/recover_stalled")
 _queues_with_over = Statement("leases/queues_with_over")
 _report_progress = Statement("leases/report_progress")
@@ -63,7 +63,7 @@ class Look(NamedTuple):
     """What a claim of whole jobs found. `is_cut`: there are more, but their texts are too long together."""
 
     taken: list[Lease]
-    walk: Walk
+    scan: ScanResult
     is_cut: bool
 
 
@@ -90,8 +90,8 @@ def claim(
     taken = [] if last.number is None else [rows.lease(row) for row in claimed]
     place = Place(last.priority, last.place) if taken else None
     found = len(taken)
-    walk = Walk(start=start, asked=found if last.is_cut else limit, found=found, last=place, took_s=last.took_s)
-    return Look(taken, walk, last.is_cut)
+    scan = ScanResult(start=start, asked=found if last.is_cut else limit, found=found, last=place, took_s=last.took_s)
+    return Look(taken, scan, last.is_cut)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,7 @@ class Next:
 
     taken: list[Taken]
     next_due_ms: int | None
-    walk: Walk
+    scan: ScanResult
 
 
 def send_claim(
@@ -120,8 +120,8 @@ def send_claim(
         next_due_ms, took_s, place = claimed[0][:3]
         taken = [] if place is None else [rows.taken(row) for row in claimed]
         last = Place(taken[-1].priority, claimed[-1][2]) if taken else None
-        walk = Walk(start=start, asked=limit, found=len(taken), last=last, took_s=took_s)
-        return Next(taken=taken, next_due_ms=next_due_ms, walk=walk)
+        scan = ScanResult(start=start, asked=limit, found=len(taken), last=last, took_s=took_s)
+        return Next(taken=taken, next_due_ms=next_due_ms, scan=scan)
 
     return found
 
@@ -144,7 +144,7 @@ def complete(conn: Connection, *, queue: str, completions: Sequence[Completion])
 
 def send_complete(conn: Connection, *, queue: str, completions: Sequence[Completion]) -> Callable[[], set[int]]:
     """End attempts, of different jobs, as `complete` does, in a block of `Database.together`; answers after it."""
-    rows_of = _complete.send(conn, queue=queue, **next(_turns(*_completing(completions))))
+    rows_of = _complete.send(conn, queue=queue, **next(_unique_batches(*_completing(completions))))
     return lambda: {number for (number,) in rows_of()}
 
 
@@ -195,9 +195,9 @@ def release(conn: Connection, *, queue: str, releases: Sequence[Release]) -> dic
     return _statuses(_told(_release, conn, queue, leases, each, cancelled=CANCELLED_REASON))
 
 
-def forfeit(conn: Connection, *, queue: str, leases: Sequence[LeaseKey]) -> set[int]:
+def expire(conn: Connection, *, queue: str, leases: Sequence[LeaseKey]) -> set[int]:
     """End leases at once, so that `recover_stalled` finds their jobs; return the numbers of those that were held."""
-    return {row.number for row in _told(_forfeit, conn, queue, leases)}
+    return {row.number for row in _told(_expire, conn, queue, leases)}
 
 
 def recover_stalled(conn: Connection, *, queue: str, limit: int, max_stalled_count: int) -> dict[int, Status]:
@@ -266,11 +266,11 @@ def _told(
     **parameters: object,
 ) -> Iterator[Any]:
     """Run a statement on what is told of jobs: their leases, and `each` by the parameters' names."""
-    for told in _turns(leases, each or {}):
+    for told in _unique_batches(leases, each or {}):
         yield from statement.rows(conn, queue=queue, **told, **parameters)
 
 
-def _turns(leases: Sequence[LeaseKey], each: Each) -> Iterator[Each]:
+def _unique_batches(leases: Sequence[LeaseKey], each: Each) -> Iterator[Each]:
     """Part what is told into turns that name a job once, in the order of the numbers: the SQL finds it by bisection.
 
     Of several words on one job, which two attempts may have, the last one comes first. No job has the number 0.

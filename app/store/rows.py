@@ -8,16 +8,13 @@ from app.domain.attempts import Attempt, Outcome, Overdue, Tries
 from app.domain.backoff import Backoff, BackoffType
 from app.domain.job import Job, JsonText, Lease, LeaseKey, NewJob, Taken
 from app.domain.states import Status
+from app.store import statements
 
 JOB = Job._fields
 """The columns of a job, as every statement names them that reads whole jobs."""
 TEXTS = ("data", "opts", "progress", "result", "failed_reason", "stacktrace")
 """The columns of a job that may be long."""
-BYTES = """
-octet_length(data::text) + octet_length(opts::text) + octet_length(progress::text)
-+ 2 * coalesce(octet_length(result::text), 0) + coalesce(octet_length(failed_reason), 0)
-+ case when cardinality(stacktrace) > 0 then octet_length(stacktrace::text) else 0 end
-"""
+BYTES = statements.fragment("bytes")
 """How long they are in an answer, where the result stands twice: for statements that bound what they read."""
 STATUSES = {status.value: status for status in Status}
 _STATUS, _DATA, _WIDTH = JOB.index("status"), JOB.index("data"), len(JOB)

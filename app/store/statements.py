@@ -1,7 +1,9 @@
 """Statements in text files: the same file runs here, in psql and under EXPLAIN."""
 
+import functools
 import re
 import struct
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from typing import Any, NamedTuple
@@ -13,14 +15,30 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from app.infra.database import Connection
 from app.infra.pool import driver_of
-from app.infra.prepared import Make, Question
+from app.infra.prepared import BoundStatement, Make
 
 _PARTS = re.compile(r"(?P<skip>--[^\n]*|'(?:[^']|'')*')|:(?P<name>[a-z_]+)(?:::(?P<type>[a-z]+\[\]))?|(?P<cast>::)")
+_INCLUDED = re.compile(r"^( *)\\ir \.\./_fragments/(\w+)\.sql\n", re.MULTILINE)
 _DIALECT = PGDialect_psycopg(paramstyle="named")  # type: ignore[no-untyped-call]
 Encode = Callable[[Any], bytes | None]
 _TEXT_OID = psycopg.adapters.types["text"].oid
 _ARRAY_HEAD, _ARRAY_SIZE, _ARRAY_LENGTH = struct.Struct("!iiI"), struct.Struct("!ii"), struct.Struct("!i")
 _ARRAY_NULL = _ARRAY_LENGTH.pack(-1)
+
+
+@functools.cache
+def fragment(name: str) -> str:
+    """Return a file of `app/store/sql/_fragments`, which several statements share, without the comment above it."""
+    return re.sub(r"\A(--.*\n)+", "", _read(f"_fragments/{name}"))
+
+
+def whole(text: str) -> str:
+    r"""Put in the fragments that a statement asks for, as psql does: `\ir ../_fragments/bytes.sql`, on a line."""
+    return _INCLUDED.sub(lambda asked: textwrap.indent(fragment(asked[2]), asked[1]), text)
+
+
+def _read(name: str) -> str:
+    return resources.files("app.store").joinpath("sql", f"{name}.sql").read_text()
 
 
 class Statement:
@@ -29,7 +47,7 @@ class Statement:
     def __init__(self, name: str, text: str | None = None) -> None:
         """Read the file `name`, such as `leases/claim`, unless the `text` is given."""
         self.name = name
-        self.text = resources.files("app.store").joinpath("sql", f"{name}.sql").read_text() if text is None else text
+        self.text = whole(_read(name) if text is None else text)
         found = [match for match in _PARTS.finditer(self.text) if match["name"]]
         self.parameters = tuple(dict.fromkeys(match["name"] for match in found))
         self.prepared = _PARTS.sub(self._numbered, self.text)
@@ -43,19 +61,19 @@ class Statement:
     def rows(self, conn: Connection, **parameters: Any) -> Sequence[Any]:
         """Run it and return its rows, values by column name. Raises psycopg's errors."""
         driver = driver_of(conn)
-        result = driver.ask(self._question(parameters))
+        result = driver.ask(self._bound(parameters))
         if self._make is None:
             self._make = _row(result)
         return driver.rows(result, self._make)
 
     def send(self, conn: Connection, **parameters: Any) -> Callable[[], Sequence[tuple[Any, ...]]]:
         """Send it, in a block of `Database.together`; what is returned gives its rows, as tuples, after the block."""
-        answer = driver_of(conn).note(self._question(parameters))
+        answer = driver_of(conn).note(self._bound(parameters))
         return lambda: answer.rows
 
-    def _question(self, parameters: Mapping[str, Any]) -> Question:
+    def _bound(self, parameters: Mapping[str, Any]) -> BoundStatement:
         values = [encode(parameters[name]) for name, encode in self._encoders]
-        return Question(self._text, values, self._formats)
+        return BoundStatement(self._text, values, self._formats)
 
     def _numbered(self, match: re.Match[str]) -> str:
         if not match["name"]:

@@ -61,7 +61,7 @@ def create(settings: Settings, db: Database) -> Flask:
     flask.before_request(begin)
     flask.after_request(end)
     flask.register_blueprint(jobs.blueprint(settings, db, room))
-    waiting = flask.extensions[WAITING] = Waiting(db, poll_ms=settings.poll_ms, turn_ms=settings.pool_wait_ms)
+    waiting = flask.extensions[WAITING] = Waiting(db, poll_ms=settings.poll_ms, wait_ms=settings.pool_wait_ms)
     flask.register_blueprint(work.blueprint(settings, db, waiting, room))
     flask.register_blueprint(reports.blueprint(settings, db))
     flask.register_blueprint(history.blueprint(db, room))

@@ -20,7 +20,7 @@ SECTIONS = {
         *("operating.md", "settings.md", "security.md", "upgrading.md", "backup.md", "rolling.md", "failover.md"),
         *("poolers.md", "changelog.md"),
     ),
-    "Understand it": ("reports.md", "faults.md", "benchmarks.md", "architecture.md"),
+    "Understand it": ("architecture.md", "glossary.md", "reports.md", "faults.md", "benchmarks.md"),
     "Change it": ("contributing.md", "mutants.md", DECISIONS),
 }
 """The pages of each section, by their paths below /docs."""

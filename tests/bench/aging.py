@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import psycopg
 
 from app.domain.job import Completion, JsonText, NewJob
-from app.domain.mark import Mark
+from app.domain.scan import ScanCursor
 from app.infra import libpq
 from app.infra.database import Database
 from app.operations import claim, exchange, submit
@@ -64,17 +64,17 @@ def snapshot(calm: Place, place: Place, *, count: int) -> Iterator[Finding]:
 
 def _by_claims(db: Database) -> Callable[[int], int]:
     """Claim and complete, as the API and dispatchers do, who remember it too."""
-    mark = Mark()
-    return lambda size: deep.turn(db, queue=jobs.QUEUE, size=size, mark=mark)
+    cursor = ScanCursor()
+    return lambda size: deep.turn(db, queue=jobs.QUEUE, size=size, cursor=cursor)
 
 
 def _by_worker(db: Database) -> Callable[[int], int]:
     """Exchange, as a Python worker on the database does, who remembers where it is in line."""
-    mark, held = Mark(), list[Completion]()
+    cursor, held = ScanCursor(), list[Completion]()
 
     def turn(size: int) -> int:
         ask = claim.Ask(limit=size, lease_ms=deep.LEASE_MS, worker="bench")
-        found = exchange.exchange(db, queue=jobs.QUEUE, completions=held, ask=ask, mark=mark)
+        found = exchange.exchange(db, queue=jobs.QUEUE, completions=held, ask=ask, cursor=cursor)
         held[:] = [Completion(lease=job.key, result=JsonText("null")) for job in found.taken]
         return len(held)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from app.domain.job import Completion, JsonText
-from app.domain.mark import Mark
+from app.domain.scan import ScanCursor
 from app.domain.states import Status
 from app.infra.database import Database
 from app.operations import claim, settle
@@ -46,8 +46,8 @@ class Finding:
         goal = f">= {self.least:g} x" if self.least else f"<= {self.most:g} x" if self.most else ""
         goal += f" + {self.plus:g}" if self.plus else ""
         is_met = ratio >= (self.least or 0) and (self.most is None or self.after <= self.most * self.before + self.plus)
-        mark = ("met" if is_met else "NOT MET") if goal else ""
-        return [f"{report.number(self.before)} {self.unit}", report.number(self.after), f"{ratio:.2f}", goal, mark]
+        cursor = ("met" if is_met else "NOT MET") if goal else ""
+        return [f"{report.number(self.before)} {self.unit}", report.number(self.after), f"{ratio:.2f}", goal, cursor]
 
 
 def levels(empty: Place, full: Place, *, million: int, rounds: int) -> Iterator[Finding]:
@@ -138,11 +138,13 @@ def _work(place: Place) -> float:
 
 def _turns(place: Place, size: int) -> float:
     """Claim and complete in this process, as the API does, for the seconds of a measurement."""
-    mark = Mark()
+    cursor = ScanCursor()
     with operating(place) as db:
-        turn(db, queue=jobs.QUEUE, size=size, mark=mark)
+        turn(db, queue=jobs.QUEUE, size=size, cursor=cursor)
         begun_at, done = time.monotonic(), 0
-        while time.monotonic() < begun_at + place.seconds and (now := turn(db, queue=jobs.QUEUE, size=size, mark=mark)):
+        while time.monotonic() < begun_at + place.seconds and (
+            now := turn(db, queue=jobs.QUEUE, size=size, cursor=cursor)
+        ):
             done += now
         return done / (time.monotonic() - begun_at)
 
@@ -157,8 +159,8 @@ def operating(place: Place) -> Iterator[Database]:
         db.close()
 
 
-def turn(db: Database, *, queue: str, size: int, mark: Mark | None = None) -> int:
+def turn(db: Database, *, queue: str, size: int, cursor: ScanCursor | None = None) -> int:
     """Claim jobs and complete them by the service's operations; return how many that was."""
-    leases = claim.claim(db, queue=queue, limit=size, lease_ms=LEASE_MS, worker="bench", mark=mark).leases
+    leases = claim.claim(db, queue=queue, limit=size, lease_ms=LEASE_MS, worker="bench", cursor=cursor).leases
     done = [Completion(lease=lease.key, result=JsonText("null")) for lease in leases]
     return len(settle.complete(db, queue=queue, completions=done)) if done else 0

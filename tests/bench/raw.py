@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.types.string import TextLoader
 
-from app.domain import attempts, mark
+from app.domain import attempts, scan
 from app.infra import libpq, settings
 from app.store.jobs import ANY_BYTES
 from app.store.statements import Statement
@@ -21,7 +21,7 @@ from tests.bench.window import Window
 
 LEASE_MS = 30_000
 Cursor = psycopg.Cursor[tuple[Any, ...]]
-HEAD = {"from_priority": mark.HEAD.priority, "from_place": mark.HEAD.place, "most": ANY_BYTES}
+HEAD = {"from_priority": scan.HEAD.priority, "from_place": scan.HEAD.place, "most": ANY_BYTES}
 
 
 class Writing(NamedTuple):

@@ -229,7 +229,7 @@ def test_jobs_that_cannot_be_handed_back_are_given_to_who_may_have_left(own_url:
             return seen[-1]
 
         ask = Ask(limit=1, lease_ms=60_000, worker="w")
-        leases = Waiting(db, poll_ms=60_000, turn_ms=1_000).claim(queue="q", ask=ask, wait_ms=0, has_left=has_left)
+        leases = Waiting(db, poll_ms=60_000, wait_ms=1_000).claim(queue="q", ask=ask, wait_ms=0, has_left=has_left)
         db.close()
     assert len(leases) == 1
 

@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from app.domain import mark
+from app.domain import scan
 from app.domain.endpoint import Limiter
 from app.domain.job import Completion, JsonText, Lease
-from app.domain.mark import Mark
+from app.domain.scan import ScanCursor
 from app.domain.states import Status
 from app.infra.database import Database
 from app.operations import claim, endpoints, maintain, submit
@@ -24,7 +24,12 @@ WORKER = "push:1"
 
 
 def take(
-    db: Database, *done: Lease, limit: int = 32, lease_ms: int = 60_000, revision: str = "", mark: Mark | None = None
+    db: Database,
+    *done: Lease,
+    limit: int = 32,
+    lease_ms: int = 60_000,
+    revision: str = "",
+    cursor: ScanCursor | None = None,
 ) -> Turn:
     return endpoints.take(
         db,
@@ -32,7 +37,7 @@ def take(
         revision=revision or queries.revisions(db)[QUEUE],
         ask=Ask(limit=limit, lease_ms=lease_ms, worker=WORKER),
         completions=[Completion(lease=lease.key, result=JsonText("1")) for lease in done],
-        mark=mark,
+        cursor=cursor,
     )
 
 
@@ -176,12 +181,12 @@ def test_a_lost_lease_completes_nothing_and_a_word_told_again_is_answered_as_bef
 def test_a_mark_is_kept_while_there_is_no_room_to_look(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     slow_to_look(monkeypatch)
     add(db, 3, concurrency=1)
-    known = Mark()
-    [first] = take(db, mark=known).leases
-    assert names(take(db, mark=known)) == []
+    known = ScanCursor()
+    [first] = take(db, cursor=known).leases
+    assert names(take(db, cursor=known)) == []
     submit.submit_many(db, queue=QUEUE, new=[new("ahead", lifo=True)])
 
-    assert names(take(db, first, mark=known)) == ["1"], "the head is not looked at again so soon"
+    assert names(take(db, first, cursor=known)) == ["1"], "the head is not looked at again so soon"
 
 
 def test_when_the_claim_fails_nothing_is_completed(db: Database) -> None:
@@ -195,16 +200,16 @@ def test_when_the_claim_fails_nothing_is_completed(db: Database) -> None:
 def test_calls_are_counted_alike_past_what_is_dead_whoever_holds_jobs_beside_them(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mark, "QUICK_COUNT_S", -1.0)
+    monkeypatch.setattr(scan, "QUICK_COUNT_S", -1.0)
     add(db, 20, concurrency=4)
-    known = Mark()
+    known = ScanCursor()
     assert not known.counts_past_dead(now_s=time.monotonic())
-    first = take(db, limit=1, mark=known)
+    first = take(db, limit=1, cursor=known)
     assert known.counts_past_dead(now_s=time.monotonic())
     work.take(db, limit=3)  # a worker's
-    take(db, limit=1, lease_ms=0, mark=known)  # stalled, and not noticed yet
-    assert names(take(db, limit=32, mark=known)) == ["5", "6", "7"]
-    assert names(take(db, mark=known)) == []
+    take(db, limit=1, lease_ms=0, cursor=known)  # stalled, and not noticed yet
+    assert names(take(db, limit=32, cursor=known)) == ["5", "6", "7"]
+    assert names(take(db, cursor=known)) == []
     maintain.fold_counts(db)
-    assert names(take(db, mark=known)) == []
-    assert names(take(db, *first.leases, mark=known)) == ["8"]
+    assert names(take(db, cursor=known)) == []
+    assert names(take(db, *first.leases, cursor=known)) == ["8"]

@@ -3,7 +3,7 @@
 import pytest
 
 from app.domain.job import Completion, JsonText, Lease, LeaseKey, NewJob, Taken
-from app.domain.mark import Mark
+from app.domain.scan import ScanCursor
 from app.domain.states import Status
 from app.infra.database import Database
 from app.operations import claim, exchange, submit
@@ -78,11 +78,11 @@ def test_who_comes_to_the_end_of_the_line_from_a_mark_looks_from_the_head_at_onc
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow_to_look(monkeypatch)
-    known = Mark()
+    known = ScanCursor()
 
     def next_of(limit: int) -> tuple[list[str], int | None]:
         ask = Ask(limit=limit, lease_ms=60_000, worker="w")
-        found = exchange.exchange(db, queue=QUEUE, completions=[], ask=ask, mark=known)
+        found = exchange.exchange(db, queue=QUEUE, completions=[], ask=ask, cursor=known)
         return [job.name for job in found.taken], found.next_due_ms
 
     submit.submit_many(db, queue=QUEUE, new=[new("first"), new("second")])
@@ -96,10 +96,10 @@ def test_a_claim_that_comes_to_the_end_of_the_line_from_a_mark_looks_from_the_he
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow_to_look(monkeypatch)
-    known = Mark()
+    known = ScanCursor()
 
     def next_of(limit: int) -> list[str]:
-        found = claim.claim(db, queue=QUEUE, limit=limit, lease_ms=60_000, worker="w", mark=known)
+        found = claim.claim(db, queue=QUEUE, limit=limit, lease_ms=60_000, worker="w", cursor=known)
         return [lease.job.name for lease in found.leases]
 
     submit.submit_many(db, queue=QUEUE, new=[new("first"), new("second"), new("third")])

@@ -10,7 +10,7 @@ from app.domain.job import Failure, Lease, Release
 from app.infra import libpq, notify
 from app.infra.database import Database
 from app.operations import control, settle, submit
-from app.operations.settle import Told
+from app.operations.settle import Settlement
 from tests.support import work
 from tests.support.clusters import PATIENCE_S
 from tests.support.jobs import QUEUE, insert, new
@@ -27,7 +27,7 @@ def release(db: Database, queue: str, lease: Lease) -> None:
 
 
 def finish(db: Database, queue: str, lease: Lease) -> None:
-    told = Told(job_id=lease.job.id, token=lease.token, word=lambda key: Release(lease=key))
+    told = Settlement(job_id=lease.job.id, token=lease.token, word=lambda key: Release(lease=key))
     settle.finish(db, queue=queue, told=[told], random=RANDOM)
 
 

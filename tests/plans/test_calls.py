@@ -1,4 +1,4 @@
-"""Counting the calls under way does not walk over what a snapshot keeps on disk of those that have ended."""
+"""Counting the calls under way does not scan over what a snapshot keeps on disk of those that have ended."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.domain.job import Completion, JsonText
-from app.domain.mark import HEAD
+from app.domain.scan import HEAD
 from app.infra.database import Connection, Database
 from app.infra.settings import Settings
 from app.operations import maintain

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.domain.mark import HEAD, Place
+from app.domain.scan import HEAD, Place
 from app.domain.states import Status
 from app.infra.database import Connection, Database
 from app.infra.settings import Settings
@@ -66,7 +66,7 @@ INDEXES = {
     "leases/ended_before": {"attempts_pkey", "jobs_pkey"},
     "leases/extend": {"jobs_pkey"},
     "leases/fail": {"jobs_pkey"},
-    "leases/forfeit": {"jobs_pkey"},
+    "leases/expire": {"jobs_pkey"},
     "leases/held": {"jobs_custom_id", "jobs_pkey"},
     "leases/hold": {"jobs_pkey"},
     "leases/hold_overdue": {"jobs_active"},
@@ -140,7 +140,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def test_each_statement_goes_through_its_own_indexes(filled: Database) -> None:
-    assert set(INDEXES) | EVERYTHING == {f"{file.parent.name}/{file.stem}" for file in SQL.glob("*/*.sql")}
+    assert set(INDEXES) | EVERYTHING == {f"{file.parent.name}/{file.stem}" for file in SQL.glob("[a-z]*/*.sql")}
     with filled.read() as conn:
         for name, indexes in INDEXES.items():
             plan = plans.plan(conn, Statement(name))

@@ -21,7 +21,7 @@ TOLD: dict[str, dict[str, object]] = {
     "leases/ended_before": {"outcomes": "{failed}"},
     "leases/extend": {"lease_ms": 90_000, "grace_ms": 1},
     "leases/fail": FAILURES,
-    "leases/forfeit": {},
+    "leases/expire": {},
     "leases/hold": {},
     "leases/recover_stalled": {"limit": AT_ONCE, "max_stalled_count": 1, "reason": "r", "cancelled": "c"},
     "leases/release": {"delays_ms": "5", "cancelled": "c"},

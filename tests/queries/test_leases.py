@@ -31,7 +31,7 @@ def test_each_of_many_is_told_for_itself(conn: Connection) -> None:
 def test_all_who_ask_at_the_same_moment_are_answered_by_few_statements(
     db: Database, shared_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    holders, asked, begun = Holders(db, turn_ms=60_000), [], threading.Semaphore(0)
+    holders, asked, begun = Holders(db, wait_ms=60_000), [], threading.Semaphore(0)
     wait = PreparedConnection.wait
 
     def counted(connection: PreparedConnection, *arguments: Any, **options: Any) -> Any:

@@ -4,10 +4,10 @@ import threading
 
 import pytest
 
-from app.domain import mark
+from app.domain import scan
 from app.domain.endpoint import Limiter
 from app.domain.job import Completion, JsonText, Lease
-from app.domain.mark import Mark
+from app.domain.scan import ScanCursor
 from app.infra.database import Database
 from app.operations import endpoints as operations
 from app.operations import settle, submit
@@ -58,7 +58,7 @@ def test_dispatchers_together_never_have_more_calls_than_concurrency(crowd: Data
 def test_dispatchers_that_tell_and_take_at_once_never_have_more_calls_than_concurrency_and_none_has_all(
     crowd: Database, monkeypatch: pytest.MonkeyPatch, quick_count_s: float
 ) -> None:
-    monkeypatch.setattr(mark, "QUICK_COUNT_S", quick_count_s)
+    monkeypatch.setattr(scan, "QUICK_COUNT_S", quick_count_s)
     receivers.register(crowd, "https://example.com/", concurrency=8)
     submit.submit_many(crowd, queue="q", new=[new() for _ in range(JOBS)])
     registered, lock = revision(crowd), threading.Lock()
@@ -66,12 +66,12 @@ def test_dispatchers_that_tell_and_take_at_once_never_have_more_calls_than_concu
 
     def racer(nth: int) -> None:
         nonlocal under_way, most, done
-        held, known = list[Lease](), Mark()
+        held, known = list[Lease](), ScanCursor()
         while done < JOBS or held:
             told = [Completion(lease=lease.key, result=JsonText("1")) for lease in held]
             with lock:
                 under_way -= len(told)
-            turn = operations.take(crowd, queue="q", revision=registered, ask=ask(nth), completions=told, mark=known)
+            turn = operations.take(crowd, queue="q", revision=registered, ask=ask(nth), completions=told, cursor=known)
             held = turn.leases
             with lock:
                 under_way += len(held)

@@ -8,9 +8,9 @@ from random import Random
 
 import pytest
 
-from app.domain import mark
+from app.domain import scan
 from app.domain.job import Completion, Failure, JsonText, NewJob, Release, Taken
-from app.domain.mark import Mark
+from app.domain.scan import ScanCursor
 from app.domain.states import Status
 from app.infra.database import Database
 from app.operations import claim as claims
@@ -31,7 +31,7 @@ class RolledBack(Exception):
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have no look from the head count as quick: the marks are always in use."""
-    monkeypatch.setattr(mark, "QUICK_S", -1.0)
+    monkeypatch.setattr(scan, "QUICK_S", -1.0)
 
 
 def anyhow(random: Random) -> NewJob:
@@ -75,23 +75,23 @@ def end(db: Database, job: Taken, random: Random) -> Completion | None:
     return None
 
 
-def exchanged(db: Database, done: list[Completion], ask: Ask, known: Mark) -> list[Taken]:
+def exchanged(db: Database, done: list[Completion], ask: Ask, known: ScanCursor) -> list[Taken]:
     """Tell and take as Python workers do."""
-    return exchange.exchange(db, queue=QUEUE, completions=done, ask=ask, mark=known).taken
+    return exchange.exchange(db, queue=QUEUE, completions=done, ask=ask, cursor=known).taken
 
 
-def claimed(db: Database, done: list[Completion], ask: Ask, known: Mark) -> list[Taken]:
+def claimed(db: Database, done: list[Completion], ask: Ask, known: ScanCursor) -> list[Taken]:
     """Tell and take as the API and dispatchers do."""
     if done:
         settle.complete(db, queue=QUEUE, completions=done)
-    found = claims.claim(db, queue=QUEUE, limit=ask.limit, lease_ms=ask.lease_ms, worker=ask.worker, mark=known)
+    found = claims.claim(db, queue=QUEUE, limit=ask.limit, lease_ms=ask.lease_ms, worker=ask.worker, cursor=known)
     return [lease.taken for lease in found.leases]
 
 
 @pytest.mark.usefixtures("slow")
 @pytest.mark.parametrize("take", [exchanged, claimed])
 def test_no_job_is_left_behind_however_many_take_them_with_marks(
-    crowd: Database, take: Callable[[Database, list[Completion], Ask, Mark], list[Taken]]
+    crowd: Database, take: Callable[[Database, list[Completion], Ask, ScanCursor], list[Taken]]
 ) -> None:
     added, lock, over = Counter[str](), threading.Lock(), threading.Event()
 
@@ -108,7 +108,7 @@ def test_no_job_is_left_behind_however_many_take_them_with_marks(
                 until(lambda: added["over"] == ADDERS and ended(crowd) == added["jobs"], within_s=60)
                 over.set()
             return
-        known, done = Mark(), list[Completion]()
+        known, done = ScanCursor(), list[Completion]()
         while not over.is_set():
             ask = Ask(limit=random.randrange(1, 8), lease_ms=60_000, worker=str(nth))
             taken = take(crowd, done, ask, known)

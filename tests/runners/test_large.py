@@ -16,10 +16,10 @@ from app.domain.states import Status
 from app.infra.database import Database
 from app.infra.settings import Settings
 from app.queries import history
-from app.runners.endings import Endings
+from app.runners.completer import Completer
 from app.runners.handlers import HandlerProcess
 from app.runners.leases import Held
-from app.runners.sources import DatabaseSource, SourceAway
+from app.runners.sources import DatabaseSource, SourceUnavailable
 from tests.support import work
 from tests.support.clusters import until
 from tests.support.jobs import QUEUE, new
@@ -110,9 +110,9 @@ def _read(process: HandlerProcess) -> list[Any]:
     return said
 
 
-def _settle(endings: Endings, *, times: int) -> None:
+def _settle(endings: Completer, *, times: int) -> None:
     for _ in range(times):
-        with contextlib.suppress(SourceAway):
+        with contextlib.suppress(SourceUnavailable):
             endings.settle()
 
 
@@ -124,7 +124,7 @@ def test_one_locked_job_does_not_keep_for_ever_what_others_report(db: Database, 
     add(db, new(), new())
     hasty = Database(Settings(lock_ms=10), url=shared_url, size=1, name="test")
     source = DatabaseSource(Settings(), hasty, queue=QUEUE, worker="w")
-    endings = Endings(Settings(), source, Held(source, queue=QUEUE))
+    endings = Completer(Settings(), source, Held(source, queue=QUEUE))
     first, second = (lease.taken for lease in work.take(db, limit=2))
     for nth in range(3):
         endings.report(first, {"progress": str(nth)})

@@ -24,7 +24,7 @@ WAYS: dict[str, Tell] = {
     ),
     "extend": lambda conn, keys: leases.extend(conn, queue=QUEUE, leases=keys, lease_ms=1000),
     "hold": lambda conn, keys: leases.hold(conn, queue=QUEUE, leases=keys),
-    "forfeit": lambda conn, keys: leases.forfeit(conn, queue=QUEUE, leases=keys),
+    "expire": lambda conn, keys: leases.expire(conn, queue=QUEUE, leases=keys),
 }
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from app.domain.attempts import STALLED_REASON
 from app.domain.endpoint import NewEndpoint
 from app.domain.job import Completion, Failure, JsonText, Lease, LeaseKey, NewJob
-from app.domain.mark import HEAD, Place
+from app.domain.scan import HEAD, Place
 from app.domain.states import Status
 from app.infra import pool
 from app.infra.database import Connection

@@ -1,14 +1,14 @@
-"""Marks that are in use, however quick this machine is, or slow."""
+"""ScanCursors that are in use, however quick this machine is, or slow."""
 
 import pytest
 
-from app.domain import mark
+from app.domain import scan
 
 AN_AGE_S = 60.0
 
 
 def slow_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have no look from the head count as quick, and none be due again before a test ends."""
-    monkeypatch.setattr(mark, "QUICK_S", -1.0)
-    monkeypatch.setattr(mark, "INTERVAL_S", AN_AGE_S)
-    monkeypatch.setattr(mark, "LONGEST_S", AN_AGE_S)
+    monkeypatch.setattr(scan, "QUICK_S", -1.0)
+    monkeypatch.setattr(scan, "INTERVAL_S", AN_AGE_S)
+    monkeypatch.setattr(scan, "LONGEST_S", AN_AGE_S)

@@ -13,7 +13,7 @@ import pytest
 from rowline import child, handler
 
 from app.domain.job import Completion, JsonText
-from app.domain.mark import Mark
+from app.domain.scan import ScanCursor
 from app.infra import notify
 from app.infra.database import Database
 from app.operations import claim, exchange
@@ -90,11 +90,11 @@ def test_claiming_and_finishing_over_http(client: Client) -> None:
 @pytest.mark.usefixtures("backlog")
 def test_what_a_worker_asks_the_database(db: Database) -> None:
     held: list[Completion] = []
-    mark = Mark()
+    cursor = ScanCursor()
 
     def turn(count: int) -> None:
         ask = claim.Ask(limit=count, lease_ms=60_000, worker="w")
-        found = exchange.exchange(db, queue="q", completions=held, ask=ask, mark=mark)
+        found = exchange.exchange(db, queue="q", completions=held, ask=ask, cursor=cursor)
         held[:] = [Completion(lease=job.key, result=JsonText("null")) for job in found.taken]
         assert len(held) == count
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from app.domain.errors import InvalidRequest
 from app.domain.job import Job, JsonText, LeaseKey
 from app.domain.states import Status
-from app.operations.settle import Told
+from app.operations.settle import Settlement
 from app.web.schemas import new_job, work
 from app.web.schemas.job import JobSchema
 from app.wire import demands, objects
@@ -108,7 +108,7 @@ def test_what_ended_is_read_as_marshmallow_reads_it(finish: dict[str, Any]) -> N
     assert outcome(plainly) == outcome(by_marshmallow)
 
 
-def said(told: list[Told], asked: dict[str, Any] | None) -> object:
+def said(told: list[Settlement], asked: dict[str, Any] | None) -> object:
     words = [(word.job_id, word.token, word.word(LeaseKey(number=1, token=word.token))) for word in told]
     return words, None if asked is None else (asked.get("count") or 1, asked.get("worker") or "w")
 

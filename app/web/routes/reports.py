@@ -34,7 +34,7 @@ def blueprint(settings: Settings, db: Database) -> Blueprint:
     """Make the routes by which a worker reports."""
     routes = Blueprint("reports", __name__)
 
-    holders = leases.Holders(db, turn_ms=settings.pool_wait_ms)
+    holders = leases.Holders(db, wait_ms=settings.pool_wait_ms)
 
     def told(queue: str, job_id: str, token: str, *, limit: int) -> JsonText:
         """Read what is said, once it is known that an attempt says it: of strangers nothing is read."""

@@ -9,7 +9,7 @@ from app.infra.database import Database, DatabaseError, OutcomeUnknown
 from app.infra.room import Room
 from app.infra.settings import Settings
 from app.operations import settle
-from app.operations.settle import Told
+from app.operations.settle import Settlement
 from app.operations.waiting import Waiting
 from app.web import answers, body, clients, describe, holding, names
 from app.web.schemas import work
@@ -67,7 +67,7 @@ def _add_claim(routes: Blueprint, settings: Settings, waiting: Waiting, room: Ro
 def _add_endings(routes: Blueprint, settings: Settings, db: Database) -> None:
     random = Random()  # noqa: S311 - spreads retries, guards nothing
 
-    def finish(queue: str, told: Told) -> Response:
+    def finish(queue: str, told: Settlement) -> Response:
         status = settle.finish_one(db, queue=queue, told=told, random=random)
         return answers.json(work.dump_ended(told.job_id, status))
 
@@ -149,7 +149,7 @@ def _add_finish(routes: Blueprint, settings: Settings, db: Database, waiting: Wa
         )
         held = holding.of(request, room) if ask else None
         done = settle.finish(
-            db, queue=queue, told=told, random=random, ask=ask, mark=waiting.marks.of(queue), held=held
+            db, queue=queue, told=told, random=random, ask=ask, cursor=waiting.cursors.of(queue), held=held
         )
         finished = [work.dump_ended(word.job_id, status) for word, status in zip(told, done.statuses, strict=True)]
         claimed = work.dump_leases(done.claimed.leases, job_json) if done.claimed else []

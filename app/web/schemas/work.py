@@ -14,7 +14,7 @@ from app.domain.job import Completion, Failure, JsonText, Lease, Release
 from app.domain.states import Status
 from app.infra.cooperation import give_way
 from app.operations.claim import Ask
-from app.operations.settle import Told
+from app.operations.settle import Settlement
 from app.web.schemas import new_job
 from app.web.schemas.fields import Flag, Milliseconds, StringOrLines, Text, Whole
 from app.web.schemas.job import JobSchema
@@ -159,21 +159,21 @@ def load_claim(raw: bytes, *, lease_ms: int, max_wait_ms: int, worker: str) -> C
     return ClaimAsked(ask=_ask(loaded, lease_ms, worker), wait_ms=min(max_wait_ms, loaded.get("wait") or 0))
 
 
-def load_complete(raw: bytes, *, job_id: str, max_data_bytes: int) -> Told:
+def load_complete(raw: bytes, *, job_id: str, max_data_bytes: int) -> Settlement:
     """Read that an attempt went well. Raises InvalidRequest, TooLarge."""
     members, _ = objects.read_object(raw, Form(frozenset(_COMPLETE.fields), most={"returnvalue": max_data_bytes}))
     loaded = new_job.loaded(_COMPLETE, objects.owns(members, besides=("returnvalue",)))
     return _told(job_id, loaded, partial(Completion, result=_result(members, "returnvalue", max_data_bytes)))
 
 
-def load_fail(raw: bytes, *, job_id: str, max_body_bytes: int) -> Told:
+def load_fail(raw: bytes, *, job_id: str, max_body_bytes: int) -> Settlement:
     """Read that an attempt failed. Raises InvalidRequest."""
     form = Form(frozenset(_FAIL.fields), _LOOSE, dict.fromkeys(_LOOSE, max_body_bytes))
     loaded = new_job.loaded(_FAIL, _failing(objects.read_object(raw, form)[0], ""))
     return _told(job_id, loaded, _failure(loaded))
 
 
-def load_release(raw: bytes, *, job_id: str) -> Told:
+def load_release(raw: bytes, *, job_id: str) -> Settlement:
     """Read that a worker will not go on. Raises InvalidRequest."""
     loaded = _loaded(_RELEASE, raw)
     return _told(job_id, loaded, partial(Release, delay_ms=loaded.get("delay") or 0))
@@ -187,7 +187,7 @@ def load_extend(raw: bytes, *, lease_ms: int) -> tuple[str, int]:
 
 def load_finish(
     raw: bytes, *, lease_ms: int, worker: str, max_data_bytes: int, max_body_bytes: int
-) -> tuple[list[Told], Ask | None]:
+) -> tuple[list[Settlement], Ask | None]:
     """Read how many attempts ended, and what is wanted next. Raises InvalidRequest, TooLarge."""
     most = dict.fromkeys(_LOOSE, max_body_bytes) | {"returnvalue": max_data_bytes}
     form = Form(frozenset(_ENDING.fields), _LOOSE, most)
@@ -208,7 +208,7 @@ def load_finish(
 
 def _plainly_finished(
     members: Members, endings: list[Members], max_data_bytes: int
-) -> tuple[list[Told], dict[str, Any] | None]:
+) -> tuple[list[Settlement], dict[str, Any] | None]:
     """Read what the schema would read alike. Raises KeyError, ValueError, ValidationError at any doubt."""
     asked = objects.own(members.get("claim", _NULL), "claim")
     if len(members) > 1 + ("claim" in members):
@@ -217,7 +217,7 @@ def _plainly_finished(
     return told, None if asked is None else dict(_NEXT.load(asked))
 
 
-def _plainly_ended(ending: Members, max_data_bytes: int) -> Told:
+def _plainly_ended(ending: Members, max_data_bytes: int) -> Settlement:
     """Read that an attempt went well as the schema would read it. Raises KeyError or ValueError at any doubt."""
     job_id, token, result = (
         objects.string(ending["id"]),
@@ -228,7 +228,7 @@ def _plainly_ended(ending: Members, max_data_bytes: int) -> Told:
         raise ValueError(job_id)
     if len(job_id) > ids.JOB_ID_MAX or len(token) > TOKEN_MAX or len(result) * 4 > max_data_bytes:
         raise ValueError(job_id)
-    return Told(
+    return Settlement(
         job_id=job_id,
         token=ids.lease_token(token),
         word=lambda lease: Completion(lease=lease, result=result),
@@ -237,11 +237,11 @@ def _plainly_ended(ending: Members, max_data_bytes: int) -> Told:
 
 def finish_by_schema(
     members: Members, endings: list[Members], max_data_bytes: int
-) -> tuple[list[Told], dict[str, Any] | None]:
+) -> tuple[list[Settlement], dict[str, Any] | None]:
     """Read by marshmallow what ended and what is asked for next. Raises InvalidRequest, TooLarge."""
     values: dict[str, Any] = objects.owns(members, objects=("claim",), besides=("jobs",)) | {"jobs": []}
     top = new_job.loaded_or_faults(_FINISH, values)
-    told: list[Told] = []
+    told: list[Settlement] = []
     faults = [*top.faults]
     for nth, ending in enumerate(endings):
         path = f"jobs[{nth}]"
@@ -294,7 +294,7 @@ def _loose(text: JsonText, name: str) -> Any:
     return None if text == "null" else 0  # whatever it is, it is no string
 
 
-def _ending(loaded: dict[str, Any], members: Members, path: str, max_data_bytes: int) -> Told:
+def _ending(loaded: dict[str, Any], members: Members, path: str, max_data_bytes: int) -> Settlement:
     word: Any = partial(Completion, result=_result(members, path, max_data_bytes))
     if any(loaded.get(name) is not None for name in _FAILING):
         word = _failure(loaded)
@@ -311,8 +311,8 @@ def _failure(loaded: dict[str, Any]) -> Any:
     )
 
 
-def _told(job_id: str, loaded: dict[str, Any], word: Any) -> Told:
-    return Told(job_id=job_id, token=ids.lease_token(loaded["token"]), word=lambda lease: word(lease=lease))
+def _told(job_id: str, loaded: dict[str, Any], word: Any) -> Settlement:
+    return Settlement(job_id=job_id, token=ids.lease_token(loaded["token"]), word=lambda lease: word(lease=lease))
 
 
 def _result(members: Members, path: str, max_data_bytes: int) -> JsonText:

@@ -1,13 +1,7 @@
 -- Counts the jobs of :queue by status: what is folded, and the deltas that are not.
 -- Indexes: job_deltas_added_by, job_counts_pkey, job_folds_pkey.
 with last as (
-    select
-        in_flight,
-        -- A number from the future came with a dump, from another server: then all deltas that are there count.
-        case when folded_below <= pg_snapshot_xmax(pg_current_snapshot())::text::bigint then folded_below else 0 end
-            as folded_below
-    from rowline.job_folds
-    where is_only
+    \ir ../_fragments/last_fold.sql
 ),
 parts as (
     select

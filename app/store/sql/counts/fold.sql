@@ -3,13 +3,7 @@
 -- The caller has the turn (take_turn). When it took all that this statement sees, what it saw is marked as folded.
 -- Indexes: job_deltas_added_by, job_counts_pkey, job_folds_pkey.
 with last as (
-    select
-        in_flight,
-        -- A number from the future came with a dump, from another server: then all deltas that are there count.
-        case when folded_below <= pg_snapshot_xmax(pg_current_snapshot())::text::bigint then folded_below else 0 end
-            as folded_below
-    from rowline.job_folds
-    where is_only
+    \ir ../_fragments/last_fold.sql
 ),
 taken as (
     delete from rowline.job_deltas
@@ -45,13 +39,8 @@ folded as (
     returning queue, waiting + prioritized as ready
 ),
 marked as (
-    update rowline.job_folds
-    set folded_below = least(
-            pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
-            pg_current_xact_id()::text::bigint
-        ),
-        in_flight = array(select xid::text::bigint from pg_snapshot_xip(pg_current_snapshot()) as xid)
-    where is_only and (select count(*) from taken) between 1 and :limit - 1
+    \ir ../_fragments/fold_mark.sql
+        and (select count(*) from taken) between 1 and :limit - 1
 )
 select
     count(*) as deltas,

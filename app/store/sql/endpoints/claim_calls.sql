@@ -2,7 +2,7 @@
 -- Does what `leases/claim` does, for as many jobs, up to :limit, as the endpoint of :queue leaves room for, and counts
 -- them in the limiter's window; a new one begins when the last is over. Follows `take_turn` in its transaction, with a
 -- later snapshot: so it sees what other dispatchers have claimed. Without the turn there is no row.
--- Looks from the place (:from_priority, :from_place) on: the head, or past what is dead there (`app/domain/mark.py`).
+-- Looks from the place (:from_priority, :from_place) on: the head, or past what is dead there (`app/domain/scan.py`).
 -- Each row says how many jobs were asked for, how long the look took and the count before it, in how many ms the limit or the pause that leaves
 -- no room is over, and in how many the next delayed job is due. When one is due already, and unless :past_due, nothing
 -- is claimed: it has to join the line first. Without a job there is one row, that says this alone.
@@ -25,20 +25,10 @@ with turn as (
         and endpoint.xmax = pg_current_xact_id()::xid
 ),
 due as (
-    select greatest(0, ceil(extract(epoch from run_at - statement_timestamp()) * 1000))::bigint as ms
-    from rowline.jobs
-    where queue = :queue and status = 'delayed'
-    order by run_at
-    limit 1
+    \ir ../_fragments/due.sql
 ),
 last as (
-    select
-        in_flight,
-        -- As in counts/count.
-        case when folded_below <= pg_snapshot_xmax(pg_current_snapshot())::text::bigint then folded_below else 0 end
-            as folded_below
-    from rowline.job_folds
-    where is_only
+    \ir ../_fragments/last_fold.sql
 ),
 counts as (
     select greatest(0, sum(active))::bigint as active
@@ -80,9 +70,8 @@ room as materialized (
     ) as calls
 ),
 next as (
-    select number from rowline.jobs
-    where queue = :queue and status in ('waiting', 'prioritized')
-        and (priority, place) >= (:from_priority::integer, :from_place::bigint)
+    select number
+    \ir ../_fragments/ready.sql
     order by priority, place
     limit coalesce((select asked from room), 0)
     for update skip locked
@@ -91,37 +80,24 @@ walked as materialized (
     -- Of a row that has changed since the statement began the lock is of now: so is the attempt's beginning.
     select array_agg(number) as numbers, clock_timestamp() as at from next
 ),
-claimed as (
-    update rowline.jobs as job
-    set status = 'active',
-        lease_token = gen_random_uuid(),
-        leased_until = (select at from walked)
-            + least(:lease_ms, job.timeout_ms + :grace_ms) * interval '1 millisecond',
-        attempts_started = attempts_started + 1,
-        processed_at = (select at from walked),
-        processed_by = :worker
-    where job.queue = :queue and job.number = any((select numbers from walked)::bigint[])
-        and job.status || '' in ('waiting', 'prioritized')
-    returning job.*
+moved as (
+    \ir ../_fragments/lease.sql
+    returning job.*, case when job.priority > 0 then 'prioritized' else 'waiting' end as was
 ),
 counted as (
-    insert into rowline.job_deltas (queue, waiting, prioritized, active)
-    select :queue, -count(*) filter (where priority = 0), -count(*) filter (where priority > 0), count(*)
-    from claimed
-    having count(*) > 0
+    \ir ../_fragments/counted.sql
 ),
 limited as (
     update rowline.endpoints as endpoint
     set window_started_at = coalesce(room.window_started_at, statement_timestamp()),
         window_count = room.window_count + calls.number
     from room
-    cross join (select count(*) as number from claimed) as calls
+    cross join (select count(*) as number from moved) as calls
     where endpoint.queue = :queue and room.limiter_max is not null and calls.number > 0
 )
 select
-    queue, number, custom_id, name, data, opts, status, priority, lifo, delay_ms, run_at, timeout_ms, attempts_made,
-    attempts_started, stalled_count, progress, result, failed_reason, stacktrace, added_at, processed_at, finished_at,
-    processed_by, lease_token::text, leased_until, place, room.asked,
+    \ir ../_fragments/job.sql
+    , lease_token::text, leased_until, place, room.asked,
     extract(epoch from walked.at - room.at)::float8 as took_s,
     extract(epoch from room.at - statement_timestamp())::float8 as counted_s,
     ceil(extract(epoch from room.opens_at - statement_timestamp()) * 1000)::bigint as opens_in_ms,
@@ -129,5 +105,5 @@ select
 from room
 cross join walked
 left join due on true
-left join claimed on true
+left join moved on true
 order by priority, place

@@ -5,7 +5,7 @@ with idle as (
     where queue = :queue and number = :number and status || '' in ('waiting', 'prioritized', 'delayed')
     for update
 ),
-ended as (
+moved as (
     update rowline.jobs as job
     set status = 'failed',
         failed_reason = :cancelled,
@@ -14,17 +14,9 @@ ended as (
     from idle
     where job.queue = :queue and job.number = :number and job.number = idle.number
         and job.status || '' in ('waiting', 'prioritized', 'delayed')
-    returning job.number, idle.status as was
+    returning job.number, idle.status as was, job.status
 ),
 counted as (
-    insert into rowline.job_deltas (queue, waiting, prioritized, delayed, failed)
-    select
-        :queue,
-        -count(*) filter (where was = 'waiting'),
-        -count(*) filter (where was = 'prioritized'),
-        -count(*) filter (where was = 'delayed'),
-        count(*)
-    from ended
-    having count(*) > 0
+    \ir ../_fragments/counted.sql
 )
-select number from ended
+select number from moved

@@ -16,7 +16,7 @@ with asked as materialized (
         backoff_type, backoff_delay_ms, backoff_jitter, timeout_ms, stacks_kept, logs_kept, nth
     )
 ),
-added as (
+moved as (
     insert into rowline.jobs (
         queue, number, custom_id, name, data, opts, priority, lifo, delay_ms, run_at, added_at, attempts,
         backoff_type, backoff_delay_ms, backoff_jitter, timeout_ms, stacks_kept, logs_kept, status, place
@@ -30,16 +30,9 @@ added as (
     from asked
     order by custom_id collate "C" nulls first, nth
     on conflict (queue, custom_id) where custom_id is not null do nothing
-    returning number, custom_id, status, run_at, added_at
+    returning null as was, number, custom_id, status, run_at, added_at
 ),
 counted as (
-    insert into rowline.job_deltas (queue, waiting, prioritized, delayed)
-    select
-        :queue,
-        count(*) filter (where status = 'waiting'),
-        count(*) filter (where status = 'prioritized'),
-        count(*) filter (where status = 'delayed')
-    from added
-    having count(*) > 0
+    \ir ../_fragments/counted.sql
 )
-select number, custom_id, status, run_at, added_at from added
+select number, custom_id, status, run_at, added_at from moved

@@ -1,6 +1,6 @@
 -- insert: -> waiting, prioritized, delayed
 -- Adds one job as jobs/insert would, in two thirds of its time: no arrays, no order. No row where its custom id exists.
-with added as (
+with moved as (
     insert into rowline.jobs (
         queue, number, custom_id, name, data, opts, priority, lifo, delay_ms, run_at, added_at, attempts,
         backoff_type, backoff_delay_ms, backoff_jitter, timeout_ms, stacks_kept, logs_kept, status, place
@@ -14,12 +14,9 @@ with added as (
         case when :lifo then -1 else 1 end * (extract(epoch from run_at) * 1000000)::bigint
     from (select statement_timestamp() + :delay_ms * interval '1 millisecond' as run_at) as due
     on conflict (queue, custom_id) where custom_id is not null do nothing
-    returning number, custom_id, status, run_at, added_at
+    returning null as was, number, custom_id, status, run_at, added_at
 ),
 counted as (
-    insert into rowline.job_deltas (queue, waiting, prioritized, delayed)
-    select
-        :queue, (status = 'waiting')::integer, (status = 'prioritized')::integer, (status = 'delayed')::integer
-    from added
+    \ir ../_fragments/counted.sql
 )
-select number, custom_id, status, run_at, added_at from added
+select number, custom_id, status, run_at, added_at from moved

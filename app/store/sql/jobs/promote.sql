@@ -8,20 +8,13 @@ with due as (
     limit :limit
     for update skip locked
 ),
-joined as (
+moved as (
     update rowline.jobs as job
     set status = case when job.priority > 0 then 'prioritized' else 'waiting' end
     where job.queue = :queue and job.number = any(array(select number from due)) and job.status || '' = 'delayed'
-    returning job.number, job.status
+    returning job.number, 'delayed' as was, job.status
 ),
 counted as (
-    insert into rowline.job_deltas (queue, delayed, waiting, prioritized)
-    select
-        :queue,
-        -count(*),
-        count(*) filter (where status = 'waiting'),
-        count(*) filter (where status = 'prioritized')
-    from joined
-    having count(*) > 0
+    \ir ../_fragments/counted.sql
 )
-select number from joined
+select number from moved

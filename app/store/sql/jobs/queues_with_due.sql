@@ -1,14 +1,5 @@
 -- Names the queues in which a job is due. Index: jobs_delayed, one probe a queue that has delayed jobs.
 with recursive delayed as (
-    (select queue, run_at from rowline.jobs where status = 'delayed' order by queue, run_at limit 1)
-    union all
-    select next.queue, next.run_at
-    from delayed
-    cross join lateral (
-        select queue, run_at from rowline.jobs
-        where status = 'delayed' and queue > delayed.queue
-        order by queue, run_at
-        limit 1
-    ) as next
+    \ir ../_fragments/delayed.sql
 )
 select queue from delayed where run_at <= statement_timestamp()

@@ -1,19 +1,15 @@
 -- claim: waiting, prioritized -> active
 -- Leases up to :limit ready jobs of :queue to :worker for :lease_ms, best first. Index: jobs_ready.
--- Looks from the place (:from_priority, :from_place) on: the head, or past what is dead there (`app/domain/mark.py`).
+-- Looks from the place (:from_priority, :from_place) on: the head, or past what is dead there (`app/domain/scan.py`).
 -- Each row says how long that took. Without a job there is one row, that says this alone.
 -- Takes all of them or, where their texts are over :most bytes together, none, and says so: `claim_long` is for that.
 -- Locks the rows it takes and skips those that others are taking.
 with next as (
     select
         number,
-        octet_length(data::text) + octet_length(opts::text) + octet_length(progress::text)
-        + 2 * coalesce(octet_length(result::text), 0) + coalesce(octet_length(failed_reason), 0)
-        + case when cardinality(stacktrace) > 0 then octet_length(stacktrace::text) else 0 end
+        \ir ../_fragments/bytes.sql
         as bytes
-    from rowline.jobs
-    where queue = :queue and status in ('waiting', 'prioritized')
-        and (priority, place) >= (:from_priority::integer, :from_place::bigint)
+    \ir ../_fragments/ready.sql
     order by priority, place
     limit :limit
     for update skip locked
@@ -26,30 +22,17 @@ walked as materialized (
         clock_timestamp() as at
     from next
 ),
-claimed as (
-    update rowline.jobs as job
-    set status = 'active',
-        lease_token = gen_random_uuid(),
-        leased_until = (select at from walked)
-            + least(:lease_ms, job.timeout_ms + :grace_ms) * interval '1 millisecond',
-        attempts_started = attempts_started + 1,
-        processed_at = (select at from walked),
-        processed_by = :worker
-    where job.queue = :queue and job.number = any((select numbers from walked)::bigint[])
-        and job.status || '' in ('waiting', 'prioritized')
-    returning job.*
+moved as (
+    \ir ../_fragments/lease.sql
+    returning job.*, case when job.priority > 0 then 'prioritized' else 'waiting' end as was
 ),
 counted as (
-    insert into rowline.job_deltas (queue, waiting, prioritized, active)
-    select :queue, -count(*) filter (where priority = 0), -count(*) filter (where priority > 0), count(*)
-    from claimed
-    having count(*) > 0
+    \ir ../_fragments/counted.sql
 )
 select
-    queue, number, custom_id, name, data, opts, status, priority, lifo, delay_ms, run_at, timeout_ms, attempts_made,
-    attempts_started, stalled_count, progress, result, failed_reason, stacktrace, added_at, processed_at, finished_at,
-    processed_by, lease_token, leased_until, place, extract(epoch from walked.at - statement_timestamp())::float8 as took_s,
+    \ir ../_fragments/job.sql
+    , lease_token, leased_until, place, extract(epoch from walked.at - statement_timestamp())::float8 as took_s,
     walked.is_cut
 from walked
-left join claimed on true
+left join moved on true
 order by priority, place

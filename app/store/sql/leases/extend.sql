@@ -1,12 +1,11 @@
 -- extend: active -> active
 -- Renews these leases to :lease_ms from now, but not beyond a job's timeout; one that is lost is not in the answer.
--- HOT: touches no index. The numbers: as in complete.
+-- HOT: touches no index.
 -- A row that somebody else has locked is left for the next beat, and still in the answer: one row must not stop all.
 with mine as (
     select job.number, job.leased_until, job.cancel_requested_at
     from rowline.jobs as job
-    where job.queue = :queue and job.number = any(:numbers::bigint[]) and job.status || '' = 'active'
-        and job.lease_token = (:tokens::uuid[])[width_bucket(job.number, :numbers::bigint[])]
+    \ir ../_fragments/attempts.sql
         and job.leased_until > statement_timestamp()
 ),
 free as (

@@ -3,7 +3,7 @@
 -- Those taken together keep their order. A job that is to be cancelled fails; one whose timeout is over is left to
 -- hold_overdue: that is a failure, and no stall.
 -- Index: jobs_active. Skips rows that others hold, so that any number of processes may do it at once.
--- The place of a job among them is found by bisection, as in complete.
+-- The place of a job among them is found by bisection, as in _fragments/attempts.
 with stalled as (
     select number, place from rowline.jobs
     where queue = :queue and status = 'active' and leased_until <= statement_timestamp()
@@ -16,7 +16,7 @@ ranked as (
     select array_agg(number order by number) as numbers, array_agg(nth order by number) as nths
     from (select number, row_number() over (order by place desc) as nth from stalled) as placed
 ),
-ended as (
+moved as (
     update rowline.jobs as job
     set status = case
             when job.stalled_count >= :max_stalled_count or job.cancel_requested_at is not null then 'failed'
@@ -41,25 +41,16 @@ ended as (
     where job.queue = :queue and job.number = any((select numbers from ranked)::bigint[])
         and job.status || '' = 'active'
     returning
-        job.queue, job.number, job.status, job.attempts_started, job.processed_by, job.processed_at,
+        \ir ../_fragments/ended.sql
+        ,
         case when job.cancel_requested_at is not null then 'cancelled' else 'stalled' end as outcome,
         case when job.cancel_requested_at is not null then :cancelled when job.status = 'failed' then :reason end
             as reason
 ),
 kept as (
-    insert into rowline.attempts (queue, number, nth, worker, started_at, ended_at, outcome, reason)
-    select queue, number, attempts_started, processed_by, processed_at, statement_timestamp(), outcome, reason
-    from ended
+    \ir ../_fragments/kept.sql
 ),
 counted as (
-    insert into rowline.job_deltas (queue, active, waiting, prioritized, failed)
-    select
-        :queue,
-        -count(*),
-        count(*) filter (where status = 'waiting'),
-        count(*) filter (where status = 'prioritized'),
-        count(*) filter (where status = 'failed')
-    from ended
-    having count(*) > 0
+    \ir ../_fragments/counted.sql
 )
-select number, status from ended
+select number, status from moved

@@ -1,8 +1,8 @@
 -- release: active -> waiting, prioritized, delayed, failed
 -- Hands these jobs back unharmed: no attempt and no stall is counted. Each keeps its old place in line, or waits
 -- and joins it anew, in the order of their numbers. One that is to be cancelled has so come to its end.
--- The numbers: as in complete.
-with ended as (
+--
+with moved as (
     update rowline.jobs as job
     set (status, delay_ms, run_at, place) = (
             select
@@ -29,30 +29,18 @@ with ended as (
         failed_reason = case when job.cancel_requested_at is not null then :cancelled else job.failed_reason end,
         finished_at = case when job.cancel_requested_at is not null then statement_timestamp() end,
         leased_until = null
-    where job.queue = :queue and job.number = any(:numbers::bigint[])
-        and job.status || '' = 'active'
-        and job.lease_token = (:tokens::uuid[])[width_bucket(job.number, :numbers::bigint[])]
+    \ir ../_fragments/attempts.sql
         and job.leased_until > statement_timestamp()
     returning
-        job.queue, job.number, job.status, job.attempts_started, job.processed_by, job.processed_at,
+        \ir ../_fragments/ended.sql
+        ,
         case when job.cancel_requested_at is not null then 'cancelled' else 'released' end as outcome,
         case when job.cancel_requested_at is not null then :cancelled end as reason
 ),
 kept as (
-    insert into rowline.attempts (queue, number, nth, worker, started_at, ended_at, outcome, reason)
-    select queue, number, attempts_started, processed_by, processed_at, statement_timestamp(), outcome, reason
-    from ended
+    \ir ../_fragments/kept.sql
 ),
 counted as (
-    insert into rowline.job_deltas (queue, active, waiting, prioritized, delayed, failed)
-    select
-        :queue,
-        -count(*),
-        count(*) filter (where status = 'waiting'),
-        count(*) filter (where status = 'prioritized'),
-        count(*) filter (where status = 'delayed'),
-        count(*) filter (where status = 'failed')
-    from ended
-    having count(*) > 0
+    \ir ../_fragments/counted.sql
 )
-select number, status from ended
+select number, status from moved

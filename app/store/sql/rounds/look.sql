@@ -2,25 +2,10 @@
 -- who listens to :channel. One process asks this twice a second (`app/runners/rounds.py`): its commit waits for no disk.
 -- Indexes: jobs_delayed, one probe a queue that has delayed jobs; job_deltas_added_by, job_folds_pkey.
 with recursive delayed as (
-    (select queue, run_at from rowline.jobs where status = 'delayed' order by queue, run_at limit 1)
-    union all
-    select next.queue, next.run_at
-    from delayed
-    cross join lateral (
-        select queue, run_at from rowline.jobs
-        where status = 'delayed' and queue > delayed.queue
-        order by queue, run_at
-        limit 1
-    ) as next
+    \ir ../_fragments/delayed.sql
 ),
 last as (
-    select
-        in_flight,
-        -- As in counts/count.
-        case when folded_below <= pg_snapshot_xmax(pg_current_snapshot())::text::bigint then folded_below else 0 end
-            as folded_below
-    from rowline.job_folds
-    where is_only
+    \ir ../_fragments/last_fold.sql
 )
 select
     exists (select from delayed where run_at <= statement_timestamp()) as is_due,

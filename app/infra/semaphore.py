@@ -4,7 +4,7 @@ import threading
 from collections import deque
 
 
-class Turns:
+class FairSemaphore:
     """Lets at most `size` callers through at a time, in the order in which they came.
 
     A pool alone is not fair: who gives a connection back can take it again before the one it woke has run, and that

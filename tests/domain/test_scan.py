@@ -1,4 +1,4 @@
-"""A mark may let a job be overtaken, but only where looking from the head costs much, and only for so long."""
+"""A cursor may let a job be overtaken, but only where looking from the head costs much, and only for so long."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain import mark
-from app.domain.mark import HEAD, Mark, Marks, Place, Walk
+from app.domain import scan
+from app.domain.scan import HEAD, Place, ScanCursor, ScanCursors, ScanResult
 
 QUICK_S, SLOW_S = 0.000_3, 0.08
 FROZEN_S, BACK_S = 3_600.0, -5.0
@@ -23,25 +23,25 @@ class Waits:
 
 
 class Line:
-    """Jobs in line, a worker with a mark, and a clock of our own."""
+    """Jobs in line, a worker with a cursor, and a clock of our own."""
 
     def __init__(self) -> None:
-        self.mark, self.now_s, self.waiting = Mark(), 1.0, list[Waits]()
+        self.cursor, self.now_s, self.waiting = ScanCursor(), 1.0, list[Waits]()
         self.looks, self.looked_at_s, self.pause_s = 0, 0.0, 0.0
 
     def join(self, place: Place) -> None:
         self.waiting.append(Waits(place, self.looks))
 
     def take(self, limit: int, took_s: float) -> list[Waits]:
-        """Look once, as the statement does: in order, from the mark on."""
-        start = self.mark.start(now_s=self.now_s)
+        """Look once, as the statement does: in order, from the cursor on."""
+        start = self.cursor.start(now_s=self.now_s)
         found = sorted((job for job in self.waiting if job.place >= start), key=lambda job: job.place)[:limit]
         if start == HEAD:
             self.looks, self.looked_at_s = self.looks + 1, self.now_s
             self.pause_s = 0.0 if took_s <= QUICK_S else min(2.0, max(0.1, 20 * took_s))
         assert self.now_s - self.looked_at_s <= self.pause_s
         last = found[-1].place if found else None
-        self.mark.note(Walk(start, limit, len(found), last, took_s), now_s=self.now_s)
+        self.cursor.note(ScanResult(start, limit, len(found), last, took_s), now_s=self.now_s)
         self.waiting = [job for job in self.waiting if job not in found]
         return found
 
@@ -95,7 +95,7 @@ def test_nobody_is_left_behind(steps: list[tuple[Any, ...]]) -> None:
     for step in steps:
         play(line, step)
     for _ in range(len(line.waiting) + 1):
-        line.now_s += line.mark.look_in_s(now_s=line.now_s)
+        line.now_s += line.cursor.look_in_s(now_s=line.now_s)
         line.take(5, SLOW_S)
     assert not line.waiting
 
@@ -112,24 +112,24 @@ def test_what_is_behind_is_looked_for_at_once_when_the_end_is_reached_and_lookin
 def test_looking_from_the_head_takes_a_small_share_of_the_time() -> None:
     line, looking_s, began_s = Line(), 0.0, 1.0
     for _ in range(20_000):
-        is_look = line.mark.start(now_s=line.now_s) == HEAD
+        is_look = line.cursor.start(now_s=line.now_s) == HEAD
         took_s = SLOW_S if is_look else QUICK_S
         line.now_s += took_s
         line.join(Place(0, 0))
         line.take(1, took_s)
         looking_s += took_s * is_look
-    assert 0 < looking_s / (line.now_s - began_s) <= 1.1 / mark.SHARE
+    assert 0 < looking_s / (line.now_s - began_s) <= 1.1 / scan.SHARE
 
 
 def test_a_clock_that_was_set_or_a_machine_that_stood_still_puts_off_no_look_for_longer_than_two_seconds() -> None:
     line = Line()
     line.join(Place(0, 5))
     line.take(1, FROZEN_S)
-    assert line.mark.look_in_s(now_s=line.now_s) == 2.0
+    assert line.cursor.look_in_s(now_s=line.now_s) == 2.0
 
 
 def test_calls_are_counted_past_what_is_dead_for_a_while_after_a_slow_count_and_never_for_its_own_sake() -> None:
-    known = Mark()
+    known = ScanCursor()
     known.note_count(QUICK_S, now_s=1.0)
     assert not known.counts_past_dead(now_s=1.0)
     known.note_count(SLOW_S, now_s=1.0)
@@ -140,7 +140,7 @@ def test_calls_are_counted_past_what_is_dead_for_a_while_after_a_slow_count_and_
 
 
 def test_counting_all_takes_a_small_share_of_the_time() -> None:
-    known = Mark()
+    known = ScanCursor()
     known.note_count(5.0, now_s=1.0)
     assert known.counts_past_dead(now_s=100.0)
     assert not known.counts_past_dead(now_s=102.0)
@@ -148,14 +148,14 @@ def test_counting_all_takes_a_small_share_of_the_time() -> None:
 
 def test_who_comes_to_the_end_of_the_line_looks_from_the_head_at_once_unless_that_is_slow() -> None:
     for took_s, found, look_in_s in ((0.002, 0, 0.0), (0.002, 1, 0.05), (0.05, 0, 0.95), (0.05, 1, 0.95)):
-        known = Mark()
-        known.note(Walk(HEAD, 1, 1, Place(0, 5), took_s), now_s=1.0)
-        known.note(Walk(Place(0, 5), 1, found, Place(0, 5 + found), 0.0), now_s=1.05)
+        known = ScanCursor()
+        known.note(ScanResult(HEAD, 1, 1, Place(0, 5), took_s), now_s=1.0)
+        known.note(ScanResult(Place(0, 5), 1, found, Place(0, 5 + found), 0.0), now_s=1.05)
         assert abs(known.look_in_s(now_s=1.05) - look_in_s) < 0.001
 
 
 def test_of_too_many_queues_those_that_were_used_last_are_remembered() -> None:
-    marks = Marks(most=2)
+    marks = ScanCursors(most=2)
     first, second = marks.of("first"), marks.of("second")
     assert marks.of("first") is first
     third = marks.of("third")

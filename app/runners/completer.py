@@ -10,7 +10,7 @@ from app.domain.job import Completion, Failure, JsonText, LeaseKey, Release, Tak
 from app.domain.jsontext import UnstorableJson
 from app.infra.settings import Settings
 from app.runners.leases import Held
-from app.runners.sources import Claimed, Report, Source, SourceAway
+from app.runners.sources import Claimed, ProgressUpdate, Source, SourceUnavailable
 from app.wire import jsonreader
 
 _log = logging.getLogger(__name__)
@@ -20,7 +20,7 @@ REPORTS_BYTES = 16 * 2**20
 BATCH_BYTES = 4 * 2**20  # of results, reasons, stacks or reports in one transaction
 
 
-class Endings:
+class Completer:
     """Outcomes of attempts on one queue, settled in batches."""
 
     def __init__(self, settings: Settings, source: Source, held: Held) -> None:
@@ -30,7 +30,7 @@ class Endings:
         self._failures: list[Failure] = []
         self._released: list[Release] = []
         self._dead: list[LeaseKey] = []
-        self._reports: list[Report] = []
+        self._reports: list[ProgressUpdate] = []
         self._batch = BATCH
         self._reports_batch = BATCH
 
@@ -76,7 +76,7 @@ class Endings:
             _log.warning("report_refused", extra={"cause": said["refused"]})
             return
         if "log" in said:
-            self._reports.append(Report(key=taken.key, line=attempts.clean_line(said["log"])))
+            self._reports.append(ProgressUpdate(key=taken.key, line=attempts.clean_line(said["log"])))
             return
         try:
             progress = self._storable(said["progress"])
@@ -84,7 +84,7 @@ class Endings:
             _log.warning("report_refused", extra={"cause": f"progress {error}"})
             return
         self._reports = [report for report in self._reports if report.line is not None or report.key != taken.key]
-        self._reports.append(Report(key=taken.key, progress=progress))
+        self._reports.append(ProgressUpdate(key=taken.key, progress=progress))
 
     @property
     def is_full(self) -> bool:
@@ -111,7 +111,7 @@ class Endings:
         self._dead += [job.key for job in jobs]
 
     def settle(self) -> None:
-        """Tell the source, in batches. What could not be told stays. Raises SourceAway.
+        """Tell the source, in batches. What could not be told stays. Raises SourceUnavailable.
 
         Trouble with one kind keeps none of the others from being told.
         """
@@ -145,7 +145,7 @@ class Endings:
             is_last = not count
             try:
                 exchanged = self._source.exchange(batch, limit=limit if is_last else 0)
-            except SourceAway:
+            except SourceUnavailable:
                 self._shrink(self._completions)
                 raise
             if exchanged.unknown:  # they stay, behind those that are told
@@ -156,7 +156,7 @@ class Endings:
             if is_last:
                 return exchanged.claimed
 
-    def _tell_reports(self) -> SourceAway | None:
+    def _tell_reports(self) -> SourceUnavailable | None:
         """Pass on what handlers said, before their attempts end. After trouble a batch is smaller, as of endings."""
         count = len(self._reports)
         while count > 0:
@@ -165,7 +165,7 @@ class Endings:
             del self._reports[: len(batch)]  # so that what is said meanwhile of the same attempt replaces none of them
             try:
                 self._source.report(batch)
-            except SourceAway as error:
+            except SourceUnavailable as error:
                 self._reports_batch = max(1, self._reports_batch // 8)
                 self._reports[:0] = batch
                 self._reports.sort(key=lambda report: report.key == batch[0].key)  # others first, each in its order
@@ -179,14 +179,14 @@ class Endings:
         count: int,
         tell: Callable[[list[Any]], Collection[int]],
         lease: Callable[[Any], LeaseKey],
-    ) -> SourceAway | None:
+    ) -> SourceUnavailable | None:
         """Tell the first ones of a kind. After trouble a batch is smaller, so that one locked row stops only itself."""
         while count:
             batch = _cut(endings, min(count, self._batch))
             count -= len(batch)
             try:
                 settled = tell(batch)
-            except SourceAway as error:
+            except SourceUnavailable as error:
                 self._shrink(endings)
                 return error
             self._told(endings, [lease(ending) for ending in batch], settled)
@@ -214,11 +214,11 @@ def _itself(key: LeaseKey) -> LeaseKey:
     return key
 
 
-def _size(said: Failure | Report | Release | LeaseKey) -> int:
+def _size(said: Failure | ProgressUpdate | Release | LeaseKey) -> int:
     """Return about how many bytes it brings into a statement."""
     if isinstance(said, Failure):
         return len(said.reason) + len(said.stack or "")
-    if isinstance(said, Report):
+    if isinstance(said, ProgressUpdate):
         return len(said.line or said.progress or "")
     return 0
 

@@ -3,12 +3,12 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from app.infra.turns import Turns
+from app.infra.semaphore import FairSemaphore
 from tests.support.clusters import until
 
 
 def test_who_came_first_goes_first() -> None:
-    turns, went = Turns(1), []
+    turns, went = FairSemaphore(1), []
     assert turns.take(timeout_s=0)
 
     def go(number: int) -> None:
@@ -25,7 +25,7 @@ def test_who_came_first_goes_first() -> None:
 
 
 def test_a_wait_ends_and_leaves_the_line() -> None:
-    turns = Turns(1)
+    turns = FairSemaphore(1)
     assert turns.take(timeout_s=0)
     assert not turns.take(timeout_s=0.01)
     turns.give()
@@ -33,7 +33,7 @@ def test_a_wait_ends_and_leaves_the_line() -> None:
 
 
 def test_no_more_than_there_are_turns_go_at_once() -> None:
-    turns, inside, most, lock = Turns(3), [0], [0], threading.Lock()
+    turns, inside, most, lock = FairSemaphore(3), [0], [0], threading.Lock()
 
     def go() -> None:
         for _ in range(200):

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from app.infra.aside import Aside
+from app.infra.coroutine import DatabaseCoroutine
 from app.infra.database import Database, DatabaseError, OutcomeUnknown
 from app.infra.settings import Settings
 from app.store.statements import Statement
@@ -26,7 +26,7 @@ def asked(db: Database, statement: Statement, **parameters: object) -> str:
         return str(statement.rows(conn, **parameters))
 
 
-def over(call: Aside[str]) -> str | None:
+def over(call: DatabaseCoroutine[str]) -> str | None:
     """Go on with a call until it is over."""
     answer = call.go_on()
     while not call.is_over:
@@ -38,7 +38,7 @@ def over(call: Aside[str]) -> str | None:
 
 
 def test_the_caller_goes_on_while_postgresql_works(db: Database) -> None:
-    calls = [Aside(lambda: asked(db, SLEEP, s=0.1)) for _ in range(2)]
+    calls = [DatabaseCoroutine(lambda: asked(db, SLEEP, s=0.1)) for _ in range(2)]
     for call in calls:
         assert call.go_on() is None
         assert not call.is_over
@@ -47,7 +47,7 @@ def test_the_caller_goes_on_while_postgresql_works(db: Database) -> None:
 
 
 def test_what_a_call_raises_reaches_its_caller(db: Database) -> None:
-    call = Aside(lambda: asked(db, BREAK))
+    call = DatabaseCoroutine(lambda: asked(db, BREAK))
     with pytest.raises((DatabaseError, OutcomeUnknown)):
         over(call)
 
@@ -59,7 +59,7 @@ def test_a_call_gives_up_at_its_end(shared_url: str) -> None:
     db = Database(Settings(), url=shared_url, size=1, name="late", limit_ms=200)
     with db.begin():
         pass  # so that it need not connect
-    call = Aside(lambda: asked(db, SLEEP, s=30))
+    call = DatabaseCoroutine(lambda: asked(db, SLEEP, s=30))
     with pytest.raises(DatabaseError):
         over(call)
     db.close()

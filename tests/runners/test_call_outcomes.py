@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 import pytest
 
 from app.infra.outbound import Answer
-from app.runners import verdicts
+from app.runners import call_outcomes
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
-def judged(status: int, **headers: str) -> verdicts.Verdict:
+def fail_or_retry(status: int, **headers: str) -> call_outcomes.CallOutcome:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return verdicts.judge(Answer(status=status, reason="", headers=named, body=b""), max_bytes=100, now=NOW)
+    return call_outcomes.judge(Answer(status=status, reason="", headers=named, body=b""), max_bytes=100, now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -35,16 +35,16 @@ def judged(status: int, **headers: str) -> verdicts.Verdict:
     ],
 )
 def test_retry_after_is_read_as_seconds_or_a_date_and_bounded(status: int, said: str, pause_ms: int) -> None:
-    verdict = judged(status, retry_after=said)
-    assert verdict.pause_ms == pause_ms
-    assert verdict.outcome is not None
-    assert verdict.outcome["leastDelayMs"] == pause_ms
+    outcome = fail_or_retry(status, retry_after=said)
+    assert outcome.pause_ms == pause_ms
+    assert outcome.ending is not None
+    assert outcome.ending["leastDelayMs"] == pause_ms
 
 
 def test_only_410_gives_the_job_back() -> None:
-    assert [status for status in range(200, 600) if judged(status).outcome is None] == [410]
+    assert [status for status in range(200, 600) if fail_or_retry(status).ending is None] == [410]
 
 
 @pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8", "Application/JSON"])
 def test_an_empty_body_is_an_empty_string_whatever_its_type(kind: str) -> None:
-    assert judged(200, content_type=kind).outcome == {"result": '""'}
+    assert fail_or_retry(200, content_type=kind).ending == {"result": '""'}

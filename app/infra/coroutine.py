@@ -15,7 +15,7 @@ _V = TypeVar("_V")
 _EVENTS = {Wait.R: select.POLLIN, Wait.W: select.POLLOUT, Wait.RW: select.POLLIN | select.POLLOUT}
 
 
-class Aside(greenlet, Generic[_T]):
+class DatabaseCoroutine(greenlet, Generic[_T]):
     """A call under way: it waits for `events`, as poll has them, on `descriptor`, until `ends_at` at the latest.
 
     No thread: what both sides share changes only while the call waits for a statement, and needs no lock. What waits

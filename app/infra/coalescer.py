@@ -7,13 +7,13 @@ from typing import Generic, TypeVar
 
 from app.infra.database import REFUSALS, DatabaseError, OutcomeUnknown
 
-PATIENCE_S = 0.02
+MAX_WAIT_S = 0.02
 """For which callers gather while others are served: were the database slow, they would not wait for it twice."""
 Asked = TypeVar("Asked")
 Given = TypeVar("Given")
 
 
-class Gathering(Generic[Asked, Given]):
+class RequestCoalescer(Generic[Asked, Given]):
     """Gathers callers by topic. Who comes first waits for no time: only for those that could run already."""
 
     def __init__(
@@ -31,15 +31,15 @@ class Gathering(Generic[Asked, Given]):
         """
         self._do, self._most, self._broken_off = do, most, broken_off
         self._lock = threading.Lock()
-        self._running: dict[str, _Round[Asked, Given]] = {}
-        self._open: dict[str, _Round[Asked, Given]] = {}
+        self._running: dict[str, _Batch[Asked, Given]] = {}
+        self._open: dict[str, _Batch[Asked, Given]] = {}
 
     def ask(self, topic: str, asked: Asked) -> Given:
         """Have it done, together with what others ask for now. Raises what `do` raises."""
         with self._lock:
             mine = self._open.get(topic)
             if mine is None or len(mine.asked) == self._most:
-                mine = self._open[topic] = _Round(self._broken_off)
+                mine = self._open[topic] = _Batch(self._broken_off)
             nth = len(mine.asked)
             mine.asked.append(asked)
         if nth:
@@ -52,7 +52,7 @@ class Gathering(Generic[Asked, Given]):
             return self._do(topic, [asked])[0]
         raise mine.error
 
-    def _lead(self, topic: str, mine: "_Round[Asked, Given]") -> None:
+    def _lead(self, topic: str, mine: "_Batch[Asked, Given]") -> None:
         """Do what has gathered, and let the others know, whatever ends this caller: it may come after the commit."""
         try:
             self._gather(topic, mine)
@@ -64,24 +64,24 @@ class Gathering(Generic[Asked, Given]):
             self._close(topic, mine)
             mine.done.set()
 
-    def _gather(self, topic: str, mine: "_Round[Asked, Given]") -> None:
+    def _gather(self, topic: str, mine: "_Batch[Asked, Given]") -> None:
         before = self._running.get(topic)
         if before is not None:
-            before.done.wait(PATIENCE_S)
+            before.done.wait(MAX_WAIT_S)
         time.sleep(0)
         with self._lock:
             self._running[topic] = mine
             if self._open.get(topic) is mine:
                 del self._open[topic]
 
-    def _close(self, topic: str, mine: "_Round[Asked, Given]") -> None:
+    def _close(self, topic: str, mine: "_Batch[Asked, Given]") -> None:
         with self._lock:
-            for rounds in (self._running, self._open):
-                if rounds.get(topic) is mine:
-                    del rounds[topic]
+            for batches in (self._running, self._open):
+                if batches.get(topic) is mine:
+                    del batches[topic]
 
 
-class _Round(Generic[Asked, Given]):
+class _Batch(Generic[Asked, Given]):
     """What has gathered, and what came of it."""
 
     def __init__(self, broken_off: type[DatabaseError]) -> None:

@@ -33,7 +33,7 @@ class Place(NamedTuple):
 HEAD = Place(0, -(2**63))
 
 
-class Walk(NamedTuple):
+class ScanResult(NamedTuple):
     """What came of one look: from `start`, for `asked` jobs, `found` of them up to `last`, in `took_s`."""
 
     start: Place
@@ -48,7 +48,7 @@ class Walk(NamedTuple):
         return self.found < self.asked
 
 
-class Mark:
+class ScanCursor:
     """What one worker remembers of one queue. Moments are seconds of any clock that never goes back."""
 
     def __init__(self) -> None:
@@ -76,30 +76,30 @@ class Mark:
         """Say when the next look from the head is due."""
         return max(0.0, self._looks_at_s - now_s)
 
-    def note(self, walk: Walk, *, now_s: float) -> None:
+    def note(self, scan: ScanResult, *, now_s: float) -> None:
         """Take into account what a look from `start` found."""
-        if walk.start == HEAD:
-            is_quick = walk.took_s <= QUICK_S + QUICK_A_JOB_S * walk.asked
-            self._rests_s = 0.0 if is_quick else min(LONGEST_S, max(INTERVAL_S, SHARE * walk.took_s))
+        if scan.start == HEAD:
+            is_quick = scan.took_s <= QUICK_S + QUICK_A_JOB_S * scan.asked
+            self._rests_s = 0.0 if is_quick else min(LONGEST_S, max(INTERVAL_S, SHARE * scan.took_s))
             self._looks_at_s = now_s + self._rests_s
-        elif walk.is_short and self._rests_s <= INTERVAL_S:
+        elif scan.is_short and self._rests_s <= INTERVAL_S:
             self._looks_at_s = now_s  # what is left can only be behind
-        if walk.last:
-            self._at = max(self._at, walk.last) if walk.is_short else walk.last
+        if scan.last:
+            self._at = max(self._at, scan.last) if scan.is_short else scan.last
 
 
-class Marks:
-    """The marks of a process that serves any queue: those that were used last."""
+class ScanCursors:
+    """The cursors of a process that serves any queue: those that were used last."""
 
     def __init__(self, *, most: int = 10_000) -> None:
         """Remember up to `most` queues; one that is forgotten is looked at from its head once more."""
-        self._marks: OrderedDict[str, Mark] = OrderedDict()
+        self._cursors: OrderedDict[str, ScanCursor] = OrderedDict()
         self._most = most
 
-    def of(self, queue: str) -> Mark:
-        """Give the mark of a queue."""
-        mark = self._marks.pop(queue, None) or Mark()
-        self._marks[queue] = mark
-        if len(self._marks) > self._most:
-            self._marks.popitem(last=False)
-        return mark
+    def of(self, queue: str) -> ScanCursor:
+        """Give the cursor of a queue."""
+        cursor = self._cursors.pop(queue, None) or ScanCursor()
+        self._cursors[queue] = cursor
+        if len(self._cursors) > self._most:
+            self._cursors.popitem(last=False)
+        return cursor

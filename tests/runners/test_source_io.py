@@ -9,14 +9,14 @@ import pytest
 
 from app.domain.job import Taken
 from app.domain.states import Status
-from app.infra.aside import Aside
+from app.infra.coroutine import DatabaseCoroutine
 from app.infra.database import Database
 from app.infra.settings import Settings
 from app.queries import history
-from app.runners.endings import Endings
+from app.runners.completer import Completer
 from app.runners.leases import Held
+from app.runners.source_io import LARGE, SourceIO
 from app.runners.sources import DatabaseSource
-from app.runners.talks import LARGE, Talks
 from tests.runners.test_deaths import begun, handlers, marks, slow
 from tests.support import databases, work
 from tests.support.clusters import is_alive, until
@@ -117,10 +117,10 @@ def test_an_outcome_survives_the_end_of_the_connection_that_tells_it(
 def test_what_is_said_while_outcomes_are_told_comes_before_the_end_of_its_job(db: Database) -> None:
     add(db, new(), new())
     source = DatabaseSource(Settings(), db, queue=QUEUE, worker="w")
-    endings = Endings(Settings(), source, Held(source, queue=QUEUE))
+    endings = Completer(Settings(), source, Held(source, queue=QUEUE))
     first, second = (lease.taken for lease in work.take(db, limit=2))
     endings.complete(first, "1")
-    telling = Aside(lambda: endings.exchange(limit=0))
+    telling = DatabaseCoroutine(lambda: endings.exchange(limit=0))
     with locked(db, f"select from rowline.jobs where number = {first.id} for update"):
         telling.go_on()
         endings.report(second, {"log": "nearly there"})
@@ -137,20 +137,20 @@ def test_what_is_said_while_outcomes_are_told_comes_before_the_end_of_its_job(db
 
 
 class Talking:
-    """The talks of a worker without its loop, so that each step is the test's."""
+    """The source_io of a worker without its loop, so that each step is the test's."""
 
     def __init__(self, db: Database) -> None:
         settings = Settings(poll_ms=3_600_000, lock_ms=20_000, statement_ms=20_000)
         source = DatabaseSource(settings, db, queue=QUEUE, worker="w")
         self.taken = list[Taken]()
-        self.endings = Endings(settings, source, Held(source, queue=QUEUE))
-        self.talks = Talks(settings, source, self.endings, queue=QUEUE, take=self.taken.extend)
+        self.endings = Completer(settings, source, Held(source, queue=QUEUE))
+        self.source_io = SourceIO(settings, source, self.endings, queue=QUEUE, take=self.taken.extend)
 
     def claim(self, room: int) -> list[str]:
         """Claim for so many, whatever has to be told before; return all that was taken so far, in its order."""
-        self.talks.begin(room, more_soon=False)
-        while not self.talks.is_silent:
-            self.talks.go_on({descriptor for descriptor, _ in self.talks.waits()})
+        self.source_io.begin(room, more_soon=False)
+        while not self.source_io.is_silent:
+            self.source_io.go_on({descriptor for descriptor, _ in self.source_io.waits()})
         return [job.id for job in self.taken]
 
     def fail_first(self) -> None:
@@ -164,11 +164,11 @@ def test_no_claim_begins_while_a_failure_is_told(db: Database) -> None:
     assert worker.claim(2) == [first]
     worker.fail_first()
     with locked(db, f"select from rowline.jobs where number = {first} for update"):
-        worker.talks.begin(1, more_soon=False)
+        worker.source_io.begin(1, more_soon=False)
         second = add(db, new(priority=5))[0]
-        worker.talks.ring()
-        worker.talks.begin(1, more_soon=False)
-        assert (worker.talks.is_claiming, worker.talks.is_silent) == (False, False)
+        worker.source_io.ring()
+        worker.source_io.begin(1, more_soon=False)
+        assert (worker.source_io.is_claiming, worker.source_io.is_silent) == (False, False)
     assert worker.claim(1) == [first]
 
     assert worker.claim(2) == [first, first, second]
@@ -180,12 +180,12 @@ def test_no_claim_begins_before_a_failure_that_came_up_while_others_are_told_is(
     assert worker.claim(3) == [first, second]
     worker.endings.complete(worker.taken[1], "1")
     with locked(db, f"select from rowline.jobs where number = {second} for update"):
-        worker.talks.begin(1, more_soon=False)
+        worker.source_io.begin(1, more_soon=False)
         third = add(db, new(priority=5))[0]
         worker.fail_first()
-        worker.talks.ring()
-        worker.talks.begin(1, more_soon=False)
-        assert (worker.talks.is_claiming, worker.talks.is_silent) == (False, False)
+        worker.source_io.ring()
+        worker.source_io.begin(1, more_soon=False)
+        assert (worker.source_io.is_claiming, worker.source_io.is_silent) == (False, False)
     assert worker.claim(1) == [first, second]
 
     assert worker.claim(2) == [first, second, first, third]

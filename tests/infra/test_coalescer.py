@@ -7,12 +7,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import psycopg
 import pytest
 
+from app.infra.coalescer import RequestCoalescer
 from app.infra.database import DatabaseError, OutcomeUnknown
-from app.infra.gathering import Gathering
 from tests.support.clusters import until
 
 MOST = 4
-Gathered = Gathering[str, str]
+Gathered = RequestCoalescer[str, str]
 
 
 class Slow:
@@ -54,7 +54,7 @@ def waiting(gathering: Gathered) -> list[str]:
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever gathers waits as long as the test needs."""
-    monkeypatch.setattr("app.infra.gathering.PATIENCE_S", 10)
+    monkeypatch.setattr("app.infra.coalescer.MAX_WAIT_S", 10)
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def pool() -> ThreadPoolExecutor:
 def test_who_comes_alone_is_served_alone() -> None:
     slow = Slow()
     slow.let_go.set()
-    gathering = Gathering(slow.do, most=MOST)
+    gathering = RequestCoalescer(slow.do, most=MOST)
 
     assert [gathering.ask("q", "a"), gathering.ask("q", "b")] == ["A", "B"]
     assert slow.rounds == [["q/a"], ["q/b"]]
@@ -74,7 +74,7 @@ def test_who_comes_alone_is_served_alone() -> None:
 def test_those_who_come_meanwhile_are_served_together_each_with_his_own(pool: ThreadPoolExecutor) -> None:
     slow = Slow()
 
-    answers = asked_while_busy(slow, Gathering(slow.do, most=MOST), pool, "a b c")
+    answers = asked_while_busy(slow, RequestCoalescer(slow.do, most=MOST), pool, "a b c")
 
     assert [answer.result(50) for answer in answers] == ["A", "B", "C"]
     assert slow.rounds == [["q/first"], ["q/a", "q/b", "q/c"]]
@@ -82,7 +82,7 @@ def test_those_who_come_meanwhile_are_served_together_each_with_his_own(pool: Th
 
 def test_no_more_than_the_most_are_served_together(pool: ThreadPoolExecutor) -> None:
     slow = Slow()
-    gathering = Gathering(slow.do, most=2)
+    gathering = RequestCoalescer(slow.do, most=2)
     first = pool.submit(gathering.ask, "q", "first")
     assert slow.begun.wait(50)
 
@@ -95,7 +95,7 @@ def test_no_more_than_the_most_are_served_together(pool: ThreadPoolExecutor) -> 
 
 def test_other_topics_do_not_wait(pool: ThreadPoolExecutor) -> None:
     slow = Slow()
-    gathering = Gathering(slow.do, most=MOST)
+    gathering = RequestCoalescer(slow.do, most=MOST)
     pool.submit(gathering.ask, "q", "first")
     assert slow.begun.wait(50)
 
@@ -104,9 +104,9 @@ def test_other_topics_do_not_wait(pool: ThreadPoolExecutor) -> None:
 
 
 def test_nobody_waits_long_for_a_slow_database(monkeypatch: pytest.MonkeyPatch, pool: ThreadPoolExecutor) -> None:
-    monkeypatch.setattr("app.infra.gathering.PATIENCE_S", 0.01)
+    monkeypatch.setattr("app.infra.coalescer.MAX_WAIT_S", 0.01)
     slow = Slow()
-    gathering = Gathering(slow.do, most=MOST)
+    gathering = RequestCoalescer(slow.do, most=MOST)
     pool.submit(gathering.ask, "q", "first")
     assert slow.begun.wait(50)
 
@@ -117,7 +117,7 @@ def test_nobody_waits_long_for_a_slow_database(monkeypatch: pytest.MonkeyPatch, 
 def test_what_is_refused_is_refused_to_its_own_caller_alone(pool: ThreadPoolExecutor) -> None:
     slow = Slow(error=psycopg.errors.CheckViolation("no"))
 
-    good, bad, late = asked_while_busy(slow, Gathering(slow.do, most=MOST), pool, "good bad late")
+    good, bad, late = asked_while_busy(slow, RequestCoalescer(slow.do, most=MOST), pool, "good bad late")
 
     assert [good.result(50), late.result(50)] == ["GOOD", "LATE"]
     with pytest.raises(psycopg.errors.CheckViolation):
@@ -127,7 +127,7 @@ def test_what_is_refused_is_refused_to_its_own_caller_alone(pool: ThreadPoolExec
 def test_trouble_with_the_database_is_told_to_all_and_tried_no_more(pool: ThreadPoolExecutor) -> None:
     slow = Slow(error=OutcomeUnknown("away"))
 
-    for answer in asked_while_busy(slow, Gathering(slow.do, most=MOST), pool, "good bad"):
+    for answer in asked_while_busy(slow, RequestCoalescer(slow.do, most=MOST), pool, "good bad"):
         with pytest.raises(OutcomeUnknown, match="away"):
             answer.result(50)
     assert len(slow.rounds) == 2
@@ -136,7 +136,7 @@ def test_trouble_with_the_database_is_told_to_all_and_tried_no_more(pool: Thread
 @pytest.mark.parametrize("kind", [OutcomeUnknown, DatabaseError])
 def test_those_served_by_one_who_is_broken_off_hear_of_it(kind: type[DatabaseError], pool: ThreadPoolExecutor) -> None:
     slow = Slow(error=SystemExit())
-    gathering = Gathering(slow.do, most=MOST, broken_off=kind)
+    gathering = RequestCoalescer(slow.do, most=MOST, broken_off=kind)
 
     leader, other = asked_while_busy(slow, gathering, pool, "bad other")
 

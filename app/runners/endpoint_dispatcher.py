@@ -14,19 +14,19 @@ from gevent.lock import BoundedSemaphore
 from app.domain import attempts
 from app.domain.endpoint import Endpoint
 from app.domain.job import Job, LeaseKey, Taken
-from app.domain.mark import Mark
+from app.domain.scan import ScanCursor
 from app.infra import signing
 from app.infra.database import Database, DatabaseError
 from app.infra.outbound import CallError, Outbound
 from app.infra.settings import Settings
 from app.operations import endpoints
 from app.operations.endpoints import CLAIM_MOST
-from app.runners import leases, verdicts
-from app.runners.endings import Endings
+from app.runners import call_outcomes, leases
+from app.runners.call_outcomes import CallOutcome
+from app.runners.completer import Completer
 from app.runners.endpointsource import UNASKED_MS, EndpointSource, Leased
 from app.runners.leases import Held
-from app.runners.sources import RETRY_S, SourceAway
-from app.runners.verdicts import Verdict
+from app.runners.sources import RETRY_S, SourceUnavailable
 
 _log = logging.getLogger(__name__)
 GONE = "the endpoint answered 410 Gone"
@@ -37,7 +37,7 @@ Wake = Callable[[], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
-    """What all lanes of a dispatcher share. `name` is the dispatcher's, as it stands in `processed_by`."""
+    """What all endpoints of a process share. `name` is the process's, as it stands in `processed_by`."""
 
     settings: Settings
     db: Database
@@ -46,7 +46,7 @@ class Tools:
     name: str
 
 
-class Lane:
+class EndpointDispatcher:
     """One endpoint as it was registered once, and the greenlets that work for it."""
 
     def __init__(self, tools: Tools, endpoint: Endpoint, *, headers: dict[str, str], secrets: list[str]) -> None:
@@ -59,25 +59,25 @@ class Lane:
             tools.settings, tools.db, queue=endpoint.queue, revision=endpoint.revision, worker=tools.name
         )
         self._held = Held(self._source, queue=endpoint.queue)
-        self._endings = Endings(tools.settings, self._source, self._held)
+        self._completer = Completer(tools.settings, self._source, self._held)
         self._calls: dict[LeaseKey, gevent.Greenlet] = {}
         self._turner = gevent.Greenlet(self._turn_on)
         self._telling_apart: gevent.Greenlet | None = None
         self._judging = BoundedSemaphore(1)
-        """One answer of an endpoint is read at a time, so that many long ones take no more than a lane's share."""
+        """One answer of an endpoint is read at a time, so that many long ones take no more than its share."""
         self._bell = Event()
         self._is_retired = False
         self._heartbeat = leases.heartbeat(tools.settings, self._beat)
 
     @property
     def revision(self) -> str:
-        """The registration that this lane works for."""
+        """The registration that this endpoint dispatcher works for."""
         return self._endpoint.revision
 
     @property
-    def mark(self) -> Mark:
+    def cursor(self) -> ScanCursor:
         """What it remembers of its queue."""
-        return self._source.mark
+        return self._source.cursor
 
     @property
     def is_idle(self) -> bool:
@@ -86,7 +86,7 @@ class Lane:
 
     @property
     def _has_more(self) -> bool:
-        return bool(not self._is_retired or self._calls or self._endings)
+        return bool(not self._is_retired or self._calls or self._completer)
 
     def start(self) -> None:
         """Begin to claim and to call."""
@@ -107,7 +107,7 @@ class Lane:
         gevent.killall(list(self._calls.values()), block=False)
 
     def close(self) -> None:
-        """End what works for this lane; it is retired and idle."""
+        """End what works for this endpoint dispatcher; it is retired and idle."""
         self._heartbeat.stop()
         self._target.close()
 
@@ -128,10 +128,10 @@ class Lane:
             if self._telling_apart:
                 claimed = self._source.exchange((), limit=limit).claimed
             else:
-                claimed = self._endings.exchange(limit=limit)
-        except SourceAway as error:
+                claimed = self._completer.exchange(limit=limit)
+        except SourceUnavailable as error:
             self._log_trouble(error)
-            if self._endings and not self._telling_apart:
+            if self._completer and not self._telling_apart:
                 self._telling_apart = gevent.spawn(self._tell_apart)
             return RETRY_S
         return self._begin(claimed) if isinstance(claimed, Leased) else UNASKED_MS / 1000
@@ -139,7 +139,7 @@ class Lane:
     def _begin(self, claimed: Leased) -> float:
         self._held.add(claimed.taken)
         if self._is_retired:  # while we asked
-            self._endings.release(claimed.taken)
+            self._completer.release(claimed.taken)
             return 0.0
         numbers = {taken.key.number for taken in claimed.taken}
         lost = [key for key in self._calls if key.number in numbers]  # told with the new ones they would go unnoticed
@@ -153,13 +153,13 @@ class Lane:
             return 0.0
         return claimed.pause_s
 
-    def _log_trouble(self, error: SourceAway) -> None:
-        event = "settle_failed" if self._endings else "claim_failed"
+    def _log_trouble(self, error: SourceUnavailable) -> None:
+        event = "settle_failed" if self._completer else "claim_failed"
         _log.warning(event, extra={"queue": self._endpoint.queue, "cause": str(error)})
 
     def _tell_apart(self) -> None:
         try:
-            while self._endings:
+            while self._completer:
                 self._settle()
         finally:
             self._telling_apart = None
@@ -167,13 +167,13 @@ class Lane:
 
     def _settle(self) -> None:
         try:
-            self._endings.settle()
-        except SourceAway as error:
+            self._completer.settle()
+        except SourceUnavailable as error:
             self._log_trouble(error)
             gevent.sleep(RETRY_S)
 
     def _beat(self) -> None:
-        """Renew the leases; break off calls whose leases are lost or whose jobs are cancelled. Raises SourceAway."""
+        """Renew the leases; break off calls of lost leases and of cancelled jobs. Raises SourceUnavailable."""
         stopped = self._held.beat()
         for key, call in list(self._calls.items()):
             if key.token not in self._held:
@@ -184,19 +184,19 @@ class Lane:
     def _work(self, job: Job, taken: Taken) -> None:
         """Call for one job and note what came of it."""
         try:
-            verdict = self._call(job, taken.key.token)
-            if verdict.outcome is None:
+            outcome = self._call(job, taken.key.token)
+            if outcome.ending is None:
                 self._switch_off()
-                self._endings.release([taken])
+                self._completer.release([taken])
             else:
-                self._pause(verdict.pause_ms)
-                self._endings.add(taken, verdict.outcome)
+                self._pause(outcome.pause_ms)
+                self._completer.add(taken, outcome.ending)
         except _Lost:
             pass  # logged where it was noticed
         except _Cancelled:
-            self._endings.add(taken, verdicts.failed(attempts.CANCELLED_REASON).outcome or {})
+            self._completer.add(taken, call_outcomes.failed(attempts.CANCELLED_REASON).ending or {})
         except gevent.GreenletExit:
-            self._endings.release([taken])
+            self._completer.release([taken])
         finally:
             self._calls.pop(taken.key)
             self._bell.set()
@@ -204,10 +204,10 @@ class Lane:
     def _ended(self, taken: Taken, _call: gevent.Greenlet) -> None:
         """See to a call that was broken off before it had begun to run."""
         if self._calls.pop(taken.key, None):
-            self._endings.release([taken])
+            self._completer.release([taken])
             self._bell.set()
 
-    def _call(self, job: Job, token: str) -> Verdict:
+    def _call(self, job: Job, token: str) -> CallOutcome:
         body = f'{{"job":{self._tools.job_json(job, token)},"token":"{token}"}}'.encode()
         signed = signing.headers(
             self._secrets,
@@ -222,12 +222,12 @@ class Lane:
                 timeout_ms=self._endpoint.timeout_ms,
             )
             with self._judging:
-                return verdicts.judge(answer, max_bytes=self._tools.settings.max_data_bytes, now=datetime.now(UTC))
+                return call_outcomes.judge(answer, max_bytes=self._tools.settings.max_data_bytes, now=datetime.now(UTC))
         except CallError as error:
-            return verdicts.failed(str(error))
-        except Exception:  # noqa: BLE001 - the boundary: what broke one call must neither lose its job nor end the lane
+            return call_outcomes.failed(str(error))
+        except Exception:  # noqa: BLE001 - the boundary: what broke one call must neither lose its job nor end the endpoint dispatcher
             _log.exception("call_broke", extra={"queue": job.queue, "job": job.number})
-            return verdicts.failed("the call broke inside Rowline: see its log")
+            return call_outcomes.failed("the call broke inside Rowline: see its log")
 
     def _switch_off(self) -> None:
         queue = self._endpoint.queue

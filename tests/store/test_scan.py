@@ -1,12 +1,12 @@
-"""The SQL with a mark against the oracle: only who joined after the last look from the head is overtaken."""
+"""The SQL with a cursor against the oracle: only who joined after the last look from the head is overtaken."""
 
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import MultipleResults, consumes, multiple, rule, run_state_machine_as_test
 
 from app.domain.job import LeaseKey, Release
-from app.domain.mark import HEAD, Mark, Place, Walk
 from app.domain.order import InLine, line
+from app.domain.scan import HEAD, Place, ScanCursor, ScanResult
 from app.domain.states import Status
 from app.infra.database import Database
 from app.store import jobs, leases
@@ -17,11 +17,11 @@ QUICK_S, SLOW_S = 0.0, 0.05
 
 
 class Marked(Machine):
-    """Does what the machine of the order does, but claims with a mark, by a clock of its own."""
+    """Does what the machine of the order does, but claims with a cursor, by a clock of its own."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.mark, self.now_s, self.looks = Mark(), 1.0, 0
+        self.cursor, self.now_s, self.looks = ScanCursor(), 1.0, 0
         self.joined: dict[int, int] = {}  # number -> after how many looks
         self.delayed: set[int] = set()
         self.taken: dict[int, InLine] = {}
@@ -60,23 +60,23 @@ class Marked(Machine):
         return multiple(*claimed)
 
     def claimed(self, limit: int, took_s: float) -> list[LeaseKey]:
-        start = self.mark.start(now_s=self.now_s)
-        keys, walk = self.look(limit, start)
+        start = self.cursor.start(now_s=self.now_s)
+        keys, scan = self.look(limit, start)
         self.looks += start == HEAD
-        self.mark.note(walk._replace(took_s=took_s), now_s=self.now_s)
+        self.cursor.note(scan._replace(took_s=took_s), now_s=self.now_s)
         return keys
 
-    def look(self, limit: int, start: Place) -> tuple[list[LeaseKey], Walk]:
+    def look(self, limit: int, start: Place) -> tuple[list[LeaseKey], ScanResult]:
         found = claim_next(self.conn, limit, start=start)
-        return [job.key for job in found.taken], found.walk
+        return [job.key for job in found.taken], found.scan
 
 
 class MarkedByTheApi(Marked):
     """Claims with the other statement."""
 
-    def look(self, limit: int, start: Place) -> tuple[list[LeaseKey], Walk]:
-        found, walk, *_ = leases.claim(self.conn, queue=QUEUE, limit=limit, lease_ms=60_000, worker="w", start=start)
-        return [lease.key for lease in found], walk
+    def look(self, limit: int, start: Place) -> tuple[list[LeaseKey], ScanResult]:
+        found, scan, *_ = leases.claim(self.conn, queue=QUEUE, limit=limit, lease_ms=60_000, worker="w", start=start)
+        return [lease.key for lease in found], scan
 
 
 @pytest.mark.parametrize("machine", [Marked, MarkedByTheApi])

@@ -21,30 +21,30 @@ _SHOWN = frozenset(string.ascii_letters + string.digits + string.punctuation + "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """`outcome` as `Endings.add` takes it; None: the job goes back unharmed, because the endpoint is switched off."""
+class CallOutcome:
+    """`ending` as `Completer.add` takes it; None: the job goes back unharmed, because the endpoint is switched off."""
 
-    outcome: dict[str, Any] | None
+    ending: dict[str, Any] | None
     pause_ms: int = 0  # that the endpoint asked to be left alone
 
 
-def judge(answer: Answer, *, max_bytes: int, now: datetime) -> Verdict:
+def judge(answer: Answer, *, max_bytes: int, now: datetime) -> CallOutcome:
     """Judge an answer. `max_bytes` is the most that a result may have; `now` is what a date is compared with."""
     if 200 <= answer.status < 300:  # noqa: PLR2004 -- success
         try:
-            return Verdict(outcome={"result": _result(answer, max_bytes)})
+            return CallOutcome(ending={"result": _result(answer, max_bytes)})
         except UnstorableJson as error:
             return failed(f"the endpoint's answer {error}")
     if answer.status == HTTPStatus.GONE:
-        return Verdict(outcome=None)
+        return CallOutcome(ending=None)
     wait_ms = _wait_ms(answer.headers, now) if answer.status in _ASKING_TO_WAIT else 0
     return failed(f"HTTP {answer.status} {_phrase(answer)}".strip(), wait_ms=wait_ms)
 
 
-def failed(reason: str, *, wait_ms: int = 0) -> Verdict:
+def failed(reason: str, *, wait_ms: int = 0) -> CallOutcome:
     """Say that the attempt failed; the next one waits at least `wait_ms`, as all calls to the endpoint do."""
-    outcome = {"reason": reason, "stack": None, "unrecoverable": False, "leastDelayMs": wait_ms}
-    return Verdict(outcome=outcome, pause_ms=wait_ms)
+    ending = {"reason": reason, "stack": None, "unrecoverable": False, "leastDelayMs": wait_ms}
+    return CallOutcome(ending=ending, pause_ms=wait_ms)
 
 
 def _result(answer: Answer, max_bytes: int) -> str:

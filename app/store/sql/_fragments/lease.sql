@@ -1,0 +1,11 @@
+-- Leases the jobs that `walked` has locked, from its moment on.
+update rowline.jobs as job
+set status = 'active',
+    lease_token = gen_random_uuid(),
+    leased_until = (select at from walked)
+        + least(:lease_ms, job.timeout_ms + :grace_ms) * interval '1 millisecond',
+    attempts_started = attempts_started + 1,
+    processed_at = (select at from walked),
+    processed_by = :worker
+where job.queue = :queue and job.number = any((select numbers from walked)::bigint[])
+    and job.status || '' in ('waiting', 'prioritized')
