@@ -18,7 +18,7 @@ from app.infra.pool import driver_of
 from app.infra.prepared import BoundStatement, Make
 
 _PARTS = re.compile(r"(?P<skip>--[^\n]*|'(?:[^']|'')*')|:(?P<name>[a-z_]+)(?:::(?P<type>[a-z]+\[\]))?|(?P<cast>::)")
-_INCLUDED = re.compile(r"^( *)\\ir \.\./_fragments/(\w+)\.sql\n", re.MULTILINE)
+_SHARED = re.compile(r"^( *):_(\w+)\n", re.MULTILINE)
 _DIALECT = PGDialect_psycopg(paramstyle="named")  # type: ignore[no-untyped-call]
 Encode = Callable[[Any], bytes | None]
 _TEXT_OID = psycopg.adapters.types["text"].oid
@@ -33,8 +33,8 @@ def fragment(name: str) -> str:
 
 
 def whole(text: str) -> str:
-    r"""Put in the fragments that a statement asks for, as psql does: `\ir ../_fragments/bytes.sql`, on a line."""
-    return _INCLUDED.sub(lambda asked: textwrap.indent(fragment(asked[2]), asked[1]), text)
+    """Put in the fragments that a statement names, as psql does (`sql/psql.sql`): `:_bytes`, on a line of its own."""
+    return _SHARED.sub(lambda named: textwrap.indent(fragment(named[2]), named[1]), text)
 
 
 def _read(name: str) -> str:

@@ -161,7 +161,7 @@ def _is_sound(path: str, text: str, conn: psycopg.Connection) -> bool:
     try:
         if path.endswith(".py"):
             compile(text, path, "exec")
-        elif "/sql/" in path and "/_fragments/" not in path:
+        elif "/sql/" in path and "/_fragments/" not in path and not path.endswith("psql.sql"):
             conn.execute(f"prepare mutant as {Statement(path, text).prepared}".encode())
             conn.execute("deallocate mutant")
     except (SyntaxError, psycopg.Error):

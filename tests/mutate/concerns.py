@@ -52,6 +52,7 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
     ("app/store/(rows|statements)", ("store/test_inserts.py", *_CLAIMS, "web/test_get.py", "web/test_pull.py")),
     ("app/store/tables", ("store/test_tables.py",)),
     ("app/store/.*counts", (*_SQL, *_COUNTS, *_PLANS)),
+    ("app/store/sql/psql", ("plans/test_psql.py",)),
     (
         "app/store/sql/_fragments/",
         (*_SQL, *_LEASES, *_TIME, "store/test_counts.py", "web/test_long_answers.py", *_PLANS),

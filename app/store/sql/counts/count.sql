@@ -1,7 +1,7 @@
 -- Counts the jobs of :queue by status: what is folded, and the deltas that are not.
 -- Indexes: job_deltas_added_by, job_counts_pkey, job_folds_pkey.
 with last as (
-    \ir ../_fragments/last_fold.sql
+    :_last_fold
 ),
 parts as (
     select

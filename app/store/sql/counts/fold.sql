@@ -3,7 +3,7 @@
 -- The caller has the turn (take_turn). When it took all that this statement sees, what it saw is marked as folded.
 -- Indexes: job_deltas_added_by, job_counts_pkey, job_folds_pkey.
 with last as (
-    \ir ../_fragments/last_fold.sql
+    :_last_fold
 ),
 taken as (
     delete from rowline.job_deltas
@@ -39,7 +39,7 @@ folded as (
     returning queue, waiting + prioritized as ready
 ),
 marked as (
-    \ir ../_fragments/fold_mark.sql
+    :_fold_mark
         and (select count(*) from taken) between 1 and :limit - 1
 )
 select

@@ -39,7 +39,7 @@ written as (
         failed = excluded.failed
 ),
 marked as (
-    \ir ../_fragments/fold_mark.sql
+    :_fold_mark
 )
 select queue
 from (

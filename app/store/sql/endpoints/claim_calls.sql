@@ -25,10 +25,10 @@ with turn as (
         and endpoint.xmax = pg_current_xact_id()::xid
 ),
 due as (
-    \ir ../_fragments/due.sql
+    :_due
 ),
 last as (
-    \ir ../_fragments/last_fold.sql
+    :_last_fold
 ),
 counts as (
     select greatest(0, sum(active))::bigint as active
@@ -71,7 +71,7 @@ room as materialized (
 ),
 next as (
     select number
-    \ir ../_fragments/ready.sql
+    :_ready
     order by priority, place
     limit coalesce((select asked from room), 0)
     for update skip locked
@@ -81,11 +81,11 @@ walked as materialized (
     select array_agg(number) as numbers, clock_timestamp() as at from next
 ),
 moved as (
-    \ir ../_fragments/lease.sql
+    :_lease
     returning job.*, case when job.priority > 0 then 'prioritized' else 'waiting' end as was
 ),
 counted as (
-    \ir ../_fragments/counted.sql
+    :_counted
 ),
 limited as (
     update rowline.endpoints as endpoint
@@ -96,7 +96,7 @@ limited as (
     where endpoint.queue = :queue and room.limiter_max is not null and calls.number > 0
 )
 select
-    \ir ../_fragments/job.sql
+    :_job
     , lease_token::text, leased_until, place, room.asked,
     extract(epoch from walked.at - room.at)::float8 as took_s,
     extract(epoch from room.at - statement_timestamp())::float8 as counted_s,

@@ -17,6 +17,6 @@ moved as (
     returning job.number, idle.status as was, job.status
 ),
 counted as (
-    \ir ../_fragments/counted.sql
+    :_counted
 )
 select number from moved

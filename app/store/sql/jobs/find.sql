@@ -1,17 +1,17 @@
 -- Reads whole jobs of :queue: by number those without a custom id, and by custom id. Indexes: jobs_pkey, jobs_custom_id.
 -- Not those whose texts are over :most bytes: who misses one asks how long it is.
 select
-    \ir ../_fragments/job.sql
+    :_job
 from rowline.jobs
 where queue = :queue and number = any(:numbers::bigint[]) and custom_id is null
     and
-    \ir ../_fragments/bytes.sql
+    :_bytes
     <= :most::bigint
 union all
 select
-    \ir ../_fragments/job.sql
+    :_job
 from rowline.jobs
 where queue = :queue and custom_id = any(:custom_ids::text[])
     and
-    \ir ../_fragments/bytes.sql
+    :_bytes
     <= :most::bigint

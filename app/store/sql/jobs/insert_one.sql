@@ -17,6 +17,6 @@ with moved as (
     returning null as was, number, custom_id, status, run_at, added_at
 ),
 counted as (
-    \ir ../_fragments/counted.sql
+    :_counted
 )
 select number, custom_id, status, run_at, added_at from moved

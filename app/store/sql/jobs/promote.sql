@@ -15,6 +15,6 @@ moved as (
     returning job.number, 'delayed' as was, job.status
 ),
 counted as (
-    \ir ../_fragments/counted.sql
+    :_counted
 )
 select number from moved

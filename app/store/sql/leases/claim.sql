@@ -7,9 +7,9 @@
 with next as (
     select
         number,
-        \ir ../_fragments/bytes.sql
+        :_bytes
         as bytes
-    \ir ../_fragments/ready.sql
+    :_ready
     order by priority, place
     limit :limit
     for update skip locked
@@ -23,14 +23,14 @@ walked as materialized (
     from next
 ),
 moved as (
-    \ir ../_fragments/lease.sql
+    :_lease
     returning job.*, case when job.priority > 0 then 'prioritized' else 'waiting' end as was
 ),
 counted as (
-    \ir ../_fragments/counted.sql
+    :_counted
 )
 select
-    \ir ../_fragments/job.sql
+    :_job
     , lease_token, leased_until, place, extract(epoch from walked.at - statement_timestamp())::float8 as took_s,
     walked.is_cut
 from walked

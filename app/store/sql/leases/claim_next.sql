@@ -4,11 +4,11 @@
 -- Each row says how long that took, and in how many ms the next delayed job is due. When one is due already nothing is
 -- claimed: it has to join the line first. Without a job there is one row, that says this alone.
 with due as (
-    \ir ../_fragments/due.sql
+    :_due
 ),
 next as (
     select number
-    \ir ../_fragments/ready.sql
+    :_ready
         and not exists (select from due where ms = 0)
     order by priority, place
     limit :limit
@@ -19,14 +19,14 @@ walked as materialized (
     select array_agg(number) as numbers, clock_timestamp() as at from next
 ),
 moved as (
-    \ir ../_fragments/lease.sql
+    :_lease
     returning
         case when job.priority > 0 then 'prioritized' else 'waiting' end as was,
         status, number, lease_token, custom_id, name, data, opts, priority, attempts_made, added_at, timeout_ms,
         stalled_count, place
 ),
 counted as (
-    \ir ../_fragments/counted.sql
+    :_counted
 )
 select
     due.ms as next_due_ms, extract(epoch from walked.at - statement_timestamp())::float8 as took_s, place,

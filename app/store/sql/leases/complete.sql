@@ -7,11 +7,11 @@ with moved as (
         attempts_made = attempts_made + 1,
         finished_at = statement_timestamp(),
         leased_until = null
-    \ir ../_fragments/attempts.sql
+    :_attempts
         and job.leased_until > statement_timestamp()
     returning job.number, 'active' as was, job.status
 ),
 counted as (
-    \ir ../_fragments/counted.sql
+    :_counted
 )
 select number from moved

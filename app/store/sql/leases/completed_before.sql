@@ -1,5 +1,5 @@
 -- Names those of these completions that are a repetition: the same attempt, completed with the same result.
--- The numbers: as in _fragments/attempts.
+-- The numbers: as in `_fragments/attempts.sql`.
 select job.number
 from rowline.jobs as job
 where job.queue = :queue and job.number = any(:numbers::bigint[]) and job.status || '' = 'completed'

@@ -3,6 +3,6 @@
 --
 update rowline.jobs as job
 set leased_until = statement_timestamp()
-\ir ../_fragments/attempts.sql
+:_attempts
     and job.leased_until > statement_timestamp()
 returning job.number

@@ -5,7 +5,7 @@
 with mine as (
     select job.number, job.leased_until, job.cancel_requested_at
     from rowline.jobs as job
-    \ir ../_fragments/attempts.sql
+    :_attempts
         and job.leased_until > statement_timestamp()
 ),
 free as (

@@ -5,18 +5,18 @@ with moved as (
     update rowline.jobs as job
     set status = 'failed',
         finished_at = statement_timestamp(),
-        \ir ../_fragments/failure.sql
-    \ir ../_fragments/attempts.sql
+        :_failure
+    :_attempts
         and (job.leased_until > statement_timestamp() or :are_over)
     returning
-        \ir ../_fragments/ended.sql
+        :_ended
         ,
-        \ir ../_fragments/failed_because.sql
+        :_failed_because
 ),
 kept as (
-    \ir ../_fragments/kept.sql
+    :_kept
 ),
 counted as (
-    \ir ../_fragments/counted.sql
+    :_counted
 )
 select number, status from moved

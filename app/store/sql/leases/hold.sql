@@ -3,7 +3,7 @@
 select job.number, job.attempts, job.attempts_made, job.backoff_type, job.backoff_delay_ms, job.backoff_jitter,
     job.cancel_requested_at
 from rowline.jobs as job
-\ir ../_fragments/attempts.sql
+:_attempts
     and job.leased_until > statement_timestamp()
 order by job.number
 for update of job

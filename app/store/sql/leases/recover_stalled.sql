@@ -3,7 +3,7 @@
 -- Those taken together keep their order. A job that is to be cancelled fails; one whose timeout is over is left to
 -- hold_overdue: that is a failure, and no stall.
 -- Index: jobs_active. Skips rows that others hold, so that any number of processes may do it at once.
--- The place of a job among them is found by bisection, as in _fragments/attempts.
+-- The place of a job among them is found by bisection, as in `_fragments/attempts.sql`.
 with stalled as (
     select number, place from rowline.jobs
     where queue = :queue and status = 'active' and leased_until <= statement_timestamp()
@@ -41,16 +41,16 @@ moved as (
     where job.queue = :queue and job.number = any((select numbers from ranked)::bigint[])
         and job.status || '' = 'active'
     returning
-        \ir ../_fragments/ended.sql
+        :_ended
         ,
         case when job.cancel_requested_at is not null then 'cancelled' else 'stalled' end as outcome,
         case when job.cancel_requested_at is not null then :cancelled when job.status = 'failed' then :reason end
             as reason
 ),
 kept as (
-    \ir ../_fragments/kept.sql
+    :_kept
 ),
 counted as (
-    \ir ../_fragments/counted.sql
+    :_counted
 )
 select number, status from moved

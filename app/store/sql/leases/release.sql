@@ -29,18 +29,18 @@ with moved as (
         failed_reason = case when job.cancel_requested_at is not null then :cancelled else job.failed_reason end,
         finished_at = case when job.cancel_requested_at is not null then statement_timestamp() end,
         leased_until = null
-    \ir ../_fragments/attempts.sql
+    :_attempts
         and job.leased_until > statement_timestamp()
     returning
-        \ir ../_fragments/ended.sql
+        :_ended
         ,
         case when job.cancel_requested_at is not null then 'cancelled' else 'released' end as outcome,
         case when job.cancel_requested_at is not null then :cancelled end as reason
 ),
 kept as (
-    \ir ../_fragments/kept.sql
+    :_kept
 ),
 counted as (
-    \ir ../_fragments/counted.sql
+    :_counted
 )
 select number, status from moved

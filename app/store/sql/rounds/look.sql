@@ -2,10 +2,10 @@
 -- who listens to :channel. One process asks this twice a second (`app/runners/rounds.py`): its commit waits for no disk.
 -- Indexes: jobs_delayed, one probe a queue that has delayed jobs; job_deltas_added_by, job_folds_pkey.
 with recursive delayed as (
-    \ir ../_fragments/delayed.sql
+    :_delayed
 ),
 last as (
-    \ir ../_fragments/last_fold.sql
+    :_last_fold
 )
 select
     exists (select from delayed where run_at <= statement_timestamp()) as is_due,
