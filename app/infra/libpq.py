@@ -58,8 +58,8 @@ class BoundedConnection(psycopg.Connection[Any]):
         remaining = max(0.0, self.ends_at - time.monotonic())
         bounded = remaining if timeout is None else min(timeout, remaining)
         try:
-            if isinstance(aside := getcurrent(), DatabaseCoroutine):
-                return aside.wait(gen, self.pgconn.socket, time.monotonic() + bounded)
+            if isinstance(call := getcurrent(), DatabaseCoroutine):
+                return call.wait(gen, self.pgconn.socket, time.monotonic() + bounded)
             if _IS_COOPERATIVE and timeout is None:
                 return _wait_cooperatively(gen, self.pgconn.socket, bounded)
             return super().wait(gen, interval, None if bounded == FOREVER else bounded)

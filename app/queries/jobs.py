@@ -69,13 +69,13 @@ class Lookup:
     def __init__(self, db: Database) -> None:
         """Read nothing yet."""
         self._db = db
-        self._gathering: RequestCoalescer[str, Job | None] = RequestCoalescer(
+        self._coalescer: RequestCoalescer[str, Job | None] = RequestCoalescer(
             self._found, most=TOGETHER_MOST, broken_off=DatabaseError
         )
 
     def find(self, *, queue: str, job_id: str, hold: Hold = room.alone) -> Job:
         """Read one job; a long one when there is room for it in what `hold` gives. Raises JobNotFound, NoRoom."""
-        found = self._gathering.ask(queue, job_id) or self._long(queue, job_id, hold)
+        found = self._coalescer.ask(queue, job_id) or self._long(queue, job_id, hold)
         if found is None:
             raise JobNotFound.of(queue, job_id)
         return found
@@ -104,7 +104,7 @@ class Pages:
     def __init__(self, db: Database) -> None:
         """Read nothing yet."""
         self._db = db
-        self._gathering: RequestCoalescer[Part, Page | None] = RequestCoalescer(
+        self._coalescer: RequestCoalescer[Part, Page | None] = RequestCoalescer(
             self._read, most=PAGES_MOST, broken_off=DatabaseError
         )
 
@@ -114,7 +114,7 @@ class Pages:
         Others share the snapshot, and trouble with the database. A page that is longer than an answer may be is cut.
         """
         is_near = part.offset + part.length <= NEAR
-        page = self._gathering.ask(queue, part) if is_near else self._read(queue, [part])[0]
+        page = self._coalescer.ask(queue, part) if is_near else self._read(queue, [part])[0]
         return page or self._long(queue, part, hold())
 
     def _read(self, queue: str, parts: Sequence[Part]) -> list[Page | None]:

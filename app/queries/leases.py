@@ -23,13 +23,13 @@ class Holders:
         """`wait_ms`: the longest wait for the statements of others."""
         self._db, self._wait_s = db, wait_ms / 1000
         self._semaphore = FairSemaphore(1)
-        self._gathering: RequestCoalescer[Shown, bool] = RequestCoalescer(
+        self._coalescer: RequestCoalescer[Shown, bool] = RequestCoalescer(
             self._held, most=TOGETHER_MOST, broken_off=DatabaseError
         )
 
     def require(self, *, queue: str, job_id: str, token: str) -> None:
         """Require that `token` holds the job now. Raises Unauthorized, DatabaseError."""
-        if not self._gathering.ask(_ALL, Shown(queue, job_id, token)):
+        if not self._coalescer.ask(_ALL, Shown(queue, job_id, token)):
             raise Unauthorized("the token of the attempt that runs is needed: Authorization: Bearer <token>")
 
     def _held(self, _topic: str, shown: Sequence[Shown]) -> list[bool]:
