@@ -15,7 +15,7 @@ from app.runners.dispatcher import Dispatcher
 from app.runners.endpoint_dispatcher import JobJson
 from app.web.schemas.job import JobSchema
 
-CONNECTIONS = 6  # shared by all endpoint dispatchers, and the loops of the maintainer
+CONNECTIONS = 6  # shared by all endpoints' dispatchers and the loops of the maintainer
 OPEN_FILES = 65_536  # wanted: each call is one
 
 

@@ -17,7 +17,7 @@ from app.runners.httpsource import HttpSource
 from app.runners.sources import DatabaseSource, Source
 from app.runners.worker import HandlersBroken, Worker
 
-CONNECTIONS = 5  # the claims, what is told, the heartbeat, and the two loops of the maintainer
+CONNECTIONS = 5  # the claims, what is told, the heartbeat; the five loops of the maintainer share what is free
 
 
 @click.command()
