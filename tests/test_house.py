@@ -77,8 +77,9 @@ def test_a_statement_stays_in_its_queue_and_an_update_names_the_status_it_leaves
 
 
 def test_a_fragment_is_what_several_statements_share() -> None:
-    asked = [name for file in STATEMENTS for name in set(re.findall(r"^ *:_(\w+)$", file.read_text(), re.MULTILINE))]
-    fragments = {file.stem for file in (APP / "store" / "sql" / "_fragments").glob("*.sql")}
+    files = [*STATEMENTS, *(APP / "store" / "sql" / "_fragments").glob("*.sql")]
+    asked = [name for file in files for name in set(re.findall(r"^ *:_(\w+)$", file.read_text(), re.MULTILINE))]
+    fragments = {file.stem for file in files if file.parent.name == "_fragments"}
     assert fragments == set(asked)
     assert fragments == set(re.findall(r"set _(\w+) ", (APP / "store" / "sql" / "psql.sql").read_text()))
     assert [name for name in fragments if asked.count(name) < 2] == []

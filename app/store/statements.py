@@ -34,7 +34,7 @@ def fragment(name: str) -> str:
 
 def whole(text: str) -> str:
     """Put in the fragments that a statement names, as psql does (`sql/psql.sql`): `:_bytes`, on a line of its own."""
-    return _SHARED.sub(lambda named: textwrap.indent(fragment(named[2]), named[1]), text)
+    return _SHARED.sub(lambda named: textwrap.indent(whole(fragment(named[2])), named[1]), text)
 
 
 def _read(name: str) -> str:

@@ -6,17 +6,5 @@ with moved as (
     set status = 'failed',
         finished_at = statement_timestamp(),
         :_failure
-    :_attempts
-        and (job.leased_until > statement_timestamp() or :are_over)
-    returning
-        :_ended
-        ,
-        :_failed_because
 ),
-kept as (
-    :_kept
-),
-counted as (
-    :_counted
-)
-select number, status from moved
+:_settled

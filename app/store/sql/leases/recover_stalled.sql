@@ -47,10 +47,4 @@ moved as (
         case when job.cancel_requested_at is not null then :cancelled when job.status = 'failed' then :reason end
             as reason
 ),
-kept as (
-    :_kept
-),
-counted as (
-    :_counted
-)
-select number, status from moved
+:_settled

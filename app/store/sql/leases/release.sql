@@ -37,10 +37,4 @@ with moved as (
         case when job.cancel_requested_at is not null then 'cancelled' else 'released' end as outcome,
         case when job.cancel_requested_at is not null then :cancelled end as reason
 ),
-kept as (
-    :_kept
-),
-counted as (
-    :_counted
-)
-select number, status from moved
+:_settled

@@ -15,17 +15,5 @@ with moved as (
             cross join lateral (select (:delays_ms::bigint[])[told.nth] as delay_ms) as said
         ),
         :_failure
-    :_attempts
-        and (job.leased_until > statement_timestamp() or :are_over)
-    returning
-        :_ended
-        ,
-        :_failed_because
 ),
-kept as (
-    :_kept
-),
-counted as (
-    :_counted
-)
-select number, status from moved
+:_settled

@@ -1,0 +1,10 @@
+-- Keeps the attempts that `moved` ended, notes what it changed in the counts, and says where the jobs are.
+kept as (
+    insert into rowline.attempts (queue, number, nth, worker, started_at, ended_at, outcome, reason)
+    select queue, number, attempts_started, processed_by, processed_at, statement_timestamp(), outcome, reason
+    from moved
+),
+counted as (
+    :_counted
+)
+select number, status from moved
