@@ -33,6 +33,8 @@ TRUST_S = (60.0, 90.0)
 """For how long pulses are believed: then comes a round in spite of them."""
 OWN_ROUND_S = 0.4
 """How long such a round may take to begin, less than a beat."""
+UNABLE_S = 60.0
+"""For how long a process that could not do what there was to do comes last."""
 LAST = "~"
 """How the names of processes begin that come last."""
 RESTS_S = (20.0, 40.0)
@@ -50,7 +52,8 @@ class Rounds:
         `is_last`: makes the rounds only where all that listen are so.
         """
         self._db, self._beat_s, self._on_look, self._is_last = db, beat_s, on_look, is_last
-        self._name = f"{LAST if is_last else ''}{secrets.token_hex(4)}:{socket.gethostname()}:{os.getpid()}"
+        self._own_name = f"{secrets.token_hex(4)}:{socket.gethostname()}:{os.getpid()}"
+        self._unable_until = 0.0
         self._rests_until = 0.0
         self._last_at = time.monotonic()  # when somebody looked, as far as we know, or we tried to
         self._trusts_until = self._last_at + random.uniform(*TRUST_S)  # noqa: S311 - no secret
@@ -61,9 +64,21 @@ class Rounds:
         db.hear(PULSE, self._hear)
 
     def pass_on(self) -> None:
-        """Leave the rounds to another process, if there is one, since this one could not do what there is to do."""
+        """Leave the rounds to another process, if there is one, since this one could not do what there is to do.
+
+        It comes last for a while, so that those who come last do not rest on its word.
+        """
         self.are_ours = False
         self._last_at = time.monotonic() + self._beat_s
+        self._unable_until = time.monotonic() + UNABLE_S
+
+    @property
+    def _comes_last(self) -> bool:
+        return self._is_last or time.monotonic() < self._unable_until
+
+    @property
+    def _name(self) -> str:
+        return f"{LAST if self._comes_last else ''}{self._own_name}"
 
     def _hear(self, word: str) -> None:
         """Note a pulse. Of two processes that look, the one whose name comes first goes on."""
@@ -71,7 +86,7 @@ class Rounds:
             return
         self._db.hearing.prove()
         is_of_last, now = word.startswith(LAST), time.monotonic()
-        if is_of_last and not self._is_last:
+        if is_of_last and not self._comes_last:
             return  # it leaves the rounds to us
         self._last_at = max(self._last_at, now)
         if word < self._name and now >= self._yields_at:

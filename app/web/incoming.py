@@ -1,5 +1,6 @@
 """How requests are read and answered on a connection: gunicorn's ways, with bounds that it has no settings for."""
 
+import errno
 import re
 import time
 from collections.abc import Callable
@@ -144,25 +145,31 @@ class Metered:
         return getattr(self._sock, name)
 
     def recv(self, size: int, *flags: int) -> bytes:
-        """Read what is there, up to `size` bytes; nothing, as at the end, of one who may not go on."""
+        """Read what is there, up to `size` bytes. Raises ConnectionResetError of one who may not go on.
+
+        Nothing else would do: what looks like the end of a body would have the rest of it taken for a request.
+        """
         if self.is_free:
             return bytes(self._sock.recv(size, *flags))
-        piece, took_s = self._take(size, *flags)
-        self._packets += 1
-        if self._packets > PACKETS_FREE and not self._pay(max(took_s, PACKET_S)):
-            return b""
+        piece, took_s, is_cut = self._take(size, *flags)
+        self._packets += not is_cut
+        if self._packets > PACKETS_FREE and not is_cut and not self._pay(max(took_s, PACKET_S)):
+            raise ConnectionResetError(errno.ECONNRESET, "a stranger's turn did not come")
         return piece
 
     def take(self, size: int) -> bytes:
         """Read for free, up to `size` bytes: who calls this has each piece paid for by what it took."""
         return self._take(size)[0]
 
-    def _take(self, size: int, *flags: int) -> tuple[bytes, float]:
-        began_at = time.thread_time()
-        piece = bytes(self._sock.recv(min(size, self._most), *flags))
+    def _take(self, size: int, *flags: int) -> tuple[bytes, float, bool]:
+        """Return a piece, what it took, and whether it was our bound that cut it off from a longer packet."""
+        most, began_at = min(size, self._most), time.thread_time()
+        piece = bytes(self._sock.recv(most, *flags))
         took_s = time.thread_time() - began_at
-        self._most = min(2 * self._most, PIECE) if took_s <= BYTE_S * len(piece) else PIECE_MIN
-        return piece, took_s
+        is_quick = took_s <= BYTE_S * len(piece)
+        is_cut = is_quick and len(piece) == most < size
+        self._most = min(2 * self._most, PIECE) if is_quick else PIECE_MIN
+        return piece, took_s, is_cut
 
 
 class Gathered:

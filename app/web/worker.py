@@ -43,6 +43,7 @@ CHUNKED_PIECE, STRANGERS_CHUNKED_PIECE = 1024, 64
 """The same of chunks that nobody wants: it may have come as so many, of one byte, up to 8 us each."""
 WAITING = "rowline-waiting"
 """Where the extensions of the application have the claims that wait."""
+HEALTH = {"/health/live", "/health/ready"}
 REST_MAX = 16 * 2**20  # bytes: more than a body that is a little too large
 UNPARSABLE: dict[type[BaseException], tuple[int, str, str]] = {
     errors.LimitRequestLine: (414, "uri_too_long", "The request line is too long"),
@@ -165,7 +166,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     def _paid_by(self, addr: Any, path: str) -> Callable[[float], bool]:
         """Return what has a stranger wait. Who asks for our health has a line of his own: it may be a load balancer."""
         address = addr[0] if isinstance(addr, tuple) else ""
-        return partial(self._strangers.hold_up, (strangers.neighbourhood(address), path.startswith("/health")))
+        return partial(self._strangers.hold_up, (strangers.neighbourhood(address), path in HEALTH))
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:  # noqa: ARG002 - gunicorn's
         """Answer what never reached the application, as it would. Nothing that was sent is repeated or logged."""
@@ -231,6 +232,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
                         gathered.flush()
                         within_s = TAKE_S if req.should_close() else TAKE_S + strangers.PATIENCE_S
                         is_whole = self._take_rest(req, pay, within_s)
+            sock.is_free = getattr(gevent.getcurrent(), KNOWN, False)  # to send the next head
             gevent.sleep(0)  # a client whose next request is always there, and waits for nothing, would run alone
         if not is_whole:
             raise StopIteration

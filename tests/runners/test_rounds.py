@@ -20,7 +20,7 @@ from app.infra.database import Database
 from app.infra.hearing import PULSE
 from app.infra.settings import Settings
 from app.operations import claim, maintain
-from app.runners import rounds
+from app.runners import maintainer, rounds
 from app.runners.rounds import Rounds
 from tests.support import databases, faultproxy, pulses, raw, receivers
 from tests.support.clusters import until
@@ -131,6 +131,20 @@ def test_a_process_that_looks_and_cannot_do_what_there_is_to_do_leaves_it_to_ano
             for _ in range(3):
                 [delayed] = add(own_db, new(delay_ms=100))
                 in_status(own_db, delayed, Status.WAITING)
+
+
+def test_an_api_relies_on_no_process_that_looks_and_cannot_do_what_there_is_to_do(
+    own_url: str, own_db: Database, reading_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "RESTS_S", (3_600.0, 3_600.0))
+    with pulses.heard(own_url) as heard, receivers.dispatcher(reading_url, **QUIET) as unable:
+        assert heard.pid() == unable.pid
+        loops = maintainer.start(Settings(promote_ms=500), own_db, is_last=True)
+        for _ in range(3):
+            [delayed] = add(own_db, new(delay_ms=100))
+            in_status(own_db, delayed, Status.WAITING)
+    for loop in loops:
+        loop.stop()
 
 
 def test_of_all_processes_one_goes_on_looking(own_url: str) -> None:

@@ -295,46 +295,6 @@ class _Read:
         return b""
 
 
-def test_packets_of_a_stranger_are_paid_for_whatever_is_in_them() -> None:
-    paid = list[float]()
-
-    def pay(took_s: float) -> bool:
-        paid.append(took_s)
-        return len(paid) < 3
-
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        metered = incoming.Metered(ours, pay)
-        theirs.sendall(b"x" * 1_000)
-        metered.is_free = True
-        assert [metered.recv(1) for _ in range(100)] == [b"x"] * 100
-        metered.begin()
-        received = [metered.recv(1) for _ in range(incoming.PACKETS_FREE + 3)]
-
-    assert received == [*[b"x"] * (incoming.PACKETS_FREE + 2), b""], "who may not go on is not read any more"
-    assert len(paid) == 3
-    assert min(paid) >= incoming.PACKET_S
-
-
-def test_each_piece_that_nobody_wants_is_paid_for() -> None:
-    pieces, paid = [b"x" * 9, b"x", b""], list[float]()
-
-    def pay(took_s: float) -> bool:
-        paid.append(took_s)
-        return True
-
-    assert worker.take_rest(lambda _: pieces.pop(0), pay, piece=9)
-    assert len(paid) == 2
-    assert min(paid) >= 0
-
-
-def test_of_who_is_turned_away_nothing_more_is_read() -> None:
-    pieces = [b"x", b"x", b""]
-
-    assert not worker.take_rest(lambda _: pieces.pop(0), lambda _: False)
-    assert len(pieces) == 2
-
-
 @pytest.mark.parametrize(
     ("framing", "rest"),
     [("Content-Length: 50000", b"x" * 50_000), ("Transfer-Encoding: chunked", b"1\r\nx\r\n0\r\n\r\n")],

@@ -1,0 +1,75 @@
+"""Packets of those who have no token: each has its price, and none is taken for what it is not."""
+
+import socket
+
+import pytest
+from gunicorn.http.body import LengthReader
+from gunicorn.http.unreader import SocketUnreader
+
+from app.web import incoming, worker
+
+
+def test_packets_of_a_stranger_are_paid_for_whatever_is_in_them() -> None:
+    paid = list[float]()
+
+    def pay(took_s: float) -> bool:
+        paid.append(took_s)
+        return len(paid) < 3
+
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        metered = incoming.Metered(ours, pay)
+        theirs.sendall(b"x" * 1_000)
+        metered.is_free = True
+        assert [metered.recv(1) for _ in range(100)] == [b"x"] * 100
+        metered.begin()
+        assert [metered.recv(1) for _ in range(incoming.PACKETS_FREE + 2)] == [b"x"] * (incoming.PACKETS_FREE + 2)
+        with pytest.raises(ConnectionResetError):
+            metered.recv(1)
+
+    assert len(paid) == 3
+    assert min(paid) >= incoming.PACKET_S
+
+
+def test_a_body_whose_sender_is_turned_away_is_no_whole_body() -> None:
+    """The rest of it would be taken for a request, and what the next client sends, behind a proxy, for its fields."""
+    turns = iter([False] + [True] * 100)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours:
+        with theirs:
+            for _ in range(50):
+                theirs.send(b"x")
+        reader = LengthReader(SocketUnreader(incoming.Metered(ours, lambda _: next(turns))), 100)
+        is_whole = worker.take_rest(reader.read, lambda _: True)
+
+    assert not is_whole
+
+
+def test_a_long_head_in_one_packet_is_read_before_anybody_pays_for_it() -> None:
+    """There may be a good token at its end: fields that a proxy adds, or cookies, make a head long."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"x" * 7_000)
+        metered = incoming.Metered(ours, lambda _: pytest.fail("he would have to wait"))
+        read = b""
+        while len(read) < 7_000:
+            read += metered.recv(8_192)
+
+
+def test_each_piece_that_nobody_wants_is_paid_for() -> None:
+    pieces, paid = [b"x" * 9, b"x", b""], list[float]()
+
+    def pay(took_s: float) -> bool:
+        paid.append(took_s)
+        return True
+
+    assert worker.take_rest(lambda _: pieces.pop(0), pay, piece=9)
+    assert len(paid) == 2
+    assert min(paid) >= 0
+
+
+def test_of_who_is_turned_away_nothing_more_is_read() -> None:
+    pieces = [b"x", b"x", b""]
+
+    assert not worker.take_rest(lambda _: pieces.pop(0), lambda _: False)
+    assert len(pieces) == 2
