@@ -71,7 +71,7 @@ class EndpointDispatcher:
 
     @property
     def revision(self) -> str:
-        """The registration that this endpoint dispatcher works for."""
+        """The registration of the endpoint that this works for."""
         return self._endpoint.revision
 
     @property
@@ -107,7 +107,7 @@ class EndpointDispatcher:
         gevent.killall(list(self._calls.values()), block=False)
 
     def close(self) -> None:
-        """End what works for this endpoint dispatcher; it is retired and idle."""
+        """End what works for this endpoint: it is retired and idle."""
         self._heartbeat.stop()
         self._target.close()
 
@@ -225,7 +225,7 @@ class EndpointDispatcher:
                 return call_outcomes.judge(answer, max_bytes=self._tools.settings.max_data_bytes, now=datetime.now(UTC))
         except CallError as error:
             return call_outcomes.failed(str(error))
-        except Exception:  # noqa: BLE001 - the boundary: what broke one call must neither lose its job nor end the endpoint dispatcher
+        except Exception:  # noqa: BLE001 - the boundary: what broke one call must neither lose its job nor end this
             _log.exception("call_broke", extra={"queue": job.queue, "job": job.number})
             return call_outcomes.failed("the call broke inside Rowline: see its log")
 

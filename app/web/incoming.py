@@ -98,7 +98,7 @@ class Request(message.Request):  # type: ignore[misc]  # gunicorn has no types
 
     def _admit(self, head: bytes) -> None:
         shown = _SHOWN.search(head)
-        authorization = shown[1].decode("latin-1").rstrip() if shown else ""
+        authorization = shown[1].decode("latin-1").rstrip(" \t") if shown else ""
         took_s = HEAD_S + FIELD_S * head.count(b"\r\n") + (ACCEPT_S if self.req_number == 1 else 0)
         if not self.unreader.sock.admit(self.path, authorization, took_s):
             raise StopIteration  # his turn did not come, or he is gone: what nobody awaits is not done

@@ -30,7 +30,7 @@ proc_name = "rowline-api"
 def post_worker_init(_worker: object) -> None:
     """Leave alone what will never be garbage: gunicorn's hook, once the application is loaded.
 
-    A full collection goes through all of it, 80 ms and more in which nobody is answered.
+    A full collection goes through all of it, 50 ms in which nobody is answered.
     """
     gc.collect()
     gc.freeze()

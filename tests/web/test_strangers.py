@@ -189,6 +189,7 @@ def test_who_has_not_sent_a_whole_head_yet_goes_behind_a_crowd_that_waits(small:
         (b"", "", 0.0),
         (b"Host: x\r\n" + b"no field\r\n" * 90, "", 90 * incoming.FIELD_S),
         (b"X-Authorization: b\r\nAUTHORIZATION:\t Bearer abc \r\n", "Bearer abc", incoming.FIELD_S),
+        (b"Authorization: Bearer abc\xa0\r\n", "Bearer abc\xa0", 0.0),
     ],
 )
 def test_of_a_stranger_whose_turn_does_not_come_no_field_is_read(
