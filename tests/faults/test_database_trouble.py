@@ -136,12 +136,20 @@ def cut_off(api: Api) -> Iterator[None]:
 @contextlib.contextmanager
 def full(api: Api) -> Iterator[None]:
     """Take every connection that the server has, also those that the API has."""
-    ours = "from pg_stat_activity where application_name ~ '^rowline'"
     with contextlib.ExitStack() as stack, psycopg.connect(api.cluster.url, autocommit=True) as connection:
-        while connection.execute(f"select pg_terminate_backend(pid, 1000) {ours}").fetchall():
+        most = int(connection.execute("show max_connections").fetchall()[0][0])
+        pids = [connection.info.backend_pid]
+
+        def all_are_ours() -> bool:
+            # Counted, not looked up: a connection that has just begun has its place, and is in no view.
+            others = "from pg_stat_activity where backend_type = 'client backend' and pid <> all(%s)"
+            connection.execute(f"select pg_terminate_backend(pid, 1000) {others}", [pids])
             with contextlib.suppress(psycopg.OperationalError):
-                while True:
-                    stack.enter_context(psycopg.connect(api.cluster.url))
+                while len(pids) < most:
+                    pids.append(stack.enter_context(psycopg.connect(api.cluster.url)).info.backend_pid)
+            return len(pids) == most
+
+        until(all_are_ours, within_s=30)
         yield
 
 
