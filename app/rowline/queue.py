@@ -56,6 +56,8 @@ class Queue:
         lifo: bool | None = None,
         job_id: str | None = None,
         timeout_ms: int | None = None,
+        keep_logs: int | None = None,
+        stack_trace_limit: int | None = None,
         opts: Mapping[str, Any] | None = None,
     ) -> AddedJob:
         """Add a job, exactly once however often it had to be sent; the fields are those of `NewJob`."""
@@ -69,6 +71,8 @@ class Queue:
             lifo=lifo,
             job_id=job_id,
             timeout_ms=timeout_ms,
+            keep_logs=keep_logs,
+            stack_trace_limit=stack_trace_limit,
             opts=opts or {},
         )
         return self.add_many([new])[0]

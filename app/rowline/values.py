@@ -1,10 +1,15 @@
 """What the client sends and gets, as values. Times are in ms since the epoch, durations in ms."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol, Self
 
 FINAL = frozenset({"completed", "failed"})
+
+
+def _option(name: str) -> Any:
+    """Make a field that is a member of `opts`; None leaves it out."""
+    return field(default=None, metadata={"option": name})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,26 +18,20 @@ class NewJob:
 
     name: str
     data: Any = None
-    attempts: int | None = None  # runs that may fail
-    backoff: int | Mapping[str, Any] | None = None  # ms, or {"type", "delay", "jitter"}
-    delay_ms: int | None = None
-    priority: int | None = None  # 1 (first) .. 2097152
-    lifo: bool | None = None
-    job_id: str | None = None
-    timeout_ms: int | None = None  # of one attempt
+    attempts: int | None = _option("attempts")  # runs that may fail
+    backoff: int | Mapping[str, Any] | None = _option("backoff")  # ms, or {"type", "delay", "jitter"}
+    delay_ms: int | None = _option("delay")
+    priority: int | None = _option("priority")  # 1 (first) .. 2097152
+    lifo: bool | None = _option("lifo")
+    job_id: str | None = _option("jobId")
+    timeout_ms: int | None = _option("timeout")  # of one attempt
+    keep_logs: int | None = _option("keepLogs")  # lines, the newest
+    stack_trace_limit: int | None = _option("stackTraceLimit")  # stack traces, the newest
     opts: Mapping[str, Any] = field(default_factory=dict)
 
     def json(self) -> dict[str, Any]:
         """Return the Job of the API."""
-        named = {
-            "attempts": self.attempts,
-            "backoff": self.backoff,
-            "delay": self.delay_ms,
-            "priority": self.priority,
-            "lifo": self.lifo,
-            "jobId": self.job_id,
-            "timeout": self.timeout_ms,
-        }
+        named = {each.metadata["option"]: getattr(self, each.name) for each in fields(self) if each.metadata}
         opts = {**self.opts, **{name: value for name, value in named.items() if value is not None}}
         return {"name": self.name, "data": self.data} | ({"opts": opts} if opts else {})
 

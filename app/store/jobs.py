@@ -9,11 +9,10 @@ import sqlalchemy
 
 from app.domain import ids
 from app.domain.attempts import CANCELLED_REASON
-from app.domain.backoff import Backoff
 from app.domain.job import Job, NewJob
 from app.domain.scan import Place
 from app.infra.database import Connection
-from app.store import rows
+from app.store import options, rows
 from app.store.statements import Statement
 from app.store.tables import jobs
 
@@ -33,8 +32,6 @@ PROMOTION_PATIENCE_S, PROMOTION_PAUSE_S = 0.3, 0.003
 """How long a claim waits for others that promote, and how often it looks."""
 ANY_BYTES = 2**62
 """More than any job has."""
-JITTER_DIGITS = 12
-"""What is kept of a jitter: what underflows a `real` PostgreSQL refuses; of ten years this is under a millisecond."""
 
 
 def insert(conn: Connection, *, queue: str, new: Sequence[NewJob]) -> list[Job | None]:
@@ -43,59 +40,14 @@ def insert(conn: Connection, *, queue: str, new: Sequence[NewJob]) -> list[Job |
     Waits for another transaction that adds the same custom id. Numbers grow in the order of `new`.
     """
     if len(new) == 1:
-        return [_inserted(conn, queue, new[0])]
-    names, data, opts, custom_ids, priorities, lifos, delays, attempts, backoffs, timeouts, stacks, logs = zip(
-        *new, strict=True
-    )
-    inserted = _insert.rows(
-        conn,
-        queue=queue,
-        custom_ids=custom_ids,
-        names=names,
-        data=data,
-        opts=opts,
-        priorities=priorities,
-        lifos=lifos,
-        delays_ms=delays,
-        attempts=attempts,
-        backoff_types=[backoff and backoff.type for backoff in backoffs],
-        backoff_delays_ms=[backoff and backoff.delay_ms for backoff in backoffs],
-        backoff_jitters=[backoff and _jitter(backoff) for backoff in backoffs],
-        timeouts_ms=timeouts,
-        stacks_kept=stacks,
-        logs_kept=logs,
-    )
+        [job] = new
+        inserted = _insert_one.rows(conn, queue=queue, **options.of_one(job))
+        return [rows.added(job, inserted[0], queue=queue) if inserted else None]
+    inserted = _insert.rows(conn, queue=queue, **options.of_many(new))
     by_custom_id = {row.custom_id: row for row in inserted if row.custom_id is not None}
     numbered = iter(sorted((row for row in inserted if row.custom_id is None), key=attrgetter("number")))
-    found = [next(numbered) if own is None else by_custom_id.pop(own, None) for own in custom_ids]
+    found = [next(numbered) if job.custom_id is None else by_custom_id.pop(job.custom_id, None) for job in new]
     return [row and rows.added(job, row, queue=queue) for job, row in zip(new, found, strict=True)]
-
-
-def _inserted(conn: Connection, queue: str, new: NewJob) -> Job | None:
-    backoff = new.backoff
-    inserted = _insert_one.rows(
-        conn,
-        queue=queue,
-        custom_id=new.custom_id,
-        name=new.name,
-        data=new.data,
-        opts=new.opts,
-        priority=new.priority,
-        lifo=new.lifo,
-        delay_ms=new.delay_ms,
-        attempts=new.attempts,
-        backoff_type=backoff and backoff.type,
-        backoff_delay_ms=backoff and backoff.delay_ms,
-        backoff_jitter=backoff and _jitter(backoff),
-        timeout_ms=new.timeout_ms,
-        stacks_kept=new.stacks_kept,
-        logs_kept=new.logs_kept,
-    )
-    return rows.added(new, inserted[0], queue=queue) if inserted else None
-
-
-def _jitter(backoff: Backoff) -> float:
-    return round(backoff.jitter, JITTER_DIGITS)
 
 
 def find(conn: Connection, *, queue: str, job_ids: Collection[str], most_bytes: int = ANY_BYTES) -> dict[str, Job]:

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from app.infra.database import Connection
 from app.infra.pool import driver_of
 from app.infra.prepared import BoundStatement, Make
+from app.store import options
 
 _PARTS = re.compile(r"(?P<skip>--[^\n]*|'(?:[^']|'')*')|:(?P<name>[a-z_]+)(?:::(?P<type>[a-z]+\[\]))?|(?P<cast>::)")
 _SHARED = re.compile(r"^( *):_(\w+)\n", re.MULTILINE)
@@ -28,8 +29,8 @@ _ARRAY_NULL = _ARRAY_LENGTH.pack(-1)
 
 @functools.cache
 def fragment(name: str) -> str:
-    """Return a file of `app/store/sql/_fragments`, which several statements share, without the comment above it."""
-    return re.sub(r"\A(--.*\n)+", "", _read(f"_fragments/{name}"))
+    """Return what statements share: of `options.FRAGMENTS`, or a file of `sql/_fragments` without its comment."""
+    return options.FRAGMENTS.get(name) or re.sub(r"\A(--.*\n)+", "", _read(f"_fragments/{name}"))
 
 
 def whole(text: str) -> str:

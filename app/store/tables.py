@@ -5,6 +5,8 @@ by `queue`. Indexes are partial on the status, so that each holds only the rows 
 """
 
 from collections.abc import Iterable
+from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import (
     REAL,
@@ -21,30 +23,47 @@ from sqlalchemy import (
     Sequence,
     Table,
     Text,
+    UniqueConstraint,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, UUID
 
 from app.domain import endpoint
-from app.domain.attempts import KEPT, Outcome
-from app.domain.backoff import BackoffType
+from app.domain.attempts import KEPT
 from app.domain.ids import QUEUE_NAME_MAX
+from app.domain.job import NewJob
 from app.domain.keys import KEY_MAX
+from app.domain.options import STORED, Kind
 from app.domain.states import Status
 
 SCHEMA = "rowline"
-HEAD = "0010"  # the revision that this code was written for; a test compares it with Alembic's own word
+HEAD = "0011"  # the revision that this code was written for; a test compares it with Alembic's own word
 UPGRADER_LOCK = 0x526F776C696E65  # the advisory lock of whoever migrates: the bytes of "Rowline"
 
 metadata = MetaData(schema=SCHEMA)
 
 
-def _words(words: Iterable[Status | BackoffType | Outcome]) -> str:
+def _words(words: Iterable[StrEnum]) -> str:
     return ", ".join(f"'{word}'" for word in words)
 
 
 _WHEN = TIMESTAMP(timezone=True)
 _NAME = Text(collation="C")  # bytes decide: no locale, and no upgrade of one, can reorder or merge names
+
+_TYPES: dict[str, Any] = {
+    "boolean": Boolean,
+    "integer": Integer,
+    "bigint": BigInteger,
+    "real": REAL,
+    "text": _NAME,
+    "text[]": ARRAY(_NAME),
+}
+
+
+def _option_column(field: str, name: str, kind: str) -> Column[Any]:
+    """Make the column of an option: null where a job without the option has none."""
+    return Column(name, _TYPES[kind], nullable=NewJob._field_defaults[field] is None)
+
 
 job_numbers = Sequence("job_numbers", metadata=metadata, data_type=BigInteger)
 """One sequence for all queues; gaps are normal."""
@@ -54,27 +73,16 @@ jobs = Table(
     metadata,
     Column("queue", _NAME, nullable=False),
     Column("number", BigInteger, nullable=False),
-    Column("custom_id", _NAME),
     Column("name", _NAME, nullable=False),
     Column("status", _NAME, nullable=False),
-    Column("priority", Integer, nullable=False),
-    Column("lifo", Boolean, nullable=False),
     # The place in line, from run_at in microseconds since the epoch: grows for fifo, is negative for lifo. The jobs
     # of one array take consecutive microseconds; a stalled job gets the place of the newest lifo job: the head.
     Column("place", BigInteger, nullable=False),
     Column("run_at", _WHEN, nullable=False),
     Column("added_at", _WHEN, nullable=False),
-    Column("delay_ms", BigInteger, nullable=False),
-    Column("attempts", Integer, nullable=False),
     Column("attempts_made", Integer, nullable=False, server_default=text("0")),
     Column("attempts_started", Integer, nullable=False, server_default=text("0")),
     Column("stalled_count", Integer, nullable=False, server_default=text("0")),
-    Column("backoff_type", _NAME),
-    Column("backoff_delay_ms", BigInteger),
-    Column("backoff_jitter", REAL),
-    Column("timeout_ms", BigInteger),
-    Column("stacks_kept", Integer),
-    Column("logs_kept", Integer),
     Column("lease_token", UUID(as_uuid=False)),  # of the last claim: kept, so that a repeated word of its end is known
     Column("leased_until", _WHEN),
     Column("processed_at", _WHEN),
@@ -85,6 +93,7 @@ jobs = Table(
     Column("stacktrace", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("data", JSON, nullable=False),
     Column("opts", JSON, nullable=False),
+    *(_option_column(option.field, name, kind) for option in STORED for name, kind in option.columns.items()),
     Column("progress", JSON, nullable=False, server_default=text("'0'")),
     Column("result", JSON),
     # The number first: a statement that names numbers and a queue can then use it in one way only.
@@ -97,6 +106,23 @@ jobs = Table(
         name="jobs_sound",
     ),
 )
+
+job_options = Table(
+    "job_options",
+    metadata,
+    Column("name", _NAME, nullable=False),
+    Column("nth", BigInteger, nullable=False),
+    Column("kind", _NAME, nullable=False),
+    Column("field", _NAME),
+    Column("low", BigInteger, nullable=False, server_default=text("0")),
+    Column("high", BigInteger, nullable=False, server_default=text("0")),
+    Column("longest", BigInteger, nullable=False, server_default=text("0")),
+    Column("is_empty_absent", Boolean, nullable=False, server_default=text("false")),
+    PrimaryKeyConstraint("name", name="job_options_pkey"),
+    UniqueConstraint("nth", name="job_options_nth_key"),
+    CheckConstraint(f"kind in ({_words(Kind)})", name="job_options_kind"),
+)
+"""What `rowline.enqueue` takes: `domain/options.py`, as migrations wrote it down."""
 
 Index("jobs_custom_id", jobs.c.queue, jobs.c.custom_id, unique=True, postgresql_where=text("custom_id is not null"))
 Index(

@@ -30,6 +30,10 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
     ("app/domain/jsontext", ("domain/test_jsontext.py", "web/test_data.py")),
     ("app/domain/scan", ("domain/test_scan.py", "store/test_scan.py", "races/test_marks.py")),
     ("app/domain/(states|order)", ("store/test_states.py", "store/test_tables.py", "store/test_order.py")),
+    (
+        "app/(domain|store)/options",
+        ("domain/test_options.py", "store/test_options.py", "store/test_inserts.py", "web/test_job_fields.py"),
+    ),
     ("app/domain/errors", ("web/test_cancel.py", "web/test_errors.py", "web/test_pull.py")),
     ("app/domain/endpoint", ("web/test_workers.py", "runners/test_dispatcher.py")),
     ("app/domain/keys", ("web/test_idempotency.py",)),

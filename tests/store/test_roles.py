@@ -114,7 +114,8 @@ def test_who_may_add_jobs_in_sql_may_do_that_alone(filled: str) -> None:
     with connected(filled, "rowline_enqueue") as connection:
         connection.execute("select rowline.enqueue('q', 'n', '1')")
         connection.execute("select rowline.enqueue_many('q', '[]')")
-        for forbidden in ("select 1 from rowline.jobs", "select rowline.enqueue_store('q', '{}', true)"):
+        parts = [f"select rowline.{part}('q', '{{}}', true)" for part in ("enqueue_store", "enqueue_add")]
+        for forbidden in ("select 1 from rowline.jobs", *parts):
             with pytest.raises(InsufficientPrivilege):
                 connection.execute(forbidden)
 

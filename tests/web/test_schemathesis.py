@@ -45,7 +45,7 @@ OPTIONS = (
         "--seed",
         "20261",
         "--max-examples",
-        "40",
+        "20",
         "--workers",
         "1",
         "--continue-on-failure",

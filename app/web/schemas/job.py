@@ -1,18 +1,35 @@
 """JobJson: a job as it is seen.
 
-To add a field: a line in the schema, one in `members`, a column's value in `domain/job.py`.
+To add a field: a line in the schema. Its attribute is a field of `domain/job.py`.
 """
 
+import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from marshmallow import Schema, fields, post_dump
-from orjson import Fragment
 
-from app.domain.job import Job
+from app.domain.job import Job, JsonText
 from app.operations.submit import Submitted
-from app.web.schemas.fields import Json, Milliseconds, milliseconds
+from app.web.schemas.fields import Json, Milliseconds, Written
+
+
+class ReturnValue(Written[JsonText]):
+    """BullMQ's text of a result: a string as it is, any other value as its JSON text."""
+
+    def write(self, value: JsonText) -> Any:
+        """Read a string, and nothing else."""
+        text = value.strip()
+        return json.loads(text) if text.startswith('"') else text
+
+
+class QualifiedName(Written[str]):
+    """The name of a queue behind the prefix of its schema."""
+
+    def write(self, value: str) -> str:
+        """Join the two as BullMQ does."""
+        return f"{self.root.queue_prefix}:{value}"  # type: ignore[union-attr]
 
 
 class JobSchema(Schema):
@@ -23,7 +40,7 @@ class JobSchema(Schema):
     data = Json(required=True)
     opts = Json(required=True)
     progress = Json(required=True)
-    returnvalue = fields.Method("_returnvalue", metadata={"type": "string"})
+    returnvalue = ReturnValue(attribute="result", dump_only=True, metadata={"type": "string"})
     result = Json()
     failedReason = fields.String(attribute="failed_reason")
     stacktrace = fields.List(fields.String(), required=True)
@@ -37,62 +54,44 @@ class JobSchema(Schema):
     finishedOn = Milliseconds(attribute="finished_at")
     processedBy = fields.String(attribute="processed_by")
     status = fields.String(required=True)
-    queueQualifiedName = fields.Method("_qualified_name", required=True, metadata={"type": "string"})
+    queueQualifiedName = QualifiedName(attribute="queue", required=True, metadata={"type": "string"})
 
     def __init__(self, *, queue_prefix: str) -> None:
-        """Name queues below `queue_prefix`."""
+        """Name queues below `queue_prefix`. Prepare `members` from the fields above."""
         super().__init__()
-        self._queue_prefix = queue_prefix
+        self.queue_prefix = queue_prefix
+        self.members = self._compiled()
 
-    def members(self, job: Job) -> dict[str, Any]:
-        """Do what `dump` does, at a twentieth of the price: a page has a hundred jobs, and their JSON is half its CPU.
+    members: Callable[[Job], dict[str, Any]]
+    """Does what `dump` does, at a twentieth of the price: a page has a hundred jobs, and their JSON is half its CPU."""
 
-        A property test holds the two to the same answer.
-        """
-        members: dict[str, Any] = {
-            "id": job.id,
-            "name": job.name,
-            "data": Fragment(job.data),
-            "opts": Fragment(job.opts),
-            "progress": Fragment(job.progress),
-        }
-        if job.result is not None:
-            members["returnvalue"] = self._returnvalue(job)
-            members["result"] = Fragment(job.result)
-        if job.failed_reason is not None:
-            members["failedReason"] = job.failed_reason
-        members |= {
-            "stacktrace": job.stacktrace,
-            "attemptsMade": job.attempts_made,
-            "attemptsStarted": job.attempts_started,
-            "stalledCounter": job.stalled_count,
-            "delay": job.delay_ms,
-            "priority": job.priority,
-            "timestamp": milliseconds(job.added_at),
-        }
-        if job.processed_at is not None:
-            members["processedOn"] = milliseconds(job.processed_at)
-        if job.finished_at is not None:
-            members["finishedOn"] = milliseconds(job.finished_at)
-        if job.processed_by is not None:
-            members["processedBy"] = job.processed_by
-        members["status"] = job.status
-        members["queueQualifiedName"] = self._qualified_name(job)
+    def _compiled(self) -> Callable[[Job], dict[str, Any]]:
+        """Write out, as code, what the fields say of each member. A property test holds it to the answer of `dump`."""
+        names: dict[str, Any] = {}
+        lines: list[str] = []
+        shown = {name: field for name, field in self.fields.items() if hasattr(Job, field.attribute or name)}
+        for condition, group in itertools.groupby(shown, lambda name: _condition(name, shown[name])):
+            entries = []
+            for name in group:
+                value = f"job.{shown[name].attribute or name}"
+                if isinstance(field := shown[name], Written):
+                    names[f"write_{name}"] = field.write
+                    value = f"write_{name}({value})"
+                entries.append(f"{name!r}: {value}")
+            lines.append(f" {condition}members {'|=' if lines else '='} {{{', '.join(entries)}}}")
+        code = compile("\n".join(["def members(job):", *lines, " return members"]), f"{__file__} (compiled)", "exec")
+        exec(code, names)  # noqa: S102 - the schema's own words
+        members: Callable[[Job], dict[str, Any]] = names["members"]
         return members
-
-    def _returnvalue(self, job: Job) -> str | None:
-        """Give a string result as it is, any other as its JSON text."""
-        if job.result is None:
-            return None
-        value = job.result.strip()
-        return json.loads(value) if value.startswith('"') else value
-
-    def _qualified_name(self, job: Job) -> str:
-        return f"{self._queue_prefix}:{job.queue}"
 
     @post_dump
     def _leave_out_absent(self, members: dict[str, Any], **_: Any) -> dict[str, Any]:
         return {name: value for name, value in members.items() if value is not None}
+
+
+def _condition(name: str, field: fields.Field[Any]) -> str:
+    """Say, as code, when a job has this member."""
+    return "" if field.required else f"if job.{field.attribute or name} is not None: "
 
 
 class SubmittedSchema(JobSchema):

@@ -2,26 +2,27 @@
 
 import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from marshmallow import Schema, ValidationError, fields, validate
 
 from app.domain import ids
-from app.domain.attempts import LOGS_MAX, STACKS_KEPT
 from app.domain.backoff import LONGEST_MS, Backoff, BackoffType
 from app.domain.errors import Fault, InvalidRequest, TooLarge
-from app.domain.job import ATTEMPTS_MAX, PRIORITY_MAX, JsonText, NewJob
+from app.domain.job import JsonText, NewJob
+from app.domain.options import OPTIONS, STORED, Kind, Option
 from app.infra.cooperation import give_way
-from app.web.schemas.fields import Flag, NotYet, Number, Text, Whole
+from app.web.schemas.fields import Flag, NotYet, Number, Text, Texts, Whole
 from app.wire import demands, objects
 from app.wire.demands import Array, Form
 from app.wire.jsonreader import Members
 
 Messages = dict[str, str | list[Any] | dict[Any, Any]]
 _UNKNOWN = {"unknown": "is not known here", "type": "must be an object"}
-_Opts = tuple[str | None, int, bool, int, int, Backoff | None, int | None, int | None, int | None]
+_Opts = tuple[Any, ...]
 _REQUIRED_MEMBERS = 2  # name and data
+_OPTION_FIELDS = NewJob._fields[NewJob._fields.index("opts") + 1 :]
 _NULL, _EMPTY = JsonText("null"), JsonText("{}")
 _NAME_TEXT_MAX = 2**21
 """Bytes of JSON that a name may take to be refused as a name."""
@@ -78,9 +79,9 @@ class BackoffField(fields.Field[Backoff]):
 class JobId(Text):
     """`opts.jobId`: null and empty count as absent."""
 
-    def __init__(self) -> None:
+    def __init__(self, **options: Any) -> None:
         """Allow null; the length is judged with the form."""
-        super().__init__(longest=2**31, allow_none=True)
+        super().__init__(longest=2**31, allow_none=True, **options)
 
     def _deserialize(self, value: Any, *args: Any, **options: Any) -> str:
         custom_id = super()._deserialize(value, *args, **options)
@@ -89,24 +90,23 @@ class JobId(Text):
         return custom_id
 
 
-class OptsSchema(Schema):
-    """`opts` of a job."""
+_FIELDS: dict[Kind, Callable[[Option], fields.Field[Any]]] = {
+    Kind.WHOLE: lambda option: Whole(option.low, option.high),
+    Kind.FLAG: lambda _: Flag(),
+    Kind.ID: lambda _: JobId(),
+    Kind.TEXTS: lambda option: Texts(option.high, option.longest),
+    Kind.BACKOFF: lambda _: BackoffField(),
+    Kind.PLANNED: lambda _: NotYet(),
+}
 
+
+class _KnownOnly(Schema):
     error_messages = _UNKNOWN
-    attempts = Whole(0, ATTEMPTS_MAX)
-    backoff = BackoffField()
-    delay = Whole(0, LONGEST_MS)
-    priority = Whole(1, PRIORITY_MAX)
-    lifo = Flag()
-    jobId = JobId()
-    deduplication = NotYet()
-    removeOnComplete = NotYet()
-    removeOnFail = NotYet()
-    keepLogs = Whole(0, LOGS_MAX)
-    stackTraceLimit = Whole(0, STACKS_KEPT)
-    timeout = Whole(1, LONGEST_MS)
-    parent = NotYet()
-    group = NotYet()
+
+
+_OPTS = {option.name: _FIELDS[option.kind](option) for option in OPTIONS}
+OptsSchema = _KnownOnly.from_dict(dict(_OPTS), name="OptsSchema")
+"""`opts` of a job, from the table of options."""
 
 
 class NewJobSchema(Schema):
@@ -178,8 +178,7 @@ def _opts(text: str) -> _Opts:
     if text[0] != "{" or text.count("[") + text.count("{") > _BRACKETS_MAX:
         raise ValueError(text[:1])
     value = json.loads(text, object_pairs_hook=_untwinned)
-    fields_there = OptsSchema._declared_fields  # noqa: SLF001 - a schema's instances have copies of them
-    return _as_opts({key: fields_there[key].deserialize(member) for key, member in value.items()})
+    return _as_opts({key: _OPTS[key].deserialize(member) for key, member in value.items()})
 
 
 def _untwinned(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -241,18 +240,13 @@ def loaded(schema: Schema, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _as_opts(opts: dict[str, Any]) -> _Opts:
-    """Give what options mean, in the order of the fields of NewJob."""
-    return (
-        opts.get("jobId") or None,
-        opts.get("priority") or 0,
-        opts.get("lifo") or False,
-        opts.get("delay") or 0,
-        opts.get("attempts") or 1,
-        opts.get("backoff"),
-        opts.get("timeout"),
-        opts.get("stackTraceLimit"),
-        opts.get("keepLogs"),
-    )
+    """Give what options mean: the values of the fields of NewJob behind its texts, in their order."""
+    meant = dict(NewJob._field_defaults)
+    for option in STORED:
+        value = opts.get(option.name)
+        if value is not None and (value or not option.is_empty_absent):
+            meant[option.field] = value
+    return tuple(meant[field] for field in _OPTION_FIELDS)
 
 
 def _bytes(text: str, limit: int) -> int:

@@ -1,0 +1,140 @@
+"""The options of a job, in one table: what each is called, what it may be, where it is stored, what it means.
+
+From it come the fields of `opts` (`app/web/schemas/new_job.py`), the columns and parameters of the inserts
+(`app/store/options.py`), the table in `app/docs/api.md`, and, by a migration's row in `rowline.job_options`, what
+`rowline.enqueue` takes and refuses. `NewJob` and the Python client name each once more, for editors and mypy; tests say
+what is missing there.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from app.domain.attempts import LOGS_MAX, STACKS_KEPT
+from app.domain.backoff import LONGEST_MS
+from app.domain.ids import JOB_ID_MAX
+from app.domain.job import ATTEMPTS_MAX, PRIORITY_MAX
+
+
+class Kind(StrEnum):
+    """What the value of an option is. null counts as absent for each."""
+
+    WHOLE = "whole"  # an integer from `low` to `high`
+    FLAG = "flag"  # true or false
+    ID = "id"  # a name of 1 to `high` characters that is not made of digits alone
+    TEXTS = "texts"  # an array of up to `high` strings of 1 to `longest` characters
+    BACKOFF = "backoff"  # a number of ms, or an object
+    PLANNED = "planned"  # an option of the contract that is not built: refused by name
+
+
+BACKOFF_COLUMNS = {"backoff_type": "text", "backoff_delay_ms": "bigint", "backoff_jitter": "real"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One option. What it means when it is absent is the default of its field in `NewJob`."""
+
+    name: str  # in `opts`
+    kind: Kind
+    field: str = ""  # of `NewJob`; and the column of `rowline.jobs`, but for a backoff, which has three
+    type: str = ""  # of the column, in PostgreSQL
+    low: int = 0
+    high: int = 0
+    longest: int = 0  # characters of each text
+    is_empty_absent: bool = False  # 0, "" and [] count as absent
+    meaning: str = ""  # for the handbook, in Markdown
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """The columns that it sets, with their types in PostgreSQL; none of an option that is not built."""
+        if self.kind is Kind.BACKOFF:
+            return BACKOFF_COLUMNS
+        return {self.field: self.type} if self.field else {}
+
+
+OPTIONS = (
+    Option(
+        name="attempts",
+        kind=Kind.WHOLE,
+        field="attempts",
+        type="integer",
+        high=ATTEMPTS_MAX,
+        is_empty_absent=True,
+        meaning="runs that may fail, 0 to 1000; 0 and absent mean 1",
+    ),
+    Option(
+        name="backoff",
+        kind=Kind.BACKOFF,
+        field="backoff",
+        meaning='the wait before the next attempt: ms, or `{"type", "delay", "jitter"}`',
+    ),
+    Option(
+        name="delay",
+        kind=Kind.WHOLE,
+        field="delay_ms",
+        type="bigint",
+        high=LONGEST_MS,
+        meaning="ms before the first attempt, up to ten years",
+    ),
+    Option(
+        name="priority",
+        kind=Kind.WHOLE,
+        field="priority",
+        type="integer",
+        low=1,
+        high=PRIORITY_MAX,
+        meaning="1 (first) to 2097152 (last); without one, a job comes before all that have one",
+    ),
+    Option(
+        name="lifo",
+        kind=Kind.FLAG,
+        field="lifo",
+        type="boolean",
+        meaning="true: to the front, the newest first",
+    ),
+    Option(
+        name="jobId",
+        kind=Kind.ID,
+        field="custom_id",
+        type="text",
+        high=JOB_ID_MAX,
+        is_empty_absent=True,
+        meaning="an id of your own, unique in its queue while the job exists; not digits alone",
+    ),
+    Option(name="deduplication", kind=Kind.PLANNED),
+    Option(name="removeOnComplete", kind=Kind.PLANNED),
+    Option(name="removeOnFail", kind=Kind.PLANNED),
+    Option(
+        name="keepLogs",
+        kind=Kind.WHOLE,
+        field="logs_kept",
+        type="integer",
+        high=LOGS_MAX,
+        meaning="log lines kept, the newest; 10,000 if absent",
+    ),
+    Option(
+        name="stackTraceLimit",
+        kind=Kind.WHOLE,
+        field="stacks_kept",
+        type="integer",
+        high=STACKS_KEPT,
+        meaning="stack traces kept, the newest; up to 100, which is what absent means",
+    ),
+    Option(
+        name="timeout",
+        kind=Kind.WHOLE,
+        field="timeout_ms",
+        type="bigint",
+        low=1,
+        high=LONGEST_MS,
+        meaning="ms that one attempt may take, see [pull.md](pull.md)",
+    ),
+    Option(name="parent", kind=Kind.PLANNED),
+    Option(name="group", kind=Kind.PLANNED),
+)
+"""In the order in which the faults of a job are told."""
+
+STORED = tuple(option for option in OPTIONS if option.field)
+"""The options that are built."""
+COLUMNS: dict[str, str] = {column: kind for option in STORED for column, kind in option.columns.items()}
+"""Every column that an option sets, with its type."""

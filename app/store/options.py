@@ -1,0 +1,76 @@
+"""What the table of options (`app/domain/options.py`) is to the statements: fragments, and the parameters they name."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.domain.backoff import Backoff
+from app.domain.job import Job, NewJob
+from app.domain.options import BACKOFF_COLUMNS, COLUMNS, STORED, Kind
+
+JITTER_DIGITS = 12
+"""What is kept of a jitter: what underflows a `real` PostgreSQL refuses; of ten years this is under a millisecond."""
+_ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"'})
+
+
+def _rows(parts: Sequence[str]) -> str:
+    return ",\n".join(", ".join(parts[at : at + 6]) for at in range(0, len(parts), 6)) + "\n"
+
+
+def _bulk(column: str, kind: str) -> str:
+    """Name the array of a column's values. Arrays of arrays have one length, so a list goes as its text."""
+    return f":{column}::{kind if kind.endswith('[]') else f'{kind}[]'}"
+
+
+def _single(column: str, kind: str) -> str:
+    return f":{column}::text::{kind}" if kind.endswith("[]") else f":{column}::{kind}"
+
+
+FRAGMENTS = {
+    "job": _rows(Job._fields),
+    "option_columns": _rows(tuple(COLUMNS)),
+    "option_arrays": _rows([_bulk(column, kind) for column, kind in COLUMNS.items()]),
+    "option_values": _rows([f"{_single(column, kind)} as {column}" for column, kind in COLUMNS.items()]),
+    "option_casts": _rows([f"{column}::{kind}" if kind.endswith("[]") else column for column, kind in COLUMNS.items()]),
+}
+"""Fragments as those in `app/store/sql/_fragments`, which no file holds: all columns of a job, those of options, their
+parameters as arrays and one by one, and how the inserts read them. `rowline docs` writes them into `sql/psql.sql`."""
+
+
+def of_one(new: NewJob) -> dict[str, Any]:
+    """Give the values of the columns that a new job sets, by their names."""
+    values = new._asdict()
+    values |= _backoff(values.pop("backoff"))
+    for field in _LISTS:
+        values[field] = _text(values[field])
+    return values
+
+
+def of_many(new: Sequence[NewJob]) -> dict[str, Sequence[Any]]:
+    """Give the same of many, in their order, for each column."""
+    values: dict[str, Sequence[Any]] = dict(zip(NewJob._fields, zip(*new, strict=True), strict=True))
+    nulls = [None] * len(new)
+    backoffs = values.pop("backoff")
+    parts = [*map(_backoff, backoffs)] if any(backoffs) else []
+    values |= {column: [part[column] for part in parts] or nulls for column in BACKOFF_COLUMNS}
+    for field in _LISTS:
+        values[field] = [*map(_text, values[field])] if any(values[field]) else nulls
+    return values
+
+
+_LISTS = tuple(option.field for option in STORED if option.kind is Kind.TEXTS)
+_NO_BACKOFF: Mapping[str, Any] = dict.fromkeys(BACKOFF_COLUMNS)
+
+
+def _backoff(backoff: Backoff | None) -> Mapping[str, Any]:
+    if backoff is None:
+        return _NO_BACKOFF
+    return {
+        "backoff_type": backoff.type,
+        "backoff_delay_ms": backoff.delay_ms,
+        "backoff_jitter": round(backoff.jitter, JITTER_DIGITS),
+    }
+
+
+def _text(texts: Sequence[str] | None) -> str | None:
+    """Write a list as PostgreSQL reads an array; none where there is nothing in it."""
+    return "{" + ",".join(f'"{text.translate(_ESCAPED)}"' for text in texts) + "}" if texts else None

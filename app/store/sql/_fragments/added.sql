@@ -1,0 +1,21 @@
+-- Inserts the rows of `new` in their order, counts them, and says what became of each. A custom id that exists in the
+-- queue keeps its row out. The place in line of the nth job of an array is so many microseconds behind the first's.
+moved as (
+    insert into rowline.jobs (
+        queue, number, name, data, opts, run_at, added_at, status, place,
+        :_option_columns
+    )
+    select
+        :queue, number, name, data::json, opts::json, run_at, statement_timestamp(),
+        case when delay_ms > 0 then 'delayed' when priority > 0 then 'prioritized' else 'waiting' end,
+        case when lifo then -1 else 1 end * ((extract(epoch from run_at) * 1000000)::bigint + nth - 1),
+        :_option_casts
+    from new
+    cross join lateral (select statement_timestamp() + delay_ms * interval '1 millisecond') as due (run_at)
+    on conflict (queue, custom_id) where custom_id is not null do nothing
+    returning null as was, number, custom_id, status, run_at, added_at
+),
+counted as (
+    :_counted
+)
+select number, custom_id, status, run_at, added_at from moved
