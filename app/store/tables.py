@@ -105,6 +105,11 @@ jobs = Table(
         "stacks_kept, logs_kept, lease_token, leased_until, processed_at, finished_at, failed_reason, result)",
         name="jobs_sound",
     ),
+    *(
+        CheckConstraint(f"rowline.are_texts_1({each.field}, {each.high}, {each.longest})", name=f"jobs_{each.field}")
+        for each in STORED
+        if each.kind is Kind.TEXTS
+    ),
 )
 
 job_options = Table(

@@ -16,7 +16,7 @@ from app.domain.states import Status
 from app.infra.database import DatabaseError, OutcomeUnknown
 from app.web import describe, problems
 from app.web.describe import Description
-from app.web.schemas.fields import Flag, Json, Milliseconds, NotYet, Number, StringOrLines, Text, Whole
+from app.web.schemas.fields import Flag, Json, Milliseconds, NotYet, Number, StringOrLines, Text, Texts, Whole
 from app.web.schemas.new_job import BackoffField, BackoffSchema, JobId
 from app.web.schemas.page import ALL, Statuses
 from app.web.schemas.problem import ProblemSchema
@@ -224,6 +224,9 @@ def _type(_converter: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]
                 "maxLength": field.longest,
                 "pattern": r"^[^\x00]*$",
             }
+        case Texts():
+            text = {"type": "string", "minLength": 1, "maxLength": field.longest, "pattern": r"^[^\x00]*$"}
+            return {"type": ["array", "null"], "items": text, "maxItems": field.most}
         case StringOrLines():
             return {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "null"}]}
         case NotYet():

@@ -55,15 +55,6 @@ FUNCTIONS = (
     "are_texts_1(text[], integer, integer)",
 )
 NAMES = ", ".join(f"rowline.{function}" for function in FUNCTIONS)
-SOUND_TEXTS = """
-create function rowline.are_texts_1(texts text[], most integer, longest integer) returns boolean
-language sql immutable strict parallel safe
-return cardinality(texts) between 1 and most
-    and not exists (
-        select from unnest(texts) as one (text)
-        where one.text is null or char_length(one.text) not between 1 and longest
-    )
-"""
 
 
 def upgrade() -> None:
@@ -74,8 +65,8 @@ def upgrade() -> None:
     op.execute(TABLE)
     op.execute(COMMENT)
     op.execute(ROWS)
-    op.execute(SOUND_TEXTS)
-    op.execute((SQL / "enqueue_3.sql").read_text())
+    for name in ("are_texts_1.sql", "enqueue_3.sql"):
+        op.execute((SQL / name).read_text())
     op.execute(f"revoke execute on function {NAMES} from public")
 
 
