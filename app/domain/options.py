@@ -27,6 +27,7 @@ class Kind(StrEnum):
     PLANNED = "planned"  # an option of the contract that is not built: refused by name
 
 
+INTEGER_END = 2**31
 BACKOFF_COLUMNS = {"backoff_type": "text", "backoff_delay_ms": "bigint", "backoff_jitter": "real"}
 
 
@@ -37,7 +38,6 @@ class Option:
     name: str  # in `opts`
     kind: Kind
     field: str = ""  # of `NewJob`; and the column of `rowline.jobs`, but for a backoff, which has three
-    type: str = ""  # of the column, in PostgreSQL
     low: int = 0
     high: int = 0
     longest: int = 0  # characters of each text
@@ -47,9 +47,19 @@ class Option:
     @property
     def columns(self) -> Mapping[str, str]:
         """The columns that it sets, with their types in PostgreSQL; none of an option that is not built."""
-        if self.kind is Kind.BACKOFF:
-            return BACKOFF_COLUMNS
-        return {self.field: self.type} if self.field else {}
+        match self.kind:
+            case Kind.WHOLE:
+                return {self.field: "integer" if self.high < INTEGER_END else "bigint"}
+            case Kind.FLAG:
+                return {self.field: "boolean"}
+            case Kind.ID:
+                return {self.field: "text"}
+            case Kind.TEXTS:
+                return {self.field: "text[]"}
+            case Kind.BACKOFF:
+                return BACKOFF_COLUMNS
+            case Kind.PLANNED:
+                return {}
 
 
 OPTIONS = (
@@ -57,7 +67,6 @@ OPTIONS = (
         name="attempts",
         kind=Kind.WHOLE,
         field="attempts",
-        type="integer",
         high=ATTEMPTS_MAX,
         is_empty_absent=True,
         meaning="runs that may fail, 0 to 1000; 0 and absent mean 1",
@@ -72,7 +81,6 @@ OPTIONS = (
         name="delay",
         kind=Kind.WHOLE,
         field="delay_ms",
-        type="bigint",
         high=LONGEST_MS,
         meaning="ms before the first attempt, up to ten years",
     ),
@@ -80,7 +88,6 @@ OPTIONS = (
         name="priority",
         kind=Kind.WHOLE,
         field="priority",
-        type="integer",
         low=1,
         high=PRIORITY_MAX,
         meaning="1 (first) to 2097152 (last); without one, a job comes before all that have one",
@@ -89,14 +96,12 @@ OPTIONS = (
         name="lifo",
         kind=Kind.FLAG,
         field="lifo",
-        type="boolean",
         meaning="true: to the front, the newest first",
     ),
     Option(
         name="jobId",
         kind=Kind.ID,
         field="custom_id",
-        type="text",
         high=JOB_ID_MAX,
         is_empty_absent=True,
         meaning="an id of your own, unique in its queue while the job exists; not digits alone",
@@ -108,7 +113,6 @@ OPTIONS = (
         name="keepLogs",
         kind=Kind.WHOLE,
         field="logs_kept",
-        type="integer",
         high=LOGS_MAX,
         meaning="log lines kept, the newest; 10,000 if absent",
     ),
@@ -116,7 +120,6 @@ OPTIONS = (
         name="stackTraceLimit",
         kind=Kind.WHOLE,
         field="stacks_kept",
-        type="integer",
         high=STACKS_KEPT,
         meaning="stack traces kept, the newest; up to 100, which is what absent means",
     ),
@@ -124,7 +127,6 @@ OPTIONS = (
         name="timeout",
         kind=Kind.WHOLE,
         field="timeout_ms",
-        type="bigint",
         low=1,
         high=LONGEST_MS,
         meaning="ms that one attempt may take, see [pull.md](pull.md)",
