@@ -33,6 +33,7 @@ class NewJob(NamedTuple):
     timeout_ms: int | None = None  # of one attempt
     stacks_kept: int | None = None  # stack traces, the newest; None = `attempts.STACKS_KEPT`
     logs_kept: int | None = None  # log lines, the newest; None = `attempts.LOGS_KEPT`
+    tags: Sequence[str] | None = None  # in the order sent; None = none
 
 
 class Job(NamedTuple):
@@ -61,6 +62,7 @@ class Job(NamedTuple):
     processed_at: datetime | None  # the last claim
     finished_at: datetime | None  # exactly when completed or failed
     processed_by: str | None  # the worker of the last claim
+    tags: Sequence[str] | None  # as `NewJob.tags`
 
     @property
     def id(self) -> str:

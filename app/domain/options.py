@@ -133,6 +133,15 @@ OPTIONS = (
     ),
     Option(name="parent", kind=Kind.PLANNED),
     Option(name="group", kind=Kind.PLANNED),
+    Option(
+        name="tags",
+        kind=Kind.TEXTS,
+        field="tags",
+        high=10,
+        longest=100,
+        is_empty_absent=True,
+        meaning="words to find the job by: up to 10 strings of 1 to 100 characters",
+    ),
 )
 """In the order in which the faults of a job are told."""
 

@@ -58,6 +58,7 @@ class Queue:
         timeout_ms: int | None = None,
         keep_logs: int | None = None,
         stack_trace_limit: int | None = None,
+        tags: list[str] | tuple[str, ...] | None = None,
         opts: Mapping[str, Any] | None = None,
     ) -> AddedJob:
         """Add a job, exactly once however often it had to be sent; the fields are those of `NewJob`."""
@@ -73,6 +74,7 @@ class Queue:
             timeout_ms=timeout_ms,
             keep_logs=keep_logs,
             stack_trace_limit=stack_trace_limit,
+            tags=tags,
             opts=opts or {},
         )
         return self.add_many([new])[0]

@@ -27,6 +27,7 @@ class NewJob:
     timeout_ms: int | None = _option("timeout")  # of one attempt
     keep_logs: int | None = _option("keepLogs")  # lines, the newest
     stack_trace_limit: int | None = _option("stackTraceLimit")  # stack traces, the newest
+    tags: list[str] | tuple[str, ...] | None = _option("tags")  # noqa: RUF009 - a field, as above
     opts: Mapping[str, Any] = field(default_factory=dict)
 
     def json(self) -> dict[str, Any]:
@@ -57,6 +58,7 @@ class JobInfo:
     stacktrace: tuple[str, ...]
     result: Any  # the value itself; None also where there is none yet
     processed_by: str | None
+    tags: tuple[str, ...]  # in the order sent
 
     @property
     def is_finished(self) -> bool:
@@ -84,6 +86,7 @@ class JobInfo:
             stacktrace=tuple(told["stacktrace"]),
             result=told.get("result"),
             processed_by=told.get("processedBy"),
+            tags=tuple(told.get("tags", ())),
             **more,
         )
 

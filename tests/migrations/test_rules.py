@@ -27,6 +27,7 @@ EXCEPTIONS = {
     },
     "0008": {"prefer-robust-stmts": "what a killed run left of the index is dropped before"},
     "0009": {"ban-drop-constraint": "a check that says the same takes their place in the same statement"},
+    "0012": {"ban-drop-constraint": "what a killed run left of it is dropped before"},
 }
 """Revision -> rule of squawk -> why it does not hold there."""
 STEPS = {"expand", "contract", "stop"}

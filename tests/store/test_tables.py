@@ -17,7 +17,7 @@ from app.store.tables import metadata
 from tests.support import databases
 from tests.support.jobs import in_status
 
-SOUND = schema.MIGRATIONS / "sql" / "rowline" / "broken_rule_1.sql"
+SOUND = [schema.MIGRATIONS / "sql" / "rowline" / f"{name}.sql" for name in ("broken_rule_1", "are_texts_1")]
 TABLES = """
 with tables as (
     select oid, relname from pg_class
@@ -46,7 +46,8 @@ def shape(url: str) -> dict[str, str]:
 def test_the_migrations_make_what_the_code_describes(server_url: str, shared_url: str) -> None:
     with databases.fresh(server_url) as url:
         databases.run(url, "create schema rowline")
-        databases.run(url, SOUND.read_text())
+        for file in SOUND:
+            databases.run(url, file.read_text())
         engine = database.engine(url, {}, poolclass=sqlalchemy.NullPool)
         metadata.create_all(engine)
         assert shape(url) == shape(shared_url)
@@ -98,6 +99,11 @@ def test_the_migrations_make_what_the_code_describes(server_url: str, shared_url
         ("jobs_custom_id_form", Status.WAITING, "custom_id = '12'"),
         ("jobs_custom_id_form", Status.WAITING, "custom_id = ''"),
         ("jobs_custom_id_form", Status.WAITING, f"custom_id = repeat('x', {JOB_ID_MAX + 1})"),
+        ("jobs_tags", Status.WAITING, "tags = '{}'"),
+        ("jobs_tags", Status.WAITING, "tags = array_fill('x'::text, '{11}')"),
+        ("jobs_tags", Status.WAITING, "tags = '{a,null}'"),
+        ("jobs_tags", Status.WAITING, "tags = array['a', '']"),
+        ("jobs_tags", Status.WAITING, "tags = array[repeat('x', 101)]"),
         ("jobs_queue", Status.WAITING, "queue = ''"),
         ("jobs_queue", Status.WAITING, f"queue = repeat('x', {QUEUE_NAME_MAX + 1})"),
         ("jobs_name", Status.WAITING, "name = ''"),
@@ -122,6 +128,7 @@ def test_an_impossible_row_is_impossible(conn: Connection, constraint: str, stat
         f"status = 'prioritized', priority = {PRIORITY_MAX}",
         f"custom_id = repeat('x', {JOB_ID_MAX}), name = repeat('ö', {JOB_NAME_MAX})",
         f"queue = repeat('ö', {QUEUE_NAME_MAX})",
+        "tags = array_fill(repeat('ö', 100), '{10}')",
         *(f"backoff_type = '{kind}', backoff_delay_ms = {LONGEST_MS}, backoff_jitter = 1" for kind in BackoffType),
     ],
 )

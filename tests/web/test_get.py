@@ -68,6 +68,18 @@ def test_delay_and_priority_are_those_of_the_opts_at_first(client: Client) -> No
     assert (job["delay"], job["priority"], job["status"]) == (5000, 7, "delayed")
 
 
+@pytest.mark.parametrize("together", [1, 2])
+def test_tags_come_back_in_the_order_sent_and_a_job_without_any_has_no_such_member(
+    client: Client, together: int
+) -> None:
+    tags = ['b "quoted"', "a\\b", "{c},d", "NULL", " ", "ö", "a\\b", "tab\t"]
+    added = client.add(*[{"name": "n", "data": 1, "opts": {"tags": tags}}] * together)
+    plain = client.add(*[{"name": "n", "data": 1, "opts": {"tags": []}}] * together)
+    assert [job["tags"] for job in added] == [tags] * together
+    assert [job.get("tags") for job in client.page()["jobs"]] == [None] * together + [tags] * together
+    assert not any("tags" in job for job in plain)
+
+
 def test_an_active_job_shows_who_has_it_since_when(client: Client, db: Database) -> None:
     job_id = _add(client)
     work.take(db)

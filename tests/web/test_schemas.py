@@ -37,6 +37,7 @@ OPTS = st.fixed_dictionaries(
         "jobId": st.text(max_size=5) | st.sampled_from([None, 5]),
         "timeout": st.integers(0, 9),
         "keepLogs": st.integers(-1, 9),
+        "tags": st.lists(st.text(max_size=2), max_size=11),
         "stackTraceLimit": st.integers(-1, 11),
         "group": JSON,
         "unknown": JSON,

@@ -53,6 +53,7 @@ class JobSchema(Schema):
     processedOn = Milliseconds(attribute="processed_at")
     finishedOn = Milliseconds(attribute="finished_at")
     processedBy = fields.String(attribute="processed_by")
+    tags = fields.List(fields.String())
     status = fields.String(required=True)
     queueQualifiedName = QualifiedName(attribute="queue", required=True, metadata={"type": "string"})
 
