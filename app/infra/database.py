@@ -186,6 +186,10 @@ class Database:
         """Listen to a topic only while this process listens to others, or always again."""
         self._listener.rest(topic, is_resting=is_resting)
 
+    def hears(self, topic: str) -> bool:
+        """Whether this process listens to a topic now; where that connection is gone, whether it did at the end."""
+        return self._listener.hears(topic)
+
     def rest(self) -> None:
         """Close the connections that nobody needed since this was called before; one for writing stays."""
         self._writing.rest(keep=1)

@@ -164,6 +164,8 @@ class Listener:
         self._resting: set[str] = set()
         """Channels to which it listens only while it listens to others."""
         self._forget_at = 0.0
+        self._heard: set[str] = set()
+        """Channels to which the connection listens, or, while there is none, the last one did."""
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
@@ -203,6 +205,10 @@ class Listener:
             self._forget_at = 0.0
         self._ring()
 
+    def hears(self, topic: str) -> bool:
+        """Whether it listens to a topic now; where the connection is gone, whether it did at the end."""
+        return channel(topic) in self._heard
+
     def close(self) -> None:
         """Let the thread end."""
         self._stopped.set()
@@ -232,25 +238,24 @@ class Listener:
                         _log.warning("listen_failed", extra={"cause": str(error).strip()})
 
     def _listen(self, ear: socket.socket) -> None:
-        heard: set[str] = set()
         with self._connect() as connection:
+            self._heard = set()
             connection.ends_at = time.monotonic() + ANSWER_S
             poolers.require_session(connection, self._connect, otherwise=poolers.NOT_HEARD)
             connection.add_notify_handler(lambda notify: self._wake(notify.channel, notify.payload))
             while not self._stopped.is_set():
                 connection.ends_at = time.monotonic() + ANSWER_S
-                new = self._wanted() - heard
-                for name in new:
+                for name in self._wanted() - self._heard:
                     connection.execute(f"listen {name}")
+                    self._heard.add(name)
                     self._wake(name)  # what was added before it rang nobody
-                heard |= new
                 readable = _readable([connection.fileno(), ear.fileno()], within_s=BEAT_S)
                 with contextlib.suppress(BlockingIOError):
                     ear.recv(4096)
                 connection.ends_at = time.monotonic() + ANSWER_S
                 if time.monotonic() >= self._forget_at:
                     self._forget_at = time.monotonic() + BEAT_S
-                    heard -= self._forget(connection, heard)
+                    self._forget(connection)
                 if not readable:
                     connection.execute("select 1")
                 self._take(connection)
@@ -261,12 +266,11 @@ class Listener:
         while notify := connection.pgconn.notifies():
             self._wake(notify.relname.decode(), notify.extra.decode())
 
-    def _forget(self, connection: libpq.BoundedConnection, heard: set[str]) -> set[str]:
-        """Listen no more to what nobody waits for; return that."""
-        unwanted = heard - self._wanted()
-        for name in unwanted:
+    def _forget(self, connection: libpq.BoundedConnection) -> None:
+        """Listen no more to what nobody waits for."""
+        for name in self._heard - self._wanted():
             connection.execute(f"unlisten {name}")
-        return unwanted
+            self._heard.discard(name)
 
     def _wanted(self) -> set[str]:
         with self._lock:

@@ -10,6 +10,7 @@ whatever it hears.
 
 Each NOTIFY wakes all connections that listen, that of a job too. So a process that listens to nothing else, as the
 API's do while no claim waits, leaves the rounds to workers and dispatchers, and hears seldom whether one is there.
+While it listens for a claim it hears the pulses too, and so their end.
 """
 
 import os
@@ -83,6 +84,9 @@ class Rounds:
     def _hear(self, word: str) -> None:
         """Note a pulse. Of two processes that look, the one whose name comes first goes on."""
         if not word:  # we began to listen, and may have missed some
+            if self._rests_until:  # then silence says something again
+                self._last_at = time.monotonic()
+                self.loop.hurry()
             return
         self._db.hearing.prove()
         is_of_last, now = word.startswith(LAST), time.monotonic()
@@ -100,8 +104,13 @@ class Rounds:
         self._rests_until = self._last_at + rest_s if rest_s else 0.0
         self._db.rest_from(PULSE, is_resting=bool(rest_s))
 
+    @property
+    def _is_deaf(self) -> bool:
+        """Whether it rests, and listens to nothing else either: then that it hears no pulse says nothing."""
+        return bool(self._rests_until) and not self._db.hears(PULSE)
+
     def _pause_s(self) -> float:
-        if self._rests_until:
+        if self._is_deaf:
             hears_till = time.monotonic() + HEARD_FOR_S if self._db.hearing.is_proved else self._rests_until
             return max(LEAST_PAUSE_S, min(self._rests_until, self._trusts_until, hears_till) - time.monotonic())
         is_next = self.are_ours and self._db.hearing.is_proved
@@ -114,13 +123,15 @@ class Rounds:
         now = time.monotonic()
         if self._rests_until and now >= self._rests_until:
             self._rest(0.0)
-        is_heard = now < max(self._rests_until, self._last_at + PATIENCE[0] * self._beat_s)
+        is_heard = self._is_deaf or now < self._last_at + PATIENCE[0] * self._beat_s
         somebody_looks = not self.are_ours and is_heard
         if somebody_looks and now < self._trusts_until:
             return
         self._trusts_until = now + random.uniform(*TRUST_S)  # noqa: S311 - no secret
         if somebody_looks:
             self._yields_at = now + OWN_ROUND_S
+        elif self._rests_until:
+            self._rest(0.0)
         self._last_at = now
         were_ours, self.are_ours = self.are_ours, True
         try:

@@ -185,6 +185,31 @@ def test_who_listens_to_nothing_else_leaves_the_rounds_to_another_until_that_is_
     ours.loop.stop()
 
 
+def test_an_api_in_which_a_claim_waits_takes_over_when_the_last_worker_dies(
+    own_url: str, own_db: Database, handlers: Path
+) -> None:
+    """It hears the pulses end, whose word would have let it rest for 20 s and more: longer than this waits."""
+    with raw.server(own_url) as server, pulses.heard(own_url) as heard:
+        first = heard.pid()
+        with WorkerProgram(own_url, handlers) as worker, connected(server) as waiting:
+            until(lambda: databases.ask(own_url, RESTING) == [(1,)])
+            waiting.sendall(raw.request("POST", "/queues/other/jobs/claim", body=b'{"wait": 55000}'))
+            until(lambda: databases.ask(own_url, RESTING) == [(0,)])
+            heard.pid(unlike=first.__eq__)
+            os.kill(worker.pid, signal.SIGKILL)
+            [delayed] = add(own_db, new(delay_ms=100))
+            in_status(own_db, delayed, Status.WAITING, within_s=15)
+
+
+def test_an_api_whose_claims_come_and_go_leaves_the_rounds_to_a_worker_that_lives(own_url: str, handlers: Path) -> None:
+    claim_a_while = raw.request("POST", "/queues/other/jobs/claim", body=b'{"wait": 1200}')
+    with raw.server(own_url) as server, pulses.heard(own_url) as heard:
+        first = heard.pid()
+        with WorkerProgram(own_url, handlers):
+            until(lambda: databases.ask(own_url, RESTING) == [(1,)])
+            until(lambda: server.ask(claim_a_while, wanted=1) and first not in {heard.pid() for _ in range(3)})
+
+
 def test_a_job_of_which_nobody_was_told_is_found_by_a_worker_that_does_not_look(own_url: str, handlers: Path) -> None:
     """What adds jobs in SQL rings by its own choice only; and who adds over HTTP may be killed before it rings."""
     with WorkerProgram(own_url, handlers, poll_ms=60_000) as worker:
