@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Iterator
 from functools import partial
 
 import pytest
@@ -80,3 +81,66 @@ def test_a_wake_up_that_could_not_be_sent_is_sent_when_the_database_is_back(
         assert woken.wait(60)
         notifier.close()
     listener.close()
+
+
+@pytest.fixture
+def pulsing(own_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    """A database whose listener hears one pulse after the other, and is about to forget all the time."""
+    monkeypatch.setattr(notify, "BEAT_S", 0.05)
+    opened = Database(Settings(), url=own_url, size=1, name="rowline-test-own")
+    is_over, heard = threading.Event(), threading.Semaphore(0)
+
+    def beat() -> None:
+        while not is_over.is_set():
+            opened.announce(PULSE)
+            heard.acquire(timeout=1)
+
+    opened.hear(PULSE, lambda _word: heard.release())
+    beating = threading.Thread(target=beat)
+    beating.start()
+    yield opened
+    is_over.set()
+    beating.join()
+    opened.close()
+
+
+LAST_SAID = """
+    select query from pg_stat_activity
+    where datname = current_database() and application_name = 'rowline-test-own' and query like '%listen %'
+"""
+
+
+def test_a_channel_that_nobody_waits_for_is_given_up_though_pulses_keep_coming(own_url: str, pulsing: Database) -> None:
+    gone = threading.Event()
+
+    def is_given_up() -> bool:
+        gone.clear()
+        give_up = pulsing.listen("gone", gone.set)
+        assert gone.wait(60)  # what was announced before it listened rang nobody
+        assert pulsing.hears("gone")
+        give_up()
+        until(lambda: not pulsing.hears("gone"))
+        return databases.ask(own_url, LAST_SAID) == [(f"unlisten {notify.channel('gone')}",)]
+
+    for _ in range(3):
+        until(is_given_up)  # at times it has said something else by the time it is asked
+
+
+def test_channels_that_come_and_go_lose_no_wake_up_while_others_are_given_up(
+    pulsing: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = threading.Event()
+    pulsing.listen("kept", kept.set)
+    with caplog.at_level(logging.WARNING):
+        for nth in range(200):
+            woken = threading.Event()
+            give_up = pulsing.listen(f"q{nth % 3}", woken.set)
+            kept.clear()
+            pulsing.announce(f"q{nth % 3}")
+            pulsing.announce("kept")
+            assert woken.wait(60)
+            assert kept.wait(60)
+            give_up()
+        until(lambda: not any(pulsing.hears(f"q{nth}") for nth in range(3)))
+    assert pulsing.hears("kept")
+    assert caplog.messages == []
