@@ -169,6 +169,7 @@ PARTS: dict[tuple[str, str], Callable[[], bool]] = {
     ("gunicorn: Worker.handle_exit sets alive", WORKER): lambda: (
         takes(GeventWorker.handle_exit, "self", "sig", "frame") and says(base.Worker.handle_exit, "self.alive = False")
     ),
+    ("gunicorn: Worker.handle_quit", WORKER): lambda: takes(GeventWorker.handle_quit, "self", "sig", "frame"),
     ("gunicorn: Worker.wsgi is the application", WORKER): lambda: says(base.Worker.load_wsgi, "self.wsgi ="),
     ("gunicorn: Body.failed", WORKER): lambda: says(gunicorn.http.body, "self.failed = False", "self.failed = True"),
     ("gunicorn: Body.reader, which is read in pieces of any size", WORKER): lambda: says(

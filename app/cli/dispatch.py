@@ -8,7 +8,7 @@ import orjson
 from gevent import monkey
 
 from app.domain.job import Job
-from app.infra import log, processes, settings
+from app.infra import interrupt, log, processes, settings
 from app.infra.database import Database
 from app.runners import maintainer, schema
 from app.runners.dispatcher import Dispatcher
@@ -26,7 +26,7 @@ def dispatch() -> None:
     chosen.require_database_url()
     if not monkey.is_module_patched("socket"):
         # Before anything is imported that waits: this process starts anew, and patches first.
-        patched = [sys.executable, "-P", "-m", "gevent.monkey", "--module", "app", "dispatch"]
+        patched = [sys.executable, *interrupt.RUN, "gevent.monkey", "--module", "app", "dispatch"]
         os.execve(sys.executable, patched, dict(os.environ))  # noqa: S606 - our own words, no shell
     log.configure(chosen.log_level)
     processes.allow_open_files(OPEN_FILES)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from app.infra import processes, settings
+from app.infra import interrupt, processes, settings
 
 FILES_BESIDE = 256  # open files of an API process beside its clients and its database connections
 ROOT = Path(__file__).parents[2]  # where wsgi.py lies
@@ -30,5 +30,5 @@ def serve() -> None:
     if (most := processes.allow_open_files(wanted)) < wanted:
         told = "raise the hard limit (ulimit -Hn, LimitNOFILE=)"
         print(f"An API process may open {most} files, and {wanted} are wanted: {told}", file=sys.stderr, flush=True)
-    gunicorn = [sys.executable, "-P", "-m", "gunicorn", "--config", "python:app.web.server", "--chdir", str(ROOT)]
+    gunicorn = [sys.executable, *interrupt.RUN, "gunicorn", "--config", "python:app.web.server", "--chdir", str(ROOT)]
     os.execve(sys.executable, [*gunicorn, "wsgi:application"], environ)  # noqa: S606 - our own words, no shell

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,12 @@ control_socket_disable = True
 forwarded_allow_ips = ""  # scheme, address and script name are what we see: no header changes them
 logconfig_dict = logging_config(_settings.log_level)
 proc_name = "rowline-api"
+
+
+def post_fork(_arbiter: object, worker: Any) -> None:
+    """Take what gunicorn says at Ctrl-C from the first moment on: its hook. It says it once, and waits for the end."""
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, worker.handle_quit)
 
 
 def post_worker_init(_worker: object) -> None:
