@@ -67,7 +67,7 @@ class Database:
     """A pool of connections. Made once a process, after any fork."""
 
     def __init__(self, settings: Settings, *, url: str, size: int, name: str, limit_ms: int | None = None) -> None:
-        """Prepare up to `size` connections to `url`, opened when needed; `name` shows in pg_stat_activity.
+        """Prepare up to `size` connections to `url`, opened when needed; pg_stat_activity shows `name`.
 
         A `begin()` or `read()` ends after `limit_ms` at the latest, the wait for a connection and the commit among
         it; by default after twice the time that one statement may take.

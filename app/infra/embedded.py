@@ -16,11 +16,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psycopg
 
-from app.infra import binaries, home
+from app.infra import binaries, home, release
 from app.infra.home import EmbeddedError
 from app.infra.processes import Account, Child, tie
 from app.infra.settings import Settings
@@ -131,7 +132,7 @@ class Embedded:
     def is_ready(self) -> bool:
         """Say whether the server answers."""
         try:
-            psycopg.connect(self._url("postgres", OWNER), connect_timeout=2).close()
+            self._connect(within_s=2).close()
         except psycopg.OperationalError:
             return False
         return True
@@ -144,12 +145,18 @@ class Embedded:
     def ensure_database(self) -> None:
         """Create the database when it is missing. Raises EmbeddedError."""
         try:
-            with psycopg.connect(self._url("postgres", OWNER), autocommit=True, connect_timeout=10) as conn:
+            with self._connect(within_s=10) as conn:
                 found = conn.execute("SELECT FROM pg_database WHERE datname = %s", (DATABASE,)).rowcount
                 if not found:
                     conn.execute(f"CREATE DATABASE {DATABASE}")
         except psycopg.Error as error:
             raise EmbeddedError(f"the database cannot be created: {error}") from error
+
+    def _connect(self, *, within_s: int) -> psycopg.Connection[Any]:
+        """Open the database that every server has. Raises psycopg.Error."""
+        named = release.named("rowline-run")
+        url = self._url("postgres", OWNER)
+        return psycopg.connect(url, application_name=named, autocommit=True, connect_timeout=within_s)
 
     def _end_leftovers(self) -> None:
         """End the processes of an orphaned server: fast, at once, by force. Commits are safe with each of them."""

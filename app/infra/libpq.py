@@ -14,7 +14,7 @@ from psycopg import pq
 from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict
 
-from app.infra import polling
+from app.infra import polling, release
 from app.infra.coroutine import DatabaseCoroutine
 from app.infra.settings import Settings
 
@@ -168,7 +168,7 @@ def arguments(settings: Settings, *, name: str, statement_ms: int) -> dict[str, 
         "enable_seqscan": "off",
     }
     return {
-        "application_name": name,
+        "application_name": release.named(name),
         "client_encoding": "utf8",  # whatever the environment says: parameters go out in it
         "connect_timeout": settings.connect_s,
         **NETWORK,

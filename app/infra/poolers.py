@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 import psycopg
 
-from app.infra import libpq
+from app.infra import libpq, release
 from app.infra.libpq import FOREVER, BoundedConnection, PoolerFault
 from app.infra.prepared import BoundStatement, PreparedConnection, name_of
 
@@ -167,6 +167,7 @@ def script(asked: Mapping[str, str]) -> str:
 def apply(url: str, asked: Mapping[str, str], *, within_s: int) -> None:
     """Run `script` on a connection that asks for nothing, which any pooler takes. Raises psycopg.Error."""
     arguments = libpq.NETWORK | {"connect_timeout": within_s, "client_encoding": "utf8", "autocommit": True}
+    arguments |= {"application_name": release.named("rowline-db")}
     with libpq.connector(url, arguments)() as connection:
         connection.ends_at = time.monotonic() + within_s
         connection.execute(script(asked).encode(), prepare=False)

@@ -17,7 +17,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.exc import PendingRollbackError
 
-from app.infra import database, libpq, poolers
+from app.infra import database, libpq, poolers, release
 from app.infra.database import DatabaseError
 from app.infra.poolers import Kind
 from app.infra.prepared import PreparedConnection
@@ -116,7 +116,7 @@ def _revision_of(connection: sqlalchemy.Connection) -> str | None:
 def _run(url: str, migrate: Callable[[Config, sqlalchemy.Connection], None]) -> None:
     session: dict[str, Any] = {
         "connect_timeout": CONNECT_S,
-        "application_name": "rowline-migrate",
+        "application_name": release.named("rowline-migrate"),
         "client_encoding": "utf8",
         "options": libpq.options(url, f"-c search_path={libpq.PATH}"),
     }

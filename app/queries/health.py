@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from sqlalchemy import text
 
 from app.infra.database import Connection, Database, DatabaseError
-from app.store.tables import HEAD, SCHEMA, UPGRADER_LOCK
+from app.infra.release import HEAD
+from app.store.tables import SCHEMA, UPGRADER_LOCK
 
 _log = logging.getLogger(__name__)
 

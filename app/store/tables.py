@@ -37,7 +37,6 @@ from app.domain.options import STORED, Kind
 from app.domain.states import Status
 
 SCHEMA = "rowline"
-HEAD = "0012"  # the revision that this code was written for; a test compares it with Alembic's own word
 UPGRADER_LOCK = 0x526F776C696E65  # the advisory lock of whoever migrates: the bytes of "Rowline"
 
 metadata = MetaData(schema=SCHEMA)

@@ -107,9 +107,9 @@ def test_what_serves_is_no_superuser_on_data_of_an_earlier_release_too(place: Pa
         program.expect("Ctrl-C stops it", within_s=WITHIN_S)
         assert jobs_of(port, "kept") == ["n"]
         owner = told(place, "db", "url", "--owner")
-        who = {name.partition("-")[2].partition("-")[0]: role for role, name in databases.ask(owner, WHO)}
+        who = {name.split(" ")[0]: role for role, name in databases.ask(owner, WHO)}
         assert set(who.values()) == {"rowline_runtime"}
-        assert {"api", "worker", "dispatcher"} <= set(who)
+        assert {"rowline-api", "rowline-worker", "rowline-dispatcher"} <= set(who)
         assert databases.ask(owner, "select distinct proowner::regrole::text from pg_proc where prosecdef") == [
             ("rowline_owner",)
         ]

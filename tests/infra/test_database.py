@@ -47,7 +47,9 @@ def rows(db: Database) -> int:
 
 
 def kill_backends(url: str) -> None:
-    databases.run(url, "select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = 'single'")
+    databases.run(
+        url, "select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name like 'single %'"
+    )
 
 
 def test_a_transaction_is_all_or_nothing(single: Database) -> None:
@@ -274,7 +276,7 @@ def test_a_transaction_that_takes_too_long_as_a_whole_is_given_up_and_stores_not
 def test_one_broken_connection_makes_all_that_were_open_suspect(own_url: str) -> None:
     """What broke one, a link or a server, mostly broke all; the others would each cost a request to find out."""
     db = Database(Settings(), url=own_url, size=2, name="single")
-    pids = "select array_agg(pid order by pid) from pg_stat_activity where application_name = 'single'"
+    pids = "select array_agg(pid order by pid) from pg_stat_activity where application_name like 'single %%'"
     with db.read() as one, db.read() as other:
         before = one.exec_driver_sql(pids).scalar_one()
         other.exec_driver_sql("select 1")

@@ -18,7 +18,7 @@ from tests.support.faultproxy import Fault
 
 END_LISTENERS = """
     select pg_terminate_backend(pid) from pg_stat_activity
-    where datname = current_database() and application_name = 'rowline-test-own' and query like 'listen %'
+    where datname = current_database() and application_name like 'rowline-test-own %' and query like 'listen %'
 """
 
 

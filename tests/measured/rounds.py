@@ -37,7 +37,7 @@ OURS = """
 """
 CALLS = f"select coalesce(sum(calls), 0)::bigint {OURS}"
 DEAREST = rf"select calls, left(regexp_replace(query, '\s+', ' ', 'g'), 90) {OURS} order by calls desc limit 8"
-CONNECTED = "select count(*) from pg_stat_activity where application_name = 'rowline-idle'"
+CONNECTED = "select count(*) from pg_stat_activity where application_name like 'rowline-idle %'"
 
 
 def measure() -> Iterator[Figure]:

@@ -15,13 +15,13 @@ import pytest
 import sqlalchemy
 
 from app.domain.states import Status
-from app.infra import libpq, schema
+from app.infra import libpq, release, schema
 from app.infra.database import Database, DatabaseError
 from app.infra.schema import SchemaError
 from app.infra.settings import Settings
 from app.operations import maintain
 from app.queries import health
-from app.store import counts, tables
+from app.store import counts
 from tests.migrations import stored
 from tests.support import databases, work
 from tests.support.clusters import PYTHON, Program, until
@@ -75,7 +75,7 @@ def revision_of(url: str) -> list[tuple[str]]:
 def next_release(tmp_path: Path) -> Path:
     """The migrations of a release to come, which makes an index on jobs."""
     migrations = Path(shutil.copytree(schema.MIGRATIONS, tmp_path / "migrations"))
-    (migrations / "versions" / "9999_named.py").write_text(INDEXED.format(head=tables.HEAD))
+    (migrations / "versions" / "9999_named.py").write_text(INDEXED.format(head=release.HEAD))
     return migrations
 
 
@@ -94,7 +94,7 @@ def opened(url: str) -> Iterator[Database]:
 
 
 def test_the_code_names_the_newest_revision() -> None:
-    assert schema.head() == tables.HEAD
+    assert schema.head() == release.HEAD
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
@@ -149,7 +149,7 @@ def test_an_upgrade_that_loses_its_connection_at_any_statement_ends_well_when_ru
         finally:
             sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", cut)
         assert statements > 20
-        assert revision_of(url) == [(tables.HEAD,)]
+        assert revision_of(url) == [(release.HEAD,)]
         with opened(url) as db:
             assert (health.faults(db), health.invalid_indexes(db)) == ([], [])
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from app.infra import binaries, libpq, schema
+from app.infra import binaries, libpq, release, schema
 from app.infra.settings import Settings
-from app.store import tables
 from tests.support import databases, raw
 from tests.support.clusters import PYTHON, Program, until
 from tests.support.raw import Server
@@ -79,7 +78,7 @@ def test_an_operator_sees_where_the_schema_stands_and_what_is_to_come(behind: st
     code, said = rowline(behind, "status")
     assert code == 0
     assert f"schema     {BEHIND}" in said
-    assert f"release    {tables.HEAD}" in said
+    assert f"release    {release.HEAD}" in said
     assert "serves     programs written for 0001 or later" in said
     assert "pending    0003 expand: Attempts, logs, time-outs" in said
     assert "pending    0002" not in said
@@ -105,7 +104,7 @@ def test_an_operator_goes_down_and_up_again(behind: str) -> None:
 
 def test_a_node_of_an_older_release_keeps_serving_while_the_schema_is_ahead(own_url: str) -> None:
     with raw.server(own_url) as server:
-        databases.run(own_url, f"update rowline.alembic_version set version_num = '9999', oldest = '{tables.HEAD}'")
+        databases.run(own_url, f"update rowline.alembic_version set version_num = '9999', oldest = '{release.HEAD}'")
         assert ask(server, READY)[0] == 200
         databases.run(own_url, "update rowline.alembic_version set oldest = '9999'")
         until(lambda: ask(server, READY)[0] == 503)

@@ -8,9 +8,9 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
+from app.infra import release
 from app.infra.database import Database, DatabaseError
 from app.queries import health
-from app.store import tables
 from tests.poolers.__main__ import NEW, OLD
 from tests.poolers.conftest import LOCKS, Pool, client_on, give_settings
 from tests.support import answers, databases
@@ -164,7 +164,7 @@ def test_migrations_refuse_a_pooler_in_transaction_mode_and_leave_no_lock(
     assert code == 1
     assert "set DATABASE_URL to PostgreSQL itself for `rowline db upgrade`" in output
     assert databases.ask(own_url, LOCKS) == [(0,)]
-    assert databases.ask(own_url, "select version_num from rowline.alembic_version") == [(tables.HEAD,)]
+    assert databases.ask(own_url, "select version_num from rowline.alembic_version") == [(release.HEAD,)]
     assert rowline("db", "upgrade", url=own_url)[0] == 0
 
 

@@ -14,9 +14,9 @@ import pytest
 from app.domain.states import Status
 from app.infra import notify, schema
 from app.infra.database import Database
+from app.infra.release import HEAD
 from app.queries import health
 from app.store.statements import Statement
-from app.store.tables import HEAD
 from tests.poolers.__main__ import NEW, OLD
 from tests.poolers.conftest import IGNORING, LOCKS, PROGRAMS, Pool, client_on, give_settings
 from tests.support import bouncers, databases, work

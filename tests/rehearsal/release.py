@@ -27,7 +27,7 @@ class Release:
     @property
     def revision(self) -> str:
         """The revision of the schema that it was written for."""
-        asked = [*PYTHON, "-c", "import app.store.tables as tables; print(tables.__file__, tables.HEAD)"]
+        asked = [*PYTHON, "-c", "from app.infra import schema; print(schema.__file__, schema.head())"]
         with Program(asked, env=self.env) as program:
             assert program.end() == 0, program.output
         file, revision = program.output.split()

@@ -8,11 +8,10 @@ import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege
 
-from app.infra import libpq, schema
+from app.infra import libpq, release, schema
 from app.infra.database import Connection, Database
 from app.infra.settings import Settings
 from app.operations import roles
-from app.store import tables
 from tests.support import databases
 from tests.support.clusters import PYTHON, Program
 from tests.support.jobs import insert, new
@@ -145,7 +144,7 @@ def test_the_owner_migrates_down_and_up_and_run_time_keeps_its_rights(roled_url:
         runtime.execute("select rowline.enqueue('q', 'n', '1')")
         runtime.execute("delete from rowline.endpoints")
         runtime.execute("select * from report.queues")
-        assert runtime.execute("select version_num from rowline.alembic_version").fetchall() == [(tables.HEAD,)]
+        assert runtime.execute("select version_num from rowline.alembic_version").fetchall() == [(release.HEAD,)]
     with connected(roled_url, "rowline_report") as report:
         assert report.execute("select waiting from report.queues").fetchall() == [(1,)]
 

@@ -15,9 +15,10 @@ from werkzeug.test import TestResponse
 from app.infra import libpq
 from app.infra.database import Database
 from app.infra.prepared import PreparedConnection
+from app.infra.release import HEAD
 from app.infra.settings import Settings
 from app.queries import health
-from app.store.tables import HEAD, UPGRADER_LOCK
+from app.store.tables import UPGRADER_LOCK
 from app.web import app
 from tests.support import answers, databases
 from tests.support.client import Client
@@ -77,7 +78,7 @@ def test_a_url_that_names_the_kind_of_its_server_serves_writes_and_reads(
 def test_a_node_is_ready_when_it_can_read_on_the_connections_that_serve_get(settings: Settings, own_url: str) -> None:
     db = Database(settings, url=own_url, size=2, name="rowline-test-reads")
     client = Client(app.create(settings, db).test_client(), token=settings.tokens[0])
-    ours = "select pid from pg_stat_activity where application_name = 'rowline-test-reads' order by pid"
+    ours = "select pid from pg_stat_activity where application_name like 'rowline-test-reads %' order by pid"
 
     assert client.flask.get("/health/ready").status_code == 200
     opened = databases.ask(own_url, ours)
@@ -171,7 +172,7 @@ def test_however_many_ask_the_database_is_asked_once_a_second(client: Client, mo
 def test_who_asks_while_a_check_hangs_waits_for_its_outcome(settings: Settings, own_url: str) -> None:
     db = Database(settings, url=own_url, size=16, name="rowline-test-watch", limit_ms=60_000)
     flask = app.create(settings, db)
-    ours = "select wait_event_type = 'Lock' from pg_stat_activity where application_name = 'rowline-test-watch'"
+    ours = "select wait_event_type = 'Lock' from pg_stat_activity where application_name like 'rowline-test-watch %'"
     with psycopg.connect(databases.as_owner(own_url)) as holder, ThreadPoolExecutor(16) as pool:
         holder.execute("lock table rowline.alembic_version in access exclusive mode")
         asking = [pool.submit(flask.test_client().get, "/health/ready") for _ in range(16)]
