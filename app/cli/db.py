@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from app.domain.programs import Program
 from app.infra import conninfo, embedded, log, poolers, schema, settings
 from app.infra.database import Database, session, translated
 from app.operations import maintain
@@ -37,7 +38,7 @@ def downgrade(revision: str) -> None:
 
 @db.command()
 def status() -> None:
-    """Say where the schema stands, which releases can use it, and what an upgrade would do."""
+    """Say where the schema stands, which releases can use it, what an upgrade would do, and which programs run."""
     opened = _database()
     version = health.version(opened)
     moving = ", being migrated" if version.is_moving else ""
@@ -47,6 +48,8 @@ def status() -> None:
     for one in schema.revisions():
         if version.revision is None or one.name > version.revision:
             print(f"pending    {one.name} {one.step}: {one.about.splitlines()[0]}")
+    for program in health.connected(opened):
+        print(f"connected  {_described(program, revision=version.revision)}")
     for fault in _faults(opened):
         print(f"fault      {fault}")
 
@@ -65,6 +68,13 @@ def check() -> None:
     faults = _faults(_database())
     print("\n".join(faults) if faults else "ready")
     sys.exit(1 if faults else 0)
+
+
+def _described(program: Program, *, revision: str | None) -> str:
+    release = f" {program.release}" if program.release else ", which names no release"
+    connections = "1 connection" if program.connections == 1 else f"{program.connections} connections"
+    older = ": older than the schema" if revision is not None and program.is_older_than(revision) else ""
+    return f"{program.name}{release}, {connections}{older}"
 
 
 def _faults(opened: Database) -> list[str]:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 
+from app.domain.programs import Program
 from app.infra.database import Connection, Database, DatabaseError
 from app.infra.release import HEAD
+from app.store import programs
 from app.store.tables import SCHEMA, UPGRADER_LOCK
 
 _log = logging.getLogger(__name__)
@@ -145,6 +147,12 @@ def version(db: Database) -> Version:
     """Say where the schema stands. Raises DatabaseError."""
     with db.read() as conn:
         return _version(conn)
+
+
+def connected(db: Database) -> list[Program]:
+    """List the programs that serve and are connected, by name and release. Raises DatabaseError."""
+    with db.read() as conn:
+        return programs.connected(conn)
 
 
 def invalid_indexes(db: Database) -> list[str]:

@@ -1,6 +1,11 @@
 """`rowline db`, as a person calls it."""
 
+import contextlib
+
+import psycopg
+
 from app.infra.database import Database
+from app.infra.release import HEAD
 from tests.support import databases
 from tests.support.clusters import PYTHON, Program
 from tests.support.jobs import QUEUE, new
@@ -19,3 +24,17 @@ def test_a_recount_names_the_queues_whose_counts_it_mended(db: Database, shared_
 
     assert said(shared_url, "recount") == f"mended: {QUEUE}"
     assert said(shared_url, "recount") == "all counts were right"
+
+
+def test_an_operator_sees_which_programs_are_connected_and_which_are_older_than_the_schema(own_url: str) -> None:
+    owner = databases.as_owner(own_url)
+    assert "connected" not in said(own_url, "status")
+    with contextlib.ExitStack() as stack:
+        for name in ("rowline-worker", "rowline-dispatcher 0001", f"rowline-api {HEAD}", f"rowline-api {HEAD}"):
+            stack.enter_context(psycopg.connect(owner, application_name=name))
+        lines = [line for line in said(own_url, "status").splitlines() if line.startswith("connected")]
+    assert lines == [
+        f"connected  rowline-api {HEAD}, 2 connections",
+        "connected  rowline-dispatcher 0001, 1 connection: older than the schema",
+        "connected  rowline-worker, which names no release, 1 connection: older than the schema",
+    ]

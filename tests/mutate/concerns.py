@@ -52,6 +52,7 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
         ("web/test_add.py", "races/test_submissions.py", "web/test_idempotency.py", "web/test_long_answers.py"),
     ),
     ("app/operations/(waiting|watch)", ("web/test_waiting.py",)),
+    ("app/(domain|store)/.*programs", ("domain/test_programs.py", "store/test_programs.py", *_PLANS)),
     ("app/store/roles", ("store/test_roles.py",)),
     ("app/store/(rows|statements)", ("store/test_inserts.py", *_CLAIMS, "web/test_get.py", "web/test_pull.py")),
     ("app/store/tables", ("store/test_tables.py",)),

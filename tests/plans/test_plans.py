@@ -77,6 +77,7 @@ INDEXES = {
     "leases/retry_later": {"jobs_pkey"},
     "logs/append": {"jobs_pkey"},
     "logs/trim": {"logs_pkey"},
+    "programs/connected": set(),
     "rounds/look": {"jobs_delayed", "job_deltas_added_by", "job_folds_pkey"},
 }
 ALL = [str(index.name) for table in metadata.tables.values() for index in table.indexes]

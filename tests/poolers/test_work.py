@@ -6,15 +6,18 @@ import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
+import psycopg
 import pytest
 
 from app.domain.states import Status
 from app.infra import notify, schema
 from app.infra.database import Database
 from app.infra.release import HEAD
+from app.infra.settings import Settings
 from app.queries import health
 from app.store.statements import Statement
 from tests.poolers.__main__ import NEW, OLD
@@ -160,6 +163,29 @@ def is_heard(db: Database) -> bool:
     woken.clear()
     db.announce("q")
     return woken.wait(60)
+
+
+@pytest.mark.parametrize(("which", "mode"), RIGHT)
+def test_a_program_is_listed_with_its_release(right: Right, own_url: str, which: str, mode: str) -> None:
+    url = right(which, mode, application_name_add_host=1)
+    with (
+        closing(Database(Settings(), url=url, size=2, name="rowline-worker")) as db,
+        closing(Database(Settings(), url=own_url, size=1, name="rowline-test")) as direct,
+        db.begin(),
+    ):
+        assert {(one.name, one.release) for one in health.connected(direct)} == {("rowline-worker", HEAD)}
+
+
+def test_in_transaction_mode_a_session_is_called_what_its_last_program_is(right: Right, own_url: str) -> None:
+    url = right(NEW, "transaction", default_pool_size=1)
+    with psycopg.connect(url, application_name="rowline-api 0001", autocommit=True, prepare_threshold=None) as first:
+        with psycopg.connect(url, application_name="rowline-worker 0001", autocommit=True) as second:
+            first.execute("select 1")
+            second.execute("select 1")
+        with closing(Database(Settings(), url=own_url, size=1, name="rowline-test")) as direct:
+            assert [one.name for one in health.connected(direct)] == ["rowline-worker"], "gone, and seen; one is not"
+            first.execute("select 1")
+            assert [one.name for one in health.connected(direct)] == ["rowline-api"]
 
 
 @pytest.mark.parametrize("which", [OLD, NEW])
