@@ -1,4 +1,4 @@
-"""What a route takes and gives, said at the route itself. Nothing here has an effect while requests are answered."""
+"""Descriptions of routes for the OpenAPI document, written at the routes. They have no effect on requests."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,19 +15,19 @@ _ATTRIBUTE = "rowline_description"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """A route as its clients see it; its summary is the first line of the function's docstring."""
+    """The request and the responses of a route; its summary is the first line of the function's docstring."""
 
-    body: type[Schema] | dict[str, Any] | None = None  # a schema, marshmallow's or JSON Schema
+    body: type[Schema] | dict[str, Any] | None = None  # a marshmallow schema or a JSON Schema
     body_many: bool = False  # the body is an array of these
     body_required: bool = True
-    by_attempt: bool = False  # the token that it asks for is that of an attempt
+    by_attempt: bool = False  # it is authorized by the token of an attempt, not by an API token
     query: type[Schema] | None = None
     headers: tuple[str, ...] = ()  # of the request, by their keys in `openapi.REQUEST_HEADERS`
-    gives: Schema | str = ""  # the schema of a JSON answer, or the media type of any other
+    gives: Schema | str = ""  # the schema of a JSON response, or the media type of any other
     gives_many: bool = False
-    gives_headers: tuple[str, ...] = ()  # besides those that every answer has
-    raises: tuple[type[RowlineError | DatabaseError], ...] = ()  # errors of ours, in `problems.STATUSES`
-    statuses: tuple[int, ...] = ()  # of other answers, 400 and above
+    gives_headers: tuple[str, ...] = ()  # besides those of every response
+    raises: tuple[type[RowlineError | DatabaseError], ...] = ()  # Rowline's errors, in `problems.STATUSES`
+    statuses: tuple[int, ...] = ()  # of other error responses, 400 and above
     example: Mapping[str, Any] = field(default_factory=dict)  # "body" and "answer"
 
 
@@ -43,10 +43,10 @@ def route(**members: Any) -> Callable[[View], View]:
 
 
 def of(view: Callable[..., Any]) -> Description:
-    """Return what is said at a route. Raises LookupError where nothing is."""
+    """Return the description of a route. Raises LookupError if it has none."""
     found = getattr(view, _ATTRIBUTE, None)
     if not isinstance(found, Description):
-        raise LookupError(  # noqa: TRY004 -- what is missing, not of a wrong type
-            f"{view.__name__} does not say what it takes and gives: add @describe.route"
+        raise LookupError(  # noqa: TRY004 -- the attribute is missing, not of a wrong type
+            f"{view.__name__} has no description: add @describe.route"
         )
     return found

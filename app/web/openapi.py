@@ -1,4 +1,4 @@
-"""The OpenAPI document: made from the schemas, the routes, and what each route says of itself."""
+"""The OpenAPI document, generated from the schemas, the routes and their descriptions."""
 
 import re
 from importlib import metadata
@@ -26,39 +26,42 @@ REQUESTS = {
     *("NewJob", "Opts", "Backoff", "Claim", "Complete", "Fail", "Release", "Extend"),
     *("Finish", "Ending", "Next", "Line", "Worker", "Endpoint", "WorkerOpts", "Limiter"),
 }
-"""The schemas of what is sent, where an unknown member is refused."""
+"""The schemas of requests: unknown members are rejected."""
 NAME = r"^(?!\.{1,2}$)[^/\x00-\x1f\x7f-\x9f]+$"
 KEY = r'^(?:[!#-~](?:[ -~]{0,253}[!-~])?|"(?:[ !#-\[\]-~]|\\["\\]){1,255}")$'  # as `domain/keys` reads it
 CUSTOM_ID = r"^(?![0-9]+$)(?!\.{1,2}$)[^/\x00-\x1f\x7f-\x9f]*$"
 _ABOUT = """An HTTP job queue on PostgreSQL.
 
-A 200 on adding means: all jobs of the array are committed and will be worked at least once. Every answer of 400 and
-above is a Problem; `code` is the word to program against. A method that a path does not have is answered with 405 and
-`Allow`, a path that is not there with 404 (`not_found`). Unknown query parameters are ignored,
-one given twice is a 400.
-Beyond what the schemas say, NUL characters, lone surrogates, nesting deeper than 128 and integers of more than 1,000
-digits are refused with 400 anywhere in a body.
+A 200 response to adding jobs means: all jobs of the array are committed and will be worked at least once. Every
+response with a status of 400 or above is a Problem; clients should check its `code`. An unsupported method is a 405
+with `Allow`, an unknown path a 404 (`not_found`). Unknown query parameters are ignored; one given twice is a 400.
+Beyond the schemas, NUL characters, lone surrogates, nesting deeper than 128 and integers of more than 1,000 digits
+are rejected with 400 anywhere in a body.
 
-The handbook stands at [/docs](/docs)."""
+The handbook is at [/docs](/docs)."""
 _PATHS: dict[str, dict[str, Any]] = {
-    "queue": {"about": "A queue; it need not be there.", "max": ids.QUEUE_NAME_MAX, "example": "demo"},
+    "queue": {
+        "about": "The name of a queue; queues need not be created.",
+        "max": ids.QUEUE_NAME_MAX,
+        "example": "demo",
+    },
     "page": {"about": "The name of a page.", "max": 255, "example": "api.md"},
-    "decision": {"about": "The name of a page.", "max": 255, "example": "0003-the-place-in-line.md"},
+    "decision": {"about": "The name of a decision record.", "max": 255, "example": "0003-the-place-in-line.md"},
     "asset": {"about": "The name of a file.", "max": 255, "example": "handbook.css"},
-    "job_id": {"about": "A job's id, given or of your own.", "max": ids.JOB_ID_MAX, "example": "welcome-ada"},
+    "job_id": {"about": "The id of a job, generated or custom.", "max": ids.JOB_ID_MAX, "example": "welcome-ada"},
 }
 REQUEST_HEADERS: dict[str, dict[str, Any]] = {
     "Idempotency-Key": {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "Makes the request safe to repeat: 1 to 255 printable ASCII characters, bare or quoted.",
+        "description": "Makes the request safe to retry: 1 to 255 printable ASCII characters, bare or quoted.",
         "schema": {"type": "string", "pattern": KEY},
         "example": "order-4711",
     },
     "X-Request-Id": {
         "name": "X-Request-Id",
         "in": "header",
-        "description": "An id of your own for the logs; one that is not sane is replaced, never refused.",
+        "description": "Your id for the request, for the logs; an invalid one is replaced, not rejected.",
         "schema": {"type": "string"},
     },
 }
@@ -69,17 +72,17 @@ ANSWER_HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:/+=-]{1,128}$"},
     },
     "Retry-After": {
-        "description": "Seconds after which it is worth another try.",
+        "description": "Seconds to wait before retrying.",
         "required": True,
         "schema": {"type": "integer", "minimum": 0},
     },
     "WWW-Authenticate": {"required": True, "schema": {"type": "string", "const": "Bearer"}},
     "Rowline-Webhook-Secret": {
-        "description": "There where a secret was made up to sign calls with: it is told this once.",
+        "description": "The generated secret that signs the calls, if one was generated; it is shown only here.",
         "schema": {"type": "string", "pattern": "^whsec_[A-Za-z0-9+/=]+$"},
     },
     "Idempotency-Replayed": {
-        "description": "There where the answer is the stored one of an earlier request.",
+        "description": "Present if this is the stored response to an earlier request.",
         "schema": {"type": "string", "const": "true"},
     },
 }
@@ -89,7 +92,7 @@ _HEADERS_OF = {errors.Unauthorized.code: "WWW-Authenticate"} | dict.fromkeys(
 
 
 def document(flask: Flask, *, open_blueprints: set[str]) -> dict[str, Any]:
-    """Describe every route of `flask`. Raises LookupError for one that says nothing of itself."""
+    """Describe every route of `flask`. Raises LookupError for one without a description."""
     plugin = MarshmallowPlugin(schema_name_resolver=_name)
     spec = APISpec(
         title="Rowline",
@@ -104,7 +107,7 @@ def document(flask: Flask, *, open_blueprints: set[str]) -> dict[str, Any]:
     spec.components.schema("Problem", schema=ProblemSchema)
     spec.components.schema("Backoff", schema=BackoffSchema)
     spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
-    by_attempt = {"type": "http", "scheme": "bearer", "description": "The token of the attempt that runs."}
+    by_attempt = {"type": "http", "scheme": "bearer", "description": "The token of the running attempt."}
     spec.components.security_scheme("attempt", by_attempt)
     for name, header in ANSWER_HEADERS.items():
         spec.components.header(name, header)
@@ -124,17 +127,17 @@ def document(flask: Flask, *, open_blueprints: set[str]) -> dict[str, Any]:
     made = spec.to_dict()
     for name, schema in made["components"]["schemas"].items():
         if name not in REQUESTS:
-            schema.pop("additionalProperties", None)  # answers may grow
+            schema.pop("additionalProperties", None)  # later releases may add members to responses
     return dict(made)
 
 
 def path(rule: Rule) -> str:
-    """Say a rule's path as OpenAPI does."""
+    """Return the path of a rule in OpenAPI's notation."""
     return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
 
 
 def refusals(said: Description) -> dict[int, list[str]]:
-    """Name the codes that a route may refuse with, by their statuses."""
+    """Return the error codes that a route may respond with, by status."""
     found: dict[int, list[str]] = {}
     for error in said.raises:
         found.setdefault(problems.STATUSES[error], []).append(error.code)
@@ -176,7 +179,7 @@ def _success(said: Description) -> dict[str, Any]:
     else:
         kind = {"type": "object"} if said.gives.endswith("json") else {"type": "string"}
         content[said.gives] = {"schema": kind}
-    return {"description": "Done.", "headers": _headers(said.gives_headers), "content": content}
+    return {"description": "Success.", "headers": _headers(said.gives_headers), "content": content}
 
 
 def _refusal(codes: list[str]) -> dict[str, Any]:
@@ -202,12 +205,12 @@ def _name(schema: type[Schema] | Schema) -> str:
 
 
 def _form(_converter: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]:
-    """Say that statuses stand in one parameter, with commas."""
+    """Describe `statuses` as one comma-separated parameter."""
     return {"style": "form", "explode": False} if isinstance(field, Statuses) else {}
 
 
 def _type(_converter: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]:  # noqa: C901, PLR0911 -- a table of types
-    """Say the fields of ours as JSON Schema; marshmallow's own are left to apispec."""
+    """Describe Rowline's own field types as JSON Schema; apispec describes marshmallow's."""
     null = ["null"] if field.allow_none else []
     match field:
         case Whole():
@@ -230,15 +233,18 @@ def _type(_converter: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]
         case StringOrLines():
             return {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "null"}]}
         case NotYet():
-            return {"type": "null", "description": "Not built yet: refused, but for null, which counts as absent."}
+            return {
+                "type": "null",
+                "description": "Not implemented yet: only null is accepted, which counts as absent.",
+            }
         case BackoffField():
-            fixed = {"type": "integer", "minimum": 0, "maximum": LONGEST_MS, "description": "ms, fixed"}
+            fixed = {"type": "integer", "minimum": 0, "maximum": LONGEST_MS, "description": "fixed backoff in ms"}
             reference = {"$ref": f"#/components/schemas/{_name(BackoffSchema)}"}
             return {"anyOf": [reference, fixed, {"type": "null"}]}
         case Statuses():
             return {"type": "array", "items": {"type": "string", "enum": [ALL, *Status]}}
         case Milliseconds():
-            return {"type": "integer", "description": "ms since the epoch"}
+            return {"type": "integer", "description": "milliseconds since the Unix epoch"}
         case Json():
-            return {"description": "Any JSON value, to the letter."}
+            return {"description": "Any JSON value; it is stored and returned unchanged, byte for byte."}
     return {}

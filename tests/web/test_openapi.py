@@ -152,5 +152,5 @@ def test_a_route_that_says_nothing_of_itself_is_refused(flask: Flask) -> None:
     def silent() -> str:
         return ""
 
-    with pytest.raises(LookupError, match="silent does not say"):
+    with pytest.raises(LookupError, match="silent has no description"):
         describe.of(silent)

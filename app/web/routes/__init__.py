@@ -1,1 +1,1 @@
-"""The routes, one blueprint a noun."""
+"""The routes: one blueprint per noun."""

@@ -1,4 +1,4 @@
-"""The documentation: the OpenAPI document, and the handbook for browsers. No token, nothing from outside."""
+"""The documentation: the OpenAPI document and the handbook. No token is needed; pages load nothing from other hosts."""
 
 from flask import Blueprint, Response, current_app
 from werkzeug.exceptions import NotFound
@@ -10,13 +10,13 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # it brings its own styles, and may load nothing
+PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # an SVG has inline styles and may load nothing
 
 
 def blueprint() -> Blueprint:
     """Make /openapi.json and the routes below /docs. The document is read from the application's extensions.
 
-    Everything here is the same bytes for all who ask, however many do not take them.
+    All responses are shared, read-only bytes: clients that read them slowly cost no memory per client.
     """
     routes = Blueprint("docs", __name__)
 
@@ -30,25 +30,25 @@ def blueprint() -> Blueprint:
     @routes.get("/docs")
     @describe.route(gives="text/html")
     def contents() -> Response:
-        """Get the list of the handbook's pages."""
+        """List the pages of the handbook."""
         return _page("")
 
     @routes.get("/docs/<segment:page>")
     @describe.route(gives="text/html", statuses=(404,))
     def handbook_page(page: str) -> Response:
-        """Get a page of the handbook, or `reference`, the API in the browser."""
+        """Get a page of the handbook, or `reference`, the API reference (Swagger UI)."""
         return _page(page or "/")
 
     @routes.get("/docs/decisions/<segment:decision>")
     @describe.route(gives="text/html", statuses=(404,))
     def decision(decision: str) -> Response:
-        """Get a decision of the handbook."""
+        """Get a design decision record."""
         return _page(f"decisions/{decision}")
 
     @routes.get("/docs/assets/<segment:asset>")
     @describe.route(gives="*/*", statuses=(404,))
     def asset(asset: str) -> Response:
-        """Get a style, a script or a picture of the pages."""
+        """Get a style sheet, script or image of the handbook."""
         if asset not in handbook.assets():
             raise NotFound
         kind, content = handbook.assets()[asset]

@@ -1,4 +1,4 @@
-"""Whether this node lives and whether it can serve: for load balancers, so without a token."""
+"""Liveness and readiness of this node, for load balancers; no token is needed."""
 
 from flask import Blueprint, Response
 
@@ -17,13 +17,13 @@ def blueprint(db: Database) -> Blueprint:
     @routes.get("/health/live")
     @describe.route(gives=HealthSchema())
     def live() -> Response:
-        """Say that the process answers."""
+        """Check liveness: the process answers."""
         return answers.json({"status": "live"})
 
     @routes.get("/health/ready")
     @describe.route(gives=HealthSchema(), statuses=(503,))
     def ready() -> Response:
-        """Say whether the database is reachable, migrated and durable; 503 with the faults if not."""
+        """Check readiness: the database is reachable, migrated and durable; 503 with the faults if not."""
         if faults := list(watch.faults()):
             problem = {"error": faults[0], "code": "not_ready", "requestId": log.request_id.get()}
             return answers.json(

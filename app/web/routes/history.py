@@ -1,4 +1,4 @@
-"""What a job has been through: its attempts, and what they logged."""
+"""The history of a job: its attempts and its log lines."""
 
 from flask import Blueprint, Response, request
 
@@ -14,14 +14,14 @@ _RAISES = (InvalidRequest, JobNotFound, NoRoom, DatabaseError)
 
 
 def blueprint(db: Database, room: Room) -> Blueprint:
-    """Make the routes below a job that tell its past."""
+    """Make the routes for the attempts and the logs of a job."""
     routes = Blueprint("history", __name__)
     attempt_json = AttemptSchema()
 
     @routes.get("/queues/<segment:queue>/jobs/<segment:job_id>/attempts")
     @describe.route(query=page.PartQuerySchema, gives=AttemptsSchema(), raises=_RAISES)
     def attempts(queue: str, job_id: str) -> Response:
-        """Get the attempts of a job, the first one first."""
+        """List the attempts of a job, oldest first."""
         start, length = page.load_part(request)
         found = history.attempts(
             db,
@@ -36,7 +36,7 @@ def blueprint(db: Database, room: Room) -> Blueprint:
     @routes.get("/queues/<segment:queue>/jobs/<segment:job_id>/logs")
     @describe.route(query=page.PartQuerySchema, gives=LogsSchema(), raises=_RAISES)
     def logs(queue: str, job_id: str) -> Response:
-        """Get what a job logged, the first line first."""
+        """List the log lines of a job, oldest first."""
         start, length = page.load_part(request)
         found = history.logs(
             db,

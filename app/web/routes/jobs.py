@@ -1,4 +1,4 @@
-"""Jobs of a queue: add, list, get."""
+"""Jobs of a queue: add, cancel, list, get."""
 
 import hashlib
 
@@ -17,7 +17,7 @@ from app.web.schemas import new_job, page
 from app.web.schemas.job import JobSchema, SubmittedSchema
 
 AROUND = 400
-"""How many bytes a job has in an answer besides its texts, about."""
+"""Estimated bytes of a job in a response, besides its texts (data, opts, result)."""
 
 
 def blueprint(settings: Settings, db: Database, room: Room) -> Blueprint:
@@ -45,7 +45,7 @@ def _add_writes(routes: Blueprint, settings: Settings, db: Database, room: Room)
         example={"body": new_job.EXAMPLE},
     )
     def add(queue: str) -> Response:
-        """Add one or more jobs, all or none."""
+        """Add jobs: all of them or none."""
         queue = names.queue_name(queue)
         key = headers.idempotency_key(request)
         raw = body.read(request, limit=settings.max_body_bytes, client_s=settings.client_s)
@@ -78,9 +78,9 @@ def _add_cancel(routes: Blueprint, settings: Settings, db: Database, room: Room)
         raises=(InvalidRequest, *body.ERRORS, JobNotFound, JobFinished, NoRoom, DatabaseError, OutcomeUnknown),
     )
     def cancel(queue: str, job_id: str) -> Response:
-        """End a job that nobody works on; have the worker of one that is active told to stop."""
+        """Cancel a job: it fails at once, or, if it is active, its worker is asked to stop."""
         queue, job_id = names.queue_name(queue), names.job_id(job_id)
-        body.read(request, limit=settings.max_body_bytes, client_s=settings.client_s)  # which says nothing
+        body.read(request, limit=settings.max_body_bytes, client_s=settings.client_s)  # ignored
         job = control.cancel(db, queue=queue, job_id=job_id, held=holding.of(request, room))
         return answers.json(job_json.members(job))
 
@@ -95,7 +95,7 @@ def _add_reads(routes: Blueprint, settings: Settings, db: Database, room: Room) 
     @routes.get("/queues/<segment:queue>/jobs")
     @describe.route(query=page.PageQuerySchema, gives=page.PageSchema(), raises=(InvalidRequest, NoRoom, DatabaseError))
     def list_page(queue: str) -> Response:
-        """Get a page of a queue's jobs, with counts."""
+        """List jobs of a queue, page by page, with counts by status."""
         queue = names.queue_name(queue)
         asked = page.load(request, queue)
         found = pages.read(queue=queue, part=asked, hold=hold)
@@ -104,6 +104,6 @@ def _add_reads(routes: Blueprint, settings: Settings, db: Database, room: Room) 
     @routes.get("/queues/<segment:queue>/jobs/<segment:job_id>")
     @describe.route(gives=job_json, raises=(InvalidRequest, JobNotFound, NoRoom, DatabaseError))
     def get(queue: str, job_id: str) -> Response:
-        """Get one job."""
+        """Get a job."""
         found = lookup.find(queue=names.queue_name(queue), job_id=names.job_id(job_id), hold=hold)
         return answers.json(job_json.members(found))

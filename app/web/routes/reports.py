@@ -1,4 +1,4 @@
-"""What a worker reports of an attempt that runs. The attempt's own token opens these routes, and no API token does."""
+"""Progress and log lines of a running attempt. These routes take the attempt's own token, not an API token."""
 
 from flask import Blueprint, Response, current_app, request
 
@@ -31,13 +31,13 @@ _RAISES = (InvalidRequest, *body.ERRORS, DatabaseError, OutcomeUnknown)
 
 
 def blueprint(settings: Settings, db: Database) -> Blueprint:
-    """Make the routes by which a worker reports."""
+    """Make the routes that a worker sends progress and log lines to."""
     routes = Blueprint("reports", __name__)
 
     holders = leases.Holders(db, wait_ms=settings.pool_wait_ms)
 
     def told(queue: str, job_id: str, token: str, *, limit: int) -> JsonText:
-        """Read what is said, once it is known that an attempt says it: of strangers nothing is read."""
+        """Read the body as one JSON value, after the token is verified: of unauthenticated clients nothing is read."""
         holders.require(queue=queue, job_id=job_id, token=token)
         clients.vouch(request.environ)
         current_app.extensions[TOKENS].remember(request.environ["HTTP_AUTHORIZATION"])
@@ -46,7 +46,7 @@ def blueprint(settings: Settings, db: Database) -> Blueprint:
     @routes.post("/queues/<segment:queue>/jobs/<segment:job_id>/progress")
     @describe.route(body=PROGRESS, gives="text/plain", raises=_RAISES, by_attempt=True, example={"body": 50})
     def progress(queue: str, job_id: str) -> Response:
-        """Say how far an attempt is."""
+        """Set the progress of a running attempt."""
         token = auth.attempt_token(request)
         queue, job_id = names.queue_name(queue), names.job_id(job_id)
         said = told(queue, job_id, token, limit=settings.max_data_bytes)
@@ -58,7 +58,7 @@ def blueprint(settings: Settings, db: Database) -> Blueprint:
     @routes.post("/queues/<segment:queue>/jobs/<segment:job_id>/logs")
     @describe.route(body=LINE, gives="text/plain", raises=_RAISES, by_attempt=True, example={"body": "half way"})
     def log(queue: str, job_id: str) -> Response:
-        """Add a line to a job's log."""
+        """Append a line to the log of a job."""
         token = auth.attempt_token(request)
         queue, job_id = names.queue_name(queue), names.job_id(job_id)
         line = _line(told(queue, job_id, token, limit=LINE_BYTES_MAX))

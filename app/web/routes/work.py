@@ -1,4 +1,4 @@
-"""Working jobs over HTTP: claim, end attempts, keep leases."""
+"""Working jobs over HTTP: claim jobs, settle attempts, extend leases."""
 
 from random import Random
 
@@ -20,7 +20,7 @@ _ENDS = (InvalidRequest, *body.ERRORS, JobNotFound, LeaseLost, DatabaseError, Ou
 
 
 def blueprint(settings: Settings, db: Database, waiting: Waiting, room: Room) -> Blueprint:
-    """Make the routes by which jobs are worked."""
+    """Make the routes that HTTP workers use."""
     routes = Blueprint("work", __name__)
     _add_claim(routes, settings, waiting, room)
     _add_endings(routes, settings, db)
@@ -50,7 +50,7 @@ def _add_claim(routes: Blueprint, settings: Settings, waiting: Waiting, room: Ro
         example={"body": {"count": 1, "lockDuration": 30_000, "wait": 0}},
     )
     def claim(queue: str) -> Response:
-        """Claim jobs, waiting for the first if there is none."""
+        """Claim ready jobs; with `wait`, wait for the first one (long poll)."""
         queue = names.queue_name(queue)
         raw = _raw(settings, is_short=True)
         asked = work.load_claim(raw, lease_ms=settings.lease_ms, max_wait_ms=settings.max_wait_ms, worker=_worker())
@@ -79,7 +79,7 @@ def _add_endings(routes: Blueprint, settings: Settings, db: Database) -> None:
         example={"body": {"token": TOKEN_EXAMPLE, "returnvalue": {"sent": True}}},
     )
     def complete(queue: str, job_id: str) -> Response:
-        """End an attempt well."""
+        """Complete an attempt and store its result."""
         queue, job_id = names.queue_name(queue), names.job_id(job_id)
         return finish(queue, work.load_complete(_raw(settings), job_id=job_id, max_data_bytes=settings.max_data_bytes))
 
@@ -91,7 +91,7 @@ def _add_endings(routes: Blueprint, settings: Settings, db: Database) -> None:
         example={"body": {"token": TOKEN_EXAMPLE, "failedReason": "no such address"}},
     )
     def fail(queue: str, job_id: str) -> Response:
-        """End an attempt badly."""
+        """Fail an attempt: the job is retried while it has attempts left."""
         queue, job_id = names.queue_name(queue), names.job_id(job_id)
         return finish(queue, work.load_fail(_raw(settings), job_id=job_id, max_body_bytes=settings.max_body_bytes))
 
@@ -103,7 +103,7 @@ def _add_endings(routes: Blueprint, settings: Settings, db: Database) -> None:
         example={"body": {"token": TOKEN_EXAMPLE, "delay": 1000}},
     )
     def release(queue: str, job_id: str) -> Response:
-        """Hand a job back unharmed."""
+        """Release a job: back to its queue, without counting an attempt."""
         queue, job_id = names.queue_name(queue), names.job_id(job_id)
         return finish(queue, work.load_release(_raw(settings, is_short=True), job_id=job_id))
 
@@ -119,7 +119,7 @@ def _add_extend(routes: Blueprint, settings: Settings, db: Database) -> None:
         example={"body": {"token": TOKEN_EXAMPLE, "lockDuration": 30_000}},
     )
     def extend(queue: str, job_id: str) -> Response:
-        """Keep a lease."""
+        """Extend the lease of an active job."""
         queue, job_id = names.queue_name(queue), names.job_id(job_id)
         token, lease_ms = work.load_extend(_raw(settings, is_short=True), lease_ms=settings.lease_ms)
         held = settle.extend_one(db, queue=queue, job_id=job_id, token=token, lease_ms=lease_ms)
@@ -138,7 +138,7 @@ def _add_finish(routes: Blueprint, settings: Settings, db: Database, waiting: Wa
         example={"body": {"jobs": [{"id": "1", "token": TOKEN_EXAMPLE, "returnvalue": 1}], "claim": {"count": 1}}},
     )
     def finish(queue: str) -> Response:
-        """End many attempts and claim the next jobs, in one transaction."""
+        """Settle many attempts and claim the next jobs, in one transaction."""
         queue = names.queue_name(queue)
         told, ask = work.load_finish(
             _raw(settings),

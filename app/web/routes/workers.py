@@ -1,4 +1,4 @@
-"""Workers by push: the endpoint of a queue, which dispatchers send its jobs to."""
+"""Webhooks: the endpoint of a queue, to which dispatchers send its jobs. The paths say /workers as in BullMQ Proxy."""
 
 import dataclasses
 import secrets
@@ -16,7 +16,7 @@ from app.web import answers, body, describe, names
 from app.web.schemas import worker
 
 SECRET_BYTES = 32
-SECRET_HEADER = "Rowline-Webhook-Secret"  # noqa: S105 - where a secret stands, not one
+SECRET_HEADER = "Rowline-Webhook-Secret"  # noqa: S105 - the name of a header, no secret
 
 
 def blueprint(settings: Settings, db: Database, vault: Vault) -> Blueprint:
@@ -32,7 +32,7 @@ def blueprint(settings: Settings, db: Database, vault: Vault) -> Blueprint:
         example={"body": worker.EXAMPLE},
     )
     def register() -> Response:
-        """Send the jobs of a queue to an endpoint, instead of the one it had."""
+        """Register the endpoint of a queue, or replace it."""
         raw = body.read(request, limit=min(body.SHORT, settings.max_body_bytes), client_s=settings.client_s)
         new = worker.load(raw, allowed=settings.webhook_allow)
         headers = {}
@@ -45,13 +45,13 @@ def blueprint(settings: Settings, db: Database, vault: Vault) -> Blueprint:
     @routes.get("/workers")
     @describe.route(gives="application/json", raises=(DatabaseError,))
     def list_urls() -> Response:
-        """Get the URL of each queue's endpoint, by queue."""
+        """List the URLs of the endpoints, by queue."""
         return answers.json(queries.urls(db))
 
     @routes.delete("/workers/<segment:queue>")
     @describe.route(gives="text/plain", raises=(InvalidRequest, WorkerNotFound, DatabaseError, OutcomeUnknown))
     def remove(queue: str) -> Response:
-        """Send the jobs of a queue nowhere any more."""
+        """Delete the endpoint of a queue."""
         operations.remove(db, queue=names.queue_name(queue))
         return answers.plain("OK")
 
