@@ -1,1 +1,1 @@
-"""How people drive it: the command `rowline`. One file a command."""
+"""The command line: `rowline`. One file per command."""

@@ -1,4 +1,4 @@
-"""Charts of reports, as files that a browser shows."""
+"""Charts of reports, written as SVG or PNG files."""
 
 import math
 import sys
@@ -11,18 +11,18 @@ import pygal
 
 from app.queries.reports import Found
 
-# Pygal hooks into every import of the process, for plugins that we do not use, in a way that Python warns of.
+# Pygal installs an import hook for plugins that Rowline does not use; Python warns of its deprecated interface.
 sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
 
 Row = dict[str, Any]
-TOP = 12  # bars that can be told apart
+TOP = 12  # the most bars or series: more could not be distinguished
 STATUSES = ("waiting", "prioritized", "delayed", "active", "completed", "failed")
 
 
 def write(found: Found, *, name: str, title: str, file: Path) -> None:
     """Draw the report `name` into `file`, an SVG, or a PNG where CairoSVG is installed. Raises ClickException."""
     if name not in CHARTS:
-        raise click.ClickException(f"there is no chart of {name}; there is of {', '.join(sorted(CHARTS))}")
+        raise click.ClickException(f"there is no chart of {name}; choose one of {', '.join(sorted(CHARTS))}")
     chart = CHARTS[name]([dict(zip(found.columns, row, strict=True)) for row in found.rows])
     chart.title = title
     match file.suffix.lower():
@@ -32,25 +32,25 @@ def write(found: Found, *, name: str, title: str, file: Path) -> None:
             try:
                 chart.render_to_png(str(file))
             except ImportError as error:
-                raise click.ClickException("a PNG needs CairoSVG: pip install cairosvg, or name an .svg") from error
+                raise click.ClickException("a PNG needs CairoSVG: pip install cairosvg, or use .svg") from error
         case _:
-            raise click.ClickException(f"{file}: a chart is an .svg or a .png")
+            raise click.ClickException(f"{file}: the file name of a chart must end in .svg or .png")
 
 
 def _options(**more: Any) -> dict[str, Any]:
-    # No script from elsewhere: the file is whole, and shows the same offline.
-    return {"js": (), "legend_at_bottom": True, "no_data_text": "nothing"} | more
+    # Without pygal's scripts from a CDN: the file is self-contained and works offline.
+    return {"js": (), "legend_at_bottom": True, "no_data_text": "no data"} | more
 
 
 def _moments(rows: list[Row]) -> list[str]:
-    """Name every period that there is, in order, in the shortest way that tells them apart."""
+    """Return a label for each period, in order: dates, or dates with times where the periods are shorter than a day."""
     moments = sorted({row["from_at"] for row in rows})
     are_days = all(moment.hour == moment.minute == 0 for moment in moments)
     return [f"{moment:%Y-%m-%d}" if are_days else f"{moment:%m-%d %H:%M}" for moment in moments]
 
 
 def _lines(kind: Callable[..., Any], rows: list[Row], members: Iterable[str], **more: Any) -> Any:
-    """Draw one series a member, or one a queue where there are several: then of the first member."""
+    """Draw one series per member; for several queues, one series per queue, of the first member."""
     moments = sorted({row["from_at"] for row in rows})
     queues = sorted({row["queue"] for row in rows})
     labels = _moments(rows)

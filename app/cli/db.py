@@ -1,4 +1,4 @@
-"""`rowline db`: the database, its schema and its plans."""
+"""`rowline db`: commands for the database, its schema and its query plans."""
 
 import dataclasses
 import os
@@ -18,30 +18,30 @@ RECOUNT_MS = 600_000  # it reads every job
 
 @click.group()
 def db() -> None:
-    """Look after the database: DATABASE_URL, or the one of `rowline run`."""
+    """Manage the database: DATABASE_URL, or the embedded one of `rowline run`."""
     log.configure(settings.from_env(os.environ).log_level)
 
 
 @db.command()
 @click.argument("revision", default="head")
 def upgrade(revision: str) -> None:
-    """Bring the schema to REVISION, the newest if left out; waits while another process does."""
+    """Upgrade the schema to REVISION (default: the newest). Waits while another process migrates it."""
     schema.upgrade(_owner_url(), revision=revision)
 
 
 @db.command()
 @click.argument("revision")
 def downgrade(revision: str) -> None:
-    """Take the schema back to REVISION; `base` removes all of it, jobs included."""
+    """Downgrade the schema to REVISION; `base` removes all of it, jobs included."""
     schema.downgrade(_owner_url(), revision=revision)
 
 
 @db.command()
 def status() -> None:
-    """Say where the schema stands, which releases can use it, what an upgrade would do, and which programs run."""
+    """Show the schema's revision, which releases can use it, the pending migrations, and the connected programs."""
     opened = _database()
     version = health.version(opened)
-    moving = ", being migrated" if version.is_moving else ""
+    moving = ", migration in progress" if version.is_moving else ""
     print(f"schema     {version.revision or 'none'}{moving}")
     print(f"release    {version.release}")
     print(f"serves     programs written for {version.oldest or version.revision or 'none'} or later")
@@ -55,16 +55,18 @@ def status() -> None:
 
 
 @db.command()
-@click.option("--from", "since", help="The revision to begin with, `base` for none; what the database has if left out.")
+@click.option(
+    "--from", "since", help="The revision to start from; `base` for an empty database. Default: that of the database."
+)
 @click.argument("revision", default="head")
 def sql(since: str | None, revision: str) -> None:
-    """Print the SQL that brings the schema to REVISION, the newest if left out, and run none of it."""
+    """Print the SQL that upgrades the schema to REVISION (default: the newest), without running it."""
     print(schema.sql(since=since or health.version(_database()).revision or "base", revision=revision), end="")
 
 
 @db.command()
 def check() -> None:
-    """Say whether the database is reachable, migrated and durable; exit code 1 with the faults if not."""
+    """Check that the database is reachable, migrated and durable; exit code 1 with the faults if not."""
     faults = _faults(_database())
     print("\n".join(faults) if faults else "ready")
     sys.exit(1 if faults else 0)
@@ -80,25 +82,27 @@ def _described(program: Program, *, revision: str | None) -> str:
 def _faults(opened: Database) -> list[str]:
     if faults := health.faults(opened):
         return faults
-    told = "was not made to its end: drop it and run `rowline db upgrade`, or `reindex index concurrently`"
-    return [f"the index {index} {told}" for index in health.invalid_indexes(opened)]
+    fault = (
+        "is invalid, its build was interrupted: drop it and run `rowline db upgrade`, or `reindex index concurrently`"
+    )
+    return [f"the index {index} {fault}" for index in health.invalid_indexes(opened)]
 
 
 @db.command()
 @click.option("--apply", "is_applied", is_flag=True, help="Run the SQL on the database instead of printing it.")
 def roles(*, is_applied: bool) -> None:
-    """Print the SQL that makes the roles of owner, migrator, run time and reports, to be run after each upgrade."""
+    """Print the SQL that creates the roles for owner, migrator, run time and reports. Run it after each upgrade."""
     if not is_applied:
         print(operations.SCRIPT)
         return
     operations.apply(Database(settings.from_env(os.environ), url=_owner_url(), size=1, name="rowline-db"))
-    print("the roles are there; give those that log in a password: \\password rowline_runtime")
+    print("the roles exist; set a password for those that log in: \\password rowline_runtime")
 
 
 @db.command()
 @click.option("--apply", "is_applied", is_flag=True, help="Run the SQL on the database instead of printing it.")
 def pooler(*, is_applied: bool) -> None:
-    """Print the SQL that gives the role of DATABASE_URL what a pooler, such as pgbouncer, takes from no session."""
+    """Print the SQL that sets, on the role of DATABASE_URL, the parameters that a pooler such as pgbouncer drops."""
     chosen = settings.from_env(os.environ)
     asked = session(chosen, _url())
     if not is_applied:
@@ -106,28 +110,30 @@ def pooler(*, is_applied: bool) -> None:
         return
     with translated():
         poolers.apply(_url(), asked, within_s=chosen.connect_s)
-    print("the role has its settings; sessions that are open get them by RECONNECT on the pooler's console")
+    print("the settings of the role are stored; for sessions that are open, run RECONNECT on the pooler's console")
 
 
 @db.command()
 def recount() -> None:
-    """Count all jobs anew, while everything runs; name the queues whose counts were wrong."""
+    """Recount all jobs and repair wrong counts, while the service runs; print the queues whose counts were wrong."""
     chosen = dataclasses.replace(settings.from_env(os.environ), statement_ms=RECOUNT_MS)
     wrong = maintain.recount(Database(chosen, url=_url(), size=1, name="rowline-db"))
-    print("\n".join(f"mended: {queue}" for queue in wrong) if wrong else "all counts were right")
+    print("\n".join(f"repaired: {queue}" for queue in wrong) if wrong else "all counts were correct")
 
 
 @db.command()
-@click.option("--owner", "is_owner", is_flag=True, help="Of `rowline run`: as its superuser, for dumps and the like.")
+@click.option(
+    "--owner", "is_owner", is_flag=True, help="For `rowline run`: the superuser's URL, for dumps and the like."
+)
 def url(*, is_owner: bool) -> None:
-    """Print the URL of the database, for other programs: it is a secret if it holds a password."""
+    """Print the URL of the database, for other programs. It may contain a password: keep it secret."""
     print(_owner_url() if is_owner else _url())
 
 
 @db.command()
 @click.argument("name")
 def explain(name: str) -> None:
-    """Print the plan of the statement NAME, such as leases/claim."""
+    """Print the query plan of the statement NAME, such as leases/claim."""
     try:
         print(plans.explain(_database(), name=name))
     except FileNotFoundError as error:
@@ -136,7 +142,7 @@ def explain(name: str) -> None:
 
 @db.command()
 def psql() -> None:
-    """Open psql on the database. No list of processes shows the password, and psql gets no other secret."""
+    """Open psql on the database. The password is passed in PGPASSWORD, so that `ps` does not show it."""
     chosen = settings.from_env(os.environ)
     program = str(embedded.programs(chosen) / "psql") if chosen.database_url is None else "psql"
     shown, password = conninfo.apart(_owner_url())
@@ -150,7 +156,7 @@ def psql() -> None:
 @db.command()
 @click.argument("message")
 def revision(message: str) -> None:
-    """Begin a migration called MESSAGE in migrations/versions."""
+    """Create a migration called MESSAGE in migrations/versions."""
     schema.begin_revision(message)
 
 
@@ -160,7 +166,7 @@ def _url() -> str:
 
 
 def _owner_url() -> str:
-    """Return the URL for what the role of run time may not do; there is but one where the operator gave it."""
+    """Return the URL of the owner, for what the run-time role may not do; DATABASE_URL, if set, serves as both."""
     chosen = settings.from_env(os.environ)
     return chosen.database_url or embedded.owner_url_of_running(chosen)
 

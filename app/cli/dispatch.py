@@ -1,4 +1,4 @@
-"""`rowline dispatch`: sends jobs to the endpoints of their queues."""
+"""`rowline dispatch`: the dispatcher, which sends jobs to the endpoints of their queues (webhooks)."""
 
 import os
 import sys
@@ -15,19 +15,19 @@ from app.runners.dispatcher import Dispatcher
 from app.runners.endpoint_dispatcher import JobJson
 from app.web.schemas.job import JobSchema
 
-CONNECTIONS = 6  # shared by all endpoints' dispatchers and the loops of the maintainer
-OPEN_FILES = 65_536  # wanted: each call is one
+CONNECTIONS = 6  # to the database, shared by the dispatchers of all endpoints and the loops of the maintainer
+OPEN_FILES = 65_536  # requested: each call takes one
 
 
 @click.command()
 def dispatch() -> None:
-    """Send the jobs of the queues that have an endpoint there, from the database DATABASE_URL. SIGTERM drains."""
+    """Send jobs to the endpoints of their queues (webhooks), from the database DATABASE_URL. SIGTERM drains."""
     chosen = settings.from_env(os.environ)
     chosen.require_database_url()
     if not monkey.is_module_patched("socket"):
-        # Before anything is imported that waits: this process starts anew, and patches first.
+        # gevent must patch the standard library before psycopg is imported: the process starts again, patched.
         patched = [sys.executable, *interrupt.RUN, "gevent.monkey", "--module", "app", "dispatch"]
-        os.execve(sys.executable, patched, dict(os.environ))  # noqa: S606 - our own words, no shell
+        os.execve(sys.executable, patched, dict(os.environ))  # noqa: S606 - fixed arguments, no shell
     log.configure(chosen.log_level)
     processes.allow_open_files(OPEN_FILES)
     db = Database(chosen, url=chosen.require_database_url(), size=CONNECTIONS, name="rowline-dispatcher")

@@ -1,4 +1,4 @@
-"""`rowline endpoints`: what an operator does to endpoints."""
+"""`rowline endpoints`: commands for the endpoints of queues."""
 
 import os
 import sys
@@ -14,12 +14,12 @@ from app.queries import endpoints as queries
 
 @click.group()
 def endpoints() -> None:
-    """Look after the endpoints that jobs are sent to."""
+    """Manage the endpoints that jobs are sent to."""
 
 
 @endpoints.command()
 def reencrypt() -> None:
-    """Seal the secrets of all endpoints with the first key of ROWLINE_SECRET_KEYS; exit code 1 if one stays."""
+    """Encrypt the secrets of all endpoints with the first key of ROWLINE_SECRET_KEYS; exit code 1 if one fails."""
     chosen = settings.from_env(os.environ)
     url = chosen.database_url or embedded.url_of_running(chosen)
     db, vault = Database(chosen, url=url, size=1, name="rowline-endpoints"), Vault(chosen)
@@ -29,5 +29,5 @@ def reencrypt() -> None:
             done += operations.reseal(db, queue=queue, again=lambda sealed: vault.seal(vault.open(sealed)))
         except VaultError as error:
             left.append(f"{queue}: {error}")
-    print("\n".join([f"{done} endpoints sealed with the first key", *left]))
+    print("\n".join([f"{done} endpoints encrypted with the first key", *left]))
     sys.exit(1 if left else 0)

@@ -1,4 +1,4 @@
-"""The command `rowline`, put together."""
+"""The command `rowline`, composed of its subcommands."""
 
 import sys
 
@@ -28,11 +28,11 @@ rowline.add_command(docs.docs)
 
 
 def main() -> None:
-    """Run the command line. A setting that cannot be used, or trouble at the start, ends it with a clear message."""
+    """Run the command line. Invalid settings exit with code 2 and errors at start with code 1, each with a message."""
     try:
         rowline(prog_name="rowline")
     except SettingsError as error:
-        print(f"rowline: these settings cannot be used:\n{error}", file=sys.stderr)
+        print(f"rowline: invalid settings:\n{error}", file=sys.stderr)
         sys.exit(2)
     except (StartError, DatabaseError, SchemaError) as error:
         print(f"rowline: {error}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""`rowline report`: the views of the schema `report`, for those who do not write SQL."""
+"""`rowline report`: prints the views of the schema `report` as tables, CSV, JSON or charts."""
 
 import csv
 import dataclasses
@@ -28,13 +28,13 @@ UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"
 PIPE_WIDTH = 200  # characters of a table that goes to a file
 
 
-class Since(click.ParamType):  # type: ignore[type-arg]  # generic in the newest click alone
+class Since(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
     """A length of time: 90s, 30m, 24h, 7d, 2w."""
 
     name = "LENGTH"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """Read it; a default is one already."""
+        """Parse the length; the default is a timedelta already."""
         if isinstance(value, timedelta):
             return value
         found = re.fullmatch(r"([1-9]\d{0,5})([smhdw])", value)
@@ -45,16 +45,18 @@ class Since(click.ParamType):  # type: ignore[type-arg]  # generic in the newest
 
 @click.command()
 @click.argument("name", type=click.Choice(sorted(REPORTS)))
-@click.option("--queue", help="Of this queue alone.")
-@click.option("--since", type=Since(), default=timedelta(days=1), help="How far back: 30m, 24h, 7d. A day if left out.")
-@click.option("--limit", type=click.IntRange(1, 1_000_000), default=1_000, show_default=True, help="Most rows.")
-@click.option("--csv", "as_csv", is_flag=True, help="As CSV.")
-@click.option("--json", "as_json", is_flag=True, help="As a JSON array.")
-@click.option("--chart", type=click.Path(dir_okay=False, path_type=Path), help="Draw it into this file, .svg or .png.")
+@click.option("--queue", help="Only this queue.")
+@click.option("--since", type=Since(), default=timedelta(days=1), help="How far back: 30m, 24h, 7d. Default: a day.")
+@click.option("--limit", type=click.IntRange(1, 1_000_000), default=1_000, show_default=True, help="The most rows.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+@click.option(
+    "--chart", type=click.Path(dir_okay=False, path_type=Path), help="Draw a chart to this file, .svg or .png."
+)
 def report(
     *, name: str, queue: str | None, since: timedelta, limit: int, as_csv: bool, as_json: bool, chart: Path | None
 ) -> None:
-    """Show the report NAME, a view of the schema `report`. Periods are minutes, hours or days, by --since."""
+    """Print the report NAME, a view of the schema `report`. The periods are minutes, hours or days, by --since."""
     if as_csv + as_json + (chart is not None) > 1:
         raise click.UsageError("only one of --csv, --json and --chart")
     db = _database()
@@ -91,7 +93,7 @@ def _write_csv(found: Found) -> None:
 
 
 def _show(found: Found, title: str) -> None:
-    """Print a table; words of jobs are text there, and no markup or control of the terminal."""
+    """Print a table. Texts of jobs are escaped: they cannot be markup or control sequences of the terminal."""
     table = Table(title=title, box=box.SIMPLE_HEAD)
     for index, column in enumerate(found.columns):
         is_number = any(isinstance(row[index], int | float) for row in found.rows)
@@ -99,7 +101,7 @@ def _show(found: Found, title: str) -> None:
     for row in found.rows:
         table.add_row(*(Text(_visible(value)) for value in row))
     console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
-    console.print(table if found.rows else f"{title}: nothing")
+    console.print(table if found.rows else f"{title}: no rows")
 
 
 def _visible(value: object) -> str:

@@ -1,4 +1,4 @@
-"""The page of the reporting views, from their own comments and from the questions of `app/docs/reports.sql`."""
+"""Generates reports.md from the comments on the reporting views and the queries of `app/docs/reports.sql`."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _QUESTION = re.compile(r"^-- (?P<asked>.+\?)\n(?P<query>[^;]+;)", re.MULTILINE)
 
 
 def text() -> str:
-    """Write the page."""
+    """Return the page as Markdown."""
     lines = [INTRO.read_text().rstrip(), "", "## The questions of a Monday"]
     for asked, query in questions():
         lines += ["", f"**{asked}**", "", *(f"    {line}" for line in query.split("\n"))]
@@ -28,12 +28,12 @@ def text() -> str:
 
 
 def questions() -> list[tuple[str, str]]:
-    """Return every question with its query."""
+    """Return each question with its SQL query."""
     return [(found["asked"], found["query"]) for found in _QUESTION.finditer(QUESTIONS.read_text())]
 
 
 def newest() -> Iterator[Path]:
-    """Name the file of each view's newest version."""
+    """Yield the file with the newest version of each view, in the order of their names."""
     files = {}
     for file in sorted(VIEWS.glob("*.sql"), key=lambda file: int(file.stem.rpartition("_")[2])):
         files[file.stem.rpartition("_")[0]] = file
@@ -45,7 +45,7 @@ def _view(sql: str) -> Iterator[str]:
         about = found["about"].replace("''", "'")
         match found["kind"]:
             case "view":
-                yield from ("", f"### report.{found['name']}", "", about, "", "| column | type | what it says |")
+                yield from ("", f"### report.{found['name']}", "", about, "", "| column | type | meaning |")
                 yield "| --- | --- | --- |"
             case "column":
                 kind, _, meaning = about.partition(": ")

@@ -1,4 +1,4 @@
-"""`rowline run`: PostgreSQL, the API, a dispatcher and a worker, kept running by one supervisor."""
+"""`rowline run`: PostgreSQL, the API, a dispatcher and a worker under one supervisor."""
 
 import contextlib
 import dataclasses
@@ -22,17 +22,17 @@ from app.infra.settings import Settings
 from app.operations import roles
 
 RECOVERY_S = 600.0
-"""PostgreSQL may have to replay what it wrote before a crash; it must not be stopped meanwhile."""
+"""How long to wait for PostgreSQL: after a crash it replays its WAL and must not be stopped meanwhile."""
 API_S = 30.0
 GRACE_S = 10.0
-"""What children get beyond `drain_ms` before they are killed."""
+"""How long children may take beyond `drain_ms` before they are killed."""
 QUEUE = "demo"
 HANDLERS = Path(__file__).parents[2] / "tests" / "examples" / "handlers.py"
 
 
 @click.command()
 def run() -> None:
-    """Start all of Rowline here: PostgreSQL, API, one dispatcher, one worker. Ctrl-C stops it."""
+    """Start everything on this machine: PostgreSQL, API, one dispatcher, one worker. Ctrl-C stops it."""
     given = settings.from_env(os.environ)
     log.configure(given.log_level)
     chosen = _with_tokens(given)
@@ -41,7 +41,7 @@ def run() -> None:
         with terminal.owned(), _held(chosen) as lock, Supervisor(limit_s=limit_s) as supervisor:
             _require_port(chosen)
             if chosen.database_url:
-                _say("DATABASE_URL is set: using that database, and starting no PostgreSQL of our own")
+                _say("DATABASE_URL is set: using that database instead of the embedded PostgreSQL")
             url = _prepare_database(chosen, lock, supervisor)
             if url and _start_service(chosen, url, supervisor):
                 _greet(chosen, made_up=not given.tokens)
@@ -51,7 +51,7 @@ def run() -> None:
 
 
 def _with_tokens(given: Settings) -> Settings:
-    """Make up a token for this run when there is none and only this machine can reach us. Raises SettingsError."""
+    """Generate a token if none is set and the API listens on a loopback address only. Raises SettingsError."""
     if not given.tokens and given.on_loopback:
         return dataclasses.replace(given, tokens=(secrets.token_urlsafe(24),))
     given.require_tokens()
@@ -60,7 +60,7 @@ def _with_tokens(given: Settings) -> Settings:
 
 @contextlib.contextmanager
 def _held(chosen: Settings) -> Iterator[Lock | None]:
-    """Hold the home, if PostgreSQL is ours to run; until all children have ended."""
+    """Lock ROWLINE_HOME until all children have ended, if the embedded PostgreSQL is used."""
     if chosen.database_url:
         yield None
         return
@@ -69,7 +69,7 @@ def _held(chosen: Settings) -> Iterator[Lock | None]:
 
 
 def _require_port(chosen: Settings) -> None:
-    """Refuse to start anything when the API could not listen."""
+    """Raise StartError before anything is started if the API could not listen."""
     try:
         family, kind, protocol, _name, address = socket.getaddrinfo(
             chosen.host, chosen.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -84,9 +84,9 @@ def _require_port(chosen: Settings) -> None:
 
 
 def _prepare_database(chosen: Settings, lock: Lock | None, supervisor: Supervisor) -> str | None:
-    """Bring the schema up to date, and return the URL for those who work on it; None when a stop was asked for.
+    """Upgrade the schema and return the URL for the service's processes; None if a stop was requested.
 
-    In a database of our own that is the role that changes rows and nothing else. The superuser's session ends here.
+    In the embedded database that is the run-time role, which can do no DDL. The superuser's session ends here.
     """
     if chosen.database_url:
         schema.upgrade(chosen.database_url)
@@ -102,7 +102,7 @@ def _prepare_database(chosen: Settings, lock: Lock | None, supervisor: Superviso
 
 
 def _start_postgres(chosen: Settings, lock: Lock | None, supervisor: Supervisor) -> Embedded | None:
-    """Start the private server; None when a stop was asked for."""
+    """Start the embedded PostgreSQL; None if a stop was requested."""
     server = Embedded(chosen, tell=_say)
     supervisor.start(server.prepare())
     try:
@@ -117,7 +117,7 @@ def _start_postgres(chosen: Settings, lock: Lock | None, supervisor: Supervisor)
 
 
 def _start_service(chosen: Settings, url: str, supervisor: Supervisor) -> bool:
-    """Start the service; False when a stop was asked for before it was ready."""
+    """Start the service; False if a stop was requested before it was ready."""
     supervisor.start(*_children(chosen, url))
     return supervisor.wait_until(lambda: _is_ready(chosen), child="api", timeout_s=API_S)
 
@@ -134,7 +134,7 @@ def _children(chosen: Settings, url: str) -> list[Child]:
 
 
 def _is_ready(chosen: Settings) -> bool:
-    any_address = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- that is what we replace
+    any_address = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- it is replaced here
     conn = http.client.HTTPConnection(any_address.get(chosen.host, chosen.host), chosen.port, timeout=2)
     try:
         conn.request("GET", "/health/ready")
@@ -146,11 +146,11 @@ def _is_ready(chosen: Settings) -> bool:
 
 
 def _greet(chosen: Settings, *, made_up: bool) -> None:
-    """Say where everything is, and how to add a job. A token that was given to us is not repeated: output is kept."""
+    """Print the addresses and how to add a job. A token from AUTH_TOKENS is not printed: output may end up in logs."""
     token = chosen.tokens[0] if made_up else "YOUR_TOKEN"
     body = '[{"name":"echo","data":{"hello":"world"}}]'
     _say(f"\nRowline listens on {_address(chosen)}")
-    _say(f"Token     {token} (made up for this run)" if made_up else "Token     as set in AUTH_TOKENS")
+    _say(f"Token     {token} (generated for this run)" if made_up else "Token     as set in AUTH_TOKENS")
     _say("Database  as set in DATABASE_URL" if chosen.database_url else f"Data      {chosen.home}")
     _say("Ctrl-C stops it. To add a job:\n")
     header = shlex.quote(f"Authorization: Bearer {token}")

@@ -1,4 +1,4 @@
-"""`rowline serve`: the API, by gunicorn."""
+"""`rowline serve`: the API, served by gunicorn."""
 
 import os
 import secrets
@@ -9,13 +9,13 @@ import click
 
 from app.infra import interrupt, processes, settings
 
-FILES_BESIDE = 256  # open files of an API process beside its clients and its database connections
+FILES_BESIDE = 256  # open files of an API process besides its clients and its database connections
 ROOT = Path(__file__).parents[2]  # where wsgi.py lies
 
 
 @click.command()
 def serve() -> None:
-    """Serve the HTTP API on HOST and PORT, with the database DATABASE_URL."""
+    """Serve the HTTP API on HOST and PORT, on the database DATABASE_URL."""
     chosen = settings.from_env(os.environ)
     chosen.require_database_url()
     environ = dict(os.environ)
@@ -28,7 +28,7 @@ def serve() -> None:
         print(chosen.warning, file=sys.stderr, flush=True)
     wanted = chosen.api_clients + chosen.api_connections + FILES_BESIDE
     if (most := processes.allow_open_files(wanted)) < wanted:
-        told = "raise the hard limit (ulimit -Hn, LimitNOFILE=)"
-        print(f"An API process may open {most} files, and {wanted} are wanted: {told}", file=sys.stderr, flush=True)
+        advice = "raise the hard limit (ulimit -Hn, LimitNOFILE=)"
+        print(f"An API process may open {most} files but needs {wanted}: {advice}", file=sys.stderr, flush=True)
     gunicorn = [sys.executable, *interrupt.RUN, "gunicorn", "--config", "python:app.web.server", "--chdir", str(ROOT)]
-    os.execve(sys.executable, [*gunicorn, "wsgi:application"], environ)  # noqa: S606 - our own words, no shell
+    os.execve(sys.executable, [*gunicorn, "wsgi:application"], environ)  # noqa: S606 - fixed arguments, no shell

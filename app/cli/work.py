@@ -1,4 +1,4 @@
-"""`rowline work`: a Python worker."""
+"""`rowline work`: the Python worker."""
 
 import dataclasses
 import os
@@ -17,26 +17,27 @@ from app.runners.httpsource import HttpSource
 from app.runners.sources import DatabaseSource, Source
 from app.runners.worker import HandlersBroken, Worker
 
-CONNECTIONS = 5  # the claims, what is told, the heartbeat; the five loops of the maintainer share what is free
+CONNECTIONS = 5  # to the database: for claims, progress and heartbeats; the maintainer's five loops share the rest
 
 
 @click.command()
 @click.option("--queue", required=True, help="The queue to take jobs from.")
 @click.option(
-    "--handlers", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A Python file."
+    "--handlers",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A Python file with handlers.",
 )
-@click.option(
-    "--processes", type=click.IntRange(1, 256), help="Handler processes; ROWLINE_WORKER_PROCESSES if left out."
-)
-@click.option("--threads", type=click.IntRange(1, 256), help="Threads of each; ROWLINE_WORKER_THREADS if left out.")
-@click.option("--url", help="Work over HTTP, for the service at this address.")
-@click.option("--token", help="The API token for it; better in ROWLINE_TOKEN, where no list of processes shows it.")
+@click.option("--processes", type=click.IntRange(1, 256), help="Handler processes. Default: ROWLINE_WORKER_PROCESSES.")
+@click.option("--threads", type=click.IntRange(1, 256), help="Threads per process. Default: ROWLINE_WORKER_THREADS.")
+@click.option("--url", help="Take jobs over HTTP from the service at this URL.")
+@click.option("--token", help="The API token. Better set ROWLINE_TOKEN: `ps` shows options.")
 def work(
     *, queue: str, handlers: Path, processes: int | None, threads: int | None, url: str | None, token: str | None
 ) -> None:
     """Take jobs of QUEUE and run their handlers. SIGTERM and Ctrl-C drain.
 
-    The jobs come from the database DATABASE_URL; with --url, or without DATABASE_URL from ROWLINE_URL, over HTTP.
+    Jobs come from the database DATABASE_URL, or over HTTP: with --url, or with ROWLINE_URL if DATABASE_URL is not set.
     """
     if fault := ids.name_fault(queue, max_length=ids.QUEUE_NAME_MAX):
         raise click.BadParameter(f"a queue name {fault}", param_hint="--queue")
@@ -53,12 +54,12 @@ def work(
     try:
         Worker(chosen, source, queue=queue, handlers=handlers.absolute()).run()
     except HandlersBroken as error:
-        print(f"The handlers file cannot be used:\n{error}", file=sys.stderr)
+        print(f"The handlers file cannot be loaded:\n{error}", file=sys.stderr)
         sys.exit(1)
 
 
 def _database(chosen: Settings, queue: str) -> Source:
-    """Work on the database, and see to what time brings there, as every process does that has it."""
+    """Make a source of jobs on the database; run the maintainer too, as every process with a database does."""
     db = Database(chosen, url=chosen.require_database_url(), size=CONNECTIONS, name="rowline-worker")
     schema.wait(db)
     maintainer.start(chosen, db)
@@ -66,12 +67,12 @@ def _database(chosen: Settings, queue: str) -> Source:
 
 
 def _http(chosen: Settings, queue: str, url: str, token: str | None) -> Source:
-    """Work for the service at `url`, once it has said that it would have us."""
+    """Make a source of jobs over HTTP, after checking the URL and the token against the service."""
     try:
         token = token or os.environ.get("ROWLINE_TOKEN", "")
         source = HttpSource(chosen, url=url, token=token, queue=queue, worker=worker.name())
         source.check()
-    except ValueError as error:  # the URL cannot be shown: there may be a secret in it
+    except ValueError as error:  # the URL is not shown: it may contain a secret
         raise click.ClickException(f"--url or --token, or ROWLINE_URL or ROWLINE_TOKEN: {error}") from error
     except rowline.RowlineError as error:
         raise click.ClickException(f"{url}: {error}") from error

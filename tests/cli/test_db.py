@@ -18,12 +18,12 @@ def said(url: str, *words: str) -> str:
         return program.output.strip()
 
 
-def test_a_recount_names_the_queues_whose_counts_it_mended(db: Database, shared_url: str) -> None:
+def test_a_recount_names_the_queues_whose_counts_it_repaired(db: Database, shared_url: str) -> None:
     add(db, new())
     databases.run(shared_url, "insert into rowline.job_deltas (queue, failed) values ('q', 7)")
 
-    assert said(shared_url, "recount") == f"mended: {QUEUE}"
-    assert said(shared_url, "recount") == "all counts were right"
+    assert said(shared_url, "recount") == f"repaired: {QUEUE}"
+    assert said(shared_url, "recount") == "all counts were correct"
 
 
 def test_an_operator_sees_which_programs_are_connected_and_which_are_older_than_the_schema(own_url: str) -> None:

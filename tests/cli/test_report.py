@@ -96,7 +96,7 @@ def test_what_a_job_says_controls_no_terminal_and_no_picture(
         (["jobs", "--since", "yesterday"], "not a length of time such as 30m, 24h or 7d"),
         (["jobs", "--csv", "--json"], "only one of --csv, --json and --chart"),
         (["attention", "--chart", "x.svg"], "there is no chart of attention"),
-        (["queues", "--chart", "x.gif"], "a chart is an .svg or a .png"),
+        (["queues", "--chart", "x.gif"], "the file name of a chart must end in .svg or .png"),
     ],
 )
 def test_what_cannot_be_shown_is_refused_in_words(report: Report, words: list[str], told: str) -> None:

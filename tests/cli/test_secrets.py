@@ -92,7 +92,7 @@ def test_every_command_refuses_a_bad_url_in_one_line_that_shows_nothing_of_it(tm
         for words, program in programs:
             assert program.end(within_s=60) == 2, words
             first, *rest = program.output.splitlines()
-            assert first == "rowline: these settings cannot be used:"
+            assert first == "rowline: invalid settings:"
             assert rest == [
                 "DATABASE_URL: its value has a % that begins no percent-encoded character: write % itself as %25"
             ]

@@ -76,7 +76,7 @@ def test_reencrypting_lets_the_old_key_go(db: Database, shared_url: str) -> None
         env={"DATABASE_URL": shared_url, "ROWLINE_SECRET_KEYS": f"{young},{KEY}"},
     ) as program:
         assert program.end() == 0
-        assert "1 endpoints sealed" in program.output
+        assert "1 endpoints encrypted" in program.output
 
     found = endpoints.find(db, queue="q")
     assert found
