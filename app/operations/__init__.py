@@ -1,6 +1,7 @@
-"""What may be done: one operation, one transaction, opened here and passed down as `conn`.
+"""Writes: one operation is one transaction, which is opened here and passed down as `conn`.
 
-`@operation` is the one place that times and logs a verb's outcome, and does it again when another was in its way.
+`@operation` times an operation, logs its outcome, and retries it after a deadlock, a serialization failure, a lock
+timeout or an error of a stale session.
 """
 
 import functools
@@ -18,7 +19,7 @@ R = TypeVar("R")
 TRIES = 3
 PAUSE_S = (0.005, 0.025)
 TRYING_SHARE = 0.65
-"""Of the time that a transaction may take: after that none is begun again, so that the answer comes in time."""
+"""The share of a transaction's time limit in which a retry may begin, so that the response stays in time."""
 
 
 def operation(verb: Callable[Concatenate[Database, P], R]) -> Callable[Concatenate[Database, P], R]:
@@ -41,7 +42,7 @@ def operation(verb: Callable[Concatenate[Database, P], R]) -> Callable[Concatena
 
 
 def _with_retries(verb: Callable[[], R], *, within_s: float) -> R:
-    """Do it, and do it again when PostgreSQL ended its transaction for another's sake. Raises DatabaseError."""
+    """Run `verb`; retry it after errors that are worth a retry (`is_worth_another_try`). Raises DatabaseError."""
     ends_at = time.monotonic() + within_s
     tries_left = TRIES
     while True:

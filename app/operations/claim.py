@@ -1,4 +1,4 @@
-"""Taking jobs to work on."""
+"""Claims: leasing ready jobs to a worker."""
 
 import math
 import time
@@ -11,14 +11,14 @@ from app.operations import operation
 from app.store import jobs, leases
 from app.store.jobs import ANY_BYTES
 
-LEAST_PAUSE_MS = 10  # between claims when a due job is there but held by somebody else
+LEAST_PAUSE_MS = 10  # between claims while a due job is locked by another transaction
 PROMOTED_AT_ONCE = 1_000
-PROMOTIONS = 10  # at most in one claim, so that a flood of due jobs does not hold it up for long
+PROMOTIONS = 10  # the most batches of due jobs that one claim promotes, so that many due jobs do not delay it long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """What is asked for: up to `limit` jobs, leased to `worker` for `lease_ms`."""
+    """The parameters of a claim: up to `limit` jobs, leased to `worker` for `lease_ms`."""
 
     limit: int
     lease_ms: int
@@ -27,7 +27,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """What a claim found. `next_due_ms`: when less was there than asked for, the wait until a delayed job is due."""
+    """The result of a claim. `next_due_ms`: if it found fewer jobs than asked for, ms until a delayed job is due."""
 
     leases: list[Lease]
     next_due_ms: int | None
@@ -44,10 +44,10 @@ def claim(
     most_bytes: int = ANY_BYTES,
     cursor: ScanCursor | None = None,
 ) -> Claimed:
-    """Lease up to `limit` jobs of `queue`, the next ones first; after the first, no more than `most_bytes` of texts.
+    """Lease up to `limit` jobs of `queue`, in queue order; after the first job, at most `most_bytes` of texts.
 
-    One transaction: what is due joins the line first, so that it is claimed in its place whoever noticed it.
-    `cursor` is what the caller remembers of this queue; without one it looks from the head of the line.
+    One transaction. It first promotes the delayed jobs that are due, so that they are claimed in their place.
+    `cursor` is the caller's position in this queue; without one the scan starts at the head of the queue.
     """
     with db.begin() as conn:
         ask = Ask(limit=limit, lease_ms=lease_ms, worker=worker)
@@ -70,7 +70,7 @@ def claimed(
 
 
 def promote(conn: Connection, *, queue: str) -> None:
-    """Have what is due join the line, in a transaction that is open."""
+    """Promote the delayed jobs that are due, in a transaction that is open."""
     for _ in range(PROMOTIONS):
         if jobs.promote(conn, queue=queue, limit=PROMOTED_AT_ONCE) < PROMOTED_AT_ONCE:
             break
@@ -87,7 +87,7 @@ def _look(conn: Connection, queue: str, ask: Ask, most_bytes: int, cursor: ScanC
         most_bytes=most_bytes,
         are_long=cursor.has_long,
     )
-    if look.is_cut and not cursor.has_long:  # nothing was taken
+    if look.is_cut and not cursor.has_long:  # no job was claimed
         cursor.has_long = True
         return _look(conn, queue, ask, most_bytes, cursor)
     cursor.has_long = look.is_cut
@@ -96,7 +96,7 @@ def _look(conn: Connection, queue: str, ask: Ask, most_bytes: int, cursor: ScanC
 
 
 def again_in_ms(scan: ScanResult, cursor: ScanCursor, next_due_ms: int | None) -> int | None:
-    """Say when to claim again at the latest: when a delayed job is due, or a look from the head."""
+    """Return the ms after which to claim again at the latest: a delayed job or a scan from the head is due then."""
     if scan.start == HEAD:
         return next_due_ms
     look_in_ms = math.ceil(cursor.look_in_s(now_s=time.monotonic()) * 1000)
@@ -104,5 +104,5 @@ def again_in_ms(scan: ScanResult, cursor: ScanCursor, next_due_ms: int | None) -
 
 
 def pause_s(next_due_ms: int | None, *, poll_ms: int) -> float:
-    """Say how long to wait for the next claim when there was less to claim than was asked for."""
+    """Return the seconds to wait before the next claim, after one that found fewer jobs than asked for."""
     return max(LEAST_PAUSE_MS, min(poll_ms, poll_ms if next_due_ms is None else next_due_ms)) / 1000

@@ -1,4 +1,4 @@
-"""What people do to jobs."""
+"""Operations on one job by API clients: cancel."""
 
 from app.domain.errors import JobFinished, JobNotFound, NoRoom
 from app.domain.job import Job
@@ -8,15 +8,15 @@ from app.infra.room import COPIES, SMALL, Held
 from app.operations import operation
 from app.store import jobs
 
-TRIES = 3  # a job may be claimed, or handed back, between one look and the next
+TRIES = 3  # a job may be claimed or released between the two statements
 
 
 @operation
 def cancel(db: Database, *, queue: str, job_id: str, held: Held | None = None) -> Job:
-    """End a job that nobody works on; ask the worker of one that is active to stop. Return the job as it is then.
+    """Cancel a job: fail it, or, if it is active, ask its worker to stop. Return the job after that.
 
-    One transaction: who is told that nothing was stored can believe it. `held` has room for the job. Raises
-    JobNotFound, JobFinished when there is nothing to stop, and NoRoom.
+    One transaction: after an error nothing is stored. `held` reserves memory for the job. Raises JobNotFound,
+    JobFinished if the job has ended already, and NoRoom.
     """
     with db.begin() as conn:
         number = jobs.numbers(conn, queue=queue, job_ids=[job_id]).get(job_id)

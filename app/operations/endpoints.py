@@ -1,4 +1,4 @@
-"""Endpoints: registered by clients, kept to their limits and switched off by dispatchers."""
+"""Endpoints: clients register and delete them; dispatchers claim for them, pause them and switch them off."""
 
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -15,16 +15,16 @@ from app.operations.claim import Ask
 from app.store import endpoints, leases
 from app.store.endpoints import Next, Sealed
 
-TOPIC = "/endpoints"  # announced when one is registered, removed or switched off; no queue can be called so
-CLAIM_MOST = 32  # jobs in one claim: what one dispatcher takes before others have their turn
-LOCKED_MS = 20  # the pause after another dispatcher had the turn
+TOPIC = "/endpoints"  # notified when one is registered, removed or switched off; no valid queue name has a slash
+CLAIM_MOST = 32  # jobs in one claim, so that other dispatchers can claim in between
+LOCKED_MS = 20  # the pause after another dispatcher held the endpoint's lock
 
 
 @operation
 def register(db: Database, *, new: NewEndpoint, vault: Vault, most: int) -> None:
-    """Write the endpoint of a queue over the one that was there.
+    """Register the endpoint of a queue, or replace it.
 
-    Raises VaultError before anything is written, TooManyEndpoints when there would be more than `most`.
+    Raises VaultError before anything is written, and TooManyEndpoints if there would be more than `most`.
     """
     sealed = Sealed(headers=vault.seal(dict(new.headers)), secrets=vault.seal(list(new.secrets)))
     with db.begin() as conn:
@@ -35,7 +35,7 @@ def register(db: Database, *, new: NewEndpoint, vault: Vault, most: int) -> None
 
 @operation
 def remove(db: Database, *, queue: str) -> None:
-    """Remove the endpoint of `queue`; calls that run may end. Raises WorkerNotFound."""
+    """Remove the endpoint of `queue`; running calls may end. Raises WorkerNotFound."""
     with db.begin() as conn:
         is_removed = endpoints.remove(conn, queue=queue)
     if not is_removed:
@@ -45,10 +45,10 @@ def remove(db: Database, *, queue: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """The numbers of the jobs that are completed, and what was leased. `next_due_ms`: when to take again at the latest.
+    """The numbers of the jobs that are completed, and the new leases. `next_due_ms`: ms until the next claim at latest.
 
-    That is when a delayed job is due, or a limit leaves room again; None if neither is what holds it up. `unknown` is
-    as in `Exchanged`.
+    A delayed job is due then, or a limit allows another call; None if it waits for neither. `unknown` is as in
+    `Exchanged`.
     """
 
     completed: Collection[int]
@@ -67,12 +67,12 @@ def take(
     completions: Sequence[Completion] = (),
     cursor: ScanCursor | None = None,
 ) -> Turn:
-    """End attempts well, and lease the next jobs: as many as the endpoint's concurrency and limiter leave.
+    """Complete attempts and lease the next jobs: as many as the endpoint's concurrency and limiter allow.
 
-    One transaction, in which the endpoint's row is locked for the claim: no other dispatcher counts meanwhile. While
-    another has it, outcomes are told and nothing is claimed. A delayed job that is due joins the line in a transaction
-    before the claim. `ask.worker` begins with `push:`, by which calls under way are counted; `cursor` is as in
-    `claim.claim`. What is not among the completed had lost its lease.
+    One transaction. The claim locks the endpoint's row, so that only one dispatcher at a time counts the running calls;
+    while another dispatcher holds the lock, attempts are completed and nothing is claimed. Delayed jobs that are due
+    are promoted in a transaction before the claim. `ask.worker` must begin with `push:`, by which running calls are
+    counted; `cursor` is as in `claim.claim`. A job that is not among the completed had lost its lease.
     """
     cursor = cursor or ScanCursor()
     with db.together() as conn:
@@ -117,14 +117,14 @@ def _send_claim(
 
 @operation
 def pause(db: Database, *, queue: str, revision: str, pause_ms: int) -> None:
-    """Have no dispatcher send anything to the endpoint for `pause_ms`."""
+    """Pause the endpoint for `pause_ms`: no dispatcher sends to it meanwhile."""
     with db.begin() as conn:
         endpoints.pause(conn, queue=queue, revision=revision, pause_ms=pause_ms)
 
 
 @operation
 def switch_off(db: Database, *, queue: str, revision: str, reason: str) -> bool:
-    """Have no dispatcher send anything until the endpoint is registered again; say whether it was on."""
+    """Switch the endpoint off until it is registered again; return whether it was on."""
     with db.begin() as conn:
         was_on = endpoints.switch_off(conn, queue=queue, revision=revision, reason=reason)
     db.announce(TOPIC)
@@ -133,7 +133,7 @@ def switch_off(db: Database, *, queue: str, revision: str, reason: str) -> bool:
 
 @operation
 def reseal(db: Database, *, queue: str, again: Callable[[bytes], bytes]) -> bool:
-    """Seal the secrets of `queue` `again`; say whether it has an endpoint. One transaction, in which it is locked."""
+    """Re-encrypt the secrets of the endpoint of `queue` by `again`; return whether there is one. Locks its row."""
     with db.begin() as conn:
         sealed = endpoints.hold(conn, queue=queue)
         if sealed is None:

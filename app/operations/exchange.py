@@ -1,4 +1,4 @@
-"""Telling what went well and taking the next jobs, at the price of one round trip and one commit."""
+"""The exchange of a worker: complete attempts and claim the next jobs, in one round trip and one commit."""
 
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -13,9 +13,10 @@ from app.store import leases
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchanged:
-    """The numbers of the jobs that are completed, and what was taken. `next_due_ms`: as in `claim.Claimed`.
+    """The numbers of the jobs that are completed, and the jobs claimed. `next_due_ms`: as in `claim.Claimed`.
 
-    `unknown`: the numbers of jobs of which the database could not say it any more, behind the commit of all this.
+    `unknown`: the numbers of jobs of which it is unknown whether they are completed: the database failed after the
+    commit, when they were checked.
     """
 
     completed: set[int]
@@ -33,10 +34,10 @@ def exchange(
     ask: claim.Ask | None = None,
     cursor: ScanCursor | None = None,
 ) -> Exchanged:
-    """End attempts well, and claim the next jobs if `ask` is given. What is not answered for had lost its lease.
+    """Complete attempts, and claim the next jobs if `ask` is given. A job not in `completed` had lost its lease.
 
-    One transaction, but when a delayed job is due: then the claim has one of its own, in which that joins the line.
-    `cursor` is what the caller remembers of this queue; without one it looks from the head of the line.
+    One transaction, unless a delayed job is due: then the claim runs in a second one, which promotes that job first.
+    `cursor` is the caller's position in this queue; without one the scan starts at the head of the queue.
     """
     cursor = cursor or ScanCursor()
     start = cursor.start(now_s=time.monotonic())
@@ -60,9 +61,9 @@ def exchange(
 def looked_again(
     db: Database, *, queue: str, completions: Sequence[Completion], completed: set[int], is_any_taken: bool
 ) -> tuple[set[int], Collection[int]]:
-    """Look again at what is not among the `completed`; say what is, and of which jobs that cannot be said.
+    """Retry the completions that are not among the `completed`; return all completed, and the jobs of unknown outcome.
 
-    The transaction that told of them is committed: trouble now must not hide jobs that were taken in it.
+    The exchange is committed already: if the database fails now, the jobs claimed in it must still reach the caller.
     """
     if len(completed) == len(completions):
         return completed, ()
@@ -84,7 +85,7 @@ def _send_claim(conn: Connection, queue: str, ask: claim.Ask, start: Place) -> C
 
 
 def _completed(db: Database, queue: str, completions: Sequence[Completion]) -> set[int]:
-    """Look again at what was not done: a second word on the same job, or a word that is repeated."""
+    """Complete what was not completed before: the second of two for the same job, or one that was sent before."""
     with db.begin() as conn:
         numbers = leases.complete(conn, queue=queue, completions=completions)
         return numbers | leases.completed_before(conn, queue=queue, completions=completions)

@@ -1,4 +1,4 @@
-"""What time brings: delayed jobs fall due, leases run out. Any number of processes may do it at once; one is enough."""
+"""Maintenance: promotes due jobs, recovers stalled ones, folds counts. Safe in any number of processes at once."""
 
 from collections.abc import Callable, Iterable
 from random import Random
@@ -9,12 +9,12 @@ from app.infra.database import Connection, Database, DatabaseError
 from app.operations import operation, settle
 from app.store import counts, endpoints, jobs, keys, leases, rounds
 
-AT_ONCE = 1_000  # rows a transaction moves, so that none holds its locks long
-FOLDED_AT_ONCE = 20_000  # deltas; nobody waits for their rows
+AT_ONCE = 1_000  # rows per transaction, so that none holds its locks long
+FOLDED_AT_ONCE = 20_000  # count deltas per transaction; no other statement waits for their rows
 
 
 class Look(NamedTuple):
-    """What a look found: whether a delayed job is due in any queue, and whether there is something to fold."""
+    """What there is to do: whether a delayed job is due in any queue, and whether there are counts to fold."""
 
     is_due: bool
     is_unfolded: bool
@@ -22,9 +22,9 @@ class Look(NamedTuple):
 
 @operation
 def look(db: Database, *, word: str | None) -> Look:
-    """Look whether time has brought anything, and send `word`, if any, to all processes: somebody looks. One statement.
+    """Check whether there is work to do, and NOTIFY all processes with `word` (the pulse), if any. One statement.
 
-    Where it cannot be sent, as on a standby, it is looked all the same.
+    If NOTIFY fails, as on a standby, it checks without it.
     """
     try:
         with db.write_once() as conn:
@@ -36,21 +36,21 @@ def look(db: Database, *, word: str | None) -> Look:
 
 @operation
 def promote_due(db: Database) -> set[str]:
-    """Move due jobs into line and announce it, a queue a transaction. Return the queues that have new ready jobs."""
+    """Promote due jobs and announce them, one transaction per queue. Return the queues that have new ready jobs."""
     with db.begin() as conn:
         queues = jobs.queues_with_due(conn)
 
     def promote(conn: Connection, queue: str) -> int:
-        return jobs.promote(conn, queue=queue, limit=AT_ONCE, patience_s=0.0)  # one queue holds up no other
+        return jobs.promote(conn, queue=queue, limit=AT_ONCE, patience_s=0.0)  # no queue delays another
 
     return set(_in_turn(db, queues, promote))
 
 
 @operation
 def recover_stalled(db: Database, *, max_stalled_count: int) -> dict[str, int]:
-    """Take jobs from leases that ran out and announce it, a queue a transaction.
+    """Recover jobs whose leases ran out and announce them, one transaction per queue.
 
-    Return how many each queue lost, ready or failed. A queue's endpoint may grant its jobs another `max_stalled_count`.
+    Return how many were recovered or failed, by queue. The endpoint of a queue may override `max_stalled_count`.
     """
     with db.begin() as conn:
         queues = leases.queues_with_over(conn).stalled
@@ -64,9 +64,9 @@ def recover_stalled(db: Database, *, max_stalled_count: int) -> dict[str, int]:
 
 @operation
 def time_out(db: Database, *, random: Random) -> dict[str, int]:
-    """End attempts that ran longer than their jobs allow and announce it, a queue a transaction.
+    """Fail attempts that exceeded the timeouts of their jobs and announce it, one transaction per queue.
 
-    Return how many each queue had. They have failed: their jobs are tried again while attempts are left.
+    Their jobs are retried while they have attempts left. Return how many failed, by queue.
     """
     with db.begin() as conn:
         queues = leases.queues_with_over(conn).overdue
@@ -80,9 +80,9 @@ def time_out(db: Database, *, random: Random) -> dict[str, int]:
 
 
 def _in_turn(db: Database, queues: Iterable[str], move: Callable[[Connection, str], int]) -> dict[str, int]:
-    """Have `move` move up to AT_ONCE jobs of each queue in turn, until none has more; return how many each had.
+    """Move up to AT_ONCE jobs of each queue in turn by `move`, until no queue has more; return how many, by queue.
 
-    So a queue that has many holds up no other, and who waits in one hears of it when its jobs are there.
+    So a queue with many jobs does not delay the others, and waiting workers are notified after each batch.
     """
     moved: dict[str, int] = {}
     left = list(queues)
@@ -100,7 +100,7 @@ def _in_turn(db: Database, queues: Iterable[str], move: Callable[[Connection, st
 
 @operation
 def forget_keys(db: Database, *, keep_ms: int) -> int:
-    """Remove the answers to idempotency keys that are older than `keep_ms`; return how many there were."""
+    """Delete idempotency keys, with their stored responses, that are older than `keep_ms`; return how many."""
     forgotten, removed = 0, AT_ONCE
     while removed == AT_ONCE:
         with db.begin() as conn:
@@ -111,9 +111,9 @@ def forget_keys(db: Database, *, keep_ms: int) -> int:
 
 @operation
 def fold_counts(db: Database) -> int:
-    """Add up what statements noted of the counts, unless another process is at it; return how many notes it were.
+    """Fold the deltas of the counts into the totals, unless another process does so now; return how many deltas.
 
-    Announce the queues in which jobs became ready: perhaps nobody was told, because that failed or was not meant to be.
+    Announces the queues in which jobs became ready: their first NOTIFY may have failed, or may never have been sent.
     """
     folded, found = 0, FOLDED_AT_ONCE
     while found >= FOLDED_AT_ONCE:
@@ -127,6 +127,6 @@ def fold_counts(db: Database) -> int:
 
 @operation
 def recount(db: Database) -> list[str]:
-    """Count all jobs anew; name the queues whose counts were wrong. One transaction, for which nobody waits."""
+    """Recount all jobs; return the queues whose counts were wrong. One transaction, which blocks no other."""
     with db.begin() as conn:
         return counts.recount(conn)

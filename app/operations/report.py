@@ -1,4 +1,4 @@
-"""What a worker reports of an attempt that runs: how far it is, and what it logs."""
+"""Progress and log lines of running attempts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from app.store import jobs, leases, logs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgressUpdate:
-    """What a worker says of an attempt that it holds: how far it is, or a line for the log."""
+    """The progress of a running attempt, a line for its log, or both."""
 
     lease: LeaseKey
     progress: JsonText | None = None
@@ -21,7 +21,7 @@ class ProgressUpdate:
 
 @operation
 def tell(db: Database, *, queue: str, told: Sequence[ProgressUpdate]) -> None:
-    """Note all of it in one transaction. What comes of a lost lease changes nothing."""
+    """Store all updates in one transaction. Updates whose lease is lost change nothing."""
     with db.begin() as conn:
         for said in told:
             if said.progress is not None:
@@ -32,7 +32,7 @@ def tell(db: Database, *, queue: str, told: Sequence[ProgressUpdate]) -> None:
 
 @operation
 def progress(db: Database, *, queue: str, job_id: str, token: str, progress: JsonText) -> None:
-    """Note how far the attempt that holds `token` is. Raises Unauthorized."""
+    """Set the progress of the job whose running attempt holds `token`. Raises Unauthorized."""
     with db.begin() as conn:
         lease = _lease(conn, queue, job_id, token)
         if lease is None or not leases.report_progress(conn, queue=queue, lease=lease, progress=progress):
@@ -41,7 +41,7 @@ def progress(db: Database, *, queue: str, job_id: str, token: str, progress: Jso
 
 @operation
 def log(db: Database, *, queue: str, job_id: str, token: str, line: str) -> None:
-    """Add a line to the log of the job that `token` holds. Raises Unauthorized."""
+    """Append a line to the log of the job whose running attempt holds `token`. Raises Unauthorized."""
     with db.begin() as conn:
         lease = _lease(conn, queue, job_id, token)
         if lease is None or not logs.append(conn, queue=queue, lease=lease, line=line):
@@ -54,4 +54,4 @@ def _lease(conn: Connection, queue: str, job_id: str, token: str) -> LeaseKey | 
 
 
 def _refused() -> Unauthorized:
-    return Unauthorized("the token of the attempt that runs is needed: Authorization: Bearer <token>")
+    return Unauthorized("the token of the running attempt is required: Authorization: Bearer <token>")

@@ -1,15 +1,15 @@
-"""The roles of the database."""
+"""The database roles."""
 
 from app.infra.database import Database
 from app.operations import operation
 from app.store import roles
 
 SCRIPT = roles.SCRIPT
-"""What `apply` runs, for an operator who runs it in another way."""
+"""The SQL that `apply` runs, to be printed for operators who run it themselves."""
 
 
 @operation
 def apply(db: Database) -> None:
-    """Make the roles that are missing, and give all of them their rights; all of it or nothing."""
+    """Create the roles that are missing and grant all of them their privileges, in one transaction."""
     with db.begin() as conn:
         roles.apply(conn)

@@ -1,6 +1,6 @@
-"""Ending attempts. What a call does not answer for had lost its lease, and nothing of it was changed.
+"""Settling attempts: complete, fail, release. A job that is missing from a result had lost its lease and is unchanged.
 
-A word that is repeated, because its answer was lost, is answered as the first time.
+Settling is idempotent: a request that is repeated, because its response was lost, gets the same response.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,16 +25,16 @@ _BY_RELEASE = (Outcome.RELEASED, Outcome.CANCELLED)
 
 @operation
 def complete(db: Database, *, queue: str, completions: Sequence[Completion]) -> dict[int, Status]:
-    """End attempts well and keep their results; return the statuses of their jobs, by number."""
+    """Complete attempts and store their results; return the statuses of their jobs, by number."""
     with db.begin() as conn:
         return completed(conn, queue=queue, completions=completions)
 
 
 @operation
 def fail(db: Database, *, queue: str, failures: Sequence[Failure], random: Random) -> dict[int, Status]:
-    """End attempts badly: jobs with attempts left get in line again after their backoff, the others fail.
+    """Fail attempts: jobs with attempts left are retried after their backoff, the others fail.
 
-    One transaction; locks the jobs in the order of their numbers before it decides. Returns as `complete`.
+    One transaction, which locks the jobs in the order of their numbers before it decides. Returns what `complete` does.
     """
     with db.begin() as conn:
         statuses = failed(conn, queue=queue, failures=failures, random=random)
@@ -45,7 +45,7 @@ def fail(db: Database, *, queue: str, failures: Sequence[Failure], random: Rando
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """A worker's word, by the job's id: `word` makes it of the lease that is named."""
+    """How a worker settles an attempt, by the job's id: `word` makes the outcome from the lease."""
 
     job_id: str
     token: str
@@ -54,7 +54,7 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """Where jobs stand, in the order they were told of, None where the lease is lost; and what was claimed then."""
+    """The statuses of the jobs, in the order of the settlements, None for a lost lease; and the jobs claimed."""
 
     statuses: list[Status | None]
     claimed: Claimed | None
@@ -71,9 +71,9 @@ def finish(
     cursor: ScanCursor | None = None,
     held: Held | None = None,
 ) -> Finished:
-    """End attempts in any ways, and claim the next jobs if `ask` is given. One transaction. `cursor` is as in `claim`.
+    """Settle attempts, and claim the next jobs if `ask` is given. One transaction. `cursor` is as in `claim`.
 
-    `held` has room for what is claimed: where there is none, nothing is.
+    `held` reserves memory for the jobs claimed; if none is free, none are claimed.
     """
     with db.begin() as conn:
         numbers = jobs.numbers(conn, queue=queue, job_ids=[word.job_id for word in told])
@@ -102,7 +102,7 @@ def _claimed(
 
 @operation
 def finish_one(db: Database, *, queue: str, told: Settlement, random: Random) -> Status:
-    """End one attempt; return where its job stands. Raises LeaseLost, JobNotFound."""
+    """Settle one attempt; return the status of its job. Raises LeaseLost, JobNotFound."""
     [status] = finish(db, queue=queue, told=[told], random=random).statuses
     if status is None:
         raise _lost(db, queue, told.job_id)
@@ -111,7 +111,7 @@ def finish_one(db: Database, *, queue: str, told: Settlement, random: Random) ->
 
 @operation
 def extend_one(db: Database, *, queue: str, job_id: str, token: str, lease_ms: int) -> Extended:
-    """Renew one lease to `lease_ms` from now. Raises LeaseLost, JobNotFound."""
+    """Extend one lease to `lease_ms` from now. Raises LeaseLost, JobNotFound."""
     with db.begin() as conn:
         number = jobs.numbers(conn, queue=queue, job_ids=[job_id]).get(job_id, 0)
         held = leases.extend(conn, queue=queue, leases=[LeaseKey(number=number, token=token)], lease_ms=lease_ms)
@@ -122,14 +122,14 @@ def extend_one(db: Database, *, queue: str, job_id: str, token: str, lease_ms: i
 
 @operation
 def extend(db: Database, *, queue: str, held: Sequence[LeaseKey], lease_ms: int) -> dict[int, Extended]:
-    """Renew leases to `lease_ms` from now; return those that hold, by number."""
+    """Extend leases to `lease_ms` from now; return those that are still held, by number."""
     with db.begin() as conn:
         return leases.extend(conn, queue=queue, leases=held, lease_ms=lease_ms)
 
 
 @operation
 def release(db: Database, *, queue: str, releases: Sequence[Release]) -> dict[int, Status]:
-    """Hand jobs back unharmed: no attempt and no stall is counted. Returns as `complete`."""
+    """Release jobs: they become ready again; no attempt and no stall is counted. Returns as `complete` does."""
     with db.begin() as conn:
         statuses = released(conn, queue=queue, releases=releases)
     db.announce(queue)
@@ -138,7 +138,7 @@ def release(db: Database, *, queue: str, releases: Sequence[Release]) -> dict[in
 
 @operation
 def give_up(db: Database, *, queue: str, held: Sequence[LeaseKey], max_stalled_count: int) -> set[int]:
-    """Treat these jobs as stalled at once, because the process that ran them is known to be dead."""
+    """Recover these jobs as stalled without waiting for their leases to run out: their process is known to be dead."""
     with db.begin() as conn:
         expired = leases.expire(conn, queue=queue, leases=held)
         leases.recover_stalled(conn, queue=queue, limit=len(held), max_stalled_count=max_stalled_count)
@@ -175,7 +175,7 @@ def released(conn: Connection, *, queue: str, releases: Sequence[Release]) -> di
 def fail_or_retry(
     conn: Connection, *, queue: str, told: Sequence[tuple[Failure, Tries]], random: Random, are_over: bool = False
 ) -> dict[int, Status]:
-    """End attempts of jobs that are locked, each by what its job has left. `are_over`: as in `leases.fail`."""
+    """Fail or retry jobs that are locked, each by the attempts it has left. `are_over`: as in `leases.fail`."""
     final, again = [], []
     for failure, tries in told:
         delay_ms = attempts.retry_delay_ms(tries, failure, random)

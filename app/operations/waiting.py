@@ -1,4 +1,4 @@
-"""Claims that wait for jobs, hundreds at once: no connection is held, and one claim a queue looks at a time."""
+"""Long-polling claims, hundreds at once: waiting holds no connection, and one claim per queue scans at a time."""
 
 import contextlib
 import threading
@@ -18,21 +18,21 @@ from app.operations.claim import Ask, Claimed
 from app.operations.watch import Watch
 
 KEPT_SHARE = 4
-"""One in so many connections is kept from claims, for those who end jobs: else none would get done."""
+"""One in so many connections is reserved for settling: otherwise waiting claims could use all of them."""
 
 
 _NOTHING = Claimed(leases=[], next_due_ms=None)
 
 
 class _Line:
-    """Who waits in one queue, in the order they came; the first looks for all."""
+    """The claims that wait in one queue, in the order of their arrival; the first one scans for all."""
 
     def __init__(self) -> None:
         self.waiters: deque[threading.Event] = deque()
         self.unsubscribe: Callable[[], None] | None = None
 
     def ring(self) -> None:
-        """Have the first look. It rings again when it leaves, so that one word wakes as many as there are jobs."""
+        """Wake the first claim. It wakes the next one when it leaves: one NOTIFY wakes as many as there are jobs."""
         with contextlib.suppress(IndexError):
             self.waiters[0].set()
 
@@ -41,7 +41,7 @@ class Waiting:
     """The claims that wait in this process; shared between its threads."""
 
     def __init__(self, db: Database, *, poll_ms: int, wait_ms: int) -> None:
-        """Nobody waits. `poll_ms` is as for Watch; `wait_ms`: the longest wait of a claim for its turn to look."""
+        """Take `poll_ms` as Watch does; `wait_ms` is the longest wait of a claim for a database connection."""
         self.cursors = ScanCursors()
         self._db, self._wait_s = db, wait_ms / 1000
         self._watch = Watch(db, poll_ms=poll_ms)
@@ -53,10 +53,10 @@ class Waiting:
     def claim(
         self, *, queue: str, ask: Ask, wait_ms: int, has_left: Callable[[], bool], held: Held | None = None
     ) -> list[Lease]:
-        """Lease what is asked for, waiting up to `wait_ms` for the first. Raises DatabaseError, NoRoom.
+        """Lease the jobs asked for, waiting up to `wait_ms` for the first one. Raises DatabaseError, NoRoom.
 
-        `has_left` tells whether anybody is still there to take them; if not, none is leased. `held` has room for what
-        is returned.
+        `has_left` returns whether the client has disconnected: then no job is leased. `held` reserves memory for the
+        jobs returned.
         """
         held = held or room.alone()
         ends_at = time.monotonic() + wait_ms / 1000
@@ -67,7 +67,7 @@ class Waiting:
         try:
             while True:
                 found = self._look(queue, ask, has_left, held)
-                # Who has left must not stay the first in line: it is the one that is woken for all.
+                # A client that has left must not stay first: only the first one is woken.
                 if found.leases or self._closed or has_left() or time.monotonic() >= ends_at:
                     return found.leases
                 woken.wait(self._pause_s(line, woken, ends_at, found.next_due_ms))
@@ -76,7 +76,7 @@ class Waiting:
             self._leave(queue, line, woken)
 
     def close(self) -> None:
-        """Let all go who wait, and have nobody wait from now on."""
+        """End all waits, and let no claim wait from now on."""
         self._closed = True
         self._watch.close()
         with self._lock:
@@ -90,7 +90,7 @@ class Waiting:
         if not self._semaphore.take(timeout_s=self._wait_s):
             raise DatabaseError("all database connections that claims may have are in use")
         try:
-            if has_left() or not (most_bytes := held.for_claim()):  # perhaps it left while it waited for its turn
+            if has_left() or not (most_bytes := held.for_claim()):  # it may have left during the wait for a connection
                 return _NOTHING
             found = claim.claim(
                 self._db,
@@ -110,7 +110,7 @@ class Waiting:
         return found
 
     def _handed_back(self, queue: str, found: Claimed) -> Claimed:
-        """Release what nobody may be there to take. What cannot be is told: who only sends no more hears of it."""
+        """Release jobs whose client has left. If that fails, return them: a half-closed client can still read them."""
         try:
             settle.release(self._db, queue=queue, releases=[Release(lease=lease.key) for lease in found.leases])
         except DatabaseError:
@@ -118,7 +118,7 @@ class Waiting:
         return _NOTHING
 
     def _pause_s(self, line: _Line, woken: threading.Event, ends_at: float, next_due_ms: int | None) -> float:
-        """Say how long to sleep: to the end, but the first in line looks when a job is due."""
+        """Return the seconds to sleep: until the end of the wait, or, for the first claim, until a job is due."""
         left_s = max(0.0, ends_at - time.monotonic())
         if next_due_ms is None or not line.waiters or line.waiters[0] is not woken:
             return left_s

@@ -1,4 +1,4 @@
-"""Looking unwoken, for all who wait in one process: by one statement, in however many queues they wait."""
+"""Polling for all claims that wait in one process: one statement, whatever the number of queues."""
 
 import contextvars
 import logging
@@ -21,10 +21,10 @@ class _Watched(NamedTuple):
 
 
 class Watch:
-    """The queues in which somebody waits; shared between threads. What rings is an announcement, or a look."""
+    """The queues in which claims wait; shared between threads. A NOTIFY or a poll that finds a job wakes them."""
 
     def __init__(self, db: Database, *, poll_ms: int) -> None:
-        """Watch nothing. `poll_ms`: how often to look while wake-ups are not heard, or while a look finds something."""
+        """Take `poll_ms`: the interval of polling while NOTIFYs do not arrive, or while a poll finds ready jobs."""
         self._db, self._poll_ms = db, poll_ms
         self._lock = threading.Lock()
         self._watched: dict[str, _Watched] = {}
@@ -34,9 +34,9 @@ class Watch:
         self._look_at = 0.0  # on the monotonic clock
 
     def add(self, queue: str, ring: Callable[[], None], *, cursor: ScanCursor | None = None) -> Callable[[], None]:
-        """Have `ring`, which must not block, called when there may be a job; return what ends that. Once a queue.
+        """Call `ring`, which must not block, when there may be a job; return a function that ends that. Once per queue.
 
-        `cursor` is what who claims there remembers; without one the look is from the head of the line.
+        `cursor` is the position of the claims of this queue; without one the scan starts at the head of the queue.
         """
         hush = self._db.listen(queue, ring)
         with self._lock:
@@ -44,7 +44,9 @@ class Watch:
             if self._thread is None:
                 self._look_at = time.monotonic() + self._poll_ms / 1000
                 self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
-                contextvars.Context().run(self._thread.start)  # without the request's id, which it outlives
+                contextvars.Context().run(
+                    self._thread.start
+                )  # in a context without the request's id: the thread outlives it
                 self._db.hearing.on_loss(self._look_now)
 
         def remove() -> None:
@@ -55,7 +57,7 @@ class Watch:
         return remove
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop polling."""
         self._is_closed = True
         self._bell.set()
 
@@ -74,7 +76,7 @@ class Watch:
             except DatabaseError as error:
                 has_found = True
                 _log.warning("tick_failed", extra={"loop": "watch", "cause": str(error)})
-            # Where jobs are ready though somebody waits, what keeps them apart may end without a word.
+            # Jobs are ready though claims wait: locks may keep them apart, and no NOTIFY says when those end.
             wait_ms = self._poll_ms if has_found else self._db.hearing.poll_ms(self._poll_ms)
             self._look_at = time.monotonic() + wait_ms / 1000
 
@@ -91,8 +93,8 @@ class Watch:
 
 @operation
 def ready(db: Database, *, cursors: dict[str, ScanCursor | None]) -> list[str]:
-    """Name those of the queues in which a job is ready or due. One statement."""
+    """Return those of the queues that have a job that is ready or due. One statement."""
     now_s = time.monotonic()
     starts = {queue: cursor.start(now_s=now_s) if cursor else HEAD for queue, cursor in cursors.items()}
-    with db.write_once() as conn:  # on the connections that a process at rest has
+    with db.write_once() as conn:  # on a connection that an idle process keeps open
         return jobs.queues_with_ready(conn, starts=starts)

@@ -30,7 +30,7 @@ class Holders:
     def require(self, *, queue: str, job_id: str, token: str) -> None:
         """Require that `token` holds the job now. Raises Unauthorized, DatabaseError."""
         if not self._coalescer.ask(_ALL, Shown(queue, job_id, token)):
-            raise Unauthorized("the token of the attempt that runs is needed: Authorization: Bearer <token>")
+            raise Unauthorized("the token of the running attempt is required: Authorization: Bearer <token>")
 
     def _held(self, _topic: str, shown: Sequence[Shown]) -> list[bool]:
         if not self._semaphore.take(timeout_s=self._wait_s):

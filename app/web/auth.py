@@ -31,7 +31,7 @@ class Tokens:
         """Let a request pass that shows a known token, and return the token's SHA-256. Raises Unauthorized."""
         digest = self._known(environ.get("HTTP_AUTHORIZATION", ""))
         if digest is None:
-            raise Unauthorized("a known token is needed: Authorization: Bearer <token>")
+            raise Unauthorized("a valid token is required: Authorization: Bearer <token>")
         return digest
 
     def knows(self, environ: Mapping[str, Any]) -> bool:
@@ -64,7 +64,7 @@ def attempt_token(request: Request) -> str:
     scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
     token = ids.lease_token(shown)
     if scheme.lower() != "bearer" or token == ids.NO_TOKEN:
-        raise Unauthorized("the token of the attempt that runs is needed: Authorization: Bearer <token>")
+        raise Unauthorized("the token of the running attempt is required: Authorization: Bearer <token>")
     return token
 
 

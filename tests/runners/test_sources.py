@@ -236,7 +236,11 @@ def test_a_job_that_arrives_after_sigterm_is_handed_back(db: Database, proxy: Ht
 
 @pytest.mark.parametrize(
     ("argument", "told"),
-    [("http://127.0.0.1:1/?x", "must look like"), ("nonsense", "must look like"), ("SERVICE", "known token is needed")],
+    [
+        ("http://127.0.0.1:1/?x", "must look like"),
+        ("nonsense", "must look like"),
+        ("SERVICE", "valid token is required"),
+    ],
 )
 def test_an_address_or_token_that_will_not_do_ends_the_start(
     service_url: str, handlers: Path, argument: str, told: str
