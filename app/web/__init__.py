@@ -1,1 +1,1 @@
-"""How it is asked: Flask blueprints and marshmallow schemas. The only package that knows HTTP."""
+"""The HTTP API: Flask blueprints, marshmallow schemas and the gunicorn worker."""

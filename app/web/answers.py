@@ -1,4 +1,4 @@
-"""Answers: JSON, never stored by anybody on the way."""
+"""Responses: JSON or plain text, which no cache may store."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,27 +7,27 @@ import orjson
 from flask import Response
 
 Text = orjson.Fragment
-"""JSON that is text already, and goes out to the letter."""
+"""JSON text that is written into a response unchanged."""
 
 
 def text(value: Any) -> str:
-    """Return `value` as JSON."""
+    """Return `value` as JSON text."""
     return orjson.dumps(value).decode()
 
 
 def dump(value: Any) -> bytes:
-    """Return `value` as JSON; `orjson.Fragment`s in it go out to the letter."""
+    """Return `value` as JSON in UTF-8; `orjson.Fragment`s in it are written unchanged."""
     return orjson.dumps(value)
 
 
 def json(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """Answer with `value` as JSON; `orjson.Fragment`s in it go out to the letter."""
+    """Make a response of `value` as JSON; `orjson.Fragment`s in it are written unchanged."""
     head = {"Content-Type": "application/json", "Cache-Control": "no-store"}
     return Response(orjson.dumps(value), status, head | headers if headers else head)
 
 
 def plain(words: str, *, headers: Mapping[str, str] | None = None) -> Response:
-    """Answer with words."""
+    """Make a response of plain text."""
     response = Response(words, mimetype="text/plain", headers=dict(headers or {}))
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -1,4 +1,4 @@
-"""The Flask application, put together."""
+"""The Flask application, composed of its blueprints and hooks."""
 
 import re
 import time
@@ -20,15 +20,15 @@ from app.web.routes import docs, health, history, jobs, reports, work, workers
 from app.web.worker import TOKENS, WAITING
 
 OPEN = {"health", "docs"}  # the blueprints that need no token
-BY_ATTEMPT = {"reports"}  # those that need an attempt's, which they ask for themselves
+BY_ATTEMPT = {"reports"}  # those that need the token of an attempt, which they check themselves
 TOKENLESS = OPEN | BY_ATTEMPT
 _STARTED = "rowline.started"
-"""Where a request has the moment at which it began, in seconds."""
+"""The key of the WSGI environment with the start of the request, in seconds of `time.perf_counter`."""
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 
 
 def create(settings: Settings, db: Database) -> Flask:
-    """Make the application. Raises SettingsError when there is no token to let anybody in with."""
+    """Make the application. Raises SettingsError if no API token is set."""
     settings.require_tokens()
     flask = Flask("rowline", static_folder=None)
     flask.url_map.converters["segment"] = names.Segment
@@ -39,11 +39,11 @@ def create(settings: Settings, db: Database) -> Flask:
     room = holding.room(settings)
 
     def begin() -> None:
-        """Ask every route for a token but those of TOKENLESS; a path that is no route is a 404 for everybody."""
+        """Require an API token for every route but those of TOKENLESS; an unknown path is a 404 without a token too."""
         asked = _current()
         _begin(asked)
         if asked.url_rule is None:
-            if tokens.knows(asked.environ):  # a mistake of a friend, whose body is read to its end
+            if tokens.knows(asked.environ):  # a known client with a wrong path: its body is read to the end
                 clients.vouch(asked.environ)
         elif asked.blueprint not in TOKENLESS:
             asked.environ[TOKEN_DIGEST] = tokens.check(asked.environ)
@@ -52,7 +52,7 @@ def create(settings: Settings, db: Database) -> Flask:
     def end(response: Response) -> Response:
         asked = _current()
         length = response.content_length or 0
-        if (length > SMALL or HELD in asked.environ) and asked.blueprint not in OPEN:  # that is the same for everybody
+        if (length > SMALL or HELD in asked.environ) and asked.blueprint not in OPEN:  # shared bytes
             response = holding.settle(asked, response, room)
             length = response.content_length or 0
         clients.bound_answer(asked, length, client_s=settings.client_s)
@@ -74,7 +74,7 @@ def create(settings: Settings, db: Database) -> Flask:
 
 
 def _current() -> Request:
-    """Return the request itself: each use of Flask's proxy looks it up anew."""
+    """Return the request itself: Flask's proxy would look it up at each use."""
     return request._get_current_object()  # type: ignore[attr-defined, no-any-return]  # noqa: SLF001 - documented
 
 
@@ -93,10 +93,10 @@ def _end(asked: Request, response: Response) -> Response:
     headers = response.headers
     headers.add("X-Request-Id", request_id)
     headers.add("X-Content-Type-Options", "nosniff")
-    headers.setdefault("Cache-Control", "no-store")  # what Flask answers by itself, such as OPTIONS
+    headers.setdefault("Cache-Control", "no-store")  # for responses of Flask itself, such as OPTIONS
     members = {
         "method": asked.method,
-        "path": asked.environ["PATH_INFO"][:500],  # no query and no origin: tokens may stand there
+        "path": asked.environ["PATH_INFO"][:500],  # without query and origin, which may contain tokens
         "status": response.status_code,
         "ms": round((time.perf_counter() - asked.environ[_STARTED]) * 1000, 3),
     }

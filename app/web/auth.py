@@ -1,4 +1,4 @@
-"""Who may ask: API tokens from the environment."""
+"""Authentication: API tokens from the settings, and tokens of attempts."""
 
 import hashlib
 import hmac
@@ -12,54 +12,56 @@ from app.domain import ids
 from app.domain.errors import Unauthorized
 
 TOKEN_DIGEST = "rowline.token-digest"  # noqa: S105 - no secret
-"""Where the environment of a request has what `Tokens.check` gave."""
+"""The key of the WSGI environment with the digest that `Tokens.check` returned."""
 
 
 ATTEMPTS_REMEMBERED = 10_000
 
 
 class Tokens:
-    """The tokens that are known, compared in constant time, by digest, so that not even their lengths show."""
+    """The valid API tokens. They are compared in constant time, by digest, so that not even their lengths leak."""
 
     def __init__(self, tokens: Sequence[str]) -> None:
-        """Know `tokens`."""
+        """Accept `tokens`."""
         self._digests = [_digest(token.encode()) for token in tokens]
         self._shown: OrderedDict[str, None] = OrderedDict()
-        """Headers with tokens of attempts that were good, the one that was shown last at the end."""
+        """Authorization headers with valid tokens of attempts, the most recently used last (an LRU cache)."""
 
     def check(self, environ: Mapping[str, Any]) -> bytes:
-        """Let a request pass that shows a known token, and return the token's SHA-256. Raises Unauthorized."""
+        """Require a valid API token; return its SHA-256. Raises Unauthorized."""
         digest = self._known(environ.get("HTTP_AUTHORIZATION", ""))
         if digest is None:
             raise Unauthorized("a valid token is required: Authorization: Bearer <token>")
         return digest
 
     def knows(self, environ: Mapping[str, Any]) -> bool:
-        """Say whether a request shows a known token."""
+        """Return whether a request has a valid API token."""
         return self._known(environ.get("HTTP_AUTHORIZATION", "")) is not None
 
     def remember(self, authorization: str) -> None:
-        """Note a header whose token was that of an attempt: who shows it again is let in."""
+        """Remember a header with a valid token of an attempt, for `let_in`."""
         self._shown[authorization] = None
         self._shown.move_to_end(authorization)
         if len(self._shown) > ATTEMPTS_REMEMBERED:
             self._shown.popitem(last=False)
 
     def let_in(self, authorization: str) -> bool:
-        """Say whether a request with this header is handled without a wait. What it may do is decided there."""
+        """Return whether a request with this header is handled without throttling. Its route authorizes it later."""
         return authorization in self._shown or self._known(authorization) is not None
 
     def _known(self, authorization: str) -> bytes | None:
         scheme, _, shown = authorization.partition(" ")
         digest = _digest(shown.encode("latin-1", "replace"))
-        known = [hmac.compare_digest(digest, other) for other in self._digests]  # all of them, whichever fits
+        known = [
+            hmac.compare_digest(digest, other) for other in self._digests
+        ]  # all of them, so that the time does not depend on which one matches
         return digest if scheme.lower() == "bearer" and any(known) else None
 
 
 def attempt_token(request: Request) -> str:
-    """Return the token of an attempt that a request shows; whether it is the job's, the database says.
+    """Return the attempt's token of a request, not yet checked against the database.
 
-    Raises Unauthorized where nothing is shown that could be one.
+    Raises Unauthorized if there is none, or if it does not have the form of one.
     """
     scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
     token = ids.lease_token(shown)

@@ -1,4 +1,4 @@
-"""The bodies of requests: whole, or refused."""
+"""Reading the bodies of requests: completely, or not at all."""
 
 from flask import Request
 from gunicorn.http.errors import ParseException
@@ -7,15 +7,15 @@ from app.domain.errors import Fault, SlowBody, TooLarge, UnparsableBody, Unsuppo
 from app.web import clients
 
 ERRORS = (UnparsableBody, UnsupportedBody, TooLarge, SlowBody)
-"""What reading a body raises besides the faults of what it says."""
+"""What reading a body raises, besides the errors about its content."""
 SHORT = 128 * 1024
-"""The longest body, in bytes, of a route that takes nothing of any length."""
+"""The longest body, in bytes, of routes that take short values only."""
 
 
 def read(request: Request, *, limit: int, client_s: float) -> bytes:
     """Read the whole body, whatever its Content-Type says. Raises UnsupportedBody, TooLarge, SlowBody, UnparsableBody.
 
-    `limit` is in bytes; `client_s` is for a body without any, see `clients`.
+    `limit` is in bytes; `client_s` is the time allowed beyond that of the minimum rate, see `clients`.
     """
     environ, length = request.environ, request.content_length
     if environ.get("CONTENT_TYPE", "").lstrip().lower().startswith("multipart/"):
@@ -38,5 +38,5 @@ def read(request: Request, *, limit: int, client_s: float) -> bytes:
 
 
 def _too_large(limit: int) -> TooLarge:
-    """Make the error only where it is raised: one in a variable would keep the frame, and with it the body."""
+    """Make the error where it is raised: in a variable, it would keep the frame, and so the body, in memory."""
     return TooLarge(Fault("body", f"must be at most {limit} bytes"))

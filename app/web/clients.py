@@ -1,4 +1,4 @@
-"""Slow clients: how long we wait for a body, and for somebody to take an answer."""
+"""Slow clients: time limits for reading a body and for sending a response."""
 
 import select
 import socket
@@ -12,19 +12,19 @@ from flask import Request
 from app.domain.errors import Fault, SlowBody
 
 BYTES_A_S = 64 * 1024
-"""Who is slower than this is given up, `client_s` later."""
+"""The minimum rate of a client: a slower one is disconnected, once it is `client_s` behind."""
 PIECE = 64 * 1024
-CHUNKED_PIECE = 2 * 1024  # it may have come as so many chunks of one byte, which take up to 8 us each
+CHUNKED_PIECE = 2 * 1024  # the body may consist of chunks of one byte each, which take up to 8 us per chunk
 
 
 def read(environ: Mapping[str, Any], *, length: int | None, limit: int, client_s: float) -> bytes:
-    """Read the body, up to `limit` + 1 bytes; less than the `length` it was promised to have only if the client left.
+    """Read the body, up to `limit` + 1 bytes; fewer than `length` only if the client has disconnected.
 
-    Raises SlowBody, and what gunicorn raises for bad chunks.
+    Raises SlowBody, and gunicorn's errors for invalid chunks.
     """
     stream = environ["wsgi.input"]
     if connection := environ.get("gunicorn.socket"):
-        connection.settimeout(None)  # what bounded the answer before on this connection
+        connection.settimeout(None)  # the limit of the previous response on this connection
     size = CHUNKED_PIECE if length is None else PIECE
     missing = limit + 1 if length is None else min(length, limit + 1)
     pieces: list[bytes] = []
@@ -37,25 +37,25 @@ def read(environ: Mapping[str, Any], *, length: int | None, limit: int, client_s
         missing -= len(piece)
         ends_at += len(piece) / BYTES_A_S
         if missing:
-            gevent.sleep(0)  # a body that comes as fast as it is read holds nobody up
+            gevent.sleep(0)  # a body that arrives as fast as it is read must not block the other greenlets
     return b"".join(pieces)
 
 
 def _piece(stream: Any, size: int, within_s: float) -> bytes:
-    # The error passes through gunicorn's reader, which so learns that the connection cannot be used again. It has no
-    # name here: this frame, which its traceback holds, would hold it, and what was read until a full collection.
+    # The error passes through gunicorn's reader, which then marks the connection as unusable. It is not bound to a name
+    # here: frame and traceback would refer to each other and keep the body in memory until a full collection.
     with gevent.Timeout(max(within_s, 0.001), SlowBody(Fault("body", "did not come in time"))):
         return bytes(stream.read(size))
 
 
 def vouch(environ: Mapping[str, Any]) -> None:
-    """Note that who asks has shown a token that is good."""
+    """Mark the client of this request as authenticated."""
     if connection := environ.get("gunicorn.socket"):
         connection.is_known = True
 
 
 def has_left(request: Request) -> bool:
-    """Tell whether the client has closed the connection, or said that it sends no more. Waits for nothing."""
+    """Return whether the client has closed the connection, or its sending side. Does not block."""
     connection = request.environ.get("gunicorn.socket")
     if connection is None:
         return False
@@ -70,8 +70,8 @@ def has_left(request: Request) -> bool:
 
 
 def bound_answer(request: Request, length: int, *, client_s: float) -> None:
-    """Give the client an end until which it must have taken an answer of so many bytes; the worker then closes."""
+    """Set the time limit for sending a response of `length` bytes; the gunicorn worker closes the connection then."""
     connection = request.environ.get("gunicorn.socket")
     if connection is not None:
-        # A second more than the wait for the next request, whose end is a silent one.
+        # A second more than the keep-alive timeout, which closes the connection without a log line.
         connection.settimeout(client_s + 1 + length / BYTES_A_S)

@@ -1,4 +1,4 @@
-"""The handbook as HTML, and the files of the API reference: a fixed set, read from what is installed."""
+"""The handbook as HTML, and the files of the API reference. Only files of the installed package are served."""
 
 import functools
 from importlib import resources
@@ -33,14 +33,14 @@ _REFERENCE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><titl
 
 
 class Page(NamedTuple):
-    """A page in a list."""
+    """An entry in a list of pages."""
 
     path: str
     title: str
 
 
 class Section(NamedTuple):
-    """Pages in a list, under a title."""
+    """A list of pages under a title."""
 
     title: str
     pages: list[Page]

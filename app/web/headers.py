@@ -1,4 +1,4 @@
-"""Headers that mean something to us."""
+"""The Idempotency-Key and Idempotency-Replayed headers."""
 
 from flask import Request
 
@@ -9,7 +9,7 @@ IDEMPOTENCY_KEY = "Idempotency-Key"
 
 
 def idempotency_key(request: Request) -> str | None:
-    """Return the key that the request names, if it names one. Raises InvalidRequest."""
+    """Return the idempotency key of the request, if it has one. Raises InvalidRequest."""
     header = request.headers.get(IDEMPOTENCY_KEY)
     try:
         return None if header is None else keys.read(header)
@@ -18,5 +18,5 @@ def idempotency_key(request: Request) -> str | None:
 
 
 def replayed(is_replay: bool) -> dict[str, str]:  # noqa: FBT001 - it is what the header says
-    """Return the header that tells a repeated answer from a first one."""
+    """Return the header that marks a stored response; none for a first response."""
     return {"Idempotency-Replayed": "true"} if is_replay else {}

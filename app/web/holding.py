@@ -1,4 +1,4 @@
-"""What the answer to a request holds of the room that there is for answers: from before it is read until it is sent."""
+"""The memory that responses reserve of their common limit: from before the jobs are read until the bytes are sent."""
 
 from http import HTTPStatus
 
@@ -10,11 +10,11 @@ from app.infra.settings import Settings
 from app.web import problems
 
 HELD = "rowline.held"
-"""Where a request has what its answer holds."""
+"""The key of the WSGI environment with the reservation of the response."""
 
 
 def room(settings: Settings) -> Room:
-    """Make the room of one process: what a node has, shared among its processes."""
+    """Make the limit of one process: that of the node, divided by its processes."""
     return Room(
         settings.max_answers_bytes // settings.api_processes,
         per_answer=settings.max_answer_bytes,
@@ -24,7 +24,7 @@ def room(settings: Settings) -> Room:
 
 
 def of(asked: Request, room: Room) -> Held:
-    """Return what the answer to a request holds, from now on if it had nothing."""
+    """Return the reservation of the response to a request; make an empty one if there is none."""
     held: Held | None = asked.environ.get(HELD)
     if held is None:
         held = asked.environ[HELD] = Held(room)
@@ -32,9 +32,9 @@ def of(asked: Request, room: Room) -> Held:
 
 
 def settle(asked: Request, response: Response, room: Room) -> Response:
-    """Have an answer that is made hold what it is long, until it is sent or its client has left.
+    """Set the reservation of a finished response to its length, until it is sent or the client has disconnected.
 
-    One that is read only, and for which nothing was had before, is refused where there is no room.
+    A GET that had reserved nothing before gets 503 (`no_room`) instead, if the memory is used up.
     """
     length = response.content_length or 0
     held: Held | None = asked.environ.get(HELD)

@@ -1,4 +1,4 @@
-"""How requests are read and answered on a connection: gunicorn's ways, with bounds that it has no settings for."""
+"""Reading requests and sending responses on a connection: gunicorn's classes with limits it has no settings for."""
 
 import errno
 import re
@@ -10,31 +10,32 @@ from gunicorn.http import errors, message
 from gunicorn.http.body import Body, ChunkedReader
 
 PIECE = 16 * 1024
-"""The most that is read from a connection at once: so much may anybody have us hold."""
+"""The most bytes that are read from a connection at once, and so the buffer that any client can make us allocate."""
 HEAD_MAX = 16 * 1024
-"""The longest head of a request, in bytes, and the longest trailers of a body; gunicorn holds both twice."""
+"""The longest head of a request, in bytes, and the longest trailers of a body; gunicorn keeps two copies of both."""
 HEAD_READS_MAX = 64
-"""Packets in which a head may come: each has a price, whatever is in it."""
+"""The most packets in which a head may arrive: each costs CPU time, whatever its size."""
 CHUNK_LINE_MAX = 64
-"""The longest line before a chunk, in bytes: its size, and extensions that mean nothing to us."""
+"""The longest line before a chunk, in bytes: its size, and chunk extensions, which are ignored."""
 CHUNKS_FREE, CHUNK_MEAN_MIN = 4_096, 128
-"""So many chunks are free, and one for each so many bytes: each has a price, whatever its size."""
+"""A body may have CHUNKS_FREE chunks, and one more per CHUNK_MEAN_MIN bytes: each costs CPU time, however small."""
 PIECE_MIN, BYTE_S = 1024, 50e-9
-"""The least, of one who has shown no good token, once a byte of his took longer: each may be a packet, of 0.5 us."""
+"""The bytes read at once from an unauthenticated client after a read that took longer than BYTE_S per byte: each byte
+may have been a packet of its own, at 0.5 us."""
 PACKETS_FREE, PACKET_S = 2, 100e-6
-"""So many packets of a stranger's request are free. For each further one he pays what it takes, about."""
+"""Packets of an unauthenticated request that are not throttled, and the estimated CPU time of each further one."""
 ACCEPT_S, HEAD_S, FIELD_S = 100e-6, 50e-6, 2e-6
-"""What it takes, about, to accept a connection, to read a head, and each of its fields."""
+"""The estimated CPU time of accepting a connection, of parsing a head, and of each of its fields."""
 _SHOWN = re.compile(rb"(?:\A|\r\n)authorization:[ \t]*([^\r\n]*)", re.IGNORECASE)
 
 
 class Chunks(ChunkedReader):  # type: ignore[misc]  # gunicorn has no types
-    """A chunked body of not too many chunks, with short lines between: gunicorn takes 8 KiB, and a ms for some."""
+    """A chunked body with limits on the number of chunks and their lines: gunicorn allows 8 KiB, some of 1 ms CPU."""
 
     _count = _total = 0
 
     def parse_chunk_size(self, unreader: Any, data: bytes | None = None) -> tuple[int, bytes | None]:
-        """Read the line before a chunk; return the size that it says, and what is there behind it."""
+        """Read the line before a chunk; return the size of the chunk, and the bytes already read after the line."""
         line = bytearray(data or b"")
         while (end := line.find(b"\r\n")) < 0 and len(line) <= CHUNK_LINE_MAX:
             self.read_into(unreader, line)
@@ -49,25 +50,25 @@ class Chunks(ChunkedReader):  # type: ignore[misc]  # gunicorn has no types
 
 
 class Request(message.Request):  # type: ignore[misc]  # gunicorn has no types
-    """A request whose head is bounded as a whole: by its fields alone it could be 819 KB, held for whoever sends it."""
+    """A request with a limit on the whole head: gunicorn's limits on its fields would allow 819 KB per connection."""
 
     client: "Gathered | None" = None
-    """Who sent it, from when it is handled."""
+    """The client's connection, once the request is handled."""
     body: Any
     _is_admitted = False
     _reads = 0
 
     @property
     def max_buffer_headers(self) -> int:
-        """The most that is read of a head, or of trailers, in bytes."""
+        """The limit for a head, and for trailers, in bytes."""
         return HEAD_MAX
 
     @max_buffer_headers.setter
     def max_buffer_headers(self, _of_fields: int) -> None:
-        """Leave it as it is."""
+        """Ignore the value that gunicorn computes from the limits on fields."""
 
     def read_into(self, unreader: Any, buf: bytearray, stop: bool = False) -> None:  # noqa: FBT001, FBT002 - gunicorn's
-        """Read more of the head. Raises LimitRequestHeaders when it comes in too many pieces."""
+        """Read more of the head. Raises LimitRequestHeaders if it arrives in too many packets."""
         self._reads += 1
         if self._reads > HEAD_READS_MAX:
             raise errors.LimitRequestHeaders("too many pieces")
@@ -78,13 +79,13 @@ class Request(message.Request):  # type: ignore[misc]  # gunicorn has no types
         data: bytes,
         from_trailer: bool = False,  # noqa: FBT001, FBT002 - gunicorn's
     ) -> list[tuple[str, str]]:
-        """Read the fields of a head, of whoever is admitted: a stranger pays for them before. Raises StopIteration."""
+        """Parse the fields of a head, after unauthenticated clients have waited their turn. Raises StopIteration."""
         if not from_trailer:
             self._admit(data)
         return super().parse_headers(data, from_trailer)  # type: ignore[no-any-return]
 
     def set_body_reader(self) -> None:
-        """Say how the body is read, of whoever is admitted. Raises StopIteration."""
+        """Choose the reader of the body, after unauthenticated clients have waited their turn. Raises StopIteration."""
         if not self._is_admitted:  # a head without fields
             self._admit(b"")
         super().set_body_reader()
@@ -93,7 +94,7 @@ class Request(message.Request):  # type: ignore[misc]  # gunicorn has no types
 
     @property
     def is_chunked(self) -> bool:
-        """Whether the body comes in chunks."""
+        """Whether the body is chunked."""
         return isinstance(self.body.reader, ChunkedReader)
 
     def _admit(self, head: bytes) -> None:
@@ -101,13 +102,13 @@ class Request(message.Request):  # type: ignore[misc]  # gunicorn has no types
         authorization = shown[1].decode("latin-1").rstrip(" \t") if shown else ""
         took_s = HEAD_S + FIELD_S * head.count(b"\r\n") + (ACCEPT_S if self.req_number == 1 else 0)
         if not self.unreader.sock.admit(self.path, authorization, took_s):
-            raise StopIteration  # his turn did not come, or he is gone: what nobody awaits is not done
+            raise StopIteration  # its turn did not come in time, or the client has disconnected
         self._is_admitted = True
 
     def should_close(self) -> bool:
-        """Tell whether the answer ends the connection, as it says.
+        """Return whether the connection is closed after the response, whose Connection header then says so.
 
-        Also after a body that cannot be read to its end, and where a stranger has left much unread.
+        Also after a body that cannot be read to its end, and if an unauthenticated client has much left to send.
         """
         is_stranger = self.client is not None and not self.client.is_known
         return self.body.failed or (is_stranger and self._has_much_left()) or bool(super().should_close())
@@ -118,14 +119,14 @@ class Request(message.Request):  # type: ignore[misc]  # gunicorn has no types
 
 
 class Metered:
-    """A client's socket, which has a stranger pay for the packets that he sends: each of them wakes the process."""
+    """A client's socket that throttles unauthenticated clients by the packets they send: each wakes the process."""
 
     def __init__(
         self, sock: Any, pay: Callable[[float], bool], admit: Callable[[str, str, float], bool] | None = None
     ) -> None:
-        """Have `pay` hold up whoever sends, for what that took, in seconds, and say whether he may go on.
+        """Throttle by `pay`, which takes the CPU time used, in seconds, and returns whether the client may go on.
 
-        `admit` says whether a request is handled, by its path, its Authorization and what its head takes to read.
+        `admit` returns whether a request is handled: by its path, its Authorization, and the seconds to parse its head.
         """
         self._sock = sock
         self._pay = pay
@@ -133,36 +134,36 @@ class Metered:
         self._packets = 0
         self._most = PIECE_MIN
         self.is_free = False
-        """Whether a good token was shown by the last request."""
+        """Whether the last request had a valid token: then the socket is not throttled."""
 
     def begin(self) -> None:
-        """Have a request handled, of which nothing is known yet."""
+        """Begin a request: it counts as unauthenticated until `is_free` is set."""
         self._packets = 0
         self.is_free = False
 
     def __getattr__(self, name: str) -> Any:
-        """Be the socket in all else."""
+        """Delegate everything else to the socket."""
         return getattr(self._sock, name)
 
     def recv(self, size: int, *flags: int) -> bytes:
-        """Read what is there, up to `size` bytes. Raises ConnectionResetError of one who may not go on.
+        """Read up to `size` bytes. Raises ConnectionResetError if a throttled client's turn did not come in time.
 
-        Nothing else would do: what looks like the end of a body would have the rest of it taken for a request.
+        It must raise: returning nothing would look like the end of the body, and its rest would be parsed as a request.
         """
         if self.is_free:
             return bytes(self._sock.recv(size, *flags))
         piece, took_s, is_cut = self._take(size, *flags)
         self._packets += not is_cut
         if self._packets > PACKETS_FREE and not is_cut and not self._pay(max(took_s, PACKET_S)):
-            raise ConnectionResetError(errno.ECONNRESET, "a stranger's turn did not come")
+            raise ConnectionResetError(errno.ECONNRESET, "an unauthenticated client's turn did not come in time")
         return piece
 
     def take(self, size: int) -> bytes:
-        """Read for free, up to `size` bytes: who calls this has each piece paid for by what it took."""
+        """Read up to `size` bytes without throttling: the caller throttles by the time that each read took."""
         return self._take(size)[0]
 
     def _take(self, size: int, *flags: int) -> tuple[bytes, float, bool]:
-        """Return a piece, what it took, and whether it was our bound that cut it off from a longer packet."""
+        """Return the bytes, the CPU seconds used, and whether the limit of a read cut them from a longer packet."""
         most, began_at = min(size, self._most), time.thread_time()
         piece = bytes(self._sock.recv(most, *flags))
         took_s = time.thread_time() - began_at
@@ -173,13 +174,13 @@ class Metered:
 
 
 class Gathered:
-    """A client's socket that sends the head of an answer together with what follows it: one packet, not two.
+    """A client's socket that sends the head of a response together with the body: one packet, not two.
 
-    All of an answer to a stranger is kept until `flush`: he waits for it when nothing else of his request is left.
+    The whole response to an unauthenticated client is buffered until `flush`, while that client is throttled.
     """
 
     def __init__(self, sock: Metered) -> None:
-        """Hold back the first piece that is sent over `sock`."""
+        """Buffer the first piece that is sent over `sock`."""
         self._sock = sock
         self._kept: list[bytes] = []
         self._is_first = True
@@ -187,7 +188,7 @@ class Gathered:
 
     @property
     def is_known(self) -> bool:
-        """Whether who asks has shown a token that is good: the application says so before it answers."""
+        """Whether the client is authenticated: the application sets it before it responds."""
         return self._sock.is_free
 
     @is_known.setter
@@ -195,22 +196,22 @@ class Gathered:
         self._sock.is_free = is_known
 
     def __getattr__(self, name: str) -> Any:
-        """Be the socket in all else."""
+        """Delegate everything else to the socket."""
         return getattr(self._sock, name)
 
     def sendall(self, piece: bytes) -> None:
-        """Send a piece, after those that were held back."""
+        """Send a piece after those that are buffered, or buffer it too."""
         self._kept.append(piece)
         if self.is_known and not self._is_first:
             self.flush()
         self._is_first = False
 
     def flush(self) -> None:
-        """Send what is held back."""
+        """Send what is buffered."""
         pieces, self._kept = self._kept, []
         if not pieces:
             return
-        sent = self._sock.sendmsg(pieces[:2])  # no copy of both, which who does not take it would make us hold
+        sent = self._sock.sendmsg(pieces[:2])  # without joining them: no copy for a client that reads slowly
         for piece in pieces:
             if left := memoryview(piece)[sent:]:
                 self._sock.sendall(left)

@@ -1,4 +1,4 @@
-"""Names in paths. Routing and reading work on the raw path, so that no two spellings of a name can meet or part."""
+"""Names in paths. Routing uses the raw path, so that `%2F` in a name is not taken for a separator."""
 
 import re
 from typing import Any
@@ -10,20 +10,20 @@ from app.domain import ids
 from app.domain.errors import Fault, InvalidRequest
 
 _ORIGIN = re.compile(r"\Ahttps?://[^/?#\\]+(?=[/?]|\Z)", re.IGNORECASE)
-"""What stands before the path where a client asks as if we were a proxy, which HTTP/1.1 lets it."""
+"""The origin of a request target in absolute form, which HTTP/1.1 allows and proxies use."""
 _NOWHERE = "/%2F"
-"""Is before what is no path of ours, so that no route fits: werkzeug takes `//x`, and `x`, for `/x`."""
+"""The prefix of paths that must match no route: werkzeug would take `//x`, and `x`, for `/x`."""
 
 
 class RawPath:
-    """WSGI middleware that routes on the path as it was sent: `a%2Fb` is one segment, not two."""
+    """WSGI middleware that routes by the path as it was sent: `a%2Fb` is one segment, not two."""
 
     def __init__(self, application: Any) -> None:
         """Wrap `application`."""
         self._application = application
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
-        """Put the undecoded path where Flask looks for a decoded one."""
+        """Set PATH_INFO, which Flask routes by, to the path before percent-decoding."""
         if raw := environ.get("RAW_URI"):
             path = _ORIGIN.sub("", raw).split("?", 1)[0]
             environ["PATH_INFO"] = path if path[:1] == "/" and path[1:2] != "/" else _NOWHERE + path
@@ -31,19 +31,19 @@ class RawPath:
 
 
 class Segment(BaseConverter):
-    """One segment of the raw path, still percent-encoded; `queue_name` and `job_id` read it."""
+    """One segment of the raw path, still percent-encoded; `queue_name` and `job_id` decode it."""
 
     part_isolating = True
     regex = "[^/]*"
 
 
 def queue_name(segment: str) -> str:
-    """Decode and check a queue's name. Raises InvalidRequest."""
+    """Decode and validate the name of a queue. Raises InvalidRequest."""
     return _decoded(segment, what="queue name", max_length=ids.QUEUE_NAME_MAX)
 
 
 def job_id(segment: str) -> str:
-    """Decode and check a job's id. Raises InvalidRequest."""
+    """Decode and validate the id of a job. Raises InvalidRequest."""
     return _decoded(segment, what="job id", max_length=ids.JOB_ID_MAX)
 
 

@@ -1,4 +1,4 @@
-"""What went wrong, as HTTP: the one table of statuses, and the one form of every error's answer."""
+"""Errors as HTTP responses: the table of their statuses, and the one format of their bodies."""
 
 import dataclasses
 import logging
@@ -37,21 +37,21 @@ STATUSES: dict[type[RowlineError | DatabaseError], int] = {
     OutcomeUnknown: 503,
 }
 HTTP_CODES = (
-    ("not_found", 404, "No such path."),
-    ("method_not_allowed", 405, "The path is there, the method is not; `Allow` names those that are."),
-    ("not_ready", 503, "`/health/ready` only: what keeps this node from serving stands in `faults`."),
-    ("internal_error", 500, "Our fault. The log has the traceback under the request's id."),
+    ("not_found", 404, "There is no such path."),
+    ("method_not_allowed", 405, "The path does not support the method; `Allow` lists those that it does."),
+    ("not_ready", 503, "`/health/ready` only: `faults` lists what keeps this node from serving."),
+    ("internal_error", 500, "A bug in Rowline. The log has the traceback, with the request's id."),
 )
-"""The codes that no error of ours carries, for the docs."""
+"""The codes that belong to no exception class, with their descriptions for the docs."""
 _TROUBLE: dict[type[Exception], str] = {
     DatabaseError: "The database is not available; nothing was stored",
     OutcomeUnknown: "The answer of the database was lost; whether this was stored is unknown",
 }
-"""What clients are told of the database: its own words name hosts and paths, and belong into the log."""
+"""What clients read about database errors. PostgreSQL's own messages name hosts and paths: they go to the log only."""
 DETAILS_MAX = 100
 TERSE = "jobs.get"
-"""The endpoint whose every 400 says "Invalid request", as the reference has it; the cause stands in `details`."""
-ASKED_SHOWN = 200  # characters of a request line that an answer repeats
+"""The Flask endpoint whose 400s all say "Invalid request", as the API reference requires; `details` has the cause."""
+ASKED_SHOWN = 200  # characters of a request line that an error repeats
 RETRY_AFTER_S = 1
 
 _schema = ProblemSchema()
@@ -59,7 +59,7 @@ _schema = ProblemSchema()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """An answer of 400 and above."""
+    """An error response: a status of 400 or above."""
 
     status: int
     code: str
@@ -83,7 +83,7 @@ class Problem:
 
 
 def of(error: RowlineError | DatabaseError) -> Problem:
-    """Say an error of ours as HTTP."""
+    """Return the error response for one of Rowline's exceptions."""
     status = STATUSES[type(error)]
     headers = {}
     if isinstance(error, errors.Unauthorized):
@@ -101,7 +101,7 @@ def of(error: RowlineError | DatabaseError) -> Problem:
 
 
 def register(flask: Flask) -> None:
-    """Give every error of `flask` its answer."""
+    """Register the error handlers of `flask`, for every exception."""
     flask.register_error_handler(RowlineError, _refusal)
     flask.register_error_handler(DatabaseError, _database_trouble)
     flask.register_error_handler(HTTPException, _http_trouble)

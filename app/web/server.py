@@ -1,4 +1,4 @@
-"""How gunicorn serves `wsgi:application`: read by gunicorn itself, once, from the same settings as everything else."""
+"""The configuration file of gunicorn, which reads it at start; the values come from Rowline's settings."""
 
 import gc
 import os
@@ -9,9 +9,9 @@ from typing import Any
 from app.infra import settings
 from app.infra.log import logging_config
 
-# Without DATABASE_URL, which only the workers need and judge: what reads it must be imported after gevent's patches.
+# Without DATABASE_URL: only gunicorn's workers validate it, since psycopg must be imported after gevent's patches.
 _settings = settings.from_env(os.environ | {"DATABASE_URL": ""})
-_shared_memory = Path("/dev/shm")  # noqa: S108 - gunicorn's heartbeat file, which a slow disk would delay
+_shared_memory = Path("/dev/shm")  # noqa: S108 - for gunicorn's heartbeat file, which a slow disk would delay
 
 bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
 workers = _settings.api_processes
@@ -23,7 +23,7 @@ keepalive = _settings.client_s
 graceful_timeout = -(-_settings.drain_ms // 1000)  # whole seconds, rounded up
 timeout = 30
 control_socket_disable = True
-forwarded_allow_ips = ""  # scheme, address and script name are what we see: no header changes them
+forwarded_allow_ips = ""  # X-Forwarded-* and the like are ignored: no header changes scheme or address
 logconfig_dict = logging_config(_settings.log_level)
 proc_name = "rowline-api"
 
@@ -35,22 +35,22 @@ def post_fork(_arbiter: object, worker: Any) -> None:
 
 
 def post_worker_init(_worker: object) -> None:
-    """Leave alone what will never be garbage: gunicorn's hook, once the application is loaded.
+    """Freeze the objects of the loaded application: gunicorn's hook.
 
-    A full collection goes through all of it, 50 ms in which nobody is answered.
+    Otherwise each full garbage collection would scan them, and block the process for 50 ms.
     """
     gc.collect()
     gc.freeze()
 
 
 def pre_request(_worker: object, request: Any) -> None:
-    """Judge what WSGI would hide: gunicorn's hook, called for each request before the application."""
+    """Check headers that WSGI would merge or hide: gunicorn's hook, called for each request before the application."""
     length = dict(request.headers).get("CONTENT-LENGTH", "0")
     if int(length) > _settings.max_body_bytes:
-        # Nobody is invited to send what will be refused; without it, what comes next could be body or request.
+        # No 100 Continue for a body that will be rejected; then close, since body or next request could follow.
         request._expected_100_continue = False  # noqa: SLF001 - gunicorn has no other way
         request.force_close()
     keys = [value for name, value in request.headers if name == "IDEMPOTENCY-KEY"]
-    if len(keys) > 1:  # joined by a comma they would look like one; a line feed is good in none
+    if len(keys) > 1:  # joined by a comma they would look like one key; a line feed is invalid in keys
         request.headers = [(name, value) for name, value in request.headers if name != "IDEMPOTENCY-KEY"]
         request.headers.append(("IDEMPOTENCY-KEY", "\n".join(keys)))

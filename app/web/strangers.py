@@ -1,4 +1,4 @@
-"""Those who show no good token: all of them have a part of a process's time together, and each address its turn."""
+"""Throttles unauthenticated clients: together they get a fixed share of a process's CPU time, in turn by address."""
 
 import ipaddress
 from collections import deque
@@ -8,11 +8,11 @@ import gevent
 from gevent.event import Event
 
 SHARE = 5
-"""They have one in so many parts of the time, however many they are."""
+"""Unauthenticated clients together get 1/SHARE of the CPU time, however many they are."""
 TOOK_MOST_S = 0.002
-"""What a request of a stranger can take: what is measured has in it what others did while it waited."""
+"""The most seconds counted per request: the measured time includes other greenlets that ran meanwhile."""
 PATIENCE_S = 10.0
-"""Who has not had his turn by then, for a crowd at his own address, gets no answer."""
+"""The longest wait for a turn, in seconds: after that, behind a crowd at its own address, a client gets no response."""
 
 
 class _Turn(Event):  # type: ignore[misc]  # gevent's class is no class to mypy
@@ -20,21 +20,21 @@ class _Turn(Event):  # type: ignore[misc]  # gevent's class is no class to mypy
 
 
 class Line:
-    """Where strangers wait, one at a time and each address in turn, so that no crowd delays another address.
+    """A round-robin queue of unauthenticated requests by address: one runs at a time, and no address delays another.
 
     For the greenlets of one thread.
     """
 
     def __init__(self) -> None:
-        """Begin with nobody waiting."""
+        """Start empty."""
         self._waiting: dict[Hashable, deque[_Turn]] = {}
-        """Who waits, by address; the one whose turn is next is the first."""
+        """The waiting requests, by address; the address whose turn is next is the first."""
         self._is_taken = self._is_closed = False
 
     def hold_up(self, who: Hashable, took_s: float) -> bool:
-        """Have a stranger wait for what he took of our time, and more; return whether his turn came in time.
+        """Wait for the turn of `who`, then for SHARE - 1 times `took_s`; return whether the turn came in time.
 
-        Before he is answered, so that neither a new connection nor a proxy's next request on this one changes anything.
+        Call it before the response is sent: then a client gains nothing by a new connection or by pipelining.
         """
         if self._is_taken and not self._is_closed and not self._await_turn(who):
             return False
@@ -47,14 +47,14 @@ class Line:
         return True
 
     def close(self) -> None:
-        """Hold nobody up any more."""
+        """End all waits, and throttle no more."""
         self._is_closed = True
         for turn in [turn for line in self._waiting.values() for turn in line]:
             turn.set()
         self._waiting.clear()
 
     def turn_one_away(self, *, more_than: int) -> bool:
-        """Turn away who waits longest at the address at which most wait; return whether that many were there."""
+        """Reject the oldest request of the address with the most, if it has over `more_than`; return whether it had."""
         who = max(self._waiting, key=lambda who: len(self._waiting[who]), default=None)
         if who is None or len(self._waiting[who]) <= more_than:
             return False
@@ -77,7 +77,7 @@ class Line:
         return has_come
 
     def _leave(self, who: Hashable, turn: _Turn) -> None:
-        if turn.is_set():  # in the very moment in which the wait was broken off
+        if turn.is_set():  # its turn came in the moment in which the wait was aborted
             self._next()
             return
         line = self._waiting[who]
@@ -92,11 +92,11 @@ class Line:
             del self._waiting[who]
             line.popleft().set()
             if line:
-                self._waiting[who] = line  # behind all others
+                self._waiting[who] = line  # after all other addresses
 
 
 def neighbourhood(address: str) -> str:
-    """Return whose turn an address shares: its own, or that of 64 bits of IPv6, all of which one machine may have."""
+    """Return the key by which an address is throttled: itself, or its /64 for IPv6, which one machine may own."""
     if ":" not in address:
         return address
     ours = ipaddress.IPv6Address(address.partition("%")[0])

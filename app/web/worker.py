@@ -1,4 +1,4 @@
-"""The gunicorn worker of the API: gevent's, whose waits for clients all end, and whose stop awaits no idle one."""
+"""The gunicorn worker of the API: gevent's, with limits on all waits for clients; idle ones do not delay a stop."""
 
 import contextlib
 import json
@@ -29,23 +29,23 @@ from app.web.incoming import PIECE, Gathered, Metered
 _log = logging.getLogger(__name__)
 
 LINGER_S = 0.5
-"""How long a stopping worker leaves idle connections open, for requests that are already on their way."""
+"""How long a stopping worker keeps idle connections open, for requests that are already in flight."""
 TAKE_S = 1.0
-"""How long whoever sent no HTTP has to take our answer to it."""
+"""How long a client that sent invalid HTTP has to read the response."""
 SPARE_SHARE = 16
-"""One in so many connections of a process is kept for whoever comes."""
+"""One in so many connections of a process is kept free for new clients."""
 KNOWN = "rowline_known"
-"""What the greenlet of a connection has, on which a good token was shown."""
+"""The attribute of the greenlet of a connection on which a valid token was sent."""
 TOKENS = "rowline-tokens"
-"""Where the extensions of the application have the tokens that are known."""
+"""The key of the valid tokens among the application's extensions."""
 UNPARSED_S = 0.0005
-"""What it takes, about, to read what is no request and to answer it."""
+"""The estimated CPU seconds of reading invalid HTTP and responding to it."""
 CHUNKED_PIECE, STRANGERS_CHUNKED_PIECE = 1024, 64
-"""The same of chunks that nobody wants: it may have come as so many, of one byte, up to 8 us each."""
+"""Bytes read at once when the rest of a chunked body is discarded: chunks of one byte take up to 8 us each."""
 WAITING = "rowline-waiting"
-"""Where the extensions of the application have the claims that wait."""
+"""The key of the waiting claims among the application's extensions."""
 HEALTH = {"/health/live", "/health/ready"}
-REST_MAX = 16 * 2**20  # bytes: more than a body that is a little too large
+REST_MAX = 16 * 2**20  # bytes of a rejected body that are read and discarded at most
 UNPARSABLE: dict[type[BaseException], tuple[int, str, str]] = {
     errors.LimitRequestLine: (414, "uri_too_long", "The request line is too long"),
     errors.LimitRequestHeaders: (431, "headers_too_large", "The headers are too many or too large"),
@@ -54,16 +54,16 @@ UNPARSABLE: dict[type[BaseException], tuple[int, str, str]] = {
     errors.ParseException: (400, "bad_request", "The request is not HTTP as RFC 9112 has it"),
     BaseException: (500, "internal_error", "Internal error"),
 }
-"""What cannot be read as a request -> status, code and sentence; the first that fits."""
+"""gunicorn's errors for invalid requests -> status, code and sentence; the first that matches."""
 
 
 def take_rest(
     read: Callable[[int], bytes], pay: Callable[[float], bool], *, piece: int = PIECE, within_s: float = TAKE_S
 ) -> bool:
-    """Read what nobody wants, up to a limit of bytes and of time, and say whether that was all.
+    """Read and discard what a client still sends, up to limits of bytes and time; return whether its end was reached.
 
-    For every piece `pay` has whoever sends it wait, and says whether he may go on: what comes as fast as it is read
-    would never make the process wait.
+    `pay` throttles the client after each read and returns whether to go on: data that arrives as fast as it is read
+    would otherwise never let other greenlets run.
     """
     with gevent.Timeout(within_s, False), contextlib.suppress(OSError, errors.ParseException):
         for _ in range(REST_MAX // piece):
@@ -77,7 +77,7 @@ def take_rest(
 
 @contextlib.contextmanager
 def waiting(waits: dict[gevent.Greenlet, gevent.Timeout], within_s: float) -> Iterator[None]:
-    """Leave the block without a word when the time is over, or when its connection is needed for somebody else."""
+    """Leave the block silently when `within_s` has passed, or when its connection is needed for another client."""
     greenlet, end = gevent.getcurrent(), gevent.Timeout(within_s, False)
     with end:
         waits[greenlet] = end
@@ -85,7 +85,7 @@ def waiting(waits: dict[gevent.Greenlet, gevent.Timeout], within_s: float) -> It
             yield
         finally:
             waits.pop(greenlet, None)
-    end.__traceback__ = None  # whose frames hold it, and all that they have read, until a full collection
+    end.__traceback__ = None  # a reference cycle would keep its frames, and the bytes read, until a full collection
 
 
 def _pay_nothing(_took_s: float) -> bool:
@@ -94,59 +94,59 @@ def _pay_nothing(_took_s: float) -> bool:
 
 
 class Logger(GunicornLogger):  # type: ignore[misc]  # gunicorn has no types
-    """gunicorn's logger, but for requests: the application logs them itself."""
+    """gunicorn's logger without its access log: the application logs requests itself."""
 
     def access(self, *_: object) -> None:
-        """Put nothing together that nobody writes."""
+        """Log nothing, and format nothing."""
 
 
 def _end_now(end: gevent.Timeout, greenlet: gevent.Greenlet) -> None:
-    """End a wait by its own timer: one whose request has come meanwhile stops its timer and answers."""
+    """End a wait by its own timer: if its request arrives first, it stops the timer and is handled."""
     end.timer.close()
     end.timer = gevent.get_hub().loop.timer(0.0)
     end.timer.start(greenlet.throw, end)
 
 
 class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
-    """A connection is a greenlet, so that a silent one costs a little memory and no thread.
+    """One greenlet per connection, so that an idle one costs little memory and no thread.
 
-    gunicorn waits for the head of a request inside `timeout_ctx`; bodies and answers have their ends in
+    gunicorn waits for the head of a request inside `timeout_ctx`; the time limits of bodies and responses are in
     `app.web.clients`.
     """
 
     def patch(self) -> None:
-        """Make the standard library cooperative, before what would else wait for the database with all clients.
+        """Patch the standard library with gevent before psycopg is imported, and set limits of gunicorn and gevent.
 
-        And gunicorn frugal: it has no settings for these three.
+        Unpatched, psycopg would block all clients while it waits for the database. The limits have no settings.
         """
         if "psycopg" in sys.modules:
             raise RuntimeError("psycopg was imported before gevent could patch what it waits with")
         RequestParser.mesg_class = incoming.Request
-        SocketUnreader.max_body_chunk = PIECE  # it reads ahead, for whoever sends a body, and holds 1 MiB by itself
-        BaseServer.max_accept = 1  # gevent's is 100, in a row, before anybody who is there gets an answer
+        SocketUnreader.max_body_chunk = PIECE  # its default reads 1 MiB ahead per connection
+        BaseServer.max_accept = 1  # gevent's default accepts 100 in a row before any open connection is served
         super().patch()
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        """Begin with nobody waiting."""
+        """Start without connections; the arguments are gunicorn's."""
         super().__init__(*arguments, **options)
         self._connections = 0
         self._silent: dict[gevent.Greenlet, gevent.Timeout] = {}
-        """Who waits for a client that has shown no good token on this connection; the longest wait is the first."""
+        """Connections without a valid token so far that wait for a request; the longest wait is the first."""
         self._idle: dict[gevent.Greenlet, gevent.Timeout] = {}
-        """The same of one who has."""
+        """Connections with a valid token that wait for the next request."""
         self._refused: dict[gevent.Greenlet, gevent.Timeout] = {}
-        """Who has something to take, or to send, of a request without a good token."""
+        """Connections that still read or send an unauthenticated request or its response."""
         self._strangers = strangers.Line()
 
     @contextlib.contextmanager
     def timeout_ctx(self) -> Iterator[None]:
-        """Wait for the next request of a connection, and give up in silence: the caller then closes it."""
+        """Limit the wait for the next request of a connection; after that the caller closes it silently."""
         waits = self._idle if getattr(gevent.getcurrent(), KNOWN, False) else self._silent
         with waiting(waits, self.cfg.keepalive if self.alive else LINGER_S):
             yield
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
-        """Serve a connection. When there is hardly room for another, whoever has said least for longest is let go."""
+        """Serve a connection. If few are left, first close another one: unauthenticated and idle ones first."""
         self._connections += 1
         if self._connections > self.cfg.worker_connections - self.cfg.worker_connections // SPARE_SHARE:
             self._make_room()
@@ -165,14 +165,14 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
                 return
 
     def _paid_by(self, addr: Any, path: str) -> Callable[[float], bool]:
-        """Return what has a stranger wait. Who asks for our health has a line of his own: it may be a load balancer."""
+        """Return the function that throttles an address. Health checks, as of load balancers, are throttled apart."""
         address = addr[0] if isinstance(addr, tuple) else ""
         return partial(self._strangers.hold_up, (strangers.neighbourhood(address), path in HEALTH))
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:  # noqa: ARG002 - gunicorn's
-        """Answer what never reached the application, as it would. Nothing that was sent is repeated or logged."""
+        """Respond to invalid HTTP in the application's format. Nothing of the request is repeated or logged."""
         status, code, sentence = next(said for kind, said in UNPARSABLE.items() if isinstance(exc, kind))
-        traceback.clear_frames(exc.__traceback__)  # they hold what was read
+        traceback.clear_frames(exc.__traceback__)  # they keep the bytes read in memory
         request_id = uuid.uuid4().hex
         log.request_id.set(request_id)
         if status == HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -197,27 +197,27 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         with gevent.Timeout(TAKE_S, False), contextlib.suppress(OSError):
             client.sendall(f"{head}\r\n\r\n{body}".encode())
             client.shutdown(socket.SHUT_WR)
-        take_rest(client.take, pay)  # closed with unread bytes, the answer could be lost
+        take_rest(client.take, pay)  # closing with unread bytes sends a RST, which could discard the response
         log.request_id.set(None)
 
     def _admit(self, client: Any, addr: Any, path: str, authorization: str, took_s: float) -> bool:
-        """Let a request pass that shows what is known, and any on a connection that did; have others wait their turn.
+        """Admit requests with a valid token, and all on a connection that had one; have others wait for their turn.
 
-        Return whether it is handled: of who has broken the connection off meanwhile nothing more is read.
+        Return whether the request is handled: not if its turn did not come, or if the client has disconnected.
         """
         greenlet = gevent.getcurrent()
         if getattr(greenlet, KNOWN, False) or (authorization and self.wsgi.extensions[TOKENS].let_in(authorization)):
             return True
-        self._silent.pop(greenlet, None)  # he is not: his head is there
+        self._silent.pop(greenlet, None)  # its head has arrived
         is_served = False
         with waiting(self._refused, strangers.PATIENCE_S + self.cfg.keepalive):
             is_served = self._paid_by(addr, path)(took_s)
         return is_served and not client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
-        """Answer a request; then take what is left of its body, or close: gunicorn would read on without an end."""
+        """Handle a request; then discard the rest of its body, or close: gunicorn would read without a limit."""
         gathered = req.client = Gathered(sock)
-        began_at = time.thread_time()  # of others too that ran meanwhile, but no wait
+        began_at = time.thread_time()  # CPU time, including other greenlets that run meanwhile, but no waits
         is_whole = False
         try:
             super().handle_request(listener_name, req, gathered, addr)
@@ -233,13 +233,13 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
                         gathered.flush()
                         within_s = TAKE_S if req.should_close() else TAKE_S + strangers.PATIENCE_S
                         is_whole = self._take_rest(req, pay, within_s)
-            sock.is_free = getattr(gevent.getcurrent(), KNOWN, False)  # to send the next head
-            gevent.sleep(0)  # a client whose next request is always there, and waits for nothing, would run alone
+            sock.is_free = getattr(gevent.getcurrent(), KNOWN, False)  # for the next head
+            gevent.sleep(0)  # a client that pipelines requests would otherwise block all others
         if not is_whole:
             raise StopIteration
 
     def _take_rest(self, req: Any, pay: Callable[[float], bool], within_s: float) -> bool:
-        if req.body.failed:  # where the next request would begin nobody knows
+        if req.body.failed:  # the start of the next request is unknown
             with contextlib.suppress(OSError):
                 req.client.shutdown(socket.SHUT_WR)
             take_rest(req.client.take, pay, within_s=within_s)
@@ -248,10 +248,10 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         return take_rest(req.body.reader.read, pay, piece=piece, within_s=within_s)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        """Stop: take nothing new, let go who waits, and end when the requests under way are answered."""
+        """Stop: accept nothing new, end the waits, and exit when the running requests are answered."""
         super().handle_exit(sig, frame)
         gevent.spawn_later(LINGER_S, self._let_go)
-        if application := getattr(self, "wsgi", None):  # it may be too early for one
+        if application := getattr(self, "wsgi", None):  # None before the application is loaded
             gevent.spawn(application.extensions[WAITING].close)
 
     def handle_quit(self, _sig: int, _frame: Any) -> None:
@@ -259,7 +259,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         os._exit(0)
 
     def _let_go(self) -> None:
-        """End the waits for clients now."""
+        """End all waits for clients now."""
         self._strangers.close()
         for greenlet, end in [*self._silent.items(), *self._idle.items()]:
             _end_now(end, greenlet)
