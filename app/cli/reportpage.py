@@ -18,7 +18,7 @@ _QUESTION = re.compile(r"^-- (?P<asked>.+\?)\n(?P<query>[^;]+;)", re.MULTILINE)
 
 def text() -> str:
     """Return the page as Markdown."""
-    lines = [INTRO.read_text().rstrip(), "", "## The questions of a Monday"]
+    lines = [INTRO.read_text().rstrip(), "", "## Example queries"]
     for asked, query in questions():
         lines += ["", f"**{asked}**", "", *(f"    {line}" for line in query.split("\n"))]
     lines += ["", "## The views"]

@@ -1,23 +1,23 @@
--- The questions of reports.md, from which `make docs` makes the page. A test asks every one of them.
+-- The example queries of reports.md, which `make docs` generates from this file. A test runs every one of them.
 
--- How does every queue stand now?
+-- What is the state of every queue now?
 select queue, waiting, prioritized, delayed, active, completed, failed, oldest_ready_s, next_due_at
 from report.queues
 order by waiting + prioritized desc;
 
 -- How long would the backlog take?
-select queue, waiting + prioritized as in_line, finished_5m, make_interval(secs => drain_s) as would_take
+select queue, waiting + prioritized as ready, finished_5m, make_interval(secs => drain_s) as would_take
 from report.queues
 where waiting + prioritized > 0
 order by drain_s desc nulls first;
 
--- What should somebody look at now?
+-- What needs attention now?
 select problem, queue, jobs, since_at, hint from report.attention order by since_at;
 
--- What runs now, since when, and on which worker?
+-- What is running now, since when, and on which worker?
 select queue, id, name, worker, started_at, run_s from report.jobs where status = 'active' order by started_at;
 
--- Who works, and how busy is everybody?
+-- Which workers are there, and how busy are they?
 select worker, queues, active, completed_1h, failed_1h, stalled_1h, round((run_1h_s / 3600)::numeric, 2) as busy
 from report.workers
 order by worker;
@@ -43,7 +43,7 @@ group by from_at
 order by finished desc
 limit 1;
 
--- Do more jobs come than go?
+-- Are more jobs added than finished?
 select coalesce(came.from_at, gone.from_at) as from_at, queue, coalesce(came.added, 0) as added, coalesce(gone.finished, 0) as finished
 from (select * from report.arrivals where from_at >= now() - interval '1 day') as came
 full join (select * from report.throughput where per = 'hour' and from_at >= now() - interval '1 day') as gone
@@ -103,7 +103,7 @@ from report.jobs
 where queue = 'mail' and finished_at >= date_trunc('day', now()) and data ->> 'customer' = 'ada'
 order by finished_at;
 
--- What ran while the deploy was on?
+-- What ran during a deployment?
 with deploy as (select now() - interval '30 minutes' as began_at, now() - interval '10 minutes' as ended_at)
 select attempt.queue, attempt.id, attempt.name, attempt.outcome, attempt.worker, attempt.started_at, attempt.ended_at
 from deploy
@@ -112,13 +112,13 @@ cross join lateral (
 ) as attempt
 order by attempt.started_at;
 
--- What became of one job, attempt by attempt?
+-- What happened to one job, attempt by attempt?
 select nth, outcome, worker, started_at, ended_at, run_s, reason
 from report.attempts
 where queue = 'mail' and number = (select number from report.jobs where queue = 'mail' and custom_id = 'letter-1')
 order by nth;
 
--- What did it log?
+-- What did that job log?
 select logged_at, line
 from report.logs
 where queue = 'mail' and number = (select number from report.jobs where queue = 'mail' and custom_id = 'letter-1')
@@ -145,12 +145,12 @@ where status = 'delayed' and due_at < now() + interval '1 hour'
 group by 1, 2, 3
 order by 1;
 
--- Which endpoints do not take their jobs?
+-- Which endpoints are paused or switched off?
 select queue, host, paused_until, switched_off_at, switched_off_reason
 from report.endpoints
 where paused_until > now() or switched_off_at is not null;
 
--- What is kept, since when, and how much room does it take?
+-- What is kept, since when, and how much space does it take?
 select kept.queue, kept.status, kept.jobs, kept.oldest_finished_at, pg_size_pretty(jobs.table_bytes + jobs.index_bytes) as of_all
 from report.retention as kept
 cross join report.storage as jobs
