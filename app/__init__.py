@@ -1,1 +1,1 @@
-"""Rowline: an HTTP job queue on PostgreSQL. The map of the house is in README.md."""
+"""Rowline: an HTTP job queue on PostgreSQL. The code map is in README.md."""

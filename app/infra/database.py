@@ -14,13 +14,13 @@ import sqlalchemy
 from sqlalchemy import exc
 
 from app.infra import libpq, poolers
-from app.infra.hearing import Hearing
 from app.infra.libpq import BoundedConnection, PoolerFault
 from app.infra.notify import Listener, Notifier
 from app.infra.pool import Pool
 from app.infra.prepared import SNAPSHOT, PreparedConnection
 from app.infra.semaphore import FairSemaphore
 from app.infra.settings import Settings
+from app.infra.wakeups import WakeupMonitor
 
 Connection = sqlalchemy.Connection
 """What `operations` passes down as `conn`. Statements in text files go through its psycopg cursor."""
@@ -78,10 +78,10 @@ class Database:
         statement_ms = min(settings.statement_ms, int(self.limit_s * 1000 * _STATEMENT_SHARE))
         arguments = _arguments(url, settings, name=name, statement_ms=statement_ms)
         self._notifier = Notifier(url, arguments)
-        self.hearing = Hearing()
+        self.wakeups = WakeupMonitor()
         heard_at = settings.listen_url or url
         heard_by = _arguments(heard_at, settings, name=name, statement_ms=statement_ms)
-        self._listener = Listener(heard_at, heard_by, on_loss=self.hearing.lose)
+        self._listener = Listener(heard_at, heard_by, on_loss=self.wakeups.lose)
         self._semaphore = FairSemaphore(size)
         reading = arguments | {"options": f"{arguments['options']} {_READING}"}
         look = libpq.connector(url, arguments | _OURS, PreparedConnection)
@@ -178,9 +178,9 @@ class Database:
         """
         return self._listener.subscribe(topic, on_wake)
 
-    def hear(self, topic: str, on_word: Callable[[str], None]) -> None:
+    def listen_payloads(self, topic: str, on_word: Callable[[str], None]) -> None:
         """Do what `listen` does, for as long as the process lives; `on_word` gets what was said, perhaps nothing."""
-        self._listener.hear(topic, on_word)
+        self._listener.listen_payloads(topic, on_word)
 
     def rest_from(self, topic: str, *, is_resting: bool) -> None:
         """Listen to a topic only while this process listens to others, or always again."""

@@ -173,9 +173,9 @@ class Listener:
 
     def subscribe(self, topic: str, on_wake: Callable[[], None]) -> Callable[[], None]:
         """Have the thread call `on_wake`, which must not block, from soon on; return what ends that."""
-        return self.hear(topic, lambda _word: on_wake())
+        return self.listen_payloads(topic, lambda _word: on_wake())
 
-    def hear(self, topic: str, on_word: Callable[[str], None]) -> Callable[[], None]:
+    def listen_payloads(self, topic: str, on_word: Callable[[str], None]) -> Callable[[], None]:
         """Do what `subscribe` does; `on_word` gets what was said, nothing where a wake-up may have been missed."""
         name = channel(topic)
         with self._lock:

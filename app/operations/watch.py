@@ -47,7 +47,7 @@ class Watch:
                 contextvars.Context().run(
                     self._thread.start
                 )  # in a context without the request's id: the thread outlives it
-                self._db.hearing.on_loss(self._look_now)
+                self._db.wakeups.on_loss(self._look_now)
 
         def remove() -> None:
             with self._lock:
@@ -77,7 +77,7 @@ class Watch:
                 has_found = True
                 _log.warning("tick_failed", extra={"loop": "watch", "cause": str(error)})
             # Jobs are ready though claims wait: locks may keep them apart, and no NOTIFY says when those end.
-            wait_ms = self._poll_ms if has_found else self._db.hearing.poll_ms(self._poll_ms)
+            wait_ms = self._poll_ms if has_found else self._db.wakeups.poll_ms(self._poll_ms)
             self._look_at = time.monotonic() + wait_ms / 1000
 
     def _look(self) -> bool:

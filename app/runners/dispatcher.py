@@ -54,14 +54,14 @@ class Dispatcher:
         for number in (signal.SIGTERM, signal.SIGINT):
             gevent.signal_handler(number, self._stop)
         self._db.listen(TOPIC, self._look.set)
-        self._db.hearing.on_loss(self._look.set)
+        self._db.wakeups.on_loss(self._look.set)
         while self._stop_by is None:
             try:
                 self._refresh()
             except DatabaseError as error:
                 _log.warning("tick_failed", extra={"loop": "endpoints", "cause": str(error)})
             poll_ms = self._settings.poll_ms
-            self._look.wait((poll_ms if self._retired else self._db.hearing.poll_ms(poll_ms)) / 1000)
+            self._look.wait((poll_ms if self._retired else self._db.wakeups.poll_ms(poll_ms)) / 1000)
             self._look.clear()
         self._drain()
         _log.info("dispatcher_stopped", extra={"worker": self._tools.name})

@@ -3,7 +3,7 @@
 Who looks says so by a pulse, in the same statement. Who hears the pulses of another leaves it to that one; who hears
 none for a while looks itself, and goes on. So the next process takes over within a second when that one dies, hangs, or
 is cut off. Two that do it at once do no harm: all that they do skips what others are at. By the pulses each process
-knows as well whether wake-ups come through (`app/infra/hearing.py`); where none does, each looks for itself.
+knows as well whether wake-ups come through (`app/infra/wakeups.py`); where none does, each looks for itself.
 
 Whoever may log in to the database can send pulses, and do nothing. So each process makes one round, now and then,
 whatever it hears.
@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 
 from app.infra.database import Database
-from app.infra.hearing import HEARD_FOR_S, PULSE
+from app.infra.wakeups import PROOF_S, PULSE
 from app.operations import maintain
 from app.operations.maintain import Look
 from app.runners.loop import Loop
@@ -62,7 +62,7 @@ class Rounds:
         self.are_ours = False
         """Whether this process does what there is to do."""
         self.loop = Loop("rounds", interval_s=self._pause_s, tick=self._tick)
-        db.hear(PULSE, self._hear)
+        db.listen_payloads(PULSE, self._hear)
 
     def pass_on(self) -> None:
         """Leave the rounds to another process, if there is one, since this one could not do what there is to do.
@@ -88,7 +88,7 @@ class Rounds:
                 self._last_at = time.monotonic()
                 self.loop.hurry()
             return
-        self._db.hearing.prove()
+        self._db.wakeups.prove()
         is_of_last, now = word.startswith(LAST), time.monotonic()
         if is_of_last and not self._comes_last:
             return  # it leaves the rounds to us
@@ -111,15 +111,15 @@ class Rounds:
 
     def _pause_s(self) -> float:
         if self._is_deaf:
-            hears_till = time.monotonic() + HEARD_FOR_S if self._db.hearing.is_proved else self._rests_until
+            hears_till = time.monotonic() + PROOF_S if self._db.wakeups.is_proved else self._rests_until
             return max(LEAST_PAUSE_S, min(self._rests_until, self._trusts_until, hears_till) - time.monotonic())
-        is_next = self.are_ours and self._db.hearing.is_proved
+        is_next = self.are_ours and self._db.wakeups.is_proved
         beats = 1.0 if is_next else random.uniform(*PATIENCE)  # noqa: S311 - no secret
         looks_at = min(self._last_at + beats * self._beat_s, self._trusts_until)
         return max(LEAST_PAUSE_S, looks_at - time.monotonic())
 
     def _tick(self) -> None:
-        self._db.hearing.check()
+        self._db.wakeups.check()
         now = time.monotonic()
         if self._rests_until and now >= self._rests_until:
             self._rest(0.0)

@@ -108,10 +108,10 @@ class DatabaseSource:
     def start(self, ring: Callable[[], None]) -> None:
         """Ring when PostgreSQL notifies of the queue, and when its notifications are not heard any more."""
         self._db.listen(self._queue, ring)
-        self._db.hearing.on_loss(ring)
+        self._db.wakeups.on_loss(ring)
 
     def _poll_ms(self) -> int:
-        return self._db.hearing.poll_ms(self._settings.poll_ms)
+        return self._db.wakeups.poll_ms(self._settings.poll_ms)
 
     def exchange(self, completions: Sequence[Completion], *, limit: int) -> Exchanged:
         """Do both in one transaction; with nothing to do the database is not asked."""

@@ -2,7 +2,7 @@
 
 from app.infra import notify
 from app.infra.database import Connection
-from app.infra.hearing import PULSE
+from app.infra.wakeups import PULSE
 from app.store.statements import Statement
 
 _look = Statement("rounds/look")

@@ -9,9 +9,9 @@ import pytest
 
 from app.infra import libpq, notify
 from app.infra.database import Database
-from app.infra.hearing import PULSE
 from app.infra.notify import Listener, Notifier
 from app.infra.settings import Settings
+from app.infra.wakeups import PULSE
 from tests.support import databases, faultproxy
 from tests.support.clusters import until
 from tests.support.faultproxy import Fault
@@ -42,21 +42,21 @@ def test_a_silent_listener_finds_out_that_its_connection_is_gone_and_looks_again
 
 def is_heard(db: Database) -> bool:
     db.announce(PULSE)
-    return db.hearing.is_proved
+    return db.wakeups.is_proved
 
 
 def test_who_relies_on_wake_ups_is_told_once_when_their_connection_is_lost(own_url: str) -> None:
     db = Database(Settings(), url=own_url, size=1, name="rowline-test-own")
     lost = threading.Semaphore(0)
-    db.hearing.on_loss(lost.release)
-    db.hear(PULSE, lambda _word: db.hearing.prove())
+    db.wakeups.on_loss(lost.release)
+    db.listen_payloads(PULSE, lambda _word: db.wakeups.prove())
     until(partial(is_heard, db))
-    assert db.hearing.poll_ms(1_000) == 10_000
+    assert db.wakeups.poll_ms(1_000) == 10_000
 
     databases.run(own_url, END_LISTENERS)
     assert lost.acquire(timeout=60)
-    assert db.hearing.poll_ms(1_000) == 1_000
-    db.hearing.check()
+    assert db.wakeups.poll_ms(1_000) == 1_000
+    db.wakeups.check()
     assert not lost.acquire(blocking=False)
     until(partial(is_heard, db))  # again
     db.close()

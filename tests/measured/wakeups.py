@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from app.domain.job import JsonText
 from app.infra.database import Database
-from app.infra.hearing import HEARD_FOR_S
 from app.infra.settings import Settings
+from app.infra.wakeups import PROOF_S
 from app.operations import submit
 from tests.chaos.load import Load, Pace
 from tests.chaos.stand import Ground
@@ -44,7 +44,7 @@ def measure() -> Iterator[Figure]:
             with Load([server.port], history, seed=1, producers=4, pullers=0, pace=pace):
                 for fault in [*done] * ROUNDS:
                     proxy.fault = fault
-                    time.sleep(HEARD_FOR_S + 2 * POLL_S)  # until all know whether wake-ups are heard
+                    time.sleep(PROOF_S + 2 * POLL_S)  # until all know whether wake-ups are heard
                     before, began_at = _ended(cluster.url), time.monotonic()
                     time.sleep(ROUND_S)
                     done[fault].append((_ended(cluster.url) - before) / (time.monotonic() - began_at))

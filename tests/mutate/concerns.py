@@ -7,8 +7,8 @@ _HOUSE = "test_house.py::test_a_statement_stays_in_its_queue_and_an_update_names
 _SQL = (_HOUSE, "store/test_states.py")
 _PLANS = ("plans/test_plans.py",)  # what a statement reads
 _CLAIMS = ("store/test_leases.py", "operations/test_claim.py", "operations/test_exchange.py", "store/test_order.py")
-_TELLING = ("store/test_told.py", "operations/test_settle.py", "web/test_cancel.py")
-_RACES = ("races/test_claims.py", "races/test_marks.py")
+_SETTLING = ("store/test_settle_many.py", "operations/test_settle.py", "web/test_cancel.py")
+_RACES = ("races/test_claims.py", "races/test_scan_cursors.py")
 _JOBS = ("store/test_inserts.py", "web/test_add.py", "web/test_ids.py", "web/test_cancel.py", "web/test_get.py")
 _COUNTS = ("store/test_counts.py", "races/test_counts.py")
 _ENDPOINTS = (
@@ -19,7 +19,7 @@ _ENDPOINTS = (
     "web/test_workers.py",
 )
 _TIME = ("operations/test_maintain.py",)
-_LEASES = (*_TELLING, *_TIME, *_CLAIMS, "web/test_pull.py", "races/test_claims.py", "plans/test_told.py")
+_LEASES = (*_SETTLING, *_TIME, *_CLAIMS, "web/test_pull.py", "races/test_claims.py", "plans/test_settle_many.py")
 
 CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
     (
@@ -28,7 +28,7 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
     ),
     ("app/domain/ids", ("domain/test_ids.py", "web/test_ids.py")),
     ("app/domain/jsontext", ("domain/test_jsontext.py", "web/test_data.py")),
-    ("app/domain/scan", ("domain/test_scan.py", "store/test_scan.py", "races/test_marks.py")),
+    ("app/domain/scan", ("domain/test_scan.py", "store/test_scan.py", "races/test_scan_cursors.py")),
     ("app/domain/(states|order)", ("store/test_states.py", "store/test_tables.py", "store/test_order.py")),
     (
         "app/(domain|store)/options",
@@ -42,11 +42,14 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
     ("app/operations/claim", (*_CLAIMS, "web/test_pull.py", "store/test_scan.py", *_RACES)),
     ("app/operations/control", ("web/test_cancel.py",)),
     ("app/operations/endpoints", (*_ENDPOINTS, "runners/test_dispatcher.py")),
-    ("app/operations/exchange", ("operations/test_exchange.py", "operations/test_endpoints.py", "races/test_marks.py")),
+    (
+        "app/operations/exchange",
+        ("operations/test_exchange.py", "operations/test_endpoints.py", "races/test_scan_cursors.py"),
+    ),
     ("app/operations/maintain", (*_TIME, "store/test_counts.py", "races/test_claims.py", "runners/test_maintainer.py")),
     ("app/operations/report", ("runners/test_handlers_api.py", "web/test_get.py")),
     ("app/operations/roles", ("store/test_roles.py",)),
-    ("app/operations/settle", (*_TELLING, "operations/test_exchange.py", "web/test_pull.py", "races/test_claims.py")),
+    ("app/operations/settle", (*_SETTLING, "operations/test_exchange.py", "web/test_pull.py", "races/test_claims.py")),
     (
         "app/operations/submit",
         ("web/test_add.py", "races/test_submissions.py", "web/test_idempotency.py", "web/test_long_answers.py"),

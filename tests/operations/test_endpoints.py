@@ -18,7 +18,7 @@ from app.queries import jobs
 from tests.support import receivers, work
 from tests.support.clusters import until
 from tests.support.jobs import QUEUE, make_due, new
-from tests.support.marks import slow_to_look
+from tests.support.scan_cursors import slow_to_look
 
 WORKER = "push:1"
 

@@ -11,7 +11,7 @@ from app.operations.claim import Ask
 from app.queries import jobs
 from app.store import leases
 from tests.support.jobs import QUEUE, make_due, new
-from tests.support.marks import slow_to_look
+from tests.support.scan_cursors import slow_to_look
 
 ASK = Ask(limit=2, lease_ms=60_000, worker="w")
 

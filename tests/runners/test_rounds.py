@@ -17,8 +17,8 @@ import pytest
 from app.domain.states import Status
 from app.infra import notify
 from app.infra.database import Database
-from app.infra.hearing import PULSE
 from app.infra.settings import Settings
+from app.infra.wakeups import PULSE
 from app.operations import claim, maintain
 from app.runners import maintainer, rounds
 from app.runners.rounds import Rounds
@@ -180,7 +180,7 @@ def test_who_listens_to_nothing_else_leaves_the_rounds_to_another_until_that_is_
             for _ in range(6):  # while it rests, and while it listens again
                 assert heard.pid() == other.pid
             own_db.listen(QUEUE, lambda: None)
-            until(lambda: own_db.hearing.is_proved and databases.ask(own_url, RESTING) == [(0,)])
+            until(lambda: own_db.wakeups.is_proved and databases.ask(own_url, RESTING) == [(0,)])
         assert heard.pid(unlike=other.pid.__eq__) == os.getpid()
     ours.loop.stop()
 
@@ -315,7 +315,7 @@ def test_whoever_sends_pulses_and_does_nothing_is_not_believed_for_long(
     looks = list[bool]()
     ours = Rounds(own_db, on_look=lambda _found, is_new: looks.append(is_new and ours.are_ours))
     with psycopg.connect(databases.as_owner(own_url), autocommit=True) as liar:
-        until(lambda: liar.execute(LIE) and own_db.hearing.is_proved)
+        until(lambda: liar.execute(LIE) and own_db.wakeups.is_proved)
         ours.loop.start()
         until(lambda: liar.execute(LIE) and len(looks) == 3)
     ours.loop.stop()

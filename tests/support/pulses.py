@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import psycopg
 
 from app.infra import notify
-from app.infra.hearing import PULSE
+from app.infra.wakeups import PULSE
 from tests.support import databases
 from tests.support.clusters import PATIENCE_S
 

@@ -12,7 +12,7 @@ from app.infra.database import Database
 from app.operations import maintain
 from tests.support import answers, work
 from tests.support.client import Client
-from tests.support.marks import slow_to_look
+from tests.support.scan_cursors import slow_to_look
 
 NOBODYS = "7b0e1c1e-6f1f-4a55-9d52-6a3f9c8a2b11"
 PATH = "/queues/q/jobs"

@@ -1,4 +1,4 @@
-"""What is said of many jobs at once is found without comparing all with all."""
+"""Statements that settle many jobs find the values of each without comparing every row with every value."""
 
 import json
 from collections.abc import Iterable, Iterator

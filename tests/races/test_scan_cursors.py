@@ -1,4 +1,4 @@
-"""Many workers with marks, and jobs that join the line before them: none is left behind."""
+"""Many workers with scan cursors, and jobs that become ready in front of these: no job is skipped for good."""
 
 import threading
 from collections import Counter
@@ -30,7 +30,7 @@ class RolledBack(Exception):
 
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have no look from the head count as quick: the marks are always in use."""
+    """Have no scan from the head count as quick: the cursors are always in use."""
     monkeypatch.setattr(scan, "QUICK_S", -1.0)
 
 

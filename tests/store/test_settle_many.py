@@ -1,4 +1,4 @@
-"""What is told of many jobs at once: in any order, and more than once of one job."""
+"""Settling many jobs in one statement: in any order, and the same job more than once."""
 
 from collections.abc import Callable, Collection, Sequence
 

@@ -1,4 +1,4 @@
-"""What was committed is told, though the database goes away right behind it."""
+"""The result of a committed exchange reaches the caller, even if the database goes away right after the commit."""
 
 from collections.abc import Iterator
 
