@@ -95,7 +95,7 @@ def pulsing(own_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]
             opened.announce(PULSE)
             heard.acquire(timeout=1)
 
-    opened.hear(PULSE, lambda _word: heard.release())
+    opened.listen_payloads(PULSE, lambda _word: heard.release())
     beating = threading.Thread(target=beat)
     beating.start()
     yield opened
@@ -106,7 +106,7 @@ def pulsing(own_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]
 
 LAST_SAID = """
     select query from pg_stat_activity
-    where datname = current_database() and application_name = 'rowline-test-own' and query like '%listen %'
+    where datname = current_database() and application_name like 'rowline-test-own %' and query like '%listen %'
 """
 
 
