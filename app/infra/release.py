@@ -1,6 +1,6 @@
 """Which release this code is of: every connection to PostgreSQL names it."""
 
-HEAD = "0012"
+HEAD = "0013"
 """The newest revision that this code knows, for which it was written; a test compares it with Alembic's own word."""
 
 

@@ -1,0 +1,31 @@
+"""The tags of a job in report.jobs. An expand step.
+
+Going down makes the view anew: `rowline db roles --apply` gives the roles their rights on it back.
+
+Revision ID: 0013
+Revises: 0012
+"""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0013"
+down_revision = "0012"
+branch_labels = None
+depends_on = None
+step = "expand"
+oldest = "0005"
+
+SQL = Path(__file__).parents[1] / "sql" / "report"
+
+
+def upgrade() -> None:
+    """Add the column to the view."""
+    op.execute((SQL / "jobs_2.sql").read_text())
+
+
+def downgrade() -> None:
+    """Take it away again."""
+    op.execute("drop view report.jobs")
+    op.execute((SQL / "jobs_1.sql").read_text())
