@@ -4,16 +4,12 @@ import os
 import sys
 
 import click
-import orjson
 from gevent import monkey
 
-from app.domain.job import Job
 from app.infra import interrupt, log, processes, settings
 from app.infra.database import Database
 from app.runners import maintainer, schema
 from app.runners.dispatcher import Dispatcher
-from app.runners.endpoint_dispatcher import JobJson
-from app.web.schemas.job import JobSchema
 
 CONNECTIONS = 6  # to the database, shared by the dispatchers of all endpoints and the loops of the maintainer
 OPEN_FILES = 65_536  # requested: each call takes one
@@ -33,13 +29,4 @@ def dispatch() -> None:
     db = Database(chosen, url=chosen.require_database_url(), size=CONNECTIONS, name="rowline-dispatcher")
     schema.wait(db)
     maintainer.start(chosen, db)
-    Dispatcher(chosen, db, job_json=_job_json(chosen.queue_prefix)).run()
-
-
-def _job_json(queue_prefix: str) -> JobJson:
-    schema = JobSchema(queue_prefix=queue_prefix)
-
-    def text(job: Job, token: str) -> str:
-        return orjson.dumps(schema.members(job) | {"token": token}).decode()
-
-    return text
+    Dispatcher(chosen, db).run()

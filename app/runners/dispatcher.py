@@ -21,7 +21,8 @@ from app.infra.vault import Vault, VaultError
 from app.operations.endpoints import TOPIC
 from app.operations.watch import Watch
 from app.queries import endpoints
-from app.runners.endpoint_dispatcher import EndpointDispatcher, JobJson, Tools, Wake
+from app.runners.endpoint_dispatcher import EndpointDispatcher, Tools, Wake
+from app.wire.job import JobSchema
 
 _log = logging.getLogger(__name__)
 LOOK_S = 0.02  # between looks at what still runs, while stopping
@@ -30,14 +31,14 @@ LOOK_S = 0.02  # between looks at what still runs, while stopping
 class Dispatcher:
     """One dispatcher. `run()` it in the main greenlet: it takes SIGTERM and SIGINT."""
 
-    def __init__(self, settings: Settings, db: Database, *, job_json: JobJson) -> None:
+    def __init__(self, settings: Settings, db: Database) -> None:
         """Prepare; nothing is started."""
         self._settings, self._db, self._vault = settings, db, Vault(settings)
         self._tools = Tools(
             settings=settings,
             db=db,
             outbound=Outbound(allowed=settings.webhook_allow),
-            job_json=job_json,
+            job_json=JobSchema(queue_prefix=settings.queue_prefix),
             name=f"push:{socket.gethostname()}:{os.getpid()}",
         )
         self._watch = Watch(db, poll_ms=settings.poll_ms)

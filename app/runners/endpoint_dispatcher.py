@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import gevent
+import orjson
 from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 
@@ -27,11 +28,10 @@ from app.runners.completer import Completer
 from app.runners.endpointsource import UNASKED_MS, EndpointSource, Leased
 from app.runners.leases import Held
 from app.runners.sources import RETRY_S, SourceUnavailable
+from app.wire.job import JobSchema
 
 _log = logging.getLogger(__name__)
 GONE = "the endpoint answered 410 Gone"
-JobJson = Callable[[Job, str], str]
-"""Makes the JSON text of a job that is sent with a token."""
 Wake = Callable[[], None]
 
 
@@ -42,7 +42,7 @@ class Tools:
     settings: Settings
     db: Database
     outbound: Outbound
-    job_json: JobJson
+    job_json: JobSchema
     name: str
 
 
@@ -208,7 +208,7 @@ class EndpointDispatcher:
             self._bell.set()
 
     def _call(self, job: Job, token: str) -> CallOutcome:
-        body = f'{{"job":{self._tools.job_json(job, token)},"token":"{token}"}}'.encode()
+        body = orjson.dumps({"job": self._tools.job_json.members(job) | {"token": token}, "token": token})
         signed = signing.headers(
             self._secrets,
             webhook_id=f"job_{job.number}_{int(job.added_at.timestamp() * 1000)}",

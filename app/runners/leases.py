@@ -5,9 +5,10 @@ import threading
 from collections.abc import Callable, Iterable
 
 from app.domain.job import Extended, LeaseKey, Taken
+from app.infra.database import DatabaseError
 from app.infra.settings import Settings
 from app.runners.loop import Loop
-from app.runners.sources import Source
+from app.runners.sources import Source, SourceUnavailable
 
 _log = logging.getLogger(__name__)
 BEATS_A_LEASE = 3
@@ -62,4 +63,9 @@ class Held:
 
 def heartbeat(settings: Settings, tick: Callable[[], None]) -> Loop:
     """Make the loop that calls `tick` often enough to keep leases."""
-    return Loop("heartbeat", interval_s=settings.lease_ms / 1000 / BEATS_A_LEASE, tick=tick)
+    return Loop(
+        "heartbeat",
+        interval_s=settings.lease_ms / 1000 / BEATS_A_LEASE,
+        tick=tick,
+        expected=(DatabaseError, SourceUnavailable),
+    )

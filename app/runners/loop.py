@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 
 from app.infra.database import DatabaseError
-from app.runners.sources import SourceUnavailable
 
 _log = logging.getLogger(__name__)
 
@@ -21,14 +20,15 @@ class Loop(threading.Thread):
         tick: Callable[[], object],
         interval_s: float | Callable[[], float] | None = None,
         is_wanted: Callable[[], bool] = lambda: True,
+        expected: tuple[type[Exception], ...] = (DatabaseError,),
     ) -> None:
         """Prepare the thread; `start()` it. It ends with the process.
 
         `interval_s` is about how long to wait for the next tick, or says exactly how long; None: until `hurry`. A tick
-        for which it is not `is_wanted` is left out.
+        for which it is not `is_wanted` is left out. Of errors that are `expected` the log says the cause alone.
         """
         super().__init__(name=name, daemon=True)
-        self._interval_s, self._tick, self._is_wanted = interval_s, tick, is_wanted
+        self._interval_s, self._tick, self._is_wanted, self._expected = interval_s, tick, is_wanted, expected
         self._bell, self._is_stopped = threading.Event(), False
 
     def hurry(self) -> None:
@@ -50,7 +50,7 @@ class Loop(threading.Thread):
             try:
                 if self._is_wanted():
                     self._tick()
-            except (DatabaseError, SourceUnavailable) as error:
+            except self._expected as error:
                 _log.warning("tick_failed", extra={"loop": self.name, "cause": str(error)})
             except Exception:  # noqa: BLE001 - the loop: one bad tick must not be the last
                 _log.exception("tick_failed", extra={"loop": self.name})

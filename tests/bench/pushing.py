@@ -10,7 +10,7 @@ from app.domain.states import Status
 from app.infra.database import Database
 from app.queries import jobs as queries
 from app.web import answers
-from app.web.schemas.job import JobSchema
+from app.wire.job import JobSchema
 from tests.bench import programs
 from tests.bench.adding import Sides
 from tests.bench.jobs import QUEUE

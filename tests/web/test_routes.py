@@ -9,7 +9,7 @@ from flask import Flask
 from app.infra.database import Database
 from app.infra.settings import Settings
 from app.web import app
-from app.web.schemas.job import SubmittedSchema
+from app.web.schemas.submitted import SubmittedSchema
 
 ROOT = Path(__file__).parents[2]
 API = (ROOT / "app" / "docs" / "api.md").read_text()

@@ -13,8 +13,8 @@ from app.domain.job import Job, JsonText, LeaseKey
 from app.domain.states import Status
 from app.operations.settle import Settlement
 from app.web.schemas import new_job, work
-from app.web.schemas.job import JobSchema
 from app.wire import demands, objects
+from app.wire.job import JobSchema
 
 LIMIT = 60  # bytes of data
 JSON = st.recursive(

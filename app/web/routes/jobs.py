@@ -14,7 +14,8 @@ from app.queries import jobs
 from app.web import answers, body, describe, headers, holding, names
 from app.web.auth import TOKEN_DIGEST
 from app.web.schemas import new_job, page
-from app.web.schemas.job import JobSchema, SubmittedSchema
+from app.web.schemas.submitted import SubmittedSchema
+from app.wire.job import JobSchema
 
 AROUND = 400
 """Estimated bytes of a job in a response, besides its texts (data, opts, result)."""

@@ -13,7 +13,7 @@ from app.operations.settle import Settlement
 from app.operations.waiting import Waiting
 from app.web import answers, body, clients, describe, holding, names
 from app.web.schemas import work
-from app.web.schemas.job import JobSchema
+from app.wire.job import JobSchema
 
 TOKEN_EXAMPLE = "7b0e1c1e-6f1f-4a55-9d52-6a3f9c8a2b11"  # noqa: S105 - an example
 _ENDS = (InvalidRequest, *body.ERRORS, JobNotFound, LeaseLost, DatabaseError, OutcomeUnknown)

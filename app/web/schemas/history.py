@@ -6,7 +6,7 @@ from typing import Any
 from marshmallow import Schema, fields
 
 from app.queries.history import Part
-from app.web.schemas.fields import Milliseconds
+from app.wire.fields import Milliseconds
 
 
 class AttemptSchema(Schema):

@@ -13,7 +13,7 @@ from app.domain.states import Status
 from app.queries.jobs import Page, Part
 from app.web.schemas import cursor, new_job
 from app.web.schemas.fields import WholeText
-from app.web.schemas.job import JobSchema
+from app.wire.job import JobSchema
 
 LENGTH_MAX = 100
 START_MAX = 2**53

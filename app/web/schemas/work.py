@@ -16,10 +16,11 @@ from app.infra.cooperation import give_way
 from app.operations.claim import Ask
 from app.operations.settle import Settlement
 from app.web.schemas import new_job
-from app.web.schemas.fields import Flag, Milliseconds, StringOrLines, Text, Whole
-from app.web.schemas.job import JobSchema
+from app.web.schemas.fields import Flag, StringOrLines, Text, Whole
 from app.wire import objects
 from app.wire.demands import Array, Form
+from app.wire.fields import Milliseconds
+from app.wire.job import JobSchema
 from app.wire.jsonreader import Members
 
 COUNT_MAX = 1_000  # jobs claimed, or told of, in one request

@@ -1,18 +1,17 @@
-"""JobJson: a job as it is seen.
+"""JobJson: a job as clients and endpoints see it.
 
 To add a field: a line in the schema. Its attribute is a field of `domain/job.py`.
 """
 
 import itertools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from marshmallow import Schema, fields, post_dump
 
 from app.domain.job import Job, JsonText
-from app.operations.submit import Submitted
-from app.web.schemas.fields import Json, Milliseconds, Written
+from app.wire.fields import Json, Milliseconds, Written
 
 
 class ReturnValue(Written[JsonText]):
@@ -93,13 +92,3 @@ class JobSchema(Schema):
 def _condition(name: str, field: fields.Field[Any]) -> str:
     """Say, as code, when a job has this member."""
     return "" if field.required else f"if job.{field.attribute or name} is not None: "
-
-
-class SubmittedSchema(JobSchema):
-    """A job in the answer to POST: JobJson and what became of it."""
-
-    outcome = fields.String(required=True)
-
-    def dump_all(self, submitted: Sequence[Submitted]) -> list[dict[str, Any]]:
-        """Dump the answer, in order."""
-        return [self.members(job) | {"outcome": outcome} for job, outcome in submitted]
