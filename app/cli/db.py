@@ -109,8 +109,9 @@ def pooler(*, is_applied: bool) -> None:
         print(poolers.script(asked))
         return
     with translated():
-        poolers.apply(_url(), asked, within_s=chosen.connect_s)
-    print("the settings of the role are stored; for sessions that are open, run RECONNECT on the pooler's console")
+        role, database = poolers.apply(_url(), asked, within_s=chosen.connect_s)
+    told = "for open sessions, run RECONNECT on the pooler's console"
+    print(f'the role "{role}" has its settings in the database "{database}"; {told}')
 
 
 @db.command()

@@ -330,8 +330,9 @@ def _trouble(error: Exception, *, is_stale: bool = False) -> DatabaseError:
     """Tell of `error`; `is_stale`: a session that is opened now may not meet it."""
     if isinstance(driver := getattr(error, "orig", None) or error, PoolerFault):
         return DatabaseError(str(driver), is_for_all=True)
+    told = "a right is missing" if _state(error) == _NO_RIGHT else "the database is not available"
     return DatabaseError(
-        f"the database is not available: {_first_line(error)}",
+        f"{told}: {_first_line(error)}",
         is_worth_another_try=is_stale or _state(error) in _WORTH_ANOTHER_TRY,
     )
 
@@ -349,4 +350,10 @@ def _state(error: BaseException) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error).strip().split("\n", 1)[0]
+    """Return what PostgreSQL says first; where it refuses a right, with the line in which it often says which."""
+    driver = getattr(error, "orig", None) or error
+    first, *more = str(driver).strip().split("\n")
+    if _state(error) != _NO_RIGHT:
+        return first
+    details = [line.removeprefix("DETAIL:").strip() for line in more if line.startswith("DETAIL:")]
+    return ": ".join([first, *details])

@@ -41,6 +41,7 @@ _SETTINGS = (
     "from unnest(%s::text[], %s::text[]) as asked (name, value)"
 )
 """What a session has beside what was asked for, as PostgreSQL writes both; what is set ends with the statement."""
+_CHANGED = "select session_user::text, current_database()::text"
 _KEEPS_NAME = b"select count(*) from pg_prepared_statements where name = $1"
 _SCRIPT = """\
 -- What sessions of Rowline begin with, given to the role and not to each session, for a pooler has none for settings.
@@ -164,13 +165,18 @@ def script(asked: Mapping[str, str]) -> str:
     return _SCRIPT.format(tag=tag, values=",\n            ".join(values))
 
 
-def apply(url: str, asked: Mapping[str, str], *, within_s: int) -> None:
-    """Run `script` on a connection that asks for nothing, which any pooler takes. Raises psycopg.Error."""
+def apply(url: str, asked: Mapping[str, str], *, within_s: int) -> tuple[str, str]:
+    """Run `script` on a connection that asks for nothing, which any pooler takes; return the role and the database.
+
+    Raises psycopg.Error.
+    """
     arguments = libpq.NETWORK | {"connect_timeout": within_s, "client_encoding": "utf8", "autocommit": True}
     arguments |= {"application_name": release.named("rowline-db")}
     with libpq.connector(url, arguments)() as connection:
         connection.ends_at = time.monotonic() + within_s
         connection.execute(script(asked).encode(), prepare=False)
+        role, database = connection.execute(_CHANGED, prepare=False).fetchone() or ("", "")
+    return role, database
 
 
 def _missing(connection: BoundedConnection, asked: Mapping[str, str]) -> list[str]:

@@ -4,6 +4,28 @@
 -- No name means what somebody put into a schema of this session's path, inside of a transaction or not.
 set search_path = pg_catalog, pg_temp;
 
+-- Who runs this.
+do $$
+declare
+    lacks text[] := '{}';
+begin
+    if not (select rolsuper or rolcreaterole from pg_roles where rolname = current_user) then
+        lacks := lacks || 'CREATEROLE'::text;
+    end if;
+    if not has_database_privilege(current_database(), 'connect with grant option')
+        or not has_database_privilege(current_database(), 'create with grant option')
+    then
+        lacks := lacks || format(
+            'ownership of the database %I, which belongs to %I', current_database(),
+            (select pg_get_userbyid(datdba) from pg_database where datname = current_database())
+        );
+    end if;
+    if lacks <> '{}' then
+        raise insufficient_privilege using message = format('the role %I has no %s', current_user, array_to_string(lacks, ', and no '));
+    end if;
+end
+$$;
+
 -- Who they are.
 do $$
 declare

@@ -38,3 +38,17 @@ def test_an_operator_sees_which_programs_are_connected_and_which_are_older_than_
         "connected  rowline-dispatcher 0001, 1 connection: older than the schema",
         "connected  rowline-worker, which names no release, 1 connection: older than the schema",
     ]
+
+
+def test_the_settings_for_a_pooler_name_the_role_and_the_database_that_have_them(own_url: str) -> None:
+    [(role, database)] = databases.ask(own_url, "select session_user, current_database()")
+    its_settings = f"""
+        select array_to_string(setconfig, ' ') from pg_db_role_setting
+        where setrole = '{role}'::regrole and setdatabase = (select oid from pg_database where datname = '{database}')
+    """
+    assert databases.ask(own_url, its_settings) == []
+
+    told = said(databases.as_owner(own_url), "pooler", "--apply")
+    assert told.startswith(f'the role "{role}" has its settings in the database "{database}"; ')
+    [(settings,)] = databases.ask(own_url, its_settings)
+    assert "plan_cache_mode=" in settings

@@ -1,6 +1,7 @@
 """The roles of the database: each may do its work, and nothing else. The whole suite runs as the role of run time."""
 
-import re
+import secrets
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -170,7 +171,38 @@ def test_the_command_prints_the_script_or_runs_it_as_often_as_one_likes(own_url:
         assert applying.end() == 0, applying.output
 
 
-def test_who_may_not_make_roles_is_told_so(own_url: str) -> None:
-    with Program([*PYTHON, "-m", "app", "db", "roles", "--apply"], env={"DATABASE_URL": own_url}) as applying:
+@pytest.fixture
+def role(own_url: str) -> Iterator[str]:
+    """A role that may log in, and no more."""
+    made = f"rowline_test_{secrets.token_hex(4)}"
+    databases.run(own_url, f"create role {made} login")
+    yield made
+    name = databases.name_of(databases.as_owner(own_url))
+    databases.run(own_url, f"alter database {name} owner to session_user; drop owned by {made}; drop role {made}")
+
+
+def refused(url: str, role: str) -> str:
+    """Return what `rowline db roles --apply` says to a role that may not."""
+    env = {"DATABASE_URL": with_option(databases.as_owner(url), f"-c role={role}")}
+    with Program([*PYTHON, "-m", "app", "db", "roles", "--apply"], env=env) as applying:
         assert applying.end() == 1
-        assert re.search("permission denied|must (be|have)", applying.output), applying.output
+        return applying.output.strip()
+
+
+def test_who_may_not_make_roles_is_told_which_right_is_missing(own_url: str, role: str) -> None:
+    name = databases.name_of(databases.as_owner(own_url))
+    [(owner,)] = databases.ask(own_url, "select session_user::text")
+    told = f"rowline: a right is missing: the role {role} has no"
+    not_owner = f"ownership of the database {name}, which belongs to {owner}"
+    assert refused(own_url, role) == f"{told} CREATEROLE, and no {not_owner}"
+
+    databases.run(own_url, f"alter role {role} createrole")
+    assert refused(own_url, role) == f"{told} {not_owner}"
+    databases.run(own_url, f"alter role {role} nocreaterole; alter database {name} owner to {role}")
+    assert refused(own_url, role) == f"{told} CREATEROLE"
+
+
+def test_who_does_not_own_what_is_in_the_database_is_told_so(own_url: str, role: str) -> None:
+    name = databases.name_of(databases.as_owner(own_url))
+    databases.run(own_url, f"alter role {role} createrole; alter database {name} owner to {role}")
+    assert refused(own_url, role).startswith("rowline: a right is missing: permission denied to")
