@@ -47,6 +47,10 @@ class CallError(Exception):
     """The call had no answer that counts; the message says why, in words for whoever runs the endpoint."""
 
 
+class NotAllowed(CallError):
+    """The endpoint is where nothing is called, unless ROWLINE_WEBHOOK_ALLOW says so."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What an endpoint answered. Header names are in lower case; bodies are not decompressed."""
@@ -87,7 +91,7 @@ class Outbound:
             raise CallError(f"the URL cannot be read: {_words(error)}") from error
 
     def vetted(self, host: str, port: int) -> list[str]:
-        """Resolve `host` once and return its addresses. Raises CallError if any of them may not be called."""
+        """Resolve `host` once and return its addresses. Raises CallError, NotAllowed among it."""
         if not addresses.port_is_open(port):
             raise CallError(f"port {port} may not be called")
         try:
@@ -99,7 +103,7 @@ class Outbound:
         if not found:
             raise CallError(f"the name {host} has no address")
         if any(not addresses.is_open(address, self._allowed) for address in found):
-            raise CallError(f"{host} is not public: it has an address that may not be called")
+            raise NotAllowed(f"{host} is not public: it has an address that may not be called")
         return [str(address) for address in found]
 
     def _looked_up(self, host: str, port: int) -> Sequence[str]:

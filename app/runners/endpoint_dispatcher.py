@@ -18,7 +18,7 @@ from app.domain.job import Job, LeaseKey, Taken
 from app.domain.scan import ScanCursor
 from app.infra import signing
 from app.infra.database import Database, DatabaseError
-from app.infra.outbound import CallError, Outbound
+from app.infra.outbound import CallError, NotAllowed, Outbound
 from app.infra.settings import Settings
 from app.operations import endpoints
 from app.operations.endpoints import CLAIM_MOST
@@ -66,7 +66,7 @@ class EndpointDispatcher:
         self._judging = BoundedSemaphore(1)
         """One answer of an endpoint is read at a time, so that many long ones take no more than its share."""
         self._bell = Event()
-        self._is_retired = False
+        self._is_retired = self._has_warned = False
         self._heartbeat = leases.heartbeat(tools.settings, self._beat)
 
     @property
@@ -224,10 +224,19 @@ class EndpointDispatcher:
             with self._judging:
                 return call_outcomes.judge(answer, max_bytes=self._tools.settings.max_data_bytes, now=datetime.now(UTC))
         except CallError as error:
+            if isinstance(error, NotAllowed):
+                self._warn_of_place(error)
             return call_outcomes.failed(str(error))
         except Exception:  # noqa: BLE001 - the boundary: what broke one call must neither lose its job nor end this
             _log.exception("call_broke", extra={"queue": job.queue, "job": job.number})
             return call_outcomes.failed("the call broke inside Rowline: see its log")
+
+    def _warn_of_place(self, error: NotAllowed) -> None:
+        """Say once what the operator, and nobody else, can do about it: jobs fail one after the other."""
+        if not self._has_warned:
+            self._has_warned = True
+            cause = f"{error}: if it is to be, set ROWLINE_WEBHOOK_ALLOW for `rowline dispatch` as for `rowline serve`"
+            _log.warning("endpoint_not_allowed", extra={"queue": self._endpoint.queue, "cause": cause})
 
     def _switch_off(self) -> None:
         queue = self._endpoint.queue

@@ -1,5 +1,6 @@
 """Dispatchers that are killed, stopped, cut off from their leases, or kept from where they may not go."""
 
+import json
 import signal
 import socket
 import threading
@@ -10,7 +11,7 @@ import trustme
 
 from app.domain.states import Status
 from app.infra.database import Database
-from app.operations import control
+from app.operations import control, submit
 from tests.support import databases, receivers
 from tests.support.clusters import until
 from tests.support.jobs import new
@@ -36,6 +37,26 @@ def test_a_private_endpoint_is_not_connected_to_unless_allowed(db: Database, sha
 
     assert "not public" in (job.failed_reason or "")
     assert receiver.connections == 0
+
+
+def test_a_dispatcher_without_the_networks_of_before_says_once_for_each_endpoint_which_setting_is_missing(
+    db: Database, shared_url: str
+) -> None:
+    with Receiver() as receiver:
+        for queue in ("q", "r"):
+            receivers.register(db, receiver.url, queue=queue)
+        with receivers.dispatcher(shared_url):
+            in_status(db, add(db, new())[0], Status.COMPLETED)
+        with receivers.dispatcher(shared_url, webhook_allow="") as restarted:
+            for _ in range(3):
+                in_status(db, add(db, new())[0], Status.FAILED)
+            submit.submit_many(db, queue="r", new=[new()])
+            warnings = [json.loads(restarted.expect("endpoint_not_allowed")) for _ in range(2)]
+            assert restarted.end(signal.SIGTERM) == 0
+    assert [warning["queue"] for warning in warnings] == ["q", "r"]
+    assert all("127.0.0.1 is not public" in warning["cause"] for warning in warnings)
+    assert all("set ROWLINE_WEBHOOK_ALLOW" in warning["cause"] for warning in warnings)
+    assert restarted.output.count("endpoint_not_allowed") == 2
 
 
 @pytest.mark.parametrize("is_known", [True, False])
