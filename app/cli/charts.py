@@ -27,14 +27,26 @@ def write(found: Found, *, name: str, title: str, file: Path) -> None:
     chart.title = title
     match file.suffix.lower():
         case ".svg":
-            file.write_bytes(chart.render())
+            drawn = chart.render()
         case ".png":
-            try:
-                chart.render_to_png(str(file))
-            except ImportError as error:
-                raise click.ClickException("a PNG needs CairoSVG: pip install cairosvg, or use .svg") from error
+            drawn = _png(chart)
         case _:
             raise click.ClickException(f"{file}: the file name of a chart must end in .svg or .png")
+    try:
+        file.write_bytes(drawn)
+    except OSError as error:
+        raise click.ClickException(f"{file} cannot be written: {error.strerror}") from error
+
+
+def _png(chart: Any) -> bytes:
+    try:
+        return bytes(chart.render_to_png())
+    except ImportError as error:
+        told = "a PNG needs the package cairosvg, which is not installed: pip install cairosvg, or name an .svg"
+        raise click.ClickException(told) from error
+    except OSError as error:  # how CairoSVG says it when it is imported
+        told = "a PNG needs the library cairo: apt-get install libcairo2, brew install cairo, or name an .svg"
+        raise click.ClickException(told) from error
 
 
 def _options(**more: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import dataclasses
 import os
 import re
 import sys
+import unicodedata
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from app.queries.reports import REPORTS, Found
 STATEMENT_MS = 30_000
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 PIPE_WIDTH = 200  # characters of a table that goes to a file
+FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - these four as well, where people write Japanese
+"""How text begins that a spreadsheet works out, as OWASP has it (CSV Injection)."""
 
 
 class Since(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
@@ -87,9 +90,17 @@ def _title(name: str, queue: str | None, since: timedelta) -> str:
 
 
 def _write_csv(found: Found) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer = csv.writer(sys.stdout, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     writer.writerow(found.columns)
-    writer.writerows([_plain(value) for value in row] for row in found.rows)
+    writer.writerows([_cell(_plain(value)) for value in row] for row in found.rows)
+
+
+def _cell(value: object) -> object:
+    """Make text, whoever wrote it, text for a spreadsheet too, without control characters. Numbers are numbers."""
+    if not isinstance(value, str):
+        return value
+    text = "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(one) == "Cc" else one for one in value)
+    return f"'{text}" if value.startswith(FORMULA) else text
 
 
 def _show(found: Found, title: str) -> None:

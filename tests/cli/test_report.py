@@ -56,6 +56,22 @@ def test_csv_is_what_spreadsheets_read(report: Report) -> None:
     ]
 
 
+@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r", "\n", "＝"])  # noqa: RUF001 - a spreadsheet's too
+def test_what_a_job_says_is_no_formula_in_a_spreadsheet(
+    report: Report, client: Client, db: Database, begin: str
+) -> None:
+    for name in (f'{begin}cmd|"/C calc"!A0', "a\r\nb\x1b[2J"):
+        client.add({"name": name, "data": 0}, queue="odd")
+        work.fail_next(db, queue="odd")
+    text = report("jobs", "--queue", "odd", "--csv").stdout
+    shown = begin if begin.isprintable() else "�"
+    assert [row["name"] for row in csv.DictReader(io.StringIO(text))] == [
+        "a��b�[2J",
+        f'\'{shown}cmd|"/C calc"!A0',
+    ]
+    assert f',"\'{shown}cmd|""/C calc""!A0",' in text, "in quotes, whatever separates cells where it is read"
+
+
 def test_json_is_what_programs_read(report: Report) -> None:
     rows = json.loads(report("throughput", "--since", "1h", "--queue", "mail", "--json").stdout)
     assert sum(row["finished"] for row in rows) == 2
@@ -97,9 +113,31 @@ def test_what_a_job_says_controls_no_terminal_and_no_picture(
         (["jobs", "--csv", "--json"], "only one of --csv, --json and --chart"),
         (["attention", "--chart", "x.svg"], "there is no chart of attention"),
         (["queues", "--chart", "x.gif"], "the file name of a chart must end in .svg or .png"),
+        (["queues", "--chart", "no/such/folder/x.svg"], "x.svg cannot be written: No such file or directory"),
     ],
 )
 def test_what_cannot_be_shown_is_refused_in_words(report: Report, words: list[str], told: str) -> None:
     shown = report(*words)
     assert shown.exit_code != 0
     assert told in shown.output
+
+
+@pytest.mark.parametrize(
+    ("importing", "told"),
+    [
+        ("raise ImportError", "needs the package cairosvg, which is not installed: pip install cairosvg"),
+        (
+            "raise OSError('no library called \"cairo-2\" was found')",
+            "needs the library cairo: apt-get install libcairo2",
+        ),
+    ],
+)
+def test_what_a_picture_needs_is_named(
+    report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, importing: str, told: str
+) -> None:
+    (tmp_path / "cairosvg.py").write_text(importing)
+    monkeypatch.syspath_prepend(tmp_path)
+    shown = report("queues", "--chart", str(tmp_path / "chart.png"))
+    assert shown.exit_code == 1
+    assert told in shown.output
+    assert not (tmp_path / "chart.png").exists()
