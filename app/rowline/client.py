@@ -1,8 +1,10 @@
 """The client: a service, over HTTP."""
 
 import os
+from collections.abc import Callable
 from typing import Self
 
+from rowline.errors import RowlineError
 from rowline.queue import Queue
 from rowline.transport import Transport
 
@@ -16,13 +18,20 @@ class Rowline:
     the environment says, and no redirect is followed.
     """
 
-    def __init__(self, url: str, token: str, *, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        on_retry: Callable[[RowlineError], object] | None = None,
+    ) -> None:
         """Name the service, like http://127.0.0.1:8080, and an API token. Connects to nothing yet. Raises ValueError.
 
         `timeout_s` is for a whole call with its repetitions; a single try is given up when the service is silent for a
-        third of it.
+        third of it. `on_retry` is called, in the thread of the call, with the error of each try that may be made again.
         """
-        self._transport = Transport(url, token, timeout_s=timeout_s)
+        self._transport = Transport(url, token, timeout_s=timeout_s, on_retry=on_retry)
 
     @classmethod
     def from_env(cls, *, timeout_s: float = TIMEOUT_S) -> Self:

@@ -70,9 +70,11 @@ class Answer:
 class Transport:
     """Sends calls to one service. Safe to use from many threads, and after a fork."""
 
-    def __init__(self, url: str, token: str, *, timeout_s: float) -> None:
+    def __init__(
+        self, url: str, token: str, *, timeout_s: float, on_retry: Callable[[RowlineError], object] | None = None
+    ) -> None:
         """Connect to nothing yet. Raises ValueError."""
-        self._address, self._timeout_s = _checked(url), timeout_s
+        self._address, self._timeout_s, self._on_retry = _checked(url), timeout_s, on_retry
         if not token:
             raise ValueError("a token must be given, or ROWLINE_TOKEN be set")
         if not token.isascii() or not token.isprintable() or " " in token:
@@ -119,6 +121,8 @@ class Transport:
                 return Answer(body=self._try(call, min(silence_s, left_s), left_s))
             except _Again as trouble:
                 error, pause_s = trouble.error, max(trouble.pause_s, _backoff_s(tries))
+            if self._on_retry and not self._closed.is_set():
+                self._on_retry(error)
             unknown = isinstance(error, Unavailable) and error.is_outcome_unknown
             if unknown and not call.is_repeatable:
                 raise error

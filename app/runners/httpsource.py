@@ -5,6 +5,7 @@ The worker's loop never waits for jobs here: a thread holds the one claim that w
 
 import json
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -24,6 +25,7 @@ R = TypeVar("R")
 CLAIM_MS = 30_000  # how long a claim waits for a job: the longest that the service lets it
 TELL_S = 5.0  # the longest that the loop, or the heartbeat, is held up by one call
 REST_S = 0.5  # how long to listen, once stopped, for what a claim has brought already
+TOLD_S = 10.0  # how often it is logged that the service cannot be reached, while that lasts
 DEAD_LEASE_MS = 500  # the shortest lease there is: that of a job whose process died
 
 
@@ -36,7 +38,9 @@ class HttpSource:
     def __init__(self, settings: Settings, *, url: str, token: str, queue: str, worker: str) -> None:
         """Prepare. Raises ValueError for an address or a token that cannot be."""
         self._settings, self._worker = settings, worker
-        self._claims = rowline.Rowline(url, token, timeout_s=TELL_S)  # a client of its own, to be closed at the drain
+        self._told_at = -math.inf  # when trouble was logged, by time.monotonic()
+        # A client of its own, to be closed at the drain.
+        self._claims = rowline.Rowline(url, token, timeout_s=TELL_S, on_retry=self._log_trouble)
         self._claiming = self._claims.queue(queue)
         self._telling = rowline.Rowline(url, token, timeout_s=TELL_S).queue(queue)
         self._names: dict[int, _Named] = {}
@@ -52,9 +56,15 @@ class HttpSource:
     def check(self) -> None:
         """See that the service would have us. Raises rowline.RowlineError; a service that is away is no fault."""
         try:
-            self._telling.counts("waiting")
+            self._claiming.counts("waiting")
         except rowline.Unavailable as error:
-            _log.warning("claim_failed", extra={"queue": self._telling.name, "cause": str(error)})
+            self._log_trouble(error)
+
+    def _log_trouble(self, error: rowline.RowlineError) -> None:
+        """Say what cannot be reached: at the first try that fails, for a claim tries on for long; then now and then."""
+        if time.monotonic() >= self._told_at + TOLD_S:
+            self._told_at = time.monotonic()
+            _log.warning("claim_failed", extra={"queue": self._claiming.name, "cause": str(error)})
 
     def start(self, ring: Callable[[], None]) -> None:
         """Start the thread that claims; it rings whenever it has something to give or nothing to do."""
@@ -150,6 +160,7 @@ class HttpSource:
         lease_ms = self._settings.lease_ms
         try:
             leases = self._claiming.claim(count, wait_ms=CLAIM_MS, lock_duration_ms=lease_ms, worker=self._worker)
+            self._told_at = -math.inf
         except rowline.RowlineError as error:
             trouble = error
         with self._changed:

@@ -250,3 +250,24 @@ def test_an_address_or_token_that_will_not_do_ends_the_start(
     with clusters.Program([*clusters.PYTHON, *argv]) as worker:
         assert worker.end() == 1
         assert told in worker.output
+
+
+@pytest.mark.parametrize(("fault", "said"), [(Fault.CUT, "no answer from http://127.0.0.1:"), (Fault.SAY_LATER, "503")])
+def test_a_worker_says_at_the_first_try_that_fails_what_it_cannot_reach(
+    service: Server, handlers: Path, fault: Fault, said: str
+) -> None:
+    """Though the next one succeeds: how long it goes on trying is for nobody to wait for."""
+    with httpproxy.before(service.port) as proxy:
+        proxy.plan = [fault]
+        with WorkerProgram(proxy.url, handlers) as worker:
+            worker.expect("worker_started")
+            [line] = [line for line in worker.output.splitlines() if "claim_failed" in line]
+    assert said in json.loads(line)["cause"]
+
+
+def test_a_worker_that_reaches_nothing_says_so_now_and_then(handlers: Path) -> None:
+    url = f"http://127.0.0.1:{clusters.free_port()}"
+    with WorkerProgram(url, handlers) as worker:
+        worker.expect("claim_failed")
+        worker.expect("worker_started")
+        assert f"no answer from {url}: " in worker.expect("claim_failed", within_s=25)  # of a claim that tries for 35 s
