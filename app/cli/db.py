@@ -142,14 +142,18 @@ def explain(name: str) -> None:
 
 
 @db.command()
-def psql() -> None:
-    """Open psql on the database. The password is passed in PGPASSWORD, so that `ps` does not show it."""
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def psql(*, arguments: tuple[str, ...]) -> None:
+    """Open psql on the database, with ARGUMENTS of its own after `--`, as in `rowline db psql -- -c 'select 1'`.
+
+    The password is passed in PGPASSWORD, so that `ps` does not show it.
+    """
     chosen = settings.from_env(os.environ)
     program = str(embedded.programs(chosen) / "psql") if chosen.database_url is None else "psql"
     shown, password = conninfo.apart(_owner_url())
     environ = settings.without_secrets(os.environ) | ({"PGPASSWORD": password} if password else {})
     try:
-        os.execvpe(program, [program, shown], environ)  # noqa: S606 - no shell
+        os.execvpe(program, [program, "--dbname", shown, *arguments], environ)  # noqa: S606 - no shell
     except OSError as error:
         raise click.ClickException(f"{program} cannot be started: {error.strerror}") from error
 

@@ -1,11 +1,16 @@
 """`rowline db`, as a person calls it."""
 
 import contextlib
+import os
+from pathlib import Path
 
 import psycopg
+import pytest
 
+from app.infra import binaries
 from app.infra.database import Database
 from app.infra.release import HEAD
+from app.infra.settings import Settings
 from tests.support import databases
 from tests.support.clusters import PYTHON, Program
 from tests.support.jobs import QUEUE, new
@@ -16,6 +21,26 @@ def said(url: str, *words: str) -> str:
     with Program([*PYTHON, "-m", "app", "db", *words], env={"DATABASE_URL": url}) as program:
         assert program.end() == 0, program.output
         return program.output.strip()
+
+
+@pytest.fixture
+def psql_on_path(monkeypatch: pytest.MonkeyPatch, postgres_bin: Path | None) -> None:
+    folder = binaries.folder(Settings(postgres_bin=postgres_bin))
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+
+@pytest.mark.usefixtures("psql_on_path")
+def test_psql_takes_arguments_of_its_own_and_its_exit_code_is_ours(own_url: str) -> None:
+    asked = ("psql", "--", "-X", "-A", "-t", "-F", " of ", "-c")
+    assert said(own_url, *asked, "select 1, current_database()") == f"1 of {databases.name_of(own_url)}"
+
+    argv = [*PYTHON, "-m", "app", "db", *asked, "select nonsense"]
+    with Program(argv, env={"DATABASE_URL": own_url}) as program:
+        assert program.end() == 1
+        assert 'column "nonsense" does not exist' in program.output
+    with Program([*PYTHON, "-m", "app", "db", "psql", "-c", "select 1"], env={"DATABASE_URL": own_url}) as program:
+        assert program.end() == 2
+        assert "Error: No such option" in program.output
 
 
 def test_a_recount_names_the_queues_whose_counts_it_repaired(db: Database, shared_url: str) -> None:
