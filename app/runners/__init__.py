@@ -1,1 +1,1 @@
-"""What runs by itself: the worker, the handler processes it drives, and the maintainer."""
+"""Long-running processes and loops: the worker with its handler processes, the dispatcher, and the maintainer."""

@@ -1,4 +1,4 @@
-"""What an endpoint's answer means for the job."""
+"""Maps the response of an endpoint to the outcome of an attempt."""
 
 import json
 import string
@@ -14,22 +14,22 @@ from app.infra.cooperation import give_way
 from app.infra.outbound import Answer
 from app.wire import jsonreader
 
-LONGEST_WAIT_MS = 3_600_000  # that Retry-After can ask for
-PHRASE_MAX = 100  # characters of a reason phrase that we do not know
+LONGEST_WAIT_MS = 3_600_000  # the limit for Retry-After
+PHRASE_MAX = 100  # characters of a non-standard reason phrase
 _ASKING_TO_WAIT = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 _SHOWN = frozenset(string.ascii_letters + string.digits + string.punctuation + " ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallOutcome:
-    """`ending` as `Completer.add` takes it; None: the job goes back unharmed, because the endpoint is switched off."""
+    """`ending` as `Completer.add` takes it; None: the endpoint is to be switched off, and the job to be released."""
 
     ending: dict[str, Any] | None
-    pause_ms: int = 0  # that the endpoint asked to be left alone
+    pause_ms: int = 0  # how long no call to the endpoint may begin, by its Retry-After
 
 
 def judge(answer: Answer, *, max_bytes: int, now: datetime) -> CallOutcome:
-    """Judge an answer. `max_bytes` is the most that a result may have; `now` is what a date is compared with."""
+    """Return the outcome for a response. `max_bytes` limits the result; `now` is compared with dates in Retry-After."""
     if 200 <= answer.status < 300:  # noqa: PLR2004 -- success
         try:
             return CallOutcome(ending={"result": _result(answer, max_bytes)})
@@ -42,7 +42,7 @@ def judge(answer: Answer, *, max_bytes: int, now: datetime) -> CallOutcome:
 
 
 def failed(reason: str, *, wait_ms: int = 0) -> CallOutcome:
-    """Say that the attempt failed; the next one waits at least `wait_ms`, as all calls to the endpoint do."""
+    """Return a failure; the next attempt, and all calls to the endpoint, wait at least `wait_ms`."""
     ending = {"reason": reason, "stack": None, "unrecoverable": False, "leastDelayMs": wait_ms}
     return CallOutcome(ending=ending, pause_ms=wait_ms)
 
@@ -64,7 +64,7 @@ def _result(answer: Answer, max_bytes: int) -> str:
 
 
 def _phrase(answer: Answer) -> str:
-    """Return the status in words: the standard's, or what of the endpoint's own can do no harm in a terminal."""
+    """Return the standard reason phrase of the status, or the endpoint's own without unprintable characters."""
     try:
         return HTTPStatus(answer.status).phrase
     except ValueError:
@@ -72,7 +72,7 @@ def _phrase(answer: Answer) -> str:
 
 
 def _wait_ms(headers: Mapping[str, str], now: datetime) -> int:
-    """Read Retry-After: seconds or a date; 0 for none and for what is neither."""
+    """Return Retry-After (seconds or a date) in ms; 0 if it is missing or invalid."""
     said = headers.get("retry-after", "").strip()
     if said.isascii() and said.isdigit():
         return min(LONGEST_WAIT_MS, int(said[:10]) * 1000)

@@ -1,4 +1,4 @@
-"""What a worker has to tell about attempts: kept until it could be told."""
+"""Collects outcomes, progress and log lines of attempts, and settles them in batches, with retries."""
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -14,17 +14,17 @@ from app.runners.sources import Claimed, ProgressUpdate, Source, SourceUnavailab
 from app.wire import jsonreader
 
 _log = logging.getLogger(__name__)
-BATCH = 500  # endings in one transaction
-REPORTS_MAX = 1_000  # that wait to be passed on
-REPORTS_BYTES = 16 * 2**20
-BATCH_BYTES = 4 * 2**20  # of results, reasons, stacks or reports in one transaction
+BATCH = 500  # attempts settled in one transaction
+REPORTS_MAX = 1_000  # progress updates that are kept before handlers are slowed down
+REPORTS_BYTES = 16 * 2**20  # the same in bytes
+BATCH_BYTES = 4 * 2**20  # of results, reasons, stacks or progress updates in one transaction
 
 
 class Completer:
     """Outcomes of attempts on one queue, settled in batches."""
 
     def __init__(self, settings: Settings, source: Source, held: Held) -> None:
-        """Have nothing to tell yet."""
+        """Settle to `source`; leases that are settled or lost are removed from `held`."""
         self._settings, self._source, self._held = settings, source, held
         self._completions: list[Completion] = []
         self._failures: list[Failure] = []
@@ -35,17 +35,17 @@ class Completer:
         self._reports_batch = BATCH
 
     def __len__(self) -> int:
-        """How much is left to tell."""
+        """How many outcomes and progress updates are not settled yet."""
         bad = len(self._failures) + len(self._released) + len(self._dead)
         return len(self._completions) + bad + len(self._reports)
 
     @property
     def are_final(self) -> bool:
-        """Whether nothing is left to tell by which a job may join the line again; for the rest no claim need wait."""
+        """Whether no outcome left can make a job ready again: then the next claim need not wait for them."""
         return not (self._failures or self._released or self._dead)
 
     def add(self, taken: Taken, outcome: dict[str, Any]) -> None:
-        """Note what a handler process said of an attempt, or what a call to an endpoint came to."""
+        """Add the outcome of an attempt, from a handler process or from a call to an endpoint."""
         if "release" in outcome:
             self._released.append(Release(lease=taken.key, delay_ms=min(outcome["release"], LONGEST_MS)))
             return
@@ -63,7 +63,7 @@ class Completer:
         )
 
     def complete(self, taken: Taken, result: str) -> None:
-        """Note that an attempt went well, and what came of it: JSON, which need not be fit to be kept."""
+        """Add a completed attempt with its result as JSON text; a result that cannot be stored makes it a failure."""
         try:
             self._completions.append(Completion(taken.key, self._storable(result)))
         except UnstorableJson as error:
@@ -71,7 +71,7 @@ class Completer:
             self._failures.append(Failure(lease=taken.key, reason=reason))
 
     def report(self, taken: Taken, said: dict[str, Any]) -> None:
-        """Note what a handler process said of an attempt that runs. Of how far it is, the last word counts."""
+        """Add progress or a log line of a running attempt. New progress replaces progress that is not sent yet."""
         if "refused" in said:
             _log.warning("report_refused", extra={"cause": said["refused"]})
             return
@@ -88,11 +88,11 @@ class Completer:
 
     @property
     def is_full(self) -> bool:
-        """Whether handlers should wait with what else they have to say."""
+        """Whether handlers must wait before they send more progress or log lines."""
         return len(self._reports) >= REPORTS_MAX or sum(map(_size, self._reports)) >= REPORTS_BYTES
 
     def time_out(self, taken: Taken) -> None:
-        """Note that an attempt ran for too long, and was ended."""
+        """Add an attempt that exceeded its timeout and was killed."""
         assert taken.timeout_ms is not None
         self._failures.append(attempts.timed_out(taken.key, taken.timeout_ms))
 
@@ -103,42 +103,42 @@ class Completer:
         return jsonreader.whole(result.encode())
 
     def release(self, jobs: Iterable[Taken]) -> None:
-        """Note that jobs were not begun, or were ended by our own stop: they go back unharmed."""
+        """Add jobs to release: they have not begun, or this worker's stop ended them."""
         self._released += [Release(lease=job.key) for job in jobs]
 
     def give_up(self, jobs: Sequence[Taken]) -> None:
-        """Note that the process which ran these jobs died of itself: they have stalled."""
+        """Add jobs that have stalled, because the process that ran them died."""
         self._dead += [job.key for job in jobs]
 
     def settle(self) -> None:
-        """Tell the source, in batches. What could not be told stays. Raises SourceUnavailable.
+        """Settle everything, in batches. What fails is kept for the next call. Raises SourceUnavailable.
 
-        Trouble with one kind keeps none of the others from being told.
+        An error while one kind of outcome is settled does not stop the others.
         """
         self.exchange(limit=0)
 
     def exchange(self, *, limit: int) -> Claimed | None:
-        """Tell all as `settle` does, and claim with the last of it. None: there was no claim; do it again.
+        """Settle as `settle` does, and claim up to `limit` jobs with the last batch. None: no claim was made.
 
-        While there is trouble nothing is claimed. What is noted while this waits for the source is for the next time:
-        no report may come after the end of its attempt. Not to be called meanwhile.
+        After an error nothing is claimed. Outcomes added during the call are left for the next one, since no progress
+        may be sent after its attempt has ended. Not reentrant.
         """
         source = self._source
         completions = len(self._completions)
         failures, released, dead = len(self._failures), len(self._released), len(self._dead)
         troubles = [
-            self._tell_reports(),
-            self._tell(self._failures, failures, source.fail, _lease),
-            self._tell(self._released, released, source.release, _lease),
-            self._tell(self._dead, dead, source.give_up, _itself),
+            self._send_reports(),
+            self._settle_kind(self._failures, failures, source.fail, _lease),
+            self._settle_kind(self._released, released, source.release, _lease),
+            self._settle_kind(self._dead, dead, source.give_up, _itself),
         ]
-        claimed = self._tell_completions(completions, 0 if any(troubles) else limit)
+        claimed = self._settle_completions(completions, 0 if any(troubles) else limit)
         for trouble in troubles:
             if trouble:
                 raise trouble
         return claimed
 
-    def _tell_completions(self, count: int, limit: int) -> Claimed | None:
+    def _settle_completions(self, count: int, limit: int) -> Claimed | None:
         while True:
             batch = _cut(self._completions, min(count, self._batch))
             count -= len(batch)
@@ -148,57 +148,57 @@ class Completer:
             except SourceUnavailable:
                 self._shrink(self._completions)
                 raise
-            if exchanged.unknown:  # they stay, behind those that are told
+            if exchanged.unknown:  # they stay, behind those that are settled
                 unsure = [ending for ending in batch if ending.lease.number in exchanged.unknown]
                 batch = [ending for ending in batch if ending.lease.number not in exchanged.unknown]
                 self._completions[: len(batch) + len(unsure)] = batch + unsure
-            self._told(self._completions, [ending.lease for ending in batch], exchanged.completed)
+            self._remove(self._completions, [ending.lease for ending in batch], exchanged.completed)
             if is_last:
                 return exchanged.claimed
 
-    def _tell_reports(self) -> SourceUnavailable | None:
-        """Pass on what handlers said, before their attempts end. After trouble a batch is smaller, as of endings."""
+    def _send_reports(self) -> SourceUnavailable | None:
+        """Send progress and log lines, before their attempts are settled. After an error the next batch is smaller."""
         count = len(self._reports)
         while count > 0:
             batch = _cut(self._reports, min(count, self._reports_batch))
             count -= len(batch)
-            del self._reports[: len(batch)]  # so that what is said meanwhile of the same attempt replaces none of them
+            del self._reports[: len(batch)]  # so that new progress of the same attempt replaces none that is being sent
             try:
                 self._source.report(batch)
             except SourceUnavailable as error:
                 self._reports_batch = max(1, self._reports_batch // 8)
                 self._reports[:0] = batch
-                self._reports.sort(key=lambda report: report.key == batch[0].key)  # others first, each in its order
+                self._reports.sort(key=lambda report: report.key == batch[0].key)  # other attempts first; stable
                 return error
             self._reports_batch = min(BATCH, self._reports_batch * 2)
         return None
 
-    def _tell(
+    def _settle_kind(
         self,
         endings: list[Any],
         count: int,
-        tell: Callable[[list[Any]], Collection[int]],
+        send: Callable[[list[Any]], Collection[int]],
         lease: Callable[[Any], LeaseKey],
     ) -> SourceUnavailable | None:
-        """Tell the first ones of a kind. After trouble a batch is smaller, so that one locked row stops only itself."""
+        """Settle the first `count` of one kind. After an error the next batch is smaller, to isolate a locked row."""
         while count:
             batch = _cut(endings, min(count, self._batch))
             count -= len(batch)
             try:
-                settled = tell(batch)
+                settled = send(batch)
             except SourceUnavailable as error:
                 self._shrink(endings)
                 return error
-            self._told(endings, [lease(ending) for ending in batch], settled)
+            self._remove(endings, [lease(ending) for ending in batch], settled)
         return None
 
     def _shrink(self, endings: list[Any]) -> None:
-        """After trouble tell less at once, and others first."""
+        """After an error make the next batch smaller, and begin it with the next outcome."""
         self._batch = max(1, self._batch // 8)
         endings[:] = [*endings[1:], *endings[:1]]
 
-    def _told(self, endings: list[Any], keys: list[LeaseKey], settled: Collection[int]) -> None:
-        """Let go of the first endings, of these leases; those that are not settled were lost."""
+    def _remove(self, endings: list[Any], keys: list[LeaseKey], settled: Collection[int]) -> None:
+        """Remove the first outcomes, those of `keys`; leases that are not in `settled` were lost."""
         self._batch = min(BATCH, self._batch * 2)
         del endings[: len(keys)]
         if len(settled) < len(keys):
@@ -215,7 +215,7 @@ def _itself(key: LeaseKey) -> LeaseKey:
 
 
 def _size(said: Failure | ProgressUpdate | Release | LeaseKey) -> int:
-    """Return about how many bytes it brings into a statement."""
+    """Return about how many bytes it adds to a statement."""
     if isinstance(said, Failure):
         return len(said.reason) + len(said.stack or "")
     if isinstance(said, ProgressUpdate):
@@ -224,7 +224,7 @@ def _size(said: Failure | ProgressUpdate | Release | LeaseKey) -> int:
 
 
 def _cut(endings: list[Any], most: int) -> list[Any]:
-    """Return the first endings that make one batch: at most `most`, and not more bytes than a statement can take."""
+    """Return the first outcomes as one batch: at most `most`, and at most BATCH_BYTES, but at least one."""
     size = 0
     for count, ending in enumerate(endings[:most]):
         size += len(ending.result) if isinstance(ending, Completion) else _size(ending)

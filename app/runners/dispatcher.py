@@ -1,7 +1,7 @@
-"""The dispatcher: sends the jobs of every queue that has an endpoint there. Any number of processes may run it.
+"""The dispatcher: sends jobs to the endpoints of their queues (webhooks). Any number of processes may run it.
 
-Made for gevent: a call is a greenlet, and each endpoint has an `EndpointDispatcher` of its own, so that one that is
-slow, dead or flooding holds up no other.
+It needs gevent: a call is a greenlet, and each endpoint has an `EndpointDispatcher` of its own, so that a slow, dead or
+busy endpoint does not delay the others.
 """
 
 import functools
@@ -25,14 +25,14 @@ from app.runners.endpoint_dispatcher import EndpointDispatcher, Tools, Wake
 from app.wire.job import JobSchema
 
 _log = logging.getLogger(__name__)
-LOOK_S = 0.02  # between looks at what still runs, while stopping
+LOOK_S = 0.02  # between checks for running calls, while stopping
 
 
 class Dispatcher:
     """One dispatcher. `run()` it in the main greenlet: it takes SIGTERM and SIGINT."""
 
     def __init__(self, settings: Settings, db: Database) -> None:
-        """Prepare; nothing is started."""
+        """Prepare; `run()` starts it."""
         self._settings, self._db, self._vault = settings, db, Vault(settings)
         self._tools = Tools(
             settings=settings,
@@ -44,13 +44,13 @@ class Dispatcher:
         self._watch = Watch(db, poll_ms=settings.poll_ms)
         self._dispatchers: dict[str, EndpointDispatcher] = {}  # by queue
         self._retired: list[EndpointDispatcher] = []
-        self._unsubscribes: dict[str, Wake] = {}  # by queue: what ends the listening
-        self._unusable: dict[str, str] = {}  # queue -> the revision that was logged
+        self._unsubscribes: dict[str, Wake] = {}  # by queue: the function that ends listening
+        self._unusable: dict[str, str] = {}  # queue -> the revision that was logged as unusable
         self._look = Event()
         self._stop_by: float | None = None  # set by the first signal: when the drain ends
 
     def run(self) -> None:
-        """Dispatch until told to stop, then drain."""
+        """Dispatch until a signal stops it, then drain."""
         _log.info("dispatcher_started", extra={"worker": self._tools.name})
         for number in (signal.SIGTERM, signal.SIGINT):
             gevent.signal_handler(number, self._stop)
@@ -68,13 +68,13 @@ class Dispatcher:
         _log.info("dispatcher_stopped", extra={"worker": self._tools.name})
 
     def _stop(self) -> None:
-        """Drain at the first signal; at the second, hand back at once what runs."""
+        """Drain at the first signal; at the second, release the jobs of running calls at once."""
         again = self._stop_by is not None
         self._stop_by = time.monotonic() + (0 if again else self._settings.drain_ms / 1000)
         self._look.set()
 
     def _drain(self) -> None:
-        """Let calls end until the time is up; then break them off, and tell of all of them while the leases hold."""
+        """Let calls finish until the drain ends; then abort them, and settle all of them while the leases hold."""
         for queue in list(self._dispatchers):
             self._retire(queue)
         while not all(dispatcher.is_idle for dispatcher in self._retired):
@@ -88,7 +88,7 @@ class Dispatcher:
             gevent.sleep(LOOK_S)
 
     def _refresh(self) -> None:
-        """Have an endpoint dispatcher for each endpoint as it is registered now. Raises DatabaseError."""
+        """Start and retire endpoint dispatchers by the registered endpoints. Raises DatabaseError."""
         known = endpoints.revisions(self._db)
         for queue, dispatcher in list(self._dispatchers.items()):
             if known.get(queue) != dispatcher.revision:
@@ -108,7 +108,7 @@ class Dispatcher:
         self._retired.append(dispatcher)
 
     def _open(self, queue: str) -> None:
-        """Begin to dispatch. An endpoint that cannot be used is logged, and left until it is registered again."""
+        """Start to dispatch to an endpoint. An unusable one is logged and skipped until it is registered again."""
         endpoint = endpoints.find(self._db, queue=queue)
         if endpoint is None:
             return
@@ -120,7 +120,7 @@ class Dispatcher:
             return
         if not secrets:
             self._leave(
-                queue, endpoint.revision, "nothing to sign with: set ROWLINE_WEBHOOK_SECRETS here as in the API"
+                queue, endpoint.revision, "no secret to sign with: set ROWLINE_WEBHOOK_SECRETS here as in the API"
             )
             return
         try:

@@ -1,4 +1,4 @@
-"""The calls to one endpoint: claimed, made, and told of, apart from those to any other."""
+"""Dispatches the jobs of one endpoint: claims them, calls the endpoint, and settles the attempts."""
 
 import functools
 import logging
@@ -37,7 +37,7 @@ Wake = Callable[[], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
-    """What all endpoints of a process share. `name` is the process's, as it stands in `processed_by`."""
+    """What the endpoint dispatchers of a process share. `name` is the process's, stored as `processed_by`."""
 
     settings: Settings
     db: Database
@@ -47,10 +47,10 @@ class Tools:
 
 
 class EndpointDispatcher:
-    """One endpoint as it was registered once, and the greenlets that work for it."""
+    """The greenlets of one endpoint, for one revision of its registration."""
 
     def __init__(self, tools: Tools, endpoint: Endpoint, *, headers: dict[str, str], secrets: list[str]) -> None:
-        """Prepare; `start()` it."""
+        """Prepare; `start()` it. `headers` and `secrets` are decrypted. Raises CallError for an unusable URL."""
         self._tools, self._endpoint, self._secrets = tools, endpoint, secrets
         self._target = tools.outbound.to(
             endpoint.url, method=endpoint.method, headers=headers, concurrency=endpoint.concurrency
@@ -61,88 +61,90 @@ class EndpointDispatcher:
         self._held = Held(self._source, queue=endpoint.queue)
         self._completer = Completer(tools.settings, self._source, self._held)
         self._calls: dict[LeaseKey, gevent.Greenlet] = {}
-        self._turner = gevent.Greenlet(self._turn_on)
-        self._telling_apart: gevent.Greenlet | None = None
-        self._judging = BoundedSemaphore(1)
-        """One answer of an endpoint is read at a time, so that many long ones take no more than its share."""
+        self._loop = gevent.Greenlet(self._run)
+        self._settling: gevent.Greenlet | None = None
+        self._parsing = BoundedSemaphore(1)
+        """Responses of an endpoint are parsed one at a time, so that long ones take no more than their share of CPU."""
         self._bell = Event()
         self._is_retired = self._has_warned = False
         self._heartbeat = leases.heartbeat(tools.settings, self._beat)
 
     @property
     def revision(self) -> str:
-        """The registration of the endpoint that this works for."""
+        """The revision of the endpoint's registration that this works for."""
         return self._endpoint.revision
 
     @property
     def cursor(self) -> ScanCursor:
-        """What it remembers of its queue."""
+        """The scan cursor of its queue."""
         return self._source.cursor
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is claimed any more, no call runs and nothing is left to tell."""
-        return bool(self._turner.ready())
+        """Whether it is retired, no call runs and everything is settled."""
+        return bool(self._loop.ready())
 
     @property
     def _has_more(self) -> bool:
         return bool(not self._is_retired or self._calls or self._completer)
 
     def start(self) -> None:
-        """Begin to claim and to call."""
+        """Start to claim and to call."""
         self._heartbeat.start()
-        self._turner.start()
+        self._loop.start()
 
     def wake(self) -> None:
-        """Look for jobs now."""
+        """Claim now."""
         self._bell.set()
 
     def retire(self) -> None:
-        """Claim nothing more; calls that run go on."""
+        """Claim nothing more; running calls go on."""
         self._is_retired = True
         self._bell.set()
 
     def release(self) -> None:
-        """Break off the calls that run; their jobs go back unharmed."""
+        """Abort the running calls and release their jobs."""
         gevent.killall(list(self._calls.values()), block=False)
 
     def close(self) -> None:
-        """End what works for this endpoint: it is retired and idle."""
+        """Stop the heartbeat and close the connections, once it is retired and idle."""
         self._heartbeat.stop()
         self._target.close()
 
-    def _turn_on(self) -> None:
+    def _run(self) -> None:
         while self._has_more:
             self._bell.clear()
-            wait_s = self._turn()
+            wait_s = self._exchange()
             if wait_s and self._has_more:
                 self._bell.wait(wait_s)
 
-    def _turn(self) -> float:
-        """Tell of the calls that ended and call for what is claimed with it; return how long to wait for the next turn.
+    def _exchange(self) -> float:
+        """Settle ended calls, claim jobs and start their calls; return the seconds to wait before the next turn.
 
-        In seconds. Outcomes that cannot be told keep nothing from being claimed: they are told apart, until all are.
+        If settling fails, a separate greenlet retries it until all is settled; claims go on meanwhile.
         """
         limit = 0 if self._is_retired else CLAIM_MOST
         try:
-            if self._telling_apart:
+            if self._settling:
                 claimed = self._source.exchange((), limit=limit).claimed
             else:
                 claimed = self._completer.exchange(limit=limit)
         except SourceUnavailable as error:
             self._log_trouble(error)
-            if self._completer and not self._telling_apart:
-                self._telling_apart = gevent.spawn(self._tell_apart)
+            if self._completer and not self._settling:
+                self._settling = gevent.spawn(self._settle_all)
             return RETRY_S
         return self._begin(claimed) if isinstance(claimed, Leased) else UNASKED_MS / 1000
 
     def _begin(self, claimed: Leased) -> float:
         self._held.add(claimed.taken)
-        if self._is_retired:  # while we asked
+        if self._is_retired:  # during the claim
             self._completer.release(claimed.taken)
             return 0.0
         numbers = {taken.key.number for taken in claimed.taken}
-        lost = [key for key in self._calls if key.number in numbers]  # told with the new ones they would go unnoticed
+        lost = [
+            key for key in self._calls if key.number in numbers
+        ]  # jobs claimed again: their old calls have lost their leases
         self._held.lose(lost)
         for key in lost:
             self._calls[key].kill(_Lost, block=False)
@@ -157,12 +159,12 @@ class EndpointDispatcher:
         event = "settle_failed" if self._completer else "claim_failed"
         _log.warning(event, extra={"queue": self._endpoint.queue, "cause": str(error)})
 
-    def _tell_apart(self) -> None:
+    def _settle_all(self) -> None:
         try:
             while self._completer:
                 self._settle()
         finally:
-            self._telling_apart = None
+            self._settling = None
             self._bell.set()
 
     def _settle(self) -> None:
@@ -173,7 +175,7 @@ class EndpointDispatcher:
             gevent.sleep(RETRY_S)
 
     def _beat(self) -> None:
-        """Renew the leases; break off calls of lost leases and of cancelled jobs. Raises SourceUnavailable."""
+        """Extend the leases; abort the calls of lost leases and of cancelled jobs. Raises SourceUnavailable."""
         stopped = self._held.beat()
         for key, call in list(self._calls.items()):
             if key.token not in self._held:
@@ -182,7 +184,7 @@ class EndpointDispatcher:
                 call.kill(_Cancelled, block=False)
 
     def _work(self, job: Job, taken: Taken) -> None:
-        """Call for one job and note what came of it."""
+        """Call the endpoint for one job and add the outcome to the completer."""
         try:
             outcome = self._call(job, taken.key.token)
             if outcome.ending is None:
@@ -192,7 +194,7 @@ class EndpointDispatcher:
                 self._pause(outcome.pause_ms)
                 self._completer.add(taken, outcome.ending)
         except _Lost:
-            pass  # logged where it was noticed
+            pass  # logged already
         except _Cancelled:
             self._completer.add(taken, call_outcomes.failed(attempts.CANCELLED_REASON).ending or {})
         except gevent.GreenletExit:
@@ -202,7 +204,7 @@ class EndpointDispatcher:
             self._bell.set()
 
     def _ended(self, taken: Taken, _call: gevent.Greenlet) -> None:
-        """See to a call that was broken off before it had begun to run."""
+        """Release the job of a call that was killed before it began to run."""
         if self._calls.pop(taken.key, None):
             self._completer.release([taken])
             self._bell.set()
@@ -221,13 +223,13 @@ class EndpointDispatcher:
                 body=body,
                 timeout_ms=self._endpoint.timeout_ms,
             )
-            with self._judging:
+            with self._parsing:
                 return call_outcomes.judge(answer, max_bytes=self._tools.settings.max_data_bytes, now=datetime.now(UTC))
         except CallError as error:
             if isinstance(error, NotAllowed):
                 self._warn_of_place(error)
             return call_outcomes.failed(str(error))
-        except Exception:  # noqa: BLE001 - the boundary: what broke one call must neither lose its job nor end this
+        except Exception:  # noqa: BLE001 - the boundary: a bug in one call must neither lose its job nor end the loop
             _log.exception("call_broke", extra={"queue": job.queue, "job": job.number})
             return call_outcomes.failed("the call broke inside Rowline: see its log")
 
@@ -243,7 +245,7 @@ class EndpointDispatcher:
         try:
             if endpoints.switch_off(self._tools.db, queue=queue, revision=self.revision, reason=GONE):
                 _log.warning("endpoint_switched_off", extra={"queue": queue, "cause": GONE})
-        except DatabaseError as error:  # the next call will say so again
+        except DatabaseError as error:  # the next 410 switches it off
             _log.warning("endpoint_not_noted", extra={"queue": queue, "cause": str(error)})
 
     def _pause(self, pause_ms: int) -> None:
@@ -257,8 +259,8 @@ class EndpointDispatcher:
 
 
 class _Cancelled(BaseException):
-    """Somebody wants the job to stop."""
+    """The job was cancelled."""
 
 
 class _Lost(BaseException):
-    """The lease is another's: whatever the call brings, nobody will take it."""
+    """The lease was lost: the response of the call would be discarded."""

@@ -1,4 +1,4 @@
-"""Where an endpoint's jobs come from: the database, as far as the limits of their endpoint leave room."""
+"""The source of an endpoint's jobs: the database, within the concurrency and the limiter of the endpoint."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,26 +11,26 @@ from app.operations.claim import Ask
 from app.runners.sources import Claimed, DatabaseSource, Exchanged, SourceUnavailable
 
 UNASKED_MS = 600_000
-"""How often an endpoint dispatcher looks by itself: the dispatcher watches the queues of all of them, and wakes it."""
+"""How often an endpoint dispatcher claims without being woken: the dispatcher polls for all of them, and wakes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leased(Claimed):
-    """What a claim brought, with all that is known of each job: calls tell all of it."""
+    """The result of a claim with whole jobs, since calls send all fields."""
 
     leases: list[Lease]
 
 
 class EndpointSource(DatabaseSource):
-    """The jobs of one endpoint as it was registered once."""
+    """The jobs of one endpoint, for one revision of its registration."""
 
     def __init__(self, settings: Settings, db: Database, *, queue: str, revision: str, worker: str) -> None:
-        """Prepare. `worker` begins with `push:`."""
+        """Prepare. `worker` must begin with `push:`."""
         super().__init__(settings, db, queue=queue, worker=worker)
         self._revision = revision
 
     def exchange(self, completions: Sequence[Completion], *, limit: int) -> Exchanged:
-        """Do both in one transaction, and take no more than the endpoint's limits leave over all dispatchers."""
+        """Complete and claim in one transaction, within the endpoint's limits over all dispatchers."""
         if not limit:
             return super().exchange(completions, limit=0)
         ask = Ask(limit=limit, lease_ms=self._settings.lease_ms, worker=self._worker)

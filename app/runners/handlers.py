@@ -1,7 +1,7 @@
-"""A handler process, seen from the worker: jobs go in by batches, each outcome comes back as soon as it is there.
+"""The worker's side of a handler process: it sends batches of jobs and receives each outcome as soon as it is known.
 
-A job begins only when the process has read its permit from a pipe. The worker keeps the reading end too, so it can take
-back what has not begun by reading the permits itself: the kernel gives each to one of them.
+A job begins only when the process has read its permit from a pipe. The worker holds the reading end too: it takes jobs
+back that have not begun by reading their permits itself, since the kernel delivers each permit to one reader.
 """
 
 import contextlib
@@ -21,8 +21,8 @@ import orjson
 from app.domain.job import Taken
 from app.infra import settings
 
-BATCH_S = 0.1  # a process is handed about this much work at once, so that no job waits long behind another
-MOMENT_S = 0.01  # this much work more while a claim is on its way, which takes a few ms
+BATCH_S = 0.1  # a process gets about this much work at a time, so that no job waits long behind another
+MOMENT_S = 0.01  # this much work more is prefetched, since a claim takes a few ms
 BRISK_S = 0.001
 PERMIT_BYTES = 8  # as in rowline/child.py
 CHUNK = 1 << 18
@@ -31,17 +31,15 @@ Result = tuple[int, str]
 
 
 class HandlerProcess:
-    """One process that runs handlers, `threads` jobs at a time, begun in the order given.
+    """One process that runs handlers, `threads` jobs at a time, in the order in which they were sent.
 
-    `outstanding` holds what it was given and has not answered, by permit, in that order.
+    `outstanding` has the jobs that were sent and have no outcome yet, by permit, in that order.
     """
 
     def __init__(self, handlers: Path, *, queue: str, max_batch: int, threads: int, max_bytes: int) -> None:
-        """Start the process; it says `ready` or `broken` when it has loaded the file `handlers`. Raises OSError.
+        """Start the process; it sends `ready` or `broken` when it has loaded the file `handlers`. Raises OSError.
 
-        It makes a failure of a result that is longer than `max_bytes`.
-
-        It gets none of the service's secrets: what a handler needs has variables of its own.
+        Results longer than `max_bytes` fail their attempts. The process gets none of the service's secrets.
         """
         with contextlib.ExitStack() as undone:
             self._socket, theirs = (undone.enter_context(end) for end in socket.socketpair())
@@ -50,7 +48,7 @@ class HandlerProcess:
             undone.callback(os.close, permits_out)
             shared = (theirs.fileno(), permits_in)
             argv = ["rowline.child", *map(str, (*shared, threads, max_bytes)), str(handlers)]
-            self._process = subprocess.Popen(  # noqa: S603 - our own words, no shell
+            self._process = subprocess.Popen(  # noqa: S603 - fixed arguments, no shell
                 [sys.executable, "-P", "-m", *argv],
                 env=settings.without_secrets(os.environ),
                 pass_fds=shared,
@@ -65,15 +63,15 @@ class HandlerProcess:
         self._permits_out: int | None = permits_out
         self._queue = queue
         self._unsent = bytearray()
-        self._unread: list[bytes] = []  # the pieces of a line whose end has not come
+        self._unread: list[bytes] = []  # the pieces of an incomplete line
         self._max_batch, self._threads = max(max_batch, threads), threads
         self._permit = 0
         self._busy_since = self._taken_back_at = 0.0
-        self._ends_at: dict[int, float] = {}  # by permit: when the job will have run for too long, if it can
-        self._pace_s = 0.0  # what one job takes, of late
+        self._ends_at: dict[int, float] = {}  # by permit: when the job exceeds its timeout, if it has one
+        self._pace_s = 0.0  # the recent mean time of a job
         self.outstanding: dict[int, Taken] = {}
-        self.window = threads  # jobs it may be handed at once
-        self._ahead = 0  # jobs it may hold beside those, because they will have run in a moment
+        self.window = threads  # jobs that may be sent at a time
+        self._ahead = 0  # jobs that may be prefetched besides, because they will run within MOMENT_S
         self.has_answered = False
         self.ready = False
         self.broken: str | None = None  # the traceback of loading the file
@@ -90,12 +88,12 @@ class HandlerProcess:
 
     @property
     def wants_to_send(self) -> bool:
-        """Whether something waits for the socket to take it."""
+        """Whether there are bytes to send."""
         return bool(self._unsent)
 
     @property
     def room(self) -> int:
-        """How many jobs it would take now: none until half of what it may hold is done, none behind slow jobs."""
+        """How many jobs to claim for it now: none before half of its window is done, none behind slow jobs."""
         if not self.ready or self.stopping:
             return 0
         held = len(self.outstanding)
@@ -105,7 +103,7 @@ class HandlerProcess:
 
     @property
     def leeway(self) -> int:
-        """How many jobs that were claimed for it can be handed to it though its pace has changed meanwhile."""
+        """How many jobs that were claimed already may be sent to it, though its pace has changed since the claim."""
         if not self.ready or self.stopping or self.is_slow:
             return 0
         return max(0, 2 * self._max_batch - len(self.outstanding))
@@ -116,7 +114,7 @@ class HandlerProcess:
 
     @property
     def slow_at(self) -> float | None:
-        """When others should no longer wait behind the jobs that run, by time.monotonic(); None if none do."""
+        """When to take back the jobs that wait behind the running ones, by time.monotonic(); None if none wait."""
         waiting = len(self.outstanding) - self._threads
         if waiting < 1 or self.stopping:
             return None
@@ -124,31 +122,31 @@ class HandlerProcess:
 
     @property
     def is_slow(self) -> bool:
-        """Whether what runs takes longer than a batch should."""
+        """Whether the running jobs take longer than a batch should."""
         return bool(self.outstanding) and time.monotonic() >= self._busy_since + 2 * BATCH_S
 
     @property
     def ends_at(self) -> float | None:
-        """When the first of its jobs will have run for too long, by time.monotonic(); None if none can."""
+        """When the first of its jobs exceeds its timeout, by time.monotonic(); None if none has one."""
         return min(self._ends_at.values(), default=None)
 
     def late(self) -> list[int]:
-        """Return the permits of the jobs that have run for too long."""
+        """Return the permits of the jobs that have exceeded their timeouts."""
         now = time.monotonic()
         return [permit for permit, ends_at in self._ends_at.items() if now >= ends_at]
 
     @property
     def busy_s(self) -> float:
-        """How long it will presumably work before it has room."""
+        """The estimated seconds until it has room."""
         return (len(self.outstanding) - max(self._threads, self._half)) * self._pace_s
 
     @property
     def is_brisk(self) -> bool:
-        """Whether it runs jobs of which some presumably end within any ms."""
+        """Whether it runs jobs so quick that some are expected to end within a ms."""
         return bool(self.outstanding) and 0 < self._pace_s < BRISK_S
 
     def give(self, jobs: list[Taken]) -> None:
-        """Hand over jobs. Never blocks."""
+        """Send jobs to it. Never blocks."""
         if not self.outstanding:
             self._busy_since = time.monotonic()
         given = dict(enumerate(jobs, start=self._permit))
@@ -162,7 +160,7 @@ class HandlerProcess:
         os.write(self._permits_out, b"".join(permit.to_bytes(PERMIT_BYTES) for permit in given))
 
     def take_back(self) -> list[Taken]:
-        """Take back the jobs that have not begun; the process can no longer begin them, however busy it is."""
+        """Take back the jobs that have not begun; the process can no longer begin them."""
         self._taken_back_at = time.monotonic()
         unread = b""
         with contextlib.suppress(BlockingIOError):
@@ -172,40 +170,40 @@ class HandlerProcess:
         return [job for number in numbers if (job := self.answered(number))]
 
     def cancel(self, permits: list[int]) -> None:
-        """Have the handlers of these jobs see that they should stop. Never blocks."""
+        """Set `cancelled` for the handlers of these jobs. Never blocks."""
         self._unsent += orjson.dumps({"cancel": permits}) + b"\n"
         self.flush()
 
     def stop(self) -> list[Taken]:
-        """Let it end after the job that it runs; return the jobs that it will not begin."""
+        """Have it exit after its running jobs; return the jobs that it will not begin."""
         self.stopping = True
         left = self.take_back()
         self._close_permits()
         return left
 
     def kill(self) -> None:
-        """End it now, and whatever it has started."""
+        """Kill it and its process group."""
         self.stopping = True
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
     def flush(self) -> None:
-        """Send what waits, as far as the socket takes it."""
+        """Send as many pending bytes as the socket takes. Never blocks."""
         try:
             while self._unsent:
                 del self._unsent[: self._socket.send(self._unsent)]
         except BlockingIOError:
             pass
         except OSError:
-            self._unsent.clear()  # it is dead or dying, which `ended` will tell
+            self._unsent.clear()  # it is dead or dying, which `ended` will return
 
     def receive(self) -> list[Result | Message]:
-        """Return what has come in: results by their permits, and messages. Never blocks.
+        """Return what was received: results by their permits, and messages. Never blocks.
 
-        What cannot be read ends the process.
+        Invalid data ends the process.
         """
         lines: list[bytes] = []
-        with contextlib.suppress(OSError):  # nothing more for now, or for ever
+        with contextlib.suppress(OSError):  # nothing more for now, or closed
             while chunk := self._socket.recv(CHUNK):
                 if b"\n" in chunk:  # joined once, however long the line is
                     *ended, rest = b"".join([*self._unread, chunk]).split(b"\n")
@@ -223,13 +221,13 @@ class HandlerProcess:
         return said
 
     def answered(self, permit: int) -> Taken | None:
-        """Take the job of an outcome off what is outstanding; None if it was not."""
+        """Remove the job of an outcome from `outstanding` and return it; None if it was not there."""
         if self._ends_at:
             self._ends_at.pop(permit, None)
         return self.outstanding.pop(permit, None)
 
     def adapt(self, answered: int) -> None:
-        """Fit the window to the pace: `answered` jobs took as long as it has been busy since the last answers."""
+        """Adapt the window to the pace: `answered` jobs ended in the time since the last outcomes."""
         now = time.monotonic()
         self._pace_s = max(now - self._busy_since, 1e-6) / answered
         self._busy_since = now
@@ -238,11 +236,11 @@ class HandlerProcess:
         self._ahead = min(self.window, int(MOMENT_S / self._pace_s))
 
     def ended(self) -> int | None:
-        """Return the exit code if the process is gone, negative for a signal; None while it lives."""
+        """Return the exit code if the process has exited, negative for a signal; None while it runs."""
         return self._process.poll()
 
     def close(self) -> None:
-        """Let go of a process that is gone, and end what it has left running."""
+        """Close the descriptors of a process that has exited, and kill what is left of its process group."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._socket.close()
@@ -256,7 +254,7 @@ class HandlerProcess:
 
 
 def unreadable(jobs: Iterable[Taken]) -> dict[Taken, str]:
-    """Find the jobs that no process of ours can read, and say why. No API lets one in; another version of it might."""
+    """Return the jobs whose JSON this Python cannot parse, with the causes; the API itself accepts none such."""
     found = {}
     for job in jobs:
         try:
@@ -267,20 +265,20 @@ def unreadable(jobs: Iterable[Taken]) -> dict[Taken, str]:
 
 
 def _message(job: Taken, permit: int) -> tuple[object, ...]:
-    """Say a job as `rowline.child` takes it: its permit and what `FIELDS` name there, but the queue."""
+    """Return a job as `rowline.child` reads it: its permit and the fields of `FIELDS` there, without the queue."""
     (_number, token), job_id, name, data, opts, *rest, _timeout_ms, _stalled_count = job
     return (permit, job_id, name, _one_line(data), _one_line(opts), *rest, token)
 
 
 def _said(line: bytes) -> Result | Message:
-    """Read a line: a permit and a result, or a message. Raises ValueError for what is neither."""
+    """Parse a line: a permit and a result, or a message. Raises ValueError for anything else."""
     if not line.startswith(b"{"):
         permit, _, result = line.partition(b" ")
         return int(permit), result.decode("ascii")
-    message: Message = json.loads(line)  # the standard library's: it takes lone surrogates
+    message: Message = json.loads(line)  # the standard library's parser accepts lone surrogates
     return message
 
 
 def _one_line(text: str) -> orjson.Fragment:
-    """Put JSON text on one line: line ends in it can only be white space."""
+    """Put JSON text on one line: line breaks in it can only be white space."""
     return orjson.Fragment(text.replace("\n", " "))

@@ -1,6 +1,6 @@
-"""Jobs over HTTP: for workers that reach the API and not the database.
+"""A source of jobs over HTTP, for workers that can reach the API but not the database.
 
-The worker's loop never waits for jobs here: a thread holds the one claim that waits, and rings when jobs came.
+A thread makes the long-polling claims, one at a time, and wakes the worker's loop when jobs arrive.
 """
 
 import json
@@ -22,57 +22,57 @@ from app.runners.sources import Claimed, Exchanged, ProgressUpdate, SourceUnavai
 
 _log = logging.getLogger(__name__)
 R = TypeVar("R")
-CLAIM_MS = 30_000  # how long a claim waits for a job: the longest that the service lets it
-TELL_S = 5.0  # the longest that the loop, or the heartbeat, is held up by one call
-REST_S = 0.5  # how long to listen, once stopped, for what a claim has brought already
-TOLD_S = 10.0  # how often it is logged that the service cannot be reached, while that lasts
-DEAD_LEASE_MS = 500  # the shortest lease there is: that of a job whose process died
+CLAIM_MS = 30_000  # how long a claim waits for a job: the maximum of the service
+CALL_S = 5.0  # the time limit of one call of the loop, or of the heartbeat
+REST_S = 0.5  # how long to wait, once stopped, for jobs that a claim has leased already
+DEAD_LEASE_MS = 500  # the minimum length of a lease, for a job whose process died
+LOGGED_EACH_S = 10.0  # how often it is logged that the service cannot be reached, while that lasts
 
 
 class HttpSource:
-    """Jobs of one queue by claims that wait, told of by `finish`.
+    """The jobs of one queue, claimed by long polls and settled by `finish`.
 
-    The numbers of keys are this source's own, one a lease: over HTTP a job is known by its id alone.
+    The numbers in lease keys are this source's own, one per lease: over HTTP a job has only its id.
     """
 
     def __init__(self, settings: Settings, *, url: str, token: str, queue: str, worker: str) -> None:
-        """Prepare. Raises ValueError for an address or a token that cannot be."""
+        """Prepare. Raises ValueError for an invalid URL or token."""
         self._settings, self._worker = settings, worker
-        self._told_at = -math.inf  # when trouble was logged, by time.monotonic()
-        # A client of its own, to be closed at the drain.
-        self._claims = rowline.Rowline(url, token, timeout_s=TELL_S, on_retry=self._log_trouble)
+        self._logged_at = -math.inf  # when a failed try was logged last, by time.monotonic()
+        # A separate client, which the drain closes.
+        self._claims = rowline.Rowline(url, token, timeout_s=CALL_S, on_retry=self._log_failed_try)
         self._claiming = self._claims.queue(queue)
-        self._telling = rowline.Rowline(url, token, timeout_s=TELL_S).queue(queue)
+        self._settling = rowline.Rowline(url, token, timeout_s=CALL_S).queue(queue)
         self._names: dict[int, _Named] = {}
         self._number = 0
-        self._changed = threading.Condition()  # guards what follows
+        self._changed = threading.Condition()  # guards the attributes below
         self._wish = 0  # how many jobs to ask for
         self._is_asking = False
         self._came: list[Taken] = []
         self._trouble: rowline.RowlineError | None = None
-        self._rest_at: float | None = None  # once stopped: when to listen no longer, by time.monotonic()
+        self._rest_at: float | None = None  # once stopped: when to wait no longer, by time.monotonic()
         self._thread: threading.Thread | None = None
 
     def check(self) -> None:
-        """See that the service would have us. Raises rowline.RowlineError; a service that is away is no fault."""
+        """Check the token against the service. Raises rowline.RowlineError; a service that is away is only logged."""
         try:
             self._claiming.counts("waiting")
         except rowline.Unavailable as error:
-            self._log_trouble(error)
+            self._log_failed_try(error)
 
-    def _log_trouble(self, error: rowline.RowlineError) -> None:
-        """Say what cannot be reached: at the first try that fails, for a claim tries on for long; then now and then."""
-        if time.monotonic() >= self._told_at + TOLD_S:
-            self._told_at = time.monotonic()
+    def _log_failed_try(self, error: rowline.RowlineError) -> None:
+        """Log what cannot be reached, at the first failed try and then each LOGGED_EACH_S: a claim retries for long."""
+        if time.monotonic() >= self._logged_at + LOGGED_EACH_S:
+            self._logged_at = time.monotonic()
             _log.warning("claim_failed", extra={"queue": self._claiming.name, "cause": str(error)})
 
     def start(self, ring: Callable[[], None]) -> None:
-        """Start the thread that claims; it rings whenever it has something to give or nothing to do."""
+        """Start the claiming thread; it calls `ring` whenever jobs have arrived or it is idle."""
         self._thread = threading.Thread(target=self._ask, args=(ring,), name="claim", daemon=True)
         self._thread.start()
 
     def _claimed(self, limit: int) -> Claimed:
-        """Return the jobs that came, and have the thread ask for more, unless it waits for an answer already."""
+        """Return the jobs that have arrived; have the thread claim more, unless a claim is running already."""
         with self._changed:
             trouble, self._trouble = self._trouble, None
             if trouble:
@@ -84,45 +84,45 @@ class HttpSource:
         return Claimed(taken=came, poll_ms=self._settings.poll_ms)
 
     def exchange(self, completions: Sequence[Completion], *, limit: int) -> Exchanged:
-        """Complete all in one call, a result that the service refuses being a failure that says so; else claim."""
+        """Complete all in one call, or claim if there are none. A result that the service rejects fails its attempt."""
         if completions:
             return Exchanged(completed=self._finish(completions), claimed=None)
         return Exchanged(completed=(), claimed=self._claimed(limit))
 
     def fail(self, failures: Sequence[Failure]) -> Collection[int]:
-        """Fail all in one call; the service decides which are tried again, and when."""
+        """Fail all in one call; the service decides which are retried, and when."""
         return self._finish(failures)
 
     def release(self, releases: Sequence[Release]) -> Collection[int]:
-        """Hand back one by one."""
+        """Release them one by one."""
         done = {}
         for release in releases:
             name, delay_ms = self._names[release.lease.number], release.delay_ms
-            done[release.lease.number] = _unless_lost(partial(self._telling.release, name, delay_ms=delay_ms))
-        return self._told([release.lease for release in releases], [n for n, status in done.items() if status])
+            done[release.lease.number] = _unless_lost(partial(self._settling.release, name, delay_ms=delay_ms))
+        return self._forget([release.lease for release in releases], [n for n, status in done.items() if status])
 
     def give_up(self, held: Sequence[LeaseKey]) -> Collection[int]:
-        """Let the leases run out in a moment: who finds them then counts a stall, as for a worker that died whole."""
-        return self._told(held, self._extended(held, DEAD_LEASE_MS))
+        """Shorten the leases to the minimum: when they run out, the maintainer recovers the jobs as stalled."""
+        return self._forget(held, self._extended(held, DEAD_LEASE_MS))
 
     def report(self, reports: Sequence[ProgressUpdate]) -> None:
-        """Pass on one by one."""
-        for said in reports:
-            if name := self._names.get(said.key.number):
-                _told_of(partial(self._said, name, said))
+        """Send them one by one."""
+        for update in reports:
+            if name := self._names.get(update.key.number):
+                _send(partial(self._send_update, name, update))
 
-    def _said(self, name: "_Named", said: ProgressUpdate) -> None:
-        if said.progress is not None:
-            self._telling.progress(name, json.loads(said.progress))
-        if said.line is not None:
-            self._telling.log(name, said.line)
+    def _send_update(self, name: "_Named", update: ProgressUpdate) -> None:
+        if update.progress is not None:
+            self._settling.progress(name, json.loads(update.progress))
+        if update.line is not None:
+            self._settling.log(name, update.line)
 
     def extend(self, held: Sequence[LeaseKey]) -> dict[int, Extended]:
-        """Renew one by one."""
+        """Extend them one by one."""
         return self._extended(held, self._settings.lease_ms)
 
     def stop(self) -> None:
-        """Hang up on the claim that waits: the service sees that and takes no job, or has taken some and says so."""
+        """Close the connection of the waiting claim: the service then leases nothing, or its response still arrives."""
         with self._changed:
             if self._rest_at is not None:
                 return
@@ -132,19 +132,19 @@ class HttpSource:
 
     @property
     def is_at_rest(self) -> bool:
-        """Whether the last claim is over, and what it brought was given."""
+        """Whether the last claim is over, and its jobs were returned."""
         with self._changed:
             is_over = self._thread is None or not self._thread.is_alive() or time.monotonic() > (self._rest_at or 0.0)
             return self._rest_at is not None and is_over and not self._came
 
     def _ask(self, ring: Callable[[], None]) -> None:
-        """Claim, one call after the other, whenever the loop wishes for jobs. The claiming thread."""
+        """Claim, one call after the other, whenever the loop wants jobs. Runs in the claiming thread."""
         while (count := self._next_wish()) and self._claim(count):
             ring()
         ring()
 
     def _next_wish(self) -> int:
-        """Wait until the loop wishes for jobs, and return how many; 0 at the end."""
+        """Wait until the loop wants jobs; return how many, 0 after `stop`."""
         with self._changed:
             self._changed.wait_for(lambda: self._wish or self._rest_at is not None)
             if self._rest_at is not None:
@@ -154,7 +154,7 @@ class HttpSource:
         return count
 
     def _claim(self, count: int) -> bool:
-        """Claim once and keep what came for the loop; say whether to go on."""
+        """Claim once and keep the jobs for the loop; return whether to go on."""
         trouble: rowline.RowlineError | None = None
         leases: tuple[rowline.Lease, ...] = ()
         lease_ms = self._settings.lease_ms
@@ -190,24 +190,24 @@ class HttpSource:
     def _finish(self, endings: Sequence[Completion | Failure]) -> Collection[int]:
         keys = [ending.lease for ending in endings]
         try:
-            statuses = self._telling.finish([self._word(ending) for ending in endings]).statuses
+            statuses = self._settling.finish([self._as_sent(ending) for ending in endings]).statuses
         except rowline.InvalidRequest as error:
             return self._refused(endings, str(error))
         except rowline.RowlineError as error:
             raise SourceUnavailable(str(error)) from error
-        told = zip(keys, statuses, strict=True)
-        return self._told(keys, [key.number for key, status in told if status != "lost"])
+        settled = zip(keys, statuses, strict=True)
+        return self._forget(keys, [key.number for key, status in settled if status != "lost"])
 
     def _refused(self, endings: Sequence[Completion | Failure], why: str) -> Collection[int]:
-        """Find out which one the service does not take; make a failure of a result, and let go of a failure."""
+        """Find the one that the service rejects, one by one: fail the attempt of a result, and drop a failure."""
         first = endings[0]
         if len(endings) > 1:
             return {number for ending in endings for number in self._finish([ending])}
         if isinstance(first, Completion):
             return self._finish([Failure(lease=first.lease, reason=f"the service refused the handler's result: {why}")])
-        return self._told([first.lease], [])
+        return self._forget([first.lease], [])
 
-    def _word(self, ending: Completion | Failure) -> rowline.Completion | rowline.Failure:
+    def _as_sent(self, ending: Completion | Failure) -> rowline.Completion | rowline.Failure:
         name = self._names[ending.lease.number]
         if isinstance(ending, Completion):
             return rowline.Completion(lease=name, returnvalue=json.loads(ending.result))
@@ -218,15 +218,15 @@ class HttpSource:
     def _extended(self, held: Sequence[LeaseKey], lease_ms: int) -> dict[int, Extended]:
         kept = {}
         for key in held:
-            if name := self._names.get(key.number):  # the loop may have ended it while the heartbeat came to it
-                extended = _unless_lost(partial(self._telling.extend, name, lock_duration_ms=lease_ms))
+            if name := self._names.get(key.number):  # None if the loop has settled it since the heartbeat began
+                extended = _unless_lost(partial(self._settling.extend, name, lock_duration_ms=lease_ms))
                 if extended:
                     until = datetime.fromtimestamp(extended.locked_until / 1000, UTC)
                     kept[key.number] = Extended(until=until, is_cancelled=extended.cancelled)
         return kept
 
-    def _told(self, keys: Sequence[LeaseKey], done: Collection[int]) -> Collection[int]:
-        """Forget leases that are over; return those for which it was done."""
+    def _forget(self, keys: Sequence[LeaseKey], done: Collection[int]) -> Collection[int]:
+        """Forget leases that are over; return `done`."""
         for key in keys:
             self._names.pop(key.number, None)
         return done
@@ -234,14 +234,14 @@ class HttpSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Named:
-    """What names an attempt over HTTP."""
+    """An attempt as it is named over HTTP."""
 
     id: str
     token: str
 
 
-def _told_of(call: Callable[[], None]) -> None:
-    """Report; where the lease is lost, or the service refuses it, it is dropped. Raises SourceUnavailable."""
+def _send(call: Callable[[], None]) -> None:
+    """Send progress or a log line; drop it if the lease is lost or the service rejects it. Raises SourceUnavailable."""
     try:
         call()
     except (rowline.Unauthorized, rowline.NotFound):
@@ -253,7 +253,7 @@ def _told_of(call: Callable[[], None]) -> None:
 
 
 def _unless_lost(call: Callable[[], R]) -> R | None:
-    """Make a call; None when the lease is lost. Raises SourceUnavailable."""
+    """Make a call; return None if the lease is lost. Raises SourceUnavailable."""
     try:
         return call()
     except (rowline.LeaseLost, rowline.NotFound):

@@ -1,4 +1,4 @@
-"""The one loop: something done again and again, by a thread, whatever happens."""
+"""A periodic loop in a thread, which goes on after errors."""
 
 import logging
 import random
@@ -11,7 +11,7 @@ _log = logging.getLogger(__name__)
 
 
 class Loop(threading.Thread):
-    """Calls `tick` again and again until `stop()`. What a tick raises is logged, and ends nothing."""
+    """Calls `tick` periodically until `stop()`. Exceptions of a tick are logged, and the loop goes on."""
 
     def __init__(
         self,
@@ -24,24 +24,25 @@ class Loop(threading.Thread):
     ) -> None:
         """Prepare the thread; `start()` it. It ends with the process.
 
-        `interval_s` is about how long to wait for the next tick, or says exactly how long; None: until `hurry`. A tick
-        for which it is not `is_wanted` is left out. Of errors that are `expected` the log says the cause alone.
+        `interval_s` is the time between ticks, to which jitter is added, or a function that returns it exactly; None:
+        tick only after `hurry`. A tick is skipped if `is_wanted` returns False. Of `expected` errors only the
+        message is logged.
         """
         super().__init__(name=name, daemon=True)
         self._interval_s, self._tick, self._is_wanted, self._expected = interval_s, tick, is_wanted, expected
         self._bell, self._is_stopped = threading.Event(), False
 
     def hurry(self) -> None:
-        """Tick now, or once more after the tick that runs."""
+        """Tick now, or once more after the running tick."""
         self._bell.set()
 
     def stop(self) -> None:
-        """Let the loop end after the tick that runs."""
+        """End the loop after the running tick."""
         self._is_stopped = True
         self._bell.set()
 
     def run(self) -> None:
-        """Loop, with a tenth of jitter, so that many processes do not tick together."""
+        """Run the loop, with 10 % jitter, so that many processes do not tick at the same time."""
         while True:
             self._bell.wait(self._pause_s())
             self._bell.clear()

@@ -1,4 +1,7 @@
-"""What time brings, on behalf of all by one process that lives: due jobs join the line, stalled ones go back to it."""
+"""The maintainer: promotes due jobs, recovers stalled ones, times out attempts, folds counts, deletes old keys.
+
+Every process with a database has its loops; those of one process do the work for all (`rounds`).
+"""
 
 import logging
 import time
@@ -15,14 +18,14 @@ from app.runners.rounds import BEAT_S, Rounds
 _log = logging.getLogger(__name__)
 
 FORGET_S = 60.0
-EARLY = 0.5  # a look comes a little sooner or later than the one before
-REST_S = 10.0  # how long a connection is idle at least before it is closed, twice that at most
+EARLY = 0.5  # the share of the interval after which a round may promote again, since rounds have jitter
+REST_S = 10.0  # a connection is closed after being idle for this long, at most twice that
 
 
 def start(settings: Settings, db: Database, *, is_last: bool = False) -> list[Loop]:
-    """Start the loops in threads of this process. They do something while its rounds are the ones of all processes.
+    """Start the loops in threads of this process. They do the work only while this process makes the rounds.
 
-    `is_last`: as for `Rounds`.
+    `is_last` is as for `Rounds`.
     """
     maintainer = Maintainer(settings, db, is_last=is_last)
     for loop in maintainer.loops:
@@ -31,10 +34,10 @@ def start(settings: Settings, db: Database, *, is_last: bool = False) -> list[Lo
 
 
 class Maintainer:
-    """The loops of one process, each in a thread of its own: what has much to do holds up none of the others."""
+    """The loops of one process, each in a thread of its own, so that none delays the others."""
 
     def __init__(self, settings: Settings, db: Database, *, is_last: bool = False) -> None:
-        """Prepare; nothing is started."""
+        """Prepare; the `loops` are to be started. `is_last` is as for `Rounds`."""
         self._settings, self._db = settings, db
         self._random = Random()  # noqa: S311 - spreads retries, guards nothing
         self._promote_s, often_s = settings.promote_ms / 1000, settings.recover_ms / 1000
@@ -61,7 +64,7 @@ class Maintainer:
         return Loop(name, interval_s=interval_s, tick=tried, is_wanted=lambda: self._rounds.are_ours)
 
     def _begin(self, found: Look, is_new: bool) -> None:  # noqa: FBT001 - called by the rounds alone
-        """Have done what a look found; if the rounds were another's before, what is seldom looked for is due too."""
+        """Start the loops for what a round found; if this process has just taken over, the other loops too."""
         now = time.monotonic()
         if found.is_due and now >= self._promote_at:
             self._promote_at = now + self._promote_s * EARLY

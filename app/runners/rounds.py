@@ -1,16 +1,17 @@
-"""Whose turn it is to look what time has brought: one process does it for all, and nobody appoints it.
+"""Leader election for the maintainer: one process makes the rounds for all, without locks.
 
-Who looks says so by a pulse, in the same statement. Who hears the pulses of another leaves it to that one; who hears
-none for a while looks itself, and goes on. So the next process takes over within a second when that one dies, hangs, or
-is cut off. Two that do it at once do no harm: all that they do skips what others are at. By the pulses each process
-knows as well whether wake-ups come through (`app/infra/wakeups.py`); where none does, each looks for itself.
+The process that makes the rounds sends a pulse, a NOTIFY with its name, in the same statement. A process that receives
+pulses of another one leaves the rounds to it; one that receives none for a while takes over. So another process takes
+over within a second when the first dies, hangs or is disconnected. Two at once do no harm, since their statements skip
+locked rows. The pulses also prove to each process that NOTIFYs arrive (`app/infra/wakeups.py`); where none do, each
+process makes its own rounds.
 
-Whoever may log in to the database can send pulses, and do nothing. So each process makes one round, now and then,
-whatever it hears.
+Any role that can log in to the database could send pulses without doing the work. So each process makes one round now
+and then, whatever it receives.
 
-Each NOTIFY wakes all connections that listen, that of a job too. So a process that listens to nothing else, as the
-API's do while no claim waits, leaves the rounds to workers and dispatchers, and hears seldom whether one is there.
-While it listens for a claim it hears the pulses too, and so their end.
+Each NOTIFY wakes all listening connections, a pulse like one for a job. So a process that listens to nothing else, such
+as an API process without waiting claims, leaves the rounds to workers and dispatchers, and listens for pulses only now
+and then. While it listens for a claim it receives the pulses too, and notices when they stop.
 """
 
 import os
@@ -28,46 +29,46 @@ from app.runners.loop import Loop
 
 BEAT_S = 0.5
 PATIENCE = (1.5, 1.9)
-"""How many beats without a pulse are too many. Less than two, so that what is due is seen within a second."""
+"""After how many beats without a pulse a process takes over: below two, so that due jobs are seen within a second."""
 LEAST_PAUSE_S = 0.01
 TRUST_S = (60.0, 90.0)
-"""For how long pulses are believed: then comes a round in spite of them."""
+"""How long a process trusts pulses of others; then it makes a round of its own."""
 OWN_ROUND_S = 0.4
-"""How long such a round may take to begin, less than a beat."""
+"""How long pulses are ignored for such a round; less than a beat."""
 UNABLE_S = 60.0
-"""For how long a process that could not do what there was to do comes last."""
+"""How long a process whose round failed has the lowest priority."""
 LAST = "~"
-"""How the names of processes begin that come last."""
+"""The prefix of the names of processes with the lowest priority: it sorts after all others."""
 RESTS_S = (20.0, 40.0)
-"""For how long such a process does not listen for the pulse of one that comes before it."""
+"""How long such a process does not listen for pulses once it has received one of another kind of process."""
 
 
 class Rounds:
-    """The part of one process in it. `loop` is what to start."""
+    """The rounds of one process. `loop` is to be started."""
 
     def __init__(
         self, db: Database, *, beat_s: float = BEAT_S, on_look: Callable[[Look, bool], None], is_last: bool = False
     ) -> None:
-        """Prepare. `on_look` gets what each look of this process found, and whether the rounds were not its own yet.
+        """Prepare. `on_look` gets what a round of this process found, and whether the process has just taken over.
 
-        `is_last`: makes the rounds only where all that listen are so.
+        `is_last`: take over only if all other processes are `is_last` too. `beat_s` is the interval of the rounds.
         """
         self._db, self._beat_s, self._on_look, self._is_last = db, beat_s, on_look, is_last
         self._own_name = f"{secrets.token_hex(4)}:{socket.gethostname()}:{os.getpid()}"
         self._unable_until = 0.0
         self._rests_until = 0.0
-        self._last_at = time.monotonic()  # when somebody looked, as far as we know, or we tried to
+        self._last_at = time.monotonic()  # of the last round of any process, as far as known, or of an attempt at one
         self._trusts_until = self._last_at + random.uniform(*TRUST_S)  # noqa: S311 - no secret
-        self._yields_at = 0.0  # before, no pulse counts
+        self._yields_at = 0.0  # until then pulses of others are ignored
         self.are_ours = False
-        """Whether this process does what there is to do."""
+        """Whether this process makes the rounds for all."""
         self.loop = Loop("rounds", interval_s=self._pause_s, tick=self._tick)
-        db.listen_payloads(PULSE, self._hear)
+        db.listen_payloads(PULSE, self._on_pulse)
 
     def pass_on(self) -> None:
-        """Leave the rounds to another process, if there is one, since this one could not do what there is to do.
+        """Leave the rounds to another process, if there is one, because the work failed in this one.
 
-        It comes last for a while, so that those who come last do not rest on its word.
+        It has the lowest priority for a while, so that other processes do not rely on its pulses.
         """
         self.are_ours = False
         self._last_at = time.monotonic() + self._beat_s
@@ -81,17 +82,17 @@ class Rounds:
     def _name(self) -> str:
         return f"{LAST if self._comes_last else ''}{self._own_name}"
 
-    def _hear(self, word: str) -> None:
-        """Note a pulse. Of two processes that look, the one whose name comes first goes on."""
-        if not word:  # we began to listen, and may have missed some
-            if self._rests_until:  # then silence says something again
+    def _on_pulse(self, word: str) -> None:
+        """Handle a pulse. Of two processes that make the rounds, the one whose name sorts first goes on."""
+        if not word:  # not a pulse: listening has just begun
+            if self._rests_until:  # from now on, silence means that they have stopped
                 self._last_at = time.monotonic()
                 self.loop.hurry()
             return
         self._db.wakeups.prove()
         is_of_last, now = word.startswith(LAST), time.monotonic()
         if is_of_last and not self._comes_last:
-            return  # it leaves the rounds to us
+            return  # it will leave the rounds to this process
         self._last_at = max(self._last_at, now)
         if word < self._name and now >= self._yields_at:
             self.are_ours = False
@@ -99,7 +100,7 @@ class Rounds:
                 self._rest(random.uniform(*RESTS_S))  # noqa: S311 - no secret
 
     def _rest(self, rest_s: float) -> None:
-        """Listen for no pulse for a while, or, with 0, again."""
+        """Do not listen for pulses for `rest_s`; with 0, listen again."""
         self._last_at = time.monotonic()
         self._rests_until = self._last_at + rest_s if rest_s else 0.0
         self._db.rest_from(PULSE, is_resting=bool(rest_s))

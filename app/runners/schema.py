@@ -1,4 +1,4 @@
-"""Waiting for a schema that this release can use: a process may start before the migration has run."""
+"""Waits for a schema that this release can use: a process may start before the migration has run."""
 
 import logging
 import random
@@ -15,22 +15,22 @@ LOOK_S = 1.0
 
 
 def wait(db: Database) -> None:
-    """Return once this release can use the schema. What keeps it from that is logged once, each time it changes.
+    """Return once this release can use the schema. The faults are logged each time they change.
 
-    A database that is away holds nobody up: who works on it deals with that already.
+    Returns at once if the database is away: its users handle that already.
     """
-    told: list[str] = []
+    logged: list[str] = []
     while faults := _faults(db):
-        if faults != told:
+        if faults != logged:
             _log.warning("schema_awaited", extra={"cause": "; ".join(faults)})
-        told = faults
+        logged = faults
         time.sleep(LOOK_S * random.uniform(0.9, 1.1))  # noqa: S311 - no secret
-    if told:
+    if logged:
         _log.info("schema_usable")
 
 
 def when_usable(db: Database, begin: Callable[[], object]) -> None:
-    """Call `begin` once this release can use the schema, in a thread of its own, so that health can tell meanwhile."""
+    """Call `begin` once this release can use the schema, in a thread, so that health checks are answered meanwhile."""
 
     def wait_and_begin() -> None:
         wait(db)

@@ -1,4 +1,4 @@
-"""Where a worker's jobs come from, and where it tells what came of them: the database, or the API over HTTP."""
+"""The source that a worker claims from and settles to: the database, or the API over HTTP (`httpsource`)."""
 
 import contextlib
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -12,16 +12,16 @@ from app.infra.database import Database, DatabaseError
 from app.infra.settings import Settings
 from app.operations import claim, exchange, report, settle
 
-RETRY_S = 0.5  # the pause after trouble with the source
+RETRY_S = 0.5  # the pause after an error of the source
 
 
 class SourceUnavailable(Exception):
-    """The source could not be asked or told, for now. Whether something was told may be unknown: tell it again."""
+    """A call to the source failed for now. Whether it took effect may be unknown: repeat it, which is safe."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgressUpdate:
-    """What a handler says of a job that runs: how far it is, or a line for its log."""
+    """Progress of a running attempt, or a line for its log."""
 
     key: LeaseKey
     progress: JsonText | None = None
@@ -30,9 +30,9 @@ class ProgressUpdate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """What a claim brought. `next_due_ms`: when to claim again at the latest, as far as the source knows.
+    """The result of a claim. `next_due_ms`: ms until the next claim at the latest, None if the source does not know.
 
-    `poll_ms`: the same, where nothing happens that is known of.
+    `poll_ms`: the same if `next_due_ms` is None.
     """
 
     taken: list[Taken]
@@ -41,15 +41,15 @@ class Claimed:
 
     @property
     def pause_s(self) -> float:
-        """How long to wait for the next claim when there was less to claim than was asked for."""
+        """The seconds to wait before the next claim, after one that found fewer jobs than asked for."""
         return claim.pause_s(self.next_due_ms, poll_ms=self.poll_ms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchanged:
-    """What was completed, by number; and what a claim brought, None if there was none: exchange again.
+    """The numbers of the completed jobs, and the result of the claim; None if none was made: exchange again.
 
-    `unknown`: of which jobs that could not be said, though jobs were claimed; tell them again.
+    `unknown`: the numbers of jobs of which it is unknown whether they are completed: complete them again.
     """
 
     completed: Collection[int]
@@ -58,55 +58,55 @@ class Exchanged:
 
 
 class Source(Protocol):
-    """What the worker asks of either. Every method but `start` and `stop` may raise SourceUnavailable.
+    """The interface of a source. Every method except `start` and `stop` may raise SourceUnavailable.
 
-    Those that settle or extend return the numbers of the keys for which it was done; one that is missing had lost its
-    lease. They may be called by two threads at once: the loop, and the heartbeat.
+    Methods that settle or extend return the numbers of the keys for which they took effect; a missing one had lost its
+    lease. Two threads may call them at once: the loop and the heartbeat.
     """
 
     def start(self, ring: Callable[[], None]) -> None:
-        """Call `ring`, from any thread, whenever there may be something to claim."""
+        """Call `ring`, from any thread, whenever there may be a job to claim."""
 
     def exchange(self, completions: Sequence[Completion], *, limit: int) -> Exchanged:
-        """End attempts well, and take up to `limit` jobs, next ones first. Never waits for jobs to come.
+        """Complete attempts, and claim up to `limit` jobs, in queue order. Does not wait for jobs.
 
-        A source that waits elsewhere gives here what came since it was asked before, whatever `limit` is now.
+        A source that claims in a thread returns what has arrived since the last call, whatever `limit` is now.
         """
 
     def fail(self, failures: Sequence[Failure]) -> Collection[int]:
-        """End attempts badly: whether they are tried again is not the worker's choice."""
+        """Fail attempts; the source decides whether they are retried."""
 
     def release(self, releases: Sequence[Release]) -> Collection[int]:
-        """Hand jobs back unharmed."""
+        """Release jobs, without counting an attempt."""
 
     def give_up(self, held: Sequence[LeaseKey]) -> Collection[int]:
-        """Have these jobs taken for stalled soon, because the process that ran them is known to be dead."""
+        """Have these jobs recovered as stalled soon, because the process that ran them is known to be dead."""
 
     def report(self, reports: Sequence[ProgressUpdate]) -> None:
-        """Pass on what handlers say, in its order; what comes of a lost lease is dropped."""
+        """Store progress and log lines, in their order; those of lost leases are dropped."""
 
     def extend(self, held: Sequence[LeaseKey]) -> dict[int, Extended]:
-        """Renew leases."""
+        """Extend leases."""
 
     def stop(self) -> None:
-        """Take no more from now on. What was on its way is still given by `claim`, until `is_at_rest`."""
+        """Claim no more. `exchange` still returns jobs that were claimed before, until `is_at_rest`."""
 
     @property
     def is_at_rest(self) -> bool:
-        """Whether nothing more can come that was not claimed just now."""
+        """Whether, after `stop`, no more jobs can arrive."""
 
 
 class DatabaseSource:
-    """Jobs straight from the database."""
+    """A source on the database."""
 
     def __init__(self, settings: Settings, db: Database, *, queue: str, worker: str) -> None:
-        """Prepare. `worker` is the name that jobs will carry as `processedBy`."""
+        """Prepare. `worker` is stored on jobs as `processedBy`."""
         self._settings, self._db, self._queue, self._worker = settings, db, queue, worker
         self._random = Random()  # noqa: S311 - jitter is no secret
         self.cursor = ScanCursor()
 
     def start(self, ring: Callable[[], None]) -> None:
-        """Ring when PostgreSQL notifies of the queue, and when its notifications are not heard any more."""
+        """Call `ring` at each NOTIFY of the queue, and when NOTIFYs no longer arrive."""
         self._db.listen(self._queue, ring)
         self._db.wakeups.on_loss(ring)
 
@@ -114,7 +114,7 @@ class DatabaseSource:
         return self._db.wakeups.poll_ms(self._settings.poll_ms)
 
     def exchange(self, completions: Sequence[Completion], *, limit: int) -> Exchanged:
-        """Do both in one transaction; with nothing to do the database is not asked."""
+        """Complete and claim in one transaction; with nothing to do, no statement is sent."""
         if not completions and not limit:
             return Exchanged(completed=(), claimed=Claimed(taken=[], poll_ms=self._poll_ms()))
         ask = claim.Ask(limit=limit, lease_ms=self._settings.lease_ms, worker=self._worker) if limit else None
@@ -134,34 +134,34 @@ class DatabaseSource:
             return settle.release(self._db, queue=self._queue, releases=releases)
 
     def give_up(self, held: Sequence[LeaseKey]) -> Collection[int]:
-        """Have them stalled at once."""
+        """Recover them as stalled at once."""
         most = self._settings.max_stalled_count
         with _away():
             return settle.give_up(self._db, queue=self._queue, held=held, max_stalled_count=most)
 
     def report(self, reports: Sequence[ProgressUpdate]) -> None:
-        """Write all in one transaction."""
+        """Store all in one transaction."""
         told = [report.ProgressUpdate(lease=said.key, progress=said.progress, line=said.line) for said in reports]
         with _away():
             report.tell(self._db, queue=self._queue, told=told)
 
     def extend(self, held: Sequence[LeaseKey]) -> dict[int, Extended]:
-        """Renew all in one statement."""
+        """Extend all in one statement."""
         with _away():
             return settle.extend(self._db, queue=self._queue, held=held, lease_ms=self._settings.lease_ms)
 
     def stop(self) -> None:
-        """Do nothing: nothing comes but by `claim`."""
+        """Do nothing: jobs arrive only by `exchange`."""
 
     @property
     def is_at_rest(self) -> bool:
-        """Always: nothing is ever on its way."""
+        """Always: no claim runs in the background."""
         return True
 
 
 @contextlib.contextmanager
 def _away() -> Iterator[None]:
-    """Say trouble with the database as trouble with the source."""
+    """Raise database errors of the block as SourceUnavailable."""
     try:
         yield
     except DatabaseError as error:

@@ -1,4 +1,4 @@
-"""Jobs whose name none of the handlers is for: another worker, of a newer release, may have one that is."""
+"""Jobs without a handler for their name: they are released for a while, since a newer worker may have one."""
 
 import logging
 import time
@@ -7,26 +7,26 @@ from typing import Any
 from app.domain.job import Taken
 
 _log = logging.getLogger(__name__)
-PAUSE_MS = 1_000  # before such a job is offered again, at least
-A_SECOND = 100  # such jobs are offered about so often by one worker, however many there are
+PAUSE_MS = 1_000  # the minimum delay of a release
+A_SECOND = 100  # about how many such jobs a second a worker claims again, however many there are
 KNOWN_MAX = 100_000
 NAMES_MAX = 100
 
 
 class Unhandled:
-    """Since when one worker has handed which jobs back. Of its loop's thread alone."""
+    """The jobs that one worker has released for want of a handler, and since when. Not thread-safe."""
 
     def __init__(self, *, queue: str, patience_ms: int) -> None:
-        """Know none yet. From the first time on a job is handed back for `patience_ms`."""
+        """Start without jobs. A job is released again and again until `patience_ms` after the first time."""
         self._queue, self._patience_ms = queue, patience_ms
         self._since: dict[tuple[str, int], float] = {}  # by the job, the oldest first, by time.monotonic()
         self._names: set[str] = set()  # that were logged
 
     def judge(self, job: Taken, cause: str) -> dict[str, Any]:
-        """Say what becomes of the attempt, as `Completer.add` takes it: a release, or a failure for this `cause`."""
+        """Return the outcome of the attempt, as `Completer.add` takes it: a release, or a failure with this `cause`."""
         now = time.monotonic()
-        self._tell(job.name, cause)
-        this = (job.id, job.timestamp)  # a number is another with each claim over HTTP
+        self._log_once(job.name, cause)
+        this = (job.id, job.timestamp)  # over HTTP a job's number is another one with each claim
         left_ms = self._patience_ms - int((now - self._first_seen(this, now)) * 1000)
         if left_ms <= 0:
             self._since.pop(this, None)
@@ -34,7 +34,7 @@ class Unhandled:
         return {"release": min(left_ms, max(PAUSE_MS, len(self._since) * 1000 // A_SECOND))}
 
     def _first_seen(self, this: tuple[str, int], now: float) -> float:
-        """Return when it came first. Among too many it is not noted until there is room, which those make that fail."""
+        """Return when the job was first seen. If too many are known, it is not added until others have failed."""
         if since := self._since.get(this):
             return since
         if len(self._since) >= KNOWN_MAX:
@@ -44,7 +44,7 @@ class Unhandled:
             del self._since[oldest]  # another worker had a handler for it
         return self._since.setdefault(this, now)
 
-    def _tell(self, name: str, cause: str) -> None:
+    def _log_once(self, name: str, cause: str) -> None:
         if name not in self._names:
             _log.warning("job_unhandled", extra={"queue": self._queue, "cause": cause})
             self._names = {name} if len(self._names) >= NAMES_MAX else self._names | {name}

@@ -1,8 +1,8 @@
-"""The Python worker: claims jobs, has handler processes run them, and settles what came of it.
+"""The Python worker: claims jobs, runs them in handler processes, and settles the attempts.
 
-This process holds the leases and never runs user code: a handler that hogs its interpreter, or kills it, delays no
-heartbeat and costs no other job. One thread does the work, waiting in `poll`; another sends the heartbeats. It goes
-on while the source is asked and told (`source_io`).
+This process holds the leases and never runs user code: a handler that blocks or kills its interpreter delays no
+heartbeat and costs no other job. One thread runs the loop, waiting in `poll`; another sends the heartbeats. The loop
+goes on while calls to the source are running (`source_io`).
 """
 
 import contextlib
@@ -28,19 +28,17 @@ from app.runners.sources import Source
 from app.runners.unhandled import Unhandled
 
 _log = logging.getLogger(__name__)
-BATCHING_S = (
-    0.0003  # for which the outcomes of quick jobs gather unseen: a wake-up for each would cost more than the job
-)
-CLAIM_BATCHING_MS = 1  # for which they do while the source is asked: before its answer nothing follows from them
-CONFINE_S = 0.05  # how often to look for a process for a suspect, while one waits
-REST_S = 0.1  # how often a worker that has ended all asks whether its source is at rest
-FIRST_RESTART_S = 0.02  # doubled at each handler process in a row that dies before it has done anything
+BATCHING_S = 0.0003  # how long outcomes of quick jobs accumulate: waking up for each would cost more than the job
+CLAIM_BATCHING_MS = 1  # the same while a claim is running: until it returns, outcomes cannot be acted on
+ISOLATE_S = 0.05  # how often to look for a process for a quarantined job, while one waits
+REST_S = 0.1  # how often to check whether the source is at rest, once everything is settled
+FIRST_RESTART_S = 0.02  # doubled for each handler process in a row that dies before it has finished a job
 SLOWEST_RESTART_S = 5.0
-WAKE = b"\xff"  # no signal's number
+WAKE = b"\xff"  # not the number of a signal
 
 
 def name() -> str:
-    """Return what this worker is called on the jobs that it works."""
+    """Return the name of this worker, which is stored on its jobs."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
@@ -49,19 +47,19 @@ class HandlersBroken(Exception):
 
 
 class Worker:
-    """One worker on one queue. `run()` it in the main thread: it takes SIGTERM and SIGINT."""
+    """One worker for one queue. `run()` it in the main thread: it handles SIGTERM and SIGINT."""
 
     def __init__(self, settings: Settings, source: Source, *, queue: str, handlers: Path) -> None:
-        """Prepare; nothing is started."""
+        """Prepare; `run()` starts it. `handlers` is the path of the handlers file."""
         self._settings, self._source, self._queue, self._handlers = settings, source, queue, handlers
         self._held = Held(source, queue=queue)
         self._completer = Completer(settings, source, self._held)
         self._source_io = SourceIO(settings, source, self._completer, queue=queue, take=self._take)
         self._unhandled = Unhandled(queue=queue, patience_ms=settings.unhandled_ms)
         self._processes: list[HandlerProcess] = []
-        self._quarantined: deque[Taken] = deque()  # claimed jobs, one of which may have killed a process
+        self._quarantined: deque[Taken] = deque()  # claimed jobs that have stalled before: one may kill its process
         self._isolated: list[HandlerProcess] = []  # those of the processes that run quarantined jobs, one at a time
-        self._stopped: deque[str] = deque()  # tokens of attempts that need not go on; written by the heartbeat
+        self._stopped: deque[str] = deque()  # tokens of cancelled or lost attempts; written by the heartbeat
         self._was_ready = False
         self._broken_starts = 0
         self._start_at = 0.0  # when a missing process may be started, by time.monotonic()
@@ -71,7 +69,7 @@ class Worker:
         self._ear.setblocking(False)
 
     def run(self) -> None:
-        """Work until told to stop, then drain. Raises HandlersBroken."""
+        """Work until a signal stops it, then drain. Raises HandlersBroken."""
         _log.info("worker_started", extra={"queue": self._queue, "worker": name()})
         heartbeat = leases.heartbeat(self._settings, self._beat)
         with self._signals():
@@ -88,7 +86,7 @@ class Worker:
                     self._reap()
                     self._spawn_missing()
                     self._isolate()
-                    self._talk()
+                    self._exchange()
             finally:
                 for process in self._processes:
                     process.kill()
@@ -96,13 +94,13 @@ class Worker:
         _log.info("worker_stopped", extra={"queue": self._queue, "worker": name()})
 
     def _ring(self) -> None:
-        """Look for jobs soon. Called by the listener's thread."""
-        with contextlib.suppress(BlockingIOError):  # it rings already
+        """Claim soon. Called by the listener's thread."""
+        with contextlib.suppress(BlockingIOError):  # enough bytes are pending to wake the loop
             self._bell.send(WAKE)
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
-        """Have SIGTERM and SIGINT drain, and have every signal, a process's death too, end the wait in select."""
+        """Drain at SIGTERM and SIGINT; have every signal, SIGCHLD too, end the wait in `poll`."""
         taken = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
         before = [signal.signal(signal.SIGTERM, self._stop), signal.signal(signal.SIGINT, self._stop)]
         before.append(signal.signal(signal.SIGCHLD, lambda *_: None))
@@ -115,15 +113,15 @@ class Worker:
                 signal.signal(number, handler)
 
     def _stop(self, *_: object) -> None:
-        """Drain at the first signal; at the second, hand back at once what runs.
+        """Drain at the first signal; at the second, release the running jobs at once.
 
-        Only notes it: a signal may come between any two steps of the loop.
+        Only sets when the drain ends: a signal may arrive between any two steps of the loop.
         """
         again = self._stop_by is not None
         self._stop_by = time.monotonic() + (0 if again else self._settings.drain_ms / 1000)
 
     def _drain(self) -> None:
-        """Once told to stop, let each process end after its job; when the time is up, end it."""
+        """After a signal, let each process exit after its jobs; when the drain ends, kill it."""
         if self._stop_by is None:
             return
         self._source.stop()
@@ -139,9 +137,9 @@ class Worker:
     def _finished(self) -> bool:
         if self._stop_by is None:
             return False
-        told = not self._completer and self._source_io.is_silent
+        is_settled = not self._completer and self._source_io.is_silent
         is_late = time.monotonic() > self._stop_by + self._settings.lease_ms / 1000
-        return not self._processes and (told or is_late) and self._source.is_at_rest
+        return not self._processes and (is_settled or is_late) and self._source.is_at_rest
 
     def _wait(self) -> None:
         is_batching = self._source_io.is_claiming and any(process.is_brisk for process in self._processes)
@@ -165,7 +163,7 @@ class Worker:
         self._source_io.go_on(ready)
 
     def _next_at(self) -> float:
-        """Return when something is to be done though nothing happens."""
+        """Return when to wake up at the latest, by time.monotonic()."""
         moments = [time.monotonic() + 60.0, self._source_io.next_at(self._room())]
         moments += [process.slow_at for process in self._processes if process.slow_at is not None]
         moments += [process.ends_at for process in self._processes if process.ends_at is not None]
@@ -175,23 +173,23 @@ class Worker:
         if self._lacks_processes:
             moments.append(self._start_at)
         if self._quarantined:
-            moments.append(time.monotonic() + CONFINE_S)
+            moments.append(time.monotonic() + ISOLATE_S)
         return min(moments)
 
     def _receive(self) -> None:
         for process in self._processes:
             process.flush()
             if self._completer.is_full:
-                continue  # its socket fills, and its handlers wait
+                continue  # its socket fills up, which makes its handlers wait
             answered = 0
             for said in process.receive():
-                answered += self._hear(process, said)
+                answered += self._handle(process, said)
             if answered:
                 self._broken_starts = 0
                 process.adapt(answered)
 
-    def _hear(self, process: HandlerProcess, said: Result | Message) -> bool:
-        """Note what a process said; tell whether it was an outcome."""
+    def _handle(self, process: HandlerProcess, said: Result | Message) -> bool:
+        """Handle a message of a process; return whether it was an outcome."""
         if isinstance(said, tuple):
             permit, result = said
             if job := process.answered(permit):
@@ -211,13 +209,13 @@ class Worker:
         return False
 
     def _beat(self) -> None:
-        """Renew the leases, and note which attempts need not go on. Called by the heartbeat's thread."""
+        """Extend the leases, and note which attempts are cancelled or lost. Called by the heartbeat's thread."""
         if stopped := self._held.beat():
             self._stopped.extend(stopped)
             self._ring()
 
     def _cancel(self) -> None:
-        """Tell the handlers whose jobs are cancelled, or lost, that they may stop."""
+        """Notify the handlers whose jobs are cancelled or lost."""
         stopped = set()
         while self._stopped:
             stopped.add(self._stopped.popleft())
@@ -229,7 +227,7 @@ class Worker:
             self._completer.add(job, {"reason": CANCELLED_REASON, "stack": None, "unrecoverable": True})
 
     def _enforce(self) -> None:
-        """End the processes whose jobs run for too long; a job that has not begun goes back unharmed."""
+        """Kill the processes whose jobs have exceeded their timeouts; release their jobs that have not begun."""
         now = time.monotonic()
         for process in self._processes:
             if process.ends_at is None or now < process.ends_at:
@@ -243,19 +241,19 @@ class Worker:
                 process.kill()
 
     def _reclaim_blocked(self) -> None:
-        """Take back the jobs that wait behind a slow one: another process, or another worker, may begin them now."""
+        """Release the jobs that wait behind a slow one, so that another process or worker can begin them."""
         now = time.monotonic()
         for process in self._processes:
             if process.slow_at is not None and now >= process.slow_at:
                 self._completer.release(process.take_back())
 
     def _reap(self) -> None:
-        """See to the processes that ended."""
+        """Handle the processes that have exited."""
         for process in list(self._processes):
             code = process.ended()
             if code is None:
                 continue
-            self._receive()  # what it said before it ended
+            self._receive()  # its last messages
             self._processes.remove(process)
             if process in self._isolated:
                 self._isolated.remove(process)
@@ -269,9 +267,9 @@ class Worker:
                     self._refuse(process.broken or f"the process ended with code {code} while it loaded the file")
 
     def _requeue(self, process: HandlerProcess) -> None:
-        """Put back the jobs of a process that ended: what had begun has stalled, unless we ended it ourselves.
+        """Settle the jobs of a process that has exited: those begun have stalled, unless this worker stopped it.
 
-        If there is a job among them that cannot be read, the process ended for that, and it alone has failed.
+        If the JSON of one of them cannot be parsed, that ended the process: only that job fails.
         """
         waiting, begun = process.take_back(), list(process.outstanding.values())
         unread = {} if process.stopping else unreadable([*waiting, *begun])
@@ -285,14 +283,14 @@ class Worker:
             self._completer.give_up(begun)
 
     def _refuse(self, broken: str) -> None:
-        """Give up at the start on a file that cannot be loaded; later, when it broke under us, try again."""
+        """Handle a file that cannot be loaded: at the start, raise HandlersBroken; later, retry."""
         if not self._was_ready:
             raise HandlersBroken(broken)
         self._wait_to_start()
         _log.error("handlers_broken", extra={"handlers": str(self._handlers), "cause": broken})
 
     def _slow_down(self, process: HandlerProcess) -> None:
-        """After a process that died before it had done anything, wait longer and longer with the next."""
+        """After a process that died before it had finished a job, delay the next one, with backoff."""
         if not process.has_answered:
             self._wait_to_start()
 
@@ -329,7 +327,7 @@ class Worker:
         return HandlerProcess(self._handlers, queue=self._queue, threads=threads, **most)
 
     def _isolate(self) -> None:
-        """Run quarantined jobs one by one, each alone in a process: one that kills it costs no other job its lease."""
+        """Run quarantined jobs one by one, each alone in a process: if one kills it, no other job stalls."""
         for process in self._isolated:
             if not process.room or process.outstanding:
                 continue
@@ -339,26 +337,26 @@ class Worker:
                 process.stop()
 
     def _room(self) -> int:
-        """How many jobs more there is room for."""
+        """Return how many more jobs the processes have room for."""
         if self._stop_by is not None:
             return 0
         room = sum(process.room for process in self._processes if process not in self._isolated)
         return max(0, room - len(self._quarantined))
 
-    def _talk(self) -> None:
-        """Tell what came of jobs, and claim what the processes have room for."""
+    def _exchange(self) -> None:
+        """Settle outcomes, and claim as many jobs as the processes have room for."""
         is_busy = self._stop_by is None and any(0 < process.busy_s < MOMENT_S for process in self._processes)
         self._source_io.begin(self._room(), more_soon=is_busy)
 
     def _take(self, jobs: list[Taken]) -> None:
-        """Keep what a claim has brought, and hand it out."""
+        """Add the jobs of a claim to the leases held, and send them to processes."""
         self._held.add(jobs)
         self._hand_out(jobs)
 
     def _hand_out(self, jobs: list[Taken]) -> None:
-        """Give the jobs to the processes, to each as many as fit, first to the one that holds least.
+        """Send the jobs to the processes, to each as many as fit, first to the one with the fewest.
 
-        One that has stalled before is a suspect where jobs share processes: it would take those beside it with it.
+        With several threads, jobs that have stalled before are quarantined: they could stall others of their process.
         """
         if self._settings.worker_threads > 1 and self._stop_by is None:
             self._quarantined += [job for job in jobs if job.stalled_count]
@@ -369,11 +367,11 @@ class Worker:
             jobs = self._give(process, jobs, process.room)
         for process in takers:
             jobs = self._give(process, jobs, process.leeway)
-        self._completer.release(jobs)  # a signal, a death or a slow job came between the claim and here
+        self._completer.release(jobs)  # room was lost since the claim: by a signal, a death or a slow job
 
     @staticmethod
     def _give(process: HandlerProcess, jobs: list[Taken], most: int) -> list[Taken]:
-        """Give a process the first jobs; return the rest."""
+        """Send the first `most` jobs to a process; return the rest."""
         if most and jobs:
             process.give(jobs[:most])
         return jobs[most:]
