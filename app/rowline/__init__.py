@@ -1,4 +1,4 @@
-"""What programs import: handlers for the Python worker, and a client for the service.
+"""The package for programs: handlers for the Python worker, and a client of the HTTP API.
 
     import rowline
 
@@ -8,7 +8,7 @@
 
     rowline.Rowline("http://127.0.0.1:8080", token).queue("mail").add("greet", {"name": "Ada"})
 
-Imports nothing of the service, so that it lives beside any other package, one called `app` too.
+It imports nothing of the service, so that it can be used beside any other package, even one called `app`.
 """
 
 import importlib
@@ -76,7 +76,7 @@ _BROUGHT_BY = {"Rowline": "rowline.client", "Queue": "rowline.queue"}
 
 
 def __getattr__(name: str) -> Any:
-    """Bring the client, and urllib3 with it, when somebody asks for it: every handler process imports this module."""
+    """Import the client, and urllib3 with it, on first use: every handler process imports this module."""
     if name not in _BROUGHT_BY:
         raise AttributeError(f"module 'rowline' has no attribute {name!r}")
     return getattr(importlib.import_module(_BROUGHT_BY[name]), name)

@@ -1,15 +1,15 @@
 """A handler process: runs the user's code, and nothing of the service.
 
-The worker starts it with a socket and a pipe. Over the socket come lines of JSON, `{"queue": name, "jobs": [...]}` with
-an array for each job, and `{"cancel": [permits]}`; out go `{"ready": [names]}` or `{"broken": traceback}` once, then a
-line for each report and each finished job, written at once: `PERMIT RESULT` for one that went well, else JSON.
-Through the pipe come permits, the numbers of those jobs: a job begins only when its
-permit was read here, so the worker can take a job back by reading the permit itself, however busy this process is, and
-knows which jobs this process died of. The end of the pipe ends this process after its jobs; the end of the socket means
-that the worker is gone, and ends it at once.
+The worker starts it with a socket and a pipe. From the socket it reads lines of JSON: `{"queue": name, "jobs": [...]}`
+with an array for each job, and `{"cancel": [permits]}`. It writes `{"ready": [names]}` or `{"broken": traceback}` once,
+then a line for each progress update, log line and outcome, at once: `PERMIT RESULT` for a completed job, else JSON.
+From the pipe it reads permits, the numbers of the jobs. A job begins only when its permit was read here, so the worker
+can take a job back by reading the permit itself, however busy this process is, and knows which jobs had begun when this
+process died. At the end of the pipe this process exits after its jobs; at the end of the socket the worker is gone, and
+this process exits at once.
 
-The user's file may patch the standard library (gevent, eventlet). What runs here after it was loaded waits by functions
-that were taken before: of the interpreter's own threads and locks, never `threading`, whose parts look each other up.
+The user's file may patch the standard library (gevent, eventlet). Code that runs here after it was loaded waits by
+functions that were imported before: the interpreter's own threads and locks, not `threading`, which looks up its parts.
 """
 
 import contextlib
@@ -34,25 +34,25 @@ from rowline.job import Attempt, Job, Release, whole_ms
 
 PERMIT_BYTES = 8
 Message = dict[str, Any]
-LEFT_S = 1.0  # for which the end waits for what handlers have left: threads, processes, functions of atexit
-REASON_MAX, STACK_MAX = 10_000, 50_000  # characters kept, as in app/domain/attempts.py; what is cut here is not sent
-LONGEST_MS = 2**53  # that is told of a delay; the worker has a bound of its own
+LEFT_S = 1.0  # how long the exit waits for what handlers have left: threads, processes, atexit functions
+REASON_MAX, STACK_MAX = 10_000, 50_000  # characters kept, as in app/domain/attempts.py; the rest is not sent
+LONGEST_MS = 2**53  # the longest delay that is sent; the worker has a limit of its own
 FIELDS = ("queue", "id", "name", "data", "opts", "priority", "attempt", "timestamp", "token")
-Fields = list[Any]  # the values of these, of one job
+Fields = list[Any]  # the values of FIELDS of one job
 _sending = allocate_lock()
 _json = json.JSONEncoder(allow_nan=False).encode
 
 
 def main(descriptor: str, permits: str, threads: str, max_bytes: str, path: str) -> None:
-    """Load the handlers in the file `path`, then run the jobs that are permitted, so many at a time.
+    """Load the handlers file `path`, then run the permitted jobs, `threads` at a time.
 
-    A result longer than `max_bytes` is a failure here, and never sent.
+    A result longer than `max_bytes` is a failure and is not sent. The arguments are strings of the command line.
     """
     worker = socket.socket(fileno=int(descriptor))
     lines = worker.makefile("rb")
     try:
         load(Path(path).absolute())
-    except BaseException as error:  # noqa: BLE001 - the user's file may do anything: what it raises is told, and ends this
+    except BaseException as error:  # noqa: BLE001 - the user's file may raise anything: report it and exit
         _send(worker, {"broken": _failure(error)["stack"]})
         sys.exit(1)
     _send(worker, {"ready": handlers.names()})
@@ -61,7 +61,7 @@ def main(descriptor: str, permits: str, threads: str, max_bytes: str, path: str)
     turn = allocate_lock()
     work = (worker, int(permits), inbox, turn)
     ends = [allocate_lock() for _ in range(int(threads) - 1)]
-    with turn:  # no handler runs before all threads stand
+    with turn:  # no handler runs before all threads have started
         for end in ends:
             end.acquire()
             start_new_thread(_work_or_end, (*work, end.release))
@@ -72,7 +72,7 @@ def main(descriptor: str, permits: str, threads: str, max_bytes: str, path: str)
         end.acquire()
     with contextlib.suppress(Exception):
         sys.stdout.flush()
-    start_new_thread(_end_soon, ())  # and the interpreter's own end begins, which waits for ever
+    start_new_thread(_end_soon, ())  # since the interpreter's own exit waits without a limit
 
 
 def _end_soon() -> None:
@@ -83,15 +83,15 @@ def _end_soon() -> None:
 def _work_or_end(
     worker: socket.socket, permits: int, inbox: "Inbox", turn: LockType, done: Callable[[], None] = lambda: None
 ) -> None:
-    """Work until the pipe ends; whatever ends it sooner ends the process: nobody else would answer for its job.
+    """Work until the pipe ends. Any exception ends the process: otherwise the outcome of its job would be missing.
 
-    `done` is called when the thread stands, and when it ends.
+    `done` is called when the thread has started, and when it ends.
     """
     try:
         _make_loop()
         done()
         _work(worker, permits, inbox, turn)
-    except BaseException:  # noqa: BLE001 - whatever it is, no thread of ours may be missing
+    except BaseException:  # noqa: BLE001 - the process cannot go on without one of its threads
         with contextlib.suppress(BaseException):
             traceback.print_exc()
         os._exit(1)
@@ -99,9 +99,9 @@ def _work_or_end(
 
 
 def _make_loop() -> None:
-    """Make gevent's loop of this thread, if the user's file has loaded gevent.
+    """Create gevent's hub of this thread, if the user's file has loaded gevent.
 
-    Threads that make theirs at the same time wait for each other's imports for ever.
+    Threads that create theirs at the same time can deadlock in each other's imports.
     """
     if gevent := sys.modules.get("gevent"):
         gevent.get_hub()
@@ -111,7 +111,7 @@ def _work(worker: socket.socket, permits: int, inbox: "Inbox", turn: LockType) -
     """Run one job after the other until the pipe ends."""
     own_pid = os.getpid()
     while True:
-        with turn:  # a permit and its job are taken in one step, so that the inbox can forget what comes before
+        with turn:  # permit and job are taken in one step, so that the inbox can drop the jobs before it
             permit = _next_permit(permits)
             if not permit:
                 return
@@ -125,7 +125,7 @@ def _work(worker: socket.socket, permits: int, inbox: "Inbox", turn: LockType) -
         outcome = run(fields, attempt)
         inbox.forget(number)
         if os.getpid() != own_pid:
-            os._exit(1)  # the handler forked, and this is the copy: it has no business here
+            os._exit(1)  # the handler forked, and this is the child
         if isinstance(outcome, str):
             _write(worker, f"{number} {outcome}\n".encode("ascii"))
         else:
@@ -133,7 +133,7 @@ def _work(worker: socket.socket, permits: int, inbox: "Inbox", turn: LockType) -
 
 
 def _next_permit(permits: int) -> bytes:
-    """Wait for the next permit, which the worker may snatch away at any moment; return nothing at the end."""
+    """Wait for the next permit, which the worker may take back at any moment; return b"" at the end of the pipe."""
     while True:
         try:
             return read(permits, PERMIT_BYTES)
@@ -142,7 +142,7 @@ def _next_permit(permits: int) -> bytes:
 
 
 class Inbox:
-    """Jobs that have come in, by the number of their permits."""
+    """The received jobs, by the numbers of their permits."""
 
     def __init__(self, *, max_bytes: int = sys.maxsize) -> None:
         self._max_bytes = max_bytes
@@ -150,17 +150,17 @@ class Inbox:
         self._cancelled: set[int] = set()
         self._attempts: dict[int, Attempt] = {}
         self._lock, self._came = allocate_lock(), allocate_lock()
-        self._came.acquire()  # released when jobs have come in
+        self._came.acquire()  # released when jobs are received
 
     def put(self, queue: str, jobs: list[Fields]) -> None:
-        """Add what came in, in the order of its permits. Called by one thread only."""
+        """Add received jobs, in the order of their permits. Called by one thread only."""
         with self._lock:
             self._jobs |= {permit: [queue, *fields] for permit, *fields in jobs}
             if self._came.locked():
                 self._came.release()
 
     def cancel(self, permits: list[int]) -> None:
-        """Have the handlers of these jobs see that they should stop."""
+        """Set `cancelled` for the handlers of these jobs."""
         with self._lock:
             for permit in permits:
                 if attempt := self._attempts.get(permit):
@@ -169,7 +169,7 @@ class Inbox:
                     self._cancelled.add(permit)
 
     def take(self, permit: int) -> tuple[Fields, Attempt]:
-        """Wait for the job of a permit, and let go of those before it, whose permits were taken back.
+        """Wait for the job of a permit, and drop the jobs before it, whose permits were taken back.
 
         Called by one thread at a time.
         """
@@ -185,16 +185,16 @@ class Inbox:
             return self._jobs.pop(permit), attempt
 
     def forget(self, permit: int) -> None:
-        """Let go of a job that has run."""
+        """Remove a job that has run."""
         with self._lock:
             del self._attempts[permit]
             self._cancelled.discard(permit)
 
 
 class _Once:
-    """Finds the handlers file, by whatever name it is imported, and gives the one module that it was loaded as.
+    """An import hook that returns the loaded module of the handlers file, whatever name it is imported by.
 
-    What it imports may import it: by its own name, `jobs.handlers`, for one. Loaded again it would register all again.
+    Modules that it imports may import it, for example as `jobs.handlers`. Loaded twice it would register all twice.
     """
 
     def __init__(self, module: ModuleType, path: Path) -> None:
@@ -214,11 +214,11 @@ class _Once:
         return self._module
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__spec__ = self._spec  # as it was before it was found again
+        module.__spec__ = self._spec  # the import system has replaced it
 
 
 def load(path: Path) -> None:
-    """Import the user's file; what lies beside it and in the working directory can be imported by it."""
+    """Import the user's file, which can import modules from its own folder and from the working directory."""
     sys.path[:0] = list(dict.fromkeys([str(path.parent), str(Path.cwd())]))
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
@@ -232,7 +232,7 @@ def load(path: Path) -> None:
 
 
 def run(fields: Fields, attempt: Attempt) -> str | Message:
-    """Run one job's handler and say what came of it: its result as JSON in ASCII, or a message."""
+    """Run the handler of one job; return its result as JSON in ASCII, or a message with another outcome."""
     if attempt.is_cancelled:
         return {"reason": "job cancelled", "stack": None, "unrecoverable": True}
     try:
@@ -242,12 +242,12 @@ def run(fields: Fields, attempt: Attempt) -> str | Message:
         return {"unhandled": str(error)[:REASON_MAX]}
     except Release as release:
         return _released(release)
-    except BaseException as error:  # noqa: BLE001 - the handler boundary: whatever user code raises is a failure
+    except BaseException as error:  # noqa: BLE001 - the handler boundary: any exception of user code is a failure
         return _failure(error)
     try:
         text = _json(result)
-    except BaseException as error:  # noqa: BLE001 - user code too: the methods of what it returned
-        return _unfit(f"is no JSON value: {_words(error)}")
+    except BaseException as error:  # noqa: BLE001 - user code too: methods of the returned object
+        return _unfit(f"is not a JSON value: {_words(error)}")
     return text if len(text) <= attempt.max_bytes else _too_large(text, attempt.max_bytes)
 
 
@@ -260,26 +260,26 @@ def _too_large(text: str, limit: int) -> Message:
 
 
 def _words(error: BaseException) -> str:
-    return _first_told(lambda: str(error), lambda: type(error).__qualname__)
+    return _first_working(lambda: str(error), lambda: type(error).__qualname__)
 
 
 def _released(release: Release) -> Message:
     try:
         return {"release": min(LONGEST_MS, whole_ms(release.delay_ms))}
-    except BaseException as error:  # noqa: BLE001 - it may be a class of the user's
+    except BaseException as error:  # noqa: BLE001 - it may be a subclass of the user's
         return _failure(error)
 
 
 def _failure(error: BaseException) -> Message:
-    """Tell what can be told of the exception that is being handled; each of its methods may raise."""
+    """Describe the exception that is being handled, as far as possible: each of its methods may raise."""
     kind, trace = type(error), sys.exc_info()[2]
     own_frame_skipped = trace and trace.tb_next
-    reason = _first_told(
+    reason = _first_working(
         lambda: "".join(traceback.format_exception_only(error)).strip(),
         lambda: f"{kind.__qualname__}: {error!s}",
         lambda: kind.__qualname__,
     )[:REASON_MAX]
-    stack = _first_told(
+    stack = _first_working(
         lambda: "".join(traceback.format_exception(kind, error, own_frame_skipped)),
         lambda: "".join([*traceback.format_tb(own_frame_skipped), reason, "\n"]),
         lambda: reason,
@@ -287,12 +287,12 @@ def _failure(error: BaseException) -> Message:
     return {"reason": reason, "stack": stack, "unrecoverable": issubclass(kind, handlers.UnrecoverableError)}
 
 
-def _first_told(*ways: Callable[[], str]) -> str:
-    """Return what comes of the first way that does not raise."""
+def _first_working(*ways: Callable[[], str]) -> str:
+    """Return the result of the first function that does not raise."""
     for way in ways:
         with contextlib.suppress(BaseException):
             return way()
-    return "an exception that cannot be told"
+    return "an exception that cannot be formatted"
 
 
 def _receive(lines: Iterable[bytes], inbox: Inbox) -> None:
@@ -303,7 +303,7 @@ def _receive(lines: Iterable[bytes], inbox: Inbox) -> None:
                 inbox.put(message["queue"], message["jobs"])
             else:
                 inbox.cancel(message["cancel"])
-    finally:  # at the end, at a reset, at anything that we cannot read: nothing more may be done under its leases
+    finally:  # at the end, a reset or invalid data: the worker is gone, and its leases must not be used
         os._exit(0)
 
 

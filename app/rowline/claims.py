@@ -1,7 +1,7 @@
-"""Reading what a claim brought: a job that this Python cannot read must not hide the others.
+"""Parses the response to a claim: a job that this Python cannot parse must not hide the others.
 
-Python's json refuses integers of thousands of digits and deep nesting. Then the answer is cut into the texts of its
-leases, which are read one by one.
+Python's json rejects integers of thousands of digits and deep nesting. Then the response is split into the texts of its
+leases, which are parsed one by one.
 """
 
 import json
@@ -18,7 +18,7 @@ _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[][{},:]')
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unread:
-    """A claimed job of which only the names could be read; `why` is what Python says."""
+    """A claimed job of which only id and token could be parsed; `why` is Python's error message."""
 
     id: str
     token: str = field(repr=False)
@@ -26,9 +26,9 @@ class Unread:
 
 
 def read(body: bytes) -> tuple[Mapping[str, Any], tuple[Lease, ...], tuple[Unread, ...]]:
-    """Read the answer to a claim: the whole of it but its jobs, the leases, and those that cannot be read.
+    """Parse the response to a claim: return its members, the leases, and the leases that cannot be parsed.
 
-    Raises what Answer.read takes for no answer of Rowline.
+    Raises the exceptions that `Answer.read` turns into `not_rowline`.
     """
     try:
         told = json.loads(body)
@@ -50,13 +50,13 @@ def _unread(lease: bytes, why: str) -> Unread:
 
 
 def _members(text: bytes) -> dict[str, bytes]:
-    """Cut an object into the texts of its members, by name."""
+    """Split an object into the texts of its members, by name."""
     parts = _parts(text)
     return dict(zip(map(json.loads, parts[::2]), parts[1::2], strict=True))
 
 
 def _parts(text: bytes) -> list[bytes]:
-    """Cut an array into its elements, or an object into names and values by turns. Goes as deep as there is text."""
+    """Split an array into its elements, or an object into alternating names and values. Nesting is not limited."""
     parts, depth, begin = [], 0, 0
     for token in _TOKEN.finditer(text):
         opens, closes = token[0] in b"[{", token[0] in b"]}"

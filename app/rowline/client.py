@@ -1,4 +1,4 @@
-"""The client: a service, over HTTP."""
+"""The client of the HTTP API."""
 
 import os
 from collections.abc import Callable
@@ -12,10 +12,10 @@ TIMEOUT_S = 30.0
 
 
 class Rowline:
-    """A Rowline service. Make one and keep it: it holds connections. Safe to use from many threads.
+    """A Rowline service. Create one and reuse it: it pools connections. Safe to use from many threads.
 
-    Calls that may be repeated are, within `timeout_s`, while the service is away or busy. No proxy is used, whatever
-    the environment says, and no redirect is followed.
+    While the service is away or busy, calls are retried within `timeout_s`, where that is safe. Proxy variables of the
+    environment are ignored, and redirects are not followed.
     """
 
     def __init__(
@@ -26,24 +26,25 @@ class Rowline:
         timeout_s: float = TIMEOUT_S,
         on_retry: Callable[[RowlineError], object] | None = None,
     ) -> None:
-        """Name the service, like http://127.0.0.1:8080, and an API token. Connects to nothing yet. Raises ValueError.
+        """Take the URL of the service, such as http://127.0.0.1:8080, and an API token. Raises ValueError.
 
-        `timeout_s` is for a whole call with its repetitions; a single try is given up when the service is silent for a
-        third of it. `on_retry` is called, in the thread of the call, with the error of each try that may be made again.
+        Connects on the first call. `timeout_s` limits a whole call with its retries; a single try ends when the service
+        does not respond for a third of it. `on_retry` is called, in the thread of the call, with the
+        error of each try that is retried.
         """
         self._transport = Transport(url, token, timeout_s=timeout_s, on_retry=on_retry)
 
     @classmethod
     def from_env(cls, *, timeout_s: float = TIMEOUT_S) -> Self:
-        """Take ROWLINE_URL and ROWLINE_TOKEN from the environment. Raises ValueError."""
+        """Make a client by ROWLINE_URL and ROWLINE_TOKEN of the environment. Raises ValueError."""
         return cls(os.environ.get("ROWLINE_URL", ""), os.environ.get("ROWLINE_TOKEN", ""), timeout_s=timeout_s)
 
     def queue(self, name: str) -> Queue:
-        """Return a queue, which need not exist yet. Raises ValueError."""
+        """Return a queue; it need not exist. Raises ValueError for an invalid name."""
         return Queue(self._transport, name)
 
     def close(self) -> None:
-        """End: close connections, and have claims that wait end with what the service has claimed for them already."""
+        """Close all connections. Waiting claims return the jobs that the service has already leased to them."""
         self._transport.close()
 
     def __enter__(self) -> Self:

@@ -1,12 +1,12 @@
-"""What can go wrong for who talks to the service.
+"""The errors of the client.
 
 RowlineError
-├── InvalidRequest   400, 405, 413, 415, 422: the same call will be refused again
-├── Unauthorized     401, 403: the API token is missing, unknown, or without the right
+├── InvalidRequest   400, 405, 413, 415, 422: the request is invalid; a retry cannot succeed
+├── Unauthorized     401, 403: the API token is missing, invalid, or lacks the permission
 ├── NotFound         404: no such job, or no such path
-├── Conflict         409: the job's state does not allow it
-│   └── LeaseLost    the attempt is not, or no longer, yours: stop working on it
-├── Unavailable      no answer in time, or one that says: not now. Whether it was done: `is_outcome_unknown`
+├── Conflict         409: the job's status does not allow it
+│   └── LeaseLost    the attempt has lost its lease: stop working on it
+├── Unavailable      429, 5xx, or no response in time; `is_outcome_unknown`: it may have been done
 └── JobFailed        raised by `wait`: the job has failed
 """
 
@@ -18,7 +18,7 @@ from rowline.values import JobInfo
 
 
 class RowlineError(Exception):
-    """The root. The message is for people; `code` is a stable word to program against."""
+    """The base class. The message is for people; `code` is stable, for programs."""
 
     def __init__(
         self,
@@ -29,18 +29,18 @@ class RowlineError(Exception):
         details: tuple[Mapping[str, Any], ...] = (),
         request_id: str | None = None,
     ) -> None:
-        """Keep what the service said. `status` is None where there was no answer."""
+        """Take the members of the error response. `status` is None if there was no response."""
         super().__init__(message)
         self.message, self.status, self.code = message, status, code
         self.details, self.request_id = details, request_id
 
 
 class InvalidRequest(RowlineError):
-    """The call means nothing that the service can do; `details` has each fault with its place."""
+    """The request is invalid; `details` has each fault with its path."""
 
 
 class Unauthorized(RowlineError):
-    """The API token is missing, unknown, or without the right."""
+    """The API token is missing, invalid, or lacks the permission."""
 
 
 class NotFound(RowlineError):
@@ -48,17 +48,17 @@ class NotFound(RowlineError):
 
 
 class Conflict(RowlineError):
-    """The job's state does not allow it."""
+    """The job's status does not allow the call."""
 
 
 class LeaseLost(Conflict):
-    """The token is not, or no longer, the job's. Nothing was changed."""
+    """The token does not, or no longer, hold the job's lease. Nothing was changed."""
 
 
 class Unavailable(RowlineError):
-    """The service could not be reached, did not answer, or said: not now.
+    """The service could not be reached, did not respond, or responded 429 or 5xx.
 
-    `is_outcome_unknown`: the call may have been done nevertheless.
+    `is_outcome_unknown`: the call may have taken effect nevertheless.
     """
 
     is_outcome_unknown = False
@@ -68,7 +68,7 @@ class JobFailed(RowlineError):
     """The job that was waited for has failed; the message is its reason."""
 
     def __init__(self, job: JobInfo) -> None:
-        """Keep the job."""
+        """Take the failed job."""
         super().__init__(f"job {job.id!r} failed: {job.failed_reason}", code="job_failed")
         self.job = job
 
@@ -77,9 +77,9 @@ _BY_STATUS: dict[int, type[RowlineError]] = {401: Unauthorized, 403: Unauthorize
 
 
 def of(status: int, body: bytes, *, of_attempt: bool) -> RowlineError:
-    """Read an answer of 300 and above. `of_attempt`: its credential was an attempt's token."""
+    """Return the error for a response of 300 or above. `of_attempt`: the request had an attempt's token."""
     told = _members(body)
-    message = told.get("error") or f"the service answered {status}"
+    message = told.get("error") or f"the service responded with status {status}"
     details = tuple(told.get("details") or ())
     code, request_id = told.get("code") or "error", told.get("requestId")
     kind = _kind(status, code, of_attempt=of_attempt)
@@ -99,7 +99,7 @@ def _kind(status: int, code: str, *, of_attempt: bool) -> type[RowlineError]:
 
 
 def _members(body: bytes) -> dict[str, Any]:
-    """Return the members of an error's body; none if something between us and the service wrote it."""
+    """Return the members of an error's body; none if it is not Rowline's, as from a proxy."""
     try:
         told = json.loads(body)
     except ValueError:

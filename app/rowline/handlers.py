@@ -1,4 +1,4 @@
-"""Handlers: what a worker runs for a job of a name."""
+"""The registry of handlers, by the names of jobs."""
 
 import sys
 from collections.abc import Callable
@@ -15,7 +15,7 @@ _registry: dict[str, Handler] = {}
 
 
 class UnrecoverableError(Exception):
-    """Raised by a handler, it ends the job: the attempts that are left are not made."""
+    """Raised by a handler, it fails the job without further attempts."""
 
 
 UnrecoverableError.__module__ = "rowline"  # the name that users know it by, in reasons and stack traces
@@ -26,12 +26,12 @@ class NobodyHandles(LookupError):
 
 
 def handler(name: str) -> Callable[[H], H]:
-    """Register a function for jobs called `name`; `*` takes every job that has no handler of its own.
+    """Register a function for jobs called `name`; `*` takes all jobs without a handler of their own.
 
-    It gets the `Job` and returns a JSON value, which becomes the job's result. Whatever it raises is a failure.
+    The function takes the `Job` and returns a JSON value, the job's result. An exception fails the attempt.
     """
     if not isinstance(name, str):
-        raise TypeError("say which jobs it is for: @rowline.handler('name')")
+        raise TypeError("the name of the jobs is missing: @rowline.handler('name')")
 
     def register(function: H) -> H:
         if name in _registry:
@@ -43,11 +43,11 @@ def handler(name: str) -> Callable[[H], H]:
 
 
 def _both(first: Handler, second: Handler) -> str:
-    """Say where two handlers stand: two names for one file are one function, seen twice."""
+    """Describe where two handlers are defined; one file imported by two names registers its handlers twice."""
     modules = [str(getattr(one, "__module__", None)) for one in (first, second)]
     files = [getattr(sys.modules.get(module), "__file__", None) for module in modules]
     if files[0] and files[0] == files[1] and modules[0] != modules[1]:
-        return f"{files[0]} was imported twice, as {modules[0]} and as {modules[1]}: import it by one of the names"
+        return f"{files[0]} was imported twice, as {modules[0]} and as {modules[1]}: import it under one name only"
     names = [getattr(one, "__qualname__", type(one).__qualname__) for one in (first, second)]
     places = zip(modules, names, files, strict=True)
     return " and ".join(f"{module}.{name}" + (f" in {file}" if file else "") for module, name, file in places)
@@ -63,5 +63,5 @@ def find(name: str) -> Handler:
 
 
 def names() -> list[str]:
-    """Return what there are handlers for."""
+    """Return the names of jobs that have handlers, sorted."""
     return sorted(_registry)

@@ -1,4 +1,4 @@
-"""Requests over kept connections, repeated where that is safe."""
+"""Requests over pooled connections, with retries where they are safe."""
 
 import itertools
 import json
@@ -23,48 +23,48 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, SSLError
 R = TypeVar("R")
 CONNECTIONS_KEPT = 16
 CONNECT_S = 5.0  # the longest wait for a connection
-TRIES = 3  # a silent server is given this part of the time for each, at least
+TRIES = 3  # a try without a response ends after one TRIES-th of the time, at least SHORTEST_TRY_S
 SHORTEST_TRY_S = 1.0
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
 AGAIN = frozenset({429, 502, 503, 504})
 REDIRECTS = range(300, 400)
-FRAMED = {"content-length", "transfer-encoding"}  # an answer has one of them, if its head came whole
+FRAMED = {"content-length", "transfer-encoding"}  # a response with a complete head has one of them
 CLOSED = "closed"
 IN_USE = "idempotency_key_in_use"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One request. `path` is below the service's address, quoted."""
+    """One request. `path` is relative to the service's URL, percent-encoded."""
 
     method: str
     path: str
     body: Any = None  # a JSON value; None sends none
     query: Mapping[str, str | int] | None = None
     headers: Mapping[str, str] | None = None
-    attempt_token: str | None = None  # used as the credential, instead of the API token
-    is_repeatable: bool = True  # whether doing it twice is doing it once
-    wait_s: float = 0.0  # how long the service may hold it back on purpose
+    attempt_token: str | None = None  # sent instead of the API token
+    is_repeatable: bool = True  # whether it is idempotent, so that it can be retried
+    wait_s: float = 0.0  # how long the service may delay the response on purpose (long poll)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An answer of 2xx."""
+    """A response with a status of 2xx."""
 
     body: bytes
 
     def read(self, read: Callable[[Any], R]) -> R:
-        """Read the JSON. Raises RowlineError when something else than the service has answered."""
+        """Parse the JSON by `read`. Raises RowlineError if the response is not Rowline's."""
         return self.read_text(lambda body: read(json.loads(body)))
 
     def read_text(self, read: Callable[[bytes], R]) -> R:
-        """Do what `read` does, with what reads the JSON itself."""
+        """Do what `read` does, with a function that takes the bytes."""
         try:
             return read(self.body)
         except (ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
             shown = self.body[:100].decode(errors="replace")
-            raise RowlineError(f"this is no answer of Rowline: {shown!r}", code="not_rowline") from error
+            raise RowlineError(f"this is not a response of Rowline: {shown!r}", code="not_rowline") from error
 
 
 class Transport:
@@ -73,10 +73,10 @@ class Transport:
     def __init__(
         self, url: str, token: str, *, timeout_s: float, on_retry: Callable[[RowlineError], object] | None = None
     ) -> None:
-        """Connect to nothing yet. Raises ValueError."""
+        """Take the URL, the API token and the time limit of calls; connects on the first call. Raises ValueError."""
         self._address, self._timeout_s, self._on_retry = _checked(url), timeout_s, on_retry
         if not token:
-            raise ValueError("a token must be given, or ROWLINE_TOKEN be set")
+            raise ValueError("a token is required: pass one, or set ROWLINE_TOKEN")
         if not token.isascii() or not token.isprintable() or " " in token:
             raise ValueError("the token must be printable ASCII without spaces")
         self._token = token
@@ -105,13 +105,13 @@ class Transport:
             return self._pool
 
     def close(self) -> None:
-        """Close what is idle, and take back what runs: it ends with what the service has already done for it."""
+        """Close idle connections, and end running calls; waiting claims return what the service has leased already."""
         self._closed.set()
         self._connections.end()
         self._pool.close()
 
     def send(self, call: Call, *, timeout_s: float | None = None) -> Answer:
-        """Send a call, and again while that is safe and there is time. Raises RowlineError."""
+        """Send a call, and retry it while that is safe and within the time limit. Raises RowlineError."""
         limit_s = self._timeout_s if timeout_s is None else timeout_s
         ends_at = time.monotonic() + limit_s + call.wait_s
         silence_s = max(SHORTEST_TRY_S, limit_s / TRIES) + call.wait_s
@@ -131,7 +131,7 @@ class Transport:
         raise AssertionError("counting has no end")
 
     def _try(self, call: Call, silence_s: float, left_s: float) -> bytes:
-        """Send once. Raises _Again when another try may do better, else RowlineError."""
+        """Send once. Raises _Again if a retry may succeed, else RowlineError."""
         if self._closed.is_set():
             raise Unavailable("the client was closed", code=CLOSED)
         query = f"?{urlencode(call.query)}" if call.query else ""
@@ -143,24 +143,24 @@ class Transport:
                 body=body,
                 headers=self._headers(call),
                 retries=False,
-                redirect=False,  # the token is for this address alone
+                redirect=False,  # the token must not be sent to another host
                 timeout=urllib3.Timeout(connect=min(CONNECT_S, left_s), read=silence_s),
             )
         except HTTPError as error:
-            trouble = _lost(f"no answer from {self._address}: {error}")
-            was_sent = not isinstance(error, ConnectTimeoutError)  # a refused connection is one too
+            trouble = _lost(f"no response from {self._address}: {error}")
+            was_sent = not isinstance(error, ConnectTimeoutError)  # the class of refused connections too
             trouble.is_outcome_unknown = was_sent and not _is_mistrusted(error)
             if _is_mistrusted(error):
                 raise trouble from error
             raise _Again(trouble) from error
         if not response.data and not FRAMED & {name.lower() for name in response.headers}:
-            raise _Again(_lost(f"the answer of {self._address} was cut within its head"))
+            raise _Again(_lost(f"the response of {self._address} ended within its head"))
         if response.status < REDIRECTS.start:
             return response.data
         refused = errors.of(response.status, response.data, of_attempt=call.attempt_token is not None)
         if response.status in REDIRECTS:
             where = response.headers.get("Location")
-            raise RowlineError(f"redirected to {where}: give that address", status=response.status, code="redirected")
+            raise RowlineError(f"redirected to {where}: use that URL", status=response.status, code="redirected")
         if response.status in AGAIN or refused.code == IN_USE:
             raise _Again(refused, pause_s=_seconds(response.headers.get("Retry-After")))
         raise refused
@@ -175,7 +175,7 @@ class Transport:
 
 
 class _Again(Exception):
-    """A try that another one may do better than."""
+    """A failed try that may be retried, after `pause_s`."""
 
     def __init__(self, error: RowlineError, *, pause_s: float = 0.0) -> None:
         super().__init__(str(error))
@@ -183,7 +183,7 @@ class _Again(Exception):
 
 
 class _Connections:
-    """The connections of one pool, those in use too, so that who waits for an answer can be ended."""
+    """The connections of one pool, including those in use, so that `close` can end waiting calls."""
 
     def __init__(self) -> None:
         self._all: weakref.WeakSet[HTTPConnection] = weakref.WeakSet()
@@ -204,9 +204,9 @@ class _Connections:
 
 
 def _hang_up(connection: HTTPConnection) -> None:
-    """Say that nothing more is sent, and still listen: a service that has claimed jobs for us already can tell.
+    """Shut down the sending side only, so that a response with leased jobs can still arrive.
 
-    TLS cannot be closed by half: there the connection ends, and jobs just claimed come back when their leases run out.
+    TLS cannot be half-closed: there the connection ends, and jobs just leased are recovered when their leases run out.
     """
     sock = connection.sock
     try:
@@ -215,11 +215,11 @@ def _hang_up(connection: HTTPConnection) -> None:
         elif sock is not None:
             sock.shutdown(socket.SHUT_WR)
     except OSError:
-        pass  # it is closed already
+        pass  # closed already
 
 
 class _PlainConnection(HTTPConnection):
-    """A connection that `_Connections` knows."""
+    """A connection that registers with `_Connections`."""
 
     def __init__(self, *args: Any, connections: _Connections, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -243,36 +243,36 @@ class _SafeConnection(HTTPSConnection):
 
 
 def _checked(url: str) -> str:
-    """Return the address of a service without a slash at its end.
+    """Return the URL of a service without a slash at its end.
 
-    Raises ValueError, which repeats nothing of it: it may hold a password or a token, which belong elsewhere.
+    Raises ValueError, which repeats nothing of the URL: it may contain a password or a token.
     """
     if not url:
-        raise ValueError("the url of a service must be given, or ROWLINE_URL be set")
+        raise ValueError("the URL of a service is required: pass one, or set ROWLINE_URL")
     try:
         parts = urlsplit(url)
         is_good = parts.scheme in {"http", "https"} and parts.hostname and (parts.port is None or parts.port)
-    except ValueError:  # whose message quotes it
+    except ValueError:  # its message quotes the URL
         is_good = False
     if not is_good or any(sign in url for sign in "@?#"):
-        raise ValueError("the url must look like http://127.0.0.1:8080, with no user, query or fragment in it")
+        raise ValueError("the URL must look like http://127.0.0.1:8080, without user, query or fragment")
     return url.rstrip("/")
 
 
 def _encoded(value: Any) -> bytes:
-    """Return JSON. Raises TypeError or ValueError for what JSON cannot hold: nothing was sent then."""
+    """Return JSON. Raises TypeError or ValueError for values that are not JSON: nothing was sent then."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 def _lost(message: str) -> Unavailable:
-    """Make the error of an answer that did not come."""
+    """Make the error for a missing response."""
     trouble = Unavailable(message, code="no_answer")
     trouble.is_outcome_unknown = True
     return trouble
 
 
 def _is_mistrusted(error: HTTPError) -> bool:
-    """Whether the other side could not show a certificate that we trust: no later try will do better."""
+    """Whether the server's certificate was not trusted: a retry would not help."""
     return isinstance(error, SSLError) and any(isinstance(arg, ssl.SSLCertVerificationError) for arg in error.args)
 
 
@@ -282,7 +282,7 @@ def _backoff_s(tries: int) -> float:
 
 
 def _seconds(retry_after: str | None) -> float:
-    """Read the header in its form of seconds, with some jitter, so that not all come back at once."""
+    """Return the seconds of Retry-After plus jitter, so that not all clients retry at once; 0 for a date or none."""
     if retry_after is None or not (retry_after.isascii() and retry_after.isdigit()):
         return 0.0
     return int(retry_after) + random.uniform(0.0, FIRST_PAUSE_S)  # noqa: S311 - jitter is no secret

@@ -254,7 +254,7 @@ class HandlerProcess:
 
 
 def unreadable(jobs: Iterable[Taken]) -> dict[Taken, str]:
-    """Return the jobs whose JSON this Python cannot parse, with the causes; the API itself accepts none such."""
+    """Return the jobs whose JSON this Python cannot parse, with the causes; the API rejects such JSON."""
     found = {}
     for job in jobs:
         try:

@@ -192,7 +192,7 @@ def test_a_worker_does_not_show_a_secret_in_the_address_of_its_service(url: str,
     code, output = said(WORK, tmp_path, DATABASE_URL="", ROWLINE_URL=url)
 
     assert (code, output.count("\n")) == (1, 1)
-    assert "the url must look like http://127.0.0.1:8080" in output
+    assert "the URL must look like http://127.0.0.1:8080" in output
     assert CANARY not in output
 
 

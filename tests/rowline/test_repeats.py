@@ -63,7 +63,7 @@ def test_trouble_that_does_not_end_is_told_in_time(proxy: HttpProxy) -> None:
 
 def test_nobody_there_is_told_in_time_and_nothing_was_done() -> None:
     client = rowline.Rowline("http://127.0.0.1:1", "t", timeout_s=1)
-    with pytest.raises(rowline.Unavailable, match="no answer from") as raised:
+    with pytest.raises(rowline.Unavailable, match="no response from") as raised:
         client.queue("q").add("n")
     assert (raised.value.code, raised.value.is_outcome_unknown) == ("no_answer", False)
 
@@ -85,7 +85,7 @@ def test_a_closed_client_says_so(api: rowline.Rowline) -> None:
 @pytest.mark.parametrize("fault", [Fault.PAGE, Fault.OTHER_JSON])
 def test_what_is_no_answer_of_the_service_is_told(queue: rowline.Queue, proxy: HttpProxy, fault: Fault) -> None:
     proxy.plan = [fault]
-    with pytest.raises(rowline.RowlineError, match="no answer of Rowline") as raised:
+    with pytest.raises(rowline.RowlineError, match="not a response of Rowline") as raised:
         queue.claim()
     assert raised.value.code == "not_rowline"
 

@@ -199,5 +199,5 @@ def test_a_job_that_this_python_cannot_read_is_failed_and_the_others_are_claimed
     assert [(lease.id, lease.job.data) for lease in leases] == [(job.id, job.data) for job in rest]
     [past] = queue.attempts(first.id)
     assert (past.outcome, (past.reason or "").startswith("the job's data cannot be read: ")) == ("failed", True)
-    with pytest.raises(rowline.RowlineError, match="no answer of Rowline"):
+    with pytest.raises(rowline.RowlineError, match="not a response of Rowline"):
         queue.get(first.id)

@@ -83,9 +83,9 @@ TOLD = [
     ("raises", "release of thousands of digits", "delay_ms"),
     ("raises within", "secretive", "RuntimeError: while it was mended"),
     ("raises within", "mute", "RuntimeError: while it was mended"),
-    ("returns", "unlisted", "the handler's result is no JSON value: 'items'"),
-    ("returns", "listed", "the handler's result is no JSON value: 'items'"),
-    ("returns", "long", "the handler's result is no JSON value"),
+    ("returns", "unlisted", "the handler's result is not a JSON value: 'items'"),
+    ("returns", "listed", "the handler's result is not a JSON value: 'items'"),
+    ("returns", "long", "the handler's result is not a JSON value"),
 ]
 
 

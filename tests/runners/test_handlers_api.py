@@ -127,7 +127,7 @@ def test_a_flood_of_lines_holds_the_handler_up_and_loses_none(db: Database, shar
 def test_progress_that_cannot_be_is_the_handlers_fault(db: Database, shared_url: str, handlers: Path) -> None:
     with WorkerProgram(shared_url, handlers) as worker:
         job = in_status(db, add(db, new("misreports"))[0])
-        assert job.failed_reason == "TypeError: progress is a number or an object"
+        assert job.failed_reason == "TypeError: progress must be a number or an object"
         assert in_status(db, add(db, new("unstorable"))[0]).status is Status.COMPLETED
         worker.expect("report_refused")
 

@@ -121,4 +121,4 @@ def test_a_file_that_was_imported_by_two_names_is_told_of(
     monkeypatch.chdir(tmp_path)
     with WorkerProgram(shared_url, written(tmp_path / "jobs", "import mail, jobs.mail")) as worker:
         assert worker.end(within_s=60) == 1
-    assert "was imported twice, as mail and as jobs.mail: import it by one of the names" in worker.output
+    assert "was imported twice, as mail and as jobs.mail: import it under one name only" in worker.output

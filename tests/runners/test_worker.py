@@ -129,8 +129,8 @@ def test_an_unrecoverable_error_ends_the_job_at_once(db: Database, shared_url: s
     ("name", "data", "reason"),
     [
         ("exit", "1", "SystemExit: 3"),
-        ("return", '"set"', "the handler's result is no JSON value"),
-        ("return", '"nan"', "the handler's result is no JSON value"),
+        ("return", '"set"', "the handler's result is not a JSON value"),
+        ("return", '"nan"', "the handler's result is not a JSON value"),
         ("return", '"nul"', "the handler's result must not contain \\u0000"),
         ("return", '"big"', "the handler's result must be at most 1048576 bytes"),
     ],
@@ -195,7 +195,7 @@ def test_a_project_with_a_package_called_app_works(db: Database, shared_url: str
     [
         ("import nothing_of_that_name", "No module named 'nothing_of_that_name'"),
         ("pass", "registers no handler"),
-        ("rowline.handler(print)", "say which jobs it is for: @rowline.handler('name')"),
+        ("rowline.handler(print)", "the name of the jobs is missing: @rowline.handler('name')"),
         ("os._exit(7)", "ended with code 7 while it loaded the file"),
         ("rowline.handler('a')(print); rowline.handler('a')(print)", "two handlers for jobs called 'a'"),
     ],
