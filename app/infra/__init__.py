@@ -1,1 +1,1 @@
-"""What the machine gives: settings, database, processes, logs. Knows nothing of jobs."""
+"""Infrastructure: settings, database connections, processes, logs, outbound HTTP. It knows nothing of jobs."""

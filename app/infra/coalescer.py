@@ -1,4 +1,4 @@
-"""What several callers ask for at the same moment, done at once: one statement, one commit, one answer to wait for."""
+"""Combines concurrent requests of several callers into one statement with one commit."""
 
 import threading
 import time
@@ -8,13 +8,14 @@ from typing import Generic, TypeVar
 from app.infra.database import REFUSALS, DatabaseError, OutcomeUnknown
 
 MAX_WAIT_S = 0.02
-"""For which callers gather while others are served: were the database slow, they would not wait for it twice."""
+"""How long callers wait for a running batch, in seconds, before they start one of their own: a slow batch must not
+make them wait twice."""
 Asked = TypeVar("Asked")
 Given = TypeVar("Given")
 
 
 class RequestCoalescer(Generic[Asked, Given]):
-    """Gathers callers by topic. Who comes first waits for no time: only for those that could run already."""
+    """Batches callers by topic. The first caller of a batch is delayed only by callers that can run already."""
 
     def __init__(
         self,
@@ -23,11 +24,11 @@ class RequestCoalescer(Generic[Asked, Given]):
         most: int,
         broken_off: type[DatabaseError] = OutcomeUnknown,
     ) -> None:
-        """Have `do` done, for a topic and up to `most` callers, all or none; it gives for each what he asked for.
+        """Call `do` with a topic and up to `most` callers' requests: it does all or none, and returns their results.
 
-        When it raises a DatabaseError, that is what all of them get. When PostgreSQL refuses the statement for what is
-        in it, nothing of it was stored, and each asks again, alone: nobody fails for another's sake. `broken_off` is
-        what the others get when anything else ends it.
+        If it raises a DatabaseError, all callers get that. If PostgreSQL rejects the statement because of its values,
+        nothing was stored, and each request is repeated by itself, so that no caller fails because of another one.
+        After any other exception the other callers get `broken_off`.
         """
         self._do, self._most, self._broken_off = do, most, broken_off
         self._lock = threading.Lock()
@@ -35,7 +36,7 @@ class RequestCoalescer(Generic[Asked, Given]):
         self._open: dict[str, _Batch[Asked, Given]] = {}
 
     def ask(self, topic: str, asked: Asked) -> Given:
-        """Have it done, together with what others ask for now. Raises what `do` raises."""
+        """Return the result of `asked`, in a batch with concurrent requests. Raises what `do` raises."""
         with self._lock:
             mine = self._open.get(topic)
             if mine is None or len(mine.asked) == self._most:
@@ -53,7 +54,7 @@ class RequestCoalescer(Generic[Asked, Given]):
         raise mine.error
 
     def _lead(self, topic: str, mine: "_Batch[Asked, Given]") -> None:
-        """Do what has gathered, and let the others know, whatever ends this caller: it may come after the commit."""
+        """Run the batch and notify its callers, even if this caller is killed: the commit may have happened already."""
         try:
             self._gather(topic, mine)
             mine.given = self._do(topic, mine.asked)
@@ -82,10 +83,10 @@ class RequestCoalescer(Generic[Asked, Given]):
 
 
 class _Batch(Generic[Asked, Given]):
-    """What has gathered, and what came of it."""
+    """The requests of a batch, and its results or its error."""
 
     def __init__(self, broken_off: type[DatabaseError]) -> None:
         self.asked: list[Asked] = []
         self.given: Sequence[Given] = ()
-        self.error: Exception | None = broken_off("who did it for others too was broken off")
+        self.error: Exception | None = broken_off("the request that ran the batch was aborted")
         self.done = threading.Event()

@@ -1,4 +1,4 @@
-"""The URL of a database, as libpq reads it. What is said of one repeats no part of it: any may be of its password."""
+"""Checks database URLs as libpq parses them. Messages repeat no part of a URL: any part may be of its password."""
 
 from collections.abc import Iterable, Mapping
 
@@ -14,12 +14,12 @@ _SAID = (
     ("percent-encoded", "has a % that begins no percent-encoded character: write % itself as %25"),
     ("query parameter", "has a parameter behind its ? that libpq does not know, or that is not name=value"),
 )
-"""Words in libpq's messages, the first that fit, and ours, which quote nothing."""
+"""Parts of libpq's messages, of which the first match counts, and the replacements, which quote nothing."""
 _PORTS = range(1, 2**16)
 
 
 def fault(url: str) -> str | None:
-    """Say what keeps libpq from using `url`, as a predicate that shows nothing of it; None if nothing does."""
+    """Return why libpq cannot use `url`, as a predicate that shows nothing of it; None if it can."""
     if not url.startswith(SCHEMES):
         return EXAMPLE
     try:
@@ -33,9 +33,9 @@ def fault(url: str) -> str | None:
 
 
 def apart(url: str) -> tuple[str, str | None]:
-    """Return what of `url` all may see, for a command line, and its password, or None.
+    """Return `url` without its secrets, for a command line, and its password, or None.
 
-    Other secrets (the passphrase of a client's key, keys of SCRAM) are left out: libpq asks for what it needs then.
+    Other secrets (the passphrase of a client key, SCRAM keys) are left out; libpq then prompts for what it needs.
     """
     options = _parsed(url)
     shown = _values(option for option in options if not _is_secret(option))
@@ -43,7 +43,7 @@ def apart(url: str) -> tuple[str, str | None]:
 
 
 def _oddity(url: str, found: Mapping[str, str]) -> str | None:
-    """Say what libpq would find wrong only when it connects, in messages that show it."""
+    """Return the fault that libpq would find only when it connects, in messages that show parts of the URL."""
     if "dbname" not in found:
         return EXAMPLE
     if not all(map(_is_port, found.get("port", "").split(","))):

@@ -1,4 +1,4 @@
-"""Letting others run: what takes long in a process of greenlets stops now and then."""
+"""Cooperative scheduling: CPU-bound work yields to other greenlets now and then."""
 
 import time
 
@@ -6,14 +6,14 @@ import gevent
 from gevent.lock import Semaphore
 
 PIECE_S = 0.002
-"""How long work goes on before it gives way; a step of it that cannot be broken off takes some ms at most."""
+"""How long work runs, in seconds, before it yields; a step that cannot be interrupted takes a few ms at most."""
 _gave_way_at = 0.0
 alone = Semaphore(1)
-"""Held by who does what is long by itself: a dozen who give way to one another would leave others a dozenth."""
+"""Held during long CPU-bound work: a dozen such tasks at once would leave the other greenlets a small share."""
 
 
 def give_way() -> None:
-    """Let other greenlets run, unless somebody just has."""
+    """Yield to other greenlets, unless that has happened within PIECE_S."""
     global _gave_way_at  # noqa: PLW0603 - one clock for all greenlets of the process, of which one runs at a time
     if time.perf_counter() - _gave_way_at >= PIECE_S:
         gevent.sleep(0)

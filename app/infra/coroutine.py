@@ -1,4 +1,4 @@
-"""A call that gives way while it waits for PostgreSQL: its caller goes on with something else, in the same thread."""
+"""A call that yields to its caller while it waits for PostgreSQL, in the same thread."""
 
 import select
 import time
@@ -16,10 +16,10 @@ _EVENTS = {Wait.R: select.POLLIN, Wait.W: select.POLLOUT, Wait.RW: select.POLLIN
 
 
 class DatabaseCoroutine(greenlet, Generic[_T]):
-    """A call under way: it waits for `events`, as poll has them, on `descriptor`, until `ends_at` at the latest.
+    """A running call: it waits for `events`, as for `poll`, on `descriptor`, until `ends_at` at the latest.
 
-    No thread: what both sides share changes only while the call waits for a statement, and needs no lock. What waits
-    for anything else keeps the caller waiting.
+    It is no thread: shared state changes only while the call waits for a statement, and needs no lock. Waits for
+    anything else block the caller.
     """
 
     descriptor: int
@@ -27,21 +27,21 @@ class DatabaseCoroutine(greenlet, Generic[_T]):
     ends_at: float  # by time.monotonic()
 
     def __init__(self, call: Callable[[], _T]) -> None:
-        """Prepare `call`; the first `go_on` begins it."""
+        """Prepare `call`; the first `go_on` starts it."""
         super().__init__(call)
 
     @property
     def is_over(self) -> bool:
-        """Whether it returned or raised."""
+        """Whether the call has returned or raised."""
         return self.dead
 
     def go_on(self) -> _T | None:
-        """Go on, once the events or the end have come; return what the call returns if it is over. Raises likewise."""
+        """Resume the call, after its events or `ends_at`; return its result if it is over. Raises what it raises."""
         returned: _T | None = self.switch()
         return returned
 
     def wait(self, gen: PQGen[_V], descriptor: int, ends_at: float) -> _V:
-        """Do what psycopg's own wait does, giving way to the caller. Raises OperationalError at `ends_at`."""
+        """Do what psycopg's own wait does, but yield to the caller. Raises OperationalError at `ends_at`."""
         self.descriptor, self.ends_at = descriptor, ends_at
         assert self.parent
         try:
@@ -51,7 +51,7 @@ class DatabaseCoroutine(greenlet, Generic[_T]):
                 self.parent.switch(None)
                 if time.monotonic() >= ends_at:
                     raise psycopg.OperationalError("wait timed out")
-                # Whichever of the two it is: reading and writing what is not ready does nothing.
+                # It need not be known which of the two is ready: reading or writing what is not does nothing.
                 wanted = gen.send(Ready(int(wanted)))
         except StopIteration as ended:
             return ended.value  # type: ignore[no-any-return]

@@ -1,6 +1,6 @@
-"""The database as the layers above see it: `begin()` for writes, `read()` for reads, trouble as `DatabaseError`s.
+"""The database for the layers above: `begin()` for writes, `read()` for reads; errors are raised as `DatabaseError`.
 
-Connections commit each statement by itself; a block of several sends BEGIN. What is one statement saves two round trips
+Connections are in autocommit mode; a block of several statements sends BEGIN. A single statement saves two round trips
 by `write_once()` and `read_once()`.
 """
 
@@ -23,34 +23,34 @@ from app.infra.settings import Settings
 from app.infra.wakeups import WakeupMonitor
 
 Connection = sqlalchemy.Connection
-"""What `operations` passes down as `conn`. Statements in text files go through its psycopg cursor."""
+"""What `operations` passes down as `conn`. Statements in text files use the psycopg connection below it."""
 
-_NOT_SET_UP = {"42P01", "42703", "3F000", "42501"}  # no such table, column or schema, no right to it
-_WORTH_ANOTHER_TRY = {"40P01", "40001", "55P03"}  # deadlock, serialization failure, a lock not had in time
+_NOT_SET_UP = {"42P01", "42703", "3F000", "42501"}  # no such table, column or schema, or no privilege
+_WORTH_ANOTHER_TRY = {"40P01", "40001", "55P03"}  # deadlock, serialization failure, lock timeout
 _READ_ONLY, _NO_RIGHT = "25006", "42501"
-"""What a session may say for as long as it lives of what it was opened with, and none that is opened later does."""
+"""Errors that may come from the settings with which a session was opened: a new session may not have them."""
 _READING = (
-    # Pages come from an index in its order. Where a table has no statistics PostgreSQL may take a queue for a few jobs,
-    # and would rather collect and sort them.
+    # Pages are read from an index in its order. Without statistics PostgreSQL may estimate a queue at a few jobs, and
+    # would choose a bitmap scan and a sort.
     "-c enable_bitmapscan=off"
 )
 _OURS = {"autocommit": True, "prepare_threshold": None}
-"""What psycopg prepares by itself it would take back after a ROLLBACK, with all that is prepared."""
+"""psycopg would deallocate all prepared statements after a ROLLBACK if it prepared any by itself."""
 REFUSALS = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError)
-"""What PostgreSQL, or the driver, says to a statement that cannot be done as it is. Nothing of it was stored."""
+"""Errors of PostgreSQL, or of the driver, about the statement or its values. Nothing was stored."""
 _STATEMENT_SHARE = 0.9
-"""Of the time for a whole transaction: so a slow statement is ended by the server, and the connection stays."""
+"""The share of a transaction's time limit for one statement: so the server ends it, and the connection is kept."""
 
 
 class DatabaseError(Exception):
-    """PostgreSQL could not do what it was asked for a reason that is not the caller's. Nothing was stored."""
+    """PostgreSQL is unavailable, too slow or overloaded. Nothing was stored."""
 
     code: ClassVar[str] = "database_unavailable"
 
     def __init__(self, message: str, *, is_worth_another_try: bool = False, is_for_all: bool = False) -> None:
-        """`is_worth_another_try`: only another transaction was in the way, or an old session; it may succeed now.
+        """`is_worth_another_try`: the cause was another transaction, or an old session; a retry may succeed.
 
-        `is_for_all`: the message names no place, and strangers may read it.
+        `is_for_all`: the message names no host, database or path, and may be shown without authentication.
         """
         super().__init__(message)
         self.is_worth_another_try = is_worth_another_try
@@ -58,19 +58,19 @@ class DatabaseError(Exception):
 
 
 class OutcomeUnknown(DatabaseError):
-    """The commit was on its way when its answer was lost or came with a warning: it may have happened or not."""
+    """The response to the commit was lost, or it had a warning: the request may have taken effect or not."""
 
     code = "outcome_unknown"
 
 
 class Database:
-    """A pool of connections. Made once a process, after any fork."""
+    """The pools of connections to one database. Create it once per process, after any fork."""
 
     def __init__(self, settings: Settings, *, url: str, size: int, name: str, limit_ms: int | None = None) -> None:
-        """Prepare up to `size` connections to `url`, opened when needed; pg_stat_activity shows `name`.
+        """Prepare up to `size` connections to `url`, opened on demand; pg_stat_activity shows `name` and the release.
 
-        A `begin()` or `read()` ends after `limit_ms` at the latest, the wait for a connection and the commit among
-        it; by default after twice the time that one statement may take.
+        A `begin()` or `read()` ends after `limit_ms` at the latest, including the wait for a connection and the commit;
+        the default is twice the time limit of a statement.
         """
         self.size = size
         self.limit_s = (limit_ms or 2 * settings.statement_ms) / 1000
@@ -79,9 +79,9 @@ class Database:
         arguments = _arguments(url, settings, name=name, statement_ms=statement_ms)
         self._notifier = Notifier(url, arguments)
         self.wakeups = WakeupMonitor()
-        heard_at = settings.listen_url or url
-        heard_by = _arguments(heard_at, settings, name=name, statement_ms=statement_ms)
-        self._listener = Listener(heard_at, heard_by, on_loss=self.wakeups.lose)
+        listen_url = settings.listen_url or url
+        listening = _arguments(listen_url, settings, name=name, statement_ms=statement_ms)
+        self._listener = Listener(listen_url, listening, on_loss=self.wakeups.lose)
         self._semaphore = FairSemaphore(size)
         reading = arguments | {"options": f"{arguments['options']} {_READING}"}
         look = libpq.connector(url, arguments | _OURS, PreparedConnection)
@@ -92,8 +92,8 @@ class Database:
     def begin(self) -> Iterator[Connection]:
         """Open one transaction (READ COMMITTED): committed at the end of the block, rolled back by an exception.
 
-        Raises DatabaseError when the database is away, overloaded or too slow, OutcomeUnknown when only the answer
-        to the commit is missing.
+        Raises DatabaseError if the database is away, overloaded or too slow, and OutcomeUnknown if only the response to
+        the commit is missing.
         """
         with self._connected(self._writing) as (conn, driver):
             _begin(conn, driver, b"BEGIN")
@@ -102,7 +102,7 @@ class Database:
 
     @contextmanager
     def write_once(self, *, announcing: str | None = None) -> Iterator[Connection]:
-        """Give a connection for one statement, which is a transaction by itself; then announce a topic, if any.
+        """Yield a connection for one statement, which is a transaction by itself; then announce a topic, if any.
 
         Raises as `begin` does; a connection that breaks under the statement leaves its outcome unknown.
         """
@@ -124,9 +124,9 @@ class Database:
 
     @contextmanager
     def together(self) -> Iterator[Connection]:
-        """Open one transaction whose statements are sent by `Statement.send`, and go out with its commit in one packet.
+        """Open one transaction for statements of `Statement.send`, which are sent with the commit in one packet.
 
-        Their rows are there after the block. Raises as `begin`, and OutcomeUnknown when no answer came at all.
+        Their rows are available after the block. Raises as `begin` does, and OutcomeUnknown if there was no response.
         """
         with self._connected(self._writing) as (conn, driver):
             driver.warning = None
@@ -142,25 +142,25 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Open one READ ONLY snapshot: all statements in the block see the same moment. Raises DatabaseError."""
+        """Open one READ ONLY snapshot for all statements of the block. Raises DatabaseError."""
         with self._connected(self._reading) as (conn, driver):
             _begin(conn, driver, SNAPSHOT)
             yield conn
 
     @contextmanager
     def read_once(self) -> Iterator[Connection]:
-        """Give a connection for one statement that reads, which sees one moment. Raises DatabaseError.
+        """Yield a connection for one reading statement, which is a snapshot by itself. Raises DatabaseError.
 
-        That it is READ ONLY is not said: a transaction around it costs more than it does.
+        It is not READ ONLY: a transaction around it would cost more than the statement.
         """
         with self._connected(self._reading) as (conn, _driver):
             yield conn
 
     @contextmanager
     def read_together(self) -> Iterator[Connection]:
-        """Open one READ ONLY snapshot for statements that are sent by `Statement.send`, in one packet.
+        """Open one READ ONLY snapshot for statements of `Statement.send`, which are sent in one packet.
 
-        Their rows are there after the block. Raises DatabaseError.
+        Their rows are available after the block. Raises DatabaseError.
         """
         with self._connected(self._reading) as (conn, driver):
             driver.forget_noted()
@@ -168,22 +168,22 @@ class Database:
             driver.ask_noted(in_snapshot=True)
 
     def announce(self, topic: str) -> None:
-        """Wake whoever listens to `topic`, soon and only as a hint. Never blocks, never fails."""
+        """NOTIFY the listeners of `topic` soon; it is a hint that may be lost. Never blocks, never fails."""
         self._notifier.ring(topic)
 
     def listen(self, topic: str, on_wake: Callable[[], None]) -> Callable[[], None]:
-        """Have a thread call `on_wake` when `topic` is announced, and whenever an announcement may have been lost.
+        """Call `on_wake` in a thread when `topic` is announced, and whenever an announcement may have been lost.
 
-        `on_wake` must not block. Returns what ends that.
+        `on_wake` must not block. Returns a function that ends it.
         """
         return self._listener.subscribe(topic, on_wake)
 
     def listen_payloads(self, topic: str, on_word: Callable[[str], None]) -> None:
-        """Do what `listen` does, for as long as the process lives; `on_word` gets what was said, perhaps nothing."""
+        """Do what `listen` does, until the process ends; `on_word` gets the payload, "" if one may have been lost."""
         self._listener.listen_payloads(topic, on_word)
 
     def rest_from(self, topic: str, *, is_resting: bool) -> None:
-        """Listen to a topic only while this process listens to others, or always again."""
+        """Listen to a topic only while this process listens to other topics; or, if not `is_resting`, always."""
         self._listener.rest(topic, is_resting=is_resting)
 
     def hears(self, topic: str) -> bool:
@@ -191,18 +191,18 @@ class Database:
         return self._listener.hears(topic)
 
     def rest(self) -> None:
-        """Close the connections that nobody needed since this was called before; one for writing stays."""
+        """Close the connections that were not used since the previous call, except one for writing."""
         self._writing.rest(keep=1)
         self._reading.rest(keep=0)
 
     def renew(self) -> None:
-        """Use none of the connections any more that are open now: each was opened with settings of its time."""
+        """Replace all open connections at their next use: their settings date from when they were opened."""
         self._writing.distrust()
         self._reading.distrust()
         self._guard.forget()
 
     def pooler_faults(self) -> list[str]:
-        """Say what a pooler, if there is one, makes of sessions that are in use, each as a sentence for all to read.
+        """Return the faults of sessions behind a pooler, if there is one, in sentences without names of hosts.
 
         Raises DatabaseError.
         """
@@ -218,7 +218,7 @@ class Database:
         return faults
 
     def close(self) -> None:
-        """Close the connections that nobody uses; announce and listen no more."""
+        """Close the idle connections; stop announcing and listening."""
         self._notifier.close()
         self._listener.close()
         self._writing.close()
@@ -226,10 +226,10 @@ class Database:
 
     @contextmanager
     def _connected(self, pool: Pool) -> Iterator[tuple[Connection, PreparedConnection]]:
-        """Give a connection, in turn, until the limit; translate the troubles of the block.
+        """Yield a connection, in the order of arrival, within the time limit; translate the errors of the block.
 
-        What breaks in a text statement breaks unseen by SQLAlchemy, and must not go back into the pool. What broke one
-        connection has often broken all: those made before are not trusted any more.
+        SQLAlchemy does not see errors of text statements, whose connection must not go back into the pool. What broke
+        one connection has often broken all: older ones are not trusted any more.
         """
         ends_at = time.monotonic() + self.limit_s
         is_stale = False
@@ -246,7 +246,7 @@ class Database:
                 elif (state := _state(error)) in (_READ_ONLY, _NO_RIGHT):
                     is_stale = driver.made_at < ends_at - self.limit_s  # older than this block
                     driver.close()
-                    if state == _READ_ONLY:  # so are the others; a right may be missing to one table alone
+                    if state == _READ_ONLY:  # so are the others; a privilege may be missing on one table only
                         pool.distrust()
                 raise
             finally:
@@ -260,7 +260,7 @@ class Database:
 
 
 def session(settings: Settings, url: str) -> dict[str, str]:
-    """Return the settings that a role has to have where a pooler takes none: one value for all kinds of sessions."""
+    """Return the settings that the role must have behind a pooler: the same for all kinds of sessions."""
     arguments = _arguments(url, settings, name="", statement_ms=settings.statement_ms)
     return libpq.asked(f"{arguments['options']} {_READING}")
 
@@ -279,23 +279,23 @@ def _pool(url: str, arguments: dict[str, Any], guard: poolers.Guard) -> Pool:
 
 
 def engine(url: str, arguments: dict[str, Any], **options: Any) -> sqlalchemy.Engine:
-    """Make an engine whose connections are psycopg's own: libpq alone reads the URL, wherever it is used."""
+    """Make an engine on connections of psycopg, so that only libpq parses the URL, here as elsewhere."""
     return sqlalchemy.create_engine("postgresql+psycopg://", creator=libpq.connector(url, arguments), **options)
 
 
 def _prepare(connection: PreparedConnection) -> None:
-    """Leave JSON as text: nobody between the client and the table may change a number."""
+    """Read JSON as text: no parser between the client and the table may change a number."""
     connection.adapters.register_loader("json", psycopg.types.string.TextLoader)
     connection.settle_types()
 
 
 def _begin(conn: Connection, driver: BoundedConnection, statement: bytes) -> None:
     driver.execute(statement, prepare=False)
-    conn.begin()  # so that SQLAlchemy ends it where nobody commits
+    conn.begin()  # so that SQLAlchemy rolls it back if it is not committed
 
 
 def _reject_commit_warning(driver: BoundedConnection) -> None:
-    """Take a warning that came with a commit for what it is: only a part of what a commit promises was done."""
+    """Raise OutcomeUnknown if the commit had a warning: it is then not as durable as promised."""
     if driver.warning:
         raise OutcomeUnknown(f"a commit came with a warning: {driver.warning}")
 
@@ -317,7 +317,7 @@ def _commit(conn: Connection, driver: BoundedConnection) -> None:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn what the driver and SQLAlchemy raise for the database's own troubles into DatabaseErrors."""
+    """Raise errors of the driver and of SQLAlchemy that are the database's, not a statement's, as DatabaseError."""
     try:
         yield
     except (psycopg.Error, exc.DBAPIError) as error:
@@ -327,7 +327,7 @@ def translated() -> Iterator[None]:
 
 
 def _trouble(error: Exception, *, is_stale: bool = False) -> DatabaseError:
-    """Tell of `error`; `is_stale`: a session that is opened now may not meet it."""
+    """Make the DatabaseError for `error`. `is_stale`: a new session may not have it."""
     if isinstance(driver := getattr(error, "orig", None) or error, PoolerFault):
         return DatabaseError(str(driver), is_for_all=True)
     told = "a right is missing" if _state(error) == _NO_RIGHT else "the database is not available"
@@ -338,7 +338,7 @@ def _trouble(error: Exception, *, is_stale: bool = False) -> DatabaseError:
 
 
 def _is_trouble(error: Exception) -> bool:
-    """Tell the database's own troubles, a schema that is missing or behind among them, from faults of a statement."""
+    """Return whether an error is the database's, such as a missing or older schema, and not a statement's."""
     driver = getattr(error, "orig", None) or error
     if isinstance(driver, psycopg.OperationalError | psycopg.InterfaceError | psycopg.InternalError):
         return True

@@ -1,7 +1,7 @@
-"""The private PostgreSQL of `rowline run`: its data, its server, its address.
+"""The embedded PostgreSQL of `rowline run`: its data, its server, its URL.
 
-Below the home lie `postgres/` (the data), `log/`, `run/` (the socket), `postgresql.conf`, `pg_hba.conf` and
-`pg_ident.conf` (written at each start), `start.log` (what the server says before its log begins) and, for root,
+The home contains `postgres/` (the data), `log/`, `run/` (the socket), `postgresql.conf`, `pg_hba.conf` and
+`pg_ident.conf` (written at each start), `start.log` (the server's output before its log begins) and, for root,
 sometimes `server/` (a copy of the programs).
 """
 
@@ -27,14 +27,14 @@ from app.infra.processes import Account, Child, tie
 from app.infra.settings import Settings
 
 OWNER = "rowline"
-"""The superuser, for what changes the schema and for people."""
+"""The superuser, for migrations and for people."""
 RUNTIME = "rowline_runtime"
-"""The role of all that runs; `app/store/roles.sql` makes it."""
+"""The role of the running processes; `app/store/roles.sql` creates it."""
 DATABASE = "rowline"
 PORT = 5432
-"""Names the socket; nothing listens on TCP."""
+"""The port in the socket's name; the server does not listen on TCP."""
 LONGEST_SOCKET = 103
-"""Bytes in the path of a socket: what macOS can bear; Linux 107."""
+"""The most bytes in the path of a socket: 103 on macOS, 107 on Linux."""
 
 SERVER_SETTINGS = {
     "max_connections": "200",
@@ -44,7 +44,7 @@ SERVER_SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_lock_waits": "on",
-    # One file for each day of the week, begun anew each week.
+    # One file per weekday, overwritten each week.
     "logging_collector": "on",
     "log_destination": "jsonlog",
     "log_filename": "postgres-%a.log",
@@ -55,9 +55,7 @@ SERVER_SETTINGS = {
 _CONF_HEAD = (
     "# Written by `rowline run` at each start. To change a setting: ALTER SYSTEM SET ... (make psql), restart.\n"
 )
-_ACCESS_HEAD = (
-    "# Written by `rowline run` at each start: the account that runs it gets in, as any role, and nobody else.\n"
-)
+_ACCESS_HEAD = "# Written by `rowline run` at each start: only the account that runs it has access, as any role.\n"
 _ACCESS = "local all all peer map=rowline\nlocal replication all peer map=rowline\n"
 
 
@@ -66,10 +64,10 @@ def _silent(_line: str) -> None:
 
 
 class Embedded:
-    """The server on one home, whose lock the caller holds."""
+    """The server of one home, whose lock the caller holds."""
 
     def __init__(self, settings: Settings, *, tell: Callable[[str], None] = _silent) -> None:
-        """`tell` hears of work that takes its time."""
+        """`tell` is called with a message before work that takes long."""
         self.data = settings.home / "postgres"
         self._settings = settings
         self._home = settings.home
@@ -78,7 +76,7 @@ class Embedded:
 
     @property
     def sockets(self) -> Path:
-        """The folder of the socket, which only its owner may enter: in the home unless that path is unfit for it."""
+        """The folder of the socket, closed to other users: in the home, unless that path is too long."""
         folder = self._home / "run"
         path = os.fsencode(folder / f".s.PGSQL.{PORT}")
         if len(path) <= LONGEST_SOCKET and path.isascii() and b"," not in path:
@@ -87,16 +85,16 @@ class Embedded:
 
     @property
     def url(self) -> str:
-        """Where the database is, for libpq; as the role of all that runs, which the roles' script has to make first."""
+        """The URL of the database as the run-time role, which the script of the roles must create first."""
         return self._url(DATABASE, RUNTIME)
 
     @property
     def owner_url(self) -> str:
-        """The same as the superuser, for what changes the schema."""
+        """The URL of the database as the superuser, for migrations."""
         return self._url(DATABASE, OWNER)
 
     def prepare(self) -> Child:
-        """Make what is missing, end what a crash left behind, and return the server, ready to be started.
+        """Create what is missing, stop what a crash left running, and return the server as a child to start.
 
         Raises EmbeddedError.
         """
@@ -115,22 +113,22 @@ class Embedded:
         return self._child(found, account)
 
     def clear(self) -> None:
-        """End whatever still runs on the data, and remove pid files that would stop the next server.
+        """Stop the processes that still use the data, and remove pid files that would prevent the next start.
 
-        Only the holder of the home's lock may do so. Takes up to some seconds. Raises EmbeddedError.
+        Only the holder of the home's lock may call it. Takes up to some seconds. Raises EmbeddedError.
         """
         if not self.data.exists():
             return
         self._end_leftovers()
         pid = _postmaster(self.data)
         if pid and _lives(pid) and not _is_server(_commands().get(pid, [])):
-            # The number is a stranger's now: postgres would take it for a server on these data.
+            # The pid belongs to another program now: postgres would take it for a server on this data.
             (self.data / "postmaster.pid").unlink(missing_ok=True)
         for left in self.sockets.glob(".s.PGSQL.*"):
             left.unlink(missing_ok=True)
 
     def is_ready(self) -> bool:
-        """Say whether the server answers."""
+        """Return whether the server accepts connections."""
         try:
             self._connect(within_s=2).close()
         except psycopg.OperationalError:
@@ -138,12 +136,12 @@ class Embedded:
         return True
 
     def last_words(self) -> str:
-        """Return what the server said before it failed to start, for a person."""
+        """Return the server's output before it failed to start, for a person."""
         said = (self._home / "start.log").read_text(errors="replace").strip()
         return f"It said:\n{said}\nMore may be in {self._home / 'log'}."
 
     def ensure_database(self) -> None:
-        """Create the database when it is missing. Raises EmbeddedError."""
+        """Create the database if it is missing. Raises EmbeddedError."""
         try:
             with self._connect(within_s=10) as conn:
                 found = conn.execute("SELECT FROM pg_database WHERE datname = %s", (DATABASE,)).rowcount
@@ -159,11 +157,11 @@ class Embedded:
         return psycopg.connect(url, application_name=named, autocommit=True, connect_timeout=within_s)
 
     def _end_leftovers(self) -> None:
-        """End the processes of an orphaned server: fast, at once, by force. Commits are safe with each of them."""
+        """Stop the processes of an orphaned server: fast, then immediate, then SIGKILL. Commits survive all three."""
         for number, wait_s in ((signal.SIGINT, 10.0), (signal.SIGQUIT, 1.0), (signal.SIGKILL, 2.0)):
             left = self._leftovers()
             if number == signal.SIGINT:
-                left &= {_postmaster(self.data)}  # its children would merely cancel a query
+                left &= {_postmaster(self.data)}  # its children would only cancel a query
             for pid in left:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, number)
@@ -174,7 +172,7 @@ class Embedded:
             raise EmbeddedError(f"processes of an earlier PostgreSQL on {self.data} do not end: {sorted(left)}")
 
     def _leftovers(self) -> set[int]:
-        """Return the processes of a server on this home: all of them show its mark, and the first one the data."""
+        """Return the processes of a server of this home: their titles have its mark, or the folder of the data."""
         return {pid for pid, words in _commands().items() if self._is_ours(words)}
 
     def _is_ours(self, words: list[str]) -> bool:
@@ -187,7 +185,7 @@ class Embedded:
         return f"postgresql://{role}@/{database}?host={quote(str(self.sockets), safe='/')}&port={PORT}"
 
     def _make_data(self, found: binaries.Programs, account: Account | None) -> None:
-        """Run initdb unless there are data. It works in a folder beside, so that a crash leaves no half of it."""
+        """Run initdb unless there is data, in a folder beside it that is then renamed, so that it is atomic."""
         version = self.data / "PG_VERSION"
         if version.exists():
             if version.read_text().strip() != found.major:
@@ -198,7 +196,7 @@ class Embedded:
             return
         for left in self._home.glob("postgres.new-*"):
             shutil.rmtree(left, ignore_errors=True)
-        self._tell(f"Making the database in {self.data}")
+        self._tell(f"Creating the database in {self.data}")
         fresh = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=self._home))
         home.own(fresh, account)
         _initdb(found, fresh, account)
@@ -210,7 +208,7 @@ class Embedded:
         self._write("postgresql.conf", _CONF_HEAD + "".join(lines))
 
     def _write_access(self) -> None:
-        """Let in who runs us, and nobody else: not even the account of the server, which may have other programs."""
+        """Give access to the account of this process only: not even to the server's, which may run other programs."""
         us = account_name(os.geteuid()).replace('"', '""')
         # Before PostgreSQL 16 `all` is the name of a role, and so changes nothing.
         lines = [f'rowline "{us}" {role}\n' for role in (OWNER, RUNTIME, "all")]
@@ -250,13 +248,13 @@ class Embedded:
 
 
 def _mark(folder: Path) -> str:
-    """Return a short name of a home, for the titles of its server's processes and for a folder in /tmp."""
+    """Return a short hash of a home, for the process titles of its server and for a folder in /tmp."""
     who = f"{os.geteuid()} {folder.resolve()}"
     return "rowline-" + hashlib.sha256(os.fsencode(who)).hexdigest()[:16]
 
 
 def account_name(uid: int) -> str:
-    """Return the name by which PostgreSQL knows a program that runs as `uid`. Raises EmbeddedError."""
+    """Return the name of the account `uid`, by which PostgreSQL authenticates it. Raises EmbeddedError."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -267,14 +265,14 @@ def account_name(uid: int) -> str:
 
 
 def url_of_running(settings: Settings) -> str:
-    """Return the URL of the database that `rowline run` has open in this home, for programs. Raises EmbeddedError."""
+    """Return the URL of the database of the `rowline run` of this home, for programs. Raises EmbeddedError."""
     return _told(settings)[0]
 
 
 def owner_url_of_running(settings: Settings) -> str:
-    """Return the same as the superuser, for what changes the schema and for people. Raises EmbeddedError."""
+    """Return the same URL as the superuser, for migrations and for people. Raises EmbeddedError."""
     url, owner_url = _told(settings)
-    return owner_url or url  # a release that knew of one URL told the superuser's
+    return owner_url or url  # older releases stored only the superuser's URL
 
 
 def _told(settings: Settings) -> tuple[str, str | None]:
@@ -285,7 +283,7 @@ def _told(settings: Settings) -> tuple[str, str | None]:
 
 
 def programs(settings: Settings) -> Path:
-    """Return the folder of psql, pg_dump and the others."""
+    """Return the folder of psql, pg_dump and PostgreSQL's other programs."""
     return binaries.folder(settings)
 
 
@@ -308,7 +306,7 @@ def _initdb(found: binaries.Programs, folder: Path, account: Account | None) -> 
 
 
 def _environment() -> dict[str, str]:
-    """Return the little that PostgreSQL needs: PGDATA and the like must not reach it, nor our secrets."""
+    """Return a minimal environment for PostgreSQL: without PGDATA and the like, and without secrets."""
     kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "TMPDIR") if name in os.environ}
     return kept | {"LC_ALL": "C"}
 
@@ -322,7 +320,7 @@ def _sync(folder: Path) -> None:
 
 
 def _postmaster(data: Path) -> int | None:
-    """Return the pid in the data's pid file. It may be nobody's, or a stranger's."""
+    """Return the pid in the data's pid file. The process may have exited, or be of another program."""
     try:
         return abs(int((data / "postmaster.pid").read_text().split("\n", 1)[0]))
     except (OSError, ValueError):
@@ -340,7 +338,7 @@ def _lives(pid: int) -> bool:
 
 
 def _commands() -> dict[int, list[str]]:
-    """Return the command lines of all processes. Unlike their working directories, these can be read by everybody."""
+    """Return the command lines of all processes, which, unlike their working directories, all users can read."""
     proc = Path("/proc")
     if (proc / "self").exists():
         return {int(entry.name): _command(entry) for entry in proc.iterdir() if entry.name.isdigit()}
@@ -357,5 +355,5 @@ def _command(entry: Path) -> list[str]:
 
 
 def _is_server(words: list[str]) -> bool:
-    """Say whether a command line is that of a postmaster, which may be anybody's."""
+    """Return whether a command line is that of a postmaster, of this home or another one."""
     return bool(words) and Path(words[0]).name in {"postgres", "postmaster"}

@@ -1,4 +1,4 @@
-"""The folder of the embedded PostgreSQL: who holds it, who may enter it, what lies in it."""
+"""The home of the embedded PostgreSQL: its lock, its owner and modes, and the facts stored in the lock file."""
 
 import contextlib
 import fcntl
@@ -18,7 +18,7 @@ class EmbeddedError(StartError):
 
 
 class AlreadyRunning(EmbeddedError):
-    """Another `rowline run` holds this home. `pid` and `url` are None while it has not told them yet."""
+    """Another `rowline run` holds this home. `pid` and `url` are None until it has stored them."""
 
     def __init__(self, home: Path, *, pid: int | None, url: str | None) -> None:
         self.pid = pid
@@ -29,7 +29,7 @@ class AlreadyRunning(EmbeddedError):
 
 @dataclass(frozen=True)
 class Facts:
-    """What a running Rowline tells about itself in its lock file: its process, its API, its database, as whom."""
+    """What a running Rowline stores in its lock file: its pid, and the URLs of its API and its database."""
 
     pid: int | None = None
     url: str | None = None
@@ -38,13 +38,13 @@ class Facts:
 
 
 class Lock:
-    """The held lock on a home. No other process has it while this one lives; children do not inherit it."""
+    """The lock on a home. It is held until the process ends; children do not inherit it."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
     def tell(self, facts: Facts) -> None:
-        """Write `facts` where a second start and `rowline db psql` look for them."""
+        """Store `facts` in the lock file, for a second start and for `rowline db psql`."""
         content = {
             "pid": facts.pid,
             "url": facts.url,
@@ -55,13 +55,13 @@ class Lock:
         os.pwrite(self._descriptor, json.dumps(content).encode(), 0)
 
     def clear(self) -> None:
-        """Take back what was told."""
+        """Remove the facts from the lock file."""
         os.ftruncate(self._descriptor, 0)
 
 
 @contextlib.contextmanager
 def hold(home: Path) -> Iterator[Lock]:
-    """Make `home` if it is missing, and hold its lock during the block. Raises AlreadyRunning, EmbeddedError."""
+    """Create `home` if it is missing, and hold its lock during the block. Raises AlreadyRunning, EmbeddedError."""
     try:
         _make(home)
         descriptor = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
@@ -80,7 +80,7 @@ def hold(home: Path) -> Iterator[Lock]:
 
 
 def told(home: Path) -> Facts:
-    """Return what the Rowline that holds `home`, or held it last, has told. Raises EmbeddedError."""
+    """Return the facts of the Rowline that holds `home`, or held it last. Raises EmbeddedError."""
     try:
         content = json.loads((home / "lock").read_text())
     except PermissionError as error:
@@ -91,12 +91,12 @@ def told(home: Path) -> Facts:
 
 
 def require_reach(home: Path, account: Account | None) -> None:
-    """Refuse a home that `account` cannot enter. Folders that were there before keep their modes."""
+    """Raise EmbeddedError if `account` cannot enter `home`. The modes of existing folders are not changed."""
     if account is None:
         return
     folder = home.resolve()
     for step in [*reversed(folder.parents), folder]:
-        # Only a real try knows about ACLs and the like.
+        # Only an actual access checks ACLs and the like.
         tried = subprocess.run(["test", "-x", step], check=False, cwd="/", **account.arguments)  # noqa: S603, S607
         if tried.returncode:
             raise EmbeddedError(
@@ -106,12 +106,12 @@ def require_reach(home: Path, account: Account | None) -> None:
 
 
 def own(folder: Path, account: Account | None) -> None:
-    """Make sure that `folder` exists, belongs to `account` (None: to us) and is closed to others."""
+    """Ensure that `folder` exists, belongs to `account` (None: this process's) and is closed to other users."""
     uid, gid = (account.uid, account.gid) if account else (os.geteuid(), os.getegid())
     folder.mkdir(mode=0o700, exist_ok=True)
     state = folder.lstat()
     if not stat.S_ISDIR(state.st_mode) or state.st_uid not in {uid, os.geteuid()}:
-        raise EmbeddedError(f"{folder} is not a folder of ours: it must belong to {uid}. Move it away.")
+        raise EmbeddedError(f"{folder} is not a folder of Rowline: it must belong to {uid}. Move it away.")
     if state.st_uid != uid:
         os.chown(folder, uid, gid, follow_symlinks=False)
     if stat.S_IMODE(state.st_mode) != 0o700:  # noqa: PLR2004
@@ -119,7 +119,7 @@ def own(folder: Path, account: Account | None) -> None:
 
 
 def _make(home: Path) -> None:
-    """Make the missing folders; as root such that an account without rights can pass through them."""
+    """Create the missing folders; as root with modes that let an unprivileged account pass through them."""
     missing = [folder for folder in [home, *home.parents] if not folder.exists()]
     home.mkdir(parents=True, exist_ok=True)
     for folder in missing:

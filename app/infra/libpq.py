@@ -1,4 +1,4 @@
-"""Connections by libpq, on which no wait is without an end, whatever has become of the server."""
+"""Connections of libpq with a time limit on every wait, whatever the state of the server."""
 
 import os
 import re
@@ -20,33 +20,33 @@ from app.infra.settings import Settings
 
 FOREVER = float("inf")
 SETTLE_S = 5.0
-_YEARS_S = 1e8  # what stands for it where there must be a number
+_YEARS_S = 1e8  # stands for no limit where a number is required
 _T = TypeVar("_T")
 _IS_COOPERATIVE = bool(monkey.is_module_patched("select"))
 
 
 class _Late(psycopg.OperationalError):
-    """A wait of ours is over. gevent's timers may be early by what its loop was busy: the clock alone cannot tell."""
+    """A wait timed out. gevent's timers may be early by the time that its loop was busy, so the clock cannot tell."""
 
 
 class PoolerFault(psycopg.OperationalError):
-    """A pooler in front of PostgreSQL makes less of a connection than we need. The words say what to set.
+    """A pooler in front of PostgreSQL does not provide what a connection needs. The message says what to set.
 
-    They name no place: all may read them.
+    It names no host, database or path, and may be shown without authentication.
     """
 
 
 class BoundedConnection(psycopg.Connection[Any]):
-    """A psycopg connection that gives up at a moment of ours and closes itself, so that nobody uses it again.
+    """A psycopg connection with a time limit of the client's, after which it is closed and not used again.
 
-    The server's own time-outs end what the server knows of. A server that is frozen, or behind a link that swallows
-    everything, keeps none of them; nor does a commit that waits for a synchronous standby.
+    The server's own timeouts do not work if the server is frozen, if the network drops all packets, or while a commit
+    waits for a synchronous standby.
     """
 
-    INTERVAL_S: ClassVar[float] = 0.1  # how often psycopg looks up from a wait
+    INTERVAL_S: ClassVar[float] = 0.1  # how often psycopg interrupts a wait
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        """Begin without an end; `ends_at` is on the monotonic clock, in seconds."""
+        """Start without a time limit: `ends_at` is on the monotonic clock, in seconds."""
         super().__init__(*arguments, **options)
         self.made_at = time.monotonic()
         self.ends_at = FOREVER
@@ -54,7 +54,7 @@ class BoundedConnection(psycopg.Connection[Any]):
         self.add_notice_handler(self._note)
 
     def wait(self, gen: PQGen[_T], interval: float = INTERVAL_S, timeout: float | None = None) -> _T:
-        """Wait for the server until `ends_at`. Raises OperationalError, with the connection closed, after that."""
+        """Wait for the server until `ends_at`; then close the connection and raise OperationalError."""
         remaining = max(0.0, self.ends_at - time.monotonic())
         bounded = remaining if timeout is None else min(timeout, remaining)
         try:
@@ -67,35 +67,35 @@ class BoundedConnection(psycopg.Connection[Any]):
             if time.monotonic() < self.ends_at and not isinstance(error, _Late):
                 raise
             self.pgconn.finish()
-            raise psycopg.OperationalError("no answer from the server in time") from error
+            raise psycopg.OperationalError("no response from the server in time") from error
 
     def _note(self, notice: psycopg.errors.Diagnostic) -> None:
-        """Remember a warning. A commit that comes with one kept only a part of what it promises."""
+        """Store a warning: a commit with a warning is not as durable as promised."""
         if notice.severity_nonlocalized == "WARNING":
             self.warning = notice.message_primary
 
     def has_unread(self) -> bool:
-        """Tell whether the server said something unasked, or has left. Waits for nothing."""
+        """Whether the server has sent something unasked, or has disconnected. Does not block."""
         return polling.has_unread(self.fileno())
 
     @property
     def is_busy(self) -> bool:
-        """Whether a statement was left while it ran."""
+        """Whether a statement is still running that the client has abandoned."""
         return self.pgconn.transaction_status == pq.TransactionStatus.ACTIVE
 
     @property
     def is_idle(self) -> bool:
-        """Whether it is open, and out of any transaction."""
+        """Whether it is open and not in a transaction."""
         return self.pgconn.transaction_status == pq.TransactionStatus.IDLE
 
     @property
     def is_in_failed_transaction(self) -> bool:
-        """Whether a commit would be a rollback, which the server reports as a success."""
+        """Whether a COMMIT would roll back, which the server reports as a success."""
         return self.pgconn.transaction_status == pq.TransactionStatus.INERROR
 
 
 def _wait_cooperatively(gen: PQGen[_T], descriptor: int, timeout_s: float) -> _T:
-    """Do what psycopg's own wait does, letting other greenlets run: by one watcher, where it makes a poll a turn.
+    """Do what psycopg's own wait does, but yield to other greenlets, with one watcher for the whole wait.
 
     Raises OperationalError after `timeout_s`.
     """
@@ -105,11 +105,11 @@ def _wait_cooperatively(gen: PQGen[_T], descriptor: int, timeout_s: float) -> _T
     except StopIteration as ended:
         return ended.value  # type: ignore[no-any-return]
     watcher, timer = hub.loop.io(descriptor, int(wanted)), hub.loop.timer(min(timeout_s, _YEARS_S))
-    timer.start(gevent.getcurrent().throw, _Late, "wait timed out")  # what gevent.Timeout does, at a third of the price
+    timer.start(gevent.getcurrent().throw, _Late, "wait timed out")  # as gevent.Timeout does, at a third of the cost
     try:
         while True:
             hub.wait(watcher)
-            # Whichever of the two it is: reading and writing what is not ready does nothing.
+            # It need not be known which of the two is ready: reading or writing what is not does nothing.
             following = gen.send(psycopg.waiting.Ready(int(wanted)))
             if following != wanted:
                 watcher.close()
@@ -122,20 +122,20 @@ def _wait_cooperatively(gen: PQGen[_T], descriptor: int, timeout_s: float) -> _T
 
 
 NETWORK = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 5_000}
-"""For every connection: a peer that is gone without a word is noticed within seconds."""
+"""TCP keepalives of every connection: a host that disappeared silently is noticed within seconds."""
 
 
 PATH = "pg_catalog,pg_temp"
-"""Where names without a schema are looked up: never where another role can put something. A path that does not name
-`pg_temp` begins with it for types and tables."""
+"""The search_path: no schema in which another role can create objects. A path that does not name `pg_temp` would begin
+with it for types and tables."""
 
 
 VALUES = {
-    "array_nulls": "on",  # or NULL in an array would be a text
+    "array_nulls": "on",  # otherwise NULL in an array would be text
     "bytea_output": "hex",
-    "client_min_messages": "notice",  # a commit may come with a warning, and is none then
+    "client_min_messages": "notice",  # the warning of a commit that is not durable must arrive
     "DateStyle": "ISO,MDY",
-    "default_transaction_isolation": r"read\ committed",  # what waits for others and looks again is written for it
+    "default_transaction_isolation": r"read\ committed",  # statements that wait for locks and then recheck rely on it
     "extra_float_digits": 1,
     "IntervalStyle": "postgres",
     "lc_monetary": "C",
@@ -148,28 +148,28 @@ VALUES = {
     "xmlbinary": "base64",
     "xmloption": "content",
 }
-"""What values look like and statements mean in every session, of migrations too. Each may have been set otherwise for
-all sessions of a database or a role."""
+"""Settings of every session, of migrations too, on which values and statements depend. A database or a role may have
+other defaults."""
 _ENVIRONMENT = ("PGDATESTYLE", "PGTZ")
-"""What libpq sends beside the options, and PostgreSQL prefers, if the environment names it."""
+"""Environment variables that libpq sends besides the options, and that override them."""
 
 
 def arguments(settings: Settings, *, name: str, statement_ms: int) -> dict[str, Any]:
-    """Return libpq's parameters for every connection: no wait of ours is without a limit."""
+    """Return libpq's parameters for every connection, with limits on all waits."""
     session = {
         "search_path": PATH,
         "statement_timeout": statement_ms,
         "lock_timeout": settings.lock_ms,
         "idle_in_transaction_session_timeout": 10_000,
-        "client_connection_check_interval": 1_000,  # a statement whose client gave up ends too
+        "client_connection_check_interval": 1_000,  # a statement ends when its client has disconnected
         "jit": "off",
-        "plan_cache_mode": "force_generic_plan",  # what the plan tests pin is what runs
-        # No statement of the service is better without an index, and a plan made while a table is empty may stay.
+        "plan_cache_mode": "force_generic_plan",  # the plans that the tests check
+        # No statement of the service is faster without an index, and a plan made for an empty table may be cached.
         "enable_seqscan": "off",
     }
     return {
         "application_name": release.named(name),
-        "client_encoding": "utf8",  # whatever the environment says: parameters go out in it
+        "client_encoding": "utf8",  # overrides PGCLIENTENCODING: parameters are sent in it
         "connect_timeout": settings.connect_s,
         **NETWORK,
         "options": _words(session),
@@ -177,9 +177,9 @@ def arguments(settings: Settings, *, name: str, statement_ms: int) -> dict[str, 
 
 
 def options(url: str, ours: str) -> str:
-    """Return `ours`, words for the command line of a session, and behind them those of `url`: the operator's win.
+    """Return the options of a session: `ours`, then those of `url`, which override them, then VALUES.
 
-    Last comes what values look like, which is nobody's choice: what was set by a database, a role or `url` is undone.
+    VALUES come last because they are not configurable: they override settings of a database, a role or `url`.
     """
     given = conninfo_to_dict(normal(url)).get("options")
     return " ".join([ours, *([str(given)] if given else []), _words(VALUES)])
@@ -190,12 +190,12 @@ def _words(session: Mapping[str, object]) -> str:
 
 
 def asked(options: str) -> dict[str, str]:
-    """Return the settings that words for the command line of a session name, as `options` puts them together."""
+    """Return the settings of a string of options, as `options` makes it."""
     return {name.replace("-", "_").lower(): _ESCAPED.sub(r"\1", value) for name, value in _SETTING.findall(options)}
 
 
 def normal(url: str) -> str:
-    """Return `url` as libpq reads it."""
+    """Return `url` normalized by libpq."""
     return url.replace("postgres://", "postgresql://", 1) if url.startswith("postgres://") else url
 
 
@@ -211,9 +211,9 @@ REFUSES = (
 def connector(
     url: str, parameters: dict[str, Any], kind: type[BoundedConnection] = BoundedConnection
 ) -> Callable[[], BoundedConnection]:
-    """Return what opens a connection to `url`: libpq alone reads it, wherever it is used.
+    """Return a function that opens a connection to `url`, which only libpq parses, here as elsewhere.
 
-    It raises psycopg.Error, PoolerFault among it.
+    It raises psycopg.Error, including PoolerFault.
     """
     conninfo = normal(url)
 
@@ -232,7 +232,7 @@ def connector(
 
 
 def _settle(connection: BoundedConnection) -> None:
-    """Undo what the environment says of values. Raises psycopg.Error."""
+    """Override the settings of values that libpq took from the environment. Raises psycopg.Error."""
     connection.ends_at = time.monotonic() + SETTLE_S
     connection.execute("select set_config('DateStyle', 'ISO,MDY', false), set_config('TimeZone', 'UTC', false)")
     if not connection.autocommit:

@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line on standard error. Names of events are documented in `app/docs/operating.md`."""
+"""Logs: one JSON object per line on standard error. The events are documented in `app/docs/operating.md`."""
 
 import contextlib
 import contextvars
@@ -14,10 +14,10 @@ from typing import Any
 import orjson
 
 request_id: contextvars.ContextVar[str | None] = contextvars.ContextVar("request_id", default=None)
-"""The id of the request that this thread answers; every line logged meanwhile carries it."""
+"""The id of the current request, which is added to every log line."""
 
 _DETAIL = re.compile(r"\nDETAIL: .*?(?=\n\n(?:The above|During handling)|\Z)", re.DOTALL)
-"""What PostgreSQL tells besides an error's message: it shows the row, and so the data of jobs."""
+"""The DETAIL of PostgreSQL's errors: it shows the row, and so the data of jobs."""
 _PLAIN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
@@ -25,7 +25,7 @@ class JsonFormatter(logging.Formatter):
     """Format a record as one line of JSON: time, level, process, event, the `extra` members, a traceback if any."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line, in ASCII, so that nothing logged can break it or the terminal."""
+        """Return the line, in ASCII, so that no value can break the line or the terminal."""
         line = _begun(record.created, record.levelname.lower(), record.getMessage())
         line |= {name: value for name, value in vars(record).items() if name not in _PLAIN}
         if record.exc_info:
@@ -34,14 +34,14 @@ class JsonFormatter(logging.Formatter):
 
 
 def tell(event: str, members: dict[str, Any]) -> None:
-    """Write a line at level info: as `logging` would, at a third of its price, for what is told of every request."""
+    """Write a line at level info as `logging` would, at a third of its cost, for the log line of each request."""
     if logging.root.isEnabledFor(logging.INFO):
-        with contextlib.suppress(OSError):  # nobody reads the log: no reason to fail what it tells of
+        with contextlib.suppress(OSError):  # standard error is closed: the request must not fail for that
             sys.stderr.write(f"{_json(_begun(time.time(), 'info', event) | members)}\n")
 
 
 def _begun(seconds: float, level: str, event: str) -> dict[str, Any]:
-    """Begin a line; `seconds` are since the epoch."""
+    """Return the common members of a line; `seconds` are since the epoch."""
     moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
     line = {"time": f"{moment}.{int(seconds % 1 * 1000):03d}Z", "level": level, "process": os.getpid(), "event": event}
     if current := request_id.get():
@@ -52,14 +52,14 @@ def _begun(seconds: float, level: str, event: str) -> dict[str, Any]:
 def _json(line: dict[str, Any]) -> str:
     try:
         text = orjson.dumps(line, default=str).decode()
-    except TypeError:  # a number or a text that orjson does not know
+    except TypeError:  # a number or a text that orjson does not support
         text = ""
     is_plain = text.isascii() and text.isprintable() and text
     return text if is_plain else json.dumps(line, default=str, separators=(",", ":"))
 
 
 def configure(level: str) -> None:
-    """Send everything that this process logs to standard error as JSON lines."""
+    """Write everything that this process logs to standard error, as lines of JSON."""
     logging.config.dictConfig(logging_config(level))
     logging.captureWarnings(capture=True)
 
@@ -69,9 +69,9 @@ def _severity(level: str) -> int:
 
 
 def logging_config(level: str) -> dict[str, Any]:
-    """Return the same in the form of `logging.config`, for gunicorn, which configures its own process.
+    """Return the same as a dict for `logging.config`, for gunicorn, which configures its own process.
 
-    What libraries tell at level info are sentences, not events: they are left out.
+    Messages of libraries at level info are sentences, not events: they are left out.
     """
     return {
         "version": 1,

@@ -1,7 +1,7 @@
-"""Wake-ups between processes by NOTIFY and LISTEN: hints only, so that losing every one costs time and nothing else.
+"""Wake-ups between processes by NOTIFY and LISTEN. They are hints: losing every one costs only time.
 
-A NOTIFY inside the transaction that inserts would serialise all commits of the server, so it is sent after it, at most
-once an interval and channel: right behind the statement that adds, or by a thread.
+A NOTIFY inside the inserting transaction would serialize all commits of the server, so it is sent after the commit, at
+most once per interval and channel: in the same packet as the statement, or by a thread.
 """
 
 import contextlib
@@ -24,23 +24,23 @@ from app.infra.prepared import BoundStatement, PreparedConnection
 _log = logging.getLogger(__name__)
 
 INTERVAL_S = 0.015
-BEAT_S = 10.0  # how often a silent listener makes sure that its connection is alive
+BEAT_S = 10.0  # how often an idle listener checks that its connection is alive
 RETRY_S = 1.0
-POOLED_S = 60.0  # how often it is looked whether a pooler in transaction mode is still there
+POOLED_S = 60.0  # how often to check whether there is still a pooler in transaction mode
 NOTIFY = b"select set_config('lock_timeout', '5ms', true), pg_notify($1, '')"
-"""Of all NOTIFYs of a server one commits at a time: who adds a job does not wait for others long."""
-ANSWER_S = 5.0  # how long a statement here waits for the server
-IDLE_S = 5.0  # after which the connection that sends is closed: at rest nobody needs it
+"""PostgreSQL commits transactions with NOTIFY one at a time; the lock timeout limits how long a request waits."""
+ANSWER_S = 5.0  # how long a statement of the listener or the notifier waits for the server
+IDLE_S = 5.0  # after which the idle connection of the notifier is closed
 
 
 @functools.lru_cache(maxsize=4096)
 def channel(topic: str) -> str:
-    """Name the channel of `topic`; hashed, because a channel has at most 63 bytes."""
+    """Return the channel of `topic`: a hash, because a channel name has at most 63 bytes."""
     return "rowline_" + hashlib.sha256(topic.encode()).hexdigest()[:32]
 
 
 def _readable(descriptors: list[int], *, within_s: float) -> bool:
-    """Wait until there is something to read. Not by select(): that knows no descriptor over 1,023."""
+    """Wait until there is something to read; return whether there is. select() has no descriptors over 1,023."""
     poll = select.poll()
     for descriptor in descriptors:
         poll.register(descriptor, select.POLLIN)
@@ -48,11 +48,11 @@ def _readable(descriptors: list[int], *, within_s: float) -> bool:
 
 
 class Notifier:
-    """Sends wake-ups from a thread of its own, made at the first one, so that it never crosses a fork."""
+    """Sends NOTIFYs from a thread of its own, which is started at the first one, so that it never crosses a fork."""
 
     def __init__(self, url: str, arguments: Mapping[str, Any]) -> None:
-        """Prepare to send over one connection to `url`, opened when needed."""
-        # A lost hint is caught by polling, so its commit need not wait for the disk.
+        """Send over one connection to `url`, opened on demand."""
+        # A lost NOTIFY is made up for by polling, so its commit need not wait for the disk.
         options = f"{arguments['options']} -c synchronous_commit=off"
         self._connect = libpq.connector(url, {**arguments, "options": options, "autocommit": True})
         self._pending: set[str] = set()
@@ -63,9 +63,9 @@ class Notifier:
         self._connection: libpq.BoundedConnection | None = None
 
     def hint(self, topic: str) -> BoundStatement | None:
-        """Return what wakes the listeners of `topic`, for the caller to ask now; None if others did just before.
+        """Return the statement that notifies `topic`, for the caller to run now; None if one was sent just before.
 
-        Then, and when it could not be asked or failed, `ring`.
+        In that case, and if the statement was not run or failed, call `ring`.
         """
         with self._changed:
             name = channel(topic)
@@ -76,7 +76,7 @@ class Notifier:
         return BoundStatement(NOTIFY, [name.encode()], None)
 
     def ring(self, topic: str) -> None:
-        """Wake the listeners of `topic` soon. Never blocks on the database, never fails."""
+        """Notify the listeners of `topic` soon. Never blocks on the database, never fails."""
         with self._changed:
             name = channel(topic)
             self._forget()
@@ -85,11 +85,11 @@ class Notifier:
             self._pending.add(name)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
-                contextvars.Context().run(self._thread.start)  # without the request's id, which it outlives
+                contextvars.Context().run(self._thread.start)  # without the request's id: the thread outlives it
             if name in self._sent_at and not self._is_idle:
-                return  # it looks by itself, when the interval is over
+                return  # the thread sends it when the interval is over
             self._changed.notify()
-        time.sleep(0)  # so that it is on its way before the caller has done what it has left to do
+        time.sleep(0)  # lets the thread send it before the caller goes on
 
     def close(self) -> None:
         """Send nothing more; the thread closes its connection and ends."""
@@ -120,13 +120,13 @@ class Notifier:
                 self._send_later(due)
 
     def _forget(self) -> float:
-        """Forget what was sent before the interval; return the time."""
+        """Forget the channels notified before the interval; return the time."""
         now = time.monotonic()
         self._sent_at = {name: at for name, at in self._sent_at.items() if now - at < INTERVAL_S}
         return now
 
     def _send_later(self, channels: list[str]) -> None:
-        """Try again after a while: who waits for these may look by itself seldom."""
+        """Retry after a while: waiting processes may poll seldom."""
         with self._changed:
             self._pending.update(channels)
             self._changed.wait_for(lambda: self._closed, RETRY_S)
@@ -150,10 +150,10 @@ class Notifier:
 
 
 class Listener:
-    """Calls back at each wake-up of a topic, and whenever one may have been missed. One connection for all topics."""
+    """Calls back at each NOTIFY of a topic, and whenever one may have been missed. One connection for all topics."""
 
     def __init__(self, url: str, arguments: Mapping[str, Any], *, on_loss: Callable[[], None] = lambda: None) -> None:
-        """Prepare; the thread and the connection are made at the first subscription, so that neither crosses a fork.
+        """Prepare; the first subscription starts the thread and opens the connection, so that neither crosses a fork.
 
         `on_loss` is called by the thread when the connection is lost.
         """
@@ -162,7 +162,7 @@ class Listener:
         self._is_told = False
         self._wakes: dict[str, list[Callable[[str], None]]] = {}
         self._resting: set[str] = set()
-        """Channels to which it listens only while it listens to others."""
+        """Channels that it listens to only while it listens to others."""
         self._forget_at = 0.0
         self._heard: set[str] = set()
         """Channels to which the connection listens, or, while there is none, the last one did."""
@@ -172,11 +172,11 @@ class Listener:
         self._bell: socket.socket | None = None
 
     def subscribe(self, topic: str, on_wake: Callable[[], None]) -> Callable[[], None]:
-        """Have the thread call `on_wake`, which must not block, from soon on; return what ends that."""
+        """Have the thread call `on_wake`, which must not block, at each NOTIFY; return a function that ends it."""
         return self.listen_payloads(topic, lambda _word: on_wake())
 
     def listen_payloads(self, topic: str, on_word: Callable[[str], None]) -> Callable[[], None]:
-        """Do what `subscribe` does; `on_word` gets what was said, nothing where a wake-up may have been missed."""
+        """Do what `subscribe` does; `on_word` gets the payload, "" if a NOTIFY may have been missed."""
         name = channel(topic)
         with self._lock:
             self._wakes.setdefault(name, []).append(on_word)
@@ -195,7 +195,7 @@ class Listener:
         return unsubscribe
 
     def rest(self, topic: str, *, is_resting: bool) -> None:
-        """Listen to a topic from now on only while there are others: each NOTIFY wakes all connections that listen.
+        """Listen to a topic only while there are others, since each NOTIFY wakes all listening connections.
 
         Or, if not `is_resting`, always, as at first.
         """
@@ -210,12 +210,12 @@ class Listener:
         return channel(topic) in self._heard
 
     def close(self) -> None:
-        """Let the thread end."""
+        """Stop the thread."""
         self._stopped.set()
         self._ring()
 
     def _ring(self) -> None:
-        with contextlib.suppress(OSError):  # it rings already, or nobody hears it any more
+        with contextlib.suppress(OSError):  # a byte is pending already, or the thread has ended
             if self._bell is not None:
                 self._bell.send(b".")
 
@@ -232,7 +232,7 @@ class Listener:
                         _log.warning("listen_pooled", extra={"cause": str(error)})
                     self._is_told = True
                     self._stopped.wait(POOLED_S)
-                except (psycopg.Error, OSError, ValueError) as error:  # whatever it is, somebody has to listen
+                except (psycopg.Error, OSError, ValueError) as error:  # whatever it is, the thread must go on
                     self._on_loss()
                     if not self._stopped.wait(RETRY_S):
                         _log.warning("listen_failed", extra={"cause": str(error).strip()})
@@ -248,7 +248,7 @@ class Listener:
                 for name in self._wanted() - self._heard:
                     connection.execute(f"listen {name}")
                     self._heard.add(name)
-                    self._wake(name)  # what was added before it rang nobody
+                    self._wake(name)  # a NOTIFY before the LISTEN was missed
                 readable = _readable([connection.fileno(), ear.fileno()], within_s=BEAT_S)
                 with contextlib.suppress(BlockingIOError):
                     ear.recv(4096)
@@ -261,13 +261,13 @@ class Listener:
                 self._take(connection)
 
     def _take(self, connection: libpq.BoundedConnection) -> None:
-        """Take what has come in, without waiting for more. Raises psycopg.Error when the connection is gone."""
+        """Handle the NOTIFYs received, without waiting for more. Raises psycopg.Error if the connection is lost."""
         connection.pgconn.consume_input()
         while notify := connection.pgconn.notifies():
             self._wake(notify.relname.decode(), notify.extra.decode())
 
     def _forget(self, connection: libpq.BoundedConnection) -> None:
-        """Listen no more to what nobody waits for."""
+        """UNLISTEN channels without subscribers."""
         for name in self._heard - self._wanted():
             connection.execute(f"unlisten {name}")
             self._heard.discard(name)

@@ -1,7 +1,7 @@
-"""The only way out: HTTP calls to endpoints, to vetted addresses alone, each with one end to all of its waits.
+"""Outbound HTTP calls to endpoints: only to allowed addresses, with one time limit for the whole call.
 
-Made for gevent: the clock over a call is `gevent.Timeout`, which ends the look-up of the name, the connect, TLS,
-the head and the body alike; so the process must be patched.
+It needs gevent: the time limit is a `gevent.Timeout`, which covers the DNS lookup, the connect, TLS, the head and the
+body; so the process must be patched.
 """
 
 import contextlib
@@ -30,13 +30,13 @@ from urllib3.util import parse_url
 from app.infra import addresses, polling
 from app.infra.addresses import Network
 
-ANSWER_MAX = 2**20  # bytes of a body; one that is longer is a failure
-HEAD_MAX = 64 * 1024  # bytes of the head, and of what comes before it
-INTERIM_MAX = 1_000  # answers of 1xx before the one that counts: one in each 0.6 s of the longest call
-FRAMES_MAX = 256 * 1024  # bytes of what frames a body
+ANSWER_MAX = 2**20  # bytes of a response body; a longer one is a failure
+HEAD_MAX = 64 * 1024  # bytes of the head, including interim responses
+INTERIM_MAX = 1_000  # 1xx responses before the final one: one per 0.6 s of the longest call
+FRAMES_MAX = 256 * 1024  # bytes of chunk framing around a body
 PIECE = 64 * 1024
-LOOKUPS = 32  # names looked up at once, each in a thread: a resolver that hangs holds up nothing else
-IDLE_MOST = 100  # idle connections kept for each endpoint, however many it may have
+LOOKUPS = 32  # concurrent DNS lookups, each in a thread, so that a hanging resolver blocks nothing else
+IDLE_MOST = 100  # the most idle connections kept per endpoint
 DEFAULTS = {"Accept-Encoding": "identity", "User-Agent": "rowline", "Content-Type": "application/json"}
 """Headers that are sent unless an endpoint has its own."""
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
@@ -44,7 +44,7 @@ Resolver = Callable[[str, int], Sequence[str]]
 
 
 class CallError(Exception):
-    """The call had no answer that counts; the message says why, in words for whoever runs the endpoint."""
+    """The call had no final response; the message says why, for the operator of the endpoint."""
 
 
 class NotAllowed(CallError):
@@ -53,7 +53,7 @@ class NotAllowed(CallError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What an endpoint answered. Header names are in lower case; bodies are not decompressed."""
+    """The response of an endpoint. Header names are in lower case; bodies are not decompressed."""
 
     status: int
     reason: str
@@ -62,16 +62,16 @@ class Answer:
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """Return all addresses of `host`, by the machine's resolver. Raises OSError. Called in a thread of its own."""
+    """Return all addresses of `host`, by the system's resolver. Raises OSError. Called in a thread of its own."""
     found = monkey.get_original("socket", "getaddrinfo")(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 class Outbound:
-    """Calls endpoints. One a process."""
+    """Calls endpoints. Create one per process."""
 
     def __init__(self, *, allowed: Sequence[Network], resolver: Resolver = resolve) -> None:
-        """Prepare; `allowed` are networks that may be called though they are not public."""
+        """Allow public addresses, and those in the networks `allowed`; `resolver` is called in a thread."""
         self._allowed, self._resolver = allowed, resolver
         self._threads = ThreadPool(LOOKUPS)
         self._asking: dict[tuple[str, int], gevent.Greenlet] = {}
@@ -81,9 +81,9 @@ class Outbound:
     def to(
         self, url: str, *, method: str = "POST", headers: Mapping[str, str] = NO_HEADERS, concurrency: int = 1
     ) -> "Target":
-        """Prepare to call `url`, so many times at once. `close()` it.
+        """Return a target for calls to `url`, up to `concurrency` at once; `close()` it.
 
-        Raises CallError if it is none that `addresses.url_fault` lets pass.
+        Raises CallError if `addresses.url_fault` rejects the URL.
         """
         try:
             return Target(self, url, method=method, headers=headers, concurrency=concurrency)
@@ -107,7 +107,7 @@ class Outbound:
         return [str(address) for address in found]
 
     def _looked_up(self, host: str, port: int) -> Sequence[str]:
-        """Look up, or wait for whoever does it already: a name that hangs keeps one thread, however many call it."""
+        """Look a name up, or wait for a running lookup of it: a hanging name takes one thread, however many calls."""
         if (host, port) not in self._asking:
             self._asking[host, port] = gevent.spawn(self._ask, host, port)
         found: Sequence[str] | Exception = self._asking[host, port].get()
@@ -116,7 +116,7 @@ class Outbound:
         return found
 
     def _ask(self, host: str, port: int) -> Sequence[str] | Exception:
-        """Ask the resolver, in a greenlet that nobody's clock ends. Returns what it raises."""
+        """Call the resolver, in a greenlet that no call's time limit ends. Returns what it raises."""
         try:
             found: Sequence[str] = self._threads.apply(self._resolver, (host, port))
         except (OSError, UnicodeError) as error:
@@ -126,33 +126,33 @@ class Outbound:
         return found
 
     def connection(self, *, scheme: str, host: str, port: int) -> "_Http | _Https":
-        """Make a connection to one place, not open yet. Each time it is opened, it goes to an address vetted then."""
+        """Make a connection, not open yet. Each time it is opened, the addresses are resolved and checked again."""
         if scheme == "https":
             return _Https(host, port, ssl_context=self._tls, vetted=self.vetted)
         return _Http(host, port, vetted=self.vetted)
 
 
 class Target:
-    """One endpoint, what it is sent each time, and the connections kept to it."""
+    """One endpoint: the fixed part of its requests, and its idle connections."""
 
     def __init__(
         self, outbound: Outbound, url: str, *, method: str, headers: Mapping[str, str], concurrency: int
     ) -> None:
-        """Read the URL; nothing is opened yet."""
+        """Parse the URL; connections are opened on demand."""
         parts = urlsplit(url)
         host, port = (parts.hostname or "").strip("[]"), addresses.port_of(parts)
         self._method, self._head = method, _head(method, url, headers)
         self._connection = functools.partial(outbound.connection, scheme=parts.scheme, host=host, port=port)
-        self._idle: list[_Http | _Https] = []  # the one that was used last comes first, so that few are warm
-        # With fewer than there are calls at once, most calls would open one.
+        self._idle: list[_Http | _Https] = []  # the one used last is taken first, so that few stay open
+        # With fewer than there are concurrent calls, most calls would open a new one.
         self._idle_most = min(concurrency, IDLE_MOST)
 
     def call(self, *, headers: Mapping[str, str], body: bytes, timeout_ms: int) -> Answer:
-        """Send one request and read its answer, within `timeout_ms` for all of it. Raises CallError.
+        """Send one request and read the response, within `timeout_ms` for the whole call. Raises CallError.
 
-        `headers` come after those of the target, and name none of them. Follows no redirect, knows no proxy. Repeats
-        nothing but what was sent over a kept connection that ended before any of an answer came: that once, over a new
-        one, since endpoints close what is idle without a word. Who got it twice sees the same headers twice.
+        `headers` are added to those of the target, and must not repeat them. Follows no redirects and uses no proxy.
+        If a kept connection ends before the first byte of the response, as when the endpoint has closed an idle one,
+        the request is sent once more over a new connection, with the same headers.
         """
         rest = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
         request = b"%bContent-Length: %d\r\n%b\r\n%b" % (self._head, len(body), rest.encode("ascii"), body)
@@ -163,7 +163,7 @@ class Target:
             raise CallError(f"the endpoint did not answer within {timeout_ms} ms") from None
 
     def close(self) -> None:
-        """Close the connections that are idle; those in use close after their calls."""
+        """Close the idle connections; those in use are closed after their calls."""
         self._idle_most = 0
         while self._idle:
             self._idle.pop().close()
@@ -174,7 +174,7 @@ class Target:
             answer, is_kept = self._exchange(conn, request)
         except (HTTPError, HTTPException, OSError) as error:
             raise CallError(_cause(error)) from error
-        finally:  # the end of our time too
+        finally:  # after the timeout too
             if is_kept and len(self._idle) < self._idle_most:
                 self._idle.append(conn)
             else:
@@ -182,7 +182,7 @@ class Target:
         return answer
 
     def _exchange(self, conn: "_Http | _Https", request: bytes) -> tuple[Answer, bool]:
-        """Exchange over a connection that was kept if it still is one, and else over a new one."""
+        """Send and receive over a kept connection if it is still open, else over a new one."""
         if conn.is_connected:
             kept = _Bounded(_socket_of(conn), limit=HEAD_MAX)
             try:
@@ -190,7 +190,7 @@ class Target:
             except (HTTPException, OSError):
                 if kept.has_begun:
                     raise
-        conn.close()  # which the endpoint has done before us, or while we sent
+        conn.close()  # the endpoint has closed it, before the request or during it
         conn.connect()
         return _exchange(_Bounded(_socket_of(conn), limit=HEAD_MAX), self._method, request)
 
@@ -201,7 +201,7 @@ def _socket_of(conn: "_Http | _Https") -> socket.socket:
 
 
 def _head(method: str, url: str, headers: Mapping[str, str]) -> bytes:
-    """Write what every request to `url` begins with. Raises CallError, or urllib3's errors for a URL."""
+    """Return the fixed part of the head of requests to `url`. Raises CallError, or urllib3's errors for a URL."""
     parts, given = urlsplit(url), {name.lower() for name in headers}
     named = parts.hostname or ""
     host = f"[{named}]" if ":" in named else named.rstrip(".")
@@ -210,30 +210,30 @@ def _head(method: str, url: str, headers: Mapping[str, str]) -> bytes:
     lines += [f"{name}: {value}" for name, value in DEFAULTS.items() if name.lower() not in given]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     if any("\r" in line or "\n" in line for line in lines):
-        raise CallError("a header of the endpoint has a line end in it")
+        raise CallError("a header of the endpoint contains a line break")
     return "".join([f"{line}\r\n" for line in lines]).encode("ascii")
 
 
 class _TooSlow(BaseException):
-    """The time for a call is over. No Exception: no library may take it for its own trouble."""
+    """The time limit of a call is over. Not an Exception, so that no library catches it."""
 
 
 class _Flood(OSError):
-    """More came than an answer may have."""
+    """A limit of a response was exceeded."""
 
 
 def _exchange(bounded: "_Bounded", method: str, request: bytes) -> tuple[Answer, bool]:
-    """Send a request and read the answer; say whether the connection can be used again.
+    """Send a request and read the response; return whether the connection can be used again.
 
     Raises HTTPException, OSError, CallError.
     """
-    # Who answers before he has read all may close: his answer counts.
+    # An endpoint may respond and close before it has read the whole request: its response counts.
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         bounded.sock.sendall(request)
     stand_in: Any = bounded
     response = http.client.HTTPResponse(stand_in, method=method)
     _begin(response)
-    if bounded.is_over:  # which http.client takes for the end of a head
+    if bounded.is_over:  # http.client takes the end of the connection for the end of the head
         raise http.client.IncompleteRead(b"")
     bounded.allow(ANSWER_MAX + FRAMES_MAX)
     body = b"".join(_pieces(response))
@@ -245,18 +245,18 @@ def _exchange(bounded: "_Bounded", method: str, request: bytes) -> tuple[Answer,
 
 
 def _begin(response: http.client.HTTPResponse) -> None:
-    """Read up to the end of the head of the answer; any 1xx before it says only that the answer will come.
+    """Read up to the end of the head of the final response; 1xx responses before it are ignored.
 
     Raises HTTPException, OSError, CallError.
     """
     response.begin()
     for _ in range(INTERIM_MAX):
-        if not 100 <= response.status < 200:  # noqa: PLR2004 -- what is no answer yet
+        if not 100 <= response.status < 200:  # noqa: PLR2004 -- interim responses
             return
         if response.status == HTTPStatus.SWITCHING_PROTOCOLS:
             raise CallError("the endpoint answered 101 Switching Protocols, which was not asked for")
-        gevent.sleep(0)  # many may come at once
-        response.headers = None  # type: ignore[assignment]  # it begins only where none were read
+        gevent.sleep(0)  # many may arrive at once
+        response.headers = None  # type: ignore[assignment]  # begin() reads nothing if headers are set
         response.begin()
     raise CallError(f"the endpoint said 1xx over {INTERIM_MAX} times before its answer")
 
@@ -271,21 +271,21 @@ def _pieces(response: http.client.HTTPResponse) -> Iterator[bytes]:
 
 
 class _Bounded(io.RawIOBase):
-    """What comes from a socket, up to a limit. Lets others run now and then: a flood never makes them wait."""
+    """Reads from a socket, up to a limit of bytes. It yields to other greenlets now and then, even in a flood."""
 
     def __init__(self, sock: socket.socket, *, limit: int) -> None:
         super().__init__()
         self.sock, self._receive = sock, sock.recv_into
-        self.has_begun = False  # whether anything has come
-        self.is_over = False  # whether the other side has closed
+        self.has_begun = False  # whether any byte was received
+        self.is_over = False  # whether the endpoint has closed the connection
         self.allow(limit)
 
     def allow(self, limit: int) -> None:
-        """Let `limit` bytes come from now on."""
+        """Allow `limit` bytes from now on."""
         self._left, self._rests_at = limit, limit - PIECE
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        """Give what http.client asks a socket for."""
+        """Return the file that http.client asks a socket for."""
         return io.BufferedReader(self)
 
     def readable(self) -> bool:
@@ -306,7 +306,7 @@ class _Bounded(io.RawIOBase):
 def _open(vetted: Callable[[str, int], list[str]], conn: Any) -> socket.socket:
     """Connect to the addresses of a connection's host, one after the other. Raises CallError."""
     trouble: OSError | None = None
-    for address in vetted(conn._dns_host, conn.port):  # noqa: SLF001 -- the name with its last dot
+    for address in vetted(conn._dns_host, conn.port):  # noqa: SLF001 -- the name with its trailing dot
         try:
             opened = socket.create_connection((address, conn.port))
         except OSError as error:
@@ -318,7 +318,7 @@ def _open(vetted: Callable[[str, int], list[str]], conn: Any) -> socket.socket:
 
 
 class _Vetted:
-    """What both kinds of connection do in our way."""
+    """The overrides of both kinds of connection."""
 
     sock: socket.socket | None
 
@@ -331,7 +331,7 @@ class _Vetted:
 
     @property
     def is_connected(self) -> bool:
-        """Whether it can be used again: asked before each call, so it must cost no turn."""
+        """Whether it can be used again. It is called before each call, so it must not yield."""
         return self.sock is not None and not polling.has_unread(self.sock.fileno())
 
 
@@ -344,7 +344,7 @@ class _Https(_Vetted, urllib3.connection.HTTPSConnection):
 
 
 def _cause(error: Exception) -> str:
-    """Say in one line why there is no answer; not the library's words, which name objects and addresses of memory."""
+    """Return one line about why there is no response; the libraries' messages contain object ids."""
     if isinstance(error, SSLError | ssl.SSLError):
         return f"TLS with the endpoint failed: {_words(error)}"
     if isinstance(error, _Flood) or isinstance(error.__cause__, _Flood) or isinstance(error.__context__, _Flood):

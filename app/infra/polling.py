@@ -1,4 +1,4 @@
-"""Looking at a socket without letting others run: under gevent a poll is a turn of its loop, even with no wait."""
+"""Checks a socket without yielding: under gevent even a poll without a wait runs a turn of its loop."""
 
 import select
 
@@ -8,7 +8,7 @@ _poll = monkey.get_original("select", "poll") if monkey.is_module_patched("selec
 
 
 def has_unread(descriptor: int) -> bool:
-    """Tell whether a peer said something that nobody read, or has left. Waits for nothing."""
+    """Return whether there are unread bytes, or the peer has disconnected. Does not block."""
     poll = _poll()
     poll.register(descriptor, select.POLLIN)
     return bool(poll.poll(0))

@@ -1,4 +1,4 @@
-"""Connections that are open and idle. How many may be in use is for others to say (`turns`): a pool only keeps them."""
+"""A pool of idle connections. It does not limit how many are in use: the semaphore of `Database` does."""
 
 import contextlib
 import time
@@ -15,37 +15,37 @@ Connection = sqlalchemy.Connection
 
 
 class Pool:
-    """Gives the connection that was used last, so that few are warm, and opens one where none is idle.
+    """Returns the connection that was used last, so that few stay open, and opens one if none is idle.
 
-    SQLAlchemy's own pool takes each back and makes it new, which costs three times as much CPU as the rest of a pool.
+    SQLAlchemy's own pool resets each connection, which costs three times as much CPU as the rest of a pool.
     """
 
     def __init__(self, open_one: Callable[[], object], prepare: Callable[[PreparedConnection], None]) -> None:
-        """Open connections by `open_one`, and have `prepare` see each once."""
+        """Open connections by `open_one`; `prepare` is called once for each."""
         self.engine = sqlalchemy.create_engine(
             "postgresql+psycopg://",
             creator=open_one,
             poolclass=sqlalchemy.NullPool,
             pool_reset_on_return=None,
-            use_native_hstore=False,  # for which it would ask the server first
+            use_native_hstore=False,  # it would cost a query per connection
         )
         event.listen(self.engine, "connect", lambda driver, _record: prepare(driver))
         self._idle: list[Connection] = []
         self._doubted_at = 0.0  # on the monotonic clock
         self._idle_before = self._unused = 0
-        """How many were idle at the last `rest`, and how many of these nobody took since."""
+        """How many were idle at the last `rest`, and how many of these were not used since."""
 
     def distrust(self) -> None:
-        """Give none again of the connections that are open now, idle or in use."""
+        """Do not reuse any connection that is open now, idle or in use."""
         self._doubted_at = time.monotonic()
 
     def take(self) -> tuple[Connection, PreparedConnection]:
-        """Give a connection that can be trusted. Raises psycopg.Error.
+        """Return a usable connection. Raises psycopg.Error.
 
-        One that cannot be good is dropped, at the price of one poll: an idle server says nothing.
+        A broken one is dropped, which one poll detects: on a usable idle connection there is nothing to read.
         """
         while True:
-            try:  # another thread may be quicker than any look
+            try:  # another thread may take the last one
                 conn, is_new = self._idle.pop(), False
             except IndexError:
                 conn, is_new = self.engine.connect(), True
@@ -58,7 +58,7 @@ class Pool:
                 raise psycopg.OperationalError("the server ends every connection at once")
 
     def give(self, conn: Connection, driver: PreparedConnection) -> None:
-        """Take a connection back, out of any transaction. Raises what its ROLLBACK raises; then it is dropped."""
+        """Take a connection back, after a ROLLBACK if it is in a transaction. If that raises, it is dropped."""
         try:
             if conn.in_transaction() and not driver.closed and not driver.is_busy:
                 conn.rollback()
@@ -69,7 +69,7 @@ class Pool:
                 _drop(conn)
 
     def rest(self, *, keep: int) -> None:
-        """Close what nobody took since this was called before; if nobody took any, all but `keep`."""
+        """Close the connections not used since the previous call; if none was used, all but `keep`."""
         is_used = self._unused < self._idle_before
         with contextlib.suppress(IndexError):
             for _ in range(self._unused - (0 if is_used else keep)):
@@ -77,7 +77,7 @@ class Pool:
         self._idle_before = self._unused = len(self._idle)
 
     def close(self) -> None:
-        """Close what is idle."""
+        """Close the idle connections."""
         with contextlib.suppress(IndexError):
             while True:
                 _drop(self._idle.pop())

@@ -1,7 +1,8 @@
-"""Poolers, such as pgbouncer, between us and PostgreSQL: what they make of a session, and what it must be.
+"""Detects poolers such as pgbouncer, and checks that the sessions behind them are usable.
 
-A pooler takes no settings from us, and in transaction mode each transaction may run on another session. So the role has
-the settings (`script`), which costs a transaction nothing, and each connection is looked at when it is opened.
+A pooler drops the startup settings of a connection, and in transaction mode each transaction may run in another
+session. So the settings are stored on the role (`script`), at no cost per transaction, and each new connection is
+checked.
 """
 
 import enum
@@ -15,9 +16,9 @@ from app.infra.libpq import FOREVER, BoundedConnection, PoolerFault
 from app.infra.prepared import BoundStatement, PreparedConnection, name_of
 
 LOOKS = 5
-"""How often two connections must be on two sessions, until each is taken to have one of its own."""
+"""How often two connections must be found on different sessions before each is assumed to have its own."""
 SHOWN = 4
-"""How many settings a sentence names."""
+"""How many settings a message names."""
 _POOLER = "the pooler (pgbouncer) in front of PostgreSQL"
 SHARES = (
     f"{_POOLER} hands sessions on with what others have prepared: in transaction mode it has to be 1.21 or newer with "
@@ -35,17 +36,17 @@ _TOLD = {name.lower() for name in libpq.VALUES} | {
     *("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "client_connection_check_interval"),
     *("jit", "plan_cache_mode", "enable_seqscan", "enable_bitmapscan"),
 }
-"""Settings whose values all may read. Others can name roles and schemas, or be what DATABASE_URL alone knows."""
+"""Settings whose values may be shown. Others can name roles and schemas, or come from DATABASE_URL."""
 _SETTINGS = (
     "select name, coalesce(current_setting(name, true), ''), set_config(name, value, true) "
     "from unnest(%s::text[], %s::text[]) as asked (name, value)"
 )
-"""What a session has beside what was asked for, as PostgreSQL writes both; what is set ends with the statement."""
+"""The settings of a session beside those asked for, both as PostgreSQL formats them; it changes nothing lastingly."""
 _CHANGED = "select session_user::text, current_database()::text"
 _KEEPS_NAME = b"select count(*) from pg_prepared_statements where name = $1"
 _SCRIPT = """\
--- What sessions of Rowline begin with, given to the role and not to each session, for a pooler has none for settings.
--- Run it as the role that Rowline works as, through the pooler or not. Sessions that are open keep what they have.
+-- The settings of Rowline's sessions, stored on the role, since a pooler drops the startup settings of a session.
+-- Run it as the role of DATABASE_URL, through the pooler or directly. Open sessions keep their old settings.
 do ${tag}$
 declare
     wanted record;
@@ -65,7 +66,7 @@ ${tag}$;"""
 
 
 class Kind(enum.Enum):
-    """Whose the session behind a connection is."""
+    """To whom the session behind a connection belongs."""
 
     DIRECT = "of the connection, and no pooler is in between"
     SESSION = "of the connection, by a pooler in session mode"
@@ -83,11 +84,11 @@ def session_of(connection: BoundedConnection) -> int:
 
 
 def kind(connection: BoundedConnection, connect: Connect) -> Kind:
-    """Say whose the session is. `connect` opens one more connection, for a moment, if there is a pooler.
+    """Return the kind of session. `connect` opens another connection, for a moment, if there is a pooler.
 
-    A pooler makes the process up that it names at the beginning. One that looks after prepared statements gives them
-    names of its own. Otherwise two connections find each other on the same session, or one finds itself on two.
-    Raises psycopg.Error.
+    A pooler is detected by the process id that it sends at the start, which is not PostgreSQL's; one that tracks
+    prepared statements, by the names that it gives them. Otherwise the mode is found out by whether two connections
+    share a session, or one changes its session. Raises psycopg.Error.
     """
     if session_of(connection) == connection.pgconn.backend_pid:
         return Kind.DIRECT
@@ -104,7 +105,7 @@ def kind(connection: BoundedConnection, connect: Connect) -> Kind:
 
 
 def require_session(connection: BoundedConnection, connect: Connect, *, otherwise: str) -> Kind:
-    """Return what `kind` says. Raises PoolerFault, with the words `otherwise`, if the session is of a transaction."""
+    """Return the kind of session. Raises PoolerFault, with the message `otherwise`, in transaction mode."""
     found = kind(connection, connect)
     if found in (Kind.TRANSACTION, Kind.UNSAFE):
         raise PoolerFault(otherwise)
@@ -112,18 +113,18 @@ def require_session(connection: BoundedConnection, connect: Connect, *, otherwis
 
 
 class Guard:
-    """Lets no connection in whose session is not what was asked for. For many threads.
+    """Rejects connections whose sessions do not have the settings asked for. Thread-safe.
 
-    Where there is no pooler that costs one question, on the first connection.
+    Without a pooler that costs one query, on the first connection.
     """
 
     def __init__(self, asked: Mapping[str, str], connect: Connect, *, within_s: float) -> None:
-        """`asked`: the settings of a session; `within_s`: for all that is asked of a new connection."""
+        """`asked`: the required settings; `connect`: opens a connection; `within_s`: the time limit of a check."""
         self._asked, self._connect, self._within_s = asked, connect, within_s
         self._kind: Kind | None = None
 
     def let_in(self, connection: PreparedConnection) -> None:
-        """Raise OperationalError, PoolerFault among it, and close the connection, if it cannot be worked with."""
+        """Check a new connection; if it is unusable, close it and raise OperationalError or PoolerFault."""
         if self._kind is Kind.DIRECT:
             return
         connection.ends_at = time.monotonic() + self._within_s
@@ -137,16 +138,16 @@ class Guard:
             connection.close()
             if isinstance(error, psycopg.OperationalError):
                 raise
-            raise psycopg.OperationalError(str(error)) from error  # as PostgreSQL itself says it of an unknown setting
+            raise psycopg.OperationalError(str(error)) from error  # the error for an unknown setting
         connection.ends_at = FOREVER
         self._kind = found
 
     def forget(self) -> None:
-        """Look at the next connection as if it were the first."""
+        """Check the next connection as if it were the first."""
         self._kind = None
 
     def look(self, connection: PreparedConnection) -> tuple[list[str], int | None]:
-        """Say what its session lacks, and which session nobody else may have; None if that is nobody's or all may.
+        """Return the faults of its session, and its pid if no other connection may share it, else None.
 
         Raises psycopg.Error.
         """
@@ -157,7 +158,7 @@ class Guard:
 
 
 def script(asked: Mapping[str, str]) -> str:
-    """Return the SQL that gives the role who runs it the settings `asked`, in the database where it runs it."""
+    """Return the SQL that stores the settings `asked` on the role that runs it, for the current database."""
     values = [f"({_quoted(name)}, {_quoted(value)})" for name, value in asked.items()]
     tag = "rowline"
     while any(tag in value for value in values):
@@ -166,7 +167,7 @@ def script(asked: Mapping[str, str]) -> str:
 
 
 def apply(url: str, asked: Mapping[str, str], *, within_s: int) -> tuple[str, str]:
-    """Run `script` on a connection that asks for nothing, which any pooler takes; return the role and the database.
+    """Run `script` on a connection without startup settings, which any pooler accepts; return the role and the database.
 
     Raises psycopg.Error.
     """
@@ -190,7 +191,7 @@ def _missing(connection: BoundedConnection, asked: Mapping[str, str]) -> list[st
 
 
 def _keeps_name(connection: PreparedConnection) -> bool | None:
-    """Tell whether PostgreSQL knows a statement by the name that we gave it; None: another connection did, too."""
+    """Return whether PostgreSQL knows a prepared statement by its own name; None if another connection prepared it."""
     try:
         found = connection.ask(BoundStatement(_KEEPS_NAME, [name_of(_KEEPS_NAME)], None))
     except (psycopg.errors.DuplicatePreparedStatement, psycopg.errors.InvalidSqlStatementName):
@@ -203,7 +204,7 @@ def _said(name: str, has: str, wanted: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return a value without what PostgreSQL leaves in lists as it was written."""
+    """Return a value without the spaces in lists, which PostgreSQL leaves as they were written."""
     return text.replace(", ", ",")
 
 

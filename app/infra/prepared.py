@@ -1,4 +1,4 @@
-"""Statements that are prepared once a connection, and run by libpq itself: half the CPU of psycopg's cursors."""
+"""Statements that are prepared once per connection and run by libpq directly, at half the CPU of psycopg's cursors."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -13,54 +13,54 @@ from psycopg.pq.abc import PGresult
 from app.infra.libpq import BoundedConnection
 
 PREPARED_MAX = 100
-"""Statements that a connection keeps prepared, each with its plan: pages have one for any choice of statuses."""
+"""The most prepared statements per connection, each with its plan: pages have one per set of statuses."""
 _GOOD = {pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK}
 Make = Callable[[Sequence[Any]], Any]
 
 
 class BoundStatement(NamedTuple):
-    """A statement with its parameters, as PostgreSQL reads them: it finds their types itself. None is NULL."""
+    """A statement with its parameters in PostgreSQL's format; the server infers their types. None is NULL."""
 
     text: bytes
     values: Sequence[bytes | None]
-    formats: Sequence[int] | None  # of each value: 0 text, 1 binary; None where all are text
+    formats: Sequence[int] | None  # of each value: 0 text, 1 binary; None if all are text
 
 
 SNAPSHOT = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-"""Begins what sees one moment and cannot write."""
+"""Begins a read-only transaction with one snapshot."""
 _BEGIN_SNAPSHOT, _COMMIT = BoundStatement(SNAPSHOT, [], None), BoundStatement(b"COMMIT", [], None)
 
 
 def name_of(text: bytes) -> bytes:
     """Return the name of the statement `text` on every connection.
 
-    A pooler may run it on a session where another connection prepared what it liked: never another text by this name.
+    A hash of the text: a pooler may run it in a session in which another connection has prepared other statements.
     """
     return b"rowline_" + hashlib.sha256(text).hexdigest()[:32].encode()
 
 
 class PendingResult:
-    """What has the rows of a statement that is asked later, and no attribute `rows` before."""
+    """The future result of a statement; it has the attribute `rows` once the statement has run."""
 
     rows: Sequence[tuple[Any, ...]]
 
 
 class PreparedConnection(BoundedConnection):
-    """A connection that knows what it has prepared. For one user at a time, as psycopg's own is not."""
+    """A connection that tracks its prepared statements. Unlike psycopg's, it is not thread-safe."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        """Begin with nothing prepared."""
+        """Start without prepared statements; the arguments are psycopg's."""
         super().__init__(*arguments, **options)
         self._names: dict[bytes, bytes] = {}
         self._noted: list[tuple[BoundStatement, PendingResult]] = []
         self.hint: BoundStatement | None = None
-        """Is asked right behind the next statement, in a transaction of its own, and does nothing to its outcome.
+        """Runs right after the next statement, in a transaction of its own, without any effect on its outcome.
 
-        It stays when it failed.
+        It is reset to None unless it fails.
         """
 
     def settle_types(self) -> None:
-        """Read values from now on as the loaders that are registered by now do."""
+        """Convert values from now on by the loaders that are registered now."""
         self._loading = Transformer(self)
 
     def ask(self, statement: BoundStatement) -> PGresult:
@@ -72,7 +72,7 @@ class PreparedConnection(BoundedConnection):
         return self._outcome()
 
     def _ask_with(self, hint: BoundStatement, statement: BoundStatement) -> PGresult:
-        hinting = self._name_of(hint.text)  # first: it may push out another name, but not that of the statement
+        hinting = self._name_of(hint.text)  # first: it may evict another name, but not that of the statement
         asked = ((self._name_of(statement.text), statement), (hinting, hint))
         results: list[PGresult] = []
         try:
@@ -105,20 +105,20 @@ class PreparedConnection(BoundedConnection):
         """Make each row of `result` from its values."""
         self._loading.set_pgresult(result)
         rows = self._loading.load_rows(0, result.ntuples, make)
-        self._loading.set_pgresult(None)  # whose memory would stay as long as the connection is idle
+        self._loading.set_pgresult(None)  # otherwise its memory would be kept while the connection is idle
         return rows
 
     def note(self, statement: BoundStatement) -> PendingResult:
-        """Leave a statement for `ask_noted`."""
+        """Queue a statement for `ask_noted`."""
         pending = PendingResult()
         self._noted.append((statement, pending))
         return pending
 
     def ask_noted(self, *, in_snapshot: bool = False) -> None:
-        """Run what was noted in one packet and one transaction, and fill their results in. Raises psycopg.Error.
+        """Run the queued statements in one packet and one transaction, and set their results. Raises psycopg.Error.
 
-        `in_snapshot`: all see the same moment, and none may write. It is said in the packet: a session that is
-        read-only by itself is a standby for libpq, and a pooler may give each transaction another session.
+        `in_snapshot`: in one read-only snapshot. BEGIN in the packet says so: libpq takes a session that is read-only
+        by itself for a standby, and a pooler may give each transaction another session.
         """
         noted, self._noted = self._noted, []
         asked = [statement for statement, _ in noted]
@@ -136,7 +136,7 @@ class PreparedConnection(BoundedConnection):
             results = self.wait(self._outcomes(len(asked)))
             self.pgconn.exit_pipeline_mode()
         except BaseException:
-            self.close()  # what it would say next is of none of our statements
+            self.close()  # the responses still pending belong to the failed statements
             raise
         for result in results:
             if result.status not in _GOOD:
@@ -147,11 +147,11 @@ class PreparedConnection(BoundedConnection):
         self._loading.set_pgresult(None)
 
     def forget_noted(self) -> None:
-        """Ask nothing of what was noted."""
+        """Drop the queued statements."""
         self._noted.clear()
 
     def _name_of(self, text: bytes) -> bytes:
-        """Return the name under which a statement is prepared, from now on if it was not."""
+        """Return the name of a statement; prepare it first if it is not prepared."""
         if name := self._names.get(text):
             return name
         if len(self._names) == PREPARED_MAX:
@@ -164,29 +164,29 @@ class PreparedConnection(BoundedConnection):
         return name
 
     def _names_of(self, texts: Sequence[bytes]) -> list[bytes]:
-        """Return the names of statements that go out together: none is pushed out by another of them."""
+        """Return the names of statements that are sent together: none of them evicts another."""
         for text in texts:
             if text in self._names:
-                self._names[text] = self._names.pop(text)  # as if it were new
+                self._names[text] = self._names.pop(text)  # marks it as recently used
         return [self._name_of(text) for text in texts]
 
     def _outcome(self) -> PGresult:
         return _good(self.wait(generators.execute(self.pgconn))[-1])
 
     def _outcomes(self, number: int) -> PQGen[list[PGresult]]:
-        """Send what waits to be sent, and collect as many results, and the end of their transaction.
+        """Send what is pending, and collect `number` results and the end of their transaction.
 
-        Raises psycopg.Error when that failed after all of them were good.
+        Raises psycopg.Error if the commit failed although all statements succeeded.
         """
         yield from generators.send(self.pgconn)
         is_busy, take = self.pgconn.is_busy, self.pgconn.get_result
-        results: list[Any] = []  # of a server that has left the first is an error, and what follows is None
+        results: list[Any] = []  # if the server has disconnected, the first is an error and the others are None
         for _ in range(number):
             while is_busy():
                 yield psycopg.waiting.Wait.R
                 self.pgconn.consume_input()
             results.append(take())
-            take()  # nothing, which ends the results of a statement
+            take()  # the None that ends the results of a statement
         [end] = yield from generators.fetch_many(self.pgconn)
         if end.status != pq.ExecStatus.PIPELINE_SYNC:
             raise psycopg.errors.error_from_result(end)

@@ -60,7 +60,7 @@ def test_a_fresh_start_serves_and_says_how_to_add_a_job(place: Path, port: int) 
         added = subprocess.run([*curl, "--fail"], check=True, capture_output=True, text=True)
         assert [job["data"] for job in json.loads(added.stdout)] == [{"hello": "world"}]
         assert program.end(signal.SIGTERM) == 0
-    assert f"Making the database in {place}/home/postgres" in program.output
+    assert f"Creating the database in {place}/home/postgres" in program.output
     assert f"Rowline listens on http://127.0.0.1:{port}" in program.output
 
 

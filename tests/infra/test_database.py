@@ -264,7 +264,7 @@ def test_a_url_that_only_libpq_understands_is_understood(own_url: str) -> None:
 def test_a_transaction_that_takes_too_long_as_a_whole_is_given_up_and_stores_nothing(own_url: str) -> None:
     databases.run(own_url, "create table public.t (n integer)")
     db = Database(Settings(), url=own_url, size=1, name="single", limit_ms=400)
-    with pytest.raises(DatabaseError, match="no answer from the server in time") as caught, db.begin() as conn:
+    with pytest.raises(DatabaseError, match="no response from the server in time") as caught, db.begin() as conn:
         conn.exec_driver_sql("insert into public.t values (1)")
         for _ in range(10):
             conn.exec_driver_sql("select pg_sleep(0.1)")

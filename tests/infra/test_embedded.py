@@ -214,7 +214,7 @@ def test_a_socket_folder_of_somebody_else_is_refused(place: Path) -> None:
     server = Embedded(settings)
     server.sockets.symlink_to(place)
     try:
-        with home.hold(settings.home), pytest.raises(EmbeddedError, match="not a folder of ours"):
+        with home.hold(settings.home), pytest.raises(EmbeddedError, match="not a folder of Rowline"):
             server.prepare()
     finally:
         server.sockets.unlink()
