@@ -1,4 +1,4 @@
-"""Child processes: one supervisor owns them all, restarts what dies, and stops them in order."""
+"""Child processes: one supervisor starts them, restarts those that die, and stops them in order."""
 
 import contextlib
 import ctypes
@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 STOP_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 YOUNG_S = 10.0
-"""A child that dies younger than this waits longer before each next start."""
+"""A child that dies within this time of its start is restarted with backoff."""
 LONGEST_DELAY_S = 4.0
 _FIRST_DELAY_S = 0.5
 _LOOK_S = 0.05
@@ -28,7 +28,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def allow_open_files(wanted: int) -> int:
-    """Raise what a shell set for old programs (1,024) to `wanted`, as far as the machine lets us; return the limit."""
+    """Raise the soft limit of open files (often 1,024) to `wanted`, or to the hard limit; return the new limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < most:
@@ -37,12 +37,12 @@ def allow_open_files(wanted: int) -> int:
 
 
 class StartError(Exception):
-    """A child cannot start; the message says why and what to do."""
+    """A child cannot be started; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class Account:
-    """Whom a child runs as."""
+    """The account that a child runs as."""
 
     name: str
     uid: int
@@ -50,7 +50,7 @@ class Account:
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """What `subprocess` needs for it."""
+        """The arguments of `subprocess` for it."""
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
 
@@ -60,9 +60,9 @@ def _nothing() -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Child:
-    """A program to keep running. `account` None: as ourselves; `errors` None: our standard error.
+    """A program to keep running. `account` None: the supervisor's; `errors` None: the supervisor's standard error.
 
-    `before` runs in the supervisor ahead of each start; a StartError from it counts as a death.
+    `before` runs in the supervisor before each start; a StartError from it counts as a death.
     """
 
     name: str
@@ -76,7 +76,7 @@ class Child:
 
 
 def launch(child: Child) -> subprocess.Popen[bytes]:
-    """Start `child` in a session of its own, where Ctrl-C does not reach it; it gets its stop signal when we die."""
+    """Start `child` in a session of its own, out of reach of Ctrl-C; it gets its stop signal if this process dies."""
     with contextlib.ExitStack() as stack:
         errors = stack.enter_context(child.errors.open("wb")) if child.errors else None
         return subprocess.Popen(  # noqa: S603
@@ -86,43 +86,43 @@ def launch(child: Child) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stderr=errors,
             start_new_session=True,
-            preexec_fn=tie(child.stop_signal),  # noqa: PLW1509 -- we have no threads
+            preexec_fn=tie(child.stop_signal),  # noqa: PLW1509 -- the supervisor has no threads
             **(child.account.arguments if child.account else {}),
         )
 
 
 def tie(number: signal.Signals) -> Callable[[], None]:
-    """Return what a new child must do for the kernel to send it `number` when we die. Linux only."""
+    """Return a function that has a new child receive `number` when this process dies. Linux only."""
     prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
     parent = os.getpid()
 
     def tie_to_parent() -> None:
-        # Runs after the change of the account, which would undo it.
+        # It runs after the change of the account, which would reset it.
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         signal.signal(signal.SIGTTOU, signal.SIG_DFL)
         if prctl is None:
             return
         prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
-        if os.getppid() != parent:  # it died before we asked
+        if os.getppid() != parent:  # the parent has died already
             os._exit(1)
 
     return tie_to_parent
 
 
 class _Post:
-    """A child's place: the process that fills it, or the time at which it shall be filled again."""
+    """A child of the supervisor: its process, or the time at which it is to be restarted."""
 
     def __init__(self, child: Child) -> None:
         self.child = child
         self.wanted = True
         self.deaths = 0
-        """How often in a row it died young."""
+        """How often in a row it died within YOUNG_S."""
         self.due_at = 0.0
         self.process: subprocess.Popen[bytes] | None = None
         self._started_at = 0.0
 
     def tend(self) -> None:
-        """Note a death; start what is wanted and due. Times are of the monotonic clock."""
+        """Handle a death; start the process if it is due. Times are of the monotonic clock."""
         if self.process and self.process.poll() is not None:
             self._reap(self.process)
         if self.process is None and self.wanted and time.monotonic() >= self.due_at:
@@ -133,7 +133,7 @@ class _Post:
             self.process.send_signal(number)
 
     def kill(self) -> None:
-        """End the process and all that it has started in its session."""
+        """Kill the process and its process group."""
         if self.process:
             _log.error("child_killed", extra={"child": self.child.name, "pid": self.process.pid})
             _kill_group(self.process.pid)
@@ -151,7 +151,7 @@ class _Post:
 
     def _reap(self, process: subprocess.Popen[bytes]) -> None:
         self.process = None
-        _kill_group(process.pid)  # what it left behind would hold its port or its jobs
+        _kill_group(process.pid)  # its remaining processes could hold its port or its jobs
         facts = {"child": self.child.name, "pid": process.pid, "status": process.returncode}
         if not self.wanted:
             _log.info("child_ended", extra=facts)
@@ -160,7 +160,7 @@ class _Post:
         _log.error("child_died", extra=facts | {"restartMs": round((self.due_at - time.monotonic()) * 1000)})
 
     def _delay(self) -> None:
-        """Set when to start again: at once the first time, then later and later while it dies young."""
+        """Set when to restart: at once the first time, then with backoff while it dies within YOUNG_S."""
         now = time.monotonic()
         self.deaths = self.deaths + 1 if now - self._started_at < YOUNG_S else 1
         delay_s = min(LONGEST_DELAY_S, _FIRST_DELAY_S * 2 ** (self.deaths - 2)) if self.deaths > 1 else 0.0
@@ -168,13 +168,13 @@ class _Post:
 
 
 class Supervisor:
-    """Owns child processes during a `with` block and stops them at its end. One a process, in the main thread.
+    """Runs child processes during a `with` block and stops them at its end. One per process, in the main thread.
 
-    SIGINT, SIGTERM and SIGHUP ask it to stop; each further one is passed on to the children that still run.
+    SIGINT, SIGTERM and SIGHUP request a stop; each further one is passed on to the children that still run.
     """
 
     def __init__(self, *, limit_s: float) -> None:
-        """Children that have not stopped within `limit_s` are killed."""
+        """Prepare. Children that have not stopped within `limit_s` are killed."""
         self.stop_asked = False
         self._limit_s = limit_s
         self._groups: list[list[_Post]] = []
@@ -184,7 +184,7 @@ class Supervisor:
         self._mouth = mouth
         os.set_blocking(self._ears, False)
         os.set_blocking(mouth, False)
-        # A SIGHUP that nohup had ignored stays so; a background job of a shell has SIGINT ignored, and takes it.
+        # A SIGHUP that nohup ignores stays ignored; SIGINT, which shells ignore in background jobs, is handled.
         kept_ignored = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
         numbers = {*STOP_SIGNALS, signal.SIGCHLD} - kept_ignored
         self._kept = {number: signal.signal(number, _heard) for number in numbers}
@@ -202,16 +202,16 @@ class Supervisor:
             os.close(self._mouth)
 
     def start(self, *children: Child) -> None:
-        """Start children that belong together: they will stop together, before those that were started earlier."""
+        """Start a group of children: they are stopped together, before those that were started earlier."""
         group = [_Post(child) for child in children]
         self._groups.append(group)
         for post in group:
             post.tend()
 
     def wait_until(self, condition: Callable[[], bool], *, child: str, timeout_s: float, tries: int = 3) -> bool:
-        """Wait until `condition` holds; False when a stop was asked for first.
+        """Wait until `condition` holds; return False if a stop was requested first.
 
-        Raises StartError after `timeout_s`, or when `child` has died `tries` times.
+        Raises StartError after `timeout_s`, or if `child` has died `tries` times.
         """
         post = next(post for post in self._posts() if post.child.name == child)
         ends_at = time.monotonic() + timeout_s
@@ -219,14 +219,14 @@ class Supervisor:
             if condition():
                 return True
             if post.deaths >= tries:
-                raise StartError(f"{child} does not start: it ended {post.deaths} times")
+                raise StartError(f"{child} does not start: it died {post.deaths} times")
             if time.monotonic() >= ends_at:
                 raise StartError(f"{child} was not ready within {timeout_s:g} s")
             self._turn(_LOOK_S)
         return False
 
     def run(self) -> None:
-        """Keep all children running until a stop is asked for."""
+        """Keep all children running until a stop is requested."""
         while not self.stop_asked:
             self._turn(None)
 
@@ -241,7 +241,7 @@ class Supervisor:
         self._groups.clear()
 
     def _end(self, group: list[_Post]) -> None:
-        """Stop one group; the others are looked after meanwhile: a worker may need its database to finish."""
+        """Stop one group; the other children are kept running: a worker may need its database to finish."""
         asked = True
         ends_at, killed = time.monotonic() + self._limit_s, False
         while living := [post for post in group if post.process]:
@@ -251,13 +251,13 @@ class Supervisor:
             if time.monotonic() < ends_at:
                 continue
             if killed:
-                return  # not even SIGKILL ends it: it waits for a disk that does not answer
+                return  # SIGKILL does not end it: it waits for a disk that does not respond
             ends_at, killed = time.monotonic() + _KILLED_S, True
             for post in living:
                 post.kill()
 
     def _turn(self, timeout_s: float | None) -> bool:
-        """Sleep until something happens, or `timeout_s`; tend all children. True: a stop signal came."""
+        """Sleep until a signal arrives, or `timeout_s`; tend all children. Return whether a stop was requested."""
         posts = self._posts()
         waits = [max(0.0, p.due_at - time.monotonic()) for p in posts if p.wanted and not p.process]
         if timeout_s is not None:
@@ -271,7 +271,7 @@ class Supervisor:
         return asked
 
     def _hear(self) -> bytes:
-        """Return the numbers of the signals that have come; the kernel kept them while we were busy."""
+        """Return the numbers of the signals received since the last call."""
         try:
             return os.read(self._ears, 65536)
         except BlockingIOError:
@@ -279,7 +279,7 @@ class Supervisor:
 
 
 def _heard(_number: int, _frame: object) -> None:
-    """Do nothing: the wake-up pipe has got the number."""
+    """Do nothing: the number of the signal was written to the wake-up pipe."""
 
 
 def _kill_group(leader: int) -> None:
@@ -288,7 +288,7 @@ def _kill_group(leader: int) -> None:
 
 
 def _reap_strangers() -> None:
-    """Bury orphans whose own parent died: in a container, as process 1, we inherit them."""
+    """Reap orphaned processes: in a container, process 1 becomes their parent."""
     if os.getpid() != 1:
         return
     with contextlib.suppress(ChildProcessError):

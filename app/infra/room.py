@@ -1,42 +1,42 @@
-"""What answers may hold of a process's memory: bytes are had before they are read, and given back when they are sent.
+"""Limits the memory of responses: bytes are reserved before jobs are read, and freed when the response is sent.
 
-An answer is in memory several times while it is made: as the driver has it, as texts, as JSON. Then only its JSON is
-left, for as long as its client takes; most clients take it at once, and those that do not share what there is.
+A response is in memory several times while it is built: in the driver, as texts, as JSON. Then only its JSON is left,
+until the client has read it. Most clients read it at once; slow ones share the limit.
 """
 
 import threading
 from collections import deque
 
 SMALL = 64 * 1024
-"""Answers up to this are not counted: so many clients may be connected that this is what they hold at most."""
+"""Responses up to this size are not counted: the number of connections limits their memory."""
 BLIND = 256 * 1024
-"""The most that is read of jobs before anything was had for them: most answers are less, and cost nothing more."""
+"""The most bytes of jobs that are read without a reservation: most responses are shorter."""
 COPIES = 4
-"""How often the text of an answer is in memory while it is made."""
+"""How many copies of its texts a response has in memory while it is built."""
 
 
 class Room:
-    """An account of bytes that the greenlets or threads of a process share. Who asks first is served first."""
+    """A limit of bytes that the greenlets or threads of a process share; reservations are served in order."""
 
     def __init__(self, size: int, *, per_answer: int, claims: int, wait_s: float) -> None:
-        """Begin with `size` free bytes. `wait_s`: how long an answer waits for others to end.
+        """Start with `size` free bytes. `wait_s`: how long a reservation waits for others to be freed.
 
-        `per_answer` is the most text in one answer that may be cut, less where not even two would fit; of a claim so
-        much less that as many as there may be at once, `claims`, take half of what there is: they wait for nobody.
+        `per_answer` is the most text in one page, less if two such pages would not fit. `claims` is the number of
+        concurrent claims: the text of each is limited so that all of them reserve half of `size`, without waiting.
         """
         self.size = size
         self.per_answer = max(BLIND, min(per_answer, size // (2 * COPIES)))
         per_claim = max(SMALL, min(self.per_answer, size // (2 * COPIES * claims)))
         self.claims = ((per_claim, per_claim * COPIES), (SMALL, SMALL * COPIES))
-        """What a claim may have of texts, and takes for them: first, and under pressure."""
+        """The most text of a claim and the reservation for it: normally, and under memory pressure."""
         self.wait_s = wait_s
         self.free = size
-        """How many bytes are free; less than none where an answer turned out larger than what was had for it."""
+        """The free bytes; negative if responses turned out larger than their reservations."""
         self._lock = threading.Lock()
         self._line: deque[tuple[int, threading.Lock]] = deque()
 
     def take(self, size: int, *, timeout_s: float = 0.0) -> bool:
-        """Take so many bytes, waiting for them; say whether they were had."""
+        """Reserve `size` bytes, waiting up to `timeout_s`; return whether they were reserved."""
         with self._lock:
             if not self._line and size <= self.free:
                 self.free -= size
@@ -50,14 +50,14 @@ class Room:
         if turn.acquire(timeout=timeout_s):
             return True
         with self._lock:
-            if asked not in self._line:  # given to us in the last moment
+            if asked not in self._line:  # it was served after the timeout
                 return True
             self._line.remove(asked)
-            self._serve()  # who is behind may ask for less
+            self._serve()  # the next one may need less
         return False
 
     def change(self, size: int) -> None:
-        """Give so many bytes back; take them, whether they are there or not, where `size` is below 0."""
+        """Free `size` bytes; if negative, reserve them even if they are not free."""
         with self._lock:
             self.free += size
             if self._line:
@@ -71,17 +71,17 @@ class Room:
 
 
 class Held:
-    """What one answer has of a room. For one caller."""
+    """The reservation of one response. Not thread-safe."""
 
     def __init__(self, room: Room) -> None:
-        """Begin with nothing."""
+        """Start with 0 bytes of `room`."""
         self.room = room
         self.size = 0
 
     def take(self, size: int, *, is_patient: bool = True) -> bool:
-        """Have `size` bytes in all, or as many as before; say whether they were had. Waits for others, if patient.
+        """Raise the reservation to `size` bytes in all; return whether that succeeded. Waits if `is_patient`.
 
-        What is more than there is in all has to have all.
+        A size above the whole limit reserves the whole limit.
         """
         size = min(size, self.room.size)
         more = size - self.size
@@ -91,19 +91,19 @@ class Held:
         return True
 
     def take_long(self, size: int, *, is_patient: bool = True) -> bool:
-        """Take so much for an answer, unless it is a small one; say whether there is room for it."""
+        """Reserve `size` bytes for a response, unless it is small; return whether that succeeded."""
         return size <= SMALL or self.take(size, is_patient=is_patient)
 
     def await_claim(self) -> bool:
-        """Wait until there is room for a claim; say whether there is. Nothing is taken where nobody has to wait."""
+        """Wait until there is memory for a claim; return whether there is. Reserves it only if it had to wait."""
         room = self.room
         least = room.claims[-1][1]
         return room.free >= least or self.take(least)
 
     def for_claim(self) -> int:
-        """Take what is free for jobs that are about to be leased; return the bytes of text that they may have, or 0.
+        """Reserve memory for the jobs of a claim; return the most bytes of text that they may have, or 0.
 
-        Waits for nobody. Under pressure it is little, and a claim then brings fewer jobs.
+        Does not wait. Under memory pressure it is less, and the claim returns fewer jobs.
         """
         room = self.room
         for text, size in room.claims:
@@ -115,12 +115,12 @@ class Held:
         return 0
 
     def become(self, size: int) -> None:
-        """Have exactly so many bytes: the answer is made, and this is its length. 0 gives all back."""
+        """Set the reservation to the length of the finished response; 0 frees it."""
         if size != self.size:
             self.room.change(self.size - size)
             self.size = size
 
 
 def alone() -> Held:
-    """Make what is held of a room of one's own, for callers that answer nobody."""
+    """Make a reservation of a limit of its own, practically unlimited, for callers without a response."""
     return Held(Room(2**40, per_answer=2**37, claims=1, wait_s=0.0))

@@ -1,4 +1,4 @@
-"""Migrations, run by Alembic. Nothing of Alembic is known elsewhere."""
+"""Migrations, run by Alembic, which no other module of `app` uses."""
 
 import contextlib
 import io
@@ -29,24 +29,24 @@ _log = logging.getLogger(__name__)
 
 
 class SchemaError(Exception):
-    """What was asked of the migrations cannot be done: there is no such revision, or none in that direction."""
+    """A migration cannot be run: there is no such revision, or none in that direction."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Revision:
-    """One migration, as its file tells of it."""
+    """One migration, described by its file."""
 
     name: str
     step: str
-    """expand: the release before can use what it leaves; contract: takes away what that one does not use; stop: the
-    release before must have ended."""
+    """expand: the previous release can use the new schema; contract: removes what the previous release does not use;
+    stop: the processes of the previous release must be stopped first."""
     oldest: str
-    """The revision that the oldest code was written for which can use what it leaves."""
+    """The oldest revision for which code was written that can use the new schema."""
     about: str
 
 
 def upgrade(url: str, *, revision: str = "head") -> None:
-    """Bring the schema of `url` to `revision`; waits while another process migrates. One that is ahead is left alone.
+    """Upgrade the schema of `url` to `revision`; waits while another process migrates. A newer schema is left as it is.
 
     Raises DatabaseError, SchemaError.
     """
@@ -63,12 +63,12 @@ def upgrade(url: str, *, revision: str = "head") -> None:
 
 
 def downgrade(url: str, *, revision: str) -> None:
-    """Take the schema of `url` back to `revision` ("base" = nothing of ours). Raises DatabaseError, SchemaError."""
+    """Downgrade the schema of `url` to `revision` ("base" = an empty database). Raises DatabaseError, SchemaError."""
     _run(url, lambda config, _connection: command.downgrade(config, revision))
 
 
 def sql(*, since: str, revision: str = "head") -> str:
-    """Return the SQL that brings a schema from `since` ("base" = nothing) to `revision`. Raises SchemaError."""
+    """Return the SQL that upgrades a schema from `since` ("base" = empty) to `revision`. Raises SchemaError."""
     config = _config()
     output = config.output_buffer = io.StringIO()
     with _told():
@@ -77,7 +77,7 @@ def sql(*, since: str, revision: str = "head") -> str:
 
 
 def revisions() -> list[Revision]:
-    """Return all migrations, the first one first."""
+    """Return all migrations, the oldest first."""
     scripts = reversed(list(_scripts().walk_revisions()))
     return [
         Revision(name=one.revision, step=one.module.step, oldest=one.module.oldest, about=one.doc) for one in scripts
@@ -85,12 +85,12 @@ def revisions() -> list[Revision]:
 
 
 def begin_revision(message: str) -> None:
-    """Write the file of a new migration, to be filled in."""
+    """Create the file of a new migration, to be filled in."""
     command.revision(_config(), message=message, rev_id=f"{int(head() or 0) + 1:04d}")
 
 
 def head() -> str | None:
-    """Return the newest revision in `migrations/`. Raises SchemaError when there are two."""
+    """Return the newest revision in `migrations/`. Raises SchemaError if there are two."""
     with _told():
         return _scripts().get_current_head()
 
@@ -135,9 +135,9 @@ def _run(url: str, migrate: Callable[[Config, sqlalchemy.Connection], None]) -> 
 
 
 def _is_pooled(url: str, arguments: dict[str, Any]) -> bool:
-    """Tell whether a pooler in session mode is there. Raises DatabaseError, also for one in transaction mode.
+    """Return whether there is a pooler in session mode. Raises DatabaseError, also for one in transaction mode.
 
-    What is asked of that one leaves nothing behind in its sessions.
+    The check leaves no state in the sessions of a pooler in transaction mode.
     """
     connect = libpq.connector(url, arguments | {"autocommit": True}, PreparedConnection)
     with database.translated(), connect() as connection:
@@ -146,7 +146,7 @@ def _is_pooled(url: str, arguments: dict[str, Any]) -> bool:
 
 
 def _settle(connection: sqlalchemy.Connection, asked: Mapping[str, str]) -> None:
-    """Set what a pooler did not take at the start: the session is ours to its end."""
+    """Set the settings that a pooler has dropped, on the session, which belongs to this connection until its end."""
     for name, value in asked.items():
         connection.exec_driver_sql("select set_config(%s, %s, false)", (name, value))
     connection.commit()
@@ -158,5 +158,5 @@ def _told() -> Iterator[None]:
         yield
     except CommandError as error:
         raise SchemaError(f"the schema cannot be migrated: {error}") from error
-    except PendingRollbackError as error:  # how a block outside of transactions ends when its connection breaks
+    except PendingRollbackError as error:  # raised when the connection of an autocommit block breaks
         raise DatabaseError("the connection broke during a migration: run it again") from error

@@ -1,24 +1,24 @@
-"""A fair line: who came first goes first, and nobody waits longer than he said."""
+"""A fair semaphore: waiters are admitted in the order of their arrival, with time limits."""
 
 import threading
 from collections import deque
 
 
 class FairSemaphore:
-    """Lets at most `size` callers through at a time, in the order in which they came.
+    """Admits at most `size` callers at a time, in the order of their arrival.
 
-    A pool alone is not fair: who gives a connection back can take it again before the one it woke has run, and that
-    one goes to the end of the line.
+    A pool alone is not fair: a caller that returns a connection can take it again before the waiter that it woke runs,
+    which then waits again behind all others.
     """
 
     def __init__(self, size: int) -> None:
-        """Begin with `size` free turns."""
+        """Start with `size` free permits."""
         self._lock = threading.Lock()
         self._free = size
         self._line: deque[threading.Lock] = deque()
 
     def take(self, *, timeout_s: float) -> bool:
-        """Wait for a turn; say whether there was one in time."""
+        """Wait for a permit up to `timeout_s`; return whether it was granted."""
         with self._lock:
             if self._free:
                 self._free -= 1
@@ -29,13 +29,13 @@ class FairSemaphore:
         if turn.acquire(timeout=timeout_s):
             return True
         with self._lock:
-            if turn not in self._line:  # given to us in the last moment
+            if turn not in self._line:  # it was granted after the timeout
                 return True
             self._line.remove(turn)
         return False
 
     def give(self) -> None:
-        """Hand a turn to whoever waits longest."""
+        """Return a permit; it goes to the longest waiter."""
         with self._lock:
             if self._line:
                 self._line.popleft().release()

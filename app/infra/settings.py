@@ -15,17 +15,17 @@ import platformdirs
 from app.infra import signing
 from app.infra.addresses import Network
 
-CLIENT_VARIABLES = frozenset({"ROWLINE_URL", "ROWLINE_TOKEN"})  # read by programs that talk to the service
-TOKEN_LEAST, TOKEN_GOOD = 8, 16  # characters of a token where other machines can ask: fewer are refused, or warned of
+CLIENT_VARIABLES = frozenset({"ROWLINE_URL", "ROWLINE_TOKEN"})  # read by clients and HTTP workers
+TOKEN_LEAST, TOKEN_GOOD = 8, 16  # characters of a token, unless HOST is on loopback: fewer are an error, or a warning
 DAY_MS = 24 * 3600 * 1000
 FERNET_BYTES = 32
 
 
-_ADVICE = "Make a long one: `openssl rand -base64 24`."
+_ADVICE = "Generate a long one: `openssl rand -base64 24`."
 
 
 class SettingsError(Exception):
-    """One or more settings cannot be used; the message lists all of them."""
+    """One or more settings are invalid; the message lists all of them."""
 
 
 def _text(value: str) -> str:
@@ -51,8 +51,8 @@ def _one_of(*words: str) -> Callable[[str], str]:
 
 
 def _database_url(value: str) -> str:
-    # It brings psycopg, which must come after gevent has patched what it waits with: gunicorn's master, which reads the
-    # other settings, must not import it.
+    # It imports psycopg, which must come after gevent's patches: gunicorn's master, which reads the other settings,
+    # must not import it.
     from app.infra import conninfo  # noqa: PLC0415
 
     if fault := conninfo.fault(value):
@@ -102,7 +102,7 @@ def _prefix(value: str) -> str:
 
 
 def default_home() -> Path:
-    """Where data goes by default: the user's data folder, or below /var/lib for root."""
+    """Return the default home: in the user's data folder, or below /var/lib for root."""
     if os.geteuid() == 0:
         return Path("/var/lib/rowline")
     return platformdirs.user_data_path("rowline", appauthor=False)
@@ -122,106 +122,124 @@ def _setting(name: str, default: Any, read: Callable[[str], Any], about: str, *,
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the operator chose. Times are in ms and sizes in bytes, as the names say."""
+    """The settings. Times are in ms and sizes in bytes, as the names say."""
 
-    host: str = _setting("HOST", "127.0.0.1", _text, "Address that the API listens on.")
-    port: int = _setting("PORT", 8080, _whole(1, 65535), "Port that the API listens on.")
+    host: str = _setting("HOST", "127.0.0.1", _text, "The address that the API listens on.")
+    port: int = _setting("PORT", 8080, _whole(1, 65535), "The port that the API listens on.")
     database_url: str | None = _setting(
-        "DATABASE_URL", None, _database_url, "A PostgreSQL 15 to 18 to use instead of the embedded one.", secret=True
+        "DATABASE_URL", None, _database_url, "The PostgreSQL (15 to 18) to use. None: the embedded one.", secret=True
     )
     listen_url: str | None = _setting(
         "ROWLINE_LISTEN_URL",
         None,
         _database_url,
-        "The same database without a pooler in transaction mode, for LISTEN alone. None: DATABASE_URL.",
+        "The same database without a pooler in transaction mode, only for LISTEN. None: DATABASE_URL.",
         secret=True,
     )
-    home: Path = _setting("ROWLINE_HOME", default_home, _home, "Folder of the embedded PostgreSQL: data, logs, lock.")
+    home: Path = _setting(
+        "ROWLINE_HOME", default_home, _home, "The folder of the embedded PostgreSQL: data, logs, lock."
+    )
     tokens: tuple[str, ...] = _setting(
         "AUTH_TOKENS",
         (),
         _tokens,
-        "API tokens, comma-separated, of 16 characters or more; where `HOST` is no loopback address, shorter ones are "
-        "warned of, under 8 refused. None: a random one for this run, on a loopback address only.",
+        "API tokens, comma-separated, of 16 characters or more. Unless `HOST` is on loopback, shorter ones cause "
+        "a warning, under 8 an error. None: a random one for this run, on a loopback address only.",
         secret=True,
     )
-    queue_prefix: str = _setting("QUEUE_PREFIX", "bull", _prefix, "First part of `queueQualifiedName`.")
-    api_processes: int = _setting("ROWLINE_API_PROCESSES", 2, _whole(1, 256), "Processes of gunicorn.")
+    queue_prefix: str = _setting("QUEUE_PREFIX", "bull", _prefix, "The first part of `queueQualifiedName`.")
+    api_processes: int = _setting(
+        "ROWLINE_API_PROCESSES", 2, _whole(1, 256), "API processes (gunicorn workers) per node."
+    )
     api_connections: int = _setting(
-        "ROWLINE_API_CONNECTIONS", 8, _whole(1, 256), "Database connections of each: so many requests run at once."
+        "ROWLINE_API_CONNECTIONS",
+        8,
+        _whole(1, 256),
+        "Database connections per API process: so many requests can use the database at once.",
     )
     api_clients: int = _setting(
-        "ROWLINE_API_CLIENTS", 2_000, _whole(1, 100_000), "Most clients connected to each; more wait to be accepted."
+        "ROWLINE_API_CLIENTS",
+        2_000,
+        _whole(1, 100_000),
+        "The most client connections per API process; more wait to be accepted.",
     )
     client_s: int = _setting(
         "ROWLINE_CLIENT_S",
         10,
         _whole(1, 3600),
-        "Seconds that a client may be silent between requests, and take to send a head. For a body, and to take an "
-        "answer, it has one more for every 64 KiB.",
+        "Seconds that a client may be idle between requests, and may take to send a head. For a body, and to read a "
+        "response, it has one more second per 64 KiB.",
     )
-    max_body_bytes: int = _setting("ROWLINE_MAX_BODY_BYTES", 10 * 2**20, _whole(2, 2**30), "Largest request body.")
+    max_body_bytes: int = _setting(
+        "ROWLINE_MAX_BODY_BYTES", 10 * 2**20, _whole(2, 2**30), "The most bytes of a request body."
+    )
     max_answer_bytes: int = _setting(
         "ROWLINE_MAX_ANSWER_BYTES",
         8 * 2**20,
         _whole(2**18, 2**30),
-        "Bytes of texts of jobs in one answer, after one job at least: a longer page or claim ends early.",
+        "The most bytes of texts of jobs in a response, after the first job: longer pages and claims end early.",
     )
     max_answers_bytes: int = _setting(
         "ROWLINE_MAX_ANSWERS_BYTES",
         256 * 2**20,
         _whole(2**26, 2**40),
-        "Memory of a node for all answers over 64 KiB that are made or being sent, shared by its API processes.",
+        "Bytes of memory of a node for responses over 64 KiB until they are sent, divided among its API processes.",
     )
-    max_jobs: int = _setting("ROWLINE_MAX_JOBS", 10_000, _whole(1, 1_000_000), "Most jobs in one request.")
+    max_jobs: int = _setting("ROWLINE_MAX_JOBS", 10_000, _whole(1, 1_000_000), "The most jobs in one request.")
     max_data_bytes: int = _setting(
-        "ROWLINE_MAX_DATA_BYTES", 2**20, _whole(2, 2**28), "Largest data, and largest result, of one job."
+        "ROWLINE_MAX_DATA_BYTES", 2**20, _whole(2, 2**28), "The most bytes of a job's data, and of its result."
     )
     keep_keys_ms: int = _setting(
         "ROWLINE_KEEP_KEYS_MS",
         DAY_MS,
         _whole(60_000, 366 * DAY_MS),
-        "How long the answer to an `Idempotency-Key` is given again.",
+        "How long an `Idempotency-Key` and its response are stored.",
     )
     lease_ms: int = _setting(
-        "ROWLINE_LEASE_MS", 30_000, _whole(500, DAY_MS), "How long a claimed job stays with a silent worker."
+        "ROWLINE_LEASE_MS",
+        30_000,
+        _whole(500, DAY_MS),
+        "The length of a lease: without a heartbeat for so long, a job has stalled.",
     )
     max_wait_ms: int = _setting(
         "ROWLINE_MAX_WAIT_MS",
         30_000,
         _whole(0, 30_000),
-        "Longest wait of a claim over HTTP; one that asks for more waits so.",
+        "The longest wait of a claim over HTTP; a longer `wait` is reduced to it.",
     )
     max_stalled_count: int = _setting(
-        "ROWLINE_MAX_STALLED_COUNT", 1, _whole(0, 1000), "Lost leases that a job survives before it fails."
+        "ROWLINE_MAX_STALLED_COUNT", 1, _whole(0, 1000), "How often a job may stall before it fails."
     )
     unhandled_ms: int = _setting(
         "ROWLINE_UNHANDLED_MS",
         60_000,
         _whole(0, DAY_MS),
-        "How long a worker hands a job back for which it has no handler, before the attempt fails.",
+        "How long a worker releases a job without a handler before it fails the attempt.",
     )
     poll_ms: int = _setting(
         "ROWLINE_POLL_MS",
         1_000,
         _whole(10, 60_000),
-        "How often who waits for jobs looks by itself; a tenth as often while it hears wake-ups.",
+        "The interval of polling for jobs; ten times as long while NOTIFYs arrive.",
     )
     promote_ms: int = _setting(
-        "ROWLINE_PROMOTE_MS", 500, _whole(10, 60_000), "How often due jobs are moved into line, by one process for all."
+        "ROWLINE_PROMOTE_MS", 500, _whole(10, 60_000), "The interval of promoting due jobs, by one process for all."
     )
     recover_ms: int = _setting(
         "ROWLINE_RECOVER_MS",
         5_000,
         _whole(10, 600_000),
-        "How often stalled jobs are looked for, by one process for all.",
+        "The interval of recovering stalled jobs, by one process for all.",
     )
-    worker_processes: int = _setting("ROWLINE_WORKER_PROCESSES", 2, _whole(1, 256), "Handler processes of a worker.")
+    worker_processes: int = _setting("ROWLINE_WORKER_PROCESSES", 2, _whole(1, 256), "Handler processes per worker.")
     worker_threads: int = _setting(
-        "ROWLINE_WORKER_THREADS", 1, _whole(1, 256), "Threads of each: processes times threads jobs run at once."
+        "ROWLINE_WORKER_THREADS",
+        1,
+        _whole(1, 256),
+        "Threads per handler process: processes times threads jobs run at once.",
     )
     max_batch: int = _setting(
-        "ROWLINE_MAX_BATCH", 500, _whole(1, 5_000), "Most jobs handed to a handler process at once."
+        "ROWLINE_MAX_BATCH", 500, _whole(1, 5_000), "The most jobs sent to a handler process at a time."
     )
     drain_ms: int = _setting(
         "ROWLINE_DRAIN_MS", 25_000, _whole(0, DAY_MS), "How long a stopping process waits for running jobs or requests."
@@ -230,7 +248,7 @@ class Settings:
         "ROWLINE_WEBHOOK_ALLOW",
         (),
         _networks,
-        "Networks, comma-separated, that endpoints may be in although they are not public.",
+        "Networks, comma-separated, in which endpoints are allowed although they are not public.",
     )
     webhook_secrets: tuple[str, ...] = _setting(
         "ROWLINE_WEBHOOK_SECRETS",
@@ -243,36 +261,42 @@ class Settings:
         "ROWLINE_SECRET_KEYS",
         (),
         _keys,
-        "Fernet keys, comma-separated, for what is sealed in the database: the first seals, all open. None: one in "
-        "the file `secret.key` of ROWLINE_HOME.",
+        "Fernet keys, comma-separated, for the secrets of endpoints in the database: the first one encrypts, all can "
+        "decrypt. None: the key in the file `secret.key` of ROWLINE_HOME.",
         secret=True,
     )
     max_endpoints: int = _setting(
-        "ROWLINE_MAX_ENDPOINTS", 1_000, _whole(1, 100_000), "Most queues that may have an endpoint."
+        "ROWLINE_MAX_ENDPOINTS", 1_000, _whole(1, 100_000), "The most queues with an endpoint."
     )
     statement_ms: int = _setting(
-        "ROWLINE_STATEMENT_MS", 5_000, _whole(100, 600_000), "Longest statement before PostgreSQL cancels it."
+        "ROWLINE_STATEMENT_MS", 5_000, _whole(100, 600_000), "The statement timeout of PostgreSQL."
     )
     lock_ms: int = _setting(
-        "ROWLINE_LOCK_MS", 800, _whole(10, 600_000), "Longest wait for a lock, three times at most."
+        "ROWLINE_LOCK_MS",
+        800,
+        _whole(10, 600_000),
+        "The lock timeout of PostgreSQL; statements are tried up to three times.",
     )
     pool_wait_ms: int = _setting(
-        "ROWLINE_POOL_WAIT_MS", 1_000, _whole(10, 60_000), "Longest wait for a free database connection."
+        "ROWLINE_POOL_WAIT_MS", 1_000, _whole(10, 60_000), "The longest wait for a free database connection."
     )
     connect_s: int = _setting(
-        "ROWLINE_CONNECT_S", 2, _whole(2, 60), "Longest wait, in seconds, for PostgreSQL to answer a connect."
+        "ROWLINE_CONNECT_S", 2, _whole(2, 60), "The longest wait, in seconds, for a new connection to PostgreSQL."
     )
     request_ms: int = _setting(
         "ROWLINE_REQUEST_MS",
         2_800,
         _whole(100, 600_000),
-        "Longest that a request of the API may take in the database, waits and commit among it.",
+        "The time limit of an API request in the database, including waits and the commit.",
     )
     log_level: str = _setting(
-        "ROWLINE_LOG_LEVEL", "info", _one_of("debug", "info", "warning", "error"), "Least level that is logged."
+        "ROWLINE_LOG_LEVEL", "info", _one_of("debug", "info", "warning", "error"), "The lowest level that is logged."
     )
     postgres_bin: Path | None = _setting(
-        "ROWLINE_POSTGRES_BIN", None, _home, "Folder of initdb, pg_ctl and postgres to use instead of the wheel's."
+        "ROWLINE_POSTGRES_BIN",
+        None,
+        _home,
+        "The folder with initdb, pg_ctl and postgres to use instead of the wheel's.",
     )
     postgres_account: str | None = _setting(
         "ROWLINE_POSTGRES_ACCOUNT",
@@ -283,7 +307,7 @@ class Settings:
 
     @property
     def on_loopback(self) -> bool:
-        """Whether only this machine can reach the API."""
+        """Whether the API listens on a loopback address only."""
         if self.host == "localhost":
             return True
         try:
@@ -292,33 +316,30 @@ class Settings:
             return False
 
     def require_database_url(self) -> str:
-        """Return the URL of the database. Raises SettingsError when there is none."""
+        """Return the URL of the database. Raises SettingsError if it is not set."""
         if self.database_url is None:
             raise SettingsError(
-                "DATABASE_URL is not set. `rowline run` brings a PostgreSQL of its own, "
-                "whose URL `rowline db url` prints; a worker may have ROWLINE_URL and ROWLINE_TOKEN instead."
+                "DATABASE_URL is not set. `rowline run` starts an embedded PostgreSQL, "
+                "whose URL `rowline db url` prints; a worker can use ROWLINE_URL and ROWLINE_TOKEN instead."
             )
         return self.database_url
 
     def require_tokens(self) -> None:
-        """Refuse to serve without a token, or others than this machine with one that is soon guessed.
-
-        Raises SettingsError.
-        """
+        """Require a token, and, unless HOST is on loopback, tokens that are not too short. Raises SettingsError."""
         if not self.tokens:
             raise SettingsError(
-                "AUTH_TOKENS is not set. `rowline run` and `rowline serve` make up a token themselves, "
+                "AUTH_TOKENS is not set. `rowline run` and `rowline serve` generate a token themselves, "
                 "but only for a loopback address."
             )
         if not self.on_loopback and self._shortest_token < TOKEN_LEAST:
             raise SettingsError(
                 f"AUTH_TOKENS: a token has fewer than {TOKEN_LEAST} characters, and with this HOST other machines can "
-                f"try them all. {_ADVICE}"
+                f"guess it. {_ADVICE}"
             )
 
     @property
     def warning(self) -> str | None:
-        """What an operator should know at the start, as a sentence; it shows no secret."""
+        """A warning for the operator at the start, or None; it contains no secret."""
         if self.on_loopback or not self.tokens or self._shortest_token >= TOKEN_GOOD:
             return None
         return f"AUTH_TOKENS: a token has fewer than {TOKEN_GOOD} characters, and HOST is not on loopback. {_ADVICE}"
@@ -329,7 +350,7 @@ class Settings:
 
 
 def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment for programs that are not the service: all but the settings that are secrets."""
+    """Return the environment without the settings that are secrets, for other programs."""
     secret = {field.metadata["name"] for field in dataclasses.fields(Settings) if field.metadata["secret"]}
     return {name: value for name, value in environ.items() if name not in secret}
 

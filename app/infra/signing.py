@@ -1,4 +1,4 @@
-"""Signatures of calls, as Standard Webhooks (standardwebhooks.com) has them: symmetric, `v1`."""
+"""Signatures of calls by Standard Webhooks (standardwebhooks.com): symmetric, `v1`."""
 
 import base64
 import binascii
@@ -8,16 +8,16 @@ from collections.abc import Sequence
 
 PREFIX = "whsec_"
 LEAST_BYTES, MOST_BYTES = 24, 64
-SECRETS_MAX = 2  # the one in use and the one before it, while receivers change over
+SECRETS_MAX = 2  # the current one and the previous one, during a rotation
 
 
 def secret(key: bytes) -> str:
-    """Write a key as receivers are given it."""
+    """Return a key in the format for receivers, `whsec_…`."""
     return PREFIX + base64.b64encode(key).decode()
 
 
 def secret_fault(text: str) -> str | None:
-    """Say what keeps `text` from being a secret, as a predicate that does not repeat it; None if nothing does."""
+    """Return why `text` is not a valid secret, as a predicate that does not repeat it; None if it is."""
     try:
         size = len(_key(text))
     except ValueError:
@@ -28,9 +28,9 @@ def secret_fault(text: str) -> str | None:
 
 
 def headers(secrets: Sequence[str], *, webhook_id: str, sent_at_s: int, body: bytes) -> dict[str, str]:
-    """Return the headers that prove who sent `body` and when: one signature for each secret.
+    """Return the headers that authenticate `body` and its time: one signature per secret.
 
-    `webhook_id` has no dot and is the same at each attempt; `sent_at_s` is in seconds since the epoch.
+    `webhook_id` has no dot and is the same for all attempts; `sent_at_s` is in seconds since the epoch.
     """
     signed = f"{webhook_id}.{sent_at_s}.".encode() + body
     signatures = [hmac.digest(_key(text), signed, hashlib.sha256) for text in secrets]
@@ -42,8 +42,8 @@ def headers(secrets: Sequence[str], *, webhook_id: str, sent_at_s: int, body: by
 
 
 def _key(text: str) -> bytes:
-    """Read a secret. Raises ValueError."""
+    """Decode a secret. Raises ValueError."""
     try:
         return base64.b64decode(text.removeprefix(PREFIX), validate=True)
     except (binascii.Error, UnicodeEncodeError) as error:
-        raise ValueError("is no base64") from error
+        raise ValueError("is not base64") from error

@@ -10,15 +10,15 @@ STDIN = 0
 
 @contextlib.contextmanager
 def owned() -> Iterator[None]:
-    """Take the terminal for ourselves during the block, so that Ctrl-C reaches us and not `make`, which would fail.
+    """Make this process the foreground group during the block, so that Ctrl-C does not reach `make`, which would fail.
 
-    Nothing happens without a terminal, in the background, or when the shell has given us a group of our own already.
+    Does nothing without a terminal, in the background, or if this process has its own group already.
     """
     theirs = os.getpgrp()
     if theirs == os.getpid() or not _in_foreground():
         yield
         return
-    # Nobody could continue us after Ctrl-Z: the shell knows the group of make only.
+    # After Ctrl-Z the shell could not continue this process: it knows only the group of make.
     kept = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGTTOU, signal.SIGTSTP)}
     os.setpgid(0, 0)
     os.tcsetpgrp(STDIN, os.getpid())

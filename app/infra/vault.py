@@ -1,4 +1,4 @@
-"""What must not be readable in the database or in a dump of it: sealed with keys that lie elsewhere."""
+"""Encrypts secrets for the database, so that a dump does not show them; the keys are stored elsewhere."""
 
 import contextlib
 import json
@@ -15,38 +15,40 @@ KEY_FILE = "secret.key"  # in ROWLINE_HOME
 
 
 class VaultError(Exception):
-    """There is no key, or none that fits; the message says what to do and holds no secret."""
+    """There is no key, or no matching one; the message says what to do and contains no secret."""
 
 
 class Vault:
-    """Seals values with the first key of ROWLINE_SECRET_KEYS and opens them with any.
+    """Encrypts values with the first key of ROWLINE_SECRET_KEYS and decrypts them with any.
 
-    Without that setting the key is in a file, made when something is first sealed; whoever shares the database needs
-    the same one.
+    Without that setting the key is in a file, which the first encryption creates; all processes that share the database
+    need the same key.
     """
 
     def __init__(self, settings: Settings) -> None:
-        """Prepare; no key is read before it is needed."""
+        """Prepare; keys are read on first use."""
         self._keys, self._file = settings.secret_keys, settings.home / KEY_FILE
 
     def seal(self, value: Any) -> bytes:
-        """Seal a value that JSON can hold. Raises VaultError when there is no key and none can be made."""
+        """Encrypt a JSON value. Raises VaultError if there is no key and none can be created."""
         return self._fernet(make=True).encrypt(json.dumps(value).encode())
 
     def open(self, sealed: bytes) -> Any:
-        """Return what was sealed. Raises VaultError when no key fits, or the bytes were changed."""
+        """Decrypt a value. Raises VaultError if no key matches, or the bytes were changed."""
         try:
             return json.loads(self._fernet(make=False).decrypt(sealed))
         except InvalidToken:
             where = "ROWLINE_SECRET_KEYS" if self._keys else str(self._file)
-            raise VaultError(f"no key of {where} opens this: add the one that sealed it, or register again") from None
+            raise VaultError(
+                f"no key of {where} decrypts this: add the one that encrypted it, or register again"
+            ) from None
 
     def _fernet(self, *, make: bool) -> MultiFernet:
         keys = self._keys or (self._kept(make=make),)
         return MultiFernet([Fernet(key) for key in keys])
 
     def _kept(self, *, make: bool) -> str:
-        """Read the key file, and make it first if it may be made. Raises VaultError."""
+        """Return the key of the key file; create it first if `make`. Raises VaultError."""
         try:
             if make and not self._file.exists():
                 _make(self._file)
@@ -55,12 +57,12 @@ class Vault:
         except OSError as error:
             raise VaultError(f"{self._file}: {error.strerror}; set ROWLINE_SECRET_KEYS") from error
         except ValueError as error:
-            raise VaultError(f"{self._file} holds no key; set ROWLINE_SECRET_KEYS, or bring the file back") from error
+            raise VaultError(f"{self._file} contains no key; set ROWLINE_SECRET_KEYS, or restore the file") from error
         return key
 
 
 def _make(file: Path) -> None:
-    """Write a new key, whole or not at all; of many who do so at once the first one's stays."""
+    """Write a new key atomically; of concurrent calls the first one wins."""
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

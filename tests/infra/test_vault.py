@@ -31,7 +31,7 @@ def test_the_first_key_seals_and_any_opens() -> None:
     both = Vault(Settings(secret_keys=(young, old)))
     assert both.open(sealed) == {"a": "secret"}
     assert Vault(Settings(secret_keys=(young,))).open(both.seal(1)) == 1
-    with pytest.raises(VaultError, match="no key of ROWLINE_SECRET_KEYS opens this"):
+    with pytest.raises(VaultError, match="no key of ROWLINE_SECRET_KEYS decrypts this"):
         Vault(Settings(secret_keys=(young,))).open(sealed)
 
 
@@ -50,7 +50,7 @@ def test_nothing_is_opened_without_a_key_and_none_is_made_for_it(tmp_path: Path)
     with pytest.raises(VaultError, match="set ROWLINE_SECRET_KEYS"):
         Vault(Settings(home=tmp_path)).open(sealed)
     (tmp_path / KEY_FILE).write_text("rubbish")
-    with pytest.raises(VaultError, match="holds no key"):
+    with pytest.raises(VaultError, match="contains no key"):
         Vault(Settings(home=tmp_path)).seal(1)
 
 
