@@ -1,1 +1,1 @@
-"""What may be known: reads, each in one READ ONLY snapshot, so that PostgreSQL itself refuses a write."""
+"""Reads, each in one READ ONLY snapshot, so that PostgreSQL itself rejects a write."""

@@ -1,18 +1,18 @@
-"""Answers that end early: after so many bytes, in PostgreSQL, before anything of the rest is in our memory."""
+"""Limits results by bytes in PostgreSQL, so that rows beyond the limit are never transferred."""
 
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Select, bindparam, func, literal_column, select
 
 MOST = "most_bytes"
-"""The parameter that says how many."""
+"""The parameter with the limit in bytes."""
 
 
 def within(found: FromClause, *, by: str, is_descending: bool = False) -> Select[Any]:
-    """Select the first rows of `found`, in the order of its column `by`, whose `bytes` are within the bound together.
+    """Select the first rows of `found`, in the order of its column `by`, whose `bytes` sum up to at most the limit.
 
-    One row at least; `over` is 0 for these. One row more, whose `over` is 1, says that the bound ended it. There
-    PostgreSQL stops: the rows behind are not even sized.
+    At least one row; `over` is 0 for these. One more row, with an `over` of 1, shows that the limit ended the result.
+    PostgreSQL stops there: the sizes of the following rows are not computed.
     """
     summed = select(found, func.sum(found.c.bytes).over(**_up_to_here(found, by, is_descending)).label("total"))
     first = summed.subquery("summed")

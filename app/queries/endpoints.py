@@ -1,4 +1,4 @@
-"""What is known of endpoints. What is secret of them stays sealed."""
+"""Reads of endpoints. Their secrets stay encrypted."""
 
 import sqlalchemy
 
@@ -22,7 +22,7 @@ def revisions(db: Database) -> dict[str, str]:
 
 
 def find(db: Database, *, queue: str) -> Endpoint | None:
-    """Read the endpoint of `queue`, if there is one that is not switched off."""
+    """Return the endpoint of `queue`, or None if there is none or it is switched off."""
     wanted = endpoints.select().where(endpoints.c.queue == queue, endpoints.c.switched_off_at.is_(None))
     with db.read() as conn:
         row = conn.execute(wanted).one_or_none()

@@ -1,4 +1,4 @@
-"""Whether the database keeps what we promise."""
+"""Health checks: whether the database is reachable, migrated and durable."""
 
 import logging
 import threading
@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 FRESH_S = 1.0
 AWAY = "the database is not available: the log has the cause"
-"""What strangers hear of a DatabaseError, whose own words name hosts, ports, users, databases and paths."""
+"""What unauthenticated clients read of a DatabaseError; its message names hosts, ports, users, databases and paths."""
 REQUIRED = {
     "fsync": ({"on"}, "an acknowledged job can be lost"),
     "full_page_writes": ({"on"}, "an acknowledged job can be lost"),
@@ -26,10 +26,10 @@ REQUIRED = {
     "default_transaction_read_only": ({"off"}, "it takes no jobs"),
     "server_encoding": ({"UTF8"}, "not every name and text can be stored"),
 }
-"""Setting of PostgreSQL -> the values that we can work with, and what it would mean otherwise."""
+"""Setting of PostgreSQL -> the allowed values, and the consequence of any other."""
 OLDEST = 15
 VERSION = text(
-    # Through JSON: what older releases made has no column `oldest`.
+    # By way of JSON: the table of older releases has no column `oldest`.
     f"select version_num, to_jsonb(version) ->> 'oldest' from {SCHEMA}.alembic_version as version"  # noqa: S608
 )
 UPGRADERS = text(
@@ -52,25 +52,25 @@ INVALID = text(
 
 @dataclass(frozen=True, kw_only=True)
 class Version:
-    """Where the schema stands; None: it is not there."""
+    """The version of the schema; a revision of None: there is no schema."""
 
     revision: str | None
     oldest: str | None
-    """The revision that the oldest code was written for which can use the schema."""
+    """The oldest revision for which code was written that can use the schema."""
     is_moving: bool
-    """Whether somebody migrates it."""
+    """Whether a migration is running."""
     release: str = HEAD
     """The revision that this code was written for."""
 
 
 class Watch:
-    """Says what keeps this node from serving, to strangers, however many ask: the database is asked once a second.
+    """Checks readiness for unauthenticated clients: at most once a second, however many ask.
 
-    For many threads. What has changed is logged with its full cause.
+    Thread-safe. Changes are logged with the full cause.
     """
 
     def __init__(self, db: Database) -> None:
-        """Ask nothing yet."""
+        """Check `db`, from the first call of `faults` on."""
         self._db = db
         self._checking = threading.Lock()
         self._found: tuple[float, Sequence[str]] = (0.0, ())  # good until, on the monotonic clock
@@ -79,9 +79,9 @@ class Watch:
         self._has_faults = False
 
     def faults(self) -> Sequence[str]:
-        """Return sentences that name no place; none when it is ready.
+        """Return the faults as sentences that name no host, database or path; none if the node is ready.
 
-        They are older than `FRESH_S` by as much as the check took. Who comes during a check waits for its outcome.
+        A result is reused for `FRESH_S` after its check. Calls during a check wait for its result.
         """
         found = self._found
         if time.monotonic() < found[0]:
@@ -89,7 +89,10 @@ class Watch:
         with self._checking:
             if time.monotonic() >= self._found[0]:
                 told = self._check()
-                self._found = (time.monotonic() + FRESH_S, told)  # from its end: one that hangs is not begun anew
+                self._found = (
+                    time.monotonic() + FRESH_S,
+                    told,
+                )  # from the end of the check, so that a slow one is not repeated at once
             return self._found[1]
 
     def _check(self) -> list[str]:
@@ -106,7 +109,7 @@ class Watch:
         return told
 
     def _asked(self) -> list[str]:
-        """Ask on connections that have what sessions begin with now: those that are open keep what was there before."""
+        """Check on connections with the current settings of new sessions: open ones keep those of their start."""
         begins_with = _begins_with(self._db)
         if self._has_faults or self._begins_with not in (None, begins_with):
             self._db.renew()
@@ -117,7 +120,7 @@ class Watch:
 
 
 def faults(db: Database) -> list[str]:
-    """Say what keeps this node from serving, each as a sentence for its operator; empty when it is ready. Asks now."""
+    """Return what keeps this node from serving, as sentences for its operator; empty if it is ready. Checks now."""
     try:
         return _faults(db)
     except DatabaseError as error:
@@ -125,26 +128,26 @@ def faults(db: Database) -> list[str]:
 
 
 def _faults(db: Database) -> list[str]:
-    """Ask as who writes and as who reads: either may be all that works."""
+    """Check on connections for writes and on those for reads: one kind may work without the other."""
     with db.begin() as conn:
         found = _server_faults(conn)
     return found + db.pooler_faults() + schema_faults(db)
 
 
 def _begins_with(db: Database) -> str:
-    """Return what database and role have set for sessions to come, whatever it is."""
+    """Return the settings of the database and the role for new sessions, as one string to compare."""
     with db.read() as conn:
         return str(conn.execute(BEGINS_WITH).scalar_one())
 
 
 def schema_faults(db: Database) -> list[str]:
-    """Say what keeps this release from using the schema, each as a sentence. Raises DatabaseError."""
+    """Return what keeps this release from using the schema, as sentences. Raises DatabaseError."""
     with db.read() as conn:
         return _schema_faults(conn)
 
 
 def version(db: Database) -> Version:
-    """Say where the schema stands. Raises DatabaseError."""
+    """Return the version of the schema. Raises DatabaseError."""
     with db.read() as conn:
         return _version(conn)
 
@@ -156,7 +159,7 @@ def connected(db: Database) -> list[Program]:
 
 
 def invalid_indexes(db: Database) -> list[str]:
-    """Name the indexes whose making was broken off: they cost writes and serve nobody. Raises DatabaseError."""
+    """Return the invalid indexes, whose build was interrupted: they only slow down writes. Raises DatabaseError."""
     with db.read() as conn:
         return list(conn.execute(INVALID, {"schema": SCHEMA}).scalars())
 

@@ -1,4 +1,4 @@
-"""What may be known of a job's past: its attempts and its log."""
+"""Reads of a job's history: its attempts and its log lines."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ from app.store.tables import logs as logs_table
 
 T = TypeVar("T")
 OPEN = (Status.ACTIVE, Status.COMPLETED)
-"""The statuses in which the row of a job is its last attempt too; any other attempt has a row of its own."""
+"""The statuses in which the row of the job is also its last attempt; all other attempts have rows of their own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part(Generic[T]):
-    """Some of a job's entries, the first one first, and how many there are.
+    """Some of a job's entries, oldest first, and the number of all.
 
-    `is_cut`: more of them were asked for, but these have as many bytes as an answer may.
+    `is_cut`: more were asked for, but a response with them would be too long.
     """
 
     entries: list[T]
@@ -39,7 +39,7 @@ class Part(Generic[T]):
 def attempts(
     db: Database, *, queue: str, job_id: str, start: int, length: int, held: Held | None = None
 ) -> Part[Attempt]:
-    """Read up to `length` attempts from offset `start`; many bytes when `held` has room. Raises JobNotFound, NoRoom."""
+    """Read up to `length` attempts from offset `start`; `held` reserves memory. Raises JobNotFound, NoRoom."""
 
     def read(conn: Connection, most_bytes: int) -> Part[Attempt]:
         number = _number(conn, queue, job_id)
@@ -54,7 +54,7 @@ def attempts(
 
 
 def logs(db: Database, *, queue: str, job_id: str, start: int, length: int, held: Held | None = None) -> Part[str]:
-    """Read up to `length` lines, of those that the job keeps, from offset `start`. Else as `attempts`."""
+    """Read up to `length` of the kept log lines from offset `start`; otherwise as `attempts`."""
 
     def read(conn: Connection, most_bytes: int) -> Part[str]:
         number = _number(conn, queue, job_id)
@@ -72,7 +72,7 @@ def logs(db: Database, *, queue: str, job_id: str, start: int, length: int, held
 
 
 def _read(db: Database, held: Held, read: Callable[[Connection, int], Part[T]]) -> Part[T]:
-    """Read little, and when that was not all and there is room for it, as much as an answer may have."""
+    """Read a little; if that was cut and memory can be reserved, read again up to the limit of a response."""
     with db.read() as conn:
         part = read(conn, BLIND)
     if not part.is_cut:

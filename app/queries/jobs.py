@@ -1,4 +1,4 @@
-"""What may be known of jobs: one, or a page with counts."""
+"""Reads of jobs: one job, or a page with counts."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -23,20 +23,20 @@ from app.store.tables import jobs
 
 JOB = tuple(jobs.c[name] for name in rows.JOB)
 Hold = Callable[[], Held]
-"""Gives what the answer holds: it is asked for by long ones alone."""
+"""Returns the reservation of the response; only long ones need it."""
 TOGETHER_MOST = 32
-"""Callers whose jobs are read by one statement."""
+"""The most callers whose jobs are read by one statement."""
 PAGES_MOST = 8
-"""Callers whose pages are read in one snapshot."""
+"""The most callers whose pages are read in one snapshot."""
 NEAR = 1_000
-"""Pages that end within so many jobs are near: what others wait for must not take long."""
+"""Only pages that end within so many jobs are read together: a deep one would delay the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """Of a queue: `length` jobs from offset `start` over all of `statuses` together, in the order they were added.
+    """A page of a queue: `length` jobs from offset `start` over all of `statuses`, in the order of adding.
 
-    With `after` it begins behind the job of that number instead, whatever was added or removed since.
+    With `after` it begins after the job of that number instead, whatever was added or removed since.
     """
 
     statuses: tuple[Status, ...]
@@ -47,15 +47,15 @@ class Part:
 
     @property
     def offset(self) -> int:
-        """How many jobs PostgreSQL passes over."""
+        """How many jobs PostgreSQL skips."""
         return self.start if self.after is None else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Some of a queue's jobs, and how many it has in each status asked for, all at one moment.
+    """Jobs of a queue, and their counts in each status asked for, in one snapshot.
 
-    `is_cut`: there are more in the part that was asked for, but the jobs have as many bytes as an answer may.
+    `is_cut`: more were asked for, but a response with them would be too long.
     """
 
     counts: dict[Status, int]
@@ -64,30 +64,30 @@ class Page:
 
 
 class Lookup:
-    """Reads single jobs, by one statement those that callers of one process ask for at the same moment."""
+    """Reads single jobs; concurrent calls in one process share a statement."""
 
     def __init__(self, db: Database) -> None:
-        """Read nothing yet."""
+        """Read from `db`."""
         self._db = db
         self._coalescer: RequestCoalescer[str, Job | None] = RequestCoalescer(
             self._found, most=TOGETHER_MOST, broken_off=DatabaseError
         )
 
     def find(self, *, queue: str, job_id: str, hold: Hold = room.alone) -> Job:
-        """Read one job; a long one when there is room for it in what `hold` gives. Raises JobNotFound, NoRoom."""
+        """Read one job; a long one if `hold` can reserve memory for it. Raises JobNotFound, NoRoom."""
         found = self._coalescer.ask(queue, job_id) or self._long(queue, job_id, hold)
         if found is None:
             raise JobNotFound.of(queue, job_id)
         return found
 
     def _found(self, queue: str, job_ids: Sequence[str]) -> list[Job | None]:
-        """Read the jobs that are there, and not long."""
+        """Read the jobs that exist and are not long; None for the others."""
         with self._db.read_once() as conn:
             found = store.find(conn, queue=queue, job_ids=set(job_ids), most_bytes=SMALL)
         return [found.get(job_id) for job_id in job_ids]
 
     def _long(self, queue: str, job_id: str, hold: Hold) -> Job | None:
-        """Read a job that may be long, or not there."""
+        """Read a job that may be long, or may not exist."""
         with self._db.read_once() as conn:
             size = store.sizes(conn, queue=queue, job_ids=[job_id]).get(job_id)
         if size is None:
@@ -99,26 +99,26 @@ class Lookup:
 
 
 class Pages:
-    """Reads pages, in one snapshot those that callers of one process ask for at the same moment, each only once."""
+    """Reads pages; concurrent calls in one process share a snapshot, and equal pages are read once."""
 
     def __init__(self, db: Database) -> None:
-        """Read nothing yet."""
+        """Read from `db`."""
         self._db = db
         self._coalescer: RequestCoalescer[Part, Page | None] = RequestCoalescer(
             self._read, most=PAGES_MOST, broken_off=DatabaseError
         )
 
     def read(self, *, queue: str, part: Part, hold: Hold = room.alone) -> Page:
-        """Read a page; a long one when there is room for it in what `hold` gives. Raises DatabaseError, NoRoom.
+        """Read a page; a long one if `hold` can reserve memory for it. Raises DatabaseError, NoRoom.
 
-        Others share the snapshot, and trouble with the database. A page that is longer than an answer may be is cut.
+        Calls that share a snapshot share its errors. A page that is too long for a response is cut.
         """
         is_near = part.offset + part.length <= NEAR
         page = self._coalescer.ask(queue, part) if is_near else self._read(queue, [part])[0]
         return page or self._long(queue, part, hold())
 
     def _read(self, queue: str, parts: Sequence[Part]) -> list[Page | None]:
-        """Read pages whose jobs are all short, each only once; None for the others."""
+        """Read the pages, equal ones once; None for pages with a long job."""
         with self._db.read_together() as conn:
             counted = counts.send_count(conn, queue=queue)
             sent = {part: _send(conn, queue, part) for part in dict.fromkeys(parts)}
@@ -145,7 +145,7 @@ def _page(numbers: Mapping[Status, int], part: Part, found: Sequence[tuple[Any, 
 def _send(
     conn: Connection, queue: str, part: Part, *, most_bytes: int | None = None
 ) -> Callable[[], Sequence[tuple[Any, ...]]]:
-    """Ask for a page. Without `most_bytes` jobs come without their texts that have more than their share of BLIND."""
+    """Send the statement of a page. Without `most_bytes`, jobs over their share of BLIND come without their texts."""
     if not part.length:
         return list
     statement = _statement(
@@ -165,13 +165,13 @@ def _send(
     )
 
 
-@functools.cache  # the statuses asked for are few, and putting a statement together takes longer than running it
+@functools.cache  # there are few sets of statuses, and composing a statement takes longer than running it
 def _statement(
     statuses: frozenset[Status], *, newest_first: bool, goes_on: bool = False, is_long: bool = False
 ) -> Statement:
-    """Read a page; without the texts of a long job, or, if the page `is_long`, of the first that is too much.
+    """Return the statement of a page: without the texts of long jobs, or, if `is_long`, of the first beyond the limit.
 
-    To size what is read costs a fifth of its own time; to sum it up as well, more than twice that.
+    Computing the sizes costs a fifth of the time of the statement, summing them up more than twice that.
     """
     order = jobs.c.number.desc() if newest_first else jobs.c.number.asc()
     size = literal_column(rows.BYTES, sqlalchemy.BigInteger)
@@ -187,16 +187,16 @@ def _statement(
 
 
 def _with_texts(page: Subquery, *, if_: ColumnElement[bool], newest_first: bool) -> Select[Any]:
-    """Select the jobs of a page, those columns that may be long only `if_`."""
+    """Select the jobs of a page; columns that may be long only `if_`."""
     columns = [page.c[name] for name in rows.JOB]
     read = [case((if_, column)).label(column.name) if column.name in rows.TEXTS else column for column in columns]
     return select(*read).order_by(page.c.number.desc() if newest_first else page.c.number.asc())
 
 
 def _found(statuses: frozenset[Status], order: ColumnElement[Any], *, newest_first: bool, goes_on: bool) -> Select[Any]:
-    """Merge the statuses' indexes: each gives its part of the page in order, so no status is read to its end.
+    """Merge the statuses' indexes, each read in order and only as far as the page needs.
 
-    All statuses together are the queue, in the order of the primary key.
+    For all statuses together it reads the primary key in its order.
     """
     mine = [jobs.c.queue == bindparam("queue")]
     if goes_on:
@@ -212,12 +212,12 @@ def _found(statuses: frozenset[Status], order: ColumnElement[Any], *, newest_fir
     merged = union_all(*(_parenthesised(part) for part in parts)).subquery()
     by_number = merged.c.number.desc() if newest_first else merged.c.number.asc()
     numbers = select(merged.c.number).order_by(by_number).offset(bindparam("start")).limit(bindparam("length"))
-    # The limit keeps PostgreSQL from sizing a job again for each of its columns.
+    # The limit keeps PostgreSQL from computing the size of a job again for each column.
     return select(*JOB).where(mine[0], jobs.c.number.in_(numbers)).order_by(order).limit(bindparam("length"))
 
 
 def _literal(status: Status) -> ColumnElement[str]:
-    """Write the status into the statement, so that the planner sees which partial index holds it."""
+    """Put the status into the statement as a literal, so that the planner can use its partial index."""
     return literal_column(f"'{status.value}'", sqlalchemy.Text)
 
 

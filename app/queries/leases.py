@@ -1,4 +1,4 @@
-"""What may be known of leases."""
+"""Reads of leases."""
 
 from collections.abc import Sequence
 
@@ -14,13 +14,13 @@ _ALL = "all"
 
 
 class Holders:
-    """Tells whether attempts hold their jobs: of all that ask at the same moment by one statement, one after the other.
+    """Checks whether attempts hold their jobs; concurrent calls share a statement, and one statement runs at a time.
 
-    Strangers who guess tokens keep one connection, and no more, and nobody waits longer for them than for a statement.
+    So unauthenticated clients that guess tokens use at most one connection, and delay others by one statement.
     """
 
     def __init__(self, db: Database, *, wait_ms: int) -> None:
-        """`wait_ms`: the longest wait for the statements of others."""
+        """`wait_ms`: the longest wait for a running statement."""
         self._db, self._wait_s = db, wait_ms / 1000
         self._semaphore = FairSemaphore(1)
         self._coalescer: RequestCoalescer[Shown, bool] = RequestCoalescer(
@@ -34,7 +34,7 @@ class Holders:
 
     def _held(self, _topic: str, shown: Sequence[Shown]) -> list[bool]:
         if not self._semaphore.take(timeout_s=self._wait_s):
-            raise DatabaseError("too many ask for the job of their attempt's token")
+            raise DatabaseError("too many requests check the tokens of attempts")
         try:
             with self._db.read_once() as conn:
                 return leases.held(conn, shown)

@@ -1,4 +1,4 @@
-"""Statements of `app/store/sql` for people: how PostgreSQL would run one, and what psql has to know of them."""
+"""Query plans of the statements of `app/store/sql`, without running them, and their fragments as variables of psql."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def explain(db: Database, *, name: str) -> str:
 
 
 def plan(conn: Connection, statement: Statement) -> str:
-    """Return the plan that every execution gets, whatever its parameters; checks every name on the way."""
+    """Return the generic plan, which every execution uses; PREPARE also checks all names in the statement."""
     nulls = ", ".join(["null"] * len(statement.parameters))
     conn.exec_driver_sql(f"prepare explained as {statement.prepared.replace('%', '%%')}")
     try:

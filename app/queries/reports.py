@@ -1,4 +1,4 @@
-"""The views of the schema `report`, each asked its common question."""
+"""The queries of `rowline report` on the views of the schema `report`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from sqlalchemy import ARRAY, ColumnElement, Select, Text, bindparam, column, fu
 from app.infra.database import Database
 
 MINUTES, HOURS = timedelta(hours=3), timedelta(days=3)
-"""Up to which length of time a report is by the minute, and by the hour."""
+"""Reports over at most MINUTES have periods of a minute, over at most HOURS of an hour, else of a day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What is asked of a view: bounded by `moment`, if it has one; in the order of `order`."""
+    """The query of a view: its columns, the column `moment` that bounds it in time, if any, and its order."""
 
     columns: Sequence[str] = ("*",)
     moment: str | None = None
@@ -26,7 +26,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The answer: the names of the columns, and the rows."""
+    """The result: the names of the columns, and the rows."""
 
     columns: list[str]
     rows: list[Sequence[Any]]
@@ -62,21 +62,21 @@ REPORTS = {
     "throughput": Report(moment="from_at", order=("from_at", "queue"), is_by_period=True),
     "workers": Report(order=("worker",)),
 }
-"""The reports by their names, which are those of the views."""
+"""The reports, by the names of their views."""
 _WITHOUT_QUEUE = {"storage"}
 
 
 def per(since: timedelta) -> str:
-    """Choose the length of the periods of a report over `since`."""
+    """Return the length of the periods of a report over `since`."""
     return "minute" if since <= MINUTES else "hour" if since <= HOURS else "day"
 
 
 def ask(db: Database, *, name: str, since: timedelta, queue: str | None = None, limit: int = 1_000) -> Found:
-    """Read up to `limit` rows of the report `name`, of `queue` alone if it is given, back to `since` ago."""
+    """Read up to `limit` rows of the report `name`, since `since` ago; only of `queue` if it is given."""
     asked = _select(REPORTS[name], name, per(since), limit, is_of_queue=queue is not None)
     values = {"since": since, "queue": queue, "queues": [queue]}
     with db.read() as conn:
-        conn.exec_driver_sql("set local enable_bitmapscan = on")  # what pages have to do without
+        conn.exec_driver_sql("set local enable_bitmapscan = on")  # it is off for pages
         found = conn.execute(asked, {key: values[key] for key in asked.compile().params if key in values})
         return Found(list(found.keys()), [tuple(row) for row in found])
 

@@ -1,1 +1,1 @@
-"""How values travel: what web and push share."""
+"""JSON parsing, shared by the API, workers and dispatchers."""

@@ -1,4 +1,4 @@
-"""What is asked of the objects that clients send, and the faults of those that do not have it."""
+"""The required forms of objects in requests, and the faults of objects that do not have them."""
 
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
@@ -10,20 +10,20 @@ from app.domain.jsontext import UnstorableJson
 from app.infra.cooperation import give_way
 from app.wire.jsonreader import Members, NotJson
 
-KEY_SHOWN = 100  # characters of a member's name that an answer repeats
+KEY_SHOWN = 100  # characters of a member's name that an error repeats
 AT_ONCE = 256 * 1024
-"""Bytes of a body that are read by one call, which takes 4 ms at most; a longer one is read element by element."""
+"""The most bytes of a body that are parsed by one call, which takes up to 4 ms; a longer one is parsed by elements."""
 LONGEST = 2**20
-"""Bytes that the text of a value, or of a name, may have where nothing else is said."""
+"""The most bytes of the text of a value, or of a name, where there is no other limit."""
 BODY = "body"
 NO_LIMITS: Mapping[str, int] = MappingProxyType({})
 
 
 class Form(NamedTuple):
-    """What is asked of an object: which members it may have, and of their values.
+    """The required form of an object: its known members, and limits on their values.
 
-    Of a member with another name no value is read: `null` stands for it. `loose` members may be strings, or arrays of
-    strings, that have half a character in them; `most` is how many bytes a member may have, by name.
+    Values of unknown members are not parsed: they are `null`. `loose` members may be strings, or arrays of strings,
+    with lone surrogates; `most` has the most bytes of members, by name.
     """
 
     names: frozenset[str]
@@ -32,7 +32,7 @@ class Form(NamedTuple):
 
 
 class Array(NamedTuple):
-    """An array of objects: what faults call it, how many it may have, and of which form they are."""
+    """The required form of an array of objects: its name in faults, its maximum length, and the form of its objects."""
 
     name: str
     limit: int
@@ -43,13 +43,13 @@ NO_ARRAY = Array("", 0, Form(frozenset()))
 
 
 def member_path(path: str, key: str) -> str:
-    """Name a member of the object at `path`, or of the body; a long name is cut, as whoever sent it knows it."""
+    """Return the path of a member of the object at `path`, or of the body; a long name is cut."""
     shown = key if len(key) <= KEY_SHOWN else f"{key[:KEY_SHOWN]}…"
     return shown if path in {"", BODY} else f"{path}.{shown}"
 
 
 def are_plain(members: Members) -> bool:
-    """Tell whether the values can be stored for certain: they are short, and have no escape that could be NUL."""
+    """Return whether all values can certainly be stored: they are short and have no escape that could be NUL."""
     for text in members.values():  # noqa: SIM110 -- all() takes twice as long
         if len(text) >= jsontext.LONG or "\\u" in text:
             return False
@@ -57,7 +57,7 @@ def are_plain(members: Members) -> bool:
 
 
 def checked(members: Members, path: str, form: Form) -> Members:
-    """Require of each value that it is not too long, then that it can be stored. Raises TooLarge, UnparsableBody."""
+    """Check the length of each value, then whether it can be stored. Raises TooLarge, UnparsableBody."""
     if are_plain(members):
         return members
     for key, text in members.items():
@@ -71,7 +71,7 @@ def checked(members: Members, path: str, form: Form) -> Members:
 
 
 def require_storable(raw: bytes, path: str) -> None:
-    """Require of valid JSON that it can be given back. Raises UnparsableBody."""
+    """Check that valid JSON can be stored and returned unchanged. Raises UnparsableBody."""
     try:
         jsontext.check(raw, rest=give_way)
     except UnstorableJson as error:
@@ -79,22 +79,22 @@ def require_storable(raw: bytes, path: str) -> None:
 
 
 def too_many(path: str, array: Array) -> TooLarge:
-    """Refuse an array at `path`."""
+    """Make the error for an array at `path` with too many elements."""
     return TooLarge(Fault(path, f"must hold at most {array.limit} {array.name}"))
 
 
 def too_long(path: str, most: int) -> TooLarge:
-    """Refuse a value of over `most` bytes."""
+    """Make the error for a value at `path` of over `most` bytes."""
     return TooLarge(Fault(path, f"must be at most {most} bytes"))
 
 
 def too_many_members(path: str, most: int) -> UnparsableBody:
-    """Refuse an object."""
+    """Make the error for an object at `path` with over `most` members."""
     return UnparsableBody(Fault(path, f"has more than {most} members"))
 
 
 def place(raw: bytes, start: int, error: UnstorableJson) -> str:
-    """Say what is wrong with the value that begins at `start`, and at which character of the whole."""
+    """Describe the fault of the value that begins at `start`, with its position in characters of the whole body."""
     if not isinstance(error, NotJson):
         return str(error)
     return f"is not JSON: {error.what} at character {len(raw[: start + error.at].decode(errors='ignore'))}"

@@ -1,4 +1,4 @@
-"""JSON as text, by msgspec: where values begin and end, and what is wrong. None is built, whatever its shape."""
+"""Splits and validates JSON as text, by msgspec: no Python objects are built for the values."""
 
 import re
 from collections.abc import Callable
@@ -13,9 +13,9 @@ from app.infra.cooperation import give_way
 
 Members = dict[str, JsonText]
 """The members of an object: the text of each value, by name."""
-_text: Callable[[Any, str], JsonText] = str  # type: ignore[assignment]  # a type by name, at no price
+_text: Callable[[Any, str], JsonText] = str  # type: ignore[assignment]  # the type at no cost
 MEMBERS_MAX = 100
-"""Members of an object that is read; none of ours has half as many."""
+"""The most members of an object; Rowline's own have less than half as many."""
 NULL = JsonText("null")
 LOOKS = 4
 _VALUE = msgspec.json.Decoder(msgspec.Raw)
@@ -31,16 +31,16 @@ _TOO_DEEP = f"must not be nested deeper than {jsontext.DEPTH_MAX}"
 
 
 class NotJson(UnstorableJson):
-    """What is read is no JSON. `what` is wrong `at` so many bytes from its beginning."""
+    """The text is not JSON: the fault `what`, `at` so many bytes from its beginning."""
 
     def __init__(self, what: str, *, at: int, is_cut: bool = False) -> None:
-        """`is_cut`: it may only end too early."""
+        """`is_cut`: the text ends too early."""
         super().__init__(f"is not JSON: {what} at byte {at}")
         self.what, self.at, self.is_cut = what, at, is_cut
 
 
 class NoObject(ValueError):
-    """An element of an array is no object: the one `at` this place, from 0."""
+    """The element of an array `at` this index is not an object."""
 
     def __init__(self, at: int) -> None:
         super().__init__(f"element {at} is no object")
@@ -48,10 +48,10 @@ class NoObject(ValueError):
 
 
 def objects(text: bytes, names: frozenset[str]) -> list[Members] | None:
-    """Read an array of objects of UTF-8; None if it is none, or one of them has a name twice or too many members.
+    """Split an array of objects in UTF-8; None if it is none, or one of them has a name twice or too many members.
 
-    Values are valid JSON; whether they can be stored, `jsontext.check` says. If a member has a name that is not among
-    `names`, `null` stands for it, and of two with one name the last is given. Raises NoObject.
+    Values are valid JSON; `jsontext.check` says whether they can be stored. Members whose names are not among `names`
+    are `null`; of two with the same name the last is returned. Raises NoObject.
     """
     try:
         return _read(_OBJECTS.decode(text), text, names)
@@ -64,20 +64,20 @@ def objects(text: bytes, names: frozenset[str]) -> list[Members] | None:
 
 
 def elements(text: bytes) -> list[bytes] | None:
-    """Read an array of anything: its elements as they stand there. None if it is none."""
+    """Split an array of any values into the texts of its elements. None if it is not an array."""
     found = _decoded(_VALUES, text)
     return None if found is None else [bytes(one) for one in found]
 
 
 def has_more_than(limit: int, text: bytes) -> bool:
-    """Tell whether an array holds more values, without building objects that nobody will look at."""
+    """Return whether an array has more than `limit` elements, without building objects."""
     return text.count(b"{") > limit and len(_decoded(_VALUES, text) or ()) > limit
 
 
 def where_broken(text: bytes) -> tuple[int, int]:
-    """Return where an object begins, of an array that cannot be read, and how many are good before: (0, 0) at a loss.
+    """Return where the invalid object of an array begins, and how many valid ones precede it; (0, 0) if unknown.
 
-    Looks back from what msgspec stumbled over, a few times: objects may hold others.
+    It searches backwards from msgspec's error, a few times, since objects may contain others.
     """
     try:
         _VALUES.decode(text)
@@ -94,14 +94,14 @@ def where_broken(text: bytes) -> tuple[int, int]:
 
 
 def members(text: bytes, names: frozenset[str]) -> Members | None:
-    """Read one object; otherwise as `objects`."""
+    """Split one object; otherwise as `objects`."""
     one = _decoded(_OBJECT, text)
     read = None if one is None else _read([one], text, names)
     return read[0] if read else None
 
 
 def end_of(view: memoryview, start: int) -> int:
-    """Return where the value ends that begins at `start`; white space behind it may count. Raises NotJson."""
+    """Return where the value that begins at `start` ends, perhaps after white space. Raises NotJson."""
     end, error = _ending(view, start)
     if error:
         raise _fault(view[start:], error) from None
@@ -109,13 +109,13 @@ def end_of(view: memoryview, start: int) -> int:
 
 
 def end_or_none(view: memoryview, start: int) -> int | None:
-    """Return the same; None if there is no value: what is wrong would take another look."""
+    """Return the same; None if there is no valid value: finding the fault would take another pass."""
     end, error = _ending(view, start)
     return None if error else end
 
 
 def whole(text: bytes, *, rest: Callable[[], None] = lambda: None) -> JsonText:
-    """Require of UTF-8 that it is exactly one JSON value that can be stored. `rest` as in `jsontext.check`.
+    """Check that `text`, in UTF-8, is exactly one JSON value that can be stored. `rest` is as in `jsontext.check`.
 
     Raises UnstorableJson.
     """
@@ -148,7 +148,7 @@ def _decoded(decoder: msgspec.json.Decoder[Any], text: bytes) -> Any:
 
 
 def _read(found: list[dict[str, msgspec.Raw]], text: bytes, names: frozenset[str]) -> list[Members] | None:
-    """Take the texts, unless there is more in `text` than was found: of two members with one name the last was kept."""
+    """Return the texts; None if `text` has more members than were found: of two with the same name one was kept."""
     if not all(map(names.issuperset, found)):
         return None if any(len(one) > MEMBERS_MAX for one in found) else [_known_texts(one, names) for one in found]
     texts = [{name: _text(value, "utf-8") for name, value in one.items()} for one in found]
@@ -160,12 +160,12 @@ def _known_texts(found: dict[str, msgspec.Raw], names: frozenset[str]) -> Member
 
 
 def _colons(texts: Members) -> int:
-    """Count the colons of an object: one behind each name, none in our names, and those in the values."""
+    """Count the colons of an object: one per member, plus those in the values; known names have none."""
     return len(texts) + sum([value.count(":") for value in texts.values()])
 
 
 def _fault(view: memoryview, error: Exception) -> UnstorableJson:
-    """Say what is wrong in our words. Nobody waits long: it is one more pass."""
+    """Return the error with Rowline's message, at the cost of one more pass."""
     if isinstance(error, RecursionError):
         return UnstorableJson(_TOO_DEEP)
     text, said = bytes(view), str(error)

@@ -1,4 +1,4 @@
-"""The objects that clients send, read into the texts of their members: at once where they are as they should be."""
+"""Splits the objects of requests into the texts of their members: valid ones by a few calls of msgspec."""
 
 import functools
 import json
@@ -30,16 +30,16 @@ from app.wire.jsonreader import Members
 from app.wire.slowreader import CHARACTERS, Reader
 
 OWN_MAX = 128 * 1024
-"""Characters of a value that means something to us, unless it is a string, which is cut or refused by its own limit."""
+"""The most characters of a value that Rowline interprets; strings have limits of their own."""
 OWN_DEPTH_MAX, OWN_BRACKETS_MAX, OWN_COLONS_MAX = 4, 200, 500
 _ESCAPED = 12
-"""Characters of JSON that one character takes at most."""
+"""The most characters of JSON text per character of a string."""
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 def _in_turn(read: Callable[Concatenate[bytes, P], R]) -> Callable[Concatenate[bytes, P], R]:
-    """Read long bodies one after the other: each gives way to others now and then, but not to its like."""
+    """Parse long bodies one at a time: each yields to other greenlets now and then, but not to other long bodies."""
 
     @functools.wraps(read)
     def reader(raw: bytes, /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -53,9 +53,9 @@ def _in_turn(read: Callable[Concatenate[bytes, P], R]) -> Callable[Concatenate[b
 
 @_in_turn
 def read_objects(raw: bytes, array: Array) -> list[Members]:
-    """Read an array of objects: the text of each member's value. Sizes are judged first, then what is in the values.
+    """Split an array of objects into the texts of their members. Sizes are checked first, then the values.
 
-    Raises UnparsableBody with the place (`jobs[3].data is not JSON`), and TooLarge. Lets others run meanwhile.
+    Raises UnparsableBody with the path (`jobs[3].data is not JSON`), and TooLarge. Yields to other greenlets.
     """
     _require_utf8(raw)
     if len(raw) <= AT_ONCE and (found := _at_once(raw, BODY, array)) is not None:
@@ -65,7 +65,7 @@ def read_objects(raw: bytes, array: Array) -> list[Members]:
     if start == len(raw):
         raise UnparsableBody(Fault(BODY, "is empty; it must be a JSON array"))
     broken_at, good = jsonreader.where_broken(raw) if len(raw) <= AT_ONCE else (0, 0)
-    if broken_at:  # it is told sooner than by reading all that is good before
+    if broken_at:  # the fault is found without parsing the valid elements before it
         reader.end(reader.elements(broken_at, BODY, array, good=good)[1])
     objects, end = reader.array(start, BODY, array)
     reader.end(end)
@@ -74,9 +74,9 @@ def read_objects(raw: bytes, array: Array) -> list[Members]:
 
 @_in_turn
 def read_object(raw: bytes, form: Form, *, array: Array = NO_ARRAY) -> tuple[Members, list[Members]]:
-    """Read one object: the text of each member's value; and the objects of its member `array`, whose text is empty.
+    """Split one object into the texts of its members, and the objects of its member `array`, whose text is empty.
 
-    Raises UnparsableBody, TooLarge. Lets others run meanwhile.
+    Raises UnparsableBody, TooLarge. Yields to other greenlets.
     """
     if not raw.isascii():
         _require_utf8(raw)
@@ -93,7 +93,7 @@ def read_object(raw: bytes, form: Form, *, array: Array = NO_ARRAY) -> tuple[Mem
 
 @_in_turn
 def read_value(raw: bytes) -> JsonText:
-    """Read one JSON value of any kind. Raises UnparsableBody."""
+    """Validate one JSON value of any type; return its text. Raises UnparsableBody."""
     _require_utf8(raw)
     try:
         return JsonText(jsonreader.whole(raw, rest=give_way).strip(" \t\r\n"))
@@ -102,12 +102,12 @@ def read_value(raw: bytes) -> JsonText:
 
 
 def own(text: str, path: str) -> Any:
-    """Return a value that means something to us. Raises UnparsableBody if a name stands twice, TooLarge."""
+    """Parse a value that Rowline interprets. Raises UnparsableBody if an object has a name twice, and TooLarge."""
     if _is_scalar(text):
         return json.loads(text)
     give_way()  # an object may have many of them
     if len(text) > OWN_MAX:
-        if text.startswith('"'):  # longer than any of ours may be: nobody needs to know which characters it has
+        if text.startswith('"'):  # longer than any limit: escapes need not be decoded
             return text[1:-1]
         raise TooLarge(Fault(path, f"must be at most {OWN_MAX} characters"))
     if text[0] in "[{":
@@ -122,7 +122,7 @@ def own(text: str, path: str) -> Any:
 
     try:
         return json.loads(text, object_pairs_hook=pairs)
-    except ValueError:  # an integer of more digits than this interpreter is told to read
+    except ValueError:  # an integer over Python's limit of digits
         return json.loads(text, object_pairs_hook=pairs, parse_int=_integer)
 
 
@@ -142,7 +142,7 @@ def _integer(digits: str) -> int:
 def owns(
     members: Members, *, path: str = "", objects: Collection[str] = (), besides: Collection[str] = ()
 ) -> dict[str, Any]:
-    """Return the values of an object of ours, None for those `besides`; only `objects` are read of what has parts.
+    """Parse the members of an object of Rowline, None for those `besides`; of objects and arrays only `objects`.
 
     Raises as `own` does.
     """
@@ -162,7 +162,7 @@ def _is_scalar(text: str) -> bool:
 
 
 def string(text: JsonText) -> str:
-    """Return the string that a value is. Raises ValueError for any other."""
+    """Parse a string. Raises ValueError for any other value."""
     if "\\" not in text and text[0] == '"':
         return text[1:-1]
     value = json.loads(text) if text[0] == '"' else None
@@ -172,7 +172,7 @@ def string(text: JsonText) -> str:
 
 
 def head(text: JsonText, most: int) -> str:
-    """Return the first `most` characters of a string, without a look at the rest."""
+    """Return the first `most` characters of a string, without decoding the rest."""
     begin = text[: (most + 2) * _ESCAPED]
     if len(begin) == len(text):
         return str(json.loads(text))[:most]
@@ -182,7 +182,7 @@ def head(text: JsonText, most: int) -> str:
 
 
 def tail(text: JsonText, most: int) -> str:
-    """Return the last `most` characters of a string, without a look at the rest."""
+    """Return the last `most` characters of a string, without decoding the rest."""
     kept = text[-(most + 2) * _ESCAPED :]
     before = text[: -len(kept)]
     is_escape_cut = (len(before) - len(before.rstrip("\\"))) % 2 == 1
@@ -190,7 +190,7 @@ def tail(text: JsonText, most: int) -> str:
 
 
 def lines(text: JsonText) -> str | None:
-    """Return the strings of an array as lines, halves of characters in them as they are; None for anything else."""
+    """Return the strings of an array as lines, lone surrogates included; None for any other value."""
     line = jsontext.lines(text.encode())
     return None if line is None else str(json.loads(line))
 
@@ -203,7 +203,7 @@ def _require_utf8(raw: bytes) -> None:
 
 
 def _at_once(raw: bytes, path: str, array: Array) -> list[Members] | None:
-    """Read an array of objects by few calls; None if it is no JSON."""
+    """Split an array of objects by a few calls; None if it is not JSON."""
     if jsonreader.has_more_than(array.limit, raw):
         raise too_many(path, array)
     try:

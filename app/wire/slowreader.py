@@ -1,4 +1,4 @@
-"""Reads a body piece by piece: one that is long, or in which something is wrong, which it finds and names."""
+"""Parses a body piece by piece: a long one, or an invalid one, whose fault it locates."""
 
 import functools
 import json
@@ -28,7 +28,7 @@ from app.wire.demands import (
 from app.wire.jsonreader import MEMBERS_MAX, Members, NotJson
 
 _SPACE = re.compile(rb"[ \t\r\n]*+")
-# No group is repeated possessively: Python before 3.11.4 takes such expressions wrongly.
+# No group is repeated possessively: Python before 3.11.4 matches such expressions incorrectly.
 CHARACTERS = re.compile(rb'(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*')
 _STRINGS = re.compile(rb'(?:[ \t\r\n]*+"%b"[ \t\r\n]*+,)*' % CHARACTERS.pattern)
 
@@ -37,16 +37,16 @@ class Reader:
     """One body, of valid UTF-8. Positions are in its bytes."""
 
     def __init__(self, raw: bytes) -> None:
-        """Read nothing yet."""
+        """Take the body; the methods parse it."""
         self._raw, self._view = raw, memoryview(raw)
         self.found: list[Members] = []
-        """The objects of the array that an object was to have."""
+        """The objects of the array member that `object` was asked for."""
 
     def array(self, position: int, path: str, array: Array) -> tuple[list[Members], int]:
-        """Read the array of objects that begins here; return where it ends too."""
+        """Parse the array of objects at `position`; return its objects and where it ends."""
         if not self._is_at(b"[", position):
             raise UnparsableBody(Fault(path, "must be a JSON array"))
-        if self._raw.count(b"{", position) > array.limit:  # told before thousands are read
+        if self._raw.count(b"{", position) > array.limit:  # rejected before thousands are parsed
             end = jsonreader.end_or_none(self._view[: position + LONGEST], position)
             if end is not None and jsonreader.has_more_than(array.limit, self._raw[position:end]):
                 raise too_many(path, array)
@@ -54,7 +54,7 @@ class Reader:
         return ([], position + 1) if self._is_at(b"]", position) else self.elements(position, path, array)
 
     def elements(self, position: int, path: str, array: Array, *, good: int = 0) -> tuple[list[Members], int]:
-        """Read objects of an array from the one on that begins here, behind `good` others, which are not given."""
+        """Parse the objects of an array from the one at `position` on, after `good` others, which are not returned."""
         objects: list[Members] = []
         while True:
             if good + len(objects) == array.limit:
@@ -68,7 +68,7 @@ class Reader:
             position = self.skip(self._expect(position, b",", path))
 
     def object(self, position: int, path: str, form: Form, array: Array = NO_ARRAY) -> tuple[Members, int]:
-        """Read the object that begins here; return where it ends too."""
+        """Parse the object at `position`; return its members and where it ends."""
         if not self._is_at(b"{", position):
             raise UnparsableBody(Fault(path, "must be an object"))
         members: Members = {}
@@ -92,19 +92,19 @@ class Reader:
             position = self.skip(self._expect(position, b",", path))
 
     def skip(self, position: int) -> int:
-        """Return where the white space that begins here ends."""
+        """Return where the white space at `position` ends."""
         space = _SPACE.match(self._raw, position)
         assert space is not None
         return space.end()
 
     def end(self, position: int) -> None:
-        """Require that nothing but white space follows."""
+        """Check that only white space follows."""
         position = self.skip(position)
         if position != len(self._raw):
             raise UnparsableBody(Fault(BODY, place(self._raw, position, NotJson("extra data", at=0))))
 
     def _element(self, position: int, path: str, array: Array) -> tuple[Members, int]:
-        """Read an object by one call, if it is not too long; else, and if there is anything wrong, by its members."""
+        """Parse an object by one call, if it is not too long; otherwise, or if it is invalid, by its members."""
         end = jsonreader.end_or_none(self._view[: position + AT_ONCE], position)
         found = None if end is None else jsonreader.members(self._raw[position:end], array.form.names)
         if end is None or found is None:
@@ -130,7 +130,7 @@ class Reader:
         return text, end
 
     def _loose(self, start: int) -> tuple[JsonText, int] | None:
-        """Read a value in which half a character may stand."""
+        """Parse a value that may contain lone surrogates."""
         until = start + LONGEST
         end = (
             jsonreader.end_or_none(self._view[:until], start)
@@ -144,7 +144,7 @@ class Reader:
         return memoryview(jsontext.whole_characters(self._raw, give_way))
 
     def _strings_end(self, start: int) -> int | None:
-        """Return where a string ends, or an array of them, in which half a character may stand. None: neither."""
+        """Return where a string, or an array of strings, ends, lone surrogates allowed. None if it is neither."""
         if not self._is_at(b"[", start):
             return self._string_end(start)
         position = self.skip(start + 1)
@@ -176,7 +176,7 @@ class Reader:
         return position + 1
 
     def _scanned(self, start: int, path: str, most: int) -> tuple[JsonText, int]:
-        """Read the value that begins here, if it has at most so many bytes."""
+        """Parse the value at `start`, if it has at most `most` bytes."""
         until = min(len(self._raw), start + most + 1)
         try:
             end = jsonreader.end_of(self._view[:until], start)
