@@ -112,7 +112,7 @@ def _start_postgres(chosen: Settings, lock: Lock | None, supervisor: Supervisor)
         raise StartError(f"{error}. {server.last_words()}") from error
     server.ensure_database()
     if lock:
-        lock.tell(Facts(os.getpid(), _address(chosen), server.url, server.owner_url))
+        lock.store(Facts(os.getpid(), _address(chosen), server.url, server.owner_url))
     return server
 
 

@@ -266,17 +266,17 @@ def account_name(uid: int) -> str:
 
 def url_of_running(settings: Settings) -> str:
     """Return the URL of the database of the `rowline run` of this home, for programs. Raises EmbeddedError."""
-    return _told(settings)[0]
+    return _urls(settings)[0]
 
 
 def owner_url_of_running(settings: Settings) -> str:
     """Return the same URL as the superuser, for migrations and for people. Raises EmbeddedError."""
-    url, owner_url = _told(settings)
+    url, owner_url = _urls(settings)
     return owner_url or url  # older releases stored only the superuser's URL
 
 
-def _told(settings: Settings) -> tuple[str, str | None]:
-    facts = home.told(settings.home)
+def _urls(settings: Settings) -> tuple[str, str | None]:
+    facts = home.facts(settings.home)
     if not facts.database_url or not facts.pid or not _lives(facts.pid):
         raise EmbeddedError(f"Rowline does not run in {settings.home}. Start it with `rowline run`.")
     return facts.database_url, facts.owner_url

@@ -43,7 +43,7 @@ class Lock:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
-    def tell(self, facts: Facts) -> None:
+    def store(self, facts: Facts) -> None:
         """Store `facts` in the lock file, for a second start and for `rowline db psql`."""
         content = {
             "pid": facts.pid,
@@ -70,7 +70,7 @@ def hold(home: Path) -> Iterator[Lock]:
     try:
         _take(home, descriptor)
         lock = Lock(descriptor)
-        lock.tell(Facts(pid=os.getpid()))
+        lock.store(Facts(pid=os.getpid()))
         try:
             yield lock
         finally:
@@ -79,7 +79,7 @@ def hold(home: Path) -> Iterator[Lock]:
         os.close(descriptor)
 
 
-def told(home: Path) -> Facts:
+def facts(home: Path) -> Facts:
     """Return the facts of the Rowline that holds `home`, or held it last. Raises EmbeddedError."""
     try:
         content = json.loads((home / "lock").read_text())
@@ -133,5 +133,5 @@ def _take(home: Path, descriptor: int) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        facts = told(home)
-        raise AlreadyRunning(home, pid=facts.pid, url=facts.url) from error
+        running = facts(home)
+        raise AlreadyRunning(home, pid=running.pid, url=running.url) from error

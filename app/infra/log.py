@@ -33,7 +33,7 @@ class JsonFormatter(logging.Formatter):
         return _json(line)
 
 
-def tell(event: str, members: dict[str, Any]) -> None:
+def write(event: str, members: dict[str, Any]) -> None:
     """Write a line at level info as `logging` would, at a third of its cost, for the log line of each request."""
     if logging.root.isEnabledFor(logging.INFO):
         with contextlib.suppress(OSError):  # standard error is closed: the request must not fail for that

@@ -32,7 +32,7 @@ NOT_MIGRATED = (
     f"{_POOLER} is in transaction mode, and a migration needs a session of its own: "
     "set DATABASE_URL to PostgreSQL itself for `rowline db upgrade` and `rowline db downgrade`"
 )
-_TOLD = {name.lower() for name in libpq.VALUES} | {
+_SHOWN_VALUES = {name.lower() for name in libpq.VALUES} | {
     *("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "client_connection_check_interval"),
     *("jit", "plan_cache_mode", "enable_seqscan", "enable_bitmapscan"),
 }
@@ -186,8 +186,8 @@ def _missing(connection: BoundedConnection, asked: Mapping[str, str]) -> list[st
     if not found:
         return []
     more = f", and {len(found) - SHOWN} more like that" if len(found) > SHOWN else ""
-    told = f"{_POOLER} gives sessions without the settings of Rowline ({', '.join(found[:SHOWN])}{more})"
-    return [f"{told}: run `rowline db pooler --apply`, then RECONNECT on the pooler's console"]
+    fault = f"{_POOLER} gives sessions without the settings of Rowline ({', '.join(found[:SHOWN])}{more})"
+    return [f"{fault}: run `rowline db pooler --apply`, then RECONNECT on the pooler's console"]
 
 
 def _keeps_name(connection: PreparedConnection) -> bool | None:
@@ -200,7 +200,9 @@ def _keeps_name(connection: PreparedConnection) -> bool | None:
 
 
 def _said(name: str, has: str, wanted: str) -> str:
-    return f"{name} is {has or 'empty'} and not {wanted}" if name in _TOLD else f"{name} is not what was asked for"
+    return (
+        f"{name} is {has or 'empty'} and not {wanted}" if name in _SHOWN_VALUES else f"{name} is not what was asked for"
+    )
 
 
 def _plain(text: str) -> str:

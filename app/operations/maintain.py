@@ -73,8 +73,8 @@ def time_out(db: Database, *, random: Random) -> dict[str, int]:
 
     def end(conn: Connection, queue: str) -> int:
         overdue = leases.hold_overdue(conn, queue=queue, limit=AT_ONCE)
-        told = [(attempts.timed_out(late.lease, late.timeout_ms), late.tries) for late in overdue]
-        return len(settle.fail_or_retry(conn, queue=queue, told=told, random=random, are_over=True))
+        failures = [(attempts.timed_out(late.lease, late.timeout_ms), late.tries) for late in overdue]
+        return len(settle.fail_or_retry(conn, queue=queue, failures=failures, random=random, are_over=True))
 
     return _in_turn(db, queues, end)
 

@@ -65,7 +65,7 @@ def finish(
     db: Database,
     *,
     queue: str,
-    told: Sequence[Settlement],
+    settlements: Sequence[Settlement],
     random: Random,
     ask: claim.Ask | None = None,
     cursor: ScanCursor | None = None,
@@ -76,8 +76,8 @@ def finish(
     `held` reserves memory for the jobs claimed; if none is free, none are claimed.
     """
     with db.begin() as conn:
-        numbers = jobs.numbers(conn, queue=queue, job_ids=[word.job_id for word in told])
-        words = [word.word(LeaseKey(number=numbers.get(word.job_id, 0), token=word.token)) for word in told]
+        numbers = jobs.numbers(conn, queue=queue, job_ids=[word.job_id for word in settlements])
+        words = [word.word(LeaseKey(number=numbers.get(word.job_id, 0), token=word.token)) for word in settlements]
         statuses: dict[int, Status] = {}
         if completions := [word for word in words if isinstance(word, Completion)]:
             statuses |= completed(conn, queue=queue, completions=completions)
@@ -101,11 +101,11 @@ def _claimed(
 
 
 @operation
-def finish_one(db: Database, *, queue: str, told: Settlement, random: Random) -> Status:
+def finish_one(db: Database, *, queue: str, settlement: Settlement, random: Random) -> Status:
     """Settle one attempt; return the status of its job. Raises LeaseLost, JobNotFound."""
-    [status] = finish(db, queue=queue, told=[told], random=random).statuses
+    [status] = finish(db, queue=queue, settlements=[settlement], random=random).statuses
     if status is None:
-        raise _lost(db, queue, told.job_id)
+        raise _lost(db, queue, settlement.job_id)
     return status
 
 
@@ -157,8 +157,8 @@ def completed(conn: Connection, *, queue: str, completions: Sequence[Completion]
 def failed(conn: Connection, *, queue: str, failures: Sequence[Failure], random: Random) -> dict[int, Status]:
     """Do what `fail` does, in a transaction that is open."""
     held = leases.hold(conn, queue=queue, leases=[failure.lease for failure in failures])
-    told = [(failure, held[failure.lease.number]) for failure in failures if failure.lease.number in held]
-    statuses = fail_or_retry(conn, queue=queue, told=told, random=random)
+    still_held = [(failure, held[failure.lease.number]) for failure in failures if failure.lease.number in held]
+    statuses = fail_or_retry(conn, queue=queue, failures=still_held, random=random)
     if rest := [failure.lease for failure in failures if failure.lease.number not in statuses]:
         statuses |= leases.ended_before(conn, queue=queue, leases=rest, outcomes=_BY_FAILURE)
     return statuses
@@ -173,11 +173,11 @@ def released(conn: Connection, *, queue: str, releases: Sequence[Release]) -> di
 
 
 def fail_or_retry(
-    conn: Connection, *, queue: str, told: Sequence[tuple[Failure, Tries]], random: Random, are_over: bool = False
+    conn: Connection, *, queue: str, failures: Sequence[tuple[Failure, Tries]], random: Random, are_over: bool = False
 ) -> dict[int, Status]:
     """Fail or retry jobs that are locked, each by the attempts it has left. `are_over`: as in `leases.fail`."""
     final, again = [], []
-    for failure, tries in told:
+    for failure, tries in failures:
         delay_ms = attempts.retry_delay_ms(tries, failure, random)
         if delay_ms is None:
             final.append(failure)

@@ -88,25 +88,25 @@ class Watch:
             return found[1]
         with self._checking:
             if time.monotonic() >= self._found[0]:
-                told = self._check()
+                shown = self._check()
                 self._found = (
                     time.monotonic() + FRESH_S,
-                    told,
+                    shown,
                 )  # from the end of the check, so that a slow one is not repeated at once
             return self._found[1]
 
     def _check(self) -> list[str]:
         try:
-            causes = told = self._asked()
+            causes = shown = self._asked()
         except DatabaseError as error:
-            causes, told = [str(error)], [str(error) if error.is_for_all else AWAY]
+            causes, shown = [str(error)], [str(error) if error.is_for_all else AWAY]
         if causes != self._logged:
             self._logged = causes
             if causes:
                 _log.warning("not_ready", extra={"cause": "; ".join(causes)})
             else:
                 _log.info("ready_again")
-        return told
+        return shown
 
     def _asked(self) -> list[str]:
         """Check on connections with the current settings of new sessions: open ones keep those of their start."""

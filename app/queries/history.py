@@ -72,7 +72,7 @@ def logs(db: Database, *, queue: str, job_id: str, start: int, length: int, held
 
 
 def _read(db: Database, held: Held, read: Callable[[Connection, int], Part[T]]) -> Part[T]:
-    """Read a little; if that was cut and memory can be reserved, read again up to the limit of a response."""
+    """Read a little; if that was cut, reserve memory and read up to the limit of a response. Raises NoRoom."""
     with db.read() as conn:
         part = read(conn, BLIND)
     if not part.is_cut:

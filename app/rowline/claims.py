@@ -31,8 +31,8 @@ def read(body: bytes) -> tuple[Mapping[str, Any], tuple[Lease, ...], tuple[Unrea
     Raises the exceptions that `Answer.read` turns into `not_rowline`.
     """
     try:
-        told = json.loads(body)
-        return told, tuple(map(Lease.of, told["jobs"])), ()
+        response = json.loads(body)
+        return response, tuple(map(Lease.of, response["jobs"])), ()
     except UNREADABLE:
         members = _members(body)
     leases, unread = [], []

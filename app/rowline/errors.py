@@ -78,14 +78,14 @@ _BY_STATUS: dict[int, type[RowlineError]] = {401: Unauthorized, 403: Unauthorize
 
 def of(status: int, body: bytes, *, of_attempt: bool) -> RowlineError:
     """Return the error for a response of 300 or above. `of_attempt`: the request had an attempt's token."""
-    told = _members(body)
-    message = told.get("error") or f"the service responded with status {status}"
-    details = tuple(told.get("details") or ())
-    code, request_id = told.get("code") or "error", told.get("requestId")
+    members = _members(body)
+    message = members.get("error") or f"the service responded with status {status}"
+    details = tuple(members.get("details") or ())
+    code, request_id = members.get("code") or "error", members.get("requestId")
     kind = _kind(status, code, of_attempt=of_attempt)
     error = kind(message, status=status, code=code, details=details, request_id=request_id)
     if isinstance(error, Unavailable):
-        is_sure = status in {429, 503} and told.get("outcome") != "unknown"
+        is_sure = status in {429, 503} and members.get("outcome") != "unknown"
         error.is_outcome_unknown = not is_sure
     return error
 
@@ -101,7 +101,7 @@ def _kind(status: int, code: str, *, of_attempt: bool) -> type[RowlineError]:
 def _members(body: bytes) -> dict[str, Any]:
     """Return the members of an error's body; none if it is not Rowline's, as from a proxy."""
     try:
-        told = json.loads(body)
+        members = json.loads(body)
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return members if isinstance(members, dict) else {}

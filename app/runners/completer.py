@@ -15,8 +15,8 @@ from app.wire import jsonreader
 
 _log = logging.getLogger(__name__)
 BATCH = 500  # attempts settled in one transaction
-REPORTS_MAX = 1_000  # progress updates that are kept before handlers are slowed down
-REPORTS_BYTES = 16 * 2**20  # the same in bytes
+UPDATES_MAX = 1_000  # progress updates that are kept before handlers are slowed down
+UPDATES_BYTES = 16 * 2**20  # the same in bytes
 BATCH_BYTES = 4 * 2**20  # of results, reasons, stacks or progress updates in one transaction
 
 
@@ -30,14 +30,14 @@ class Completer:
         self._failures: list[Failure] = []
         self._released: list[Release] = []
         self._dead: list[LeaseKey] = []
-        self._reports: list[ProgressUpdate] = []
+        self._updates: list[ProgressUpdate] = []
         self._batch = BATCH
-        self._reports_batch = BATCH
+        self._updates_batch = BATCH
 
     def __len__(self) -> int:
         """How many outcomes and progress updates are not settled yet."""
         bad = len(self._failures) + len(self._released) + len(self._dead)
-        return len(self._completions) + bad + len(self._reports)
+        return len(self._completions) + bad + len(self._updates)
 
     @property
     def are_final(self) -> bool:
@@ -70,26 +70,26 @@ class Completer:
             reason = attempts.clean_reason(f"the handler's result {error}")
             self._failures.append(Failure(lease=taken.key, reason=reason))
 
-    def report(self, taken: Taken, said: dict[str, Any]) -> None:
+    def add_progress(self, taken: Taken, message: dict[str, Any]) -> None:
         """Add progress or a log line of a running attempt. New progress replaces progress that is not sent yet."""
-        if "refused" in said:
-            _log.warning("report_refused", extra={"cause": said["refused"]})
+        if "refused" in message:
+            _log.warning("report_refused", extra={"cause": message["refused"]})
             return
-        if "log" in said:
-            self._reports.append(ProgressUpdate(key=taken.key, line=attempts.clean_line(said["log"])))
+        if "log" in message:
+            self._updates.append(ProgressUpdate(key=taken.key, line=attempts.clean_line(message["log"])))
             return
         try:
-            progress = self._storable(said["progress"])
+            progress = self._storable(message["progress"])
         except UnstorableJson as error:
             _log.warning("report_refused", extra={"cause": f"progress {error}"})
             return
-        self._reports = [report for report in self._reports if report.line is not None or report.key != taken.key]
-        self._reports.append(ProgressUpdate(key=taken.key, progress=progress))
+        self._updates = [update for update in self._updates if update.line is not None or update.key != taken.key]
+        self._updates.append(ProgressUpdate(key=taken.key, progress=progress))
 
     @property
     def is_full(self) -> bool:
         """Whether handlers must wait before they send more progress or log lines."""
-        return len(self._reports) >= REPORTS_MAX or sum(map(_size, self._reports)) >= REPORTS_BYTES
+        return len(self._updates) >= UPDATES_MAX or sum(map(_size, self._updates)) >= UPDATES_BYTES
 
     def time_out(self, taken: Taken) -> None:
         """Add an attempt that exceeded its timeout and was killed."""
@@ -127,7 +127,7 @@ class Completer:
         completions = len(self._completions)
         failures, released, dead = len(self._failures), len(self._released), len(self._dead)
         troubles = [
-            self._send_reports(),
+            self._send_updates(),
             self._settle_kind(self._failures, failures, source.fail, _lease),
             self._settle_kind(self._released, released, source.release, _lease),
             self._settle_kind(self._dead, dead, source.give_up, _itself),
@@ -156,21 +156,21 @@ class Completer:
             if is_last:
                 return exchanged.claimed
 
-    def _send_reports(self) -> SourceUnavailable | None:
+    def _send_updates(self) -> SourceUnavailable | None:
         """Send progress and log lines, before their attempts are settled. After an error the next batch is smaller."""
-        count = len(self._reports)
+        count = len(self._updates)
         while count > 0:
-            batch = _cut(self._reports, min(count, self._reports_batch))
+            batch = _cut(self._updates, min(count, self._updates_batch))
             count -= len(batch)
-            del self._reports[: len(batch)]  # so that new progress of the same attempt replaces none that is being sent
+            del self._updates[: len(batch)]  # so that new progress of the same attempt replaces none that is being sent
             try:
-                self._source.report(batch)
+                self._source.send_progress(batch)
             except SourceUnavailable as error:
-                self._reports_batch = max(1, self._reports_batch // 8)
-                self._reports[:0] = batch
-                self._reports.sort(key=lambda report: report.key == batch[0].key)  # other attempts first; stable
+                self._updates_batch = max(1, self._updates_batch // 8)
+                self._updates[:0] = batch
+                self._updates.sort(key=lambda update: update.key == batch[0].key)  # other attempts first; stable
                 return error
-            self._reports_batch = min(BATCH, self._reports_batch * 2)
+            self._updates_batch = min(BATCH, self._updates_batch * 2)
         return None
 
     def _settle_kind(

@@ -105,9 +105,9 @@ class HttpSource:
         """Shorten the leases to the minimum: when they run out, the maintainer recovers the jobs as stalled."""
         return self._forget(held, self._extended(held, DEAD_LEASE_MS))
 
-    def report(self, reports: Sequence[ProgressUpdate]) -> None:
+    def send_progress(self, updates: Sequence[ProgressUpdate]) -> None:
         """Send them one by one."""
-        for update in reports:
+        for update in updates:
             if name := self._names.get(update.key.number):
                 _send(partial(self._send_update, name, update))
 

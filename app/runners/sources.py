@@ -10,7 +10,7 @@ from app.domain.job import Completion, Extended, Failure, JsonText, LeaseKey, Re
 from app.domain.scan import ScanCursor
 from app.infra.database import Database, DatabaseError
 from app.infra.settings import Settings
-from app.operations import claim, exchange, report, settle
+from app.operations import claim, exchange, progress, settle
 
 RETRY_S = 0.5  # the pause after an error of the source
 
@@ -82,7 +82,7 @@ class Source(Protocol):
     def give_up(self, held: Sequence[LeaseKey]) -> Collection[int]:
         """Have these jobs recovered as stalled soon, because the process that ran them is known to be dead."""
 
-    def report(self, reports: Sequence[ProgressUpdate]) -> None:
+    def send_progress(self, updates: Sequence[ProgressUpdate]) -> None:
         """Store progress and log lines, in their order; those of lost leases are dropped."""
 
     def extend(self, held: Sequence[LeaseKey]) -> dict[int, Extended]:
@@ -139,11 +139,11 @@ class DatabaseSource:
         with _away():
             return settle.give_up(self._db, queue=self._queue, held=held, max_stalled_count=most)
 
-    def report(self, reports: Sequence[ProgressUpdate]) -> None:
+    def send_progress(self, updates: Sequence[ProgressUpdate]) -> None:
         """Store all in one transaction."""
-        told = [report.ProgressUpdate(lease=said.key, progress=said.progress, line=said.line) for said in reports]
+        stored = [progress.ProgressUpdate(lease=one.key, progress=one.progress, line=one.line) for one in updates]
         with _away():
-            report.tell(self._db, queue=self._queue, told=told)
+            progress.store(self._db, queue=self._queue, updates=stored)
 
     def extend(self, held: Sequence[LeaseKey]) -> dict[int, Extended]:
         """Extend all in one statement."""

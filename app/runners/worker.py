@@ -201,7 +201,7 @@ class Worker:
             process.broken = said["broken"]
         elif "log" in said or "progress" in said or "refused" in said:
             if job := process.outstanding.get(said["permit"]):
-                self._completer.report(job, said)
+                self._completer.add_progress(job, said)
         elif job := process.answered(said["permit"]):
             cause = said.get("unhandled")
             self._completer.add(job, self._unhandled.judge(job, cause) if cause else said)

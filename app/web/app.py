@@ -16,11 +16,11 @@ from app.operations.waiting import Waiting
 from app.web import answers, clients, holding, names, openapi, problems
 from app.web.auth import TOKEN_DIGEST, Tokens
 from app.web.holding import HELD
-from app.web.routes import docs, health, history, jobs, reports, work, workers
+from app.web.routes import docs, health, history, jobs, progress, work, workers
 from app.web.worker import TOKENS, WAITING
 
 OPEN = {"health", "docs"}  # the blueprints that need no token
-BY_ATTEMPT = {"reports"}  # those that need the token of an attempt, which they check themselves
+BY_ATTEMPT = {"progress"}  # those that need the token of an attempt, which they check themselves
 TOKENLESS = OPEN | BY_ATTEMPT
 _STARTED = "rowline.started"
 """The key of the WSGI environment with the start of the request, in seconds of `time.perf_counter`."""
@@ -63,7 +63,7 @@ def create(settings: Settings, db: Database) -> Flask:
     flask.register_blueprint(jobs.blueprint(settings, db, room))
     waiting = flask.extensions[WAITING] = Waiting(db, poll_ms=settings.poll_ms, wait_ms=settings.pool_wait_ms)
     flask.register_blueprint(work.blueprint(settings, db, waiting, room))
-    flask.register_blueprint(reports.blueprint(settings, db))
+    flask.register_blueprint(progress.blueprint(settings, db))
     flask.register_blueprint(history.blueprint(db, room))
     flask.register_blueprint(workers.blueprint(settings, db, Vault(settings)))
     flask.register_blueprint(health.blueprint(db))
@@ -100,6 +100,6 @@ def _end(asked: Request, response: Response) -> Response:
         "status": response.status_code,
         "ms": round((time.perf_counter() - asked.environ[_STARTED]) * 1000, 3),
     }
-    log.tell("request", members)
+    log.write("request", members)
     log.request_id.set(None)
     return response

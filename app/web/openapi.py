@@ -118,10 +118,10 @@ def document(flask: Flask, *, open_blueprints: set[str]) -> dict[str, Any]:
         spec.components.parameter(name, "path", _path_parameter(name, about))
     for rule in flask.url_map.iter_rules():
         view = flask.view_functions[rule.endpoint]
-        said = describe.of(view)
-        operation = _operation(said, rule, summary=(view.__doc__ or "").split("\n")[0])
+        described = describe.of(view)
+        operation = _operation(described, rule, summary=(view.__doc__ or "").split("\n")[0])
         if rule.endpoint.split(".")[0] not in open_blueprints:
-            operation["security"] = [{"attempt" if said.by_attempt else "token": []}]
+            operation["security"] = [{"attempt" if described.by_attempt else "token": []}]
             operation["responses"]["401"] = _refusal([errors.Unauthorized.code])
         methods = (rule.methods or set()) - {"HEAD", "OPTIONS"}
         spec.path(path=path(rule), operations={method.lower(): operation for method in methods})
@@ -137,50 +137,50 @@ def path(rule: Rule) -> str:
     return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
 
 
-def refusals(said: Description) -> dict[int, list[str]]:
+def refusals(described: Description) -> dict[int, list[str]]:
     """Return the error codes that a route may respond with, by status."""
     found: dict[int, list[str]] = {}
-    for error in said.raises:
+    for error in described.raises:
         found.setdefault(problems.STATUSES[error], []).append(error.code)
     for code, status, _ in problems.HTTP_CODES:
-        if status in {*said.statuses, 500}:
+        if status in {*described.statuses, 500}:
             found.setdefault(status, []).append(code)
     return dict(sorted(found.items()))
 
 
-def _operation(said: Description, rule: Rule, *, summary: str) -> dict[str, Any]:
+def _operation(described: Description, rule: Rule, *, summary: str) -> dict[str, Any]:
     names = re.findall(r"<(?:\w+:)?(\w+)>", rule.rule)
-    refused = {str(status): _refusal(codes) for status, codes in refusals(said).items()}
-    parameters: list[Any] = [*names, *said.headers, "X-Request-Id"]
-    if said.query:
-        parameters.append({"in": "query", "schema": said.query})
+    refused = {str(status): _refusal(codes) for status, codes in refusals(described).items()}
+    parameters: list[Any] = [*names, *described.headers, "X-Request-Id"]
+    if described.query:
+        parameters.append({"in": "query", "schema": described.query})
     operation: dict[str, Any] = {
         "operationId": rule.endpoint.split(".")[1],
         "tags": rule.endpoint.split(".")[:1],
         "summary": summary,
         "parameters": parameters,
-        "responses": {"200": _success(said)} | refused,
+        "responses": {"200": _success(described)} | refused,
     }
-    if said.body:
-        schema: Any = {"type": "array", "items": said.body} if said.body_many else said.body
+    if described.body:
+        schema: Any = {"type": "array", "items": described.body} if described.body_many else described.body
         media: dict[str, Any] = {"schema": schema}
-        if "body" in said.example:
-            media["example"] = said.example["body"]
-        operation["requestBody"] = {"required": said.body_required, "content": {"application/json": media}}
+        if "body" in described.example:
+            media["example"] = described.example["body"]
+        operation["requestBody"] = {"required": described.body_required, "content": {"application/json": media}}
     return operation
 
 
-def _success(said: Description) -> dict[str, Any]:
+def _success(described: Description) -> dict[str, Any]:
     content: dict[str, Any] = {}
-    if isinstance(said.gives, Schema):
-        schema: Any = {"type": "array", "items": said.gives} if said.gives_many else said.gives
+    if isinstance(described.gives, Schema):
+        schema: Any = {"type": "array", "items": described.gives} if described.gives_many else described.gives
         content["application/json"] = {"schema": schema}
-        if "answer" in said.example:
-            content["application/json"]["example"] = said.example["answer"]
+        if "answer" in described.example:
+            content["application/json"]["example"] = described.example["answer"]
     else:
-        kind = {"type": "object"} if said.gives.endswith("json") else {"type": "string"}
-        content[said.gives] = {"schema": kind}
-    return {"description": "Success.", "headers": _headers(said.gives_headers), "content": content}
+        kind = {"type": "object"} if described.gives.endswith("json") else {"type": "string"}
+        content[described.gives] = {"schema": kind}
+    return {"description": "Success.", "headers": _headers(described.gives_headers), "content": content}
 
 
 def _refusal(codes: list[str]) -> dict[str, Any]:

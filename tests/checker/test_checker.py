@@ -12,13 +12,13 @@ from tests.checker.simulated import LEASE_MS, Row, Story
 from tests.checker.verdict import VIOLATIONS, Verdict
 
 
-def fail_or_retry(story: Story) -> Verdict:
+def verdict_on(story: Story) -> Verdict:
     return verdict.check(story.history, jobs=story.jobs, attempts=story.attempts)
 
 
 def test_a_good_queue_is_good_whatever_happens() -> None:
     for seed in range(200):
-        found = fail_or_retry(Story(seed))
+        found = verdict_on(Story(seed))
         assert found.is_good, f"seed {seed}: {dict(found.examples)}"
         assert found.attempted > found.acknowledged > 0
         assert found.repeated_runs > 0
@@ -217,17 +217,17 @@ def test_a_planted_fault_is_found_under_its_name(plant: Callable[[Story], None])
     for seed in range(20):
         story = Story(seed)
         plant(story)
-        assert PLANTED[plant] in fail_or_retry(story).found, f"seed {seed}"
+        assert PLANTED[plant] in verdict_on(story).found, f"seed {seed}"
 
 
 def test_a_call_that_had_no_answer_may_come_once_more_and_no_more() -> None:
     story = Story(3)
     again = dict(of(story, "began"))
     story.history += [again, again | {"kind": "unanswered"}]
-    assert fail_or_retry(story).is_good
+    assert verdict_on(story).is_good
 
     story.history.append(again)
-    assert fail_or_retry(story).found["unexplained_run"] == 1
+    assert verdict_on(story).found["unexplained_run"] == 1
 
 
 def test_one_lost_in_ten_thousand_is_found() -> None:
@@ -236,7 +236,7 @@ def test_one_lost_in_ten_thousand_is_found() -> None:
     lost = acknowledged_job(story)
     story.jobs.remove(lost)
 
-    assert fail_or_retry(story).found["lost"] == 1
+    assert verdict_on(story).found["lost"] == 1
 
 
 def test_every_violation_has_a_fault_that_shows_it() -> None:

@@ -93,7 +93,7 @@ def history(tmp_path: Path) -> Iterator[Recorder]:
     recorder.close()
 
 
-def fail_or_retry(history: Recorder, url: str) -> Verdict:
+def verdict_on(history: Recorder, url: str) -> Verdict:
     return check_adds(record.read(history.path), stored(url))
 
 
@@ -122,7 +122,7 @@ def test_cut_anywhere_and_repeated_two_thousand_posts_are_one_batch_each(
     with ThreadPoolExecutor(THREADS) as pool:
         for done in [pool.submit(add, number) for number in range(KEYS)]:
             done.result()
-    verdict = fail_or_retry(history, own_url)
+    verdict = verdict_on(history, own_url)
     assert verdict.is_good, verdict
     assert verdict.acknowledged == verdict.attempted >= KEYS
     assert replays.count("true") > KEYS * CUT_SHARE / 10  # answers were cut whose requests had been worked
@@ -157,7 +157,7 @@ def test_a_process_killed_under_64_posts_of_one_key_leaves_one_batch(
         history.note("acknowledged", batch="one", ids=ids(answer))
     assert len({answer.body for answer in answers}) == 1
     assert sum("idempotency-replayed" not in answer.headers for answer in answers) <= 1
-    verdict = fail_or_retry(history, own_url)
+    verdict = verdict_on(history, own_url)
     assert verdict.is_good, verdict
 
 

@@ -222,7 +222,7 @@ def test_a_socket_folder_of_somebody_else_is_refused(place: Path) -> None:
 
 def test_a_home_is_held_by_one_process(place: Path) -> None:
     with home.hold(place) as lock:
-        lock.tell(Facts(4711, "http://127.0.0.1:8080", "postgresql:///x"))
+        lock.store(Facts(4711, "http://127.0.0.1:8080", "postgresql:///x"))
         with pytest.raises(AlreadyRunning) as caught, home.hold(place):
             pass
     assert (caught.value.pid, caught.value.url) == (4711, "http://127.0.0.1:8080")
@@ -295,7 +295,7 @@ def test_what_runs_can_be_found_by_others(cluster: Cluster) -> None:
     with pytest.raises(EmbeddedError, match="does not run"):
         embedded.url_of_running(cluster.settings)
     descriptor = os.open(cluster.settings.home / "lock", os.O_RDWR)
-    home.Lock(descriptor).tell(Facts(os.getpid(), None, cluster.url))
+    home.Lock(descriptor).store(Facts(os.getpid(), None, cluster.url))
     os.close(descriptor)
     psql = embedded.programs(cluster.settings) / "psql"
     url = embedded.url_of_running(cluster.settings)

@@ -47,7 +47,7 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
         ("operations/test_exchange.py", "operations/test_endpoints.py", "races/test_scan_cursors.py"),
     ),
     ("app/operations/maintain", (*_TIME, "store/test_counts.py", "races/test_claims.py", "runners/test_maintainer.py")),
-    ("app/operations/report", ("runners/test_handlers_api.py", "web/test_get.py")),
+    ("app/operations/progress", ("runners/test_handlers_api.py", "web/test_get.py")),
     ("app/operations/roles", ("store/test_roles.py",)),
     ("app/operations/settle", (*_SETTLING, "operations/test_exchange.py", "web/test_pull.py", "races/test_claims.py")),
     (

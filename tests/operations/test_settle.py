@@ -27,8 +27,8 @@ def release(db: Database, queue: str, lease: Lease) -> None:
 
 
 def finish(db: Database, queue: str, lease: Lease) -> None:
-    told = Settlement(job_id=lease.job.id, token=lease.token, word=lambda key: Release(lease=key))
-    settle.finish(db, queue=queue, told=[told], random=RANDOM)
+    settlement = Settlement(job_id=lease.job.id, token=lease.token, word=lambda key: Release(lease=key))
+    settle.finish(db, queue=queue, settlements=[settlement], random=RANDOM)
 
 
 def give_up(db: Database, queue: str, lease: Lease) -> None:

@@ -10,7 +10,7 @@ from app.runners import call_outcomes
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
-def fail_or_retry(status: int, **headers: str) -> call_outcomes.CallOutcome:
+def outcome_of(status: int, **headers: str) -> call_outcomes.CallOutcome:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return call_outcomes.judge(Answer(status=status, reason="", headers=named, body=b""), max_bytes=100, now=NOW)
 
@@ -35,16 +35,16 @@ def fail_or_retry(status: int, **headers: str) -> call_outcomes.CallOutcome:
     ],
 )
 def test_retry_after_is_read_as_seconds_or_a_date_and_bounded(status: int, said: str, pause_ms: int) -> None:
-    outcome = fail_or_retry(status, retry_after=said)
+    outcome = outcome_of(status, retry_after=said)
     assert outcome.pause_ms == pause_ms
     assert outcome.ending is not None
     assert outcome.ending["leastDelayMs"] == pause_ms
 
 
 def test_only_410_gives_the_job_back() -> None:
-    assert [status for status in range(200, 600) if fail_or_retry(status).ending is None] == [410]
+    assert [status for status in range(200, 600) if outcome_of(status).ending is None] == [410]
 
 
 @pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8", "Application/JSON"])
 def test_an_empty_body_is_an_empty_string_whatever_its_type(kind: str) -> None:
-    assert fail_or_retry(200, content_type=kind).ending == {"result": '""'}
+    assert outcome_of(200, content_type=kind).ending == {"result": '""'}

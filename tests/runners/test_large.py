@@ -127,9 +127,9 @@ def test_one_locked_job_does_not_keep_for_ever_what_others_report(db: Database, 
     endings = Completer(Settings(), source, Held(source, queue=QUEUE))
     first, second = (lease.taken for lease in work.take(db, limit=2))
     for nth in range(3):
-        endings.report(first, {"progress": str(nth)})
-        endings.report(first, {"log": f"first {nth}"})
-        endings.report(second, {"log": f"second {nth}"})
+        endings.add_progress(first, {"progress": str(nth)})
+        endings.add_progress(first, {"log": f"first {nth}"})
+        endings.add_progress(second, {"log": f"second {nth}"})
     with db.begin() as conn:
         conn.exec_driver_sql(f"select from rowline.jobs where number = {first.id} for update")
         _settle(endings, times=8)

@@ -123,7 +123,7 @@ def test_what_is_said_while_outcomes_are_told_comes_before_the_end_of_its_job(db
     telling = DatabaseCoroutine(lambda: endings.exchange(limit=0))
     with locked(db, f"select from rowline.jobs where number = {first.id} for update"):
         telling.go_on()
-        endings.report(second, {"log": "nearly there"})
+        endings.add_progress(second, {"log": "nearly there"})
         endings.complete(second, "2")
     while not telling.is_over:
         telling.go_on()

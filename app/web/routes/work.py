@@ -67,9 +67,9 @@ def _add_claim(routes: Blueprint, settings: Settings, waiting: Waiting, room: Ro
 def _add_endings(routes: Blueprint, settings: Settings, db: Database) -> None:
     random = Random()  # noqa: S311 - spreads retries, guards nothing
 
-    def finish(queue: str, told: Settlement) -> Response:
-        status = settle.finish_one(db, queue=queue, told=told, random=random)
-        return answers.json(work.dump_ended(told.job_id, status))
+    def finish(queue: str, settlement: Settlement) -> Response:
+        status = settle.finish_one(db, queue=queue, settlement=settlement, random=random)
+        return answers.json(work.dump_ended(settlement.job_id, status))
 
     @routes.post("/queues/<segment:queue>/jobs/<segment:job_id>/complete")
     @describe.route(
@@ -140,7 +140,7 @@ def _add_finish(routes: Blueprint, settings: Settings, db: Database, waiting: Wa
     def finish(queue: str) -> Response:
         """Settle many attempts and claim the next jobs, in one transaction."""
         queue = names.queue_name(queue)
-        told, ask = work.load_finish(
+        settlements, ask = work.load_finish(
             _raw(settings),
             lease_ms=settings.lease_ms,
             worker=_worker(),
@@ -149,8 +149,16 @@ def _add_finish(routes: Blueprint, settings: Settings, db: Database, waiting: Wa
         )
         held = holding.of(request, room) if ask else None
         done = settle.finish(
-            db, queue=queue, told=told, random=random, ask=ask, cursor=waiting.cursors.of(queue), held=held
+            db,
+            queue=queue,
+            settlements=settlements,
+            random=random,
+            ask=ask,
+            cursor=waiting.cursors.of(queue),
+            held=held,
         )
-        finished = [work.dump_ended(word.job_id, status) for word, status in zip(told, done.statuses, strict=True)]
+        finished = [
+            work.dump_ended(word.job_id, status) for word, status in zip(settlements, done.statuses, strict=True)
+        ]
         claimed = work.dump_leases(done.claimed.leases, job_json) if done.claimed else []
         return answers.json({"finished": finished, "jobs": claimed})

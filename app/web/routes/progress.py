@@ -7,7 +7,7 @@ from app.domain.errors import Fault, InvalidRequest, TooLarge
 from app.domain.job import JsonText
 from app.infra.database import Database, DatabaseError, OutcomeUnknown
 from app.infra.settings import Settings
-from app.operations import report
+from app.operations import progress as operations
 from app.queries import leases
 from app.web import auth, body, clients, describe, names
 from app.web.worker import TOKENS
@@ -32,11 +32,11 @@ _RAISES = (InvalidRequest, *body.ERRORS, DatabaseError, OutcomeUnknown)
 
 def blueprint(settings: Settings, db: Database) -> Blueprint:
     """Make the routes that a worker sends progress and log lines to."""
-    routes = Blueprint("reports", __name__)
+    routes = Blueprint("progress", __name__)
 
     holders = leases.Holders(db, wait_ms=settings.pool_wait_ms)
 
-    def told(queue: str, job_id: str, token: str, *, limit: int) -> JsonText:
+    def authorized_body(queue: str, job_id: str, token: str, *, limit: int) -> JsonText:
         """Read the body as one JSON value, after the token is verified: of unauthenticated clients nothing is read."""
         holders.require(queue=queue, job_id=job_id, token=token)
         clients.vouch(request.environ)
@@ -49,10 +49,10 @@ def blueprint(settings: Settings, db: Database) -> Blueprint:
         """Set the progress of a running attempt."""
         token = auth.attempt_token(request)
         queue, job_id = names.queue_name(queue), names.job_id(job_id)
-        said = told(queue, job_id, token, limit=settings.max_data_bytes)
-        if said[0] not in "-0123456789{":
+        value = authorized_body(queue, job_id, token, limit=settings.max_data_bytes)
+        if value[0] not in "-0123456789{":
             raise InvalidRequest(Fault("body", "must be a number or an object"))
-        report.progress(db, queue=queue, job_id=job_id, token=token, progress=said)
+        operations.set_progress(db, queue=queue, job_id=job_id, token=token, progress=value)
         return _ok()
 
     @routes.post("/queues/<segment:queue>/jobs/<segment:job_id>/logs")
@@ -61,20 +61,20 @@ def blueprint(settings: Settings, db: Database) -> Blueprint:
         """Append a line to the log of a job."""
         token = auth.attempt_token(request)
         queue, job_id = names.queue_name(queue), names.job_id(job_id)
-        line = _line(told(queue, job_id, token, limit=LINE_BYTES_MAX))
-        report.log(db, queue=queue, job_id=job_id, token=token, line=line)
+        line = _line(authorized_body(queue, job_id, token, limit=LINE_BYTES_MAX))
+        operations.append_log(db, queue=queue, job_id=job_id, token=token, line=line)
         return _ok()
 
     return routes
 
 
-def _line(said: JsonText) -> str:
-    if said.startswith("{"):
-        members, _ = objects.read_object(said.encode(), Form(frozenset({"log"})))
-        said = members["log"] if set(members) == {"log"} else said
-    if not said.startswith('"'):
+def _line(value: JsonText) -> str:
+    if value.startswith("{"):
+        members, _ = objects.read_object(value.encode(), Form(frozenset({"log"})))
+        value = members["log"] if set(members) == {"log"} else value
+    if not value.startswith('"'):
         raise InvalidRequest(Fault("body", "must be a string, or an object whose only member is log, a string"))
-    line = objects.string(said)
+    line = objects.string(value)
     if len(line) > LOG_LINE_MAX:
         raise TooLarge(Fault("body", f"must be at most {LOG_LINE_MAX} characters"))
     return line

@@ -20,18 +20,18 @@ class ProgressUpdate:
 
 
 @operation
-def tell(db: Database, *, queue: str, told: Sequence[ProgressUpdate]) -> None:
+def store(db: Database, *, queue: str, updates: Sequence[ProgressUpdate]) -> None:
     """Store all updates in one transaction. Updates whose lease is lost change nothing."""
     with db.begin() as conn:
-        for said in told:
-            if said.progress is not None:
-                leases.report_progress(conn, queue=queue, lease=said.lease, progress=said.progress)
-            if said.line is not None:
-                logs.append(conn, queue=queue, lease=said.lease, line=said.line)
+        for update in updates:
+            if update.progress is not None:
+                leases.report_progress(conn, queue=queue, lease=update.lease, progress=update.progress)
+            if update.line is not None:
+                logs.append(conn, queue=queue, lease=update.lease, line=update.line)
 
 
 @operation
-def progress(db: Database, *, queue: str, job_id: str, token: str, progress: JsonText) -> None:
+def set_progress(db: Database, *, queue: str, job_id: str, token: str, progress: JsonText) -> None:
     """Set the progress of the job whose running attempt holds `token`. Raises Unauthorized."""
     with db.begin() as conn:
         lease = _lease(conn, queue, job_id, token)
@@ -40,7 +40,7 @@ def progress(db: Database, *, queue: str, job_id: str, token: str, progress: Jso
 
 
 @operation
-def log(db: Database, *, queue: str, job_id: str, token: str, line: str) -> None:
+def append_log(db: Database, *, queue: str, job_id: str, token: str, line: str) -> None:
     """Append a line to the log of the job whose running attempt holds `token`. Raises Unauthorized."""
     with db.begin() as conn:
         lease = _lease(conn, queue, job_id, token)
