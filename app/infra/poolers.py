@@ -167,7 +167,7 @@ def script(asked: Mapping[str, str]) -> str:
 
 
 def apply(url: str, asked: Mapping[str, str], *, within_s: int) -> tuple[str, str]:
-    """Run `script` on a connection without startup settings, which any pooler accepts; return the role and the database.
+    """Run `script` on a connection without startup settings, which any pooler accepts; return role and database.
 
     Raises psycopg.Error.
     """

@@ -138,7 +138,7 @@ def test_waiting_ends_when_the_time_is_over(queue: rowline.Queue) -> None:
     ],
 )
 def test_an_address_or_token_that_cannot_be_is_refused(url: str, token: str) -> None:
-    with pytest.raises(ValueError, match="must|is required"):
+    with pytest.raises(ValueError, match=r"must|is required"):
         rowline.Rowline(url, token)
 
 
