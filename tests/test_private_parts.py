@@ -157,6 +157,10 @@ PARTS: dict[tuple[str, str], Callable[[], bool]] = {
         and says(gunicorn.http.message.Request._parse_python, "self.parse_request_line(line)", "self.parse_headers(")  # noqa: SLF001
         and says(gunicorn.http.message.Message.__init__, "self.parse(self.unreader)", "self.set_body_reader()")
     ),
+    ("gunicorn: Request.version, a pair, which answers repeat", INCOMING): lambda: (
+        says(gunicorn.http.message.Request.parse_request_line, "self.version = (int(")
+        and says(gunicorn.http.wsgi.Response.default_headers, "self.req.version[0]", "self.req.version[1]")
+    ),
     ("gunicorn: SocketUnreader.sock", INCOMING): lambda: says(
         gunicorn.http.unreader.SocketUnreader, "self.sock = sock"
     ),

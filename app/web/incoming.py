@@ -26,6 +26,8 @@ PACKETS_FREE, PACKET_S = 2, 100e-6
 """Packets of an unauthenticated request that are not throttled, and the estimated CPU time of each further one."""
 ACCEPT_S, HEAD_S, FIELD_S = 100e-6, 50e-6, 2e-6
 """The estimated CPU time of accepting a connection, of parsing a head, and of each of its fields."""
+SPOKEN = (1, 1)
+"""The version in which requests of later versions of HTTP/1 are answered."""
 _SHOWN = re.compile(rb"(?:\A|\r\n)authorization:[ \t]*([^\r\n]*)", re.IGNORECASE)
 
 
@@ -55,6 +57,7 @@ class Request(message.Request):  # type: ignore[misc]  # gunicorn has no types
     client: "Gathered | None" = None
     """The client's connection, once the request is handled."""
     body: Any
+    version: Any
     _is_admitted = False
     _reads = 0
 
@@ -88,6 +91,7 @@ class Request(message.Request):  # type: ignore[misc]  # gunicorn has no types
         """Choose the reader of the body, after unauthenticated clients have waited their turn. Raises StopIteration."""
         if not self._is_admitted:  # a head without fields
             self._admit(b"")
+        self.version = min(self.version, SPOKEN)
         super().set_body_reader()
         if isinstance(self.body.reader, ChunkedReader):
             self.body = Body(Chunks(self, self.unreader))

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import select
 import socket
 
@@ -197,6 +198,21 @@ def test_a_job_asked_for_without_a_host_is_an_invalid_request_like_every_other_4
     said = answer.json()
     assert (answer.status, said["error"]) == (400, "Invalid request")
     assert said["details"] == [{"path": "Host", "message": "is required by HTTP/1.1"}]
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.2", "1.9"])
+def test_a_later_http_1_is_answered_as_http_1_1(server: Server, version: str) -> None:
+    """Which is what we speak: an answer of 1.9 would promise more."""
+    first, last = (request("GET", PATH, *more, version=version) for more in ([], ["Connection: close"]))
+    with socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE_S) as connection:
+        connection.sendall(first + last)
+        received = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert re.findall(rb"HTTP/\d\S* \d+ ", received) == [b"HTTP/1.1 200 "] * 2
+
+
+def test_http_1_9_names_its_host_too(server: Server) -> None:
+    [answer] = server.ask(b"GET /health/live HTTP/1.9\r\nConnection: close\r\n\r\n")
+    assert answer.status == 400
 
 
 @pytest.mark.parametrize("target", [f"http://x{PATH}", f"HTTP://y:99999999{PATH}?length=0", f"http://u:p@x{PATH}"])
