@@ -37,9 +37,9 @@ from psycopg import generators, pq, waiting
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 ROOT = Path(__file__).parents[1]
-WORKER, INCOMING, LIBPQ, PREPARED, OUTBOUND = (
+WORKER, INCOMING, LIBPQ, PREPARED, OUTBOUND, ANSWERHEAD = (
     *("app/web/worker.py", "app/web/incoming.py"),
-    *("app/infra/libpq.py", "app/infra/prepared.py", "app/infra/outbound.py"),
+    *("app/infra/libpq.py", "app/infra/prepared.py", "app/infra/outbound.py", "app/infra/answerhead.py"),
 )
 PINNED = ("gevent", "greenlet", "gunicorn", "marshmallow", "msgspec", "psycopg", "sqlalchemy", "urllib3")
 DOCUMENTED = {"_exit", "_fields", "_make", "_replace"}  # of os and of named tuples
@@ -95,28 +95,18 @@ def faults_of_json_have_their_places() -> bool:
     ]
 
 
-def answers_tell_their_length_and_their_end() -> bool:
+def an_answer_whose_head_was_read_by_others_has_its_body_read() -> bool:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        theirs.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n..")
+        theirs.sendall(b"HTTP\r\n2\r\nab\r\n0\r\n\r\ncde")
         answer = http.client.HTTPResponse(ours, method="POST")
-        answer.begin()
-        before = answer.length, answer.will_close
-        answer.read(1)
-        return (*before, answer.length) == (2, False, 1)
-
-
-def an_answer_can_begin_again() -> bool:
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        theirs.sendall(b"HTTP/1.1 103 A\r\nA: 1\r\n\r\nHTTP/1.1 200 B\r\nB: 2\r\nContent-Length: 3\r\n\r\n...")
+        line = answer.fp.readline()
+        answer.chunked, answer.chunk_left, answer.length = True, None, None
+        chunks = answer.read(9)
         answer = http.client.HTTPResponse(ours, method="POST")
-        answer.begin()
-        first = answer.status, dict(answer.headers)
-        answer.headers = None  # type: ignore[assignment]
-        answer.begin()
-        found = (*first, answer.status, dict(answer.headers), answer.read())
-        return found == (103, {"A": "1"}, 200, {"B": "2", "Content-Length": "3"}, b"...")
+        theirs.sendall(b"cd")
+        answer.chunked, answer.length = False, 3
+        return (line, chunks, answer.read(2), answer.length) == (b"HTTP\r\n", b"ab", b"cd", 1)
 
 
 def a_connection_keeps_the_last_dot_of_its_name() -> bool:
@@ -238,8 +228,9 @@ PARTS: dict[tuple[str, str], Callable[[], bool]] = {
         urllib3.HTTPConnectionPool("a", odd=1).conn_kw.get("odd") == 1
         and issubclass(urllib3.HTTPConnectionPool.ConnectionCls, urllib3.connection.HTTPConnection)
     ),
-    ("http.client: HTTPResponse.length and will_close", OUTBOUND): answers_tell_their_length_and_their_end,
-    ("http.client: HTTPResponse.begin() reads on once headers are None", OUTBOUND): an_answer_can_begin_again,
+    ("http.client: HTTPResponse reads a body by fp, chunked, chunk_left, length", ANSWERHEAD): (
+        an_answer_whose_head_was_read_by_others_has_its_body_read
+    ),
     ("msgspec: what a DecodeError says, and where", "app/wire/jsonreader.py"): faults_of_json_have_their_places,
     ("marshmallow: Field._deserialize and _serialize", "app/web/schemas/fields.py"): lambda: (
         takes(marshmallow.fields.Field._deserialize, "self", "value", "attr", "data", "**kwargs")  # noqa: SLF001

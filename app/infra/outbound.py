@@ -29,6 +29,7 @@ from urllib3.util import parse_url
 
 from app.infra import addresses, polling
 from app.infra.addresses import Network
+from app.infra.answerhead import HeadError, Response
 
 ANSWER_MAX = 2**20  # bytes of a response body; a longer one is a failure
 HEAD_MAX = 64 * 1024  # bytes of the head, including interim responses
@@ -53,7 +54,7 @@ class NotAllowed(CallError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The response of an endpoint. Header names are in lower case; bodies are not decompressed."""
+    """The response of an endpoint. Header names are in lower case, repeated ones joined; bodies are not decompressed."""
 
     status: int
     reason: str
@@ -231,20 +232,17 @@ def _exchange(bounded: "_Bounded", method: str, request: bytes) -> tuple[Answer,
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         bounded.sock.sendall(request)
     stand_in: Any = bounded
-    response = http.client.HTTPResponse(stand_in, method=method)
+    response = Response(stand_in, method=method)
     _begin(response)
-    if bounded.is_over:  # http.client takes the end of the connection for the end of the head
-        raise http.client.IncompleteRead(b"")
     bounded.allow(ANSWER_MAX + FRAMES_MAX)
     body = b"".join(_pieces(response))
     if response.length:
         raise http.client.IncompleteRead(body, response.length)
-    names = {name.lower(): value for name, value in response.headers.items()}
-    answer = Answer(status=response.status, reason=response.reason, headers=names, body=body)
+    answer = Answer(status=response.status, reason=response.reason, headers=response.fields, body=body)
     return answer, not response.will_close
 
 
-def _begin(response: http.client.HTTPResponse) -> None:
+def _begin(response: Response) -> None:
     """Read up to the end of the head of the final response; 1xx responses before it are ignored.
 
     Raises HTTPException, OSError, CallError.
@@ -256,12 +254,11 @@ def _begin(response: http.client.HTTPResponse) -> None:
         if response.status == HTTPStatus.SWITCHING_PROTOCOLS:
             raise CallError("the endpoint answered 101 Switching Protocols, which was not asked for")
         gevent.sleep(0)  # many may arrive at once
-        response.headers = None  # type: ignore[assignment]  # begin() reads nothing if headers are set
         response.begin()
     raise CallError(f"the endpoint said 1xx over {INTERIM_MAX} times before its answer")
 
 
-def _pieces(response: http.client.HTTPResponse) -> Iterator[bytes]:
+def _pieces(response: Response) -> Iterator[bytes]:
     size = 0
     while piece := response.read(PIECE):
         size += len(piece)
@@ -277,7 +274,6 @@ class _Bounded(io.RawIOBase):
         super().__init__()
         self.sock, self._receive = sock, sock.recv_into
         self.has_begun = False  # whether any byte was received
-        self.is_over = False  # whether the endpoint has closed the connection
         self.allow(limit)
 
     def allow(self, limit: int) -> None:
@@ -293,7 +289,7 @@ class _Bounded(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         count = self._receive(buffer)
-        self.has_begun, self.is_over = self.has_begun or count > 0, not count
+        self.has_begun = self.has_begun or count > 0
         self._left -= count
         if self._left <= self._rests_at:
             self._rests_at = self._left - PIECE
@@ -349,6 +345,8 @@ def _cause(error: Exception) -> str:
         return f"TLS with the endpoint failed: {_words(error)}"
     if isinstance(error, _Flood) or isinstance(error.__cause__, _Flood) or isinstance(error.__context__, _Flood):
         return f"the answer is longer than {ANSWER_MAX} bytes, or its head than {HEAD_MAX}"
+    if isinstance(error, HeadError):
+        return f"the head of the answer is not HTTP: {error}"
     return f"the connection broke before the answer was whole: {_words(error)}"
 
 

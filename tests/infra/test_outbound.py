@@ -189,3 +189,96 @@ def test_a_kept_connection_of_tls_that_ends_under_a_call_is_replaced(
         target.close()
 
     assert (found, receiver.connections, len(receiver.calls)) == ([200] * 3, 3, 5)
+
+
+NESTED = b"".join(b"--b%d\rcontent-type: multipart/mixed; boundary=b%d\r\r" % (n, n + 1) for n in range(450))
+HTTP = "the head of the answer is not HTTP: its "
+
+
+@pytest.mark.parametrize(
+    ("head", "fault"),
+    [
+        (b"X: a\rY: b\r\n", "line 2 is no header, or has a control character"),
+        (b"X: 1\r\nX: y\rcontent-type: multipart/mixed; boundary=b0\r\r" + NESTED + b"\r" * 9_000 + b"\r\n", "line 3"),
+        (b"content-type: message/rfc822\r\r" * 2_000 + b"\r\n", "line 2"),
+        (b"content-type: multipart/mixed; boundary=b\r\n--b\r\ncontent-type: text/plain\r\n", "line 3"),
+        (b"X: a\x00b\r\n", "line 2"),
+        (b" folded: into the first line\r\n", "line 2"),
+        (b"X : a\r\n", "line 2"),
+        (b": a\r\n", "line 2"),
+        (b"no colon\r\n", "line 2"),
+        (b"X:" + b" " * 60_000 + b"\x7f\r\n", "line 2"),
+        (b"Content-Length: 0, 5\r\n", "Content-Length is no number"),
+        (b"Content-Length: 0\r\nContent-Length: 5\r\n", "Content-Length is no number"),
+        (b"Content-Length: -1\r\n", "Content-Length is no number"),
+        (b"Content-Length: " + b"9" * 5_000 + b"\r\n", "Content-Length is no number"),
+        (b"Transfer-Encoding: gzip, chunked\r\n", "Transfer-Encoding is not chunked"),
+    ],
+)
+def test_a_head_that_is_not_http_fails_the_call_and_says_where(head: bytes, fault: str) -> None:
+    def behaviour(connection: socket.socket, _call: Call) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n")
+
+    with Receiver(behaviour) as receiver, pytest.raises(CallError) as error:
+        call(Outbound(allowed=LOOPBACK), receiver.url)
+    assert str(error.value).startswith(HTTP + fault)
+
+
+@pytest.mark.parametrize("line", [b"HTTP/2 200 OK", b"HTTP/1.1 99 Less", b"HTTP/1.1 200 O\x00K", b"ICY 200 OK", b""])
+def test_an_answer_without_a_status_line_fails_the_call(line: bytes) -> None:
+    fault = HTTP + "first line is no status line of HTTP/1"
+    sent = line + b"\r\nContent-Length: 0\r\n\r\n"
+    with Receiver(lambda peer, _call: peer.sendall(sent)) as receiver, pytest.raises(CallError, match=fault):
+        call(Outbound(allowed=LOOPBACK), receiver.url)
+
+
+@pytest.mark.parametrize(("count", "is_good"), [(100, True), (101, False)])
+def test_a_head_has_up_to_100_headers(count: int, *, is_good: bool) -> None:
+    head = b"HTTP/1.1 204 None\r\n" + b"X: y\r\n" * count + b"\r\n"
+    with Receiver(lambda peer, _call: peer.sendall(head)) as receiver:
+        if is_good:
+            assert call(Outbound(allowed=LOOPBACK), receiver.url).headers == {"x": ", ".join(["y"] * 100)}
+            return
+        with pytest.raises(CallError, match="the head of the answer is not HTTP: it has over 100 headers"):
+            call(Outbound(allowed=LOOPBACK), receiver.url)
+
+
+@pytest.mark.parametrize(
+    ("sent", "headers", "body"),
+    [
+        (b"X: \t a\xe4 b \t\r\nContent-Length: 2\r\n\r\nok", {"x": "a\xe4 b", "content-length": "2"}, b"ok"),
+        (b"x-A:\nCONTENT-length:2\n\nok", {"x-a": "", "content-length": "2"}, b"ok"),
+        (b"X: a\r\n\t b\r\nContent-Length: 2\r\n\r\nok", {"x": "a b", "content-length": "2"}, b"ok"),
+        (b"Content-Length: 2\r\nContent-Length: 2\r\n\r\nok", {"content-length": "2, 2"}, b"ok"),
+        (b"Transfer-Encoding: Chunked\r\n\r\n2\r\nok\r\n0\r\nX: y\r\n\r\n", {"transfer-encoding": "Chunked"}, b"ok"),
+        (b"Connection: close\r\n\r\nok", {"connection": "close"}, b"ok"),
+    ],
+    ids=["blanks", "LF alone", "a folded line", "a length twice", "chunks", "until the end"],
+)
+def test_heads_as_servers_write_them_are_read(sent: bytes, headers: dict[str, str], body: bytes) -> None:
+    def behaviour(connection: socket.socket, _call: Call) -> None:
+        connection.sendall(b"HTTP/1.1 200\r\n" + sent)
+        connection.shutdown(socket.SHUT_WR)
+
+    with Receiver(behaviour) as receiver:
+        found = call(Outbound(allowed=LOOPBACK), receiver.url)
+    assert (found.status, found.reason, found.headers, found.body) == (200, "", headers, body)
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "connections"),
+    [
+        ("HTTP/1.1", "A: b", 1),
+        ("HTTP/1.1", "Connection: Close", 2),
+        ("HTTP/1.0", "A: b", 2),
+        ("HTTP/1.0", "Connection: Keep-Alive", 1),
+    ],
+)
+def test_a_connection_is_kept_as_its_answer_says(line: str, field: str, connections: int) -> None:
+    sent = f"{line} 200 OK\r\n{field}\r\nContent-Length: 0\r\n\r\n".encode()
+    with Receiver(lambda peer, _call: peer.sendall(sent)) as receiver:
+        target = Outbound(allowed=LOOPBACK).to(receiver.url)
+        for _ in range(2):
+            target.call(headers={}, body=b"{}", timeout_ms=30_000)
+        target.close()
+    assert receiver.connections == connections

@@ -4,17 +4,23 @@ import socket
 import threading
 import time
 
+import pytest
+
 from app.domain.states import Status
 from app.infra.database import Database
 from app.infra.settings import Settings
 from tests.support import databases, receivers
 from tests.support.clusters import until
 from tests.support.jobs import counted, insert, new
-from tests.support.receivers import Call, Receiver, says
+from tests.support.receivers import Behaviour, Call, Receiver, says
 from tests.support.workers import add, in_status
 
 DEAR = '"' + ("0" * 1_000 + " ") * 1_040 + '"'
 """A text that once took a second to read."""
+
+NESTED = b"".join(b"--b%d\rcontent-type: multipart/mixed; boundary=b%d\r\r" % (nth, nth + 1) for nth in range(450))
+HEAD = b"HTTP/1.1 200 OK\r\nX: y\rcontent-type: multipart/mixed; boundary=b0\r\r" + NESTED + b"\r" * 40_000
+"""A head that the email parser needs over a second for."""
 
 COPIES = """
     insert into rowline.endpoints (queue, url, method, headers, secrets, timeout_ms, concurrency)
@@ -25,9 +31,9 @@ COMPLETED = "select count(*) from rowline.jobs where status = 'completed'"
 COMMITTED = "select xact_commit from pg_stat_database where datname = current_database()"
 
 
-def _completed(db: Database, queue: str) -> int:
+def _ended(db: Database, queue: str, status: Status) -> int:
     with db.begin() as conn:
-        return counted(conn, queue)[Status.COMPLETED]
+        return counted(conn, queue)[status]
 
 
 def _in_3_s(own_url: str) -> int:
@@ -38,10 +44,19 @@ def _in_3_s(own_url: str) -> int:
     return int(after - before)
 
 
-def test_texts_that_are_dear_to_read_cost_another_endpoint_no_lease(settings: Settings, own_url: str) -> None:
+@pytest.mark.parametrize(
+    ("dear", "status"),
+    [
+        (says("200 OK", DEAR.encode(), "Content-Type: application/json"), Status.COMPLETED),
+        (lambda connection, _call: connection.sendall(HEAD + b"\r\n\r\n"), Status.FAILED),
+    ],
+    ids=["texts", "heads"],
+)
+def test_answers_that_are_dear_to_read_cost_another_endpoint_no_lease(
+    settings: Settings, own_url: str, dear: Behaviour, status: Status
+) -> None:
     """What 30 answers say at once is read while another call waits for its own, longer than its lease lasts."""
     db = Database(settings, url=own_url, size=2, name="rowline-test-own")
-    dear = says("200 OK", DEAR.encode(), "Content-Type: application/json")
     all_answered = threading.Event()
 
     def patient(connection: socket.socket, call: Call) -> None:
@@ -55,7 +70,7 @@ def test_texts_that_are_dear_to_read_cost_another_endpoint_no_lease(settings: Se
         other.expect(1)
         with db.begin() as conn:
             insert(conn, *(new() for _ in range(30)), queue="dear")
-        until(lambda: _completed(db, "dear") == 30, within_s=60)
+        until(lambda: _ended(db, "dear", status) == 30, within_s=60)
         all_answered.set()
         job = in_status(db, waiting)
     db.close()

@@ -191,7 +191,7 @@ def only_100_continue(connection: socket.socket, _call: Call) -> None:
         (one_byte_a_time, "did not answer within 500 ms"),
         (a_gigabyte, "longer than 1048576 bytes"),
         (a_gigabyte_in_chunks, "longer than 1048576 bytes"),
-        (only_100_continue, "longer than 1048576 bytes"),
+        (only_100_continue, "the endpoint said 1xx over 1000 times"),
         (says("200 OK", b"\x1f\x8b" + b"\0" * 1_000, "Content-Encoding: gzip"), "the endpoint's answer is encoded"),
         (says("200 OK", b"{", JSON), "the endpoint's answer is not JSON"),
         (lambda connection, _call: connection.close(), "the connection broke"),

@@ -1,0 +1,87 @@
+"""The heads of endpoints' answers, read line by line: http.client would have the email parser read them.
+
+That one also ends lines at a CR alone, and reads what comes after as messages within messages: 64 KiB took it a second
+(decision 42).
+"""
+
+import http.client
+import re
+
+from app.infra.cooperation import give_way
+
+FIELDS_MAX = 100
+"""The most lines of a head after its first."""
+_STATUS = re.compile(rb"HTTP/1\.(\d) ([1-9]\d\d)(?: ([^\x00\r\n]*+))?\r?\n")
+_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]++):([^\x00-\x08\x0a-\x1f\x7f]*+)\r?\n")
+_FOLDED = re.compile(rb"[ \t]([^\x00-\x08\x0a-\x1f\x7f]*+)\r?\n")
+_LENGTH = re.compile(r"[0-9]{1,100}")
+_BODILESS = {http.client.NO_CONTENT, http.client.NOT_MODIFIED}
+
+
+class HeadError(http.client.HTTPException):
+    """The head of an answer is not as RFC 9112 has it; the message says what is wrong, and repeats nothing of it."""
+
+
+class Response(http.client.HTTPResponse):
+    """An answer whose head is read here, and whose body http.client reads."""
+
+    fields: dict[str, str]
+    """By names in lower case; what came several times has its values with commas between."""
+
+    def begin(self) -> None:
+        """Read one head; called again after one of 1xx, the next. Lines may end by LF alone.
+
+        Raises HeadError, OSError; RemoteDisconnected or IncompleteRead where the connection ends first.
+        """
+        line = self._line()
+        give_way()  # as many others may come at once as there are calls
+        found = _STATUS.fullmatch(line)
+        if not found:
+            raise HeadError("its first line is no status line of HTTP/1")
+        self.version = 10 if found[1] == b"0" else 11
+        self.code = self.status = int(found[2])
+        self.reason = (found[3] or b"").decode("latin-1").strip()
+        self.fields = self._read_fields()
+        if self.status >= 200:  # noqa: PLR2004 -- those of 1xx have no body, whatever they say
+            self._frame()
+
+    def _line(self) -> bytes:
+        line = self.fp.readline()
+        if line.endswith(b"\n"):
+            return line
+        if line:
+            raise http.client.IncompleteRead(line)
+        raise http.client.RemoteDisconnected("Remote end closed connection without response")
+
+    def _read_fields(self) -> dict[str, str]:
+        fields: dict[str, str] = {}
+        name = ""
+        for number in range(2, FIELDS_MAX + 3):
+            line = self._line()
+            if line in {b"\r\n", b"\n"}:
+                return fields
+            if found := _FIELD.fullmatch(line):
+                name, value = found[1].decode("ascii").lower(), found[2].decode("latin-1").strip(" \t")
+                fields[name] = f"{fields[name]}, {value}" if name in fields else value
+            elif name and (found := _FOLDED.fullmatch(line)):
+                fields[name] += " " + found[1].decode("latin-1").strip(" \t")
+            else:
+                raise HeadError(f"its line {number} is no header, or has a control character")
+        raise HeadError(f"it has over {FIELDS_MAX} headers")
+
+    def _frame(self) -> None:
+        """Find where the body ends, and whether the connection ends with it. Raises HeadError."""
+        coding, length = self.fields.get("transfer-encoding", "").lower(), self.fields.get("content-length")
+        if coding not in {"", "identity", "chunked"}:
+            raise HeadError("its Transfer-Encoding is not chunked")
+        self.chunked, self.chunk_left, self.length = coding == "chunked", None, None
+        if self.status in _BODILESS:
+            self.chunked, self.length = False, 0
+        elif length is not None and not self.chunked:
+            [value, *others] = {value.strip(" \t") for value in length.split(",")}
+            if others or not _LENGTH.fullmatch(value):
+                raise HeadError("its Content-Length is no number")
+            self.length = int(value)
+        connection = self.fields.get("connection", "").lower()
+        is_kept = "close" not in connection and (self.version > 10 or "keep-alive" in connection)  # noqa: PLR2004 -- 1.0
+        self.will_close = not is_kept or (self.length is None and not self.chunked)
