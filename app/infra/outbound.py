@@ -54,7 +54,7 @@ class NotAllowed(CallError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The response of an endpoint. Header names are in lower case, repeated ones joined; bodies are not decompressed."""
+    """The response of an endpoint. Header names are in lower case, repeated ones joined; the body is not decoded."""
 
     status: int
     reason: str
