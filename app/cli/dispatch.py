@@ -6,10 +6,11 @@ import sys
 import click
 from gevent import monkey
 
-from app.infra import interrupt, log, processes, settings
-from app.infra.database import Database
-from app.runners import maintainer, schema
-from app.runners.dispatcher import Dispatcher
+from app.infra import interrupt, log, settings
+from app.local import processes
+from app.maintenance import maintainer, schema
+from app.postgres.database import Database
+from app.push.dispatcher import Dispatcher
 
 CONNECTIONS = 6  # to the database, shared by the dispatchers of all endpoints and the loops of the maintainer
 OPEN_FILES = 65_536  # requested: each call takes one

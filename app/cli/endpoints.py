@@ -5,10 +5,11 @@ import sys
 
 import click
 
-from app.infra import embedded, settings
-from app.infra.database import Database
+from app.infra import settings
 from app.infra.vault import Vault, VaultError
+from app.local import embedded
 from app.operations import endpoints as operations
+from app.postgres.database import Database
 from app.queries import endpoints as queries
 
 

@@ -5,10 +5,10 @@ import sys
 import click
 
 from app.cli import db, dispatch, docs, endpoints, report, run, serve, work
-from app.infra.database import DatabaseError
-from app.infra.processes import StartError
-from app.infra.schema import SchemaError
 from app.infra.settings import SettingsError
+from app.local.processes import StartError
+from app.postgres.database import DatabaseError
+from app.postgres.schema import SchemaError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

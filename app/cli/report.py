@@ -19,8 +19,9 @@ from rich.text import Text
 
 from app.cli import charts
 from app.domain.attempts import REASON_MAX
-from app.infra import embedded, settings
-from app.infra.database import Database
+from app.infra import settings
+from app.local import embedded
+from app.postgres.database import Database
 from app.queries import reports
 from app.queries.reports import REPORTS, Found
 

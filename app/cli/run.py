@@ -13,13 +13,15 @@ from pathlib import Path
 
 import click
 
-from app.infra import home, log, schema, settings, terminal
-from app.infra.database import Database, DatabaseError
-from app.infra.embedded import Embedded
-from app.infra.home import Facts, Lock
-from app.infra.processes import Child, StartError, Supervisor
+from app.infra import log, settings
 from app.infra.settings import Settings
+from app.local import home, terminal
+from app.local.embedded import Embedded
+from app.local.home import Facts, Lock
+from app.local.processes import Child, StartError, Supervisor
 from app.operations import roles
+from app.postgres import schema
+from app.postgres.database import Database, DatabaseError
 
 RECOVERY_S = 600.0
 """How long to wait for PostgreSQL: after a crash it replays its WAL and must not be stopped meanwhile."""

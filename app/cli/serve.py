@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from app.infra import interrupt, processes, settings
+from app.infra import interrupt, settings
+from app.local import processes
 
 FILES_BESIDE = 256  # open files of an API process besides its clients and its database connections
 ROOT = Path(__file__).parents[2]  # where wsgi.py lies

@@ -10,12 +10,13 @@ import rowline
 
 from app.domain import ids
 from app.infra import log, settings
-from app.infra.database import Database
 from app.infra.settings import Settings
-from app.runners import maintainer, schema, worker
-from app.runners.httpsource import HttpSource
-from app.runners.sources import DatabaseSource, Source
-from app.runners.worker import HandlersBroken, Worker
+from app.maintenance import maintainer, schema
+from app.postgres.database import Database
+from app.worker import worker
+from app.worker.httpsource import HttpSource
+from app.worker.sources import DatabaseSource, Source
+from app.worker.worker import HandlersBroken, Worker
 
 CONNECTIONS = 5  # to the database: for claims, progress and heartbeats; the maintainer's five loops share the rest
 

@@ -1,6 +1,6 @@
 """The options of a job, in one table: what each is called, what it may be, where it is stored, what it means.
 
-From it come the fields of `opts` (`app/web/schemas/new_job.py`), the columns and parameters of the inserts
+From it come the fields of `opts` (`app/web/jobs/new_job.py`), the columns and parameters of the inserts
 (`app/store/options.py`), the table in `app/docs/api.md`, and, by a migration's row in `rowline.job_options`, what
 `rowline.enqueue` takes and refuses. `NewJob` and the Python client name each once more, for editors and mypy; tests say
 what is missing there.

@@ -12,8 +12,8 @@ from typing import Any
 
 import platformdirs
 
-from app.infra import signing
-from app.infra.addresses import Network
+from app.net import signing
+from app.net.addresses import Network
 
 CLIENT_VARIABLES = frozenset({"ROWLINE_URL", "ROWLINE_TOKEN"})  # read by clients and HTTP workers
 TOKEN_LEAST, TOKEN_GOOD = 8, 16  # characters of a token, unless HOST is on loopback: fewer are an error, or a warning

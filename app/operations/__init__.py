@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, TypeVar
 
-from app.infra.database import Database, DatabaseError
+from app.postgres.database import Database, DatabaseError
 
 _log = logging.getLogger(__name__)
 P = ParamSpec("P")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from app.domain.job import Lease
 from app.domain.scan import HEAD, ScanCursor, ScanResult
-from app.infra.database import Connection, Database
 from app.operations import operation
+from app.postgres.database import Connection, Database
 from app.store import jobs, leases
 from app.store.jobs import ANY_BYTES
 

@@ -8,10 +8,10 @@ from app.domain.endpoint import NewEndpoint
 from app.domain.errors import TooManyEndpoints, WorkerNotFound
 from app.domain.job import Completion, Lease
 from app.domain.scan import ScanCursor
-from app.infra.database import Connection, Database
 from app.infra.vault import Vault
 from app.operations import claim, exchange, operation
 from app.operations.claim import Ask
+from app.postgres.database import Connection, Database
 from app.store import endpoints, leases
 from app.store.endpoints import Next, Sealed
 

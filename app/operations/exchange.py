@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from app.domain.job import Completion, Taken
 from app.domain.scan import Place, ScanCursor
-from app.infra.database import Connection, Database, DatabaseError
 from app.operations import claim, operation
+from app.postgres.database import Connection, Database, DatabaseError
 from app.store import leases
 
 

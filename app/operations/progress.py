@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from app.domain.errors import Unauthorized
 from app.domain.job import JsonText, LeaseKey
-from app.infra.database import Connection, Database
 from app.operations import operation
+from app.postgres.database import Connection, Database
 from app.store import jobs, leases, logs
 
 

@@ -1,7 +1,7 @@
 """The database roles."""
 
-from app.infra.database import Database
 from app.operations import operation
+from app.postgres.database import Database
 from app.store import roles
 
 SCRIPT = roles.SCRIPT

@@ -13,10 +13,10 @@ from app.domain.errors import JobNotFound, LeaseLost
 from app.domain.job import Completion, Extended, Failure, LeaseKey, Release
 from app.domain.scan import ScanCursor
 from app.domain.states import READY, Status
-from app.infra.database import Connection, Database
 from app.infra.room import Held
 from app.operations import claim, operation
 from app.operations.claim import Claimed
+from app.postgres.database import Connection, Database
 from app.store import jobs, leases
 
 _BY_FAILURE = (Outcome.FAILED, Outcome.CANCELLED)

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from app.domain.scan import HEAD, ScanCursor
-from app.infra.database import Database, DatabaseError
 from app.operations import operation
+from app.postgres.database import Database, DatabaseError
 from app.store import jobs
 
 _log = logging.getLogger(__name__)

@@ -3,7 +3,7 @@
 import sqlalchemy
 
 from app.domain.endpoint import Endpoint
-from app.infra.database import Database
+from app.postgres.database import Database
 from app.store.tables import endpoints
 
 

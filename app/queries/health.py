@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from sqlalchemy import text
 
 from app.domain.programs import Program
-from app.infra.database import Connection, Database, DatabaseError
 from app.infra.release import HEAD
+from app.postgres.database import Connection, Database, DatabaseError
 from app.store import programs
 from app.store.tables import SCHEMA, UPGRADER_LOCK
 

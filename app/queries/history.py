@@ -10,8 +10,8 @@ from app.domain.attempts import LOGS_KEPT, Attempt, Outcome
 from app.domain.errors import JobNotFound, NoRoom
 from app.domain.states import Status
 from app.infra import room
-from app.infra.database import Connection, Database
 from app.infra.room import BLIND, COPIES, Held
+from app.postgres.database import Connection, Database
 from app.queries import bounds
 from app.store import rows
 from app.store.jobs import numbers

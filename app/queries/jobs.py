@@ -12,9 +12,9 @@ from app.domain.errors import JobNotFound, NoRoom
 from app.domain.job import Job
 from app.domain.states import Status
 from app.infra import room
-from app.infra.coalescer import RequestCoalescer
-from app.infra.database import Connection, Database, DatabaseError
 from app.infra.room import BLIND, COPIES, SMALL, Held
+from app.postgres.coalescer import RequestCoalescer
+from app.postgres.database import Connection, Database, DatabaseError
 from app.queries import bounds
 from app.store import counts, rows
 from app.store import jobs as store

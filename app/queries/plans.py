@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from app.infra.database import Connection, Database
+from app.postgres.database import Connection, Database
 from app.store.options import FRAGMENTS
 from app.store.statements import Statement
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ARRAY, ColumnElement, Select, Text, bindparam, column, func, literal_column, select, table
 
-from app.infra.database import Database
+from app.postgres.database import Database
 
 MINUTES, HOURS = timedelta(hours=3), timedelta(days=3)
 """Reports over at most MINUTES have periods of a minute, over at most HOURS of an hour, else of a day."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from app.domain.states import Status
-from app.infra.database import Connection
+from app.postgres.database import Connection
 from app.store.statements import Statement
 
 _count = Statement("counts/count")

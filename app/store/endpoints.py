@@ -7,7 +7,7 @@ from typing import Any
 from app.domain.endpoint import NewEndpoint
 from app.domain.job import Lease
 from app.domain.scan import Place, ScanResult
-from app.infra.database import Connection
+from app.postgres.database import Connection
 from app.store import leases, rows
 from app.store.statements import Statement
 

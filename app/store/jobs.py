@@ -11,7 +11,7 @@ from app.domain import ids
 from app.domain.attempts import CANCELLED_REASON
 from app.domain.job import Job, NewJob
 from app.domain.scan import Place
-from app.infra.database import Connection
+from app.postgres.database import Connection
 from app.store import options, rows
 from app.store.statements import Statement
 from app.store.tables import jobs

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from app.domain.keys import IdempotencyKey
-from app.infra.database import Connection
+from app.postgres.database import Connection
 from app.store.statements import Statement
 
 _hold = Statement("keys/hold")

@@ -5,19 +5,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from app.domain import ids
-from app.domain.attempts import (
-    CANCELLED_REASON,
-    STACKS_KEPT,
-    STALLED_REASON,
-    TIMEOUT_GRACE_MS,
-    Outcome,
-    Overdue,
-    Tries,
-)
+from app.domain.attempts import CANCELLED_REASON, STACKS_KEPT, STALLED_REASON, TIMEOUT_GRACE_MS, Outcome, Overdue, Tries
 from app.domain.job import Completion, Extended, Failure, JsonText, Lease, LeaseKey, Release, Taken
 from app.domain.scan import HEAD, Place, ScanResult
 from app.domain.states import Status
-from app.infra.database import Connection
+from app.postgres.database import Connection
 from app.store import rows
 from app.store.jobs import ANY_BYTES
 from app.store.statements import Statement

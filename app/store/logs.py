@@ -2,7 +2,7 @@
 
 from app.domain.attempts import LOGS_KEPT
 from app.domain.job import LeaseKey
-from app.infra.database import Connection
+from app.postgres.database import Connection
 from app.store.statements import Statement
 
 _append = Statement("logs/append")

@@ -2,7 +2,7 @@
 
 from app.domain import programs
 from app.domain.programs import Program
-from app.infra.database import Connection
+from app.postgres.database import Connection
 from app.store.statements import Statement
 
 _connected = Statement("programs/connected")

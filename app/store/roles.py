@@ -2,7 +2,7 @@
 
 from importlib import resources
 
-from app.infra.database import Connection
+from app.postgres.database import Connection
 
 SCRIPT = resources.files("app.store").joinpath("roles.sql").read_text()
 

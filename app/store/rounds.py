@@ -1,8 +1,8 @@
 """What one process at a time looks for on behalf of all: whether time has brought anything."""
 
-from app.infra import notify
-from app.infra.database import Connection
-from app.infra.wakeups import PULSE
+from app.postgres import notify
+from app.postgres.database import Connection
+from app.postgres.wakeups import PULSE
 from app.store.statements import Statement
 
 _look = Statement("rounds/look")

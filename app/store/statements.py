@@ -13,9 +13,9 @@ from psycopg.pq.abc import PGresult
 from sqlalchemy import CompoundSelect, Select
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
-from app.infra.database import Connection
-from app.infra.pool import driver_of
-from app.infra.prepared import BoundStatement, Make
+from app.postgres.database import Connection
+from app.postgres.pool import driver_of
+from app.postgres.prepared import BoundStatement, Make
 from app.store import options
 
 _PARTS = re.compile(r"(?P<skip>--[^\n]*|'(?:[^']|'')*')|:(?P<name>[a-z_]+)(?:::(?P<type>[a-z]+\[\]))?|(?P<cast>::)")

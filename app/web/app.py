@@ -8,15 +8,18 @@ from flask import Flask, Request, Response, request
 
 from app.domain.errors import Fault, InvalidRequest
 from app.infra import log
-from app.infra.database import Database
 from app.infra.room import SMALL
 from app.infra.settings import Settings
 from app.infra.vault import Vault
-from app.operations.waiting import Waiting
-from app.web import answers, clients, holding, names, openapi, problems
+from app.operations.longpoll import Waiting
+from app.postgres.database import Database
+from app.web import answers, clients, docs, health, holding, names, openapi, problems, progress
 from app.web.auth import TOKEN_DIGEST, Tokens
+from app.web.endpoints import routes
+from app.web.history import routes as history
 from app.web.holding import HELD
-from app.web.routes import docs, health, history, jobs, progress, work, workers
+from app.web.jobs import routes as jobs
+from app.web.leases import routes as work
 from app.web.worker import TOKENS, WAITING
 
 OPEN = {"health", "docs"}  # the blueprints that need no token
@@ -65,7 +68,7 @@ def create(settings: Settings, db: Database) -> Flask:
     flask.register_blueprint(work.blueprint(settings, db, waiting, room))
     flask.register_blueprint(progress.blueprint(settings, db))
     flask.register_blueprint(history.blueprint(db, room))
-    flask.register_blueprint(workers.blueprint(settings, db, Vault(settings)))
+    flask.register_blueprint(routes.blueprint(settings, db, Vault(settings)))
     flask.register_blueprint(health.blueprint(db))
     flask.register_blueprint(docs.blueprint())
     problems.register(flask)

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from marshmallow import Schema
 
 from app.domain.errors import RowlineError
-from app.infra.database import DatabaseError
+from app.postgres.database import DatabaseError
 
 View = TypeVar("View", bound=Callable[..., Any])
 _ATTRIBUTE = "rowline_description"

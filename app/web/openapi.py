@@ -13,13 +13,13 @@ from werkzeug.routing import Rule
 from app.domain import errors, ids
 from app.domain.backoff import LONGEST_MS
 from app.domain.states import Status
-from app.infra.database import DatabaseError, OutcomeUnknown
+from app.postgres.database import DatabaseError, OutcomeUnknown
 from app.web import describe, problems
 from app.web.describe import Description
-from app.web.schemas.fields import Flag, NotYet, Number, StringOrLines, Text, Texts, Whole
-from app.web.schemas.new_job import BackoffField, BackoffSchema, JobId
-from app.web.schemas.page import ALL, Statuses
-from app.web.schemas.problem import ProblemSchema
+from app.web.fields import Flag, NotYet, Number, StringOrLines, Text, Texts, Whole
+from app.web.jobs.new_job import BackoffField, BackoffSchema, JobId
+from app.web.jobs.page import ALL, Statuses
+from app.web.problem import ProblemSchema
 from app.wire.fields import Json, Milliseconds
 
 VERSION = "3.1.0"

@@ -12,9 +12,9 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from app.domain import errors
 from app.domain.errors import Fault, RowlineError
 from app.infra import log
-from app.infra.database import DatabaseError, OutcomeUnknown
+from app.postgres.database import DatabaseError, OutcomeUnknown
 from app.web import answers
-from app.web.schemas.problem import ProblemSchema
+from app.web.problem import ProblemSchema
 
 _log = logging.getLogger(__name__)
 

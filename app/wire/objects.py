@@ -14,18 +14,7 @@ from app.domain.jsontext import UnstorableJson
 from app.infra import cooperation
 from app.infra.cooperation import give_way
 from app.wire import jsonreader
-from app.wire.demands import (
-    AT_ONCE,
-    BODY,
-    NO_ARRAY,
-    Array,
-    Form,
-    are_plain,
-    checked,
-    member_path,
-    place,
-    too_many,
-)
+from app.wire.demands import AT_ONCE, BODY, NO_ARRAY, Array, Form, are_plain, checked, member_path, place, too_many
 from app.wire.jsonreader import Members
 from app.wire.slowreader import CHARACTERS, Reader
 

@@ -10,10 +10,11 @@ import psycopg
 
 from app.domain.job import Completion, JsonText, NewJob
 from app.domain.scan import ScanCursor
-from app.infra import libpq
-from app.infra.database import Database
-from app.operations import claim, exchange, submit
-from app.web.schemas import new_job
+from app.operations import claim, exchange
+from app.operations import jobs as operations
+from app.postgres import libpq
+from app.postgres.database import Database
+from app.web.jobs import new_job
 from tests.bench import deep, depths, jobs, programs, report, sample, working
 from tests.bench.deep import Finding
 from tests.bench.place import Place
@@ -92,7 +93,7 @@ def _pass(db: Database, *, count: int) -> None:
     """Add and work so many jobs, by the hundred."""
     new, turn = _new(1_000), _by_worker(db)
     for _ in range(0, count, len(new)):
-        submit.submit_many(db, queue=jobs.QUEUE, new=new)
+        operations.submit_many(db, queue=jobs.QUEUE, new=new)
         while turn(100):
             pass
 
@@ -103,7 +104,7 @@ def _worked(db: Database, turn: Callable[[int], int], *, lasting_s: float) -> fl
     ends_at = time.monotonic() + lasting_s
     done, took_s = 0, 0.0
     while time.monotonic() < ends_at:
-        submit.submit_many(db, queue=jobs.QUEUE, new=new)
+        operations.submit_many(db, queue=jobs.QUEUE, new=new)
         begun_at = time.monotonic()
         while time.monotonic() < ends_at and (now := turn(BATCH)):
             done += now
@@ -121,7 +122,7 @@ def growth(empty: Place, place: Place, *, count: int, rounds: int) -> Iterator[F
     with deep.operating(place) as db:
         for passed in range(WAVE, max(count, 2 * WAVE) + 1, WAVE):
             for _ in range(WAVE // len(new)):
-                submit.submit_many(db, queue=jobs.QUEUE, new=new)
+                operations.submit_many(db, queue=jobs.QUEUE, new=new)
             while deep.turn(db, queue=jobs.QUEUE, size=100):
                 pass
             sizes.append(_sizes(place, passed))
@@ -179,7 +180,7 @@ def _calm(db: Database, place: Place) -> list[float]:
     [new] = _new(1)
     took_s = []
     for _ in range(CALM_RATE * CALM_SECONDS * place.seconds):
-        submit.submit_many(db, queue=CALM, new=[new])
+        operations.submit_many(db, queue=CALM, new=[new])
         begun_at = time.monotonic()
         deep.turn(db, queue=CALM, size=1)
         took_s.append(time.monotonic() - begun_at)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from app.domain.job import Completion, JsonText
 from app.domain.scan import ScanCursor
 from app.domain.states import Status
-from app.infra.database import Database
 from app.operations import claim, settle
+from app.postgres.database import Database
 from app.queries import jobs as queries
 from tests.bench import depths, driven, jobs, programs, reading, report, working
 from tests.bench.place import Place, Service

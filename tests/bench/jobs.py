@@ -8,7 +8,7 @@ from unittest import mock
 from app.domain.job import NewJob
 from app.store import jobs
 from app.store.statements import Statement
-from app.web.schemas import new_job
+from app.web.jobs import new_job
 
 QUEUE = "bench"
 NAME = "welcome"

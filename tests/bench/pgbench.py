@@ -7,8 +7,9 @@ import subprocess
 from pathlib import Path
 
 from app.domain import attempts
-from app.infra import binaries, libpq
 from app.infra.settings import Settings
+from app.local import binaries
+from app.postgres import libpq
 from tests.bench.jobs import QUEUE
 from tests.bench.place import Place
 from tests.bench.programs import BenchError

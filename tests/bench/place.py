@@ -10,8 +10,8 @@ from typing import Any
 
 import psycopg
 
-from app.infra import libpq, schema
 from app.infra.settings import Settings
+from app.postgres import libpq, schema
 from tests.bench import cpu, jobs, programs, raw
 from tests.bench.cpu import Meter
 from tests.bench.programs import BenchError

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from app.infra import processes
+from app.local import processes
 from tests.bench.cpu import Meter
 from tests.bench.window import Count
 from tests.support import clusters

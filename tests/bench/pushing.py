@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 
 from app.domain.states import Status
-from app.infra.database import Database
+from app.postgres.database import Database
 from app.queries import jobs as queries
 from app.web import answers
 from app.wire.job import JobSchema

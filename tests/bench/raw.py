@@ -13,7 +13,8 @@ import psycopg
 from psycopg.types.string import TextLoader
 
 from app.domain import attempts, scan
-from app.infra import libpq, settings
+from app.infra import settings
+from app.postgres import libpq
 from app.store.jobs import ANY_BYTES
 from app.store.statements import Statement
 from tests.bench import jobs, window

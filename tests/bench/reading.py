@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import sqlalchemy
 
 from app.domain.states import Status
-from app.infra.database import Database
+from app.postgres.database import Database
 from app.queries import jobs as queries
 from tests.bench import adding, depths, driven, jobs, raw
 from tests.bench.adding import Sides

@@ -9,10 +9,10 @@ import time
 import click
 import psycopg
 
-from app.infra import schema
-from app.infra.database import Database
 from app.infra.settings import Settings
-from app.operations import maintain
+from app.operations import maintenance
+from app.postgres import schema
+from app.postgres.database import Database
 from tests.support import clusters, databases
 
 LIVE = 100_000
@@ -119,7 +119,7 @@ def fill(connection: "psycopg.Connection[tuple[object, ...]]", url: str, *, jobs
     connection.execute(LIVING.replace("n %", "n %%"), {"live": live})
     db = Database(Settings(statement_ms=600_000), url=url, size=1, name="bench")
     with contextlib.closing(db):
-        maintain.recount(db)
+        maintenance.recount(db)
 
 
 def _best_ms(connection: "psycopg.Connection[tuple[object, ...]]", query: str) -> float:

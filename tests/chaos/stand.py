@@ -11,10 +11,10 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from app.infra import libpq
-from app.infra.database import Database
 from app.infra.settings import Settings
-from app.operations import maintain
+from app.operations import maintenance
+from app.postgres import libpq
+from app.postgres.database import Database
 from tests.chaos import pullers, receiver
 from tests.chaos.kept import Kept
 from tests.checker.record import Recorder
@@ -98,7 +98,7 @@ class Ground:
         """Name the queues whose counts are not what counting gives."""
         db = Database(Settings(), url=self.url, size=1, name="recount", limit_ms=60_000)
         try:
-            return maintain.recount(db)
+            return maintenance.recount(db)
         finally:
             db.close()
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app.infra import binaries
-from app.infra.database import Database
 from app.infra.release import HEAD
 from app.infra.settings import Settings
+from app.local import binaries
+from app.postgres.database import Database
 from tests.support import databases
 from tests.support.clusters import PYTHON, Program
 from tests.support.jobs import QUEUE, new

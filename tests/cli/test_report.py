@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from app.cli import charts
 from app.cli.main import rowline
-from app.infra.database import Database
+from app.postgres.database import Database
 from app.queries.reports import REPORTS
 from tests.support import work
 from tests.support.client import Client

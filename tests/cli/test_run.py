@@ -13,8 +13,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app.infra import embedded, home, schema
 from app.infra.settings import Settings
+from app.local import embedded, home
+from app.postgres import schema
 from tests.support import clusters, databases, workers
 from tests.support.clusters import Program
 

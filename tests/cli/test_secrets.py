@@ -9,8 +9,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app.infra import binaries
 from app.infra.settings import Settings
+from app.local import binaries
 from tests.support import clusters
 from tests.support.clusters import PYTHON, Cluster, Program
 

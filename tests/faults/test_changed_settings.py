@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.infra.database import Database, DatabaseError
 from app.infra.settings import Settings
+from app.postgres.database import Database, DatabaseError
 from app.queries import health
 from app.store.statements import Statement
 from app.web import app

@@ -10,7 +10,7 @@ import pytest
 
 from app.domain.job import JsonText
 from app.domain.states import Status
-from app.infra.database import Database
+from app.postgres.database import Database
 from tests.support import raw
 from tests.support.jobs import new
 from tests.support.workers import WorkerProgram, add, in_status, written

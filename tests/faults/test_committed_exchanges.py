@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from app.domain.job import Completion, JsonText
-from app.infra.database import Database, DatabaseError
 from app.infra.settings import Settings
-from app.operations import endpoints, exchange, submit
+from app.operations import endpoints, exchange, jobs
 from app.operations.claim import Ask
+from app.postgres.database import Database, DatabaseError
 from app.queries import endpoints as queries
 from tests.support import databases, faultproxy, receivers
 from tests.support.faultproxy import Fault, FaultProxy
@@ -28,7 +28,7 @@ def away(proxy: FaultProxy) -> Iterator[Database]:
     """A database that can be made to go away, with an endpoint and two jobs."""
     db = Database(Settings(), url=proxy.url, size=4, name="rowline-test")
     receivers.register(db, "https://example.com/", concurrency=9)
-    submit.submit_many(db, queue=QUEUE, new=[new("a"), new("b")])
+    jobs.submit_many(db, queue=QUEUE, new=[new("a"), new("b")])
     yield db
     db.close()
 

@@ -17,11 +17,11 @@ import psycopg
 import pytest
 
 from app.domain.job import JsonText, NewJob
-from app.infra.database import Database
 from app.infra.settings import Settings
-from app.operations import submit
+from app.operations import jobs as operations
 from app.operations.claim import Ask
-from app.operations.waiting import Waiting
+from app.operations.longpoll import Waiting
+from app.postgres.database import Database
 from tests.support import clusters, databases, faultproxy
 from tests.support.clusters import PYTHON, Cluster, Program, free_port, until
 from tests.support.faultproxy import Fault, FaultProxy
@@ -228,7 +228,7 @@ def test_jobs_that_cannot_be_handed_back_are_given_to_who_may_have_left(own_url:
     """It has said that it sends no more, which is all that can be seen of who has left; it may listen."""
     with faultproxy.before(databases.as_owner(own_url)) as proxy:
         db = Database(Settings(), url=proxy.url, size=4, name="rowline-test")
-        submit.submit_many(db, queue="q", new=[NewJob(name="n", data=JsonText("1"))])
+        operations.submit_many(db, queue="q", new=[NewJob(name="n", data=JsonText("1"))])
         seen: list[bool] = []
 
         def has_left() -> bool:

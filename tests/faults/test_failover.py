@@ -13,9 +13,9 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from app.infra.database import Database
 from app.infra.settings import Settings
-from app.operations import maintain
+from app.operations import maintenance
+from app.postgres.database import Database
 from app.queries import health
 from tests.support import clusters, databases, standbys
 from tests.support.clusters import PYTHON, Cluster, Program, free_port, until
@@ -132,7 +132,7 @@ def test_a_standby_is_not_ready_and_a_url_that_wants_a_primary_passes_it_over(
 ) -> None:
     alone = Database(Settings(), url=standby.url, size=1, name="rowline-test")
     assert "PostgreSQL is a standby: it takes no jobs" in health.faults(alone)
-    assert maintain.look(alone, word="cannot be said there") == maintain.Look(is_due=False, is_unfolded=False)
+    assert maintenance.look(alone, word="cannot be said there") == maintenance.Look(is_due=False, is_unfolded=False)
     alone.close()
     for kind in ("primary", "read-write"):
         db = Database(

@@ -11,10 +11,10 @@ import pytest
 
 from app.domain.job import JsonText, NewJob
 from app.domain.states import Status
-from app.infra import schema
-from app.infra.database import Database
 from app.infra.settings import Settings
-from app.operations import maintain, submit
+from app.operations import jobs, maintenance
+from app.postgres import schema
+from app.postgres.database import Database
 from app.queries import reports
 from app.store.statements import Statement
 from app.web import app
@@ -90,11 +90,11 @@ def test_jobs_are_added_read_and_worked_however_values_look_in_other_sessions(od
 @each
 def test_workers_and_reports_see_the_same_moments_however_values_look_in_other_sessions(odd: Database) -> None:
     begun_at = datetime.now(UTC)
-    submit.submit_many(odd, queue="q", new=[NewJob(name="n", data=JsonText("1")) for _ in range(3)])
+    jobs.submit_many(odd, queue="q", new=[NewJob(name="n", data=JsonText("1")) for _ in range(3)])
     work.complete_next(odd)
     work.fail_next(odd)
     work.stall_next(odd)
-    maintain.fold_counts(odd)
+    maintenance.fold_counts(odd)
     for name in reports.REPORTS:
         found = reports.ask(odd, name=name, since=timedelta(hours=1))
         moments = [value for row in found.rows for value in row if isinstance(value, datetime)]

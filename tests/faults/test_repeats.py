@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from app.infra import libpq
+from app.postgres import libpq
 from tests.checker import record
 from tests.checker.record import Recorder
 from tests.checker.verdict import Verdict, check_adds

@@ -10,8 +10,8 @@ from urllib.request import Request, urlopen
 import pytest
 
 from app.domain.states import Status
-from app.infra.database import Database
 from app.infra.settings import Settings
+from app.postgres.database import Database
 from app.queries import jobs
 from tests.support import clusters, databases
 from tests.support.clusters import PYTHON, Cluster, Program, free_port, until

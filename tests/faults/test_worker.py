@@ -8,8 +8,8 @@ import pytest
 
 from app.domain.job import JsonText
 from app.domain.states import Status
-from app.infra.database import Database
 from app.infra.settings import Settings
+from app.postgres.database import Database
 from tests.support import clusters, databases
 from tests.support.clusters import Cluster
 from tests.support.jobs import new

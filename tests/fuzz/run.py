@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from app.infra import libpq
+from app.postgres import libpq
 from tests.fuzz import client
 from tests.fuzz.client import Tally
 from tests.support.clusters import PYTHON, Program, free_port, until

@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from app.infra import poolers, release, schema
-from app.infra.database import Database
+from app.infra import release
 from app.infra.settings import Settings
+from app.postgres import poolers, schema
+from app.postgres.database import Database
 from app.store.tables import UPGRADER_LOCK
 from tests.support import databases
 from tests.support.clusters import until

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from app.infra.database import Database
 from app.infra.settings import Settings
 from app.infra.vault import KEY_FILE, Vault, VaultError
+from app.postgres.database import Database
 from app.queries import endpoints
 from tests.support import receivers
 from tests.support.clusters import PYTHON, Program

@@ -7,9 +7,9 @@ from multiprocessing import get_context
 from random import Random
 
 from app.domain.job import Completion, JsonText, Release
-from app.infra.database import Database
 from app.infra.settings import Settings
-from app.operations import claim, maintain, settle, submit
+from app.operations import claim, jobs, maintenance, settle
+from app.postgres.database import Database
 from tests.measured.figure import Figure
 from tests.support import clusters, databases
 from tests.support.jobs import new
@@ -43,7 +43,7 @@ def measure() -> Iterator[Figure]:
         db = Database(Settings(), url=url, size=1, name="rowline-measured", limit_ms=60_000)
         for queue in QUEUES:
             for _ in range(JOBS // 1_000 // len(QUEUES)):
-                submit.submit_many(db, queue=queue, new=[new() for _ in range(1_000)])
+                jobs.submit_many(db, queue=queue, new=[new() for _ in range(1_000)])
         stopped = threading.Event()
         recovering = threading.Thread(target=_recover, args=(db, stopped))
         recovering.start()
@@ -69,7 +69,7 @@ def measure() -> Iterator[Figure]:
 
 def _recover(db: Database, stopped: threading.Event) -> None:
     while not stopped.wait(0.05):
-        maintain.recover_stalled(db, max_stalled_count=1_000_000)
+        maintenance.recover_stalled(db, max_stalled_count=1_000_000)
 
 
 def _grab(url: str, nth: int) -> tuple[int, int]:

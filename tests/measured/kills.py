@@ -12,10 +12,10 @@ from pathlib import Path
 import psycopg
 
 from app.domain.job import JsonText
-from app.infra import libpq
-from app.infra.database import Database
 from app.infra.settings import Settings
-from app.operations import submit
+from app.operations import jobs
+from app.postgres import libpq
+from app.postgres.database import Database
 from tests.chaos.kept import Kept
 from tests.chaos.stand import Ground
 from tests.measured.figure import Figure
@@ -87,7 +87,7 @@ def _killed(url: str, workers: list[Kept]) -> Iterator[tuple[str, float]]:
     db = Database(Settings(), url=url, size=1, name="rowline-measured")
     with psycopg.connect(libpq.normal(url), autocommit=True) as connection:
         for worker in itertools.islice(itertools.cycle(workers), KILLS):
-            submit.submit_many(db, queue=QUEUE, new=[new(data=JsonText("0.2")) for _ in range(JOBS)])
+            jobs.submit_many(db, queue=QUEUE, new=[new(data=JsonText("0.2")) for _ in range(JOBS)])
             name = f"{socket.gethostname()}:{worker.pid}"
             clusters.until(functools.partial(_is_busy, connection, name))
             [(now,)] = connection.execute("select extract(epoch from clock_timestamp())::float8").fetchall()

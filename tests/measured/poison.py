@@ -7,9 +7,9 @@ from pathlib import Path
 
 from app.domain.attempts import STALLED_REASON
 from app.domain.job import JsonText
-from app.infra.database import Database
 from app.infra.settings import Settings
-from app.operations import submit
+from app.operations import jobs
+from app.postgres.database import Database
 from tests.chaos.stand import Ground
 from tests.measured.figure import Figure, at_least
 from tests.support import clusters, databases
@@ -79,5 +79,5 @@ def _work(url: str, folder: Path, *, poison: int, processes: int, threads: int) 
 def _fill(url: str, poison: int) -> None:
     db = Database(Settings(), url=url, size=1, name="rowline-measured", limit_ms=60_000)
     names = ["poison" if poison and nth % poison == poison // 2 else "healthy" for nth in range(JOBS)]
-    submit.submit_many(db, queue=QUEUE, new=[new(name, data=JsonText("1")) for name in names])
+    jobs.submit_many(db, queue=QUEUE, new=[new(name, data=JsonText("1")) for name in names])
     db.close()

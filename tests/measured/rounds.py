@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import click
 import psycopg
 
-from app.infra import libpq
-from app.infra.database import Database
 from app.infra.settings import Settings
-from app.runners import maintainer
-from app.runners.sources import DatabaseSource
+from app.maintenance import maintainer
+from app.postgres import libpq
+from app.postgres.database import Database
+from app.worker.sources import DatabaseSource
 from tests.measured.figure import Figure
 from tests.support import clusters, databases
 from tests.support.clusters import PYTHON, Program

@@ -5,10 +5,10 @@ import time
 from collections.abc import Iterator
 
 from app.domain.job import JsonText
-from app.infra.database import Database
 from app.infra.settings import Settings
-from app.infra.wakeups import PROOF_S
-from app.operations import submit
+from app.operations import jobs
+from app.postgres.database import Database
+from app.postgres.wakeups import PROOF_S
 from tests.chaos.load import Load, Pace
 from tests.chaos.stand import Ground
 from tests.checker.record import Recorder
@@ -69,7 +69,7 @@ def _pickup_s(url: str) -> float:
     waited = "select extract(epoch from processed_at - added_at)::float8 from rowline.jobs order by number desc limit 1"
     clusters.until(lambda: not Ground(url).open_jobs(), within_s=60)
     db = Database(Settings(), url=url, size=1, name="rowline-measured")
-    submit.submit_many(db, queue=QUEUE, new=[new(data=JsonText("1"))])
+    jobs.submit_many(db, queue=QUEUE, new=[new(data=JsonText("1"))])
     db.close()
     clusters.until(lambda: not Ground(url).open_jobs(), within_s=60)
     return float(databases.ask(url, waited)[0][0])

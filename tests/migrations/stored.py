@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 
 from app.domain.states import Status
-from app.infra import libpq
+from app.postgres import libpq
 
 QUEUE = "kept"
 KEPT = (

@@ -10,10 +10,11 @@ import psycopg
 import pytest
 
 from app.domain.job import NewJob
-from app.infra import binaries, libpq, schema
-from app.infra.database import Database
 from app.infra.settings import Settings
-from app.operations import maintain
+from app.local import binaries
+from app.operations import maintenance
+from app.postgres import libpq, schema
+from app.postgres.database import Database
 from app.queries import health
 from tests.migrations import stored
 from tests.support import databases, jobs, work, workers
@@ -83,7 +84,7 @@ def test_no_lease_is_stuck_after_a_restore(server_url: str, own_url: str, progra
         copy(programs, own_url, tmp_path / "dump", to=url)
 
         with opened(url) as restored:
-            assert maintain.recover_stalled(restored, max_stalled_count=1) == {QUEUE: 2}
+            assert maintenance.recover_stalled(restored, max_stalled_count=1) == {QUEUE: 2}
             taken = work.take(restored, queue=QUEUE, limit=10)
             assert {str(lease.job.number) for lease in taken} == set(added)
 

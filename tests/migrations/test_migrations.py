@@ -15,11 +15,12 @@ import pytest
 import sqlalchemy
 
 from app.domain.states import Status
-from app.infra import libpq, release, schema
-from app.infra.database import Database, DatabaseError
-from app.infra.schema import SchemaError
+from app.infra import release
 from app.infra.settings import Settings
-from app.operations import maintain
+from app.operations import maintenance
+from app.postgres import libpq, schema
+from app.postgres.database import Database, DatabaseError
+from app.postgres.schema import SchemaError
 from app.queries import health
 from app.store import counts
 from tests.migrations import stored
@@ -207,7 +208,7 @@ def test_jobs_that_were_there_before_counts_are_counted(server_url: str) -> None
                 counts.count(conn, queue="a") == counted(conn, "a") == NONE | {Status.WAITING: 3, Status.COMPLETED: 1}
             )
             assert counts.count(conn, queue="b") == counted(conn, "b") == NONE | {Status.PRIORITIZED: 2}
-        assert maintain.recount(db) == []
+        assert maintenance.recount(db) == []
         db.close()
 
 

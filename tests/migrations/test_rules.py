@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from app.infra import schema
-from app.infra.schema import MIGRATIONS, Revision
+from app.postgres import schema
+from app.postgres.schema import MIGRATIONS, Revision
 from tests.support.clusters import PYTHON
 
 SQUAWK = Path(PYTHON[0]).with_name("squawk")

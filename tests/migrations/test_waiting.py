@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from app.infra import binaries, libpq, release, schema
+from app.infra import release
 from app.infra.settings import Settings
+from app.local import binaries
+from app.postgres import libpq, schema
 from tests.support import databases, raw
 from tests.support.clusters import PYTHON, Program, until
 from tests.support.raw import Server

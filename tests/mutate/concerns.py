@@ -18,6 +18,7 @@ _ENDPOINTS = (
     "races/test_endpoints.py",
     "web/test_workers.py",
 )
+_LONG = ("web/test_long_answers.py",)
 _TIME = ("operations/test_maintain.py",)
 _LEASES = (*_SETTLING, *_TIME, *_CLAIMS, "web/test_pull.py", "races/test_claims.py", "plans/test_settle_many.py")
 
@@ -35,26 +36,28 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
         ("domain/test_options.py", "store/test_options.py", "store/test_inserts.py", "web/test_job_fields.py"),
     ),
     ("app/domain/errors", ("web/test_cancel.py", "web/test_errors.py", "web/test_pull.py")),
-    ("app/domain/endpoint", ("web/test_workers.py", "runners/test_dispatcher.py")),
+    ("app/domain/endpoint", ("web/test_workers.py", "push/test_dispatcher.py")),
     ("app/domain/keys", ("web/test_idempotency.py",)),
     ("app/domain/job", ("store/test_leases.py", "operations/test_exchange.py", "web/test_pull.py", "web/test_get.py")),
     ("app/operations/__init__", ("web/test_cancel.py", "races/test_claims.py")),
     ("app/operations/claim", (*_CLAIMS, "web/test_pull.py", "store/test_scan.py", *_RACES)),
-    ("app/operations/control", ("web/test_cancel.py",)),
-    ("app/operations/endpoints", (*_ENDPOINTS, "runners/test_dispatcher.py")),
+    ("app/operations/endpoints", (*_ENDPOINTS, "push/test_dispatcher.py")),
     (
         "app/operations/exchange",
         ("operations/test_exchange.py", "operations/test_endpoints.py", "races/test_scan_cursors.py"),
     ),
-    ("app/operations/maintain", (*_TIME, "store/test_counts.py", "races/test_claims.py", "runners/test_maintainer.py")),
-    ("app/operations/progress", ("runners/test_handlers_api.py", "web/test_get.py")),
+    (
+        "app/operations/maintenance",
+        (*_TIME, "store/test_counts.py", "races/test_claims.py", "maintenance/test_maintainer.py"),
+    ),
+    ("app/operations/progress", ("worker/test_handlers_api.py", "web/test_get.py")),
     ("app/operations/roles", ("store/test_roles.py",)),
     ("app/operations/settle", (*_SETTLING, "operations/test_exchange.py", "web/test_pull.py", "races/test_claims.py")),
     (
-        "app/operations/submit",
-        ("web/test_add.py", "races/test_submissions.py", "web/test_idempotency.py", "web/test_long_answers.py"),
+        "app/operations/jobs",
+        ("web/test_add.py", "web/test_cancel.py", "races/test_submissions.py", "web/test_idempotency.py", *_LONG),
     ),
-    ("app/operations/(waiting|watch)", ("web/test_waiting.py",)),
+    ("app/operations/(longpoll|watch)", ("web/test_waiting.py",)),
     ("app/(domain|store)/.*programs", ("domain/test_programs.py", "store/test_programs.py", *_PLANS)),
     ("app/store/roles", ("store/test_roles.py",)),
     ("app/store/(rows|statements)", ("store/test_inserts.py", *_CLAIMS, "web/test_get.py", "web/test_pull.py")),
@@ -70,11 +73,11 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
         "app/store/.*jobs",
         (*_SQL, *_TIME, *_JOBS, *_CLAIMS, "races/test_submissions.py", "races/test_claims.py", *_PLANS),
     ),
-    ("app/store/.*keys", (*_SQL, "web/test_idempotency.py", "runners/test_maintainer.py", *_PLANS)),
-    ("app/store/.*rounds", (*_SQL, *_TIME, "runners/test_maintainer.py", *_PLANS)),
+    ("app/store/.*keys", (*_SQL, "web/test_idempotency.py", "maintenance/test_maintainer.py", *_PLANS)),
+    ("app/store/.*rounds", (*_SQL, *_TIME, "maintenance/test_maintainer.py", *_PLANS)),
     ("app/store/.*(claim|claim_long|find)[.]sql", (*_SQL, *_LEASES, "web/test_long_answers.py", *_PLANS)),
     ("app/store/.*leases", (*_SQL, *_LEASES, "store/test_counts.py", *_PLANS)),
-    ("app/store/.*logs", (*_SQL, "runners/test_handlers_api.py", "web/test_get.py", *_PLANS)),
+    ("app/store/.*logs", (*_SQL, "worker/test_handlers_api.py", "web/test_get.py", *_PLANS)),
 )
 
 

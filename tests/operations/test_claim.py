@@ -1,14 +1,15 @@
 """What a claim says of the jobs that it does not give."""
 
 from app.domain.job import NewJob
-from app.infra.database import Database
-from app.operations import claim, submit
+from app.operations import claim
+from app.operations import jobs as operations
 from app.operations.claim import Claimed
+from app.postgres.database import Database
 from tests.support.jobs import QUEUE, new
 
 
 def take(db: Database, *jobs: NewJob, limit: int) -> Claimed:
-    submit.submit_many(db, queue=QUEUE, new=jobs)
+    operations.submit_many(db, queue=QUEUE, new=jobs)
     return claim.claim(db, queue=QUEUE, limit=limit, lease_ms=60_000, worker="w")
 
 

@@ -9,10 +9,11 @@ from app.domain.endpoint import Limiter
 from app.domain.job import Completion, JsonText, Lease
 from app.domain.scan import ScanCursor
 from app.domain.states import Status
-from app.infra.database import Database
-from app.operations import claim, endpoints, maintain, submit
+from app.operations import claim, endpoints, maintenance
+from app.operations import jobs as operations
 from app.operations.claim import Ask
 from app.operations.endpoints import Turn
+from app.postgres.database import Database
 from app.queries import endpoints as queries
 from app.queries import jobs
 from tests.support import receivers, work
@@ -43,7 +44,7 @@ def take(
 
 def add(db: Database, count: int, *, concurrency: int = 2, limiter: Limiter | None = None) -> None:
     receivers.register(db, "https://example.com/", concurrency=concurrency, limiter=limiter)
-    submit.submit_many(db, queue=QUEUE, new=[new(str(nth)) for nth in range(count)])
+    operations.submit_many(db, queue=QUEUE, new=[new(str(nth)) for nth in range(count)])
 
 
 def names(turn: Turn) -> list[str]:
@@ -143,17 +144,17 @@ def test_while_another_has_the_turn_outcomes_are_told_and_nothing_is_taken(db: D
 
 def test_a_delayed_job_that_is_due_is_taken_in_its_place(db: Database) -> None:
     add(db, 0)
-    [due] = submit.submit_many(db, queue=QUEUE, new=[new("due", delay_ms=3_600_000, lifo=True)])
+    [due] = operations.submit_many(db, queue=QUEUE, new=[new("due", delay_ms=3_600_000, lifo=True)])
     with db.begin() as conn:
         make_due(conn, due.job.number)
-    submit.submit_many(db, queue=QUEUE, new=[new("later"), new("last")])
+    operations.submit_many(db, queue=QUEUE, new=[new("later"), new("last")])
 
     assert names(take(db)) == ["due", "later"]
 
 
 def test_a_due_job_that_somebody_has_locked_holds_up_no_other(db: Database) -> None:
     add(db, 1)
-    [due] = submit.submit_many(db, queue=QUEUE, new=[new("due", delay_ms=3_600_000)])
+    [due] = operations.submit_many(db, queue=QUEUE, new=[new("due", delay_ms=3_600_000)])
     with db.begin() as conn:
         make_due(conn, due.job.number)
     with db.begin() as conn:
@@ -163,7 +164,7 @@ def test_a_due_job_that_somebody_has_locked_holds_up_no_other(db: Database) -> N
 
 def test_who_finds_too_little_is_told_when_a_delayed_job_is_due(db: Database) -> None:
     add(db, 1)
-    submit.submit_many(db, queue=QUEUE, new=[new(delay_ms=60_000)])
+    operations.submit_many(db, queue=QUEUE, new=[new(delay_ms=60_000)])
     found = take(db)
 
     assert names(found) == ["0"]
@@ -184,7 +185,7 @@ def test_a_mark_is_kept_while_there_is_no_room_to_look(db: Database, monkeypatch
     known = ScanCursor()
     [first] = take(db, cursor=known).leases
     assert names(take(db, cursor=known)) == []
-    submit.submit_many(db, queue=QUEUE, new=[new("ahead", lifo=True)])
+    operations.submit_many(db, queue=QUEUE, new=[new("ahead", lifo=True)])
 
     assert names(take(db, first, cursor=known)) == ["1"], "the head is not looked at again so soon"
 
@@ -210,6 +211,6 @@ def test_calls_are_counted_alike_past_what_is_dead_whoever_holds_jobs_beside_the
     take(db, limit=1, lease_ms=0, cursor=known)  # stalled, and not noticed yet
     assert names(take(db, limit=32, cursor=known)) == ["5", "6", "7"]
     assert names(take(db, cursor=known)) == []
-    maintain.fold_counts(db)
+    maintenance.fold_counts(db)
     assert names(take(db, cursor=known)) == []
     assert names(take(db, *first.leases, cursor=known)) == ["8"]

@@ -5,9 +5,10 @@ import pytest
 from app.domain.job import Completion, JsonText, Lease, LeaseKey, NewJob, Taken
 from app.domain.scan import ScanCursor
 from app.domain.states import Status
-from app.infra.database import Database
-from app.operations import claim, exchange, submit
+from app.operations import claim, exchange
+from app.operations import jobs as operations
 from app.operations.claim import Ask
+from app.postgres.database import Database
 from app.queries import jobs
 from app.store import leases
 from tests.support.jobs import QUEUE, make_due, new
@@ -25,7 +26,7 @@ def taken(db: Database, ask: Ask = ASK) -> list[Taken]:
 
 
 def test_what_went_well_is_completed_and_the_next_jobs_are_taken(db: Database) -> None:
-    submit.submit_many(db, queue=QUEUE, new=[new(str(nth)) for nth in range(5)])
+    operations.submit_many(db, queue=QUEUE, new=[new(str(nth)) for nth in range(5)])
     first = taken(db)
     second = exchange.exchange(db, queue=QUEUE, completions=[done(job) for job in first], ask=ASK)
 
@@ -40,7 +41,7 @@ def test_a_handler_is_told_the_same_as_by_a_claim_of_the_whole_job(db: Database)
         new("b", data=JsonText('{"é": 1.50}')),
     ]
     whole = [lease.taken for lease in _claimed_whole(db, asked)]
-    submit.submit_many(db, queue="other", new=asked)
+    operations.submit_many(db, queue="other", new=asked)
     found = exchange.exchange(db, queue="other", completions=[], ask=ASK).taken
 
     def but_for_the_lease(job: Taken) -> Taken:
@@ -53,21 +54,21 @@ def test_a_handler_is_told_the_same_as_by_a_claim_of_the_whole_job(db: Database)
 
 
 def _claimed_whole(db: Database, asked: list[NewJob]) -> list[Lease]:
-    submit.submit_many(db, queue=QUEUE, new=asked)
+    operations.submit_many(db, queue=QUEUE, new=asked)
     return claim.claim(db, queue=QUEUE, limit=2, lease_ms=60_000, worker="w").leases
 
 
 def test_a_delayed_job_that_is_due_is_taken_in_its_place(db: Database) -> None:
-    [due] = submit.submit_many(db, queue=QUEUE, new=[new("due", delay_ms=3_600_000, lifo=True)])
+    [due] = operations.submit_many(db, queue=QUEUE, new=[new("due", delay_ms=3_600_000, lifo=True)])
     with db.begin() as conn:
         make_due(conn, due.job.number)
-    submit.submit_many(db, queue=QUEUE, new=[new("later"), new("last")])
+    operations.submit_many(db, queue=QUEUE, new=[new("later"), new("last")])
 
     assert [job.name for job in taken(db)] == ["due", "later"]
 
 
 def test_who_finds_too_little_is_told_when_a_delayed_job_is_due(db: Database) -> None:
-    submit.submit_many(db, queue=QUEUE, new=[new(), new(delay_ms=60_000)])
+    operations.submit_many(db, queue=QUEUE, new=[new(), new(delay_ms=60_000)])
     found = exchange.exchange(db, queue=QUEUE, completions=[], ask=ASK)
 
     assert len(found.taken) == 1
@@ -85,9 +86,9 @@ def test_who_comes_to_the_end_of_the_line_from_a_mark_looks_from_the_head_at_onc
         found = exchange.exchange(db, queue=QUEUE, completions=[], ask=ask, cursor=known)
         return [job.name for job in found.taken], found.next_due_ms
 
-    submit.submit_many(db, queue=QUEUE, new=[new("first"), new("second")])
+    operations.submit_many(db, queue=QUEUE, new=[new("first"), new("second")])
     assert next_of(1) == (["first"], None)
-    submit.submit_many(db, queue=QUEUE, new=[new("ahead", lifo=True)])
+    operations.submit_many(db, queue=QUEUE, new=[new("ahead", lifo=True)])
     assert next_of(2) == (["second"], 0)
     assert next_of(2) == (["ahead"], None)
 
@@ -102,16 +103,16 @@ def test_a_claim_that_comes_to_the_end_of_the_line_from_a_mark_looks_from_the_he
         found = claim.claim(db, queue=QUEUE, limit=limit, lease_ms=60_000, worker="w", cursor=known)
         return [lease.job.name for lease in found.leases]
 
-    submit.submit_many(db, queue=QUEUE, new=[new("first"), new("second"), new("third")])
+    operations.submit_many(db, queue=QUEUE, new=[new("first"), new("second"), new("third")])
     assert next_of(1) == ["first"]
-    submit.submit_many(db, queue=QUEUE, new=[new("ahead", lifo=True)])
+    operations.submit_many(db, queue=QUEUE, new=[new("ahead", lifo=True)])
     assert next_of(1) == ["second"], "the head is not looked at again so soon"
     assert next_of(5) == ["third", "ahead"], "but before anybody is told that there is no more"
     assert next_of(5) == []
 
 
 def test_a_lost_lease_completes_nothing_and_a_word_told_again_is_answered_as_before(db: Database) -> None:
-    submit.submit_many(db, queue=QUEUE, new=[new(), new()])
+    operations.submit_many(db, queue=QUEUE, new=[new(), new()])
     first, second = taken(db)
     lost = done(second._replace(key=second.key._replace(token="00000000-0000-4000-8000-000000000000")))
     for _ in range(2):
@@ -120,7 +121,7 @@ def test_a_lost_lease_completes_nothing_and_a_word_told_again_is_answered_as_bef
 
 
 def test_when_the_claim_fails_nothing_is_completed(db: Database) -> None:
-    submit.submit_many(db, queue=QUEUE, new=[new(), new()])
+    operations.submit_many(db, queue=QUEUE, new=[new(), new()])
     [job] = taken(db, Ask(limit=1, lease_ms=60_000, worker="w"))
     with pytest.raises(Exception, match="out of range"):
         exchange.exchange(db, queue=QUEUE, completions=[done(job)], ask=Ask(limit=1, lease_ms=10**30, worker="w"))
@@ -128,7 +129,7 @@ def test_when_the_claim_fails_nothing_is_completed(db: Database) -> None:
 
 
 def test_when_the_block_fails_nothing_is_completed_and_the_pool_goes_on(db: Database) -> None:
-    submit.submit_many(db, queue=QUEUE, new=[new()])
+    operations.submit_many(db, queue=QUEUE, new=[new()])
     [job] = taken(db)
     with pytest.raises(ZeroDivisionError), db.together() as conn:
         leases.send_complete(conn, queue=QUEUE, completions=[done(job)])

@@ -5,8 +5,9 @@ from random import Random
 import pytest
 
 from app.domain.states import Status
-from app.infra.database import Database
-from app.operations import maintain, submit
+from app.operations import jobs as operations
+from app.operations import maintenance
+from app.postgres.database import Database
 from tests.support import jobs, work
 from tests.support.jobs import new
 
@@ -17,7 +18,7 @@ LEFT = {"due": Status.DELAYED, "stalled": Status.ACTIVE, "overdue": Status.ACTIV
 
 def bring(db: Database, what: str, *, queue: str, count: int = 1) -> list[int]:
     """Add jobs for which it is time; return their numbers."""
-    added = submit.submit_many(db, queue=queue, new=[OPTIONS[what]] * count)
+    added = operations.submit_many(db, queue=queue, new=[OPTIONS[what]] * count)
     if what != "due":
         assert len(work.take(db, queue=queue, limit=count)) == count
     with db.begin() as conn:
@@ -31,10 +32,10 @@ def bring(db: Database, what: str, *, queue: str, count: int = 1) -> list[int]:
 def notice(db: Database, what: str) -> set[str]:
     """Look what time has brought; return in which queues."""
     if what == "due":
-        return set(maintain.promote_due(db))
+        return set(maintenance.promote_due(db))
     if what == "stalled":
-        return set(maintain.recover_stalled(db, max_stalled_count=1))
-    return set(maintain.time_out(db, random=Random(1)))
+        return set(maintenance.recover_stalled(db, max_stalled_count=1))
+    return set(maintenance.time_out(db, random=Random(1)))
 
 
 def statuses(db: Database, queue: str) -> dict[Status, int]:
@@ -46,7 +47,7 @@ def statuses(db: Database, queue: str) -> dict[Status, int]:
 def test_it_is_noticed_in_every_queue_and_once(db: Database, what: str) -> None:
     for queue in ("a", "b", "c"):
         bring(db, what, queue=queue)
-    submit.submit_many(db, queue="d", new=[new(delay_ms=3_600_000), new()])
+    operations.submit_many(db, queue="d", new=[new(delay_ms=3_600_000), new()])
     work.take(db, queue="d")
 
     assert notice(db, what) == {"a", "b", "c"}
@@ -68,7 +69,7 @@ def test_a_job_that_somebody_has_locked_holds_up_no_other(db: Database, what: st
 
 @pytest.mark.parametrize("what", BROUGHT)
 def test_it_is_done_at_once_however_much_it_is(db: Database, what: str) -> None:
-    count = 2 * maintain.AT_ONCE + 1
+    count = 2 * maintenance.AT_ONCE + 1
     bring(db, what, queue="q", count=count)
     notice(db, what)
 

@@ -7,10 +7,10 @@ import psycopg
 import pytest
 
 from app.domain.job import Failure, Lease, Release
-from app.infra import libpq, notify
-from app.infra.database import Database
-from app.operations import control, settle, submit
+from app.operations import jobs, settle
 from app.operations.settle import Settlement
+from app.postgres import libpq, notify
+from app.postgres.database import Database
 from tests.support import work
 from tests.support.clusters import PATIENCE_S
 from tests.support.jobs import QUEUE, insert, new
@@ -51,9 +51,9 @@ def test_who_waits_hears_at_once_of_a_job_that_is_ready_again(
 
 
 def test_a_heartbeat_waits_for_no_job_that_somebody_has_locked_and_says_that_it_is_held(db: Database) -> None:
-    submit.submit_many(db, queue=QUEUE, new=[new(), new()])
+    jobs.submit_many(db, queue=QUEUE, new=[new(), new()])
     locked, free = work.take(db, limit=2)
-    control.cancel(db, queue=QUEUE, job_id=locked.job.id)
+    jobs.cancel(db, queue=QUEUE, job_id=locked.job.id)
     with db.begin() as conn:
         conn.exec_driver_sql(f"select from rowline.jobs where number = {locked.job.number} for update")
         held = settle.extend(db, queue=QUEUE, held=[locked.key, free.key], lease_ms=3_600_000)

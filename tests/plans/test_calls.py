@@ -7,9 +7,9 @@ import pytest
 
 from app.domain.job import Completion, JsonText
 from app.domain.scan import HEAD
-from app.infra.database import Connection, Database
 from app.infra.settings import Settings
-from app.operations import maintain
+from app.operations import maintenance
+from app.postgres.database import Connection, Database
 from app.store import leases
 from tests.plans.test_plans import analyzed, buffers, nodes
 from tests.support.jobs import QUEUE, claim, endpoint, insert, new
@@ -55,7 +55,7 @@ def test_calls_that_ended_are_not_read_again_though_a_snapshot_keeps_them(kept: 
 
 
 def test_nor_are_they_when_the_counts_are_folded(kept: Database) -> None:
-    assert maintain.fold_counts(kept)
+    assert maintenance.fold_counts(kept)
     with kept.begin() as conn:
         quick = counted(conn, past_dead=True)
 

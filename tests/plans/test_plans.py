@@ -10,9 +10,9 @@ import pytest
 
 from app.domain.scan import HEAD, Place
 from app.domain.states import Status
-from app.infra.database import Connection, Database
 from app.infra.settings import Settings
-from app.operations import maintain
+from app.operations import maintenance
+from app.postgres.database import Connection, Database
 from app.queries import jobs, plans
 from app.store import leases
 from app.store.jobs import ANY_BYTES
@@ -204,7 +204,7 @@ def test_what_is_folded_is_not_read_again_though_a_snapshot_keeps_it_on_disk(own
         databases.run(
             own_url, "insert into rowline.job_deltas (queue, waiting) select 'q', 1 from generate_series(1, 9000)"
         )
-        assert maintain.fold_counts(db) == 9_000
+        assert maintenance.fold_counts(db) == 9_000
         with db.begin() as conn:
             assert buffers(analyzed(conn, "counts/count", queue="q")) <= 20
             assert buffers(analyzed(conn, "counts/fold", limit=1000)) <= 20

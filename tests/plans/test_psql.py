@@ -3,8 +3,8 @@
 import subprocess
 from pathlib import Path
 
-from app.infra import binaries
 from app.infra.settings import Settings
+from app.local import binaries
 from app.store.statements import Statement
 from tests.support import databases
 

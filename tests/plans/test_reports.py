@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from app.infra.database import Connection, Database
 from app.infra.settings import Settings
+from app.postgres.database import Connection, Database
 from tests.bench.reports import QUESTIONS, fill
 from tests.plans.test_plans import fetched
 from tests.support import databases

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.infra.database import Connection, Database
 from app.infra.settings import Settings
+from app.postgres.database import Connection, Database
 from app.store import leases
 from tests.plans.test_plans import analyzed, nodes
 from tests.support import databases

@@ -6,9 +6,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from app.infra import poolers
-from app.infra.database import Database, session
 from app.infra.settings import Settings
+from app.postgres import poolers
+from app.postgres.database import Database, session
 from app.web import app
 from tests.poolers.__main__ import NEW, OLD
 from tests.support import bouncers, clusters, databases

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from app.infra import release
-from app.infra.database import Database, DatabaseError
+from app.postgres.database import Database, DatabaseError
 from app.queries import health
 from tests.poolers.__main__ import NEW, OLD
 from tests.poolers.conftest import LOCKS, Pool, client_on, give_settings

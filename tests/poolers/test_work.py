@@ -14,10 +14,10 @@ import psycopg
 import pytest
 
 from app.domain.states import Status
-from app.infra import notify, schema
-from app.infra.database import Database
 from app.infra.release import HEAD
 from app.infra.settings import Settings
+from app.postgres import notify, schema
+from app.postgres.database import Database
 from app.queries import health
 from app.store.statements import Statement
 from tests.poolers.__main__ import NEW, OLD

@@ -8,8 +8,8 @@ import psycopg
 import pytest
 
 from app.domain.errors import Unauthorized
-from app.infra.database import Connection, Database
-from app.infra.prepared import PreparedConnection
+from app.postgres.database import Connection, Database
+from app.postgres.prepared import PreparedConnection
 from app.queries.leases import Holders
 from app.store import leases
 from app.store.leases import Shown

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.domain.job import Completion, Failure, JsonText, LeaseKey, Release
-from app.infra.database import Connection
+from app.postgres.database import Connection
 from app.store import jobs, leases, logs
 from tests.support.jobs import claim, insert, new
 

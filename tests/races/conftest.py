@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.infra.database import Database
 from app.infra.settings import Settings
+from app.postgres.database import Database
 from tests.support.race import RACERS
 
 

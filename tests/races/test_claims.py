@@ -14,10 +14,11 @@ import pytest
 
 from app.domain.job import Completion, Failure, JsonText, Release
 from app.domain.states import Status
-from app.infra import libpq
-from app.infra.database import Database, DatabaseError
 from app.infra.settings import Settings
-from app.operations import claim, maintain, settle, submit
+from app.operations import claim, maintenance, settle
+from app.operations import jobs as operations
+from app.postgres import libpq
+from app.postgres.database import Database, DatabaseError
 from app.queries import jobs
 from app.store import jobs as jobs_store
 from app.store.statements import Statement
@@ -28,7 +29,7 @@ from tests.support.race import RACERS, race
 
 
 def test_each_job_is_claimed_once_however_many_race_for_it(crowd: Database) -> None:
-    submit.submit_many(crowd, queue="q", new=[new() for _ in range(2_000)])
+    operations.submit_many(crowd, queue="q", new=[new() for _ in range(2_000)])
     won: Counter[int] = Counter()
     lock = threading.Lock()
 
@@ -50,7 +51,7 @@ def test_each_job_is_claimed_once_however_many_race_for_it(crowd: Database) -> N
 
 
 def test_a_racing_claim_never_comes_back_empty_while_there_is_enough_for_all(crowd: Database) -> None:
-    submit.submit_many(crowd, queue="q", new=[new() for _ in range(RACERS * 10)])
+    operations.submit_many(crowd, queue="q", new=[new() for _ in range(RACERS * 10)])
 
     found = race(lambda nth: len(claim.claim(crowd, queue="q", limit=5, lease_ms=60_000, worker=str(nth)).leases))
 
@@ -58,7 +59,7 @@ def test_a_racing_claim_never_comes_back_empty_while_there_is_enough_for_all(cro
 
 
 def test_one_custom_id_added_by_many_at_once_is_one_job(crowd: Database) -> None:
-    answers = race(lambda nth: submit.submit_many(crowd, queue="q", new=[new(str(nth), custom_id="same")])[0])
+    answers = race(lambda nth: operations.submit_many(crowd, queue="q", new=[new(str(nth), custom_id="same")])[0])
 
     assert Counter(answer.outcome for answer in answers) == {"created": 1, "duplicate": RACERS - 1}
     assert len({answer.job.number for answer in answers}) == 1
@@ -69,7 +70,7 @@ def test_arrays_with_the_same_ids_in_opposite_orders_do_not_deadlock(crowd: Data
 
     def racer(nth: int) -> None:
         order = ids if nth % 2 else ids[::-1]
-        submit.submit_many(crowd, queue="q", new=[new(custom_id=custom_id) for custom_id in order])
+        operations.submit_many(crowd, queue="q", new=[new(custom_id=custom_id) for custom_id in order])
 
     for _ in range(5):
         race(racer)
@@ -79,7 +80,7 @@ def test_arrays_with_the_same_ids_in_opposite_orders_do_not_deadlock(crowd: Data
 
 def test_of_all_the_ways_to_settle_one_attempt_exactly_one_is_taken(crowd: Database) -> None:
     """The same word, repeated, is answered as the first time; another is refused."""
-    submit.submit_many(crowd, queue="q", new=[new(attempts=5) for _ in range(50)])
+    operations.submit_many(crowd, queue="q", new=[new(attempts=5) for _ in range(50)])
     taken = claim.claim(crowd, queue="q", limit=50, lease_ms=60_000, worker="w").leases
     keys = [lease.key for lease in taken]
 
@@ -103,18 +104,18 @@ def test_of_all_the_ways_to_settle_one_attempt_exactly_one_is_taken(crowd: Datab
 
 
 def test_recovery_by_many_at_once_counts_each_stall_once(crowd: Database) -> None:
-    submit.submit_many(crowd, queue="q", new=[new() for _ in range(500)])
+    operations.submit_many(crowd, queue="q", new=[new() for _ in range(500)])
     taken = claim.claim(crowd, queue="q", limit=500, lease_ms=1, worker="w").leases
 
-    counts = race(lambda _nth: maintain.recover_stalled(crowd, max_stalled_count=5).get("q", 0))
+    counts = race(lambda _nth: maintenance.recover_stalled(crowd, max_stalled_count=5).get("q", 0))
 
     assert sum(counts) == len(taken) == 500
 
 
 def test_a_claim_waits_for_a_promotion_that_is_under_way(crowd: Database) -> None:
-    due = submit.submit_many(crowd, queue="q", new=[new(delay_ms=1)])[0].job
+    due = operations.submit_many(crowd, queue="q", new=[new(delay_ms=1)])[0].job
     until(lambda: not claim_due_in_ms(crowd))
-    added_later = submit.submit_many(crowd, queue="q", new=[new()])[0].job
+    added_later = operations.submit_many(crowd, queue="q", new=[new()])[0].job
     with ThreadPoolExecutor(1) as pool:
         with crowd.begin() as conn:
             assert jobs_store.promote(conn, queue="q", limit=10) == 1
@@ -139,8 +140,8 @@ def waits(claimed: "Future[claim.Claimed]") -> bool:
 
 
 def test_no_number_of_due_jobs_hides_the_next_one(crowd: Database) -> None:
-    submit.submit_many(crowd, queue="q", new=[new(priority=5, delay_ms=1) for _ in range(1_500)])
-    plain = submit.submit_many(crowd, queue="q", new=[new(delay_ms=2)])[0].job
+    operations.submit_many(crowd, queue="q", new=[new(priority=5, delay_ms=1) for _ in range(1_500)])
+    plain = operations.submit_many(crowd, queue="q", new=[new(delay_ms=2)])[0].job
     until(lambda: not claim_due_in_ms(crowd))
     until(lambda: jobs.Lookup(crowd).find(queue="q", job_id=plain.id).run_at < jobs_now(crowd))
 
@@ -156,7 +157,7 @@ def jobs_now(db: Database) -> datetime:
 
 
 def test_a_deadlock_is_tried_again_and_nobody_hears_of_it(own_url: str, crowd: Database) -> None:
-    submit.submit_many(crowd, queue="q", new=[new(), new()])
+    operations.submit_many(crowd, queue="q", new=[new(), new()])
     first, second = claim.claim(crowd, queue="q", limit=2, lease_ms=60_000, worker="w").leases
     lock = "select from rowline.jobs where number = %s for update"
     with psycopg.connect(libpq.normal(own_url)) as other, ThreadPoolExecutor(1) as pool:
@@ -174,7 +175,7 @@ def test_a_lock_that_was_not_had_in_time_is_tried_again_and_nobody_hears_of_it(
     settings: Settings, own_url: str
 ) -> None:
     db = Database(dataclasses.replace(settings, lock_ms=200), url=own_url, size=2, name="rowline-test-patient")
-    submit.submit_many(db, queue="q", new=[new()])
+    operations.submit_many(db, queue="q", new=[new()])
     [lease] = claim.claim(db, queue="q", limit=1, lease_ms=60_000, worker="w").leases
     waits = "select query_start from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
     with psycopg.connect(libpq.normal(own_url)) as other, ThreadPoolExecutor(1) as pool:
@@ -193,7 +194,7 @@ def test_a_lock_that_was_not_had_in_time_is_tried_again_and_nobody_hears_of_it(
 def test_a_lock_that_is_never_had_is_told_in_time(settings: Settings, own_url: str) -> None:
     patient = dataclasses.replace(settings, lock_ms=1_000)
     db = Database(patient, url=own_url, size=2, name="rowline-test-patient", limit_ms=1_200)
-    submit.submit_many(db, queue="q", new=[new()])
+    operations.submit_many(db, queue="q", new=[new()])
     [lease] = claim.claim(db, queue="q", limit=1, lease_ms=60_000, worker="w").leases
     with psycopg.connect(libpq.normal(own_url)) as other:
         other.execute("select from rowline.jobs where number = %s for update", [lease.job.number])
@@ -209,7 +210,7 @@ def test_an_attempt_never_begins_before_the_one_before_it_has_ended(
     crowd: Database, own_url: str, statement: str
 ) -> None:
     """By the database's clock, although the claim that finds the job had begun when another one still had it."""
-    submit.submit_many(crowd, queue="q", new=[new()])
+    operations.submit_many(crowd, queue="q", new=[new()])
     values: dict[str, object] = {
         "queue": "q",
         "limit": 1,

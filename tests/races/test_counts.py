@@ -4,8 +4,8 @@ from collections.abc import Callable
 from random import Random
 
 from app.domain.job import Completion, Failure, JsonText, Lease, Release
-from app.infra.database import Database
-from app.operations import claim, control, maintain, settle, submit
+from app.operations import claim, jobs, maintenance, settle
+from app.postgres.database import Database
 from app.store import counts
 from tests.support.jobs import counted, insert, new
 from tests.support.race import RACERS, race
@@ -32,15 +32,15 @@ def end(db: Database, queue: str, taken: list[Lease], random: Random) -> None:
 def work(db: Database, random: Random) -> None:
     """Add, claim and end jobs, cancel some, and give up some transactions half done."""
     queue = random.choice(QUEUES)
-    added = submit.submit_many(db, queue=queue, new=[new(attempts=2, priority=random.randrange(2)) for _ in range(5)])
+    added = jobs.submit_many(db, queue=queue, new=[new(attempts=2, priority=random.randrange(2)) for _ in range(5)])
     end(db, queue, claim.claim(db, queue=queue, limit=3, lease_ms=60_000, worker="w").leases, random)
     with db.begin() as conn:
         insert(conn, new(), queue=queue)
         if random.randrange(2):
             conn.rollback()
             conn.begin()
-    delayed = submit.submit_many(db, queue=queue, new=[new(delay_ms=3_600_000)])[0].job
-    control.cancel(db, queue=queue, job_id=delayed.id)
+    delayed = jobs.submit_many(db, queue=queue, new=[new(delay_ms=3_600_000)])[0].job
+    jobs.cancel(db, queue=queue, job_id=delayed.id)
     assert len(added) == 5
 
 
@@ -62,7 +62,7 @@ def test_no_snapshot_has_a_wrong_count_while_many_work_and_fold(crowd: Database)
 
     def racer(nth: int) -> int:
         if nth < FOLDERS:
-            return while_they_work(lambda: maintain.fold_counts(crowd))
+            return while_they_work(lambda: maintenance.fold_counts(crowd))
         if nth < FOLDERS + READERS:
             return while_they_work(read)
         try:
@@ -73,18 +73,18 @@ def test_no_snapshot_has_a_wrong_count_while_many_work_and_fold(crowd: Database)
         return 0
 
     assert sum(race(racer)) > TURNS * workers, "deltas were folded while others worked"
-    maintain.fold_counts(crowd)
+    maintenance.fold_counts(crowd)
     read()
-    assert maintain.recount(crowd) == []
+    assert maintenance.recount(crowd) == []
 
 
 def test_a_recount_amid_many_who_work_finds_nothing_wrong(crowd: Database) -> None:
     def racer(nth: int) -> list[str]:
         if nth == 0:
-            return [queue for _ in range(TURNS) for queue in maintain.recount(crowd)]
+            return [queue for _ in range(TURNS) for queue in maintenance.recount(crowd)]
         for _ in range(TURNS // 4):
             work(crowd, Random(nth))
-            maintain.fold_counts(crowd)
+            maintenance.fold_counts(crowd)
         return []
 
     assert not any(race(racer))

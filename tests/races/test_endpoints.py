@@ -8,10 +8,10 @@ from app.domain import scan
 from app.domain.endpoint import Limiter
 from app.domain.job import Completion, JsonText, Lease
 from app.domain.scan import ScanCursor
-from app.infra.database import Database
 from app.operations import endpoints as operations
-from app.operations import settle, submit
+from app.operations import jobs, settle
 from app.operations.claim import Ask
+from app.postgres.database import Database
 from app.queries import endpoints as queries
 from tests.support import receivers
 from tests.support.jobs import new
@@ -30,7 +30,7 @@ def ask(nth: object, *, lease_ms: int = 60_000) -> Ask:
 
 def test_dispatchers_together_never_have_more_calls_than_concurrency(crowd: Database) -> None:
     receivers.register(crowd, "https://example.com/", concurrency=3)
-    submit.submit_many(crowd, queue="q", new=[new() for _ in range(JOBS)])
+    jobs.submit_many(crowd, queue="q", new=[new() for _ in range(JOBS)])
     registered, lock = revision(crowd), threading.Lock()
     under_way, most, done, workers = 0, 0, 0, set()
 
@@ -60,7 +60,7 @@ def test_dispatchers_that_tell_and_take_at_once_never_have_more_calls_than_concu
 ) -> None:
     monkeypatch.setattr(scan, "QUICK_COUNT_S", quick_count_s)
     receivers.register(crowd, "https://example.com/", concurrency=8)
-    submit.submit_many(crowd, queue="q", new=[new() for _ in range(JOBS)])
+    jobs.submit_many(crowd, queue="q", new=[new() for _ in range(JOBS)])
     registered, lock = revision(crowd), threading.Lock()
     under_way, most, done, workers = 0, 0, 0, set()
 
@@ -89,7 +89,7 @@ def test_dispatchers_together_never_make_more_calls_in_a_window_than_the_limiter
 ) -> None:
     limiter = Limiter(most=7, window_ms=60_000)
     receivers.register(crowd, "https://example.com/", concurrency=1000, limiter=limiter)
-    submit.submit_many(crowd, queue="q", new=[new() for _ in range(JOBS)])
+    jobs.submit_many(crowd, queue="q", new=[new() for _ in range(JOBS)])
     registered = revision(crowd)
 
     def racer(nth: int) -> int:
@@ -106,7 +106,7 @@ def test_a_revision_that_was_replaced_takes_nothing(crowd: Database) -> None:
     receivers.register(crowd, "https://example.com/")
     old = revision(crowd)
     receivers.register(crowd, "https://example.com/2")
-    submit.submit_many(crowd, queue="q", new=[new()])
+    jobs.submit_many(crowd, queue="q", new=[new()])
 
     assert operations.take(crowd, queue="q", revision=old, ask=ask("x", lease_ms=1)).leases == []
     assert not operations.switch_off(crowd, queue="q", revision=old, reason="late")

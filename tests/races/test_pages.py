@@ -3,7 +3,7 @@
 import pytest
 
 from app.domain.states import Status
-from app.infra.database import Database
+from app.postgres.database import Database
 from app.queries.jobs import NEAR, Page, Pages, Part
 from tests.support import work
 from tests.support.jobs import insert, new

@@ -12,10 +12,11 @@ from app.domain import scan
 from app.domain.job import Completion, Failure, JsonText, NewJob, Release, Taken
 from app.domain.scan import ScanCursor
 from app.domain.states import Status
-from app.infra.database import Database
 from app.operations import claim as claims
-from app.operations import exchange, maintain, settle, submit
+from app.operations import exchange, maintenance, settle
+from app.operations import jobs as operations
 from app.operations.claim import Ask
+from app.postgres.database import Database
 from app.queries import jobs
 from tests.support.clusters import until
 from tests.support.jobs import QUEUE, claim, insert, new
@@ -46,10 +47,10 @@ def anyhow(random: Random) -> NewJob:
 
 def add(db: Database, random: Random) -> int:
     """Add jobs, some of them in a transaction that commits late; say how many."""
-    submit.submit_many(db, queue=QUEUE, new=[anyhow(random) for _ in range(5)])
+    operations.submit_many(db, queue=QUEUE, new=[anyhow(random) for _ in range(5)])
     with db.begin() as conn:
         insert(conn, anyhow(random))
-        submit.submit_many(db, queue=QUEUE, new=[anyhow(random)])
+        operations.submit_many(db, queue=QUEUE, new=[anyhow(random)])
     claim_in_vain(db)
     return 7
 
@@ -118,7 +119,7 @@ def test_no_job_is_left_behind_however_many_take_them_with_marks(
 
     race(racer)
 
-    assert maintain.recount(crowd) == []
+    assert maintenance.recount(crowd) == []
 
 
 def ended(db: Database) -> int:

@@ -7,8 +7,8 @@ import pytest
 
 from app.domain.job import Job, JsonText, NewJob
 from app.domain.states import Status
-from app.infra.database import Database
-from app.operations.submit import TOGETHER_MAX_BYTES, Submissions
+from app.operations.jobs import TOGETHER_MAX_BYTES, Submissions
+from app.postgres.database import Database
 from app.queries import jobs
 from tests.support import databases
 from tests.support.jobs import new

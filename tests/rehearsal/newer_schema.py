@@ -20,6 +20,6 @@ def _upgrade(url: str, **_: object) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _newer_schema() -> None:
-    from app.infra import schema  # noqa: PLC0415
+    from app.postgres import schema  # noqa: PLC0415
 
     schema.upgrade = _upgrade

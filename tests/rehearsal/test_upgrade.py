@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.infra import schema
+from app.postgres import schema
 from tests.rehearsal import release, upgrade
 from tests.rehearsal.__main__ import life_cycle
 from tests.rehearsal.release import Release

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from app.infra import schema
+from app.postgres import schema
 
 NAME = "9999"
 REVISION = """

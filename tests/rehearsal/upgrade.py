@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.infra import schema
+from app.postgres import schema
 from tests.chaos import pullers
 from tests.chaos.load import Load, Pace, Reply
 from tests.chaos.stand import WORKED, Ground

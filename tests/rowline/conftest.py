@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import rowline
 
-from app.infra.database import Database
+from app.postgres.database import Database
 from tests.support import httpproxy, raw
 from tests.support.httpproxy import HttpProxy
 from tests.support.raw import Server

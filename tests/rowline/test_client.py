@@ -9,7 +9,7 @@ import pytest
 import rowline
 
 from app.domain.job import JsonText
-from app.infra.database import Database
+from app.postgres.database import Database
 from tests.support import clusters, raw, work
 from tests.support.httpproxy import HttpProxy
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import rowline
 
-from app.infra.database import Database
+from app.postgres.database import Database
 from tests.support import raw
 from tests.support.httpproxy import Fault, HttpProxy
 

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import rowline
 
-from app.infra.database import Database
-from app.operations import maintain
+from app.operations import maintenance
+from app.postgres.database import Database
 from tests.support import raw
 from tests.support.clusters import until
 from tests.support.httpproxy import Fault, HttpProxy
@@ -125,7 +125,7 @@ def test_a_lost_lease_is_an_error_of_its_own(
     queue.add("n")
     [lost] = queue.claim(lock_duration_ms=500)
     # We look for it, or the service does.
-    until(lambda: maintain.recover_stalled(db, max_stalled_count=9) or queue.get(lost.job.id).status == "waiting")
+    until(lambda: maintenance.recover_stalled(db, max_stalled_count=9) or queue.get(lost.job.id).status == "waiting")
 
     with pytest.raises(rowline.LeaseLost):
         late(queue, lost)

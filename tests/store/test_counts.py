@@ -22,8 +22,9 @@ from hypothesis.stateful import (
 
 from app.domain.job import Completion, Failure, JsonText, Lease, LeaseKey, NewJob, Release
 from app.domain.states import Status
-from app.infra.database import Connection, Database
-from app.operations import claim, control, maintain, settle, submit
+from app.operations import claim, maintenance, settle
+from app.operations import jobs as operations
+from app.postgres.database import Connection, Database
 from app.store import counts, jobs, leases
 from tests.support.jobs import counted, insert, make_due, new
 
@@ -64,7 +65,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(queue=queues, batch=st.lists(asked, min_size=1, max_size=4))
     def add(self, queue: str, batch: list[NewJob]) -> None:
-        submit.submit_many(self.db, queue=queue, new=batch)
+        operations.submit_many(self.db, queue=queue, new=batch)
 
     @rule(target=active, queue=queues, limit=st.integers(1, 4))
     def claim(self, queue: str, limit: int) -> MultipleResults[tuple[str, Lease]]:
@@ -107,7 +108,7 @@ class Machine(RuleBasedStateMachine):
         for number in self.numbers(queue, Status.DELAYED)[:2]:
             with self.db.begin() as conn:
                 make_due(conn, number)
-        maintain.promote_due(self.db)
+        maintenance.promote_due(self.db)
 
     @rule(limit=st.sampled_from([1, 2, 1_000]))
     def fold(self, limit: int) -> None:
@@ -116,7 +117,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def recount(self) -> None:
-        assert maintain.recount(self.db) == []
+        assert maintenance.recount(self.db) == []
 
     @precondition(lambda self: not self.open)
     @rule(queue=queues, batch=st.lists(asked.filter(lambda job: not job.custom_id), min_size=1, max_size=2))
@@ -174,19 +175,19 @@ def folded(db: Database) -> dict[Status, int]:
 
 @pytest.fixture
 def added(db: Database) -> Database:
-    submit.submit_many(db, queue="q", new=[new(), new(priority=1), new(delay_ms=3_600_000)])
-    submit.submit_many(db, queue="q", new=[new()])
+    operations.submit_many(db, queue="q", new=[new(), new(priority=1), new(delay_ms=3_600_000)])
+    operations.submit_many(db, queue="q", new=[new()])
     return db
 
 
 def test_a_fold_takes_what_is_committed_and_leaves_the_rest_for_later(added: Database) -> None:
     with added.begin() as conn:
         insert(conn, new())
-        submit.submit_many(added, queue="q", new=[new(delay_ms=3_600_000)])
-        assert maintain.fold_counts(added) == 3
+        operations.submit_many(added, queue="q", new=[new(delay_ms=3_600_000)])
+        assert maintenance.fold_counts(added) == 3
         assert folded(added) == {Status.WAITING: 2, Status.PRIORITIZED: 1, Status.DELAYED: 2}
-    submit.submit_many(added, queue="q", new=[new(priority=1)])
-    assert maintain.fold_counts(added) == 2
+    operations.submit_many(added, queue="q", new=[new(priority=1)])
+    assert maintenance.fold_counts(added) == 2
     assert folded(added) == {Status.WAITING: 3, Status.PRIORITIZED: 2, Status.DELAYED: 2}
 
 
@@ -200,7 +201,7 @@ def test_a_fold_of_a_few_at_a_time_loses_none(added: Database) -> None:
 def test_one_folds_at_a_time_and_nobody_waits_for_it(added: Database) -> None:
     with added.begin() as conn:
         assert counts.fold(conn, limit=10).deltas == 2
-        assert maintain.fold_counts(added) == 0
+        assert maintenance.fold_counts(added) == 0
 
 
 def test_a_fold_that_is_rolled_back_changes_nothing(added: Database) -> None:
@@ -209,7 +210,7 @@ def test_a_fold_that_is_rolled_back_changes_nothing(added: Database) -> None:
         conn.rollback()
         conn.begin()
     assert folded(added) == {}
-    assert maintain.fold_counts(added) == 2
+    assert maintenance.fold_counts(added) == 2
 
 
 def test_deltas_of_a_dump_count_on_a_server_whose_numbers_are_lower(added: Database) -> None:
@@ -218,8 +219,8 @@ def test_deltas_of_a_dump_count_on_a_server_whose_numbers_are_lower(added: Datab
     for folds in (2, 0):
         with added.read() as conn:
             assert counts.count(conn, queue="q") == counted(conn, "q")
-        assert maintain.fold_counts(added) == folds
-    submit.submit_many(added, queue="q", new=[new()])
+        assert maintenance.fold_counts(added) == folds
+    operations.submit_many(added, queue="q", new=[new()])
     with added.read() as conn:
         assert counts.count(conn, queue="q") == counted(conn, "q")
 
@@ -229,10 +230,10 @@ def test_a_recount_mends_what_was_written_past_us_and_names_the_queues(added: Da
         conn.exec_driver_sql("update rowline.jobs set status = 'waiting', priority = 0 where status = 'prioritized'")
         conn.exec_driver_sql("insert into rowline.job_counts (queue, failed) values ('gone', 5)")
         conn.exec_driver_sql("insert into rowline.job_counts (queue) values ('empty')")
-    submit.submit_many(added, queue="right", new=[new()])
+    operations.submit_many(added, queue="right", new=[new()])
 
-    assert maintain.recount(added) == ["gone", "q"]
-    assert maintain.recount(added) == []
+    assert maintenance.recount(added) == ["gone", "q"]
+    assert maintenance.recount(added) == []
     with added.read() as conn:
         assert counts.count(conn, queue="q") == counted(conn, "q")
         assert not any(counts.count(conn, queue="gone").values())
@@ -241,7 +242,7 @@ def test_a_recount_mends_what_was_written_past_us_and_names_the_queues(added: Da
 def test_a_recount_waits_for_nobody_who_changes_jobs(added: Database) -> None:
     with added.begin() as conn:
         insert(conn, new())
-        assert maintain.recount(added) == []
+        assert maintenance.recount(added) == []
     with added.read() as conn:
         assert counts.count(conn, queue="q")[Status.WAITING] == 3
 
@@ -250,6 +251,6 @@ def test_a_job_that_is_cancelled_leaves_the_status_it_had(added: Database) -> No
     with added.read() as conn:
         job_ids = list(conn.exec_driver_sql("select number::text from rowline.jobs").scalars())
     for job_id in job_ids:
-        control.cancel(added, queue="q", job_id=job_id)
+        operations.cancel(added, queue="q", job_id=job_id)
     with added.read() as conn:
         assert counts.count(conn, queue="q") == dict.fromkeys(Status, 0) | {Status.FAILED: 4}

@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.domain.endpoint import Limiter, NewEndpoint
-from app.infra.database import Connection
+from app.postgres.database import Connection
 from app.store import endpoints
 from app.store.endpoints import Sealed
 

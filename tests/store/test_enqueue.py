@@ -9,11 +9,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.infra import libpq, notify
-from app.infra.database import Database
-from app.operations import maintain
+from app.operations import maintenance
+from app.postgres import libpq, notify
+from app.postgres.database import Database
 from app.store.tables import jobs as jobs_table
-from app.web.schemas.new_job import OptsSchema
+from app.web.jobs.new_job import OptsSchema
 from tests.support import databases, json_texts
 from tests.support.client import Client
 
@@ -338,4 +338,4 @@ def test_the_counts_know_of_what_was_added_and_of_nothing_else(sql: Sql, db: Dat
         raise ZeroDivisionError
     counted = "select waiting, prioritized, delayed, active from report.counts where queue = 'sql'"
     assert sql.connection.execute(counted).fetchall() == [(1, 1, 1, 0)]
-    assert maintain.recount(db) == []
+    assert maintenance.recount(db) == []

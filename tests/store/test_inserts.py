@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from app.domain.backoff import LONGEST_MS, Backoff, BackoffType
 from app.domain.job import NewJob
-from app.infra.database import Connection
+from app.postgres.database import Connection
 from app.store import counts, jobs
 from tests.support.jobs import QUEUE, new, row
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as some
 from app.domain.attempts import TIMEOUT_GRACE_MS
 from app.domain.job import Completion, JsonText, LeaseKey
 from app.domain.states import Status
-from app.infra.database import Connection
+from app.postgres.database import Connection
 from app.store import leases
 from app.store.statements import Statement
 from tests.support.jobs import QUEUE, claim, claim_by, insert, new, row

@@ -8,10 +8,10 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
-from app.infra import schema
-from app.infra.database import Database
 from app.infra.settings import Settings
 from app.operations import roles
+from app.postgres import schema
+from app.postgres.database import Database
 from tests.support import databases
 
 PATH = "search_path=pg_catalog, pg_temp"

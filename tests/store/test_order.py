@@ -17,7 +17,7 @@ from hypothesis.stateful import (
 from app.domain.job import Failure, LeaseKey, NewJob
 from app.domain.order import InLine, line
 from app.domain.states import Status
-from app.infra.database import Connection, Database
+from app.postgres.database import Connection, Database
 from app.store import jobs, leases
 from tests.support.jobs import QUEUE, claim, insert, make_due, new, row
 

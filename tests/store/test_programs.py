@@ -6,9 +6,10 @@ from pathlib import Path
 import psycopg
 
 from app.domain.programs import SERVING, Program
-from app.infra import libpq, release
-from app.infra.database import Database
+from app.infra import release
 from app.infra.settings import Settings
+from app.postgres import libpq
+from app.postgres.database import Database
 from app.queries import health
 from tests.support import databases, raw, receivers
 from tests.support.clusters import until

@@ -9,10 +9,11 @@ import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege
 
-from app.infra import libpq, release, schema
-from app.infra.database import Connection, Database
+from app.infra import release
 from app.infra.settings import Settings
 from app.operations import roles
+from app.postgres import libpq, schema
+from app.postgres.database import Connection, Database
 from tests.support import databases
 from tests.support.clusters import PYTHON, Program
 from tests.support.jobs import insert, new

@@ -8,7 +8,7 @@ from app.domain.job import LeaseKey, Release
 from app.domain.order import InLine, line
 from app.domain.scan import HEAD, Place, ScanCursor, ScanResult
 from app.domain.states import Status
-from app.infra.database import Database
+from app.postgres.database import Database
 from app.store import jobs, leases
 from tests.store.test_order import SETTINGS, Machine
 from tests.support.jobs import QUEUE, claim_next, row

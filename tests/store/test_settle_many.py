@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 import pytest
 
 from app.domain.job import Completion, Failure, JsonText, LeaseKey, Release
-from app.infra.database import Connection
+from app.postgres.database import Connection
 from app.store import leases
 from tests.support.jobs import QUEUE, claim, insert, new, row
 

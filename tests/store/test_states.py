@@ -8,7 +8,7 @@ import pytest
 
 from app.domain.job import Completion, Failure, JsonText, LeaseKey, Release
 from app.domain.states import TRANSITIONS, Status
-from app.infra.database import Connection
+from app.postgres.database import Connection
 from app.store import jobs, leases
 from app.store.statements import whole
 from tests.support.jobs import QUEUE, claim, claim_next, in_status, make_due, row

@@ -11,8 +11,8 @@ from app.domain.backoff import LONGEST_MS, BackoffType
 from app.domain.ids import JOB_ID_MAX, JOB_NAME_MAX, QUEUE_NAME_MAX
 from app.domain.job import ATTEMPTS_MAX, PRIORITY_MAX
 from app.domain.states import Status
-from app.infra import database, schema
-from app.infra.database import Connection
+from app.postgres import database, schema
+from app.postgres.database import Connection
 from app.store.tables import metadata
 from tests.support import databases
 from tests.support.jobs import in_status

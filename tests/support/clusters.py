@@ -19,9 +19,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from app.infra import home, processes
-from app.infra.embedded import Embedded
 from app.infra.settings import Settings
+from app.local import home, processes
+from app.local.embedded import Embedded
 
 ROOT = Path(__file__).parents[2]
 PYTHON = [sys.executable, "-P"]

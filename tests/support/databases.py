@@ -8,10 +8,10 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
 
-from app.infra import libpq, schema
-from app.infra.database import Database
 from app.infra.settings import Settings
 from app.operations import roles
+from app.postgres import libpq, schema
+from app.postgres.database import Database
 
 RUNTIME = "-c role=rowline_runtime -c search_path=hostile"
 """How the tests use a database: as the role of run time, which can do no DDL, and with a path that leads astray."""

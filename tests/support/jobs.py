@@ -7,8 +7,8 @@ from app.domain.endpoint import NewEndpoint
 from app.domain.job import Completion, Failure, JsonText, Lease, LeaseKey, NewJob
 from app.domain.scan import HEAD, Place
 from app.domain.states import Status
-from app.infra import pool
-from app.infra.database import Connection
+from app.postgres import pool
+from app.postgres.database import Connection
 from app.store import endpoints, jobs, leases
 from app.store.tables import jobs as table
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 
 import psycopg
 
-from app.infra import notify
-from app.infra.wakeups import PULSE
+from app.postgres import notify
+from app.postgres.wakeups import PULSE
 from tests.support import databases
 from tests.support.clusters import PATIENCE_S
 

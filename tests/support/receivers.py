@@ -12,10 +12,10 @@ from typing import Any, Self
 import trustme
 
 from app.domain.endpoint import NewEndpoint
-from app.infra.database import Database
 from app.infra.settings import Settings
 from app.infra.vault import Vault
 from app.operations import endpoints
+from app.postgres.database import Database
 from tests.support.clusters import PATIENCE_S, PYTHON, Program, until
 from tests.support.raw import KEY
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
-from app.infra import binaries, home
 from app.infra.settings import Settings
+from app.local import binaries, home
 from tests.support import clusters, databases
 from tests.support.clusters import Cluster, until
 

@@ -4,8 +4,8 @@ from random import Random
 from typing import Any
 
 from app.domain.job import Completion, Failure, JsonText, Lease, Release
-from app.infra.database import Database
-from app.operations import claim, maintain, settle
+from app.operations import claim, maintenance, settle
+from app.postgres.database import Database
 from tests.support import jobs
 from tests.support.client import Client
 
@@ -45,7 +45,7 @@ def release_next(db: Database, *, queue: str = "q") -> Lease:
 def stall_next(db: Database, *, queue: str = "q", max_stalled_count: int = 1) -> Lease:
     """Claim the next job for no time at all and have it noticed."""
     [lease] = take(db, queue=queue, lease_ms=0)
-    assert maintain.recover_stalled(db, max_stalled_count=max_stalled_count) == {queue: 1}
+    assert maintenance.recover_stalled(db, max_stalled_count=max_stalled_count) == {queue: 1}
     return lease
 
 

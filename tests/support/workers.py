@@ -6,8 +6,8 @@ from typing import Any
 
 from app.domain.job import Job, NewJob
 from app.domain.states import FINAL, Status
-from app.infra.database import Database
-from app.operations import submit
+from app.operations import jobs as operations
+from app.postgres.database import Database
 from app.queries import jobs
 from tests.support.clusters import PATIENCE_S, PYTHON, Program, until
 from tests.support.jobs import QUEUE
@@ -37,7 +37,7 @@ def written(folder: Path, text: str) -> Path:
 
 def add(db: Database, *new: NewJob) -> list[str]:
     """Add jobs; return their ids."""
-    return [submitted.job.id for submitted in submit.submit_many(db, queue=QUEUE, new=new)]
+    return [submitted.job.id for submitted in operations.submit_many(db, queue=QUEUE, new=new)]
 
 
 def find(db: Database, job_id: str) -> Job:

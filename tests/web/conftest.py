@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.infra.database import Database
+from app.postgres.database import Database
 from tests.support import raw
 from tests.support.raw import Server
 

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 from werkzeug.test import TestResponse
 
-from app.infra.database import Database
 from app.infra.settings import Settings, SettingsError
+from app.postgres.database import Database
 from app.web import app
 from tests.conftest import TOKEN
 from tests.support import answers, work

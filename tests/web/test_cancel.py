@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from app.infra.database import Database
-from app.operations import maintain
+from app.operations import maintenance
+from app.postgres.database import Database
 from tests.support import answers, work
 from tests.support.client import Client
 
@@ -69,7 +69,7 @@ def test_a_cancelled_job_whose_worker_is_gone_does_not_run_again(client: Client,
     [lease] = work.take(db, lease_ms=0)
     _cancel(client, lease.job.id)
 
-    maintain.recover_stalled(db, max_stalled_count=9)
+    maintenance.recover_stalled(db, max_stalled_count=9)
 
     assert client.job(lease.job.id)["failedReason"] == "job cancelled"
     assert _outcomes(client, lease.job.id) == ["cancelled"]

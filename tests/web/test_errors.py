@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.infra.database import Database
 from app.infra.settings import Settings
+from app.postgres.database import Database
 from app.web import app
 from tests.conftest import TOKEN
 from tests.support import answers, databases

@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from app.infra.database import Database
+from app.postgres.database import Database
 from tests.support import framings, raw
 from tests.support.clusters import until
 from tests.support.framings import CHUNKED, CHUNKS, JOB, PATH, chunked, post

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 
 from app.domain.job import Release
-from app.infra.database import Database
 from app.infra.settings import Settings
 from app.operations import settle
+from app.postgres.database import Database
 from app.web import app
 from tests.conftest import TOKEN
 from tests.support import answers, json_texts, work

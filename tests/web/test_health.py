@@ -12,11 +12,11 @@ import psycopg
 import pytest
 from werkzeug.test import TestResponse
 
-from app.infra import libpq
-from app.infra.database import Database
-from app.infra.prepared import PreparedConnection
 from app.infra.release import HEAD
 from app.infra.settings import Settings
+from app.postgres import libpq
+from app.postgres.database import Database
+from app.postgres.prepared import PreparedConnection
 from app.queries import health
 from app.store.tables import UPGRADER_LOCK
 from app.web import app

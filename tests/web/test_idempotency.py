@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app.infra.database import Database
 from app.infra.settings import Settings
-from app.operations import maintain
+from app.operations import maintenance
+from app.postgres.database import Database
 from app.web import app
 from tests.conftest import TOKEN
 from tests.support import answers, databases, raw
@@ -145,8 +145,8 @@ def test_old_keys_are_removed_and_young_ones_stay(own_client: Client, own_db: Da
     databases.run(own_url, OLD)
     own_client.post(PATH, BODY, Idempotency_Key="young")
 
-    assert maintain.forget_keys(own_db, keep_ms=24 * 3600 * 1000) == 3
-    assert maintain.forget_keys(own_db, keep_ms=24 * 3600 * 1000) == 0
+    assert maintenance.forget_keys(own_db, keep_ms=24 * 3600 * 1000) == 3
+    assert maintenance.forget_keys(own_db, keep_ms=24 * 3600 * 1000) == 0
     assert own_client.post(PATH, BODY, Idempotency_Key="young").headers["Idempotency-Replayed"] == "true"
 
 

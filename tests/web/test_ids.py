@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from app.infra.database import Database
+from app.postgres.database import Database
 from tests.support import answers, work
 from tests.support.client import Client
 

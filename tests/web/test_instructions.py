@@ -14,9 +14,9 @@ from rowline import child, handler
 
 from app.domain.job import Completion, JsonText
 from app.domain.scan import ScanCursor
-from app.infra import notify
-from app.infra.database import Database
 from app.operations import claim, exchange
+from app.postgres import notify
+from app.postgres.database import Database
 from tests.support.client import Client
 from tests.support.instructions import instructions
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.infra.database import Database
+from app.postgres.database import Database
 from tests.support import raw
 from tests.support.json_suite import EITHER, GOOD
 from tests.support.json_suite_bad import BAD

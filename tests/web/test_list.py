@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.states import Status
-from app.infra.database import Database
-from app.operations import maintain
+from app.operations import maintenance
+from app.postgres.database import Database
 from tests.support import answers, clusters, work
 from tests.support.client import Client
 from tests.support.json_texts import IN_DATABASE
@@ -223,7 +223,7 @@ def test_a_due_job_shows_where_its_priority_puts_it(client: Client, db: Database
         {"name": "a", "data": 0, "opts": {"delay": 1}}, {"name": "b", "data": 0, "opts": {"delay": 1, "priority": 1}}
     )
 
-    clusters.until(lambda: maintain.promote_due(db) or client.page()["counts"]["delayed"] == 0)
+    clusters.until(lambda: maintenance.promote_due(db) or client.page()["counts"]["delayed"] == 0)
 
     assert {job["name"]: job["status"] for job in client.page()["jobs"]} == {"a": "waiting", "b": "prioritized"}
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from app.infra.database import Database
 from app.infra.room import SMALL
 from app.infra.settings import Settings
+from app.postgres.database import Database
 from app.store import leases, rows
 from app.store.statements import Statement
 from app.web import app

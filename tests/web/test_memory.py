@@ -10,8 +10,8 @@ import pytest
 
 from app.domain.job import JsonText, NewJob
 from app.domain.states import Status
-from app.infra.database import Database
-from app.operations import submit
+from app.operations import jobs as operations
+from app.postgres.database import Database
 from app.queries import jobs
 from app.queries.jobs import Part
 from tests.support import raw
@@ -104,7 +104,7 @@ def test_a_connection_without_a_token_holds_little(strange: Server, kind: str) -
 def crowded(db: Database, shared_url: str) -> Iterator[Server]:
     """A server with little memory for long answers, and jobs that make them."""
     data = JsonText(f'"{"x" * 900_000}"')
-    submit.submit_many(db, queue="long", new=[NewJob(name="n", data=data) for _ in range(10)])
+    operations.submit_many(db, queue="long", new=[NewJob(name="n", data=data) for _ in range(10)])
     with raw.server(shared_url, ROWLINE_MAX_ANSWERS_BYTES=str(ROOM_KIB * 1024), ROWLINE_CLIENT_S="60") as server:
         yield server
 

@@ -13,11 +13,12 @@ from openapi_spec_validator import validate
 from werkzeug.test import TestResponse
 
 from app.domain import keys
-from app.infra.database import Database
 from app.infra.settings import Settings
+from app.postgres.database import Database
 from app.web import app, describe, openapi, problems
-from app.web.routes import work
-from app.web.schemas import new_job, worker
+from app.web.endpoints import schemas as worker
+from app.web.jobs import new_job
+from app.web.leases import routes as work
 from tests.support.client import Client
 
 

@@ -8,8 +8,8 @@ import pytest
 from werkzeug.test import TestResponse
 
 from app.domain.job import Lease
-from app.infra.database import Database
-from app.operations import maintain
+from app.operations import maintenance
+from app.postgres.database import Database
 from tests.support import answers, databases, work
 from tests.support.client import Client
 
@@ -195,8 +195,8 @@ def test_an_attempt_that_takes_too_long_has_failed(client: Client, db: Database)
     [lease] = work.take(db)
     work.age(db, job["id"], ms=2_500)
 
-    assert maintain.recover_stalled(db, max_stalled_count=1) == {}
-    assert maintain.time_out(db, random=work.RANDOM) == {"q": 1}
+    assert maintenance.recover_stalled(db, max_stalled_count=1) == {}
+    assert maintenance.time_out(db, random=work.RANDOM) == {"q": 1}
 
     late = client.job(job["id"])
     assert (late["status"], late["failedReason"], late["attemptsMade"]) == ("delayed", "job timed out after 1000 ms", 1)
@@ -213,7 +213,7 @@ def test_a_heartbeat_does_not_save_an_attempt_that_takes_too_long(client: Client
     beat = client.post(f"/queues/q/jobs/{job['id']}/extend", json.dumps({"token": lease.token}))
 
     assert beat.status_code == 409
-    maintain.time_out(db, random=work.RANDOM)
+    maintenance.time_out(db, random=work.RANDOM)
     assert client.job(job["id"])["status"] == "failed"
 
 

@@ -8,8 +8,8 @@ import pytest
 from werkzeug.test import TestResponse
 
 from app.domain.job import Lease
-from app.infra.database import Database
-from app.operations import maintain
+from app.operations import maintenance
+from app.postgres.database import Database
 from tests.support import answers, work
 from tests.support.client import Client
 from tests.support.scan_cursors import slow_to_look
@@ -245,7 +245,7 @@ def test_each_claim_has_a_token_of_its_own_and_those_before_are_worth_nothing(
 def test_a_worker_that_lost_its_lease_cannot_overwrite_what_the_next_did(client: Client, db: Database) -> None:
     client.add({"name": "n", "data": 1})
     [stale] = work.take(db, lease_ms=0)
-    maintain.recover_stalled(db, max_stalled_count=1)
+    maintenance.recover_stalled(db, max_stalled_count=1)
     [lease] = _claim(client)
     _tell(client, f"{stale.job.id}/complete", {"token": lease["token"], "returnvalue": "second"})
 

@@ -1,6 +1,6 @@
 """What goes wrong with endpoints and their receivers, over real sockets; the names are those of the catalogue.
 
-W07 and the certificates of W13 are in tests/infra/test_outbound.py, where a resolver can be told what to say.
+W07 and the certificates of W13 are in tests/net/test_outbound.py, where a resolver can be told what to say.
 """
 
 import json
@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from app.infra.database import Database
-from app.operations import maintain
+from app.operations import maintenance
+from app.postgres.database import Database
 from tests.support import jobs, raw, receivers
 from tests.support.clusters import Program, until
 from tests.support.raw import Answer, Server
@@ -224,7 +224,7 @@ def test_w15_an_answer_after_the_end_of_the_lease_does_not_finish_the_job_twice(
         if len(receiver.calls) == 1:
             with db.begin() as conn:
                 jobs.make_due(conn, int(call.job["id"]))
-            maintain.recover_stalled(db, max_stalled_count=9)
+            maintenance.recover_stalled(db, max_stalled_count=9)
             db.announce("q")
             receiver.expect(2)
         connection.sendall(answer("200 OK", call.headers["idempotency-key"].encode()))

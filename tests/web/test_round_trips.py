@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from app.infra.prepared import PreparedConnection
+from app.postgres.prepared import PreparedConnection
 from tests.support.client import Client
 
 JOBS = "/queues/q/jobs"

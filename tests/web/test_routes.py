@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from app.infra.database import Database
 from app.infra.settings import Settings
+from app.postgres.database import Database
 from app.web import app
-from app.web.schemas.submitted import SubmittedSchema
+from app.web.jobs.submitted import SubmittedSchema
 
 ROOT = Path(__file__).parents[2]
 API = (ROOT / "app" / "docs" / "api.md").read_text()

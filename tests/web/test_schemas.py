@@ -12,7 +12,8 @@ from app.domain.errors import InvalidRequest
 from app.domain.job import Job, JsonText, LeaseKey
 from app.domain.states import Status
 from app.operations.settle import Settlement
-from app.web.schemas import new_job, work
+from app.web.jobs import new_job
+from app.web.leases import schemas
 from app.wire import demands, objects
 from app.wire.job import JobSchema
 
@@ -97,13 +98,13 @@ def test_what_ended_is_read_as_marshmallow_reads_it(finish: dict[str, Any]) -> N
     raw = json.dumps(finish).encode()
 
     def by_marshmallow() -> object:
-        form = demands.Form(frozenset(work.EndingSchema().fields), most={"returnvalue": LIMIT})
-        names = frozenset(work.FinishSchema().fields)
+        form = demands.Form(frozenset(schemas.EndingSchema().fields), most={"returnvalue": LIMIT})
+        names = frozenset(schemas.FinishSchema().fields)
         members, endings = objects.read_object(raw, demands.Form(names), array=demands.Array("jobs", 10, form))
-        return said(*work.finish_by_schema(members, endings, LIMIT))
+        return said(*schemas.finish_by_schema(members, endings, LIMIT))
 
     def plainly() -> object:
-        told, ask = work.load_finish(raw, lease_ms=5, worker="w", max_data_bytes=LIMIT, max_body_bytes=10**6)
+        told, ask = schemas.load_finish(raw, lease_ms=5, worker="w", max_data_bytes=LIMIT, max_body_bytes=10**6)
         return said(told, None if ask is None else {"count": ask.limit, "worker": ask.worker})
 
     assert outcome(plainly) == outcome(by_marshmallow)

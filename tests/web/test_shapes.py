@@ -13,7 +13,9 @@ import pytest
 
 from app.domain.errors import InvalidRequest
 from app.domain.job import Failure, LeaseKey
-from app.web.schemas import new_job, work, worker
+from app.web.endpoints import schemas
+from app.web.jobs import new_job
+from app.web.leases import schemas as work
 from app.wire import objects
 from tests.support import answers, raw
 from tests.support.client import Client
@@ -60,7 +62,7 @@ READERS: dict[str, tuple[str, Read]] = {
         lambda sent: work.load_finish(sent, lease_ms=1, worker="w", max_data_bytes=MOST, max_body_bytes=MOST),
     ),
     "claim": ('{"worker":%s}', lambda sent: work.load_claim(sent, lease_ms=1, max_wait_ms=1, worker="w")),
-    "workers": ('{"queue":"q","endpoint":{"url":%s}}', lambda sent: worker.load(sent, allowed=())),
+    "workers": ('{"queue":"q","endpoint":{"url":%s}}', lambda sent: schemas.load(sent, allowed=())),
     "progress": ('{"a":%s}', objects.read_value),
 }
 

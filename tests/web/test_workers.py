@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from app.infra.database import Database
 from app.infra.settings import Settings
+from app.postgres.database import Database
 from app.web import app
 from tests.conftest import TOKEN
 from tests.support import answers, databases

@@ -16,8 +16,10 @@ from typing import Any
 
 import click
 
-from app.infra import libpq, processes, settings
+from app.infra import settings
 from app.infra.settings import SettingsError
+from app.local import processes
+from app.postgres import libpq
 from tests.bench import jobs, place, report, starting
 from tests.bench.peers import catalog, rowline, verdict
 from tests.bench.peers.catalog import NotInstalled, Peer

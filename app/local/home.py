@@ -1,0 +1,137 @@
+"""The home of the embedded PostgreSQL: its lock, its owner and modes, and the facts stored in the lock file."""
+
+import contextlib
+import fcntl
+import json
+import os
+import stat
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.local.processes import Account, StartError
+
+
+class EmbeddedError(StartError):
+    """The embedded PostgreSQL cannot run; the message says why and what to do."""
+
+
+class AlreadyRunning(EmbeddedError):
+    """Another `rowline run` holds this home. `pid` and `url` are None until it has stored them."""
+
+    def __init__(self, home: Path, *, pid: int | None, url: str | None) -> None:
+        self.pid = pid
+        self.url = url
+        known = ", ".join(filter(None, [f"process {pid}" if pid else None, url]))
+        super().__init__(f"Rowline already runs in {home}" + (f" ({known})" if known else ""))
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a running Rowline stores in its lock file: its pid, and the URLs of its API and its database."""
+
+    pid: int | None = None
+    url: str | None = None
+    database_url: str | None = None
+    owner_url: str | None = None
+
+
+class Lock:
+    """The lock on a home. It is held until the process ends; children do not inherit it."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def store(self, facts: Facts) -> None:
+        """Store `facts` in the lock file, for a second start and for `rowline db psql`."""
+        content = {
+            "pid": facts.pid,
+            "url": facts.url,
+            "databaseUrl": facts.database_url,
+            "ownerUrl": facts.owner_url,
+        }
+        self.clear()
+        os.pwrite(self._descriptor, json.dumps(content).encode(), 0)
+
+    def clear(self) -> None:
+        """Remove the facts from the lock file."""
+        os.ftruncate(self._descriptor, 0)
+
+
+@contextlib.contextmanager
+def hold(home: Path) -> Iterator[Lock]:
+    """Create `home` if it is missing, and hold its lock during the block. Raises AlreadyRunning, EmbeddedError."""
+    try:
+        _make(home)
+        descriptor = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise EmbeddedError(f"{home} cannot be used: {error}. Choose another folder with ROWLINE_HOME.") from error
+    try:
+        _take(home, descriptor)
+        lock = Lock(descriptor)
+        lock.store(Facts(pid=os.getpid()))
+        try:
+            yield lock
+        finally:
+            lock.clear()
+    finally:
+        os.close(descriptor)
+
+
+def facts(home: Path) -> Facts:
+    """Return the facts of the Rowline that holds `home`, or held it last. Raises EmbeddedError."""
+    try:
+        content = json.loads((home / "lock").read_text())
+    except PermissionError as error:
+        raise EmbeddedError(f"{home} is another user's: {error}") from error
+    except (OSError, ValueError):
+        return Facts()
+    return Facts(content.get("pid"), content.get("url"), content.get("databaseUrl"), content.get("ownerUrl"))
+
+
+def require_reach(home: Path, account: Account | None) -> None:
+    """Raise EmbeddedError if `account` cannot enter `home`. The modes of existing folders are not changed."""
+    if account is None:
+        return
+    folder = home.resolve()
+    for step in [*reversed(folder.parents), folder]:
+        # Only an actual access checks ACLs and the like.
+        tried = subprocess.run(["test", "-x", step], check=False, cwd="/", **account.arguments)  # noqa: S603, S607
+        if tried.returncode:
+            raise EmbeddedError(
+                f"the account {account.name!r}, under which PostgreSQL runs, cannot enter {step}. "
+                "Choose another folder with ROWLINE_HOME, or open that one (chmod o+x)."
+            )
+
+
+def own(folder: Path, account: Account | None) -> None:
+    """Ensure that `folder` exists, belongs to `account` (None: this process's) and is closed to other users."""
+    uid, gid = (account.uid, account.gid) if account else (os.geteuid(), os.getegid())
+    folder.mkdir(mode=0o700, exist_ok=True)
+    state = folder.lstat()
+    if not stat.S_ISDIR(state.st_mode) or state.st_uid not in {uid, os.geteuid()}:
+        raise EmbeddedError(f"{folder} is not a folder of Rowline: it must belong to {uid}. Move it away.")
+    if state.st_uid != uid:
+        os.chown(folder, uid, gid, follow_symlinks=False)
+    if stat.S_IMODE(state.st_mode) != 0o700:  # noqa: PLR2004
+        folder.chmod(0o700)
+
+
+def _make(home: Path) -> None:
+    """Create the missing folders; as root with modes that let an unprivileged account pass through them."""
+    missing = [folder for folder in [home, *home.parents] if not folder.exists()]
+    home.mkdir(parents=True, exist_ok=True)
+    for folder in missing:
+        if os.geteuid() == 0:
+            folder.chmod(0o711 if folder == home else 0o755)
+        elif folder == home:
+            folder.chmod(0o700)
+
+
+def _take(home: Path, descriptor: int) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        running = facts(home)
+        raise AlreadyRunning(home, pid=running.pid, url=running.url) from error

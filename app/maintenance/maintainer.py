@@ -1,0 +1,85 @@
+"""The maintainer: promotes due jobs, recovers stalled ones, times out attempts, folds counts, deletes old keys.
+
+Every process with a database has its loops; those of one process do the work for all (`rounds`).
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from random import Random
+
+from app.infra.settings import Settings
+from app.maintenance.loop import Loop
+from app.maintenance.rounds import BEAT_S, Rounds
+from app.operations import maintenance
+from app.operations.maintenance import Look
+from app.postgres.database import Database, DatabaseError
+
+_log = logging.getLogger(__name__)
+
+FORGET_S = 60.0
+EARLY = 0.5  # the share of the interval after which a round may promote again, since rounds have jitter
+REST_S = 10.0  # a connection is closed after being idle for this long, at most twice that
+
+
+def start(settings: Settings, db: Database, *, is_last: bool = False) -> list[Loop]:
+    """Start the loops in threads of this process. They do the work only while this process makes the rounds.
+
+    `is_last` is as for `Rounds`.
+    """
+    maintainer = Maintainer(settings, db, is_last=is_last)
+    for loop in maintainer.loops:
+        loop.start()
+    return maintainer.loops
+
+
+class Maintainer:
+    """The loops of one process, each in a thread of its own, so that none delays the others."""
+
+    def __init__(self, settings: Settings, db: Database, *, is_last: bool = False) -> None:
+        """Prepare; the `loops` are to be started. `is_last` is as for `Rounds`."""
+        self._settings, self._db = settings, db
+        self._random = Random()  # noqa: S311 - spreads retries, guards nothing
+        self._promote_s, often_s = settings.promote_ms / 1000, settings.recover_ms / 1000
+        self._promote_at = 0.0  # on the monotonic clock, at the earliest
+        self._rounds = Rounds(db, beat_s=min(BEAT_S, self._promote_s), on_look=self._begin, is_last=is_last)
+        self._promoting = self._loop("promote", None, lambda: maintenance.promote_due(db))
+        self._folding = self._loop("fold", None, lambda: maintenance.fold_counts(db))
+        self._seldom = [
+            self._loop("recover", often_s, self._recover),
+            self._loop("time_out", often_s, self._time_out),
+            self._loop("forget", FORGET_S, lambda: maintenance.forget_keys(db, keep_ms=settings.keep_keys_ms)),
+        ]
+        resting = Loop("rest", interval_s=REST_S, tick=db.rest)
+        self.loops = [self._rounds.loop, self._promoting, self._folding, *self._seldom, resting]
+
+    def _loop(self, name: str, interval_s: float | None, tick: Callable[[], object]) -> Loop:
+        def tried() -> None:
+            try:
+                tick()
+            except DatabaseError:
+                self._rounds.pass_on()
+                raise
+
+        return Loop(name, interval_s=interval_s, tick=tried, is_wanted=lambda: self._rounds.are_ours)
+
+    def _begin(self, found: Look, is_new: bool) -> None:  # noqa: FBT001 - called by the rounds alone
+        """Start the loops for what a round found; if this process has just taken over, the other loops too."""
+        now = time.monotonic()
+        if found.is_due and now >= self._promote_at:
+            self._promote_at = now + self._promote_s * EARLY
+            self._promoting.hurry()
+        if found.is_unfolded:
+            self._folding.hurry()
+        for loop in self._seldom if is_new else ():
+            loop.hurry()
+
+    def _recover(self) -> None:
+        for queue, jobs in maintenance.recover_stalled(
+            self._db, max_stalled_count=self._settings.max_stalled_count
+        ).items():
+            _log.warning("stalled_recovered", extra={"queue": queue, "jobs": jobs})
+
+    def _time_out(self) -> None:
+        for queue, jobs in maintenance.time_out(self._db, random=self._random).items():
+            _log.warning("timed_out", extra={"queue": queue, "jobs": jobs})

@@ -1,0 +1,1 @@
+"""How Rowline reaches other machines: one way out, which addresses it may use, signatures."""

@@ -1,0 +1,132 @@
+"""Maintenance: promotes due jobs, recovers stalled ones, folds counts. Safe in any number of processes at once."""
+
+from collections.abc import Callable, Iterable
+from random import Random
+from typing import NamedTuple
+
+from app.domain import attempts
+from app.operations import operation, settle
+from app.postgres.database import Connection, Database, DatabaseError
+from app.store import counts, endpoints, jobs, keys, leases, rounds
+
+AT_ONCE = 1_000  # rows per transaction, so that none holds its locks long
+FOLDED_AT_ONCE = 20_000  # count deltas per transaction; no other statement waits for their rows
+
+
+class Look(NamedTuple):
+    """What there is to do: whether a delayed job is due in any queue, and whether there are counts to fold."""
+
+    is_due: bool
+    is_unfolded: bool
+
+
+@operation
+def look(db: Database, *, word: str | None) -> Look:
+    """Check whether there is work to do, and NOTIFY all processes with `word` (the pulse), if any. One statement.
+
+    If NOTIFY fails, as on a standby, it checks without it.
+    """
+    try:
+        with db.write_once() as conn:
+            return Look(*rounds.look(conn, word=word))
+    except DatabaseError:
+        with db.write_once() as conn:
+            return Look(*rounds.look(conn, word=None))
+
+
+@operation
+def promote_due(db: Database) -> set[str]:
+    """Promote due jobs and announce them, one transaction per queue. Return the queues that have new ready jobs."""
+    with db.begin() as conn:
+        queues = jobs.queues_with_due(conn)
+
+    def promote(conn: Connection, queue: str) -> int:
+        return jobs.promote(conn, queue=queue, limit=AT_ONCE, patience_s=0.0)  # no queue delays another
+
+    return set(_in_turn(db, queues, promote))
+
+
+@operation
+def recover_stalled(db: Database, *, max_stalled_count: int) -> dict[str, int]:
+    """Recover jobs whose leases ran out and announce them, one transaction per queue.
+
+    Return how many were recovered or failed, by queue. The endpoint of a queue may override `max_stalled_count`.
+    """
+    with db.begin() as conn:
+        queues = leases.queues_with_over(conn).stalled
+
+    def recover(conn: Connection, queue: str) -> int:
+        allowed = endpoints.stalls_allowed(conn, queue=queue) or max_stalled_count
+        return len(leases.recover_stalled(conn, queue=queue, limit=AT_ONCE, max_stalled_count=allowed))
+
+    return _in_turn(db, queues, recover)
+
+
+@operation
+def time_out(db: Database, *, random: Random) -> dict[str, int]:
+    """Fail attempts that exceeded the timeouts of their jobs and announce it, one transaction per queue.
+
+    Their jobs are retried while they have attempts left. Return how many failed, by queue.
+    """
+    with db.begin() as conn:
+        queues = leases.queues_with_over(conn).overdue
+
+    def end(conn: Connection, queue: str) -> int:
+        overdue = leases.hold_overdue(conn, queue=queue, limit=AT_ONCE)
+        failures = [(attempts.timed_out(late.lease, late.timeout_ms), late.tries) for late in overdue]
+        return len(settle.fail_or_retry(conn, queue=queue, failures=failures, random=random, are_over=True))
+
+    return _in_turn(db, queues, end)
+
+
+def _in_turn(db: Database, queues: Iterable[str], move: Callable[[Connection, str], int]) -> dict[str, int]:
+    """Move up to AT_ONCE jobs of each queue in turn by `move`, until no queue has more; return how many, by queue.
+
+    So a queue with many jobs does not delay the others, and waiting workers are notified after each batch.
+    """
+    moved: dict[str, int] = {}
+    left = list(queues)
+    while left:
+        found: dict[str, int] = {}
+        for queue in left:
+            with db.begin() as conn:
+                found[queue] = move(conn, queue)
+            if found[queue]:
+                moved[queue] = moved.get(queue, 0) + found[queue]
+                db.announce(queue)
+        left = [queue for queue in left if found[queue] == AT_ONCE]
+    return moved
+
+
+@operation
+def forget_keys(db: Database, *, keep_ms: int) -> int:
+    """Delete idempotency keys, with their stored responses, that are older than `keep_ms`; return how many."""
+    forgotten, removed = 0, AT_ONCE
+    while removed == AT_ONCE:
+        with db.begin() as conn:
+            removed = keys.forget(conn, keep_ms=keep_ms, limit=AT_ONCE)
+        forgotten += removed
+    return forgotten
+
+
+@operation
+def fold_counts(db: Database) -> int:
+    """Fold the deltas of the counts into the totals, unless another process does so now; return how many deltas.
+
+    Announces the queues in which jobs became ready: their first NOTIFY may have failed, or may never have been sent.
+    """
+    folded, found = 0, FOLDED_AT_ONCE
+    while found >= FOLDED_AT_ONCE:
+        with db.begin() as conn:
+            found, queues = counts.fold(conn, limit=FOLDED_AT_ONCE)
+        folded += found
+        for queue in queues:
+            db.announce(queue)
+    return folded
+
+
+@operation
+def recount(db: Database) -> list[str]:
+    """Recount all jobs; return the queues whose counts were wrong. One transaction, which blocks no other."""
+    with db.begin() as conn:
+        return counts.recount(conn)

@@ -1,0 +1,1 @@
+"""How Rowline talks to PostgreSQL: connections, pools, prepared statements, notifications, migrations."""

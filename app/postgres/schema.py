@@ -1,0 +1,163 @@
+"""Migrations, run by Alembic, which no other module of `app` uses."""
+
+import contextlib
+import io
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy.exc import PendingRollbackError
+
+from app.infra import release
+from app.postgres import database, libpq, poolers
+from app.postgres.database import DatabaseError
+from app.postgres.poolers import Kind
+from app.postgres.prepared import PreparedConnection
+
+CONNECT_S = 5
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
+
+_log = logging.getLogger(__name__)
+
+
+class SchemaError(Exception):
+    """A migration cannot be run: there is no such revision, or none in that direction."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Revision:
+    """One migration, described by its file."""
+
+    name: str
+    step: str
+    """expand: the previous release can use the new schema; contract: removes what the previous release does not use;
+    stop: the processes of the previous release must be stopped first."""
+    oldest: str
+    """The oldest revision for which code was written that can use the new schema."""
+    about: str
+
+
+def upgrade(url: str, *, revision: str = "head") -> None:
+    """Upgrade the schema of `url` to `revision`; waits while another process migrates. A newer schema is left as it is.
+
+    Raises DatabaseError, SchemaError.
+    """
+    names = {one.name for one in revisions()}
+
+    def migrate(config: Config, connection: sqlalchemy.Connection) -> None:
+        found = _revision_of(connection)
+        if revision == "head" and found is not None and found not in names:
+            _log.warning("schema_ahead", extra={"revision": found})
+            return
+        command.upgrade(config, revision)
+
+    _run(url, migrate)
+
+
+def downgrade(url: str, *, revision: str) -> None:
+    """Downgrade the schema of `url` to `revision` ("base" = an empty database). Raises DatabaseError, SchemaError."""
+    _run(url, lambda config, _connection: command.downgrade(config, revision))
+
+
+def sql(*, since: str, revision: str = "head") -> str:
+    """Return the SQL that upgrades a schema from `since` ("base" = empty) to `revision`. Raises SchemaError."""
+    config = _config()
+    output = config.output_buffer = io.StringIO()
+    with _told():
+        command.upgrade(config, f"{since}:{revision}", sql=True)
+    return output.getvalue()
+
+
+def revisions() -> list[Revision]:
+    """Return all migrations, the oldest first."""
+    scripts = reversed(list(_scripts().walk_revisions()))
+    return [
+        Revision(name=one.revision, step=one.module.step, oldest=one.module.oldest, about=one.doc) for one in scripts
+    ]
+
+
+def begin_revision(message: str) -> None:
+    """Create the file of a new migration, to be filled in."""
+    command.revision(_config(), message=message, rev_id=f"{int(head() or 0) + 1:04d}")
+
+
+def head() -> str | None:
+    """Return the newest revision in `migrations/`. Raises SchemaError if there are two."""
+    with _told():
+        return _scripts().get_current_head()
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
+    return config
+
+
+def _revision_of(connection: sqlalchemy.Connection) -> str | None:
+    context = MigrationContext.configure(connection, opts={"version_table_schema": "rowline"})
+    found = context.get_current_revision()
+    connection.rollback()
+    return found
+
+
+def _run(url: str, migrate: Callable[[Config, sqlalchemy.Connection], None]) -> None:
+    session: dict[str, Any] = {
+        "connect_timeout": CONNECT_S,
+        "application_name": release.named("rowline-migrate"),
+        "client_encoding": "utf8",
+        "options": libpq.options(url, f"-c search_path={libpq.PATH}"),
+    }
+    arguments = libpq.NETWORK | session
+    engine = database.engine(url, arguments)
+    config = _config()
+    try:
+        is_pooled = _is_pooled(url, arguments)
+        with database.translated(), engine.connect() as connection, _told():
+            if is_pooled:
+                _settle(connection, libpq.asked(session["options"]))
+            config.attributes["connection"] = connection
+            migrate(config, connection)
+    finally:
+        engine.dispose()
+
+
+def _is_pooled(url: str, arguments: dict[str, Any]) -> bool:
+    """Return whether there is a pooler in session mode. Raises DatabaseError, also for one in transaction mode.
+
+    The check leaves no state in the sessions of a pooler in transaction mode.
+    """
+    connect = libpq.connector(url, arguments | {"autocommit": True}, PreparedConnection)
+    with database.translated(), connect() as connection:
+        connection.ends_at = time.monotonic() + CONNECT_S
+        return poolers.require_session(connection, connect, otherwise=poolers.NOT_MIGRATED) is Kind.SESSION
+
+
+def _settle(connection: sqlalchemy.Connection, asked: Mapping[str, str]) -> None:
+    """Set the settings that a pooler has dropped, on the session, which belongs to this connection until its end."""
+    for name, value in asked.items():
+        connection.exec_driver_sql("select set_config(%s, %s, false)", (name, value))
+    connection.commit()
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except CommandError as error:
+        raise SchemaError(f"the schema cannot be migrated: {error}") from error
+    except PendingRollbackError as error:  # raised when the connection of an autocommit block breaks
+        raise DatabaseError("the connection broke during a migration: run it again") from error

@@ -1,0 +1,1 @@
+"""The dispatcher: calls endpoints with their queues' jobs."""

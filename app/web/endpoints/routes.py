@@ -1,0 +1,58 @@
+"""Webhooks: the endpoint of a queue, to which dispatchers send its jobs. The paths say /workers as in BullMQ Proxy."""
+
+import dataclasses
+import secrets
+
+from flask import Blueprint, Response, request
+
+from app.domain.errors import InvalidRequest, TooManyEndpoints, WorkerNotFound
+from app.infra.settings import Settings
+from app.infra.vault import Vault
+from app.net import signing
+from app.operations import endpoints as operations
+from app.postgres.database import Database, DatabaseError, OutcomeUnknown
+from app.queries import endpoints as queries
+from app.web import answers, body, describe, names
+from app.web.endpoints import schemas
+
+SECRET_BYTES = 32
+SECRET_HEADER = "Rowline-Webhook-Secret"  # noqa: S105 - the name of a header, no secret
+
+
+def blueprint(settings: Settings, db: Database, vault: Vault) -> Blueprint:
+    """Make the routes below /workers."""
+    routes = Blueprint("workers", __name__)
+
+    @routes.post("/workers")
+    @describe.route(
+        body=schemas.WorkerSchema,
+        gives="text/plain",
+        gives_headers=(SECRET_HEADER,),
+        raises=(InvalidRequest, *body.ERRORS, TooManyEndpoints, DatabaseError, OutcomeUnknown),
+        example={"body": schemas.EXAMPLE},
+    )
+    def register() -> Response:
+        """Register the endpoint of a queue, or replace it."""
+        raw = body.read(request, limit=min(body.SHORT, settings.max_body_bytes), client_s=settings.client_s)
+        new = schemas.load(raw, allowed=settings.webhook_allow)
+        headers = {}
+        if not new.secrets and not settings.webhook_secrets:
+            headers[SECRET_HEADER] = signing.secret(secrets.token_bytes(SECRET_BYTES))
+            new = dataclasses.replace(new, secrets=[headers[SECRET_HEADER]])
+        operations.register(db, new=new, vault=vault, most=settings.max_endpoints)
+        return answers.plain("OK", headers=headers)
+
+    @routes.get("/workers")
+    @describe.route(gives="application/json", raises=(DatabaseError,))
+    def list_urls() -> Response:
+        """List the URLs of the endpoints, by queue."""
+        return answers.json(queries.urls(db))
+
+    @routes.delete("/workers/<segment:queue>")
+    @describe.route(gives="text/plain", raises=(InvalidRequest, WorkerNotFound, DatabaseError, OutcomeUnknown))
+    def remove(queue: str) -> Response:
+        """Delete the endpoint of a queue."""
+        operations.remove(db, queue=names.queue_name(queue))
+        return answers.plain("OK")
+
+    return routes

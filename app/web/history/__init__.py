@@ -1,0 +1,1 @@
+"""Attempts and logs of a job over HTTP."""

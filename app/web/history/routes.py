@@ -1,0 +1,51 @@
+"""The history of a job: its attempts and its log lines."""
+
+from flask import Blueprint, Response, request
+
+from app.domain.errors import InvalidRequest, JobNotFound, NoRoom
+from app.infra.room import Room
+from app.postgres.database import Database, DatabaseError
+from app.queries import history
+from app.web import answers, describe, holding, names
+from app.web.history.schemas import AttemptSchema, AttemptsSchema, LogsSchema, part
+from app.web.jobs import page
+
+_RAISES = (InvalidRequest, JobNotFound, NoRoom, DatabaseError)
+
+
+def blueprint(db: Database, room: Room) -> Blueprint:
+    """Make the routes for the attempts and the logs of a job."""
+    routes = Blueprint("history", __name__)
+    attempt_json = AttemptSchema()
+
+    @routes.get("/queues/<segment:queue>/jobs/<segment:job_id>/attempts")
+    @describe.route(query=page.PartQuerySchema, gives=AttemptsSchema(), raises=_RAISES)
+    def attempts(queue: str, job_id: str) -> Response:
+        """List the attempts of a job, oldest first."""
+        start, length = page.load_part(request)
+        found = history.attempts(
+            db,
+            queue=names.queue_name(queue),
+            job_id=names.job_id(job_id),
+            start=start,
+            length=length,
+            held=holding.of(request, room),
+        )
+        return answers.json(part("attempts", attempt_json.dump(found.entries, many=True), found, start=start))
+
+    @routes.get("/queues/<segment:queue>/jobs/<segment:job_id>/logs")
+    @describe.route(query=page.PartQuerySchema, gives=LogsSchema(), raises=_RAISES)
+    def logs(queue: str, job_id: str) -> Response:
+        """List the log lines of a job, oldest first."""
+        start, length = page.load_part(request)
+        found = history.logs(
+            db,
+            queue=names.queue_name(queue),
+            job_id=names.job_id(job_id),
+            start=start,
+            length=length,
+            held=holding.of(request, room),
+        )
+        return answers.json(part("logs", found.entries, found, start=start))
+
+    return routes

@@ -1,0 +1,1 @@
+"""Adding, finding and cancelling jobs over HTTP."""

@@ -1,0 +1,254 @@
+"""The body of POST /queues/:queue/jobs: an array of Job, read into `NewJob` values or refused with every fault."""
+
+import functools
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from marshmallow import Schema, ValidationError, fields, validate
+
+from app.domain import ids
+from app.domain.backoff import LONGEST_MS, Backoff, BackoffType
+from app.domain.errors import Fault, InvalidRequest, TooLarge
+from app.domain.job import JsonText, NewJob
+from app.domain.options import OPTIONS, STORED, Kind, Option
+from app.infra.cooperation import give_way
+from app.web.fields import Flag, NotYet, Number, Text, Texts, Whole
+from app.wire import demands, objects
+from app.wire.demands import Array, Form
+from app.wire.jsonreader import Members
+
+Messages = dict[str, str | list[Any] | dict[Any, Any]]
+_UNKNOWN = {"unknown": "is not known here", "type": "must be an object"}
+_Opts = tuple[Any, ...]
+_REQUIRED_MEMBERS = 2  # name and data
+_OPTION_FIELDS = NewJob._fields[NewJob._fields.index("opts") + 1 :]
+_NULL, _EMPTY = JsonText("null"), JsonText("{}")
+_NAME_TEXT_MAX = 2**21
+"""Bytes of JSON that a name may take to be refused as a name."""
+OPTS_TEXT_MAX = 8 * 1024
+"""Bytes of JSON that options may take: twice as many as the longest need, each character escaped."""
+_BRACKETS_MAX = 8
+"""More than good options have, but in strings: the schema looks at them anyway."""
+_PIECE = 64
+"""Jobs after which others may run: some ms at most."""
+FAULTS_MAX = 100
+"""After so many faults nobody looks for more."""
+_SEEN_LONGEST = 256
+"""The longest text of options whose meaning is remembered: most jobs have the options of others."""
+_REQUIRED: Messages = {"required": "is required", "null": "must not be null"}
+
+
+class BackoffSchema(Schema):
+    """`opts.backoff` as an object."""
+
+    error_messages = _UNKNOWN
+    type = fields.String(
+        required=True,
+        error_messages=_REQUIRED | {"invalid": "must be a string"},
+        validate=validate.OneOf([*BackoffType], error="must be one of " + ", ".join(BackoffType)),
+    )
+    delay = Whole(0, LONGEST_MS)
+    jitter = Number(0, 1)
+
+
+class BackoffField(fields.Field[Backoff]):
+    """`opts.backoff`: an object, or a number of ms, which means fixed; null counts as absent."""
+
+    _schema = BackoffSchema()
+    _delay = Whole(0, LONGEST_MS)
+
+    def __init__(self) -> None:
+        """Allow null."""
+        super().__init__(allow_none=True)
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> Backoff:
+        if not isinstance(value, dict):
+            return Backoff(type=BackoffType.FIXED, delay_ms=self._fixed(value))
+        loaded = self._schema.load(value)
+        return Backoff(
+            type=BackoffType(loaded["type"]), delay_ms=loaded.get("delay") or 0, jitter=loaded.get("jitter") or 0.0
+        )
+
+    def _fixed(self, value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValidationError("must be an object or a number of milliseconds")
+        return self._delay.deserialize(value)
+
+
+class JobId(Text):
+    """`opts.jobId`: null and empty count as absent."""
+
+    def __init__(self, **options: Any) -> None:
+        """Allow null; the length is judged with the form."""
+        super().__init__(longest=2**31, allow_none=True, **options)
+
+    def _deserialize(self, value: Any, *args: Any, **options: Any) -> str:
+        custom_id = super()._deserialize(value, *args, **options)
+        if custom_id and (fault := ids.custom_id_fault(custom_id)):
+            raise ValidationError(fault)
+        return custom_id
+
+
+_FIELDS: dict[Kind, Callable[[Option], fields.Field[Any]]] = {
+    Kind.WHOLE: lambda option: Whole(option.low, option.high),
+    Kind.FLAG: lambda _: Flag(),
+    Kind.ID: lambda _: JobId(),
+    Kind.TEXTS: lambda option: Texts(option.high, option.longest),
+    Kind.BACKOFF: lambda _: BackoffField(),
+    Kind.PLANNED: lambda _: NotYet(),
+}
+
+
+class _KnownOnly(Schema):
+    error_messages = _UNKNOWN
+
+
+_OPTS = {option.name: _FIELDS[option.kind](option) for option in OPTIONS}
+OptsSchema = _KnownOnly.from_dict(dict(_OPTS), name="OptsSchema")
+"""`opts` of a job, from the table of options."""
+
+
+class NewJobSchema(Schema):
+    """One job of the array."""
+
+    error_messages = _UNKNOWN
+    name = Text(
+        ids.JOB_NAME_MAX,
+        required=True,
+        error_messages=_REQUIRED | {"null": "must be a string"},
+        validate=validate.Length(min=1, error="must not be empty"),
+    )
+    data = fields.Raw(required=True, allow_none=True, error_messages=_REQUIRED)
+    opts = fields.Nested(OptsSchema, allow_none=True)
+
+
+EXAMPLE = [{"name": "welcome", "data": {"to": "ada@example.com"}, "opts": {"attempts": 3, "jobId": "welcome-ada"}}]
+"""A body, for the OpenAPI document."""
+_schema = NewJobSchema()
+NAMES = frozenset(_schema.fields)
+
+
+def load(raw: bytes, *, max_jobs: int, max_data_bytes: int) -> list[NewJob]:
+    """Read the body. Raises InvalidRequest with every fault of the jobs, up to about 100, each with its path; TooLarge.
+
+    Lets others run meanwhile.
+    """
+    most = {"data": max_data_bytes, "name": _NAME_TEXT_MAX, "opts": OPTS_TEXT_MAX}
+    asked = objects.read_objects(raw, Array("jobs", max_jobs, Form(NAMES, most=most)))
+    jobs: list[NewJob] = []
+    faults: list[Fault] = []
+    for nth, members in enumerate(asked):
+        if nth % _PIECE == _PIECE - 1:
+            give_way()
+        try:
+            jobs.append(_plainly(members, max_data_bytes))
+        except (KeyError, ValueError, ValidationError):  # not for certain a fault: marshmallow says so, and names each
+            give_way()
+            try:
+                jobs.append(by_schema(members, f"jobs[{nth}]", max_data_bytes))
+            except InvalidRequest as error:
+                if type(error) is not InvalidRequest and not faults:
+                    raise
+                faults += error.faults
+        if len(faults) >= FAULTS_MAX:
+            break
+    if faults:
+        raise InvalidRequest(*faults)
+    return jobs
+
+
+def _plainly(members: Members, max_data_bytes: int) -> NewJob:
+    """Read what the schema would read alike, at a tenth of the price.
+
+    Raises KeyError, ValueError, ValidationError at any doubt.
+    """
+    name, data, opts = objects.string(members["name"]), members["data"], members.get("opts", _NULL)
+    if not 1 <= len(name) <= ids.JOB_NAME_MAX or len(data) * 4 > max_data_bytes:
+        raise ValueError(name)
+    if len(members) > _REQUIRED_MEMBERS + ("opts" in members):
+        raise ValueError(name)
+    if opts in {_NULL, _EMPTY}:
+        return NewJob(name, data)
+    return NewJob(name, data, opts, *(_seen_opts if len(opts) <= _SEEN_LONGEST else _opts)(opts))
+
+
+def _opts(text: str) -> _Opts:
+    """Read an object of options by the fields of its schema. Raises KeyError, ValueError, ValidationError."""
+    if text[0] != "{" or text.count("[") + text.count("{") > _BRACKETS_MAX:
+        raise ValueError(text[:1])
+    value = json.loads(text, object_pairs_hook=_untwinned)
+    return _as_opts({key: _OPTS[key].deserialize(member) for key, member in value.items()})
+
+
+def _untwinned(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("a name stands there twice")
+    return members
+
+
+_seen_opts = functools.lru_cache(maxsize=4096)(_opts)
+
+
+def by_schema(members: Members, path: str, max_data_bytes: int) -> NewJob:
+    """Read a job by marshmallow: what it means, and what is wrong with it. Raises InvalidRequest, TooLarge."""
+    if _bytes(members.get("data", _NULL), max_data_bytes) > max_data_bytes:
+        raise TooLarge(Fault(f"{path}.data", f"must be at most {max_data_bytes} bytes"))
+    try:
+        values = _schema.load(objects.owns(members, path=path, objects=("opts",), besides=("data",)))
+    except ValidationError as error:
+        raise InvalidRequest(*faults(error.messages, path)) from None
+    opts = values.get("opts")
+    text = _EMPTY if opts is None else members["opts"]
+    return NewJob(values["name"], members["data"], text, *_as_opts(opts or {}))
+
+
+def faults(messages: Any, path: str) -> Iterator[Fault]:
+    """Flatten marshmallow's tree of messages into faults with paths, in the order of the request."""
+    if isinstance(messages, list):
+        yield from (Fault(path, message) for message in messages)
+        return
+    for key, below in messages.items():
+        if key == "_schema":
+            yield from faults(below, path)
+        else:
+            yield from faults(below, f"{path}[{key}]" if isinstance(key, int) else demands.member_path(path, key))
+
+
+class Loaded(NamedTuple):
+    """What was read of an object, and what is wrong with it."""
+
+    values: dict[str, Any]
+    faults: list[Fault]
+
+
+def loaded_or_faults(schema: Schema, values: dict[str, Any], path: str = "") -> Loaded:
+    """Load one object, which stands at `path`."""
+    try:
+        return Loaded(dict(schema.load(values)), [])
+    except ValidationError as error:
+        return Loaded({}, list(faults(error.messages, path)))
+
+
+def loaded(schema: Schema, values: dict[str, Any]) -> dict[str, Any]:
+    """Load one object, whose faults have no path above them. Raises InvalidRequest with every fault."""
+    found = loaded_or_faults(schema, values)
+    if found.faults:
+        raise InvalidRequest(*found.faults)
+    return found.values
+
+
+def _as_opts(opts: dict[str, Any]) -> _Opts:
+    """Give what options mean: the values of the fields of NewJob behind its texts, in their order."""
+    meant = dict(NewJob._field_defaults)
+    for option in STORED:
+        value = opts.get(option.name)
+        if value is not None and (value or not option.is_empty_absent):
+            meant[option.field] = value
+    return tuple(meant[field] for field in _OPTION_FIELDS)
+
+
+def _bytes(text: str, limit: int) -> int:
+    """Count the bytes of `text`, exactly only where it matters."""
+    return len(text) if len(text) * 4 <= limit else len(text.encode())

@@ -1,0 +1,137 @@
+"""The query of GET /queues/:queue/jobs."""
+
+import functools
+from typing import Any
+from urllib.parse import parse_qsl
+
+from flask import Request
+from marshmallow import Schema, ValidationError, fields, validate
+from werkzeug.datastructures import MultiDict
+
+from app.domain.errors import Fault, InvalidRequest
+from app.domain.states import Status
+from app.queries.jobs import Page, Part
+from app.web.fields import WholeText
+from app.web.jobs import cursor, new_job
+from app.wire.job import JobSchema
+
+LENGTH_MAX = 100
+START_MAX = 2**53
+ALL = "all"
+_SEEN_LONGEST = 256
+"""The longest query whose meaning is remembered: most pages are asked for as others were."""
+
+
+class Statuses(fields.Field[list[Status]]):
+    """Comma-separated statuses, `all` of them or some; empty parts mean nothing, and no status counts twice."""
+
+    def _deserialize(self, value: str, *_: object, **__: object) -> list[Status]:
+        words = list(dict.fromkeys(word for word in value.split(",") if word)) or [ALL]
+        unknown = [word for word in words if word not in {ALL, *Status}]
+        if unknown:
+            raise ValidationError(f"must be {ALL} or of {', '.join(Status)}, not {unknown[0][:100]!r}")
+        return list(Status) if ALL in words else [Status(word) for word in words]
+
+
+class PageQuerySchema(Schema):
+    """The parameters. Unknown ones are ignored."""
+
+    statuses = Statuses(load_default=list(Status))
+    start = WholeText(0, START_MAX, load_default=0)
+    length = WholeText(0, LENGTH_MAX, load_default=10)
+    order = fields.String(load_default="desc", validate=validate.OneOf(["asc", "desc"], error="must be asc or desc"))
+    cursor = fields.String(
+        metadata={"description": "The `next` of a page: goes on behind it, with its statuses and its order."}
+    )
+
+
+class PageSchema(Schema):
+    """The answer, for the OpenAPI document."""
+
+    counts = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
+    jobs = fields.List(fields.Nested(JobSchema(queue_prefix="bull")), required=True)
+    start = fields.Integer(required=True)
+    length = fields.Integer(required=True)
+    next = fields.String(
+        metadata={"description": "There where the page ended early: `cursor` of the one that goes on."}
+    )
+
+
+class PartQuerySchema(Schema):
+    """Which part of a job's past is asked for. Unknown parameters are ignored."""
+
+    start = WholeText(0, START_MAX, load_default=0)
+    length = WholeText(0, LENGTH_MAX, load_default=10)
+
+
+_schema = PageQuerySchema(unknown="exclude")
+_part_schema = PartQuerySchema(unknown="exclude")
+
+
+def load(request: Request, queue: str) -> Part:
+    """Read the query of a page of `queue`. Raises InvalidRequest with every fault."""
+    query = request.query_string
+    if b"cursor" in query:
+        return _from_cursor(query, queue) or _page(query)
+    return (_seen if len(query) <= _SEEN_LONGEST else _page)(query)
+
+
+def dump(queue: str, part: Part, page: Page, job_json: JobSchema) -> dict[str, Any]:
+    """Say what a page holds; where it ended early, or was asked for by cursor and is full, how to go on."""
+    members: dict[str, Any] = {
+        "counts": {status.value: number for status, number in page.counts.items()},
+        "jobs": [job_json.members(job) for job in page.jobs],
+        "start": part.start,
+        "length": len(page.jobs) if page.is_cut else part.length,
+    }
+    if page.jobs and (page.is_cut or (part.after is not None and len(page.jobs) == part.length)):
+        members["next"] = cursor.of(queue, part, after=page.jobs[-1].number, passed=len(page.jobs))
+    return members
+
+
+def _page(query: bytes) -> Part:
+    loaded = _load(_schema, query)
+    return Part(
+        statuses=tuple(loaded["statuses"]),
+        start=loaded["start"],
+        length=loaded["length"],
+        newest_first=loaded["order"] == "desc",
+    )
+
+
+_seen = functools.lru_cache(maxsize=1024)(_page)
+
+
+def _from_cursor(query: bytes, queue: str) -> Part | None:
+    """Read a query with a cursor in it; None where it is in another word."""
+    asked = _page(query)
+    given = _parameters(query)
+    if "cursor" not in given:
+        return None
+    if "start" in given:
+        raise InvalidRequest(Fault("start", "must not be given with a cursor, which says where to go on"))
+    part = cursor.read(queue, given["cursor"], length=asked.length)
+    cursor.require_same(part, asked, has_statuses="statuses" in given, has_order="order" in given)
+    return part
+
+
+def load_part(request: Request) -> tuple[int, int]:
+    """Read `start` and `length`. Raises InvalidRequest with every fault."""
+    loaded = _load(_part_schema, request.query_string)
+    return loaded["start"], loaded["length"]
+
+
+def _load(schema: Schema, query: bytes) -> dict[str, Any]:
+    parameters = _parameters(query)
+    twice = [name for name in schema.fields if len(parameters.getlist(name)) > 1]
+    if twice:
+        raise InvalidRequest(*(Fault(name, "must not be given twice") for name in twice))
+    return new_job.loaded(schema, parameters.to_dict())
+
+
+def _parameters(query: bytes) -> MultiDict[str, str]:
+    """Read them as `Request.args` does."""
+    try:
+        return MultiDict(parse_qsl(query.decode(), keep_blank_values=True, errors="werkzeug.url_quote"))
+    except UnicodeDecodeError:  # bytes that are not percent-encoded at all
+        raise InvalidRequest(Fault("query", "must be percent-encoded UTF-8")) from None

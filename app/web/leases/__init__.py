@@ -1,0 +1,1 @@
+"""Working jobs over HTTP: claim, complete, fail, extend, release, finish."""

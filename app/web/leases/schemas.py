@@ -1,0 +1,331 @@
+"""The bodies by which jobs are worked over HTTP, and what is answered to them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validate
+
+from app.domain import attempts, ids
+from app.domain.backoff import LONGEST_MS
+from app.domain.errors import Fault, InvalidRequest, TooLarge
+from app.domain.job import Completion, Failure, JsonText, Lease, Release
+from app.domain.states import Status
+from app.infra.cooperation import give_way
+from app.operations.claim import Ask
+from app.operations.settle import Settlement
+from app.web.fields import Flag, StringOrLines, Text, Whole
+from app.web.jobs import new_job
+from app.wire import objects
+from app.wire.demands import Array, Form
+from app.wire.fields import Milliseconds
+from app.wire.job import JobSchema
+from app.wire.jsonreader import Members
+
+COUNT_MAX = 1_000  # jobs claimed, or told of, in one request
+LEASE_MIN_MS, LEASE_MAX_MS = 500, 86_400_000
+TOKEN_MAX = WORKER_MAX = 255
+_UNKNOWN = {"unknown": "is not known here", "type": "must be an object"}
+_REQUIRED: dict[str, Any] = {"required": "is required", "null": "must not be null"}
+_LOOSE = (
+    "failedReason",
+    "stacktrace",
+)  # cut and cleaned, whatever they hold: nothing may keep a failure from being told
+_FAILING = {"failedReason", "stacktrace", "unrecoverable"}
+
+
+class ClaimSchema(Schema):
+    """What a claim asks for."""
+
+    error_messages = _UNKNOWN
+    count = Whole(1, COUNT_MAX)
+    lockDuration = Whole(LEASE_MIN_MS, LEASE_MAX_MS)
+    wait = Whole(0, 2**53)
+    worker = Text(WORKER_MAX, allow_none=True, validate=validate.Length(min=1, error="must not be empty"))
+
+
+class _TokenSchema(Schema):
+    error_messages = _UNKNOWN
+    token = Text(TOKEN_MAX, required=True, error_messages=_REQUIRED | {"null": "must be a string"})
+
+
+class CompleteSchema(_TokenSchema):
+    """That an attempt went well."""
+
+    returnvalue = fields.Raw(allow_none=True)
+
+
+class FailSchema(_TokenSchema):
+    """That an attempt failed."""
+
+    failedReason = fields.String(allow_none=True, error_messages={"invalid": "must be a string"})
+    stacktrace = StringOrLines()
+    unrecoverable = Flag()
+
+
+class ReleaseSchema(_TokenSchema):
+    """That a worker will not go on."""
+
+    delay = Whole(0, LONGEST_MS)
+
+
+class ExtendSchema(_TokenSchema):
+    """A heartbeat."""
+
+    lockDuration = Whole(LEASE_MIN_MS, LEASE_MAX_MS)
+
+
+class EndingSchema(FailSchema, CompleteSchema):
+    """One of many attempts that ended: with a failedReason, a stacktrace or unrecoverable badly, else well."""
+
+    id = Text(ids.JOB_ID_MAX, required=True, error_messages=_REQUIRED | {"null": "must be a string"})
+
+
+class NextSchema(Schema):
+    """What is claimed in the same transaction."""
+
+    error_messages = _UNKNOWN
+    count = Whole(1, COUNT_MAX)
+    lockDuration = Whole(LEASE_MIN_MS, LEASE_MAX_MS)
+    worker = Text(WORKER_MAX, allow_none=True, validate=validate.Length(min=1, error="must not be empty"))
+
+
+class FinishSchema(Schema):
+    """Many attempts that ended, and what is wanted next."""
+
+    error_messages = _UNKNOWN
+    jobs = fields.List(fields.Nested(EndingSchema), required=True)
+    claim = fields.Nested(NextSchema, allow_none=True)
+
+
+class LeaseSchema(Schema):
+    """A claimed job."""
+
+    job = fields.Nested(JobSchema(queue_prefix="bull"), required=True)
+    token = fields.String(required=True)
+    lockedUntil = fields.Integer(required=True, metadata={"description": "ms since the epoch"})
+
+
+class ClaimedSchema(Schema):
+    """What was claimed."""
+
+    jobs = fields.List(fields.Nested(LeaseSchema), required=True)
+
+
+class EndedSchema(Schema):
+    """Where a job stands."""
+
+    id = fields.String(required=True)
+    status = fields.String(required=True)
+
+
+class ExtendedSchema(Schema):
+    """A lease that still holds."""
+
+    id = fields.String(required=True)
+    lockedUntil = Milliseconds(attribute="until", required=True)
+    cancelled = fields.Boolean(attribute="is_cancelled", required=True)
+
+
+class FinishedSchema(ClaimedSchema):
+    """Where many jobs stand, and what was claimed."""
+
+    finished = fields.List(fields.Nested(EndedSchema), required=True)
+
+
+_CLAIM, _NEXT, _RELEASE, _EXTEND = ClaimSchema(), NextSchema(), ReleaseSchema(), ExtendSchema()
+_COMPLETE, _FAIL, _ENDING, _FINISH = CompleteSchema(), FailSchema(), EndingSchema(), FinishSchema()
+_FINISH_FORM = Form(frozenset(_FINISH.fields), most={"claim": 4_096})
+_NULL = JsonText("null")
+STACK_TEXT_MAX = 2**20
+"""Characters of JSON that an array of lines may take; a longer one is not kept."""
+STACK_TOO_LONG = "the stack trace was too long to keep"
+_PLAIN = 2  # members of an attempt that went well: id and token
+LOST = "lost"
+"""What stands for a status where a lease was lost, among many."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimAsked:
+    """A claim, and how long it may wait."""
+
+    ask: Ask
+    wait_ms: int
+
+
+def load_claim(raw: bytes, *, lease_ms: int, max_wait_ms: int, worker: str) -> ClaimAsked:
+    """Read what a claim asks for; an empty body asks for one job. Raises InvalidRequest."""
+    loaded = _loaded(_CLAIM, raw) if raw.strip() else {}
+    return ClaimAsked(ask=_ask(loaded, lease_ms, worker), wait_ms=min(max_wait_ms, loaded.get("wait") or 0))
+
+
+def load_complete(raw: bytes, *, job_id: str, max_data_bytes: int) -> Settlement:
+    """Read that an attempt went well. Raises InvalidRequest, TooLarge."""
+    members, _ = objects.read_object(raw, Form(frozenset(_COMPLETE.fields), most={"returnvalue": max_data_bytes}))
+    loaded = new_job.loaded(_COMPLETE, objects.owns(members, besides=("returnvalue",)))
+    return _told(job_id, loaded, partial(Completion, result=_result(members, "returnvalue", max_data_bytes)))
+
+
+def load_fail(raw: bytes, *, job_id: str, max_body_bytes: int) -> Settlement:
+    """Read that an attempt failed. Raises InvalidRequest."""
+    form = Form(frozenset(_FAIL.fields), _LOOSE, dict.fromkeys(_LOOSE, max_body_bytes))
+    loaded = new_job.loaded(_FAIL, _failing(objects.read_object(raw, form)[0], ""))
+    return _told(job_id, loaded, _failure(loaded))
+
+
+def load_release(raw: bytes, *, job_id: str) -> Settlement:
+    """Read that a worker will not go on. Raises InvalidRequest."""
+    loaded = _loaded(_RELEASE, raw)
+    return _told(job_id, loaded, partial(Release, delay_ms=loaded.get("delay") or 0))
+
+
+def load_extend(raw: bytes, *, lease_ms: int) -> tuple[str, int]:
+    """Read a heartbeat: its token, and the ms asked for. Raises InvalidRequest."""
+    loaded = _loaded(_EXTEND, raw)
+    return ids.lease_token(loaded["token"]), loaded.get("lockDuration") or lease_ms
+
+
+def load_finish(
+    raw: bytes, *, lease_ms: int, worker: str, max_data_bytes: int, max_body_bytes: int
+) -> tuple[list[Settlement], Ask | None]:
+    """Read how many attempts ended, and what is wanted next. Raises InvalidRequest, TooLarge."""
+    most = dict.fromkeys(_LOOSE, max_body_bytes) | {"returnvalue": max_data_bytes}
+    form = Form(frozenset(_ENDING.fields), _LOOSE, most)
+    members, endings = objects.read_object(raw, _FINISH_FORM, array=Array("jobs", COUNT_MAX, form))
+    if "jobs" not in members:
+        raise InvalidRequest(Fault("jobs", "is required"))
+    try:
+        told, asked = _plainly_finished(members, endings, max_data_bytes)
+    except (KeyError, ValueError, ValidationError):  # not for certain a fault: marshmallow says so, and names every one
+        told, asked = finish_by_schema(members, endings, max_data_bytes)
+    seen: set[str] = set()
+    for nth, word in enumerate(told):
+        if word.job_id in seen:
+            raise InvalidRequest(Fault(f"jobs[{nth}].id", "is there twice"))
+        seen.add(word.job_id)
+    return told, None if asked is None else _ask(asked, lease_ms, worker)
+
+
+def _plainly_finished(
+    members: Members, endings: list[Members], max_data_bytes: int
+) -> tuple[list[Settlement], dict[str, Any] | None]:
+    """Read what the schema would read alike. Raises KeyError, ValueError, ValidationError at any doubt."""
+    asked = objects.own(members.get("claim", _NULL), "claim")
+    if len(members) > 1 + ("claim" in members):
+        raise ValueError(members)
+    told = [_plainly_ended(ending, max_data_bytes) for ending in endings]
+    return told, None if asked is None else dict(_NEXT.load(asked))
+
+
+def _plainly_ended(ending: Members, max_data_bytes: int) -> Settlement:
+    """Read that an attempt went well as the schema would read it. Raises KeyError or ValueError at any doubt."""
+    job_id, token, result = (
+        objects.string(ending["id"]),
+        objects.string(ending["token"]),
+        ending.get("returnvalue", _NULL),
+    )
+    if len(ending) > _PLAIN + ("returnvalue" in ending):
+        raise ValueError(job_id)
+    if len(job_id) > ids.JOB_ID_MAX or len(token) > TOKEN_MAX or len(result) * 4 > max_data_bytes:
+        raise ValueError(job_id)
+    return Settlement(
+        job_id=job_id,
+        token=ids.lease_token(token),
+        word=lambda lease: Completion(lease=lease, result=result),
+    )
+
+
+def finish_by_schema(
+    members: Members, endings: list[Members], max_data_bytes: int
+) -> tuple[list[Settlement], dict[str, Any] | None]:
+    """Read by marshmallow what ended and what is asked for next. Raises InvalidRequest, TooLarge."""
+    values: dict[str, Any] = objects.owns(members, objects=("claim",), besides=("jobs",)) | {"jobs": []}
+    top = new_job.loaded_or_faults(_FINISH, values)
+    told: list[Settlement] = []
+    faults = [*top.faults]
+    for nth, ending in enumerate(endings):
+        path = f"jobs[{nth}]"
+        found = new_job.loaded_or_faults(_ENDING, _failing(ending, path), path)
+        faults += found.faults
+        if len(faults) >= new_job.FAULTS_MAX:
+            break
+        if not found.faults:
+            told.append(_ending(found.values, ending, f"{path}.returnvalue", max_data_bytes))
+        give_way()
+    if faults:
+        raise InvalidRequest(*faults)
+    return told, top.values.get("claim")
+
+
+def dump_leases(leases: Sequence[Lease], job_json: JobSchema) -> list[dict[str, Any]]:
+    """Say what was claimed."""
+    return [
+        {"job": job_json.members(lease.job), "token": lease.token, "lockedUntil": int(lease.until.timestamp() * 1000)}
+        for lease in leases
+    ]
+
+
+def dump_ended(job_id: str, status: Status | None) -> dict[str, str]:
+    """Say where a job stands."""
+    return {"id": job_id, "status": LOST if status is None else status.value}
+
+
+def _loaded(schema: Schema, raw: bytes) -> dict[str, Any]:
+    """Read an object without parts."""
+    return new_job.loaded(schema, objects.owns(objects.read_object(raw, Form(frozenset(schema.fields)))[0]))
+
+
+def _failing(members: Members, path: str) -> dict[str, Any]:
+    """Return the values of what may be a failure. Of an array whose elements make a stack trace none is built."""
+    values = objects.owns(members, path=path, besides=("returnvalue", *_LOOSE))
+    return values | {name: _loose(members[name], name) for name in _LOOSE if name in members}
+
+
+def _loose(text: JsonText, name: str) -> Any:
+    """Return what is kept of a string, also one that could not be stored, or of lines; of anything else its kind."""
+    is_stack = name == "stacktrace"
+    if text.startswith("[") and is_stack:
+        if len(text) > STACK_TEXT_MAX:
+            return STACK_TOO_LONG
+        lines = objects.lines(text)
+        return [None] if lines is None else lines
+    if text.startswith('"'):
+        return objects.tail(text, attempts.STACK_MAX) if is_stack else objects.head(text, attempts.REASON_MAX)
+    return None if text == "null" else 0  # whatever it is, it is no string
+
+
+def _ending(loaded: dict[str, Any], members: Members, path: str, max_data_bytes: int) -> Settlement:
+    word: Any = partial(Completion, result=_result(members, path, max_data_bytes))
+    if any(loaded.get(name) is not None for name in _FAILING):
+        word = _failure(loaded)
+    return _told(loaded["id"], loaded, word)
+
+
+def _failure(loaded: dict[str, Any]) -> Any:
+    stack = loaded.get("stacktrace")
+    return partial(
+        Failure,
+        reason=attempts.clean_reason(loaded.get("failedReason") or ""),
+        stack=None if stack is None else attempts.clean_stack(stack),
+        unrecoverable=loaded.get("unrecoverable") or False,
+    )
+
+
+def _told(job_id: str, loaded: dict[str, Any], word: Any) -> Settlement:
+    return Settlement(job_id=job_id, token=ids.lease_token(loaded["token"]), word=lambda lease: word(lease=lease))
+
+
+def _result(members: Members, path: str, max_data_bytes: int) -> JsonText:
+    text = members.get("returnvalue", _NULL)
+    if len(text.encode()) > max_data_bytes:
+        raise TooLarge(Fault(path, f"must be at most {max_data_bytes} bytes"))
+    return text
+
+
+def _ask(loaded: dict[str, Any], lease_ms: int, worker: str) -> Ask:
+    return Ask(
+        limit=loaded.get("count") or 1,
+        lease_ms=loaded.get("lockDuration") or lease_ms,
+        worker=loaded.get("worker") or worker,
+    )

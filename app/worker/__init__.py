@@ -1,0 +1,1 @@
+"""The Python worker: claims jobs, runs handlers in processes of their own, settles."""

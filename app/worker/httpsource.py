@@ -1,0 +1,262 @@
+"""A source of jobs over HTTP, for workers that can reach the API but not the database.
+
+A thread makes the long-polling claims, one at a time, and wakes the worker's loop when jobs arrive.
+"""
+
+import json
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TypeVar
+
+import rowline
+
+from app.domain.job import Completion, Extended, Failure, JsonText, LeaseKey, Release, Taken
+from app.infra.settings import Settings
+from app.worker.sources import Claimed, Exchanged, ProgressUpdate, SourceUnavailable
+
+_log = logging.getLogger(__name__)
+R = TypeVar("R")
+CLAIM_MS = 30_000  # how long a claim waits for a job: the maximum of the service
+CALL_S = 5.0  # the time limit of one call of the loop, or of the heartbeat
+REST_S = 0.5  # how long to wait, once stopped, for jobs that a claim has leased already
+DEAD_LEASE_MS = 500  # the minimum length of a lease, for a job whose process died
+LOGGED_EACH_S = 10.0  # how often it is logged that the service cannot be reached, while that lasts
+
+
+class HttpSource:
+    """The jobs of one queue, claimed by long polls and settled by `finish`.
+
+    The numbers in lease keys are this source's own, one per lease: over HTTP a job has only its id.
+    """
+
+    def __init__(self, settings: Settings, *, url: str, token: str, queue: str, worker: str) -> None:
+        """Prepare. Raises ValueError for an invalid URL or token."""
+        self._settings, self._worker = settings, worker
+        self._logged_at = -math.inf  # when a failed try was logged last, by time.monotonic()
+        # A separate client, which the drain closes.
+        self._claims = rowline.Rowline(url, token, timeout_s=CALL_S, on_retry=self._log_failed_try)
+        self._claiming = self._claims.queue(queue)
+        self._settling = rowline.Rowline(url, token, timeout_s=CALL_S).queue(queue)
+        self._names: dict[int, _Named] = {}
+        self._number = 0
+        self._changed = threading.Condition()  # guards the attributes below
+        self._wish = 0  # how many jobs to ask for
+        self._is_asking = False
+        self._came: list[Taken] = []
+        self._trouble: rowline.RowlineError | None = None
+        self._rest_at: float | None = None  # once stopped: when to wait no longer, by time.monotonic()
+        self._thread: threading.Thread | None = None
+
+    def check(self) -> None:
+        """Check the token against the service. Raises rowline.RowlineError; a service that is away is only logged."""
+        try:
+            self._claiming.counts("waiting")
+        except rowline.Unavailable as error:
+            self._log_failed_try(error)
+
+    def _log_failed_try(self, error: rowline.RowlineError) -> None:
+        """Log what cannot be reached, at the first failed try and then each LOGGED_EACH_S: a claim retries for long."""
+        if time.monotonic() >= self._logged_at + LOGGED_EACH_S:
+            self._logged_at = time.monotonic()
+            _log.warning("claim_failed", extra={"queue": self._claiming.name, "cause": str(error)})
+
+    def start(self, ring: Callable[[], None]) -> None:
+        """Start the claiming thread; it calls `ring` whenever jobs have arrived or it is idle."""
+        self._thread = threading.Thread(target=self._ask, args=(ring,), name="claim", daemon=True)
+        self._thread.start()
+
+    def _claimed(self, limit: int) -> Claimed:
+        """Return the jobs that have arrived; have the thread claim more, unless a claim is running already."""
+        with self._changed:
+            trouble, self._trouble = self._trouble, None
+            if trouble:
+                raise SourceUnavailable(str(trouble)) from trouble
+            came, self._came = self._came, []
+            if limit > len(came) and not self._is_asking:
+                self._wish = limit - len(came)
+                self._changed.notify()
+        return Claimed(taken=came, poll_ms=self._settings.poll_ms)
+
+    def exchange(self, completions: Sequence[Completion], *, limit: int) -> Exchanged:
+        """Complete all in one call, or claim if there are none. A result that the service rejects fails its attempt."""
+        if completions:
+            return Exchanged(completed=self._finish(completions), claimed=None)
+        return Exchanged(completed=(), claimed=self._claimed(limit))
+
+    def fail(self, failures: Sequence[Failure]) -> Collection[int]:
+        """Fail all in one call; the service decides which are retried, and when."""
+        return self._finish(failures)
+
+    def release(self, releases: Sequence[Release]) -> Collection[int]:
+        """Release them one by one."""
+        done = {}
+        for release in releases:
+            name, delay_ms = self._names[release.lease.number], release.delay_ms
+            done[release.lease.number] = _unless_lost(partial(self._settling.release, name, delay_ms=delay_ms))
+        return self._forget([release.lease for release in releases], [n for n, status in done.items() if status])
+
+    def give_up(self, held: Sequence[LeaseKey]) -> Collection[int]:
+        """Shorten the leases to the minimum: when they run out, the maintainer recovers the jobs as stalled."""
+        return self._forget(held, self._extended(held, DEAD_LEASE_MS))
+
+    def send_progress(self, updates: Sequence[ProgressUpdate]) -> None:
+        """Send them one by one."""
+        for update in updates:
+            if name := self._names.get(update.key.number):
+                _send(partial(self._send_update, name, update))
+
+    def _send_update(self, name: "_Named", update: ProgressUpdate) -> None:
+        if update.progress is not None:
+            self._settling.progress(name, json.loads(update.progress))
+        if update.line is not None:
+            self._settling.log(name, update.line)
+
+    def extend(self, held: Sequence[LeaseKey]) -> dict[int, Extended]:
+        """Extend them one by one."""
+        return self._extended(held, self._settings.lease_ms)
+
+    def stop(self) -> None:
+        """Close the connection of the waiting claim: the service then leases nothing, or its response still arrives."""
+        with self._changed:
+            if self._rest_at is not None:
+                return
+            self._rest_at = time.monotonic() + REST_S
+            self._changed.notify()
+        self._claims.close()
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether the last claim is over, and its jobs were returned."""
+        with self._changed:
+            is_over = self._thread is None or not self._thread.is_alive() or time.monotonic() > (self._rest_at or 0.0)
+            return self._rest_at is not None and is_over and not self._came
+
+    def _ask(self, ring: Callable[[], None]) -> None:
+        """Claim, one call after the other, whenever the loop wants jobs. Runs in the claiming thread."""
+        while (count := self._next_wish()) and self._claim(count):
+            ring()
+        ring()
+
+    def _next_wish(self) -> int:
+        """Wait until the loop wants jobs; return how many, 0 after `stop`."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._wish or self._rest_at is not None)
+            if self._rest_at is not None:
+                return 0
+            self._is_asking = True
+            count, self._wish = self._wish, 0
+        return count
+
+    def _claim(self, count: int) -> bool:
+        """Claim once and keep the jobs for the loop; return whether to go on."""
+        trouble: rowline.RowlineError | None = None
+        leases: tuple[rowline.Lease, ...] = ()
+        lease_ms = self._settings.lease_ms
+        try:
+            leases = self._claiming.claim(count, wait_ms=CLAIM_MS, lock_duration_ms=lease_ms, worker=self._worker)
+            self._told_at = -math.inf
+        except rowline.RowlineError as error:
+            trouble = error
+        with self._changed:
+            self._is_asking = False
+            self._came += [self._taken(lease) for lease in leases]
+            is_stopped = self._rest_at is not None
+            self._trouble = None if is_stopped else trouble
+        return not is_stopped
+
+    def _taken(self, lease: rowline.Lease) -> Taken:
+        job = lease.job
+        self._number += 1
+        self._names[self._number] = _Named(id=job.id, token=lease.token)
+        return Taken(
+            key=LeaseKey(number=self._number, token=lease.token),
+            id=job.id,
+            name=job.name,
+            data=JsonText(json.dumps(job.data)),
+            opts=JsonText(json.dumps(job.opts)),
+            priority=job.priority,
+            attempt=job.attempts_made + 1,
+            timestamp=job.timestamp,
+            timeout_ms=job.opts.get("timeout"),
+            stalled_count=job.stalled_count,
+        )
+
+    def _finish(self, endings: Sequence[Completion | Failure]) -> Collection[int]:
+        keys = [ending.lease for ending in endings]
+        try:
+            statuses = self._settling.finish([self._as_sent(ending) for ending in endings]).statuses
+        except rowline.InvalidRequest as error:
+            return self._refused(endings, str(error))
+        except rowline.RowlineError as error:
+            raise SourceUnavailable(str(error)) from error
+        settled = zip(keys, statuses, strict=True)
+        return self._forget(keys, [key.number for key, status in settled if status != "lost"])
+
+    def _refused(self, endings: Sequence[Completion | Failure], why: str) -> Collection[int]:
+        """Find the one that the service rejects, one by one: fail the attempt of a result, and drop a failure."""
+        first = endings[0]
+        if len(endings) > 1:
+            return {number for ending in endings for number in self._finish([ending])}
+        if isinstance(first, Completion):
+            return self._finish([Failure(lease=first.lease, reason=f"the service refused the handler's result: {why}")])
+        return self._forget([first.lease], [])
+
+    def _as_sent(self, ending: Completion | Failure) -> rowline.Completion | rowline.Failure:
+        name = self._names[ending.lease.number]
+        if isinstance(ending, Completion):
+            return rowline.Completion(lease=name, returnvalue=json.loads(ending.result))
+        return rowline.Failure(
+            lease=name, failed_reason=ending.reason, stacktrace=ending.stack, unrecoverable=ending.unrecoverable
+        )
+
+    def _extended(self, held: Sequence[LeaseKey], lease_ms: int) -> dict[int, Extended]:
+        kept = {}
+        for key in held:
+            if name := self._names.get(key.number):  # None if the loop has settled it since the heartbeat began
+                extended = _unless_lost(partial(self._settling.extend, name, lock_duration_ms=lease_ms))
+                if extended:
+                    until = datetime.fromtimestamp(extended.locked_until / 1000, UTC)
+                    kept[key.number] = Extended(until=until, is_cancelled=extended.cancelled)
+        return kept
+
+    def _forget(self, keys: Sequence[LeaseKey], done: Collection[int]) -> Collection[int]:
+        """Forget leases that are over; return `done`."""
+        for key in keys:
+            self._names.pop(key.number, None)
+        return done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Named:
+    """An attempt as it is named over HTTP."""
+
+    id: str
+    token: str
+
+
+def _send(call: Callable[[], None]) -> None:
+    """Send progress or a log line; drop it if the lease is lost or the service rejects it. Raises SourceUnavailable."""
+    try:
+        call()
+    except (rowline.Unauthorized, rowline.NotFound):
+        return
+    except rowline.InvalidRequest as error:
+        _log.warning("report_refused", extra={"cause": str(error)})
+    except rowline.RowlineError as error:
+        raise SourceUnavailable(str(error)) from error
+
+
+def _unless_lost(call: Callable[[], R]) -> R | None:
+    """Make a call; return None if the lease is lost. Raises SourceUnavailable."""
+    try:
+        return call()
+    except (rowline.LeaseLost, rowline.NotFound):
+        return None
+    except rowline.RowlineError as error:
+        raise SourceUnavailable(str(error)) from error

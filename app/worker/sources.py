@@ -1,0 +1,168 @@
+"""The source that a worker claims from and settles to: the database, or the API over HTTP (`httpsource`)."""
+
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Protocol
+
+from app.domain.job import Completion, Extended, Failure, JsonText, LeaseKey, Release, Taken
+from app.domain.scan import ScanCursor
+from app.infra.settings import Settings
+from app.operations import claim, exchange, progress, settle
+from app.postgres.database import Database, DatabaseError
+
+RETRY_S = 0.5  # the pause after an error of the source
+
+
+class SourceUnavailable(Exception):
+    """A call to the source failed for now. Whether it took effect may be unknown: repeat it, which is safe."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgressUpdate:
+    """Progress of a running attempt, or a line for its log."""
+
+    key: LeaseKey
+    progress: JsonText | None = None
+    line: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """The result of a claim. `next_due_ms`: ms until the next claim at the latest, None if the source does not know.
+
+    `poll_ms`: the same if `next_due_ms` is None.
+    """
+
+    taken: list[Taken]
+    next_due_ms: int | None = None
+    poll_ms: int
+
+    @property
+    def pause_s(self) -> float:
+        """The seconds to wait before the next claim, after one that found fewer jobs than asked for."""
+        return claim.pause_s(self.next_due_ms, poll_ms=self.poll_ms)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchanged:
+    """The numbers of the completed jobs, and the result of the claim; None if none was made: exchange again.
+
+    `unknown`: the numbers of jobs of which it is unknown whether they are completed: complete them again.
+    """
+
+    completed: Collection[int]
+    claimed: Claimed | None
+    unknown: Collection[int] = ()
+
+
+class Source(Protocol):
+    """The interface of a source. Every method except `start` and `stop` may raise SourceUnavailable.
+
+    Methods that settle or extend return the numbers of the keys for which they took effect; a missing one had lost its
+    lease. Two threads may call them at once: the loop and the heartbeat.
+    """
+
+    def start(self, ring: Callable[[], None]) -> None:
+        """Call `ring`, from any thread, whenever there may be a job to claim."""
+
+    def exchange(self, completions: Sequence[Completion], *, limit: int) -> Exchanged:
+        """Complete attempts, and claim up to `limit` jobs, in queue order. Does not wait for jobs.
+
+        A source that claims in a thread returns what has arrived since the last call, whatever `limit` is now.
+        """
+
+    def fail(self, failures: Sequence[Failure]) -> Collection[int]:
+        """Fail attempts; the source decides whether they are retried."""
+
+    def release(self, releases: Sequence[Release]) -> Collection[int]:
+        """Release jobs, without counting an attempt."""
+
+    def give_up(self, held: Sequence[LeaseKey]) -> Collection[int]:
+        """Have these jobs recovered as stalled soon, because the process that ran them is known to be dead."""
+
+    def send_progress(self, updates: Sequence[ProgressUpdate]) -> None:
+        """Store progress and log lines, in their order; those of lost leases are dropped."""
+
+    def extend(self, held: Sequence[LeaseKey]) -> dict[int, Extended]:
+        """Extend leases."""
+
+    def stop(self) -> None:
+        """Claim no more. `exchange` still returns jobs that were claimed before, until `is_at_rest`."""
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether, after `stop`, no more jobs can arrive."""
+
+
+class DatabaseSource:
+    """A source on the database."""
+
+    def __init__(self, settings: Settings, db: Database, *, queue: str, worker: str) -> None:
+        """Prepare. `worker` is stored on jobs as `processedBy`."""
+        self._settings, self._db, self._queue, self._worker = settings, db, queue, worker
+        self._random = Random()  # noqa: S311 - jitter is no secret
+        self.cursor = ScanCursor()
+
+    def start(self, ring: Callable[[], None]) -> None:
+        """Call `ring` at each NOTIFY of the queue, and when NOTIFYs no longer arrive."""
+        self._db.listen(self._queue, ring)
+        self._db.wakeups.on_loss(ring)
+
+    def _poll_ms(self) -> int:
+        return self._db.wakeups.poll_ms(self._settings.poll_ms)
+
+    def exchange(self, completions: Sequence[Completion], *, limit: int) -> Exchanged:
+        """Complete and claim in one transaction; with nothing to do, no statement is sent."""
+        if not completions and not limit:
+            return Exchanged(completed=(), claimed=Claimed(taken=[], poll_ms=self._poll_ms()))
+        ask = claim.Ask(limit=limit, lease_ms=self._settings.lease_ms, worker=self._worker) if limit else None
+        with _away():
+            done = exchange.exchange(self._db, queue=self._queue, completions=completions, ask=ask, cursor=self.cursor)
+        claimed = Claimed(taken=done.taken, next_due_ms=done.next_due_ms, poll_ms=self._poll_ms())
+        return Exchanged(completed=done.completed, claimed=claimed, unknown=done.unknown)
+
+    def fail(self, failures: Sequence[Failure]) -> Collection[int]:
+        """Fail all in one transaction."""
+        with _away():
+            return settle.fail(self._db, queue=self._queue, failures=failures, random=self._random)
+
+    def release(self, releases: Sequence[Release]) -> Collection[int]:
+        """Release all in one transaction."""
+        with _away():
+            return settle.release(self._db, queue=self._queue, releases=releases)
+
+    def give_up(self, held: Sequence[LeaseKey]) -> Collection[int]:
+        """Recover them as stalled at once."""
+        most = self._settings.max_stalled_count
+        with _away():
+            return settle.give_up(self._db, queue=self._queue, held=held, max_stalled_count=most)
+
+    def send_progress(self, updates: Sequence[ProgressUpdate]) -> None:
+        """Store all in one transaction."""
+        stored = [progress.ProgressUpdate(lease=one.key, progress=one.progress, line=one.line) for one in updates]
+        with _away():
+            progress.store(self._db, queue=self._queue, updates=stored)
+
+    def extend(self, held: Sequence[LeaseKey]) -> dict[int, Extended]:
+        """Extend all in one statement."""
+        with _away():
+            return settle.extend(self._db, queue=self._queue, held=held, lease_ms=self._settings.lease_ms)
+
+    def stop(self) -> None:
+        """Do nothing: jobs arrive only by `exchange`."""
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Always: no claim runs in the background."""
+        return True
+
+
+@contextlib.contextmanager
+def _away() -> Iterator[None]:
+    """Raise database errors of the block as SourceUnavailable."""
+    try:
+        yield
+    except DatabaseError as error:
+        raise SourceUnavailable(str(error)) from error

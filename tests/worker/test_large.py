@@ -1,0 +1,140 @@
+"""What handlers say can be as large as they like: what will not be kept stays in their process."""
+
+import contextlib
+import select
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rowline import child
+from rowline import job as told
+
+from app.domain import attempts
+from app.domain.job import JsonText, LeaseKey, Taken
+from app.domain.states import Status
+from app.infra.settings import Settings
+from app.postgres.database import Database
+from app.queries import history
+from app.worker.completer import Completer
+from app.worker.handlers import HandlerProcess
+from app.worker.heartbeats import Held
+from app.worker.sources import DatabaseSource, SourceUnavailable
+from tests.support import work
+from tests.support.clusters import until
+from tests.support.jobs import QUEUE, new
+from tests.support.workers import WorkerProgram, add, find, in_status, written
+
+LARGE = """
+    class Long(Exception):
+        pass
+
+    @rowline.handler("result")
+    def result(job):
+        return "x" * job.data
+
+    @rowline.handler("failure")
+    def failure(job):
+        raise Long("x" * job.data)
+
+    @rowline.handler("line")
+    def line(job):
+        job.log("x" * job.data)
+
+    @rowline.handler("progress")
+    def progress(job):
+        job.progress({"x": "x" * job.data})
+"""
+MANY = 80_000_000
+
+
+def peak_bytes(pid: int) -> int:
+    """The most memory that a process has had."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+@pytest.mark.parametrize("name", ["result", "failure", "line", "progress"])
+def test_what_will_not_be_kept_never_reaches_the_worker(
+    db: Database, shared_url: str, tmp_path: Path, name: str
+) -> None:
+    with WorkerProgram(shared_url, written(tmp_path, LARGE)) as worker:
+        in_status(db, add(db, new("result", data=JsonText("1")))[0], within_s=60)
+        before = peak_bytes(worker.pid)
+        job = in_status(db, add(db, new(name, data=JsonText(str(MANY))))[0], within_s=120)
+        assert peak_bytes(worker.pid) - before < MANY / 4
+        if name == "progress":
+            assert "progress must be at most 1048576 bytes, not 80000009" in worker.expect("report_refused")
+
+    assert job.status is (Status.COMPLETED if name in {"line", "progress"} else Status.FAILED)
+    if name == "result":
+        assert job.failed_reason == "the handler's result must be at most 1048576 bytes, not 80000002"
+    if name == "failure":
+        assert job.failed_reason == ("handlers.Long: " + "x" * MANY)[: attempts.REASON_MAX]
+        assert [len(stack) for stack in job.stacktrace] == [attempts.STACK_MAX]
+    if name == "line":
+        lines = history.logs(db, queue=QUEUE, job_id=job.id, start=0, length=9).entries
+        assert lines == ["x" * attempts.LOG_LINE_MAX]
+
+
+def test_a_handler_process_cuts_where_the_service_does() -> None:
+    assert child.REASON_MAX == attempts.REASON_MAX
+    assert child.STACK_MAX == attempts.STACK_MAX
+    assert told.LINE_MAX == attempts.LOG_LINE_MAX
+
+
+def test_reading_a_long_result_takes_not_much_longer_than_joining_it(tmp_path: Path) -> None:
+    process = HandlerProcess(written(tmp_path, LARGE), queue=QUEUE, max_batch=1, threads=1, max_bytes=2**28)
+    size = 64 * 2**20
+    try:
+        _read(process)
+        process.give([Taken(LeaseKey(1, "t"), "1", "result", JsonText(str(size)), JsonText("{}"), 0, 1, 0, None, 0)])
+        begun = time.process_time()
+        [(_, result)] = _read(process)
+        took = time.process_time() - begun
+    finally:
+        process.kill()
+        until(lambda: process.ended() is not None)
+        process.close()
+    begun = time.process_time()
+    joined = b"".join(bytes(2**18) for _ in range(size // 2**18)).split(b"\n")
+    assert len(result) == len(joined[0]) + 2
+    assert took < 20 * (time.process_time() - begun), "80 times if it was joined at each piece"
+
+
+def _read(process: HandlerProcess) -> list[Any]:
+    """Wait until a process says something whole."""
+    while not (said := process.receive()):
+        select.select([process], [], [])
+    return said
+
+
+def _settle(endings: Completer, *, times: int) -> None:
+    for _ in range(times):
+        with contextlib.suppress(SourceUnavailable):
+            endings.settle()
+
+
+def _lines(db: Database, job_id: str) -> list[str]:
+    return list(history.logs(db, queue=QUEUE, job_id=job_id, start=0, length=9).entries)
+
+
+def test_one_locked_job_does_not_keep_for_ever_what_others_report(db: Database, shared_url: str) -> None:
+    add(db, new(), new())
+    hasty = Database(Settings(lock_ms=10), url=shared_url, size=1, name="test")
+    source = DatabaseSource(Settings(), hasty, queue=QUEUE, worker="w")
+    endings = Completer(Settings(), source, Held(source, queue=QUEUE))
+    first, second = (lease.taken for lease in work.take(db, limit=2))
+    for nth in range(3):
+        endings.add_progress(first, {"progress": str(nth)})
+        endings.add_progress(first, {"log": f"first {nth}"})
+        endings.add_progress(second, {"log": f"second {nth}"})
+    with db.begin() as conn:
+        conn.exec_driver_sql(f"select from rowline.jobs where number = {first.id} for update")
+        _settle(endings, times=8)
+        assert _lines(db, second.id) == ["second 0", "second 1", "second 2"]
+    _settle(endings, times=2)
+    assert _lines(db, first.id) == ["first 0", "first 1", "first 2"]
+    assert (find(db, first.id).progress, len(endings)) == ("2", 0)
+    hasty.close()
