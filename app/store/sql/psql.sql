@@ -13,6 +13,7 @@
 \set _fold_mark `cat app/store/sql/_fragments/fold_mark.sql`
 \set _last_fold `cat app/store/sql/_fragments/last_fold.sql`
 \set _lease `cat app/store/sql/_fragments/lease.sql`
+\set _locked `cat app/store/sql/_fragments/locked.sql`
 \set _ready `cat app/store/sql/_fragments/ready.sql`
 \set _settled `cat app/store/sql/_fragments/settled.sql`
 \set _job 'queue, number, custom_id, name, data, opts, status, priority, lifo, delay_ms, run_at, timeout_ms, attempts_made, attempts_started, stalled_count, progress, result, failed_reason, stacktrace, added_at, processed_at, finished_at, processed_by, tags'

@@ -5,14 +5,7 @@
 -- Takes all of them or, where their texts are over :most bytes together, none, and says so: `claim_long` is for that.
 -- Locks the rows it takes and skips those that others are taking.
 with next as (
-    select
-        number,
-        :_bytes
-        as bytes
-    :_ready
-    order by priority, place
-    limit :limit
-    for update skip locked
+    :_locked
 ),
 walked as materialized (
     -- Of a row that has changed since the statement began the lock is of now: so is the attempt's beginning.

@@ -10,14 +10,7 @@ with next as (
     select number, over from (
         select number, count(*) filter (where total > :most and total > bytes) over line as over from (
             select number, bytes, sum(bytes) over line as total from (
-                select
-                    number,
-                    :_bytes
-                    as bytes
-                :_ready
-                order by priority, place
-                limit :limit
-                for update skip locked
+                :_locked
             ) as locked
             window line as (rows unbounded preceding)
         ) as summed
