@@ -15,11 +15,11 @@ from app.operations.longpoll import Waiting
 from app.postgres.database import Database
 from app.web import answers, clients, docs, health, holding, names, openapi, problems, progress
 from app.web.auth import TOKEN_DIGEST, Tokens
-from app.web.endpoints import routes
+from app.web.endpoints import routes as endpoints
 from app.web.history import routes as history
 from app.web.holding import HELD
 from app.web.jobs import routes as jobs
-from app.web.leases import routes as work
+from app.web.leases import routes as leases
 from app.web.worker import TOKENS, WAITING
 
 OPEN = {"health", "docs"}  # the blueprints that need no token
@@ -65,10 +65,10 @@ def create(settings: Settings, db: Database) -> Flask:
     flask.after_request(end)
     flask.register_blueprint(jobs.blueprint(settings, db, room))
     waiting = flask.extensions[WAITING] = Waiting(db, poll_ms=settings.poll_ms, wait_ms=settings.pool_wait_ms)
-    flask.register_blueprint(work.blueprint(settings, db, waiting, room))
+    flask.register_blueprint(leases.blueprint(settings, db, waiting, room))
     flask.register_blueprint(progress.blueprint(settings, db))
     flask.register_blueprint(history.blueprint(db, room))
-    flask.register_blueprint(routes.blueprint(settings, db, Vault(settings)))
+    flask.register_blueprint(endpoints.blueprint(settings, db, Vault(settings)))
     flask.register_blueprint(health.blueprint(db))
     flask.register_blueprint(docs.blueprint())
     problems.register(flask)
