@@ -8,7 +8,6 @@ import contextlib
 import functools
 import http.client
 import io
-import ipaddress
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,8 +20,6 @@ from urllib.parse import urlsplit
 
 import gevent
 import urllib3
-from gevent import monkey
-from gevent.threadpool import ThreadPool
 from urllib3.connection import port_by_scheme
 from urllib3.exceptions import HTTPError, SSLError
 from urllib3.util import parse_url
@@ -30,18 +27,17 @@ from urllib3.util import parse_url
 from app.net import addresses, polling
 from app.net.addresses import Network
 from app.net.answerhead import HeadError, Response
+from app.net.lookups import Lookups, NotPublic, Resolver, Unusable, resolve
 
 ANSWER_MAX = 2**20  # bytes of a response body; a longer one is a failure
 HEAD_MAX = 64 * 1024  # bytes of the head, including interim responses
 INTERIM_MAX = 1_000  # 1xx responses before the final one: one per 0.6 s of the longest call
 FRAMES_MAX = 256 * 1024  # bytes of chunk framing around a body
 PIECE = 64 * 1024
-LOOKUPS = 32  # concurrent DNS lookups, each in a thread, so that a hanging resolver blocks nothing else
 IDLE_MOST = 100  # the most idle connections kept per endpoint
 DEFAULTS = {"Accept-Encoding": "identity", "User-Agent": "rowline", "Content-Type": "application/json"}
 """Headers that are sent unless an endpoint has its own."""
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
-Resolver = Callable[[str, int], Sequence[str]]
 
 
 class CallError(Exception):
@@ -62,20 +58,12 @@ class Answer:
     body: bytes
 
 
-def resolve(host: str, port: int) -> list[str]:
-    """Return all addresses of `host`, by the system's resolver. Raises OSError. Called in a thread of its own."""
-    found = monkey.get_original("socket", "getaddrinfo")(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
-
-
 class Outbound:
     """Calls endpoints. Create one per process."""
 
     def __init__(self, *, allowed: Sequence[Network], resolver: Resolver = resolve) -> None:
         """Allow public addresses, and those in the networks `allowed`; `resolver` is called in a thread."""
-        self._allowed, self._resolver = allowed, resolver
-        self._threads = ThreadPool(LOOKUPS)
-        self._asking: dict[tuple[str, int], gevent.Greenlet] = {}
+        self._lookups = Lookups(allowed=allowed, resolver=resolver)
         self._tls = ssl.create_default_context()
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
 
@@ -92,39 +80,13 @@ class Outbound:
             raise CallError(f"the URL cannot be read: {_words(error)}") from error
 
     def vetted(self, host: str, port: int) -> list[str]:
-        """Resolve `host` once and return its addresses. Raises CallError, NotAllowed among it."""
-        if not addresses.port_is_open(port):
-            raise CallError(f"port {port} may not be called")
+        """Resolve `host` and return its first addresses. Raises CallError; NotAllowed if one of them may not be called."""
         try:
-            found = [ipaddress.ip_address(text.partition("%")[0]) for text in self._looked_up(host, port)]
-        except (OSError, UnicodeError) as error:
-            raise CallError(f"the name {host} cannot be resolved: {_words(error)}") from error
-        except ValueError as error:
-            raise CallError(f"the name {host} has an address that cannot be read") from error
-        if not found:
-            raise CallError(f"the name {host} has no address")
-        if any(not addresses.is_open(address, self._allowed) for address in found):
-            raise NotAllowed(f"{host} is not public: it has an address that may not be called")
-        return [str(address) for address in found]
-
-    def _looked_up(self, host: str, port: int) -> Sequence[str]:
-        """Look a name up, or wait for a running lookup of it: a hanging name takes one thread, however many calls."""
-        if (host, port) not in self._asking:
-            self._asking[host, port] = gevent.spawn(self._ask, host, port)
-        found: Sequence[str] | Exception = self._asking[host, port].get()
-        if isinstance(found, Exception):
-            raise found
-        return found
-
-    def _ask(self, host: str, port: int) -> Sequence[str] | Exception:
-        """Call the resolver, in a greenlet that no call's time limit ends. Returns what it raises."""
-        try:
-            found: Sequence[str] = self._threads.apply(self._resolver, (host, port))
-        except (OSError, UnicodeError) as error:
-            return error
-        finally:
-            del self._asking[host, port]
-        return found
+            return self._lookups.vetted(host, port)
+        except NotPublic as error:
+            raise NotAllowed(str(error)) from None
+        except Unusable as error:
+            raise CallError(str(error)) from None
 
     def connection(self, *, scheme: str, host: str, port: int) -> "_Http | _Https":
         """Make a connection, not open yet. Each time it is opened, the addresses are resolved and checked again."""

@@ -2,11 +2,9 @@
 
 import ipaddress
 import socket
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-import gevent
 import pytest
 import trustme
 
@@ -146,30 +144,6 @@ def test_an_answer_is_not_decompressed() -> None:
         found = call(Outbound(allowed=LOOPBACK), receiver.url)
     assert (found.body, found.headers["content-encoding"]) == (b"\x1f\x8b\x08", "gzip")
     assert receiver.calls[0].headers["accept-encoding"] == "identity"
-
-
-def test_a_name_that_hangs_in_the_resolver_keeps_one_thread() -> None:
-    asked: list[str] = []
-    let_go = threading.Event()
-
-    def resolver(host: str, _port: int) -> list[str]:
-        asked.append(host)
-        let_go.wait(50)
-        return ["127.0.0.1"]
-
-    outbound = Outbound(allowed=(), resolver=resolver)
-
-    def refused() -> bool:
-        with pytest.raises(CallError, match="not public"):
-            outbound.vetted("hangs.example", 80)
-        return True
-
-    waiting = [gevent.spawn(refused) for _ in range(50)]
-    gevent.spawn(let_go.set)  # after all of them have asked
-    gevent.joinall(waiting)
-
-    assert asked == ["hangs.example"]
-    assert all(call.value for call in waiting)
 
 
 def test_a_kept_connection_of_tls_that_ends_under_a_call_is_replaced(
