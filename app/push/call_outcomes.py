@@ -78,7 +78,7 @@ def _wait_ms(headers: Mapping[str, str], now: datetime) -> int:
         return min(LONGEST_WAIT_MS, int(said[:10]) * 1000)
     try:
         moment = parsedate_to_datetime(said)
-    except (ValueError, TypeError, IndexError):
+    except (ValueError, TypeError, IndexError, OverflowError):
         return 0
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return min(LONGEST_WAIT_MS, max(0, int((aware - now).total_seconds() * 1000)))
