@@ -44,6 +44,7 @@ _CLOSED: tuple[Network, ...] = tuple(
 )
 _URL = re.compile(r"[!-~]+")
 _HOST = re.compile(r"(?=.{1,253}\.?\Z)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_][A-Za-z0-9_-]{0,62})*\.?")
+_BRACKETED = re.compile(r"\[[^\[\]]*:[^\[\]]*\](:[0-9]*)?")
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]*|[0-9]+")
 
 
@@ -114,6 +115,10 @@ def _place_fault(parts: SplitResult, port: int) -> str | None:
 
 def _host_fault(parts: SplitResult, allowed: Sequence[Network]) -> str | None:
     host = parts.hostname or ""
+    if ("[" in parts.netloc or "]" in parts.netloc) and not _BRACKETED.fullmatch(parts.netloc):
+        return (
+            "has a host that is neither a name nor an address"  # what urlsplit reads of it, others may read otherwise
+        )
     try:
         address = literal(host)
     except ValueError:

@@ -60,6 +60,22 @@ def test_names_and_public_addresses_of_ipv6_are_open(host: str) -> None:
     assert addresses.url_fault(f"https://{host}/", allowed=()) is None
 
 
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("![2606:4700::1]", "a.example[2606:4700::1]", "[2606:4700::1]a.example", "[2606:4700::1]:80:80", "[v1.a]"),
+        *("[a.example]", "[1.1.1.1]", "[[2606:4700::1]]", "[2606:4700::1", "2606:4700::1]", "2606:4700::1", "[]"),
+    ],
+)
+def test_brackets_have_an_address_of_ipv6_alone_in_them(place: str) -> None:
+    assert addresses.url_fault(f"http://{place}/", allowed=())
+
+
+@pytest.mark.parametrize("place", ["[2606:4700::1]:8080", "[2606:4700::1]:"])
+def test_an_address_in_brackets_may_have_a_port(place: str) -> None:
+    assert addresses.url_fault(f"http://{place}/", allowed=()) is None
+
+
 @pytest.mark.parametrize("port", [0, 1, 22, 25, 79, 81, 442, 444, 1023])
 def test_ports_of_old_services_are_closed(port: int) -> None:
     assert not addresses.port_is_open(port)
