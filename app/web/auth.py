@@ -25,7 +25,10 @@ class Tokens:
         """Accept `tokens`."""
         self._digests = [_digest(token.encode()) for token in tokens]
         self._shown: OrderedDict[str, None] = OrderedDict()
-        """Authorization headers with valid tokens of attempts, the most recently used last (an LRU cache)."""
+        """Authorization headers with valid tokens of attempts, the most recently used last (an LRU cache).
+
+        In lower case: who writes one token in many ways must not push others out.
+        """
 
     def check(self, environ: Mapping[str, Any]) -> bytes:
         """Require a valid API token; return its SHA-256. Raises Unauthorized."""
@@ -40,14 +43,15 @@ class Tokens:
 
     def remember(self, authorization: str) -> None:
         """Remember a header with a valid token of an attempt, for `let_in`."""
-        self._shown[authorization] = None
-        self._shown.move_to_end(authorization)
+        shown = authorization.lower()
+        self._shown[shown] = None
+        self._shown.move_to_end(shown)
         if len(self._shown) > ATTEMPTS_REMEMBERED:
             self._shown.popitem(last=False)
 
     def let_in(self, authorization: str) -> bool:
         """Return whether a request with this header is handled without throttling. Its route authorizes it later."""
-        return authorization in self._shown or self._known(authorization) is not None
+        return authorization.lower() in self._shown or self._known(authorization) is not None
 
     def _known(self, authorization: str) -> bytes | None:
         scheme, _, shown = authorization.partition(" ")

@@ -1,6 +1,7 @@
 """Who is let in."""
 
 import dataclasses
+import uuid
 
 import pytest
 from werkzeug.test import TestResponse
@@ -8,6 +9,7 @@ from werkzeug.test import TestResponse
 from app.infra.settings import Settings, SettingsError
 from app.postgres.database import Database
 from app.web import app
+from app.web.auth import ATTEMPTS_REMEMBERED, Tokens
 from tests.conftest import TOKEN
 from tests.support import answers, work
 from tests.support.client import Client
@@ -76,6 +78,20 @@ def test_no_answer_tells_a_missing_queue_from_one_that_is_there(client: Client) 
     client.add({"name": "n", "data": 1})
 
     assert answers.error(_ask(client, None), 401) == answers.error(_ask(client, None, path="/queues/absent/jobs"), 401)
+
+
+def test_one_token_of_an_attempt_takes_one_place_among_the_remembered_however_it_is_written() -> None:
+    tokens = Tokens(["a-token-of-the-api"])
+    one, other = f"Bearer {uuid.uuid4()}", f"Bearer {uuid.uuid4()}"
+    tokens.remember(one)
+    letters = [place for place, letter in enumerate(other) if letter.isalpha()]
+    for nth in range(ATTEMPTS_REMEMBERED):
+        raised = {place for bit, place in enumerate(letters) if nth >> bit & 1}
+        tokens.remember("".join(letter.upper() if place in raised else letter for place, letter in enumerate(other)))
+
+    assert [tokens.let_in(shown) for shown in (one, one.upper(), other, f"Bearer {uuid.uuid4()}")] == [True] * 3 + [
+        False
+    ]
 
 
 def test_without_a_token_to_let_anybody_in_there_is_no_application(settings: Settings, db: Database) -> None:
