@@ -13,7 +13,7 @@ from app.infra.settings import Settings
 from app.infra.vault import Vault
 from app.operations.longpoll import Waiting
 from app.postgres.database import Database
-from app.web import answers, clients, docs, health, holding, names, openapi, problems, progress
+from app.web import answers, clients, docs, handbook, health, holding, names, openapi, problems, progress
 from app.web.auth import TOKEN_DIGEST, Tokens
 from app.web.endpoints import routes as endpoints
 from app.web.history import routes as history
@@ -33,6 +33,7 @@ _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 def create(settings: Settings, db: Database) -> Flask:
     """Make the application. Raises SettingsError if no API token is set."""
     settings.require_tokens()
+    handbook.pages()  # rendering them takes 0.1 s, in which a process that serves would answer nobody
     flask = Flask("rowline", static_folder=None)
     flask.url_map.converters["segment"] = names.Segment
     flask.url_map.merge_slashes = False

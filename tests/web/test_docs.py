@@ -6,7 +6,9 @@ from urllib.parse import urljoin
 
 import pytest
 
-from app.web import handbook
+from app.infra.database import Database
+from app.infra.settings import Settings
+from app.web import app, handbook
 from tests.support import answers
 from tests.support.client import Client
 
@@ -20,6 +22,15 @@ def test_every_page_stands_in_one_section_and_every_decision_on_the_page_of_deci
     written = {file.relative_to(handbook.DOCS).as_posix() for file in Path(handbook.DOCS).rglob("*.md")}
     assert sorted(set(listed)) == sorted(listed[: len(listed) // 2]), "each once in the side bar, and once in the list"
     assert {*listed, *decisions} == written | {"reference", "decisions"}
+
+
+def test_no_page_is_rendered_while_a_process_serves(settings: Settings, db: Database) -> None:
+    handbook.pages.cache_clear()
+    flask = app.create(settings, db).test_client()
+    rendered = handbook.pages.cache_info().misses
+
+    assert [flask.get(f"/docs/{page}").status_code for page in ("api.md", "none.md")] == [200, 404]
+    assert handbook.pages.cache_info().misses == rendered
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page != "reference"])
