@@ -103,6 +103,10 @@ class Request(message.Request):  # type: ignore[misc]  # gunicorn has no types
 
     def _admit(self, head: bytes) -> None:
         shown = _SHOWN.search(head)
+        if shown and shown.end(1) - shown.start(1) > self.limit_request_field_size:
+            raise errors.LimitRequestHeaders(
+                "limit request headers fields size"
+            )  # a copy must not wait in line with it
         authorization = shown[1].decode("latin-1").rstrip(" \t") if shown else ""
         took_s = HEAD_S + FIELD_S * head.count(b"\r\n") + (ACCEPT_S if self.req_number == 1 else 0)
         if not self.unreader.sock.admit(self.path, authorization, took_s):

@@ -37,6 +37,8 @@ KINDS = {
         "GET", "/x", "X: " + "x" * 8_000, "Y: " + "x" * 8_000, token="wrong"
     )
     * 20,
+    "a long line and a token that is too long": b"GET /?%b HTTP/1.1\r\nAuthorization: %b\r\n\r\n"
+    % (b"x" * 4_000, b"x" * 16_340),
     "a body that is not theirs to send": BODY + b"x" * 900_000,
     "trailers without end": raw.request("GET", "/health/live", "Transfer-Encoding: chunked") + b"0\r\n" + HEADER * 99,
     "the largest asset": raw.request("GET", LARGEST, token=None),
