@@ -27,7 +27,7 @@ UNCHANGED = {
     "infra": ["vault"],
     "postgres": ["semaphore"],
     "local": ["embedded", "terminal"],
-    "net": ["outbound"],
+    "net": ["lookups", "outbound"],
     "web": [
         "canaries",
         "docs",

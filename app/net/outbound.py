@@ -80,7 +80,7 @@ class Outbound:
             raise CallError(f"the URL cannot be read: {_words(error)}") from error
 
     def vetted(self, host: str, port: int) -> list[str]:
-        """Resolve `host` and return its first addresses. Raises CallError; NotAllowed if one of them may not be called."""
+        """Resolve `host`; return its first addresses. Raises CallError; NotAllowed if one may not be called."""
         try:
             return self._lookups.vetted(host, port)
         except NotPublic as error:

@@ -6,8 +6,8 @@ from urllib.parse import urljoin
 
 import pytest
 
-from app.infra.database import Database
 from app.infra.settings import Settings
+from app.postgres.database import Database
 from app.web import app, handbook
 from tests.support import answers
 from tests.support.client import Client
