@@ -1,4 +1,4 @@
-# Everything a person does with this repository. `make` prints this help.
+# The commands of this repository. `make` prints this help.
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 Q ?= leases/claim
@@ -13,13 +13,13 @@ RESTARTS ?= 10
 help:  ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: .venv/installed  ## Start all of Rowline here: PostgreSQL, API, one worker
+run: .venv/installed  ## Start everything on this machine: PostgreSQL, API, dispatcher, worker
 	@$(BIN)/rowline run
 
-test: check  ## Run every test, on an embedded PostgreSQL or on DATABASE_URL
+test: check  ## Run all tests, on an embedded PostgreSQL or on DATABASE_URL
 	@$(BIN)/python -m pytest $(SPREAD)
 
-test-busy: .venv/installed-dev  ## Run every test beside eight busy loops, for tests that take a slow machine for a fault, about 40 minutes
+test-busy: .venv/installed-dev  ## Run all tests beside eight busy loops, to find tests that fail on a slow machine, about 40 minutes
 	@$(BIN)/python -m tests.busy $(SPREAD)
 
 check: .venv/installed-dev  ## Format, lint, layers, types, domain tests, docs: under a minute
@@ -31,38 +31,38 @@ check: .venv/installed-dev  ## Format, lint, layers, types, domain tests, docs: 
 	@$(BIN)/rowline docs --check
 	@$(BIN)/python -m pytest -q tests/domain tests/test_house.py
 
-fix: .venv/installed-dev  ## Format the code and mend what the linter can
+fix: .venv/installed-dev  ## Format the code and fix what the linter can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
 cover: .venv/installed-dev  ## Run the tests with branch coverage
 	@$(BIN)/coverage run -m pytest && $(BIN)/coverage report
 
-bench: .venv/installed-dev  ## Measure beside the limits of this machine, about 6 minutes; BENCH="--rounds 1 --only work": other options
+bench: .venv/installed-dev  ## Compare with the limits of this machine, about 6 minutes; BENCH="--rounds 1 --only work": options
 	@$(BIN)/python -m tests.bench $(BENCH)
 
-bench-peers: .venv/installed-dev  ## Measure beside other queues, which it installs below build/, about 15 minutes; PEERS="--rounds 1"
+bench-peers: .venv/installed-dev  ## Compare with other queues, which it installs below build/, about 15 minutes; PEERS="--rounds 1"
 	@$(BIN)/python -m tests.bench.peers $(PEERS)
 
-bench-depth: .venv/installed-dev  ## Measure deep and old queues beside empty ones, about 30 minutes; DEPTH="--scale 0.01": smaller
+bench-depth: .venv/installed-dev  ## Compare deep and old queues with empty ones, about 30 minutes; DEPTH="--scale 0.01": smaller
 	@$(BIN)/python -m tests.bench.depth $(DEPTH)
 
-faults: .venv/installed-dev  ## Hurt PostgreSQL, API, workers and dispatchers under load, about 10 minutes; SEED= repeats a run
+faults: .venv/installed-dev  ## Inject faults into PostgreSQL, API, workers and dispatchers under load, about 10 minutes; SEED= repeats a run
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
 
-promises: .venv/installed-dev  ## Measure the promises that are figures, about 15 minutes; PROMISES="--only claims"
+promises: .venv/installed-dev  ## Measure the promises that are numbers, about 15 minutes; PROMISES="--only claims"
 	@$(BIN)/python -m tests.measured $(PROMISES)
 
-bench-shapes: .venv/installed-dev  ## Measure what bodies of 28 shapes cost beside plain text, about 3 minutes; SHAPES="--rounds 1"
+bench-shapes: .venv/installed-dev  ## Compare the cost of JSON bodies of many shapes with plain text, about 3 minutes; SHAPES="--rounds 1"
 	@$(BIN)/python -m tests.bench.shapes $(SHAPES)
 
-bench-strangers: .venv/installed-dev  ## Measure what clients without a token cost their neighbours, about 2 minutes
+bench-strangers: .venv/installed-dev  ## Measure what unauthenticated clients cost other clients, about 2 minutes
 	@$(BIN)/python -m tests.bench.strangers $(STRANGERS)
 
-bench-against: .venv/installed-dev  ## Measure beside another installed checkout, in turn, about 25 minutes: make bench-against BASE=../base
+bench-against: .venv/installed-dev  ## Compare with another installed checkout, about 25 minutes: make bench-against BASE=../base
 	@$(BIN)/python -m tests.bench.against $(BASE) $(AGAINST)
 
-calm: .venv/installed-dev  ## Work 50,000 jobs with 16 pullers in peace: each must run exactly once
+calm: .venv/installed-dev  ## Work 50,000 jobs with 16 pull workers without faults: each must run exactly once
 	@$(BIN)/python -m tests.chaos.calm
 
 upgrade-rehearsal: .venv/installed-dev  ## Upgrade from an earlier commit to this one under load, about 2 minutes
@@ -74,32 +74,32 @@ rolling-restart: .venv/installed-dev  ## Restart two nodes behind haproxy at 100
 poolers: .venv/installed-dev  ## Run the tests behind pgbouncer 1.18 and 1.24, about a minute; gets both by Debian's apt, below build/
 	@$(BIN)/python -m tests.poolers -n 2 --dist loadfile
 
-fuzz: .venv/installed-dev  ## Send a million fuzzed requests (FUZZ=200000: fewer; FUZZ_S=600: so many seconds); SEED= repeats a run
+fuzz: .venv/installed-dev  ## Send a million fuzzed requests (FUZZ=200000: fewer; FUZZ_S=600: time limit); SEED= repeats a run
 	@$(BIN)/python -m tests.fuzz --cases $(FUZZ) $(if $(FUZZ_S),--seconds $(FUZZ_S)) $(if $(SEED),--seed $(SEED))
 
-mutate: .venv/installed-dev  ## Change code and statements, and see which change no test notices, 20 minutes; MUTATE="--only sql --seconds 600 --seed 7"
+mutate: .venv/installed-dev  ## Mutation testing: find changes of code and SQL that no test detects, 20 minutes; MUTATE="--only sql --seconds 600 --seed 7"
 	@nice -n 10 $(BIN)/python -m tests.mutate $(MUTATE)
 
 versions: .venv/installed-dev  ## Run the tests on PostgreSQL 16 (from a wheel) and 15 (from Debian) too
 	@$(BIN)/python -m tests.versions
 
-explain: .venv/installed  ## Print the plan of one statement: make explain Q=leases/claim
+explain: .venv/installed  ## Print the query plan of a statement: make explain Q=leases/claim
 	@$(BIN)/rowline db explain $(Q)
 
 psql: .venv/installed  ## Open psql on the database of `make run`
 	@$(BIN)/rowline db psql
 
-migrate: .venv/installed  ## Bring the schema of DATABASE_URL to head
+migrate: .venv/installed  ## Upgrade the schema of DATABASE_URL
 	@$(BIN)/rowline db upgrade
 
-migration: .venv/installed-dev  ## Begin a migration: make migration NAME=add_something
+migration: .venv/installed-dev  ## Create a migration: make migration NAME=add_something
 	@test -n "$(NAME)" || { echo 'NAME is missing: make migration NAME=add_something'; exit 2; }
 	@$(BIN)/rowline db revision "$(NAME)"
 
 docs: .venv/installed-dev  ## Write the generated pages of app/docs
 	@$(BIN)/rowline docs
 
-clean:  ## Remove what make made here; data stays
+clean:  ## Remove what make created here; data is kept
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .hypothesis .coverage
 	find app migrations tests -name __pycache__ -prune -exec rm -rf {} +
 
@@ -107,7 +107,7 @@ clean:  ## Remove what make made here; data stays
 .venv/bin/python:
 	@for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
 	    if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
-	        echo "Making .venv with $$python"; \
+	        echo "Creating .venv with $$python"; \
 	        $$python -m venv .venv && exit 0; \
 	        rm -rf .venv; echo 'On Debian: apt-get install python3-venv'; exit 2; \
 	    fi; \
@@ -119,6 +119,6 @@ clean:  ## Remove what make made here; data stays
 	@touch $@
 
 .venv/installed-dev: .venv/installed
-	@echo 'Installing what the tests need'
+	@echo 'Installing the test dependencies'
 	@$(BIN)/python -m pip install --disable-pip-version-check --editable '.[dev]'
 	@touch $@

@@ -1,6 +1,6 @@
-"""What gunicorn hosts: `gunicorn --config python:app.web.server wsgi:application`, or simply `rowline serve`.
+"""The WSGI application for `gunicorn --config python:app.web.server wsgi:application`, which `rowline serve` runs.
 
-Each gunicorn process imports this after its fork, and so has its own connections and threads.
+Each gunicorn worker imports it after its fork, and so has its own connections and threads.
 """
 
 import logging

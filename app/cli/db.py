@@ -20,7 +20,7 @@ RECOUNT_MS = 600_000  # it reads every job
 
 @click.group()
 def db() -> None:
-    """Manage the database: DATABASE_URL, or the embedded one of `rowline run`."""
+    """Manage the database. That is DATABASE_URL, or the embedded one of `rowline run`."""
     log.configure(settings.from_env(os.environ).log_level)
 
 
@@ -34,13 +34,13 @@ def upgrade(revision: str) -> None:
 @db.command()
 @click.argument("revision")
 def downgrade(revision: str) -> None:
-    """Downgrade the schema to REVISION; `base` removes all of it, jobs included."""
+    """Downgrade the schema to REVISION. `base` removes all of it, jobs included."""
     schema.downgrade(_owner_url(), revision=revision)
 
 
 @db.command()
 def status() -> None:
-    """Show the schema's revision, which releases can use it, the pending migrations, and the connected programs."""
+    """Show revision and pending migrations. Also the releases that can use the schema, and the connected programs."""
     opened = _database()
     version = health.version(opened)
     moving = ", migration in progress" if version.is_moving else ""
@@ -62,13 +62,13 @@ def status() -> None:
 )
 @click.argument("revision", default="head")
 def sql(since: str | None, revision: str) -> None:
-    """Print the SQL that upgrades the schema to REVISION (default: the newest), without running it."""
+    """Print the SQL of an upgrade to REVISION. The default is the newest one; nothing is run."""
     print(schema.sql(since=since or health.version(_database()).revision or "base", revision=revision), end="")
 
 
 @db.command()
 def check() -> None:
-    """Check that the database is reachable, migrated and durable; exit code 1 with the faults if not."""
+    """Check the readiness of the database. It must be reachable, migrated and durable; otherwise exit code 1."""
     faults = _faults(_database())
     print("\n".join(faults) if faults else "ready")
     sys.exit(1 if faults else 0)
@@ -93,7 +93,7 @@ def _faults(opened: Database) -> list[str]:
 @db.command()
 @click.option("--apply", "is_applied", is_flag=True, help="Run the SQL on the database instead of printing it.")
 def roles(*, is_applied: bool) -> None:
-    """Print the SQL that creates the roles for owner, migrator, run time and reports. Run it after each upgrade."""
+    """Print the SQL that creates the roles: owner, migrator, run time and reports. Run it after each upgrade."""
     if not is_applied:
         print(operations.SCRIPT)
         return
@@ -104,7 +104,7 @@ def roles(*, is_applied: bool) -> None:
 @db.command()
 @click.option("--apply", "is_applied", is_flag=True, help="Run the SQL on the database instead of printing it.")
 def pooler(*, is_applied: bool) -> None:
-    """Print the SQL that sets, on the role of DATABASE_URL, the parameters that a pooler such as pgbouncer drops."""
+    """Print the SQL that is needed behind a pooler. It sets, on the role of DATABASE_URL, what pgbouncer drops."""
     chosen = settings.from_env(os.environ)
     asked = session(chosen, _url())
     if not is_applied:
@@ -118,7 +118,7 @@ def pooler(*, is_applied: bool) -> None:
 
 @db.command()
 def recount() -> None:
-    """Recount all jobs and repair wrong counts, while the service runs; print the queues whose counts were wrong."""
+    """Recount all jobs and repair wrong counts. The service may run meanwhile. Prints the queues that were wrong."""
     chosen = dataclasses.replace(settings.from_env(os.environ), statement_ms=RECOUNT_MS)
     wrong = maintenance.recount(Database(chosen, url=_url(), size=1, name="rowline-db"))
     print("\n".join(f"repaired: {queue}" for queue in wrong) if wrong else "all counts were correct")
@@ -136,7 +136,7 @@ def url(*, is_owner: bool) -> None:
 @db.command()
 @click.argument("name")
 def explain(name: str) -> None:
-    """Print the query plan of the statement NAME, such as leases/claim."""
+    """Print the query plan of a statement. NAME is its file, such as leases/claim."""
     try:
         print(plans.explain(_database(), name=name))
     except FileNotFoundError as error:
@@ -163,7 +163,7 @@ def psql(*, arguments: tuple[str, ...]) -> None:
 @db.command()
 @click.argument("message")
 def revision(message: str) -> None:
-    """Create a migration called MESSAGE in migrations/versions."""
+    """Create a migration called MESSAGE. Its file is in migrations/versions."""
     schema.begin_revision(message)
 
 

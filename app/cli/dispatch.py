@@ -18,7 +18,7 @@ OPEN_FILES = 65_536  # requested: each call takes one
 
 @click.command()
 def dispatch() -> None:
-    """Send jobs to the endpoints of their queues (webhooks), from the database DATABASE_URL. SIGTERM drains."""
+    """Send jobs to webhooks. These are the endpoints of their queues, in the database DATABASE_URL. SIGTERM drains."""
     chosen = settings.from_env(os.environ)
     chosen.require_database_url()
     if not monkey.is_module_patched("socket"):

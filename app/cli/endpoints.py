@@ -15,12 +15,12 @@ from app.queries import endpoints as queries
 
 @click.group()
 def endpoints() -> None:
-    """Manage the endpoints that jobs are sent to."""
+    """Manage the endpoints of queues (webhooks)."""
 
 
 @endpoints.command()
 def reencrypt() -> None:
-    """Encrypt the secrets of all endpoints with the first key of ROWLINE_SECRET_KEYS; exit code 1 if one fails."""
+    """Rotate the encryption key. Secrets are encrypted with the first of ROWLINE_SECRET_KEYS; exit code 1 on errors."""
     chosen = settings.from_env(os.environ)
     url = chosen.database_url or embedded.url_of_running(chosen)
     db, vault = Database(chosen, url=url, size=1, name="rowline-endpoints"), Vault(chosen)

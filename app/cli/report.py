@@ -60,7 +60,7 @@ class Since(click.ParamType):  # type: ignore[type-arg]  # generic only in the n
 def report(
     *, name: str, queue: str | None, since: timedelta, limit: int, as_csv: bool, as_json: bool, chart: Path | None
 ) -> None:
-    """Print the report NAME, a view of the schema `report`. The periods are minutes, hours or days, by --since."""
+    """Print a report. NAME is a view of the schema `report`. Periods are minutes, hours or days, by --since."""
     if as_csv + as_json + (chart is not None) > 1:
         raise click.UsageError("only one of --csv, --json and --chart")
     db = _database()

@@ -34,7 +34,7 @@ HANDLERS = Path(__file__).parents[2] / "tests" / "examples" / "handlers.py"
 
 @click.command()
 def run() -> None:
-    """Start everything on this machine: PostgreSQL, API, one dispatcher, one worker. Ctrl-C stops it."""
+    """Start everything on this machine. That is PostgreSQL, the API, a dispatcher and a worker. Ctrl-C stops it."""
     given = settings.from_env(os.environ)
     log.configure(given.log_level)
     chosen = _with_tokens(given)

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]  # where wsgi.py lies
 
 @click.command()
 def serve() -> None:
-    """Serve the HTTP API on HOST and PORT, on the database DATABASE_URL."""
+    """Serve the HTTP API. It listens on HOST and PORT, and uses the database DATABASE_URL."""
     chosen = settings.from_env(os.environ)
     chosen.require_database_url()
     environ = dict(os.environ)

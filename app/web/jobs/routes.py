@@ -79,7 +79,7 @@ def _add_cancel(routes: Blueprint, settings: Settings, db: Database, room: Room)
         raises=(InvalidRequest, *body.ERRORS, JobNotFound, JobFinished, NoRoom, DatabaseError, OutcomeUnknown),
     )
     def cancel(queue: str, job_id: str) -> Response:
-        """Cancel a job: it fails at once, or, if it is active, its worker is asked to stop."""
+        """Cancel a job: fail it, or, if it is active, ask its worker to stop."""
         queue, job_id = names.queue_name(queue), names.job_id(job_id)
         body.read(request, limit=settings.max_body_bytes, client_s=settings.client_s)  # ignored
         job = operations.cancel(db, queue=queue, job_id=job_id, held=holding.of(request, room))
@@ -96,7 +96,7 @@ def _add_reads(routes: Blueprint, settings: Settings, db: Database, room: Room) 
     @routes.get("/queues/<segment:queue>/jobs")
     @describe.route(query=page.PageQuerySchema, gives=page.PageSchema(), raises=(InvalidRequest, NoRoom, DatabaseError))
     def list_page(queue: str) -> Response:
-        """List jobs of a queue, page by page, with counts by status."""
+        """List the jobs of a queue, page by page, with counts by status."""
         queue = names.queue_name(queue)
         asked = page.load(request, queue)
         found = pages.read(queue=queue, part=asked, hold=hold)

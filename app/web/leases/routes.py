@@ -105,7 +105,7 @@ def _add_endings(routes: Blueprint, settings: Settings, db: Database) -> None:
         example={"body": {"token": TOKEN_EXAMPLE, "delay": 1000}},
     )
     def release(queue: str, job_id: str) -> Response:
-        """Release a job: back to its queue, without counting an attempt."""
+        """Release a job without counting an attempt: it is ready again, at once or after a delay."""
         queue, job_id = names.queue_name(queue), names.job_id(job_id)
         return finish(queue, schemas.load_release(_raw(settings, is_short=True), job_id=job_id))
 
