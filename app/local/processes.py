@@ -267,7 +267,7 @@ class Supervisor:
         self.stop_asked = self.stop_asked or asked
         for post in posts:
             post.tend()
-        _reap_strangers()
+        _reap_orphans()
         return asked
 
     def _hear(self) -> bytes:
@@ -287,7 +287,7 @@ def _kill_group(leader: int) -> None:
         os.killpg(leader, signal.SIGKILL)
 
 
-def _reap_strangers() -> None:
+def _reap_orphans() -> None:
     """Reap orphaned processes: in a container, process 1 becomes their parent."""
     if os.getpid() != 1:
         return

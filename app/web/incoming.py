@@ -54,7 +54,7 @@ class Chunks(ChunkedReader):  # type: ignore[misc]  # gunicorn has no types
 class Request(message.Request):  # type: ignore[misc]  # gunicorn has no types
     """A request with a limit on the whole head: gunicorn's limits on its fields would allow 819 KB per connection."""
 
-    client: "Gathered | None" = None
+    client: "BufferedSocket | None" = None
     """The client's connection, once the request is handled."""
     body: Any
     version: Any
@@ -118,15 +118,15 @@ class Request(message.Request):  # type: ignore[misc]  # gunicorn has no types
 
         Also after a body that cannot be read to its end, and if an unauthenticated client has much left to send.
         """
-        is_stranger = self.client is not None and not self.client.is_known
-        return self.body.failed or (is_stranger and self._has_much_left()) or bool(super().should_close())
+        is_unauthenticated = self.client is not None and not self.client.is_known
+        return self.body.failed or (is_unauthenticated and self._has_much_left()) or bool(super().should_close())
 
     def _has_much_left(self) -> bool:
         reader = self.body.reader
         return reader.parser is not None if self.is_chunked else getattr(reader, "length", 0) > PIECE
 
 
-class Metered:
+class ThrottledSocket:
     """A client's socket that throttles unauthenticated clients by the packets they send: each wakes the process."""
 
     def __init__(
@@ -181,13 +181,13 @@ class Metered:
         return piece, took_s, is_cut
 
 
-class Gathered:
+class BufferedSocket:
     """A client's socket that sends the head of a response together with the body: one packet, not two.
 
     The whole response to an unauthenticated client is buffered until `flush`, while that client is throttled.
     """
 
-    def __init__(self, sock: Metered) -> None:
+    def __init__(self, sock: ThrottledSocket) -> None:
         """Buffer the first piece that is sent over `sock`."""
         self._sock = sock
         self._kept: list[bytes] = []

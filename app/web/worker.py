@@ -23,8 +23,8 @@ from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.ggevent import GeventWorker
 
 from app.infra import log
-from app.web import incoming, strangers
-from app.web.incoming import PIECE, Gathered, Metered
+from app.web import incoming, throttling
+from app.web.incoming import PIECE, BufferedSocket, ThrottledSocket
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ TOKENS = "rowline-tokens"
 """The key of the valid tokens among the application's extensions."""
 UNPARSED_S = 0.0005
 """The estimated CPU seconds of reading invalid HTTP and responding to it."""
-CHUNKED_PIECE, STRANGERS_CHUNKED_PIECE = 1024, 64
+CHUNKED_PIECE, UNAUTHENTICATED_CHUNKED_PIECE = 1024, 64
 """Bytes read at once when the rest of a chunked body is discarded: chunks of one byte take up to 8 us each."""
 WAITING = "rowline-waiting"
 """The key of the waiting claims among the application's extensions."""
@@ -136,7 +136,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         """Connections with a valid token that wait for the next request."""
         self._refused: dict[gevent.Greenlet, gevent.Timeout] = {}
         """Connections that still read or send an unauthenticated request or its response."""
-        self._strangers = strangers.Line()
+        self._throttle = throttling.FairThrottle()
 
     @contextlib.contextmanager
     def timeout_ctx(self) -> Iterator[None]:
@@ -151,12 +151,16 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         if self._connections > self.cfg.worker_connections - self.cfg.worker_connections // SPARE_SHARE:
             self._make_room()
         try:
-            super().handle(listener, Metered(client, self._paid_by(addr, ""), partial(self._admit, client, addr)), addr)
+            super().handle(
+                listener,
+                ThrottledSocket(client, self._throttle_for(addr, ""), partial(self._admit, client, addr)),
+                addr,
+            )
         finally:
             self._connections -= 1
 
     def _make_room(self) -> None:
-        if self._strangers.turn_one_away(more_than=len(self._silent)):
+        if self._throttle.reject_oldest(more_than=len(self._silent)):
             return
         for waits in (self._silent, self._refused, self._idle):
             if waits:
@@ -164,10 +168,10 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
                 _end_now(waits.pop(greenlet), greenlet)
                 return
 
-    def _paid_by(self, addr: Any, path: str) -> Callable[[float], bool]:
+    def _throttle_for(self, addr: Any, path: str) -> Callable[[float], bool]:
         """Return the function that throttles an address. Health checks, as of load balancers, are throttled apart."""
         address = addr[0] if isinstance(addr, tuple) else ""
-        return partial(self._strangers.hold_up, (strangers.neighbourhood(address), path in HEALTH))
+        return partial(self._throttle.wait_turn, (throttling.client_key(address), path in HEALTH))
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:  # noqa: ARG002 - gunicorn's
         """Respond to invalid HTTP in the application's format. Nothing of the request is repeated or logged."""
@@ -179,7 +183,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             _log.error("unexpected_error", exc_info=exc)
         else:
             _log.info("unparsable_request", extra={"status": status, "cause": type(exc).__name__})
-        pay = self._paid_by(addr, "")
+        pay = self._throttle_for(addr, "")
         if not pay(UNPARSED_S):
             return
         body = json.dumps({"error": sentence, "code": code, "requestId": request_id})
@@ -210,28 +214,28 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             return True
         self._silent.pop(greenlet, None)  # its head has arrived
         is_served = False
-        with waiting(self._refused, strangers.PATIENCE_S + self.cfg.keepalive):
-            is_served = self._paid_by(addr, path)(took_s)
+        with waiting(self._refused, throttling.PATIENCE_S + self.cfg.keepalive):
+            is_served = self._throttle_for(addr, path)(took_s)
         return is_served and not client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
         """Handle a request; then discard the rest of its body, or close: gunicorn would read without a limit."""
-        gathered = req.client = Gathered(sock)
+        buffered = req.client = BufferedSocket(sock)
         began_at = time.thread_time()  # CPU time, including other greenlets that run meanwhile, but no waits
         is_whole = False
         try:
-            super().handle_request(listener_name, req, gathered, addr)
+            super().handle_request(listener_name, req, buffered, addr)
         finally:
-            if gathered.is_known:
+            if buffered.is_known:
                 setattr(gevent.getcurrent(), KNOWN, True)
-                gathered.flush()
+                buffered.flush()
                 is_whole = self._take_rest(req, _pay_nothing, TAKE_S)
             else:
-                pay = self._paid_by(addr, req.path)
-                with waiting(self._refused, strangers.PATIENCE_S + self.cfg.keepalive):
+                pay = self._throttle_for(addr, req.path)
+                with waiting(self._refused, throttling.PATIENCE_S + self.cfg.keepalive):
                     if pay(time.thread_time() - began_at):
-                        gathered.flush()
-                        within_s = TAKE_S if req.should_close() else TAKE_S + strangers.PATIENCE_S
+                        buffered.flush()
+                        within_s = TAKE_S if req.should_close() else TAKE_S + throttling.PATIENCE_S
                         is_whole = self._take_rest(req, pay, within_s)
             sock.is_free = getattr(gevent.getcurrent(), KNOWN, False)  # for the next head
             gevent.sleep(0)  # a client that pipelines requests would otherwise block all others
@@ -244,7 +248,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
                 req.client.shutdown(socket.SHUT_WR)
             take_rest(req.client.take, pay, within_s=within_s)
             return False
-        piece = (CHUNKED_PIECE if req.client.is_known else STRANGERS_CHUNKED_PIECE) if req.is_chunked else PIECE
+        piece = (CHUNKED_PIECE if req.client.is_known else UNAUTHENTICATED_CHUNKED_PIECE) if req.is_chunked else PIECE
         return take_rest(req.body.reader.read, pay, piece=piece, within_s=within_s)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
@@ -260,6 +264,6 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def _let_go(self) -> None:
         """End all waits for clients now."""
-        self._strangers.close()
+        self._throttle.close()
         for greenlet, end in [*self._silent.items(), *self._idle.items()]:
             _end_now(end, greenlet)

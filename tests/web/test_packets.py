@@ -18,7 +18,7 @@ def test_packets_of_a_stranger_are_paid_for_whatever_is_in_them() -> None:
 
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        metered = incoming.Metered(ours, pay)
+        metered = incoming.ThrottledSocket(ours, pay)
         theirs.sendall(b"x" * 1_000)
         metered.is_free = True
         assert [metered.recv(1) for _ in range(100)] == [b"x"] * 100
@@ -39,7 +39,7 @@ def test_a_body_whose_sender_is_turned_away_is_no_whole_body() -> None:
         with theirs:
             for _ in range(50):
                 theirs.send(b"x")
-        reader = LengthReader(SocketUnreader(incoming.Metered(ours, lambda _: next(turns))), 100)
+        reader = LengthReader(SocketUnreader(incoming.ThrottledSocket(ours, lambda _: next(turns))), 100)
         is_whole = worker.take_rest(reader.read, lambda _: True)
 
     assert not is_whole
@@ -50,7 +50,7 @@ def test_a_long_head_in_one_packet_is_read_before_anybody_pays_for_it() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         theirs.sendall(b"x" * 7_000)
-        metered = incoming.Metered(ours, lambda _: pytest.fail("he would have to wait"))
+        metered = incoming.ThrottledSocket(ours, lambda _: pytest.fail("he would have to wait"))
         read = b""
         while len(read) < 7_000:
             read += metered.recv(8_192)

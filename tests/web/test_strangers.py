@@ -14,7 +14,7 @@ from gunicorn.config import Config
 from gunicorn.http.unreader import SocketUnreader
 
 from app.domain.errors import SlowBody
-from app.web import clients, incoming, strangers, worker
+from app.web import clients, incoming, throttling, worker
 from tests.support import raw
 from tests.support.raw import DEADLINE_S, Server
 
@@ -41,10 +41,10 @@ def test_who_has_no_token_has_a_small_share_of_a_process(server: Server) -> None
 
 
 def test_a_crowd_at_one_address_delays_no_other() -> None:
-    line, come = strangers.Line(), list[str]()
+    line, come = throttling.FairThrottle(), list[str]()
 
     def stranger(address: str, took_s: float = 0.0) -> None:
-        line.hold_up(address, took_s)
+        line.wait_turn(address, took_s)
         come.append(address)
 
     addresses = ["crowd"] * 50 + ["one", "two", "two"]
@@ -56,21 +56,21 @@ def test_a_crowd_at_one_address_delays_no_other() -> None:
 
 
 def test_who_is_not_served_in_time_is_turned_away_and_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
-    line = strangers.Line()
-    monkeypatch.setattr(strangers, "PATIENCE_S", 0.01)
-    monkeypatch.setattr(strangers, "TOOK_MOST_S", 0.05)
-    first = gevent.spawn(line.hold_up, "a", 0.05)
+    line = throttling.FairThrottle()
+    monkeypatch.setattr(throttling, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(throttling, "CPU_MOST_S", 0.05)
+    first = gevent.spawn(line.wait_turn, "a", 0.05)
     gevent.sleep(0)
-    late = [gevent.spawn(line.hold_up, address, 0.0) for address in ("a", "b")]
+    late = [gevent.spawn(line.wait_turn, address, 0.0) for address in ("a", "b")]
     gevent.joinall([first, *late], raise_error=True)
 
     assert [one.value for one in (first, *late)] == [True, False, False]
-    assert line.hold_up("a", 0.0)
+    assert line.wait_turn("a", 0.0)
 
 
 def test_a_wait_that_is_broken_off_stops_nobody() -> None:
-    line = strangers.Line()
-    first, second, third = [gevent.spawn(line.hold_up, "a", 0.005) for _ in range(3)]
+    line = throttling.FairThrottle()
+    first, second, third = [gevent.spawn(line.wait_turn, "a", 0.005) for _ in range(3)]
     gevent.sleep(0)
     second.kill()
     first.kill()
@@ -79,8 +79,8 @@ def test_a_wait_that_is_broken_off_stops_nobody() -> None:
 
 
 def test_a_service_that_stops_keeps_nobody_waiting() -> None:
-    line = strangers.Line()
-    waiting = [gevent.spawn(line.hold_up, "a", 3_600.0) for _ in range(3)]
+    line = throttling.FairThrottle()
+    waiting = [gevent.spawn(line.wait_turn, "a", 3_600.0) for _ in range(3)]
     gevent.sleep(0)
     waiting[0].kill()
     line.close()
@@ -98,10 +98,10 @@ def test_a_service_that_stops_keeps_nobody_waiting() -> None:
     ],
 )
 def test_a_machine_with_many_addresses_has_one_turn(address: str, shares_with: str) -> None:
-    apart = [strangers.neighbourhood(other) for other in ("10.0.0.2", "::ffff:10.0.0.2", "2001:db8:0:1::1", "")]
+    apart = [throttling.client_key(other) for other in ("10.0.0.2", "::ffff:10.0.0.2", "2001:db8:0:1::1", "")]
 
-    assert strangers.neighbourhood(address) == strangers.neighbourhood(shares_with)
-    assert strangers.neighbourhood(address) not in apart
+    assert throttling.client_key(address) == throttling.client_key(shares_with)
+    assert throttling.client_key(address) not in apart
 
 
 def test_health_waits_for_no_crowd_of_other_strangers(server: Server) -> None:
@@ -205,7 +205,7 @@ def test_of_a_stranger_whose_turn_does_not_come_no_field_is_read(
     with ours, theirs:
         theirs.sendall(b"GET /x?y HTTP/1.1\r\n" + fields + b"\r\n")
         with pytest.raises(StopIteration):
-            incoming.Request(Config(), SocketUnreader(incoming.Metered(ours, bool, admit)), ("10.0.0.1", 1))
+            incoming.Request(Config(), SocketUnreader(incoming.ThrottledSocket(ours, bool, admit)), ("10.0.0.1", 1))
 
     assert asked == [("/x", shown, pytest.approx(incoming.ACCEPT_S + incoming.HEAD_S + fields_took_s))]
 

@@ -9,17 +9,17 @@ from gevent.event import Event
 
 SHARE = 5
 """Unauthenticated clients together get 1/SHARE of the CPU time, however many they are."""
-TOOK_MOST_S = 0.002
+CPU_MOST_S = 0.002
 """The most seconds counted per request: the measured time includes other greenlets that ran meanwhile."""
 PATIENCE_S = 10.0
 """The longest wait for a turn, in seconds: after that, behind a crowd at its own address, a client gets no response."""
 
 
 class _Turn(Event):  # type: ignore[misc]  # gevent's class is no class to mypy
-    is_for_nothing = False
+    is_rejected = False
 
 
-class Line:
+class FairThrottle:
     """A round-robin queue of unauthenticated requests by address: one runs at a time, and no address delays another.
 
     For the greenlets of one thread.
@@ -31,7 +31,7 @@ class Line:
         """The waiting requests, by address; the address whose turn is next is the first."""
         self._is_taken = self._is_closed = False
 
-    def hold_up(self, who: Hashable, took_s: float) -> bool:
+    def wait_turn(self, who: Hashable, took_s: float) -> bool:
         """Wait for the turn of `who`, then for SHARE - 1 times `took_s`; return whether the turn came in time.
 
         Call it before the response is sent: then a client gains nothing by a new connection or by pipelining.
@@ -41,7 +41,7 @@ class Line:
         self._is_taken = True
         try:
             if not self._is_closed:
-                gevent.sleep(min(took_s, TOOK_MOST_S) * (SHARE - 1))
+                gevent.sleep(min(took_s, CPU_MOST_S) * (SHARE - 1))
         finally:
             self._next()
         return True
@@ -53,7 +53,7 @@ class Line:
             turn.set()
         self._waiting.clear()
 
-    def turn_one_away(self, *, more_than: int) -> bool:
+    def reject_oldest(self, *, more_than: int) -> bool:
         """Reject the oldest request of the address with the most, if it has over `more_than`; return whether it had."""
         who = max(self._waiting, key=lambda who: len(self._waiting[who]), default=None)
         if who is None or len(self._waiting[who]) <= more_than:
@@ -61,7 +61,7 @@ class Line:
         turn = self._waiting[who].popleft()
         if not self._waiting[who]:
             del self._waiting[who]
-        turn.is_for_nothing = True
+        turn.is_rejected = True
         turn.set()
         return True
 
@@ -70,9 +70,9 @@ class Line:
         self._waiting.setdefault(who, deque()).append(turn)
         has_come = False
         try:
-            has_come = bool(turn.wait(PATIENCE_S)) and not turn.is_for_nothing
+            has_come = bool(turn.wait(PATIENCE_S)) and not turn.is_rejected
         finally:
-            if not has_come and not turn.is_for_nothing:
+            if not has_come and not turn.is_rejected:
                 self._leave(who, turn)
         return has_come
 
@@ -95,7 +95,7 @@ class Line:
                 self._waiting[who] = line  # after all other addresses
 
 
-def neighbourhood(address: str) -> str:
+def client_key(address: str) -> str:
     """Return the key by which an address is throttled: itself, or its /64 for IPv6, which one machine may own."""
     if ":" not in address:
         return address
