@@ -43,7 +43,7 @@ _STATEMENT_SHARE = 0.9
 
 
 class DatabaseError(Exception):
-    """PostgreSQL is unavailable, too slow or overloaded. Nothing was stored."""
+    """PostgreSQL is unavailable, too slow, overloaded or not migrated. Nothing was stored."""
 
     code: ClassVar[str] = "database_unavailable"
 
