@@ -95,7 +95,7 @@ def test_the_host_is_named_without_what_goes_without_saying(url: str, host: str)
 
 def test_a_header_that_would_make_two_is_refused() -> None:
     for value in ("a\r\nX: b", "a\nb", "a\rb"):
-        with pytest.raises(CallError, match="line end"):
+        with pytest.raises(CallError, match="line break"):
             Outbound(allowed=()).to("https://example.com/", headers={"X-Key": value})
 
 
