@@ -29,7 +29,7 @@ STATEMENT_MS = 30_000
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 PIPE_WIDTH = 200  # characters of a table that goes to a file
 FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - these four as well, where people write Japanese
-"""How text begins that a spreadsheet works out, as OWASP has it (CSV Injection)."""
+"""The first characters of text that spreadsheets evaluate as a formula (OWASP: CSV Injection)."""
 
 
 class Since(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
@@ -97,7 +97,7 @@ def _write_csv(found: Found) -> None:
 
 
 def _cell(value: object) -> object:
-    """Make text, whoever wrote it, text for a spreadsheet too, without control characters. Numbers are numbers."""
+    """Escape text that a spreadsheet would evaluate, and replace control characters. Numbers stay numbers."""
     if not isinstance(value, str):
         return value
     text = "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(one) == "Cc" else one for one in value)

@@ -11,14 +11,14 @@ import sys
 from collections.abc import Iterator
 
 CODE = 128 + signal.SIGINT
-"""The exit code, as shells have it of a program that Ctrl-C ended."""
+"""The exit code of a program that Ctrl-C ended, as in shells."""
 RUN = ["-P", "-m", "app.infra.interrupt"]
 """What Python gets, before MODULE."""
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Have Ctrl-C end this process at once, and without a word, during the block. Where it is ignored, it stays so."""
+    """End this process silently at Ctrl-C during the block. If SIGINT is ignored, it stays ignored."""
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return

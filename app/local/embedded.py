@@ -152,7 +152,7 @@ class Embedded:
             raise EmbeddedError(f"the database cannot be created: {error}") from error
 
     def _connect(self, *, within_s: int) -> psycopg.Connection[Any]:
-        """Open the database that every server has. Raises psycopg.Error."""
+        """Connect to the database `postgres`, which every server has. Raises psycopg.Error."""
         named = release.named("rowline-run")
         url = self._url("postgres", OWNER)
         return psycopg.connect(url, application_name=named, autocommit=True, connect_timeout=within_s)

@@ -107,7 +107,7 @@ class Rounds:
 
     @property
     def _is_deaf(self) -> bool:
-        """Whether it rests, and listens to nothing else either: then that it hears no pulse says nothing."""
+        """Whether it listens to nothing at all: then a missing pulse proves nothing."""
         return bool(self._rests_until) and not self._db.hears(PULSE)
 
     def _pause_s(self) -> float:

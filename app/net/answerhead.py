@@ -10,7 +10,7 @@ import re
 from app.infra.cooperation import give_way
 
 FIELDS_MAX = 100
-"""The most lines of a head after its first."""
+"""The most header lines of a response."""
 _STATUS = re.compile(rb"HTTP/1\.(\d) ([1-9]\d\d)(?: ([^\x00\r\n]*+))?\r?\n")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]++):([^\x00-\x08\x0a-\x1f\x7f]*+)\r?\n")
 _FOLDED = re.compile(rb"[ \t]([^\x00-\x08\x0a-\x1f\x7f]*+)\r?\n")
@@ -19,14 +19,14 @@ _BODILESS = {http.client.NO_CONTENT, http.client.NOT_MODIFIED}
 
 
 class HeadError(http.client.HTTPException):
-    """The head of an answer is not as RFC 9112 has it; the message says what is wrong, and repeats nothing of it."""
+    """The head of a response violates RFC 9112; the message says how, and repeats nothing of the head."""
 
 
 class Response(http.client.HTTPResponse):
-    """An answer whose head is read here, and whose body http.client reads."""
+    """A response whose head is parsed here, and whose body is read by http.client."""
 
     fields: dict[str, str]
-    """By names in lower case; what came several times has its values with commas between."""
+    """The headers, by names in lower case; the values of repeated ones are joined by commas."""
 
     def begin(self) -> None:
         """Read one head; called again after one of 1xx, the next. Lines may end by LF alone.
@@ -70,7 +70,7 @@ class Response(http.client.HTTPResponse):
         raise HeadError(f"it has over {FIELDS_MAX} headers")
 
     def _frame(self) -> None:
-        """Find where the body ends, and whether the connection ends with it. Raises HeadError."""
+        """Determine the end of the body, and whether the connection is closed after it. Raises HeadError."""
         coding, length = self.fields.get("transfer-encoding", "").lower(), self.fields.get("content-length")
         if coding not in {"", "identity", "chunked"}:
             raise HeadError("its Transfer-Encoding is not chunked")

@@ -45,7 +45,7 @@ class CallError(Exception):
 
 
 class NotAllowed(CallError):
-    """The endpoint is where nothing is called, unless ROWLINE_WEBHOOK_ALLOW says so."""
+    """The endpoint's address is not public, and ROWLINE_WEBHOOK_ALLOW does not allow it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

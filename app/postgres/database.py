@@ -350,7 +350,7 @@ def _state(error: BaseException) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    """Return what PostgreSQL says first; where it refuses a right, with the line in which it often says which."""
+    """Return the first line of PostgreSQL's message; for a missing privilege also the DETAIL that names it."""
     driver = getattr(error, "orig", None) or error
     first, *more = str(driver).strip().split("\n")
     if _state(error) != _NO_RIGHT:

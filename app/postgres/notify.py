@@ -165,7 +165,7 @@ class Listener:
         """Channels that it listens to only while it listens to others."""
         self._forget_at = 0.0
         self._heard: set[str] = set()
-        """Channels to which the connection listens, or, while there is none, the last one did."""
+        """The channels that the connection listens to; while there is none, those of the last one."""
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
@@ -206,7 +206,7 @@ class Listener:
         self._ring()
 
     def hears(self, topic: str) -> bool:
-        """Whether it listens to a topic now; where the connection is gone, whether it did at the end."""
+        """Whether it listens to a topic now; while there is no connection, whether the last one did."""
         return channel(topic) in self._heard
 
     def close(self) -> None:

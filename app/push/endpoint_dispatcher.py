@@ -235,7 +235,7 @@ class EndpointDispatcher:
             return call_outcomes.failed("the call broke inside Rowline: see its log")
 
     def _warn_of_place(self, error: NotAllowed) -> None:
-        """Say once what the operator, and nobody else, can do about it: jobs fail one after the other."""
+        """Log once per endpoint that only the operator can allow its address; until then all its jobs fail."""
         if not self._has_warned:
             self._has_warned = True
             cause = f"{error}: if it is to be, set ROWLINE_WEBHOOK_ALLOW for `rowline dispatch` as for `rowline serve`"

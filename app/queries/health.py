@@ -153,7 +153,7 @@ def version(db: Database) -> Version:
 
 
 def connected(db: Database) -> list[Program]:
-    """List the programs that serve and are connected, by name and release. Raises DatabaseError."""
+    """Return the connected programs of the service, by name and release. Raises DatabaseError."""
     with db.read() as conn:
         return programs.connected(conn)
 

@@ -34,7 +34,7 @@ def plan(conn: Connection, statement: Statement) -> str:
 
 
 def variables() -> str:
-    """Say in psql's words what statements share: files as they are, and the texts that the options make."""
+    """Return the psql script that sets the fragments of statements as variables: files, and generated texts."""
     files = [
         f"\\set _{file.stem} `cat app/store/sql/_fragments/{file.name}`"
         for file in sorted((SQL / "_fragments").glob("*.sql"))

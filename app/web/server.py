@@ -29,7 +29,7 @@ proc_name = "rowline-api"
 
 
 def post_fork(_arbiter: object, worker: Any) -> None:
-    """Take what gunicorn says at Ctrl-C from the first moment on: its hook. It says it once, and waits for the end."""
+    """Install the signal handlers for Ctrl-C before the application is loaded: gunicorn's hook, after each fork."""
     for number in (signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, worker.handle_quit)
 

@@ -1,4 +1,4 @@
-"""Fields of answers whose values JSON has in another form."""
+"""Fields of responses whose JSON form differs from their Python values."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -18,22 +18,22 @@ def milliseconds(moment: datetime) -> int:
 
 
 class Written(fields.Field[V], Generic[V]):
-    """A field of an answer that is written otherwise than it is held."""
+    """A field of a response that `write` converts."""
 
     write: Callable[[V], Any]
-    """Gives what JSON has of a value. An attribute, for a call less: it runs thousands of times a second."""
+    """Converts a value for JSON. An attribute saves a method call: it runs thousands of times a second."""
 
     def _serialize(self, value: V | None, *_: Any, **__: Any) -> Any:
         return None if value is None else self.write(value)
 
 
 class Json(Written[JsonText]):
-    """Any JSON value, given back as the text it was sent as."""
+    """Any JSON value, returned as the text that was sent."""
 
     write = staticmethod(orjson.Fragment)
 
 
 class Milliseconds(Written[datetime]):
-    """A moment, as integer milliseconds since the epoch."""
+    """A time, as integer milliseconds since the epoch."""
 
     write = staticmethod(milliseconds)

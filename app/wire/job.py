@@ -15,7 +15,7 @@ from app.wire.fields import Json, Milliseconds, Written
 
 
 class ReturnValue(Written[JsonText]):
-    """BullMQ's text of a result: a string as it is, any other value as its JSON text."""
+    """The result as in BullMQ: a string as it is, any other value as JSON text."""
 
     def write(self, value: JsonText) -> Any:
         """Read a string, and nothing else."""
@@ -24,15 +24,15 @@ class ReturnValue(Written[JsonText]):
 
 
 class QualifiedName(Written[str]):
-    """The name of a queue behind the prefix of its schema."""
+    """The qualified name of a queue: the prefix of the schema, a colon, the name."""
 
     def write(self, value: str) -> str:
-        """Join the two as BullMQ does."""
+        """Return the qualified name, as in BullMQ."""
         return f"{self.root.queue_prefix}:{value}"  # type: ignore[union-attr]
 
 
 class JobSchema(Schema):
-    """JobJson. A member that does not exist yet is left out."""
+    """JobJson. Members without a value yet are omitted."""
 
     id = fields.String(required=True)
     name = fields.String(required=True)
@@ -63,10 +63,10 @@ class JobSchema(Schema):
         self.members = self._compiled()
 
     members: Callable[[Job], dict[str, Any]]
-    """Does what `dump` does, at a twentieth of the price: a page has a hundred jobs, and their JSON is half its CPU."""
+    """Does what `dump` does at a twentieth of the cost: the JSON of its jobs is half of the CPU of a page."""
 
     def _compiled(self) -> Callable[[Job], dict[str, Any]]:
-        """Write out, as code, what the fields say of each member. A property test holds it to the answer of `dump`."""
+        """Generate the function `members` from the fields. A property test compares it with `dump`."""
         names: dict[str, Any] = {}
         lines: list[str] = []
         shown = {name: field for name, field in self.fields.items() if hasattr(Job, field.attribute or name)}
@@ -90,5 +90,5 @@ class JobSchema(Schema):
 
 
 def _condition(name: str, field: fields.Field[Any]) -> str:
-    """Say, as code, when a job has this member."""
+    """Return the condition, as code, under which a job has this member."""
     return "" if field.required else f"if job.{field.attribute or name} is not None: "

@@ -61,7 +61,7 @@ class HttpSource:
             self._log_failed_try(error)
 
     def _log_failed_try(self, error: rowline.RowlineError) -> None:
-        """Log what cannot be reached, at the first failed try and then each LOGGED_EACH_S: a claim retries for long."""
+        """Log a failed try, the first one and then one per LOGGED_EACH_S, since a claim retries for long."""
         if time.monotonic() >= self._logged_at + LOGGED_EACH_S:
             self._logged_at = time.monotonic()
             _log.warning("claim_failed", extra={"queue": self._claiming.name, "cause": str(error)})
