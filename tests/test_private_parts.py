@@ -42,7 +42,7 @@ WORKER, INCOMING, LIBPQ, PREPARED, OUTBOUND, ANSWERHEAD = (
     *("app/postgres/libpq.py", "app/postgres/prepared.py", "app/net/outbound.py", "app/net/answerhead.py"),
 )
 PINNED = ("gevent", "greenlet", "gunicorn", "marshmallow", "msgspec", "psycopg", "sqlalchemy", "urllib3")
-DOCUMENTED = {"_exit", "_fields", "_make", "_replace"}  # of os and of named tuples
+DOCUMENTED = {"_asdict", "_field_defaults", "_exit", "_fields", "_make", "_replace"}  # of os and of named tuples
 PGCONN = (
     *("send_prepare", "send_query_prepared", "send_close_prepared", "enter_pipeline_mode", "exit_pipeline_mode"),
     *("pipeline_sync", "pipeline_status", "consume_input", "notifies", "finish", "socket", "transaction_status"),
