@@ -291,3 +291,15 @@ endpoints = Table(
     ),
 )
 """The endpoint of a queue that has one: where dispatchers send its jobs."""
+
+queue_settings = Table(
+    "queue_settings",
+    metadata,
+    Column("queue", _NAME, nullable=False),
+    PrimaryKeyConstraint("queue", name="queue_settings_pkey"),
+    CheckConstraint(f"char_length(queue) between 1 and {QUEUE_NAME_MAX}", name="queue_settings_queue"),
+)
+"""What a queue sets, a column a setting. Only queues that set something have a row.
+
+Written seldom: what claims and ends write stands elsewhere, so that reading a setting walks no dead rows.
+"""

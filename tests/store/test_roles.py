@@ -145,6 +145,7 @@ def test_the_owner_migrates_down_and_up_and_run_time_keeps_its_rights(roled_url:
     with psycopg.connect(libpq.normal(roled_url), autocommit=True) as runtime:
         runtime.execute("select rowline.enqueue('q', 'n', '1')")
         runtime.execute("delete from rowline.endpoints")
+        runtime.execute("select from rowline.queue_settings")
         runtime.execute("select * from report.queues")
         assert runtime.execute("select version_num from rowline.alembic_version").fetchall() == [(release.HEAD,)]
     with connected(roled_url, "rowline_report") as report:

@@ -135,3 +135,19 @@ def test_an_impossible_row_is_impossible(conn: Connection, constraint: str, stat
 def test_what_the_limits_allow_can_be_stored(conn: Connection, change: str) -> None:
     in_status(conn, Status.WAITING)
     assert conn.exec_driver_sql(f"update rowline.jobs set {change}").rowcount == 1
+
+
+SETTING = "insert into rowline.queue_settings (queue) values (%(queue)s)"
+
+
+@pytest.mark.parametrize("queue", ["", "ö" * (QUEUE_NAME_MAX + 1)])
+def test_what_is_no_name_of_a_queue_sets_nothing(conn: Connection, queue: str) -> None:
+    with pytest.raises(sqlalchemy.exc.IntegrityError, match="queue_settings_queue"):
+        conn.exec_driver_sql(SETTING, {"queue": queue})
+
+
+def test_a_queue_has_one_row_of_settings_and_its_bytes_tell_it_from_others(conn: Connection) -> None:
+    for queue in ("ö" * QUEUE_NAME_MAX, "Q", "q"):
+        conn.exec_driver_sql(SETTING, {"queue": queue})
+    with pytest.raises(sqlalchemy.exc.IntegrityError, match="queue_settings_pkey"):
+        conn.exec_driver_sql(SETTING, {"queue": "q"})
