@@ -35,8 +35,8 @@ class Release:
         return revision
 
     def rowline(self, *words: str | Path, env: Mapping[str, str]) -> Program:
-        """Start its command `rowline`."""
-        return Program([*PYTHON, "-m", "app", *words], env=self.env | dict(env))
+        """Start its command `rowline`, in its folder: gunicorn looks for code where it is started, and there first."""
+        return Program([*PYTHON, "-m", "app", *words], env=self.env | dict(env), folder=self.folder)
 
 
 PRESENT = Release(folder=ROOT, about="what stands here")

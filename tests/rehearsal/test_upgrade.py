@@ -1,15 +1,21 @@
 """An earlier release of this repository and this one, on one database: a short form of `make upgrade-rehearsal`."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from app.infra.settings import Settings
 from app.postgres import schema
+from app.postgres.database import Database
+from app.queries import health
 from tests.rehearsal import release, upgrade
 from tests.rehearsal.__main__ import life_cycle
 from tests.rehearsal.release import Release
 from tests.support import clusters, databases
+from tests.support.clusters import free_port, until
+from tests.support.raw import TOKEN
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +33,20 @@ def folder() -> Iterator[Path]:
 def test_the_earlier_release_is_one_whose_schema_differs_and_that_can_use_this_one(earlier: Release) -> None:
     head = schema.revisions()[-1]
     assert head.oldest <= earlier.revision < head.name, "name another commit in tests/migrations/earlier_release"
+
+
+def test_each_process_of_the_earlier_release_runs_its_code(earlier: Release, folder: Path, own_url: str) -> None:
+    """Which names no release, as a database of today's code says of it."""
+    base = upgrade.SETTINGS | {"DATABASE_URL": databases.as_owner(own_url), "ROWLINE_HOME": str(folder / "home")}
+    base |= {"CHAOS_RECORD": str(folder / "workers.jsonl")}
+    api = base | {"AUTH_TOKENS": TOKEN, "PORT": str(free_port())}
+    handlers = Path(upgrade.__file__).with_name("handlers.py")
+    db = Database(Settings(), url=own_url, size=1, name="rowline-test")
+    work = ("work", "--queue", "q", "--handlers", handlers)
+    with earlier.rowline("serve", env=api), earlier.rowline(*work, env=base), closing(db):
+        until(lambda: len(health.connected(db)) == 2)
+        found = [(one.name, one.release) for one in health.connected(db)]
+    assert found == [("rowline-api", ""), ("rowline-worker", "")]
 
 
 def test_the_release_before_passes_its_own_life_cycle_tests_on_the_new_schema(

@@ -149,13 +149,19 @@ class Program:
     """A process whose output is awaited line by line; killed at the end of its `with` block."""
 
     def __init__(
-        self, argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None, terminal: bool = False
+        self,
+        argv: Sequence[str | Path],
+        *,
+        env: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+        terminal: bool = False,
     ) -> None:
-        """Start it. `env` is added to ours; `terminal` gives it a controlling terminal of its own."""
+        """Start it, in `folder` or ours. `env` is added to ours; `terminal` gives it a controlling one of its own."""
         self._read, write = os.openpty() if terminal else _file()
         self._is_terminal = terminal
         self.process = subprocess.Popen(
             argv,
+            cwd=folder,
             env=os.environ | {"PYTHONPATH": ":".join(IMPORTABLE)} | dict(env or {}),
             stdin=write if terminal else subprocess.DEVNULL,
             stdout=write,
