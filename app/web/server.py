@@ -16,6 +16,7 @@ _shared_memory = Path("/dev/shm")  # noqa: S108 - for gunicorn's heartbeat file,
 bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
 workers = _settings.api_processes
 worker_connections = _settings.api_clients
+http_parser = "python"  # gunicorn's in C, where it is installed, would not ask `incoming.Request` who has a token
 logger_class = "app.web.worker.Logger"
 worker_class = "app.web.worker.Worker"
 worker_tmp_dir = str(_shared_memory) if _shared_memory.is_dir() else None

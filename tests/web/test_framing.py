@@ -5,12 +5,13 @@ import json
 import re
 import select
 import socket
+from pathlib import Path
 
 import pytest
 
 from app.postgres.database import Database
 from tests.support import framings, raw
-from tests.support.clusters import until
+from tests.support.clusters import IMPORTABLE, until
 from tests.support.framings import CHUNKED, CHUNKS, JOB, PATH, chunked, post
 from tests.support.raw import DEADLINE_S, TOKEN, Answer, Server, request
 from tests.web.conftest import BODY_MAX
@@ -26,6 +27,15 @@ def stored(db: Database) -> int:
 
 def statuses(answers: list[Answer]) -> list[int]:
     return [answer.status for answer in answers]
+
+
+def test_a_parser_of_gunicorns_that_is_installed_besides_reads_no_request(own_url: str, tmp_path: Path) -> None:
+    """gunicorn takes its parser in C wherever that can be imported, and ours knows who has a token from its own."""
+    (tmp_path / "gunicorn_h1c.py").write_text("class LimitRequestLine(Exception):\n    pass\n")
+    with raw.server(own_url, PYTHONPATH=":".join([str(tmp_path), *IMPORTABLE])) as server:
+        [answer] = server.ask(LAST)
+
+    assert answer.status == 200, answer.body
 
 
 @pytest.mark.parametrize("sent", framings.NO_HTTP)
