@@ -252,7 +252,9 @@ def test_an_address_or_token_that_will_not_do_ends_the_start(
         assert told in worker.output
 
 
-@pytest.mark.parametrize(("fault", "said"), [(Fault.CUT, "no response from http://127.0.0.1:"), (Fault.SAY_LATER, "503")])
+@pytest.mark.parametrize(
+    ("fault", "said"), [(Fault.CUT, "no response from http://127.0.0.1:"), (Fault.SAY_LATER, "503")]
+)
 def test_a_worker_says_at_the_first_try_that_fails_what_it_cannot_reach(
     service: Server, handlers: Path, fault: Fault, said: str
 ) -> None:
