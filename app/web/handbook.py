@@ -1,17 +1,23 @@
 """The handbook as HTML, and the files of the API reference. Only files of the installed package are served."""
 
 import functools
+import itertools
+import json
+import re
+from collections import Counter
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 DOCS = Path(__file__).parents[1] / "docs"
 FILES = Path(__file__).parent / "handbook_files"
 SVG = "image/svg+xml"
 BUNDLE = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
+INDEX = "search.json"
 DECISIONS = "decisions"
 SECTIONS = {
     "Use it": ("reference", "api.md", "client.md", "outbox.md", "states.md", "errors.md"),
@@ -25,6 +31,7 @@ SECTIONS = {
 }
 """The pages of each section, by their paths below /docs."""
 _TITLES = {"reference": "The API in the browser", DECISIONS: "Decisions"}
+_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 _REFERENCE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>API - Rowline</title>
 <link rel="icon" href="data:,"><link rel="stylesheet" href="assets/swagger-ui.css"></head>
 <body><div id="reference"></div><script src="assets/swagger-ui-bundle.js"></script>
@@ -49,8 +56,7 @@ class Section(NamedTuple):
 @functools.cache
 def pages() -> dict[str, bytes]:
     """Render every page, as UTF-8, by its path below /docs (`api.md`, `decisions/0001-….md`); "" is their list."""
-    markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
-    texts = {file.relative_to(DOCS).as_posix(): file.read_text() for file in sorted(DOCS.rglob("*.md"))}
+    texts = _texts()
     titles = _TITLES | {path: _title(text) for path, text in texts.items()}
     sections = [Section(name, [Page(path, titles[path]) for path in paths]) for name, paths in SECTIONS.items()]
     decisions = [Page(path, titles[path]) for path in texts if path.startswith(f"{DECISIONS}/")]
@@ -66,7 +72,7 @@ def pages() -> dict[str, bytes]:
     def contents(title: str, listed: list[Section], top: str) -> str:
         return files.get_template("contents.html").render(title=title, sections=listed, top=top)
 
-    made = {path: page(path, titles[path], markdown.render(text)) for path, text in texts.items()}
+    made = {path: page(path, titles[path], _html(text)) for path, text in texts.items()}
     made[DECISIONS] = page(DECISIONS, "Decisions", contents("Decisions", [Section("", decisions)], ""))
     made[""] = page("", "Handbook", contents("Rowline", sections, "docs/"))
     return {path: text.encode() for path, text in (made | {"reference": _REFERENCE}).items()}
@@ -79,7 +85,49 @@ def assets() -> dict[str, tuple[str, bytes]]:
     pictures = {file.name: (SVG, file.read_bytes()) for file in (DOCS / "assets").glob("*.svg")}
     kinds = {".css": "text/css", ".js": "text/javascript"}
     ours = {file.name: (kinds[file.suffix], file.read_bytes()) for file in FILES.iterdir() if file.suffix in kinds}
+    ours[INDEX] = ("application/json", _index())
     return ours | pictures | {name: (kind, (bundle / name).read_bytes()) for name, kind in BUNDLE.items()}
+
+
+def _index() -> bytes:
+    """List all pages with their headings, as JSON, in the order of the side bar; what `search.js` searches."""
+    texts = _texts()
+    listed = [path for paths in SECTIONS.values() for path in paths]
+    made = []
+    for path in [*listed, *(path for path in texts if path not in listed)]:
+        headings = [
+            (_plain(inline), str(token.attrs["id"])) for token, inline in _headings(_parsed(texts.get(path, "")))
+        ]
+        made.append({"path": path, "title": _TITLES.get(path) or _title(texts[path]), "headings": headings[1:]})
+    return json.dumps(made).encode()
+
+
+def _texts() -> dict[str, str]:
+    return {file.relative_to(DOCS).as_posix(): file.read_text() for file in sorted(DOCS.rglob("*.md"))}
+
+
+def _html(text: str) -> str:
+    html: str = _MARKDOWN.renderer.render(_parsed(text), _MARKDOWN.options, {})
+    return html.replace("<table>", '<div class="table"><table>').replace("</table>", "</table></div>")
+
+
+def _parsed(text: str) -> list[Token]:
+    """Parse a page, and give each heading the anchor that GitHub gives it."""
+    tokens = _MARKDOWN.parse(text)
+    seen: Counter[str] = Counter()
+    for token, inline in _headings(tokens):
+        anchor = re.sub(r"[^\w -]", "", _plain(inline).lower()).replace(" ", "-")
+        token.attrs["id"] = f"{anchor}-{seen[anchor]}" if seen[anchor] else anchor
+        seen[anchor] += 1
+    return tokens
+
+
+def _plain(inline: Token) -> str:
+    return "".join(part.content for part in inline.children or ())
+
+
+def _headings(tokens: list[Token]) -> list[tuple[Token, Token]]:
+    return [pair for pair in itertools.pairwise(tokens) if pair[0].type == "heading_open"]
 
 
 def _title(text: str) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 import pytest
+from markupsafe import escape
 
 from app.infra.settings import Settings
 from app.postgres.database import Database
@@ -54,6 +55,63 @@ def test_every_link_of_a_page_leads_somewhere_here(client: Client, page: str) ->
             continue
         assert not target.startswith(("http", "//")), "nothing comes from outside"
         assert client.flask.get(urljoin(address, target)).status_code == 200, target
+
+
+def test_every_link_to_a_heading_leads_to_one(client: Client) -> None:
+    texts = {f"/docs/{page}".removesuffix("/"): text.decode() for page, text in handbook.pages().items()}
+    for address, text in texts.items():
+        for target, anchor in re.findall(r'href="([^":]*)#([^"]+)"', text):
+            to = texts[urljoin(address, target)] if target else text
+            assert f' id="{anchor}"' in to, f"{address}: {target}#{anchor}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_search_knows_the_title_and_the_headings_of_every_page(client: Client, page: str) -> None:
+    [known] = [entry for entry in client.flask.get("/docs/assets/search.json").get_json() if entry["path"] == page]
+
+    text = client.flask.get(f"/docs/{page}").text
+    headings = re.findall(r'<h[1-6] id="([^"]+)"', text)
+    assert len(set(headings)) == len(headings)
+    assert [anchor for _, anchor in known["headings"]] == headings[1:]
+    assert page == "reference" or f"<title>{escape(known['title'])} - Rowline</title>" in text
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "reference"])
+def test_the_search_has_a_label_and_is_hidden_where_no_script_runs(client: Client, page: str) -> None:
+    text = client.flask.get(f"/docs/{page}").text
+
+    assert '<div role="search" hidden>\n<label for="search">' in text
+    assert text.count('id="search"') == 1
+    assert re.search(r'<div id="pages">\s*<section>', text), "the list is shown"
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_text_stands_out_from_its_ground_as_wcag_asks(client: Client, scheme: int) -> None:
+    css = client.flask.get("/docs/assets/handbook.css").text
+    colours = dict(re.findall(r"--(\w+): (#\w+);", css.split(":root {")[1 + scheme]))
+
+    texts = set(re.findall(r"[^-]color: var\(--(\w+)\)", css))
+    grounds = set(re.findall(r"background: var\(--(\w+)\)", css))
+    assert texts == {"ink", "quiet", "link"}
+    assert grounds == {"paper", "shade"}
+    assert not re.search(r"[^-]color: (?!var|inherit)", css.replace("color-scheme", "")), "no colour beside these"
+    for text in texts:
+        for ground in grounds:
+            assert contrast(colours[text], colours[ground]) >= 4.5, f"{text} on {ground}"
+
+
+def contrast(one: str, other: str) -> float:
+    """Compare two colours as WCAG 2 does: 1 (the same) to 21 (black and white)."""
+    darker, lighter = sorted((luminance(one), luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def luminance(colour: str) -> float:
+    digits = colour.lstrip("#")
+    pairs = [digits[i : i + 2] for i in (0, 2, 4)] if len(digits) == 6 else [digit * 2 for digit in digits]
+    shares = [int(pair, 16) / 255 for pair in pairs]
+    linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
+    return sum(weight * share for weight, share in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
 @pytest.mark.parametrize("path", ["/docs", "/docs/api.md", "/docs/reference", "/docs/assets/swagger-ui-bundle.js"])

@@ -1,0 +1,92 @@
+"""A real browser: headless Chromium, driven by chromedriver's own HTTP interface (W3C WebDriver)."""
+
+import contextlib
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import urllib3
+
+from tests.support.clusters import Program, free_port
+
+DEADLINE_S = 120.0
+OPTIONS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"]
+DOWN, UP, ENTER, ESCAPE, BACKSPACE = "\ue015", "\ue013", "\ue007", "\ue00c", "\ue003"
+
+
+class Browser:
+    """One session."""
+
+    def __init__(self, address: str) -> None:
+        """Open a window through the chromedriver at `address`."""
+        self._http = urllib3.PoolManager(timeout=DEADLINE_S, retries=False)
+        self._session = f"{address}/session"
+        chrome = {"browserName": "chrome", "goog:chromeOptions": {"args": OPTIONS}}
+        self._session += "/" + self._ask("", capabilities={"alwaysMatch": chrome})["sessionId"]
+
+    def open(self, url: str, *, width: int = 1280, has_scripts: bool = True) -> None:
+        """Open a page in a window of `width` pixels."""
+        self._cdp("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=False)
+        self._cdp("Emulation.setScriptExecutionDisabled", value=not has_scripts)
+        self._ask("/url", url=url)
+
+    def press(self, keys: str) -> None:
+        """Press keys, one after the other, where the focus is."""
+        pressed = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
+        self._ask("/actions", actions=[{"type": "key", "id": "keyboard", "actions": pressed}])
+
+    def run(self, script: str) -> Any:
+        """Run the body of a function in the page; return what it returns."""
+        return self._ask("/execute/sync", script=script, args=[])
+
+    def accessible(self, selector: str) -> tuple[str, str]:
+        """Return the role and the name that a screen reader gets of the first element of a CSS selector."""
+        root = self._cdp("DOM.getDocument", depth=0)["root"]["nodeId"]
+        node = self._cdp("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        [found] = self._cdp("Accessibility.getPartialAXTree", nodeId=node, fetchRelatives=False)["nodes"]
+        if found["ignored"]:
+            return "none", ""
+        return found["role"]["value"], found.get("name", {}).get("value", "")
+
+    def block(self, *urls: str) -> None:
+        """Let requests for these patterns fail from now on, and no others."""
+        self._cdp("Network.enable")
+        self._cdp("Network.setBlockedURLs", urls=urls)
+
+    def wait(self, script: str, wanted: Callable[[Any], bool]) -> Any:
+        """Run a script until it returns what is wanted."""
+        end = time.monotonic() + DEADLINE_S
+        while not wanted(found := self.run(script)):
+            assert time.monotonic() < end, f"{script} returned {found!r}"
+        return found
+
+    def close(self) -> None:
+        """Close the window and end the browser."""
+        self._http.request("DELETE", self._session)
+
+    def _cdp(self, command: str, **parameters: object) -> Any:
+        return self._ask("/goog/cdp/execute", cmd=command, params=parameters)
+
+    def _ask(self, path: str, **body: object) -> Any:
+        answer = self._http.request("POST", self._session + path, body=json.dumps(body))
+        assert answer.status == 200, answer.data
+        return json.loads(answer.data)["value"]
+
+
+@contextlib.contextmanager
+def browser() -> Iterator[Browser]:
+    """Start Chromium for the block; without chromedriver the tests are skipped (.ci/run installs it)."""
+    driver = shutil.which("chromedriver")
+    if not driver:
+        pytest.skip("needs Chromium: apt-get install chromium-driver")
+    port = free_port()
+    with Program([driver, f"--port={port}"]) as program:
+        program.expect("started successfully")
+        opened = Browser(f"http://127.0.0.1:{port}")
+        try:
+            yield opened
+        finally:
+            opened.close()

@@ -1,0 +1,140 @@
+"""The handbook in Chromium: its search by keyboard, without scripts, and its text on screens of all sizes."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from app.web import handbook
+from tests.support import browser as chromium
+from tests.support.browser import DOWN, ENTER, ESCAPE, UP, Browser
+from tests.support.raw import Server
+
+PAGES = sorted(page for page in handbook.pages() if page != "reference")
+FOUND = "return [...document.querySelectorAll('#found a')].map(a => a.textContent)"
+FOCUS = "return document.activeElement.id || document.activeElement.textContent"
+STATE = "return document.getElementById('search-status').textContent"
+LONGEST = """
+let most = 0;
+for (const block of document.querySelectorAll("main p, main li")) {
+  const texts = document.createTreeWalker(block, NodeFilter.SHOW_TEXT), lines = {}, range = document.createRange();
+  while (texts.nextNode()) {
+    if (texts.currentNode.parentElement.closest("pre")) continue;
+    for (const part of texts.currentNode.data.matchAll(/\\S+\\s?/g)) {
+      range.setStart(texts.currentNode, part.index);
+      range.setEnd(texts.currentNode, part.index + part[0].trimEnd().length);
+      const box = range.getBoundingClientRect(), y = Math.round((box.top + box.bottom) / 54); // lines are 27 apart
+      lines[y] = (lines[y] || 0) + part[0].length;
+    }
+  }
+  most = Math.max(most, ...Object.values(lines));
+}
+return most
+"""
+NARROWEST = """
+const tables = [...document.querySelectorAll("main .table")];
+return tables.flatMap(table => [...table.querySelectorAll("td")].filter(cell => cell.textContent.length > 40)
+  .map(cell => cell.clientWidth))
+"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium.browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def docs(server: Server) -> str:
+    return f"http://127.0.0.1:{server.port}/docs"
+
+
+def test_slash_and_words_filter_the_pages_and_enter_opens_the_first(browser: Browser, docs: str) -> None:
+    browser.open(f"{docs}/decisions/0008-a-greenlet-a-client.md")
+
+    browser.press("/")
+    assert browser.run(FOCUS) == "search"
+    browser.press("WEBh")
+    assert browser.wait(FOUND, bool)[0] == "Webhooks: jobs sent to your endpoint"
+    assert browser.run("return document.getElementById('pages').checkVisibility()") is False
+    browser.press(ENTER)
+    browser.wait("return location.pathname", lambda path: path == "/docs/webhooks.md")
+
+
+def test_arrows_go_through_the_results_and_enter_opens_the_heading(browser: Browser, docs: str) -> None:
+    browser.open(docs)
+    browser.press("/order of")
+    browser.wait(FOUND, lambda found: found == ["Order of work (The API)"])
+
+    browser.press(UP)
+    assert browser.run(FOCUS) == "search"
+    browser.press(DOWN)
+    assert browser.run(FOCUS) == "Order of work (The API)"
+    browser.press(DOWN)
+    assert browser.run(FOCUS) == "Order of work (The API)"
+    browser.press(UP + DOWN + ENTER)
+    browser.wait("return location.pathname + location.hash", lambda at: at == "/docs/api.md#order-of-work")
+
+
+def test_escape_brings_the_whole_list_back(browser: Browser, docs: str) -> None:
+    browser.open(f"{docs}/api.md")
+    browser.press("/glossary")
+    browser.wait(FOUND, bool)
+
+    browser.press(DOWN + ESCAPE)
+
+    browser.wait(FOUND, lambda found: found == [])
+    assert browser.run(FOCUS) == "search"
+    assert browser.run("return document.getElementById('pages').checkVisibility()") is True
+
+
+def test_a_screen_reader_hears_what_the_field_is_and_how_many_were_found(browser: Browser, docs: str) -> None:
+    browser.open(f"{docs}/api.md")
+    assert browser.accessible("#search") == ("searchbox", "Search titles and headings")
+    assert browser.accessible("[role=search]")[0] == "search"
+
+    browser.press("/glossary")
+    assert browser.wait(STATE, bool) == "1 found"
+    assert browser.accessible("#found") == ("list", "Search results")
+    browser.press("no such words")
+    browser.wait(STATE, lambda state: state == "0 found")
+
+
+def test_a_search_that_cannot_be_loaded_says_so_and_leaves_the_list(browser: Browser, docs: str) -> None:
+    browser.open(f"{docs}/api.md")
+    browser.block("*search.json")
+
+    browser.press("/glossary")
+
+    assert browser.wait(STATE, bool) == "The search failed: Failed to fetch"
+    assert browser.run("return document.getElementById('pages').checkVisibility()") is True
+    browser.block()
+    browser.press("y" + chromium.BACKSPACE)
+    assert browser.wait(FOUND, bool) == ["Glossary"]
+
+
+def test_without_scripts_there_is_the_list_and_no_field(browser: Browser, docs: str) -> None:
+    browser.open(f"{docs}/api.md", has_scripts=False)
+
+    assert browser.accessible("#search") == ("none", "")
+    assert browser.accessible("#pages a") == ("link", "The API in the browser")
+
+
+@pytest.mark.parametrize("width", [390, 1280, 1920])  # what is wider scrolls by itself: code, tables
+def test_no_page_is_wider_than_the_window(browser: Browser, docs: str, width: int) -> None:
+    for page in PAGES:
+        browser.open(f"{docs}/{page}".removesuffix("/"), width=width)
+        assert browser.run("return document.documentElement.scrollWidth") <= width, page
+
+
+def test_no_line_of_text_is_much_longer_than_80_characters(browser: Browser, docs: str) -> None:
+    longest = {}
+    for page in PAGES:
+        browser.open(f"{docs}/{page}".removesuffix("/"), width=1920)
+        longest[page] = browser.run(LONGEST)
+    assert {page: most for page, most in longest.items() if most > 85} == {}
+
+
+def test_tables_have_room_for_their_text_on_a_phone(browser: Browser, docs: str) -> None:
+    for page in PAGES:
+        browser.open(f"{docs}/{page}".removesuffix("/"), width=390)
+        assert min(browser.run(NARROWEST), default=200) >= 150, page
