@@ -14,7 +14,7 @@ from app.domain import errors
 from app.postgres import database
 from app.store.options import FRAGMENTS
 from app.store.statements import whole
-from app.web import problems
+from app.web import incoming, problems, worker
 
 ROOT = Path(__file__).parents[1]
 APP = ROOT / "app"
@@ -121,6 +121,38 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 def test_every_file_that_a_page_names_exists(page: Path) -> None:
     for named in re.findall(r"`((?:app|tests|migrations)/[\w./-]+)`", page.read_text()):
         assert (ROOT / named).exists(), named
+
+
+def test_the_guide_to_changes_names_files_that_are_there_and_the_next_of_those_that_are_numbered() -> None:
+    guide = (APP / "docs" / "contributing.md").read_text()
+    there = [file for folder in (APP, ROOT / "tests", ROOT / "migrations") for file in folder.rglob("*")]
+    stems = {file.stem for file in there if file.suffix == ".sql"}
+    named = set(re.findall(r"`([\w./]+\.(?:py|sql|txt|md))`", guide))
+    to_make = {file for file in named if _follows(Path(file).stem, stems)}
+    for file in named - to_make:
+        assert any(f"/{found}".endswith(f"/{file}") for found in there), file
+    assert {re.sub(r"_\d+\.sql$", "", file) for file in to_make} == {"jobs", "enqueue", "broken_rule"}
+
+
+def _follows(stem: str, stems: set[str]) -> bool:
+    """Tell whether a numbered file is the next of its family: the number before is there, and it is not."""
+    family, _, number = stem.rpartition("_")
+    return number.isdigit() and stem not in stems and f"{family}_{int(number) - 1}" in stems
+
+
+def test_the_glossary_names_the_loops_of_the_maintainer() -> None:
+    loops = re.findall(r'self\._loop\("(\w+)"', (APP / "maintenance" / "maintainer.py").read_text())
+    row = re.search(r"^\| maintainer \|([^|]+)", (APP / "docs" / "glossary.md").read_text(), re.MULTILINE)
+    assert row
+    assert sorted(re.findall(r"`(\w+)`", row[1])) == sorted(loops)
+
+
+def test_what_the_worker_overrides_of_gunicorn_is_named_among_the_private_parts() -> None:
+    named = (ROOT / "tests" / "test_private_parts.py").read_text()
+    for ours in (worker.Worker, worker.Logger, incoming.Request, incoming.Chunks):
+        own = {member for member in vars(ours) if not member.startswith("__") or member == "__init__"}
+        for member in own & {inherited for above in ours.__mro__[1:-1] for inherited in vars(above)}:
+            assert re.search(rf"\b{member}\b", named), f"{ours.__name__}.{member}"
 
 
 @pytest.mark.parametrize("decision", sorted((APP / "docs" / "decisions").glob("*.md")), ids=name)

@@ -42,7 +42,7 @@ WORKER, INCOMING, LIBPQ, PREPARED, OUTBOUND, ANSWERHEAD = (
     *("app/postgres/libpq.py", "app/postgres/prepared.py", "app/net/outbound.py", "app/net/answerhead.py"),
 )
 PINNED = ("gevent", "greenlet", "gunicorn", "marshmallow", "msgspec", "psycopg", "sqlalchemy", "urllib3")
-DOCUMENTED = {"_asdict", "_field_defaults", "_exit", "_fields", "_make", "_replace"}  # of os and of named tuples
+DOCUMENTED = {"_asdict", "_exit", "_field_defaults", "_fields", "_make", "_replace"}  # of os and of named tuples
 PGCONN = (
     *("send_prepare", "send_query_prepared", "send_close_prepared", "enter_pipeline_mode", "exit_pipeline_mode"),
     *("pipeline_sync", "pipeline_status", "consume_input", "notifies", "finish", "socket", "transaction_status"),
@@ -150,6 +150,16 @@ PARTS: dict[tuple[str, str], Callable[[], bool]] = {
     ("gunicorn: Request.version, a pair, which answers repeat", INCOMING): lambda: (
         says(gunicorn.http.message.Request.parse_request_line, "self.version = (int(")
         and says(gunicorn.http.wsgi.Response.default_headers, "self.req.version[0]", "self.req.version[1]")
+    ),
+    ("gunicorn: Request.read_into", INCOMING): lambda: takes(
+        gunicorn.http.message.Request.read_into, "self", "unreader", "buf", "stop"
+    ),
+    ("gunicorn: Request.max_buffer_headers", INCOMING): lambda: says(
+        gunicorn.http.message.Request, "self.max_buffer_headers = ", "> self.max_buffer_headers"
+    ),
+    ("gunicorn: Request.should_close", INCOMING): lambda: takes(gunicorn.http.message.Request.should_close, "self"),
+    ("gunicorn: ChunkedReader.parse_chunk_size", INCOMING): lambda: takes(
+        gunicorn.http.body.ChunkedReader.parse_chunk_size, "self", "unreader", "data"
     ),
     ("gunicorn: SocketUnreader.sock", INCOMING): lambda: says(
         gunicorn.http.unreader.SocketUnreader, "self.sock = sock"
