@@ -33,6 +33,7 @@ UNCHANGED = {
         "docs",
         "framing",
         "fuzz",
+        "handbook_in_browser",
         "openapi",
         "schemathesis",
         "shapes",
