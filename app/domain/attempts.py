@@ -1,4 +1,4 @@
-"""What follows a failed attempt, and what a failure may say."""
+"""Attempts: their outcomes, the decision to retry, and the limits of what is stored of a failure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,20 +9,20 @@ from app.domain import backoff
 from app.domain.backoff import Backoff
 from app.domain.job import Failure, LeaseKey
 
-REASON_MAX = 10_000  # characters kept of a failure's reason
-STACK_MAX = 50_000  # characters kept of one stack trace: its end, where the cause stands
+REASON_MAX = 10_000  # characters kept of the reason of a failure
+STACK_MAX = 50_000  # characters kept of a stack trace: its end, which names the cause
 STACKS_KEPT = 100  # stack traces kept of a job: the newest
 STALLED_REASON = "job stalled more than allowable limit"
 CANCELLED_REASON = "job cancelled"
 TIMEOUT_GRACE_MS = 1_000
-"""How long after a job's timeout its lease may last, for a worker to say that it ended the attempt."""
-LOGS_KEPT = 10_000  # log lines kept of a job that does not say how many: the newest
+"""How long a lease may outlast the timeout of its job, so that the worker can report that it ended the attempt."""
+LOGS_KEPT = 10_000  # log lines kept of a job without `keepLogs`: the newest
 LOGS_MAX = 1_000_000
 LOG_LINE_MAX = 64 * 1024  # characters
 
 
 class Outcome(StrEnum):
-    """How an attempt stands."""
+    """The state of an attempt: running, or how it ended."""
 
     RUNNING = "running"
     COMPLETED = "completed"
@@ -34,12 +34,12 @@ class Outcome(StrEnum):
 
 
 KEPT = tuple(outcome for outcome in Outcome if outcome not in {Outcome.RUNNING, Outcome.COMPLETED})
-"""The outcomes that are told apart from the job; the other two are the job's own status."""
+"""The outcomes stored in the table of attempts; the other two follow from the status of the job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One claim of a job and what came of it. Times are aware, by the database's clock."""
+    """One claim of a job and its outcome. Times are aware, by the clock of the database."""
 
     nth: int  # 1 = the first claim
     worker: str
@@ -51,7 +51,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tries:
-    """What a job has left: `made` of `allowed` attempts ended before the one that runs; none if it is cancelled."""
+    """The attempts a job has: `made` of `allowed` are used, without the running one. A cancelled job has none left."""
 
     allowed: int
     made: int
@@ -61,7 +61,7 @@ class Tries:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overdue:
-    """An attempt that ran longer than its job allows, and whose lease is over."""
+    """An attempt that exceeded the timeout of its job and whose lease has run out."""
 
     lease: LeaseKey
     timeout_ms: int
@@ -69,12 +69,12 @@ class Overdue:
 
 
 def timed_out(lease: LeaseKey, timeout_ms: int) -> Failure:
-    """Say that an attempt took too long, in the one wording that there is."""
+    """Return the failure of an attempt that exceeded its timeout, in ms."""
     return Failure(lease=lease, reason=f"job timed out after {timeout_ms} ms", is_timeout=True)
 
 
 def retry_delay_ms(tries: Tries, failure: Failure, random: Random) -> int | None:
-    """Return how long the job waits for its next attempt, in ms; None if this failure was its last."""
+    """Return the delay before the next attempt, in ms; None if the job fails for good."""
     failures = tries.made + 1
     if failure.unrecoverable or tries.is_cancelled or failures >= tries.allowed:
         return None
@@ -82,17 +82,17 @@ def retry_delay_ms(tries: Tries, failure: Failure, random: Random) -> int | None
 
 
 def clean_reason(reason: str) -> str:
-    """Make a reason storable: never empty, bounded, and free of what a text column cannot hold."""
+    """Return the reason as it is stored: cut to REASON_MAX, never empty, without what a text column cannot hold."""
     return _storable(reason[:REASON_MAX]) or "unknown failure"
 
 
 def clean_stack(stack: str) -> str:
-    """Make a stack trace storable, keeping its end."""
+    """Return the stack trace as it is stored: the last STACK_MAX characters."""
     return _storable(stack[-STACK_MAX:])
 
 
 def clean_line(line: str) -> str:
-    """Make a log line storable."""
+    """Return the log line as it is stored: the first LOG_LINE_MAX characters."""
     return _storable(line[:LOG_LINE_MAX])
 
 

@@ -1,14 +1,14 @@
-"""How long a failed job waits before its next attempt."""
+"""Backoff: the delay between a failed attempt and the next one."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
 
-LONGEST_MS = 10 * 366 * 24 * 3600 * 1000  # ten years: what a delay may be at most, so that no date overflows
+LONGEST_MS = 10 * 366 * 24 * 3600 * 1000  # ten years, the maximum of every delay, so that no date overflows
 
 
 class BackoffType(StrEnum):
-    """The curves: the same wait each time, growing by a step, doubling."""
+    """How the delay grows with each failure: not at all, by a constant step, or by doubling."""
 
     FIXED = "fixed"
     LINEAR = "linear"
@@ -17,7 +17,7 @@ class BackoffType(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backoff:
-    """A job's rule for waiting. `delay_ms` >= 0; `jitter` 0..1 is the share of a wait that chance may take away."""
+    """The backoff of a job. `delay_ms` >= 0; `jitter`, 0 to 1, is the share of the delay that is random."""
 
     type: BackoffType
     delay_ms: int
@@ -25,9 +25,9 @@ class Backoff:
 
 
 def delay_ms(backoff: Backoff | None, *, failures: int, random: Random) -> int:
-    """Return the wait in ms after the `failures`-th failure (1 = the first), never over ten years.
+    """Return the delay in ms after the `failures`-th failure (1 = the first), at most ten years.
 
-    With jitter j the wait is uniform between (1-j) of the curve and the curve itself, as BullMQ has it.
+    With jitter j the delay is uniformly distributed between (1-j) times the full delay and all of it, as in BullMQ.
     """
     if backoff is None:
         return 0
@@ -37,6 +37,6 @@ def delay_ms(backoff: Backoff | None, *, failures: int, random: Random) -> int:
         case BackoffType.LINEAR:
             curve = backoff.delay_ms * failures
         case BackoffType.EXPONENTIAL:
-            curve = backoff.delay_ms << min(failures - 1, 64)  # ten years are far below 2^64 ms
+            curve = backoff.delay_ms << min(failures - 1, 64)  # 2^64 ms are far more than ten years
     longest = min(curve, LONGEST_MS)
     return round(longest * (1 - backoff.jitter * random.random()))

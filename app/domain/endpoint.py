@@ -1,4 +1,4 @@
-"""A queue's endpoint: where its jobs are sent, how often, and what may be said of it."""
+"""The endpoint of a queue: the URL its jobs are sent to, its limits, and the rules for its headers."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ _OURS = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "webhook-id", "webhook-timestamp"}
     | {"webhook-signature", "idempotency-key", "expect", "te", "trailer", "upgrade", "keep-alive", "proxy-connection"}
 )
-"""What only whoever frames and signs the request may say."""
+"""Headers that Rowline sets itself, because it frames and signs the request."""
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e]*")
 
@@ -31,22 +31,22 @@ class Limiter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewEndpoint:
-    """An endpoint as asked for. Every field is set by the client, or has the default of the contract."""
+    """An endpoint as requested: every field is set by the client or has its default from the contract."""
 
     queue: str
     url: str
     method: str
-    headers: Mapping[str, str] = field(repr=False)  # tokens may stand there
-    secrets: Sequence[str] = field(repr=False)  # `whsec_…`, the newest first; none: others are taken
-    timeout_ms: int = TIMEOUT_MS  # of one call, from the look-up of the name to the last byte of the answer
-    concurrency: int = CONCURRENCY  # calls at a time, over all dispatchers
+    headers: Mapping[str, str] = field(repr=False)  # not in repr: they may contain tokens
+    secrets: Sequence[str] = field(repr=False)  # `whsec_…`, the newest first; empty: the service's secrets are used
+    timeout_ms: int = TIMEOUT_MS  # of one call, from the DNS look-up to the last byte of the response
+    concurrency: int = CONCURRENCY  # simultaneous calls, of all dispatchers together
     limiter: Limiter | None = None
-    max_stalled_count: int | None = None  # None = the operator's
+    max_stalled_count: int | None = None  # None: the setting of the operator applies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """An endpoint as stored. What is secret is sealed: only who has the key can read it."""
+    """An endpoint as stored. Headers and secrets are encrypted; reading them needs the key."""
 
     queue: str
     url: str
@@ -60,7 +60,7 @@ class Endpoint:
 
 
 def header_fault(name: str, value: str) -> str | None:
-    """Say what keeps a header from being sent, as a predicate; None if nothing does."""
+    """Return why a header is invalid, as a predicate; None if it is valid."""
     if not _TOKEN.fullmatch(name):
         return "is not a header's name"
     if name.lower() in _OURS:
@@ -71,7 +71,7 @@ def header_fault(name: str, value: str) -> str | None:
 
 
 def headers_fault(headers: Mapping[str, str]) -> str | None:
-    """Say what keeps these headers from being sent together, as a predicate; None if nothing does."""
+    """Return why these headers are invalid together, as a predicate; None if they are valid."""
     if len(headers) > HEADERS_MAX:
         return f"must be at most {HEADERS_MAX}, not {len(headers)}"
     size = sum(len(name) + len(value) + len(": \r\n") for name, value in headers.items())

@@ -1,33 +1,33 @@
-"""What can go wrong, told without HTTP.
+"""The errors of the domain. They know nothing of HTTP.
 
     RowlineError
-    ├── InvalidRequest      one or many faults, each with its place
-    │   ├── UnparsableBody  the body is not the JSON that was asked for
-    │   ├── UnsupportedBody the body is of a kind that no route reads
-    │   ├── TooLarge        over a limit
-    │   ├── SlowBody        the body did not come in time
-    │   └── KeyReused       an idempotency key that belongs to another request
-    ├── Unauthorized        no token, or one that we do not know
+    ├── InvalidRequest      one or more faults, each with its path
+    │   ├── UnparsableBody  the body is not the JSON that the route expects
+    │   ├── UnsupportedBody the body has a media type or coding that no route accepts
+    │   ├── TooLarge        a limit is exceeded
+    │   ├── SlowBody        the body did not arrive in time
+    │   └── KeyReused       the idempotency key was used for another request
+    ├── Unauthorized        no token, or an unknown one
     ├── JobNotFound
     ├── WorkerNotFound      the queue has no endpoint
-    ├── TooManyEndpoints    no queue more may have an endpoint
-    ├── JobFinished         the job has ended, so this cannot be done to it
-    ├── NoRoom              other answers hold all the memory that there is for them
+    ├── TooManyEndpoints    the limit of endpoints is reached
+    ├── JobFinished         the job has finished already
+    ├── NoRoom              the memory for long responses is in use
     ├── KeyInUse            the first request with that idempotency key is still running
-    └── LeaseLost           the token is not, or no longer, the job's
+    └── LeaseLost           the token does not, or no longer, hold the lease of the job
 
-Each class has a stable `code`, a word to program against; `web/problems.py` gives each its status.
+Each class has a stable `code`, for programs; `web/problems.py` maps each to an HTTP status.
 """
 
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-ID_SHOWN = 200  # characters of an unknown id that an error repeats
+ID_SHOWN = 200  # characters of an unknown id that an error message repeats
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong in a request: `path` is its place (`jobs[3].opts.priority`), `message` a predicate to it."""
+    """One fault of a request: `path` says where (`jobs[3].opts.priority`), `message` is a predicate of it."""
 
     path: str
     message: str
@@ -37,104 +37,104 @@ class Fault:
 
 
 class RowlineError(Exception):
-    """The root: everything the service refuses on purpose."""
+    """The base class of the errors that the service raises on purpose."""
 
     code: ClassVar[str] = "error"
 
 
 class InvalidRequest(RowlineError):
-    """The request means nothing we can do. `faults` has at least one entry, in the order of the request."""
+    """The request is invalid. `faults` has at least one entry, in the order of the request."""
 
     code = "invalid_request"
 
     def __init__(self, *faults: Fault) -> None:
-        """Keep the faults; the first is the message."""
+        """Store the faults; the first one is the message."""
         super().__init__(str(faults[0]))
         self.faults = faults
 
 
 class UnparsableBody(InvalidRequest):
-    """The body is not JSON as RFC 8259 has it, or not of the shape that the route reads."""
+    """The body is not JSON by RFC 8259, or not of the type that the route expects."""
 
     code = "unparsable_body"
 
 
 class UnsupportedBody(InvalidRequest):
-    """The body is multipart or encoded: nothing here reads it."""
+    """The body is multipart or has a content coding: no route accepts that."""
 
     code = "unsupported_body"
 
 
 class TooLarge(InvalidRequest):
-    """A limit was exceeded; the message names it."""
+    """A limit is exceeded; the message names it."""
 
     code = "too_large"
 
 
 class SlowBody(InvalidRequest):
-    """The body came too slowly, or not at all."""
+    """The body did not arrive in time."""
 
     code = "slow_body"
 
 
 class KeyReused(InvalidRequest):
-    """The idempotency key was used for a request with another body, and belongs to that one."""
+    """The idempotency key was used before, for a request with another body."""
 
     code = "idempotency_key_reused"
 
 
 class Unauthorized(RowlineError):
-    """Whoever asks has shown no token that we know. One answer for both, so that nothing can be learnt from it."""
+    """The request has no token, or an unknown one. The response is the same for both, so that it reveals nothing."""
 
     code = "unauthorized"
 
 
 class JobNotFound(RowlineError):
-    """No job of that id in that queue."""
+    """The queue has no job with this id."""
 
     code = "job_not_found"
 
     @classmethod
     def of(cls, queue: str, job_id: str) -> Self:
-        """Say which."""
+        """Return the error for this queue and id."""
         return cls(f"queue {queue!r} has no job {job_id[:ID_SHOWN]!r}")
 
 
 class JobFinished(RowlineError):
-    """The job has ended, so what was asked cannot be done to it."""
+    """The job is completed or failed, so that it cannot be cancelled."""
 
     code = "job_finished"
 
 
 class WorkerNotFound(RowlineError):
-    """No endpoint is registered for that queue."""
+    """No endpoint is registered for this queue."""
 
     code = "worker_not_found"
 
 
 class TooManyEndpoints(RowlineError):
-    """So many queues have an endpoint that no other may have one."""
+    """The maximum number of endpoints is registered already."""
 
     code = "too_many_endpoints"
 
 
 class KeyInUse(RowlineError):
-    """The first request with this idempotency key is still running; its answer can be had in a moment."""
+    """The first request with this idempotency key is still running; repeat the request in a moment."""
 
     code = "idempotency_key_in_use"
 
 
 class NoRoom(RowlineError):
-    """Clients that take their answers slowly hold the memory there is for long ones. Nothing was stored or claimed."""
+    """The memory for long responses is in use, by clients that read theirs slowly. Nothing was stored or claimed."""
 
     code = "no_room"
 
     def __init__(self) -> None:
-        """Say so: there is nothing else to say."""
-        super().__init__("There is no memory left for a long answer: ask again in a moment, or for less")
+        """Set the message."""
+        super().__init__("the memory for long responses is in use: repeat the request in a moment, or request less")
 
 
 class LeaseLost(RowlineError):
-    """The job is not under the lease that was named: it ended, ran out, or never was. Nothing was changed."""
+    """The token does not hold the lease of the job: the lease ended, ran out or never existed. Nothing was changed."""
 
     code = "lease_lost"

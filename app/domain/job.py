@@ -1,4 +1,4 @@
-"""The values that travel through the layers. JSON stays text (`JsonText`), so that no number or key order changes."""
+"""The values that all layers share. JSON stays text (`JsonText`), so that no number and no key order changes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,98 +9,98 @@ from app.domain.backoff import Backoff
 from app.domain.states import Status
 
 JsonText = NewType("JsonText", str)
-"""Valid JSON as somebody wrote it, stored and given back to the letter."""
+"""Valid JSON as the client wrote it, stored and returned unchanged."""
 
 PRIORITY_MAX = 2_097_152
 ATTEMPTS_MAX = 1_000
 
 
 class NewJob(NamedTuple):
-    """A job as asked for. Every field is set by the client, or has the default of the contract.
+    """A job as requested: every field is set by the client or has its default from the contract.
 
     This and `Job` are tuples: thousands are made a second, each in a tenth of the time that a frozen dataclass takes.
     """
 
-    name: str
-    data: JsonText
-    opts: JsonText = JsonText("{}")  # as sent
-    custom_id: str | None = None
-    priority: int = 0  # 0 = none, else 1 (first) .. PRIORITY_MAX
-    lifo: bool = False
-    delay_ms: int = 0
-    attempts: int = 1  # runs that may fail, at least 1
-    backoff: Backoff | None = None
-    timeout_ms: int | None = None  # of one attempt
-    stacks_kept: int | None = None  # stack traces, the newest; None = `attempts.STACKS_KEPT`
-    logs_kept: int | None = None  # log lines, the newest; None = `attempts.LOGS_KEPT`
-    tags: Sequence[str] | None = None  # in the order sent; None = none
+    name: str  # set by the client; the worker chooses the handler by it
+    data: JsonText  # set by the client, for the handler
+    opts: JsonText = JsonText("{}")  # the options as the client sent them; the fields below are what they mean
+    custom_id: str | None = None  # `jobId`: unique in the queue; None: the id is the number that the insert generates
+    priority: int = 0  # 0 = none, claimed before all others; else 1 (first) to PRIORITY_MAX (last)
+    lifo: bool = False  # whether it is added to the front of the jobs of its priority
+    delay_ms: int = 0  # `delay`: ms from the insert until it is due; 0 = ready at once
+    attempts: int = 1  # the job fails when so many attempts have failed, at least 1; releases and stalls do not count
+    backoff: Backoff | None = None  # the delay after each failed attempt; None = none
+    timeout_ms: int | None = None  # `timeout`: the longest one attempt may take, in ms; None = no limit
+    stacks_kept: int | None = None  # `stackTraceLimit`: how many stack traces are kept; None = `attempts.STACKS_KEPT`
+    logs_kept: int | None = None  # `keepLogs`: how many log lines are kept; None = `attempts.LOGS_KEPT`
+    tags: Sequence[str] | None = None  # to find the job by, in the order sent; None = none
 
 
 class Job(NamedTuple):
-    """A job as stored, its fields named as the columns. Times are aware, by the database's clock."""
+    """A job as stored; the fields have the names of the columns. Times are aware, by the clock of the database."""
 
-    queue: str
-    number: int  # the id in the table, growing in the order of insertion
-    custom_id: str | None
-    name: str
-    data: JsonText
-    opts: JsonText
-    status: Status
-    priority: int
-    lifo: bool
-    delay_ms: int  # what it waits or last waited: opts.delay at first, the backoff after a failure
-    run_at: datetime  # when it joined or will join the line
-    timeout_ms: int | None  # of one attempt
-    attempts_made: int  # attempts that ended, well or badly
-    attempts_started: int  # claims: grows with each lease, also when the job is handed back unharmed
-    stalled_count: int  # leases that ran out
-    progress: JsonText
-    result: JsonText | None  # set by completing
-    failed_reason: str | None  # the last failure's
-    stacktrace: Sequence[str]  # one entry a failed attempt, oldest first
-    added_at: datetime
-    processed_at: datetime | None  # the last claim
-    finished_at: datetime | None  # exactly when completed or failed
-    processed_by: str | None  # the worker of the last claim
-    tags: Sequence[str] | None  # as `NewJob.tags`
+    queue: str  # set by the insert
+    number: int  # set by the insert: ascending in the order of insertion, from one sequence for all queues
+    custom_id: str | None  # set by the insert, as in `NewJob`
+    name: str  # set by the insert
+    data: JsonText  # set by the insert
+    opts: JsonText  # set by the insert, as the client sent them
+    status: Status  # changed by every event of `states.TRANSITIONS`
+    priority: int  # set by the insert, as in `NewJob`
+    lifo: bool  # set by the insert
+    delay_ms: int  # the last delay in ms: set by the insert, a retry (the backoff) and a release with a delay
+    run_at: datetime  # when it became or will become ready: set with the delay; a stall and a plain release keep it
+    timeout_ms: int | None  # set by the insert: the longest one attempt may take, in ms
+    attempts_made: int  # attempts that completed or failed: each complete, fail and retry adds 1
+    attempts_started: int  # claims: each claim adds 1, also if the job is released or stalls afterwards
+    stalled_count: int  # leases that ran out: each recovery adds 1
+    progress: JsonText  # set by the worker during an attempt; 0 until then
+    result: JsonText | None  # set by complete
+    failed_reason: str | None  # set by each failure, by the stall that was one too many, and by a cancel: the last one
+    stacktrace: Sequence[str]  # each failure may add one; oldest first, the newest `stacks_kept` are kept
+    added_at: datetime  # set by the insert
+    processed_at: datetime | None  # when it was claimed last; None before the first claim
+    finished_at: datetime | None  # when it completed or failed; None in every other status
+    processed_by: str | None  # the worker of the last claim; None before the first claim
+    tags: Sequence[str] | None  # set by the insert, as in `NewJob`
 
     @property
     def id(self) -> str:
-        """The id on the wire: the client's own, else the number."""
+        """The id in the API: the custom id, or else the number."""
         return self.custom_id if self.custom_id is not None else str(self.number)
 
     @property
     def size(self) -> int:
-        """How long its texts are in an answer, in characters."""
+        """The length of its texts in a response, in characters; the result is there twice."""
         texts = (self.data, self.opts, self.progress, self.result or "", self.result or "", self.failed_reason or "")
         return sum(map(len, texts)) + sum(map(len, self.stacktrace))
 
 
 class LeaseKey(NamedTuple):
-    """What a worker names to act on a job it holds: the job's number and the token of its claim."""
+    """Identifies a lease: the number of the job and the token of the claim."""
 
     number: int
     token: str
 
 
 class Taken(NamedTuple):
-    """A job that a worker has taken: as much of it as its handler is told."""
+    """A job claimed by a Python worker: the part of it that the handler gets."""
 
     key: LeaseKey
-    id: str  # as of `Job`
+    id: str  # as in `Job`
     name: str
     data: JsonText
     opts: JsonText
     priority: int
     attempt: int  # 1 = the first
-    timestamp: int  # when it was added, ms since the epoch
-    timeout_ms: int | None  # of this attempt
-    stalled_count: int  # leases of it that were lost before
+    timestamp: int  # when the job was added, in ms since the epoch
+    timeout_ms: int | None  # of this attempt, in ms
+    stalled_count: int  # earlier leases of the job that ran out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """A claimed job: nobody else gets it before `until`, unless the lease is given up."""
+    """A claimed job: no other worker gets it before `until`, unless the lease ends earlier."""
 
     job: Job
     token: str
@@ -108,12 +108,12 @@ class Lease:
 
     @property
     def key(self) -> LeaseKey:
-        """What the worker names to act on the job."""
+        """What identifies the lease."""
         return LeaseKey(number=self.job.number, token=self.token)
 
     @property
     def taken(self) -> Taken:
-        """What a handler is told."""
+        """The part of the job that a handler gets."""
         job = self.job
         return Taken(
             key=self.key,
@@ -130,7 +130,7 @@ class Lease:
 
 
 class Completion(NamedTuple):
-    """A worker's word that an attempt went well."""
+    """The report that an attempt completed, with its result."""
 
     lease: LeaseKey
     result: JsonText
@@ -138,19 +138,19 @@ class Completion(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """The word that an attempt failed: a worker's, or time's. `unrecoverable` skips the attempts that are left."""
+    """The report that an attempt failed, or exceeded its timeout. `unrecoverable`: the job is not retried."""
 
     lease: LeaseKey
     reason: str
     stack: str | None = None
     unrecoverable: bool = False
-    least_delay_ms: int = 0  # the next attempt, if there is one, waits at least so long
+    least_delay_ms: int = 0  # the minimum delay before the next attempt, if there is one
     is_timeout: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """A worker's word that it will not go on: the job waits `delay_ms`, or goes back to its place if that is 0."""
+    """The report that a worker gives a job back: it waits `delay_ms`, or is ready at its old place if that is 0."""
 
     lease: LeaseKey
     delay_ms: int = 0
@@ -158,7 +158,7 @@ class Release:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extended:
-    """A lease that is still held, and whether somebody wants its job to stop."""
+    """A lease that is still held, and whether a cancel of its job was requested."""
 
     until: datetime
     is_cancelled: bool

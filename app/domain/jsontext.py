@@ -1,6 +1,6 @@
-"""Which JSON we keep: what PostgreSQL's JSON operators and every client can read back, to the letter.
+"""Which JSON is accepted: only what PostgreSQL's JSON operators and every client can read back unchanged.
 
-Each look at a text is one pass of a method of `bytes` or of a linear regular expression: no shape makes it dear.
+Each pass over a text is a method of `bytes` or a regular expression in linear time: no input makes it expensive.
 """
 
 import operator
@@ -8,17 +8,17 @@ import re
 from collections.abc import Callable
 from itertools import accumulate
 
-DEPTH_MAX = 128  # arrays and objects within each other
+DEPTH_MAX = 128  # nested arrays and objects
 DIGITS_MAX = 1_000  # of one integer
 LONG = min(2 * (DEPTH_MAX + 1), DIGITS_MAX + 1)
-"""What is shorter is neither nested too deep nor has too many digits."""
+"""A text of fewer bytes can neither be nested too deep nor have too many digits."""
 PIECE = 64 * 1024
 _TWO = rb"[0-9a-fA-F]{2}"
 _LONE = re.compile(
     rb"\\u[dD](?:[89abAB]%b(?!\\u[dD][c-fC-F])|[c-fC-F](?<!\\u[dD][89abAB]%b\\u[dD].)%b)" % (_TWO, _TWO, _TWO),
     re.DOTALL,
 )
-"""Half of a surrogate pair, in text without escaped backslashes."""
+"""A lone surrogate, in text without escaped backslashes."""
 _TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
 _MANY_DIGITS = b"0" * (DIGITS_MAX + 1)
 _NUMBER = re.compile(rb"[0-9.eE+-]*+")
@@ -26,11 +26,11 @@ _TO_ARRAYS = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _RUN = re.compile(rb"\[+|\]+")
 _SHORT_RUN = 8
-"""Brackets in a row, on average, below which taking out the innermost pairs is cheaper than looking at each run."""
+"""Consecutive brackets, on average, below which removing the innermost pairs is cheaper than measuring each run."""
 
 
 class UnstorableJson(ValueError):
-    """The text is no JSON, or JSON that could not be given back; the message is a predicate."""
+    """The text is not JSON, or JSON that could not be read back; the message is a predicate."""
 
 
 def _nothing() -> None:
@@ -38,10 +38,10 @@ def _nothing() -> None:
 
 
 def check(text: bytes, *, rest: Callable[[], None] = _nothing) -> None:
-    """Require of valid JSON that it can be given back: not too deep, nor with too many digits, nor with NUL.
+    """Check that valid JSON can be read back: it is not nested too deep, has no huge integers and no NUL.
 
-    Calls `rest` between pieces of work of a few ms at most for each MiB of text; for a short text never. Raises
-    UnstorableJson.
+    Calls `rest` between pieces of work, which take a few ms at most for each MiB of text; never for a short text.
+    Raises UnstorableJson.
     """
     if b"\\u0000" in text and b"\\u0000" in text.replace(b"\\\\", b""):
         raise UnstorableJson("must not contain \\u0000")
@@ -58,10 +58,10 @@ def check(text: bytes, *, rest: Callable[[], None] = _nothing) -> None:
 
 
 def depth(text: bytes, *, rest: Callable[[], None] = _nothing) -> int:
-    """Return how deep valid JSON is nested: 0 for a number, 1 for a flat array. `rest` as in `check`."""
+    """Return the nesting depth of valid JSON: 0 for a number, 1 for a flat array. `rest` is as in `check`."""
     brackets = _outside(text, rest).translate(_TO_ARRAYS, _NO_BRACKETS)
     levels, are_short = 0, True
-    while brackets and are_short:  # each time the innermost arrays go, and with them a level of the deepest places
+    while brackets and are_short:  # each round removes the innermost arrays, one level of the deepest places
         left = brackets.replace(b"[]", b"")
         are_short = (len(brackets) - len(left)) * _SHORT_RUN > len(brackets)
         brackets = left
@@ -71,25 +71,28 @@ def depth(text: bytes, *, rest: Callable[[], None] = _nothing) -> int:
 
 
 def has_lone_surrogate(text: bytes) -> bool:
-    """Tell whether an escape of valid JSON, but for that, stands for half of a character."""
+    """Return whether an escape stands for a lone surrogate, in JSON that is valid otherwise."""
     return _LONE.search(text.replace(b"\\\\", b"")) is not None
 
 
 def whole_characters(text: bytes, rest: Callable[[], None]) -> bytes:
-    """Put a whole character where half of one may stand: the same JSON otherwise, and each byte in its place.
+    """Replace the escapes of U+D000 to U+DFFF, surrogates among them, by others; the length and the rest stay.
 
-    Behind an escaped backslash a letter may become a digit. Calls `rest` between pieces.
+    After an escaped backslash a letter may become a digit. Calls `rest` between pieces.
     """
     whole = bytearray(text)
     for start in range(0, len(text), PIECE):
         rest()
-        piece = slice(start, start + PIECE + len(b"ud"))  # an escape may begin in one and end in the next
+        piece = slice(start, start + PIECE + len(b"ud"))  # an escape may begin in one piece and end in the next
         whole[piece] = whole[piece].replace(b"\\ud", b"\\u0").replace(b"\\uD", b"\\u0")
     return bytes(whole)
 
 
 def lines(text: bytes) -> bytes | None:
-    """Make one JSON string, of lines, of an array of strings. None if the JSON, valid but for halves, is another."""
+    """Join a JSON array of strings into one JSON string, as lines; None if the JSON is anything else.
+
+    The JSON is valid but for lone surrogates.
+    """
     parts = text.replace(b"\\\\", b"\0").replace(b'\\"', b"\1").split(b'"')
     if b"".join(parts[::2]).translate(None, b", \t\r\n") != b"[]":
         return None
@@ -97,13 +100,13 @@ def lines(text: bytes) -> bytes | None:
 
 
 def _outside(text: bytes, rest: Callable[[], None]) -> bytes:
-    """Leave the strings out of valid JSON, a space for each."""
+    """Return valid JSON without its strings, a space for each."""
     if b'"' not in text:
         return text
     if b"\\" in text:
         text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
     kept: list[bytes] = []
-    inside = 0  # whether a piece begins within a string
+    inside = 0  # 1 if a piece begins within a string
     for start in range(0, len(text), PIECE):
         rest()
         parts = text[start : start + PIECE].split(b'"')
@@ -113,7 +116,7 @@ def _outside(text: bytes, rest: Callable[[], None]) -> bytes:
 
 
 def _check_digits(text: bytes) -> None:
-    """Look at the numbers that have so many digits in a row: those of an integer count."""
+    """Check the numbers with this many consecutive digits; only integers are limited. Raises UnstorableJson."""
     zeros = text.translate(_TO_ZERO)
     at = zeros.find(_MANY_DIGITS)
     while at >= 0:

@@ -1,4 +1,4 @@
-"""Idempotency keys: what makes a request safe to repeat."""
+"""Idempotency keys, which make a request safe to repeat."""
 
 import re
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ _ESCAPED = re.compile(r'\\(["\\])')
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdempotencyKey:
-    """A key as it came with a request: it belongs to one token and, below that, to one queue."""
+    """The key of a request. Keys of different tokens, and of different queues, are independent."""
 
     key: str
-    token_digest: bytes  # SHA-256, so that the table holds no token
-    body_digest: bytes  # SHA-256 of the body, byte by byte
+    token_digest: bytes  # SHA-256, so that no token is stored
+    body_digest: bytes  # SHA-256 of the bytes of the body
 
 
 def read(header: str) -> str:
-    """Return the key that an `Idempotency-Key` header names, bare or quoted. Raises ValueError with a predicate."""
+    """Return the key in an `Idempotency-Key` header, bare or quoted. Raises ValueError, whose text is a predicate."""
     key = header.strip(" \t")
     if key.startswith('"'):
         quoted = _QUOTED.fullmatch(key)

@@ -1,9 +1,9 @@
-"""The options of a job, in one table: what each is called, what it may be, where it is stored, what it means.
+"""The options of a job, in one table: the name, type, limits, column and meaning of each.
 
-From it come the fields of `opts` (`app/web/jobs/new_job.py`), the columns and parameters of the inserts
-(`app/store/options.py`), the table in `app/docs/api.md`, and, by a migration's row in `rowline.job_options`, what
-`rowline.enqueue` takes and refuses. `NewJob` and the Python client name each once more, for editors and mypy; tests say
-what is missing there.
+Derived from it are the fields of `opts` (`app/web/jobs/new_job.py`), the columns and parameters of the inserts
+(`app/store/options.py`), the table in `app/docs/api.md`, and, through a migration's row in `rowline.job_options`, what
+`rowline.enqueue` accepts. `NewJob` and the Python client repeat each name, for editors and mypy; tests report what is
+missing there.
 """
 
 from collections.abc import Mapping
@@ -17,14 +17,14 @@ from app.domain.job import ATTEMPTS_MAX, PRIORITY_MAX
 
 
 class Kind(StrEnum):
-    """What the value of an option is. null counts as absent for each."""
+    """The type of an option. null counts as absent for all types."""
 
     WHOLE = "whole"  # an integer from `low` to `high`
     FLAG = "flag"  # true or false
-    ID = "id"  # a name of 1 to `high` characters that is not made of digits alone
+    ID = "id"  # a name of 1 to `high` characters, not digits only
     TEXTS = "texts"  # an array of up to `high` strings of 1 to `longest` characters
     BACKOFF = "backoff"  # a number of ms, or an object
-    PLANNED = "planned"  # an option of the contract that is not built: refused by name
+    PLANNED = "planned"  # an option of the contract that is not implemented: rejected by name
 
 
 INTEGER_END = 2**31
@@ -33,20 +33,20 @@ BACKOFF_COLUMNS = {"backoff_type": "text", "backoff_delay_ms": "bigint", "backof
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """One option. What it means when it is absent is the default of its field in `NewJob`."""
+    """One option. The default of its field in `NewJob` applies if it is absent."""
 
     name: str  # in `opts`
     kind: Kind
-    field: str = ""  # of `NewJob`; and the column of `rowline.jobs`, but for a backoff, which has three
+    field: str = ""  # of `NewJob`, and the column of `rowline.jobs`; a backoff has three columns
     low: int = 0
     high: int = 0
-    longest: int = 0  # characters of each text
+    longest: int = 0  # characters of each string
     is_empty_absent: bool = False  # 0, "" and [] count as absent
     meaning: str = ""  # for the handbook, in Markdown
 
     @property
     def columns(self) -> Mapping[str, str]:
-        """The columns that it sets, with their types in PostgreSQL; none of an option that is not built."""
+        """The columns it sets, with their PostgreSQL types; empty for an option that is not implemented."""
         match self.kind:
             case Kind.WHOLE:
                 return {self.field: "integer" if self.high < INTEGER_END else "bigint"}
@@ -143,9 +143,9 @@ OPTIONS = (
         meaning="words to find the job by: up to 10 strings of 1 to 100 characters",
     ),
 )
-"""In the order in which the faults of a job are told."""
+"""In the order in which the faults of a job are reported."""
 
 STORED = tuple(option for option in OPTIONS if option.field)
-"""The options that are built."""
+"""The options that are implemented."""
 COLUMNS: dict[str, str] = {column: kind for option in STORED for column, kind in option.columns.items()}
-"""Every column that an option sets, with its type."""
+"""All columns that options set, with their PostgreSQL types."""

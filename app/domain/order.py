@@ -1,4 +1,4 @@
-"""What "next" means. The oracle that tests compare the SQL with; SQL gets the same order from an index alone."""
+"""The queue order. Tests compare SQL with this model; SQL gets the same order from an index alone."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InLine:
-    """What decides a job's place.
+    """What determines the position of a ready job in its queue.
 
-    `joined_us` is when it was added or falls due, in microseconds since the epoch. The jobs of one array join a
-    microsecond apart, in its order.
+    `joined_us` is when it was added or is due, in microseconds since the epoch. The jobs of one array are a microsecond
+    apart, in their order.
     """
 
     priority: int
@@ -18,9 +18,9 @@ class InLine:
 
 
 def line(jobs: Iterable[InLine]) -> list[InLine]:
-    """Sort ready jobs, the next one first.
+    """Sort ready jobs, the next one to claim first.
 
-    No priority before any priority, then the lowest number; within that lifo before fifo, lifo newest first, fifo
-    oldest first.
+    Jobs without a priority come before jobs with one, those by ascending number. Of the same priority lifo jobs come
+    first, the newest first, then the others, the oldest first.
     """
     return sorted(jobs, key=lambda job: (job.priority, not job.lifo, -job.joined_us if job.lifo else job.joined_us))

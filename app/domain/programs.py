@@ -1,4 +1,4 @@
-"""The programs that serve, by what their connections are called: `rowline-worker 0010`, the name and the release."""
+"""The service's programs, by the names of their connections: `rowline-worker 0010` is the program and its release."""
 
 import re
 from collections import Counter
@@ -11,25 +11,28 @@ _RELEASE = re.compile("[0-9]{4}")
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Program:
-    """One of `SERVING`, of one release, with all its processes together."""
+    """All processes of one program of `SERVING` and of one release."""
 
     name: str
     release: str
-    """The newest revision that its code knows; empty: it names none, and is older than all that do."""
+    """The newest schema revision its code knows; empty if it names none: such a program is older than all others."""
     connections: int
 
     def is_older_than(self, revision: str) -> bool:
-        """Say whether its code may know nothing of what `revision` brought."""
+        """Return whether its code may be older than the schema `revision`."""
         return self.release < revision
 
 
 def connected(called: Iterable[tuple[str, int]]) -> list[Program]:
-    """Return who `called` themselves so, with so many connections each, in order; names of others do not count."""
+    """Group connections by program and release, sorted; names of other programs are ignored.
+
+    `called` are pairs of an `application_name` and the number of connections with it.
+    """
     counted = Counter[tuple[str, str]]()
     for application_name, connections in called:
         name, *words = application_name.split(" ")
         if name in SERVING:
-            # A pooler may add words: ` - 10.0.0.7:41234`.
+            # A pooler may append its own text: ` - 10.0.0.7:41234`.
             release = words[0] if words and _RELEASE.fullmatch(words[0]) else ""
             counted[name, release] += connections
     return sorted(

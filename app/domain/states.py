@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """Where a job stands. The words are the API's, and the same words stand in the table."""
+    """The status of a job. The API and the table use the same words."""
 
     WAITING = "waiting"
     PRIORITIZED = "prioritized"
