@@ -1,4 +1,4 @@
-"""Endpoints: where dispatchers send the jobs of a queue, and the limits that all of them keep together."""
+"""Endpoints: where dispatchers send the jobs of a queue, and the limits that all dispatchers share."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,14 +25,14 @@ _reseal = Statement("endpoints/reseal")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sealed:
-    """What an endpoint keeps secret, as stored."""
+    """The encrypted headers and secrets of an endpoint."""
 
     headers: bytes
     secrets: bytes
 
 
 def register(conn: Connection, *, new: NewEndpoint, sealed: Sealed) -> bool:
-    """Write the endpoint of a queue over the one that was there; say whether there was none."""
+    """Insert or replace the endpoint of a queue; return whether it had none."""
     [row] = _register.rows(
         conn,
         queue=new.queue,
@@ -50,22 +50,22 @@ def register(conn: Connection, *, new: NewEndpoint, sealed: Sealed) -> bool:
 
 
 def count_all(conn: Connection) -> int:
-    """Return how many endpoints there are, those of transactions that run not counted."""
+    """Return how many endpoints there are, without those of uncommitted transactions."""
     [row] = _count_all.rows(conn)
     return int(row.number)
 
 
 def remove(conn: Connection, *, queue: str) -> bool:
-    """Remove the endpoint of `queue`; say whether there was one."""
+    """Delete the endpoint of `queue`; return whether it had one."""
     return bool(_remove.rows(conn, queue=queue))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Next:
-    """What a claim for calls found.
+    """The result of a claim for an endpoint.
 
-    `opens_in_ms`: until the limiter or a pause leaves room again, when that is what leaves none. `next_due_ms`: until a
-    delayed job is due, None if none is delayed. `counted_s`: how long it took to count the calls under way.
+    `opens_in_ms`: ms until the limiter or the pause that prevents calls is over; None if neither does. `next_due_ms`:
+    ms until a delayed job is due; None if none is delayed. `counted_s`: how long counting the running calls took.
     """
 
     leases: list[Lease]
@@ -87,11 +87,12 @@ def send_claim(
     past_due: bool,
     past_dead: bool = False,
 ) -> Callable[[], Next | None]:
-    """Take the turn and lease what the endpoint's limits leave, in a block of `Database.together`; answers after it.
+    """Lock the endpoint and lease as many jobs as its limits allow, in a block of `Database.together`.
 
-    The endpoint stays locked until the transaction ends. Waits for nobody. None: another dispatcher has it, or this
-    revision is there no more, or switched off. With `next_due_ms` 0 nothing was claimed, unless `past_due`: what is due
-    has to join the line first. `past_dead` finds the same, sooner where many leases have ended that a snapshot keeps.
+    Call the returned function after the block. The endpoint stays locked until the transaction ends; waits for no lock.
+    The function returns None if another dispatcher has locked it, or if this revision was replaced or switched off.
+    With `next_due_ms` 0 nothing was claimed, unless `past_due`: due jobs must be promoted first. `past_dead` has the
+    same result, and is faster where a snapshot keeps many dead index entries of ended leases.
     """
     _take_turn.send(conn, queue=queue, revision=revision)
     rows_of = _claim_calls.send(
@@ -119,27 +120,27 @@ def _next(claimed: Sequence[tuple[Any, ...]], start: Place) -> Next | None:
 
 
 def pause(conn: Connection, *, queue: str, revision: str, pause_ms: int) -> None:
-    """Have nothing be sent for `pause_ms`. Waits for whoever has the turn."""
+    """Pause the endpoint for `pause_ms`. Waits for a dispatcher that has it locked."""
     _pause.rows(conn, queue=queue, revision=revision, pause_ms=pause_ms)
 
 
 def switch_off(conn: Connection, *, queue: str, revision: str, reason: str) -> bool:
-    """Have nothing be sent until the endpoint is registered again; say whether it was on."""
+    """Switch the endpoint off until it is registered again; return whether it was on. Waits as `pause` does."""
     return bool(_switch_off.rows(conn, queue=queue, revision=revision, reason=reason))
 
 
 def stalls_allowed(conn: Connection, *, queue: str) -> int | None:
-    """Return how many stalls the endpoint of `queue` grants a job; None if there is none, or it says nothing."""
+    """Return how many stalls the endpoint of `queue` allows a job; None without an endpoint or such a limit."""
     rows = _stalls_allowed.rows(conn, queue=queue)
     return int(rows[0].max_stalled_count) if rows else None
 
 
 def hold(conn: Connection, *, queue: str) -> Sealed | None:
-    """Lock the endpoint of `queue` and read what is sealed of it; None if it is gone."""
+    """Lock the endpoint of `queue` and return its encrypted values; None if it was removed."""
     rows = _hold.rows(conn, queue=queue)
     return Sealed(headers=bytes(rows[0].headers), secrets=bytes(rows[0].secrets)) if rows else None
 
 
 def reseal(conn: Connection, *, queue: str, sealed: Sealed) -> None:
-    """Write the same secrets under another key; `hold` them first."""
+    """Store the same values, encrypted with another key; call `hold` first."""
     _reseal.rows(conn, queue=queue, headers=sealed.headers, secrets=sealed.secrets)

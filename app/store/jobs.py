@@ -1,4 +1,4 @@
-"""Jobs: added, and moved into line when due."""
+"""Jobs: insert, find, cancel, promote."""
 
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -29,13 +29,13 @@ _request_cancel = Statement("jobs/request_cancel")
 _numbers = Statement("jobs/numbers")
 
 PROMOTION_PATIENCE_S, PROMOTION_PAUSE_S = 0.3, 0.003
-"""How long a claim waits for others that promote, and how often it looks."""
+"""How long a promotion waits for another one of the queue, and how often it tries."""
 ANY_BYTES = 2**62
-"""More than any job has."""
+"""More bytes than any job has."""
 
 
 def insert(conn: Connection, *, queue: str, new: Sequence[NewJob]) -> list[Job | None]:
-    """Add `new` in its order. Return the stored job for each, in the same order; None where its custom id exists.
+    """Insert `new` in its order. Return the stored job for each, in the same order; None where its custom id exists.
 
     Waits for another transaction that adds the same custom id. Numbers grow in the order of `new`.
     """
@@ -51,14 +51,14 @@ def insert(conn: Connection, *, queue: str, new: Sequence[NewJob]) -> list[Job |
 
 
 def find(conn: Connection, *, queue: str, job_ids: Collection[str], most_bytes: int = ANY_BYTES) -> dict[str, Job]:
-    """Read those of the jobs that are there, by id, and whose texts are not over `most_bytes`, each."""
+    """Return the jobs that exist, by id, without those whose texts are longer than `most_bytes`."""
     numbers, custom_ids = _parted(job_ids)
     found = map(rows.job, _find.rows(conn, queue=queue, numbers=numbers, custom_ids=custom_ids, most=most_bytes))
     return {job.id: job for job in found}
 
 
 def sizes(conn: Connection, *, queue: str, job_ids: Collection[str]) -> dict[str, int]:
-    """Return how many bytes the texts of those of the jobs are that are there, by id, without reading them."""
+    """Return the length in bytes of the texts of the jobs that exist, by id, without reading the texts."""
     numbers, custom_ids = _parted(job_ids)
     size = sqlalchemy.literal_column(rows.BYTES, sqlalchemy.BigInteger).label("bytes")
     has_number = (jobs.c.number == _any(numbers, sqlalchemy.BigInteger)) & jobs.c.custom_id.is_(None)
@@ -76,13 +76,13 @@ def _any(values: Sequence[Any], kind: type[sqlalchemy.BigInteger] | type[sqlalch
 
 
 def _parted(job_ids: Collection[str]) -> tuple[list[int], list[str]]:
-    """Part the ids that the service gave, as numbers, from those that clients did."""
+    """Split the ids into the numbers of generated ones and custom ids."""
     numbers = [number for job_id in job_ids if (number := ids.generated(job_id)) is not None]
     return numbers, [job_id for job_id in job_ids if not ids.is_digits(job_id)]
 
 
 def numbers(conn: Connection, *, queue: str, job_ids: Collection[str]) -> dict[str, int]:
-    """Return the numbers of jobs by their ids. An id that the service may have given is not looked up."""
+    """Return the numbers of jobs by their ids. Generated ids are not looked up, so that their jobs may not exist."""
     found = {job_id: number for job_id in job_ids if (number := ids.generated(job_id)) is not None}
     custom_ids = [job_id for job_id in job_ids if not ids.is_digits(job_id)]
     rows = _numbers.rows(conn, queue=queue, custom_ids=custom_ids) if custom_ids else []
@@ -90,26 +90,27 @@ def numbers(conn: Connection, *, queue: str, job_ids: Collection[str]) -> dict[s
 
 
 def exists(conn: Connection, *, queue: str, number: int) -> bool:
-    """Say whether there is such a job."""
+    """Return whether the job exists."""
     mine = (jobs.c.queue == queue, jobs.c.number == number)
     return conn.execute(sqlalchemy.select(sqlalchemy.literal(1)).where(*mine)).first() is not None
 
 
 def cancel(conn: Connection, *, queue: str, number: int) -> bool:
-    """End a job that nobody works on; say whether it was one."""
+    """Fail a job that is ready or delayed; return whether it was. Waits for a row lock."""
     return bool(_cancel.rows(conn, queue=queue, number=number, cancelled=CANCELLED_REASON))
 
 
 def request_cancel(conn: Connection, *, queue: str, number: int) -> bool:
-    """Ask for the end of a job that somebody works on; say whether it was one. Its lease stays."""
+    """Request the cancel of an active job; return whether it was active. The lease stays. Waits for a row lock."""
     return bool(_request_cancel.rows(conn, queue=queue, number=number))
 
 
 def promote(conn: Connection, *, queue: str, limit: int, patience_s: float = PROMOTION_PATIENCE_S) -> int:
-    """Move up to `limit` due jobs of `queue` into line; return how many.
+    """Make up to `limit` due jobs of `queue` ready; return how many.
 
-    If any is due, waits up to `patience_s` for others that do the same: what they have not committed could not be
-    claimed in its place. No longer: whoever may log in to the database can hold their lock, and it guards nothing else.
+    If any is due, waits up to `patience_s` for a promotion by another process: its jobs, not yet committed, could not
+    be claimed in their order. No longer, because any role of the database can hold that advisory lock; it protects
+    nothing else.
     """
     if next_due_ms(conn, queue=queue) != 0:
         return 0
@@ -120,12 +121,12 @@ def promote(conn: Connection, *, queue: str, limit: int, patience_s: float = PRO
 
 
 def queues_with_due(conn: Connection) -> list[str]:
-    """Name the queues in which a delayed job is due."""
+    """Return the queues in which a delayed job is due."""
     return [row.queue for row in _queues_with_due.rows(conn)]
 
 
 def queues_with_ready(conn: Connection, *, starts: Mapping[str, Place]) -> list[str]:
-    """Name those of the queues in which a job is ready, at its place in `starts` or behind, or due."""
+    """Return the queues that have a due job, or a ready one at or after the place in `starts`."""
     places = starts.values()
     found = _queues_with_ready.rows(
         conn,
@@ -137,6 +138,6 @@ def queues_with_ready(conn: Connection, *, starts: Mapping[str, Place]) -> list[
 
 
 def next_due_ms(conn: Connection, *, queue: str) -> int | None:
-    """Return in how many ms the next delayed job of `queue` is due, 0 if it is; None if none is delayed."""
+    """Return in how many ms the next delayed job of `queue` is due, 0 if one is due; None if none is delayed."""
     found = _next_due.rows(conn, queue=queue)
     return found[0].ms if found else None

@@ -1,4 +1,4 @@
-"""Idempotency keys and the answers that were given under them."""
+"""Idempotency keys and their stored responses."""
 
 from dataclasses import dataclass
 
@@ -14,22 +14,22 @@ _forget = Statement("keys/forget")
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """An answer that was given, and the digest of the body that it was given to; not read for another body."""
+    """The stored response of a key and the digest of its request's body. `answer` is None for another body."""
 
     body_digest: bytes
     answer: str | None
 
 
 def hold(conn: Connection, *, queue: str, key: IdempotencyKey) -> bool:
-    """Keep others from using `key` until the transaction ends; say whether nobody uses it now. Waits for nobody.
+    """Lock `key` until the transaction ends; return False if another transaction has it locked. Waits for no lock.
 
-    The lock is on a hash of 64 bits: a key that was never used may, once in a very long time, seem to be in use.
+    The advisory lock is on a 64-bit hash: very rarely, an unused key seems to be in use.
     """
     return bool(_hold.rows(conn, queue=queue, key=key.key, token_digest=key.token_digest)[0].held)
 
 
 def find(conn: Connection, *, queue: str, key: IdempotencyKey, keep_ms: int) -> Answered | None:
-    """Read what was answered under `key` in the last `keep_ms`."""
+    """Return the response stored under `key` in the last `keep_ms`, if there is one."""
     found = _find.rows(
         conn,
         queue=queue,
@@ -42,7 +42,7 @@ def find(conn: Connection, *, queue: str, key: IdempotencyKey, keep_ms: int) -> 
 
 
 def keep(conn: Connection, *, queue: str, key: IdempotencyKey, answer: str) -> None:
-    """Write what is answered under `key`; `hold` it first."""
+    """Store the response of `key`; call `hold` first."""
     _keep.rows(
         conn,
         queue=queue,
@@ -54,5 +54,5 @@ def keep(conn: Connection, *, queue: str, key: IdempotencyKey, answer: str) -> N
 
 
 def forget(conn: Connection, *, keep_ms: int, limit: int) -> int:
-    """Remove up to `limit` answers older than `keep_ms`; return how many. Skips rows that others hold."""
+    """Delete up to `limit` responses older than `keep_ms`; return how many. Skips locked rows."""
     return len(_forget.rows(conn, keep_ms=keep_ms, limit=limit))

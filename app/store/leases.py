@@ -1,4 +1,4 @@
-"""Leases: the right of one worker to one job for a while. Every write names the token; a lost lease changes nothing."""
+"""Leases: the exclusive right to work on a job, for a while. Writes name the token; a lost lease changes nothing."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -32,19 +32,19 @@ _queues_with_over = Statement("leases/queues_with_over")
 _report_progress = Statement("leases/report_progress")
 _held = Statement("leases/held")
 Each = dict[str, Sequence[object]]
-"""What is told of each of many jobs, by the name of the parameter."""
+"""The values of each of many jobs, by the name of the parameter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """A failed attempt after which the job runs again in `delay_ms`."""
+    """A failed attempt whose job is retried after `delay_ms`."""
 
     failure: Failure
     delay_ms: int
 
 
 class Shown(NamedTuple):
-    """Who says to be the attempt that runs a job: the token that he shows, and the id of the job on the wire."""
+    """The token that a client presents for a job, by the id of the job in the API; not yet checked."""
 
     queue: str
     job_id: str
@@ -52,7 +52,7 @@ class Shown(NamedTuple):
 
 
 class Look(NamedTuple):
-    """What a claim of whole jobs found. `is_cut`: there are more, but their texts are too long together."""
+    """The result of a claim of whole jobs. `is_cut`: there are more, but their texts together are too long."""
 
     taken: list[Lease]
     scan: ScanResult
@@ -70,11 +70,11 @@ def claim(
     most_bytes: int = ANY_BYTES,
     are_long: bool = False,
 ) -> Look:
-    """Lease up to `limit` ready jobs of `queue`, best first; say what the look was. Takes row locks, waits for none.
+    """Lease up to `limit` ready jobs of `queue`, in queue order, from `start` on. Takes row locks, waits for none.
 
-    Where their texts are over `most_bytes` together it takes none, or, if `are_long`, those that are within, one at
-    least; what was not taken is not leased, and the look is not short. What stands in line before `start` is not seen.
-    A lease ends no later than `attempts.TIMEOUT_GRACE_MS` after its job's timeout.
+    If their texts together are longer than `most_bytes`, it leases none, or, with `are_long`, the first ones that fit,
+    at least one; then `is_cut` is true and the scan does not count as short. A lease ends no later than
+    `attempts.TIMEOUT_GRACE_MS` after the timeout of its job.
     """
     asked = {"queue": queue, "limit": limit, "lease_ms": lease_ms, "worker": worker, "most": most_bytes}
     claimed = (_claim_long if are_long else _claim).rows(conn, **asked, **look_from(start))
@@ -88,9 +88,9 @@ def claim(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Next:
-    """What a claim for handlers found. `next_due_ms`: until a delayed job is due, None if none is delayed.
+    """The result of a claim for handlers. `next_due_ms`: ms until a delayed job is due, None if none is delayed.
 
-    With 0 nothing was claimed: what is due has to join the line first.
+    With 0 nothing was claimed: due jobs must be promoted first.
     """
 
     taken: list[Taken]
@@ -101,10 +101,7 @@ class Next:
 def send_claim(
     conn: Connection, *, queue: str, limit: int, lease_ms: int, worker: str, start: Place = HEAD
 ) -> Callable[[], Next]:
-    """Lease as `claim` does, in a block of `Database.together`; what came of it can be asked after the block.
-
-    What stands in line before `start` is not seen.
-    """
+    """Lease as `claim` does, in a block of `Database.together`; call the returned function after the block."""
     rows_of = _claim_next.send(conn, queue=queue, limit=limit, lease_ms=lease_ms, worker=worker, **look_from(start))
 
     def found() -> Next:
@@ -119,59 +116,59 @@ def send_claim(
 
 
 def look_from(start: Place) -> dict[str, int]:
-    """Say what every claim says: where it begins to look, and what a timeout adds to."""
+    """Return the parameters that all claims share: the start of the scan, and the grace after a timeout."""
     return {"from_priority": start.priority, "from_place": start.place, "grace_ms": TIMEOUT_GRACE_MS}
 
 
 def extend(conn: Connection, *, queue: str, leases: Sequence[LeaseKey], lease_ms: int) -> dict[int, Extended]:
-    """Renew leases to `lease_ms` from now, within the jobs' timeouts; return what is still held, by number."""
+    """Extend leases to `lease_ms` from now, within the jobs' timeouts; return those still held, by number."""
     found = _told(_extend, conn, queue, leases, lease_ms=lease_ms, grace_ms=TIMEOUT_GRACE_MS)
     return {row.number: Extended(until=row.until, is_cancelled=row.is_cancelled) for row in found}
 
 
 def complete(conn: Connection, *, queue: str, completions: Sequence[Completion]) -> set[int]:
-    """End attempts well; return the numbers of the jobs that this completed."""
+    """Complete attempts; return the numbers of the jobs that this completed."""
     return {row.number for row in _told(_complete, conn, queue, *_completing(completions))}
 
 
 def send_complete(conn: Connection, *, queue: str, completions: Sequence[Completion]) -> Callable[[], set[int]]:
-    """End attempts, of different jobs, as `complete` does, in a block of `Database.together`; answers after it."""
+    """Complete attempts of different jobs in a block of `Database.together`; call the result after the block."""
     rows_of = _complete.send(conn, queue=queue, **next(_unique_batches(*_completing(completions))))
     return lambda: {number for (number,) in rows_of()}
 
 
 def completed_before(conn: Connection, *, queue: str, completions: Sequence[Completion]) -> set[int]:
-    """Return the numbers of the jobs that the same attempt had completed with the same result before."""
+    """Return the numbers of the jobs that the same attempts had completed before, with the same results."""
     return {row.number for row in _told(_completed_before, conn, queue, *_completing(completions))}
 
 
 def ended_before(
     conn: Connection, *, queue: str, leases: Sequence[LeaseKey], outcomes: Collection[Outcome]
 ) -> dict[int, Status]:
-    """Return where jobs stand, by number, whose last attempt is among `leases` and ended before as in `outcomes`."""
+    """Return the statuses of jobs, by number, whose last attempt is in `leases` and ended before with `outcomes`."""
     return _statuses(_told(_ended_before, conn, queue, leases, outcomes=list(outcomes)))
 
 
 def hold(conn: Connection, *, queue: str, leases: Sequence[LeaseKey]) -> dict[int, Tries]:
-    """Lock jobs that are still held, in the order of their numbers; return what each has left, by number."""
+    """Lock the jobs whose leases are held, in the order of their numbers; return their attempts left, by number."""
     return {row.number: rows.tries(row) for row in _told(_hold, conn, queue, leases)}
 
 
 def hold_overdue(conn: Connection, *, queue: str, limit: int) -> list[Overdue]:
-    """Lock up to `limit` jobs that ran longer than they may and whose leases are over. Waits for no lock."""
+    """Lock up to `limit` jobs that exceeded their timeouts and whose leases have run out. Waits for no lock."""
     return [rows.overdue(row) for row in _hold_overdue.rows(conn, queue=queue, limit=limit)]
 
 
 def fail(conn: Connection, *, queue: str, failures: Sequence[Failure], are_over: bool = False) -> dict[int, Status]:
-    """End attempts and their jobs badly; return the statuses of the jobs that this failed, by number.
+    """Fail attempts and their jobs; return the statuses of the jobs that this failed, by number.
 
-    `are_over`: leases that ran out count too; the caller has locked the jobs, and nobody else may tell of them.
+    `are_over`: also those whose leases have run out. The caller has locked these jobs, so nobody else settles them.
     """
     return _statuses(_told(_fail, conn, queue, *_failing(failures), stacks_kept=STACKS_KEPT, are_over=are_over))
 
 
 def retry_later(conn: Connection, *, queue: str, retries: Sequence[Retry], are_over: bool = False) -> dict[int, Status]:
-    """End attempts badly and put their jobs in line again; return the statuses of those that moved, by number.
+    """Fail attempts and retry their jobs after a delay; return the statuses of these jobs, by number.
 
     `are_over`: as in `fail`.
     """
@@ -181,19 +178,19 @@ def retry_later(conn: Connection, *, queue: str, retries: Sequence[Retry], are_o
 
 
 def release(conn: Connection, *, queue: str, releases: Sequence[Release]) -> dict[int, Status]:
-    """Hand jobs back unharmed, each to its old place or to wait; return the statuses of those held, by number."""
+    """Release jobs, to their old places or with a delay; return the statuses of those that were held, by number."""
     leases = [release.lease for release in releases]
     each: Each = {"delays_ms": [release.delay_ms for release in releases]}
     return _statuses(_told(_release, conn, queue, leases, each, cancelled=CANCELLED_REASON))
 
 
 def expire(conn: Connection, *, queue: str, leases: Sequence[LeaseKey]) -> set[int]:
-    """End leases at once, so that `recover_stalled` finds their jobs; return the numbers of those that were held."""
+    """End leases now, so that `recover_stalled` finds their jobs; return the numbers of those that were held."""
     return {row.number for row in _told(_expire, conn, queue, leases)}
 
 
 def recover_stalled(conn: Connection, *, queue: str, limit: int, max_stalled_count: int) -> dict[int, Status]:
-    """Take up to `limit` jobs from leases that ran out; return where each went, by number. Waits for no lock."""
+    """Recover up to `limit` jobs whose leases ran out; return their statuses, by number. Waits for no lock."""
     moved = _recover_stalled.rows(
         conn,
         queue=queue,
@@ -206,25 +203,25 @@ def recover_stalled(conn: Connection, *, queue: str, limit: int, max_stalled_cou
 
 
 class Over(NamedTuple):
-    """The queues that have leases which are over, longest over first: with jobs that stalled, or that ran too long."""
+    """The queues with leases that have run out, longest ago first: with stalled jobs, and with overdue ones."""
 
     stalled: list[str]
     overdue: list[str]
 
 
 def queues_with_over(conn: Connection) -> Over:
-    """Name the queues that have leases which are over. Reads all active jobs."""
+    """Return the queues with leases that have run out. Reads all active jobs."""
     found = _queues_with_over.rows(conn)
     return Over([row.queue for row in found if row.has_stalled], [row.queue for row in found if row.has_overdue])
 
 
 def report_progress(conn: Connection, *, queue: str, lease: LeaseKey, progress: JsonText) -> bool:
-    """Note how far an attempt is; say whether its lease holds."""
+    """Store the progress of an attempt; return whether its lease is held."""
     return bool(_report_progress.rows(conn, queue=queue, number=lease.number, token=lease.token, progress=progress))
 
 
 def held(conn: Connection, shown: Sequence[Shown]) -> list[bool]:
-    """Say of each whether its token is that of the attempt which holds the job now."""
+    """Return for each whether its token holds the lease of its job now, in the order of `shown`."""
     places = _held.rows(
         conn,
         queues=[one.queue for one in shown],
@@ -257,15 +254,15 @@ def _told(
     each: Each | None = None,
     **parameters: object,
 ) -> Iterator[Any]:
-    """Run a statement on what is told of jobs: their leases, and `each` by the parameters' names."""
+    """Run a statement on many leases. `each` has further values for each lease, by the name of the parameter."""
     for told in _unique_batches(leases, each or {}):
         yield from statement.rows(conn, queue=queue, **told, **parameters)
 
 
 def _unique_batches(leases: Sequence[LeaseKey], each: Each) -> Iterator[Each]:
-    """Part what is told into turns that name a job once, in the order of the numbers: the SQL finds it by bisection.
+    """Split the values into batches that name each job once, by ascending number: the SQL finds them by bisection.
 
-    Of several words on one job, which two attempts may have, the last one comes first. No job has the number 0.
+    If several name the same job, which two attempts can do, the last one comes first. Number 0, no job, is left out.
     """
     numbers, tokens = [key.number for key in leases], [key.token for key in leases]
     left = [word for word in dict.fromkeys(zip(numbers, tokens, *each.values(), strict=True)) if word[0]]

@@ -1,4 +1,4 @@
-"""What handlers log: lines of a job, in the order they came."""
+"""The log lines of jobs, in the order in which they arrived."""
 
 from app.domain.attempts import LOGS_KEPT
 from app.domain.job import LeaseKey
@@ -9,11 +9,11 @@ _append = Statement("logs/append")
 _trim = Statement("logs/trim")
 
 TRIM_SHARE = 10
-"""A log is cut when about a tenth more lines have come than are kept, not at every line; readers see none of it."""
+"""A log is trimmed after every 1/TRIM_SHARE of the lines it keeps, not at every line; readers do not notice."""
 
 
 def append(conn: Connection, *, queue: str, lease: LeaseKey, line: str) -> bool:
-    """Add a line to the log of a job that is held; say whether it is."""
+    """Append a line to the log of a job if the lease is held; return whether it is."""
     added = _append.rows(conn, queue=queue, number=lease.number, token=lease.token, line=line)
     if not added:
         return False

@@ -1,4 +1,4 @@
-"""What the table of options (`app/domain/options.py`) is to the statements: fragments, and the parameters they name."""
+"""The table of options (`app/domain/options.py`) for the statements: SQL fragments and their parameters."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from app.domain.job import Job, NewJob
 from app.domain.options import BACKOFF_COLUMNS, COLUMNS, STORED, Kind
 
 JITTER_DIGITS = 12
-"""What is kept of a jitter: what underflows a `real` PostgreSQL refuses; of ten years this is under a millisecond."""
+"""Digits stored of a jitter: PostgreSQL rejects what underflows a `real`; of ten years this is less than 1 ms."""
 _ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"'})
 
 
@@ -17,7 +17,7 @@ def _rows(parts: Sequence[str]) -> str:
 
 
 def _bulk(column: str, kind: str) -> str:
-    """Name the array of a column's values. Arrays of arrays have one length, so a list goes as its text."""
+    """Return the parameter for the values of a column. Nested arrays must be rectangular, so a list is sent as text."""
     return f":{column}::{kind if kind.endswith('[]') else f'{kind}[]'}"
 
 
@@ -32,12 +32,12 @@ FRAGMENTS = {
     "option_values": _rows([f"{_single(column, kind)} as {column}" for column, kind in COLUMNS.items()]),
     "option_casts": _rows([f"{column}::{kind}" if kind.endswith("[]") else column for column, kind in COLUMNS.items()]),
 }
-"""Fragments as those in `app/store/sql/_fragments`, which no file holds: all columns of a job, those of options, their
-parameters as arrays and one by one, and how the inserts read them. `rowline docs` writes them into `sql/psql.sql`."""
+"""Generated fragments, used like the files in `app/store/sql/_fragments`: all columns of a job, the columns of options,
+their parameters as arrays and as single values, and their casts. `rowline docs` writes them into `sql/psql.sql`."""
 
 
 def of_one(new: NewJob) -> dict[str, Any]:
-    """Give the values of the columns that a new job sets, by their names."""
+    """Return the values of the columns that a new job sets, by column name."""
     values = new._asdict()
     values |= _backoff(values.pop("backoff"))
     for field in _LISTS:
@@ -46,7 +46,7 @@ def of_one(new: NewJob) -> dict[str, Any]:
 
 
 def of_many(new: Sequence[NewJob]) -> dict[str, Sequence[Any]]:
-    """Give the same of many, in their order, for each column."""
+    """Return the same for many jobs: a list for each column, in the order of the jobs."""
     values: dict[str, Sequence[Any]] = dict(zip(NewJob._fields, zip(*new, strict=True), strict=True))
     nulls = [None] * len(new)
     backoffs = values.pop("backoff")
@@ -72,5 +72,5 @@ def _backoff(backoff: Backoff | None) -> Mapping[str, Any]:
 
 
 def _text(texts: Sequence[str] | None) -> str | None:
-    """Write a list as PostgreSQL reads an array; none where there is nothing in it."""
+    """Return a list as the text of a PostgreSQL array; None if it is empty."""
     return "{" + ",".join(f'"{text.translate(_ESCAPED)}"' for text in texts) + "}" if texts else None

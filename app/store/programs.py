@@ -1,4 +1,4 @@
-"""The programs that are connected to the database."""
+"""The service's programs that are connected to the database."""
 
 from app.domain import programs
 from app.domain.programs import Program
@@ -9,8 +9,8 @@ _connected = Statement("programs/connected")
 
 
 def connected(conn: Connection) -> list[Program]:
-    """List the programs that serve and have a connection at this moment, by name and release.
+    """Return the programs of the service that have a connection now, sorted by name and release.
 
-    A pooler in transaction mode calls a session what the last program was called that used it. Raises psycopg's errors.
+    Behind a pooler in transaction mode a session has the name of the last program that used it. Raises psycopg errors.
     """
     return programs.connected((row.application_name, row.connections) for row in _connected.rows(conn))

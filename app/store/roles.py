@@ -1,4 +1,4 @@
-"""The roles of a database and their rights: one script, for people to read and to run, or for us to run."""
+"""The database roles and their rights: one script, which administrators can read and run themselves."""
 
 from importlib import resources
 
@@ -8,7 +8,7 @@ SCRIPT = resources.files("app.store").joinpath("roles.sql").read_text()
 
 
 def apply(conn: Connection) -> None:
-    """Make the roles that are missing, and give all of them their rights. Locks each table that changes its owner."""
+    """Create the missing roles and grant all roles their rights. Locks each table whose owner changes."""
     driver = conn.connection.driver_connection
     assert driver is not None
     driver.execute(SCRIPT)

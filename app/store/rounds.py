@@ -1,4 +1,4 @@
-"""What one process at a time looks for on behalf of all: whether time has brought anything."""
+"""The check that one process at a time does for all: whether there are jobs to promote and deltas to fold."""
 
 from app.postgres import notify
 from app.postgres.database import Connection
@@ -9,9 +9,9 @@ _look = Statement("rounds/look")
 
 
 def look(conn: Connection, *, word: str | None) -> tuple[bool, bool]:
-    """Say whether a delayed job is due anywhere, and whether there are deltas to fold.
+    """Return whether a delayed job is due in any queue, and whether there are deltas to fold.
 
-    Sends `word` to all processes that hear pulses, unless it is None.
+    Sends the pulse `word` to all processes, unless it is None.
     """
     [row] = _look.rows(conn, channel=notify.channel(PULSE), words=[] if word is None else [word])
     return row.is_due, row.is_unfolded

@@ -1,4 +1,4 @@
-"""Row -> value, in one place. A row is anything with the table's columns as attributes."""
+"""Conversion of rows to domain values. A row has the columns as attributes."""
 
 from collections.abc import Sequence
 from operator import attrgetter, itemgetter
@@ -11,11 +11,11 @@ from app.domain.states import Status
 from app.store import statements
 
 JOB = Job._fields
-"""The columns of a job, as every statement names them that reads whole jobs."""
+"""The columns of a job, in the order of the statements that read whole jobs."""
 TEXTS = ("data", "opts", "progress", "result", "failed_reason", "stacktrace")
 """The columns of a job that may be long."""
 BYTES = statements.fragment("bytes")
-"""How long they are in an answer, where the result stands twice: for statements that bound what they read."""
+"""SQL for their length in a response, in bytes, for statements that limit what they read."""
 STATUSES = {status.value: status for status in Status}
 _STATUS, _DATA, _WIDTH = JOB.index("status"), JOB.index("data"), len(JOB)
 _data = itemgetter(_DATA)
@@ -31,50 +31,50 @@ _NOT_BEGUN = {
     "finished_at": None,
     "processed_by": None,
 }
-"""What a job has that nobody has worked on."""
+"""The values of a new job, before its first claim."""
 _ASKED = tuple(field for field in JOB if field in NewJob._fields)
 _asked = attrgetter(*_ASKED)
 _decided = attrgetter("number", "run_at", "added_at")
-# The places, in the order of JOB, of values by their names: thousands are joined a second, and names cost.
+# Sorts the values by position, not by name: this runs thousands of times a second.
 _in_order = itemgetter(*map((*_ASKED, "number", "run_at", "added_at", *_NOT_BEGUN, "queue", "status").index, JOB))
 _not_begun = tuple(_NOT_BEGUN.values())
 
 
 def job(row: Any) -> Job:
-    """Read a row whose first columns are JOB, in their order."""
+    """Return the job of a row whose first columns are JOB."""
     return Job._make((*row[:_STATUS], STATUSES[row[_STATUS]], *row[_STATUS + 1 : _WIDTH]))
 
 
 def is_whole(row: Any) -> bool:
-    """Tell whether a row has the texts of its job: a statement that bounds what it reads leaves out those too long."""
+    """Return whether a row has the texts of its job: statements that limit what they read omit longer texts."""
     return row[_DATA] is not None
 
 
 def are_whole(found: Sequence[Any]) -> bool:
-    """Tell whether all of many rows have the texts of their jobs."""
+    """Return whether all rows have the texts of their jobs."""
     return None not in map(_data, found)
 
 
 def added(new: NewJob, row: Any, *, queue: str) -> Job:
-    """Join what was asked with what the insert decided: the same value that reading the new row would give."""
+    """Return the inserted job, from the request and what the insert returned: the same as reading its row would."""
     values = (*_asked(new), *_decided(row), *_not_begun, queue, STATUSES[row.status])
     return Job._make(_in_order(values))
 
 
 def lease(row: Any) -> Lease:
-    """Read a row of an active job whose columns after JOB are its token and the lease's end."""
+    """Return the lease of a row whose columns after JOB are the token and the end of the lease."""
     token, until = row[_WIDTH : _WIDTH + 2]
     return Lease(job=job(row), token=str(token), until=until)
 
 
 def taken(row: tuple[Any, ...]) -> Taken:
-    """Read a row of `leases/claim_next` that has a job. Of many fields: this runs for each job of a worker."""
+    """Return the job of a row of `leases/claim_next`. Positional, because it runs for each job of a worker."""
     _due, _took, _place, number, token, custom_id, *rest = row
     return Taken(LeaseKey(number, token), str(number) if custom_id is None else custom_id, *rest)
 
 
 def tries(row: Any) -> Tries:
-    """Read what decides over a job's next attempt."""
+    """Return the attempts a job has left, and its backoff."""
     return Tries(
         allowed=row.attempts,
         made=row.attempts_made,
@@ -84,13 +84,13 @@ def tries(row: Any) -> Tries:
 
 
 def overdue(row: Any) -> Overdue:
-    """Read an attempt that ran for too long."""
+    """Return the attempt of a row of `leases/hold_overdue`."""
     lease = LeaseKey(number=row.number, token=str(row.lease_token))
     return Overdue(lease=lease, timeout_ms=row.timeout_ms, tries=tries(row))
 
 
 def attempt(row: Any) -> Attempt:
-    """Read a row of `attempts`."""
+    """Return the attempt of a row of the table of attempts."""
     return Attempt(
         nth=row.nth,
         worker=row.worker,

@@ -1,4 +1,4 @@
-"""Statements in text files: the same file runs here, in psql and under EXPLAIN."""
+"""Statements in text files, which run here, in psql and under EXPLAIN."""
 
 import functools
 import re
@@ -29,12 +29,12 @@ _ARRAY_NULL = _ARRAY_LENGTH.pack(-1)
 
 @functools.cache
 def fragment(name: str) -> str:
-    """Return what statements share: of `options.FRAGMENTS`, or a file of `sql/_fragments` without its comment."""
+    """Return a fragment that statements share: of `options.FRAGMENTS`, or of `sql/_fragments` without its comment."""
     return options.FRAGMENTS.get(name) or re.sub(r"\A(--.*\n)+", "", _read(f"_fragments/{name}"))
 
 
 def whole(text: str) -> str:
-    """Put in the fragments that a statement names, as psql does (`sql/psql.sql`): `:_bytes`, on a line of its own."""
+    """Insert the fragments that a statement names, each on its own line, `:_bytes`, as psql does (`sql/psql.sql`)."""
     return _SHARED.sub(lambda named: textwrap.indent(whole(fragment(named[2])), named[1]), text)
 
 
@@ -43,7 +43,7 @@ def _read(name: str) -> str:
 
 
 class Statement:
-    """One statement of `app/store/sql/<module>/<function>.sql`, its `:name`s turned into the driver's form once."""
+    """A statement of `app/store/sql/<module>/<function>.sql`. Its `:name`s are converted for the driver once."""
 
     def __init__(self, name: str, text: str | None = None) -> None:
         """Read the file `name`, such as `leases/claim`, unless the `text` is given."""
@@ -52,7 +52,7 @@ class Statement:
         found = [match for match in _PARTS.finditer(self.text) if match["name"]]
         self.parameters = tuple(dict.fromkeys(match["name"] for match in found))
         self.prepared = _PARTS.sub(self._numbered, self.text)
-        """The text with `$1`, `$2` for the parameters in their order, as PREPARE takes it."""
+        """The text as PREPARE accepts it, with `$1`, `$2` for the parameters."""
         types = {match["name"]: match["type"] for match in found if match["type"]}
         self._encoders = tuple((parameter, _encoder(types.get(parameter))) for parameter in self.parameters)
         self._formats = [int(types.get(parameter) == "text[]") for parameter in self.parameters]
@@ -60,7 +60,7 @@ class Statement:
         self._make: Make | None = None
 
     def rows(self, conn: Connection, **parameters: Any) -> Sequence[Any]:
-        """Run it and return its rows, values by column name. Raises psycopg's errors."""
+        """Run it and return its rows, with the columns as attributes. Raises psycopg's errors."""
         driver = driver_of(conn)
         result = driver.ask(self._bound(parameters))
         if self._make is None:
@@ -68,7 +68,7 @@ class Statement:
         return driver.rows(result, self._make)
 
     def send(self, conn: Connection, **parameters: Any) -> Callable[[], Sequence[tuple[Any, ...]]]:
-        """Send it, in a block of `Database.together`; what is returned gives its rows, as tuples, after the block."""
+        """Send it in a block of `Database.together`; call the result after the block to get its rows, as tuples."""
         answer = driver_of(conn).note(self._bound(parameters))
         return lambda: answer.rows
 
@@ -84,43 +84,43 @@ class Statement:
 
 
 def composed(name: str, select: Select[Any] | CompoundSelect[Any]) -> Statement:
-    """Make a statement of what SQLAlchemy put together, once: putting it together takes longer than running it."""
+    """Compile a SQLAlchemy select into a statement, once: compiling takes longer than running it."""
     return Statement(name, str(select.compile(dialect=_DIALECT)))
 
 
 def _row(result: PGresult) -> Make:
-    """Make rows whose values have the names of the columns."""
+    """Return a function that makes rows with the columns of `result` as attributes."""
     columns = [((result.fname(nth) or b"").decode(), Any) for nth in range(result.nfields)]
     make: Make = NamedTuple("Row", columns)._make
     return make
 
 
 def _encoder(array_type: str | None) -> Encode:
-    """Say how a parameter is written: the driver's own way with lists takes longer than the rest of a statement."""
+    """Return the encoder of a parameter: psycopg's own for lists takes longer than the rest of a statement."""
     if array_type is None:
         return _plain
     return _texts if array_type == "text[]" else _literal
 
 
 def _plain(value: object) -> bytes | None:
-    """Write a text, a number, a boolean, a UUID, a time as PostgreSQL reads it. Raises psycopg.DataError."""
+    """Encode a text, a number, a boolean, a UUID, bytes or a time for PostgreSQL. Raises psycopg.DataError."""
     if value is None:
         return None
     if isinstance(value, bytes):
         return b"\\x" + value.hex().encode()
     written = str(value).encode()
     if b"\x00" in written:
-        raise psycopg.DataError("a text must not contain NUL")  # where libpq would take it to end
+        raise psycopg.DataError("a text must not contain NUL")  # libpq would cut it there
     return written
 
 
 def _literal(values: Sequence[object]) -> bytes:
-    """Write an array of what needs no quotes: numbers, booleans, UUIDs."""
+    """Encode an array of values that need no quotes: numbers, booleans, UUIDs."""
     return ("{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}").encode()
 
 
 def _texts(texts: Sequence[str | None]) -> bytes:
-    """Write an array as PostgreSQL's array_recv reads it: JSON is full of what the text form would have to escape."""
+    """Encode an array in the binary format: in the text format most characters of JSON would need escapes."""
     parts = [_ARRAY_HEAD.pack(1 if texts else 0, None in texts, _TEXT_OID)]
     if texts:
         parts.append(_ARRAY_SIZE.pack(len(texts), 1))

@@ -1,4 +1,4 @@
-"""The tables, as Alembic compares them. Units and rules of the columns stand in `domain/job.py` and in the checks here.
+"""The tables, as Alembic compares them. `domain/job.py` and the checks here say units and rules of the columns.
 
 Every key and every hot statement stays within one queue and no trigger exists, so that the table can be distributed
 by `queue`. Indexes are partial on the status, so that each holds only the rows its statement looks for.
@@ -37,7 +37,7 @@ from app.domain.options import STORED, Kind
 from app.domain.states import Status
 
 SCHEMA = "rowline"
-UPGRADER_LOCK = 0x526F776C696E65  # the advisory lock of whoever migrates: the bytes of "Rowline"
+UPGRADER_LOCK = 0x526F776C696E65  # the advisory lock of migrations: the bytes of "Rowline"
 
 metadata = MetaData(schema=SCHEMA)
 
@@ -47,7 +47,7 @@ def _words(words: Iterable[StrEnum]) -> str:
 
 
 _WHEN = TIMESTAMP(timezone=True)
-_NAME = Text(collation="C")  # bytes decide: no locale, and no upgrade of one, can reorder or merge names
+_NAME = Text(collation="C")  # ordered by bytes: no locale, and no upgrade of one, can reorder or merge names
 
 _TYPES: dict[str, Any] = {
     "boolean": Boolean,
@@ -60,7 +60,7 @@ _TYPES: dict[str, Any] = {
 
 
 def _option_column(field: str, name: str, kind: str) -> Column[Any]:
-    """Make the column of an option: null where a job without the option has none."""
+    """Return the column of an option; it is nullable if the default of the option is None."""
     return Column(name, _TYPES[kind], nullable=NewJob._field_defaults[field] is None)
 
 
@@ -74,15 +74,15 @@ jobs = Table(
     Column("number", BigInteger, nullable=False),
     Column("name", _NAME, nullable=False),
     Column("status", _NAME, nullable=False),
-    # The place in line, from run_at in microseconds since the epoch: grows for fifo, is negative for lifo. The jobs
-    # of one array take consecutive microseconds; a stalled job gets the place of the newest lifo job: the head.
+    # The position among ready jobs of the same priority: run_at in microseconds since the epoch, negated for lifo. The
+    # jobs of one array have consecutive microseconds; a stalled job gets the place of a new lifo job: the front.
     Column("place", BigInteger, nullable=False),
     Column("run_at", _WHEN, nullable=False),
     Column("added_at", _WHEN, nullable=False),
     Column("attempts_made", Integer, nullable=False, server_default=text("0")),
     Column("attempts_started", Integer, nullable=False, server_default=text("0")),
     Column("stalled_count", Integer, nullable=False, server_default=text("0")),
-    Column("lease_token", UUID(as_uuid=False)),  # of the last claim: kept, so that a repeated word of its end is known
+    Column("lease_token", UUID(as_uuid=False)),  # of the last claim; kept, to recognize a repeated settlement
     Column("leased_until", _WHEN),
     Column("processed_at", _WHEN),
     Column("processed_by", Text),
@@ -95,9 +95,9 @@ jobs = Table(
     *(_option_column(option.field, name, kind) for option in STORED for name, kind in option.columns.items()),
     Column("progress", JSON, nullable=False, server_default=text("'0'")),
     Column("result", JSON),
-    # The number first: a statement that names numbers and a queue can then use it in one way only.
+    # The number comes first, so that a statement with numbers and a queue has one possible plan only.
     PrimaryKeyConstraint("number", "queue", name="jobs_pkey"),
-    # What is true of every row stands in migrations/sql/rowline/broken_rule_1.sql, see decisions 31 and 34.
+    # The rules that hold for every row are in migrations/sql/rowline/broken_rule_1.sql, see decisions 31 and 34.
     CheckConstraint(
         "rowline.job_is_sound_1(queue, custom_id, name, status, priority, lifo, place, delay_ms, attempts, "
         "attempts_made, attempts_started, stalled_count, backoff_type, backoff_delay_ms, backoff_jitter, timeout_ms, "
@@ -126,7 +126,7 @@ job_options = Table(
     UniqueConstraint("nth", name="job_options_nth_key"),
     CheckConstraint(f"kind in ({_words(Kind)})", name="job_options_kind"),
 )
-"""What `rowline.enqueue` takes: `domain/options.py`, as migrations wrote it down."""
+"""The options that `rowline.enqueue` accepts: `domain/options.py`, as written by migrations."""
 
 Index("jobs_custom_id", jobs.c.queue, jobs.c.custom_id, unique=True, postgresql_where=text("custom_id is not null"))
 Index(
@@ -137,11 +137,11 @@ Index(
     postgresql_where=text("status in ('waiting', 'prioritized')"),
 )
 Index("jobs_delayed", jobs.c.queue, jobs.c.run_at, postgresql_where=text("status = 'delayed'"))
-# The lease's end is in no index, so that a heartbeat is a HOT update.
+# No index contains the end of the lease, so that a heartbeat is a HOT update.
 Index("jobs_active", jobs.c.queue, jobs.c.number, postgresql_where=text("status = 'active'"))
 Index("jobs_listed", jobs.c.queue, jobs.c.status, jobs.c.number, postgresql_where=text("status <> 'active'"))
 # For the views of the schema `report`.
-# Queue and status are keys, not INCLUDE: so jobs that completed together are one entry with many places.
+# Queue and status are keys, not INCLUDE, so that deduplication merges the entries of jobs that completed together.
 Index(
     "jobs_ended",
     jobs.c.finished_at,
@@ -153,12 +153,12 @@ Index("jobs_failed", jobs.c.finished_at, postgresql_where=text("status = 'failed
 
 
 def _numbers(kind: type[Integer]) -> list[Column[int]]:
-    """Make a column for the jobs of each status."""
+    """Return a column for each status: the number of its jobs."""
     return [Column(count_of(status), kind, nullable=False, server_default=text("0")) for status in Status]
 
 
 def count_of(status: Status) -> str:
-    """Name the column that counts the jobs of a status."""
+    """Return the name of the column that counts the jobs of a status."""
     return status.value.replace("-", "_")
 
 
@@ -169,7 +169,7 @@ job_counts = Table(
     *_numbers(BigInteger),
     PrimaryKeyConstraint("queue", name="job_counts_pkey"),
 )
-"""How many jobs a queue has in each status, without the deltas that are not folded yet."""
+"""How many jobs each queue has in each status, without the deltas that are not yet folded."""
 
 job_deltas = Table(
     "job_deltas",
@@ -178,9 +178,9 @@ job_deltas = Table(
     Column("added_by", BigInteger, nullable=False, server_default=text("(pg_current_xact_id()::text)::bigint")),
     *_numbers(Integer),
 )
-"""What a statement changed in the counts of its queue. Nobody waits for another to add a row.
+"""What each statement changed in the counts of its queue. Inserting a row waits for no other transaction.
 
-Integers, since PostgreSQL adds them up four times as fast as bigints.
+Integers, because PostgreSQL sums them four times as fast as bigints.
 """
 
 Index("job_deltas_added_by", job_deltas.c.added_by, job_deltas.c.queue)
@@ -194,9 +194,9 @@ job_folds = Table(
     PrimaryKeyConstraint("is_only", name="job_folds_pkey"),
     CheckConstraint("is_only", name="job_folds_is_only"),
 )
-"""One row: the deltas of all transactions below a number are folded, but of those that were in flight then.
+"""One row: the deltas of all transactions below a number are folded, except those that were in flight then.
 
-So nobody reads again what is folded, which a snapshot held elsewhere may keep on disk for hours.
+So readers skip folded deltas, which a snapshot held elsewhere may keep on disk for hours.
 """
 
 attempts = Table(
@@ -214,7 +214,7 @@ attempts = Table(
     CheckConstraint("nth >= 1", name="attempts_nth"),
     CheckConstraint(f"outcome in ({_words(KEPT)})", name="attempts_outcome"),
 )
-"""The attempts that ended, but well: the one that runs, or that completed the job, is the row of the job itself."""
+"""The attempts that ended without completing the job. A running or completed attempt is the row of its job."""
 
 Index("attempts_ended", attempts.c.ended_at)
 
@@ -230,7 +230,7 @@ logs = Table(
     Column("logged_at", _WHEN, nullable=False, server_default=text("statement_timestamp()")),
     PrimaryKeyConstraint("number", "queue", "line_number", name="logs_pkey"),
 )
-"""What handlers logged, in the order it came."""
+"""The log lines of jobs, in the order in which they arrived."""
 
 DIGEST = 32  # bytes of a SHA-256
 
@@ -249,7 +249,7 @@ idempotency_keys = Table(
     CheckConstraint(f"char_length(key) between 1 and {KEY_MAX}", name="idempotency_keys_key"),
     CheckConstraint(f"octet_length(body_digest) = {DIGEST}", name="idempotency_keys_body_digest"),
 )
-"""The answers that were given under a key; in the transaction of the jobs that they tell of."""
+"""The responses stored under idempotency keys, written in the transaction of their jobs."""
 
 Index("idempotency_keys_answered", idempotency_keys.c.answered_at)
 
@@ -259,7 +259,7 @@ endpoints = Table(
     Column("queue", _NAME, nullable=False),
     Column("url", Text, nullable=False),
     Column("method", _NAME, nullable=False),
-    Column("headers", LargeBinary, nullable=False),  # sealed, as `secrets`
+    Column("headers", LargeBinary, nullable=False),  # encrypted, as `secrets`
     Column("secrets", LargeBinary, nullable=False),
     Column("timeout_ms", Integer, nullable=False),
     Column("concurrency", Integer, nullable=False),
@@ -299,7 +299,7 @@ queue_settings = Table(
     PrimaryKeyConstraint("queue", name="queue_settings_pkey"),
     CheckConstraint(f"char_length(queue) between 1 and {QUEUE_NAME_MAX}", name="queue_settings_queue"),
 )
-"""What a queue sets, a column a setting. Only queues that set something have a row.
+"""The settings of queues, one column each. Only queues with a setting have a row.
 
-Written seldom: what claims and ends write stands elsewhere, so that reading a setting walks no dead rows.
+Rarely written: claims and settlements write elsewhere, so that reading a setting passes no dead rows.
 """

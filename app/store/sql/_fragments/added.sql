@@ -1,5 +1,5 @@
--- Inserts the rows of `new` in their order, counts them, and says what became of each. A custom id that exists in the
--- queue keeps its row out. The place in line of the nth job of an array is so many microseconds behind the first's.
+-- Inserts the rows of `new` in their order, counts them and returns the inserted ones. A row whose custom id exists in
+-- the queue is not inserted. The place of the nth job of an array is n - 1 microseconds from that of the first.
 moved as (
     insert into rowline.jobs (
         queue, number, name, data, opts, run_at, added_at, status, place,

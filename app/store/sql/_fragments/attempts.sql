@@ -1,4 +1,4 @@
--- The attempts that :numbers and :tokens name. The numbers are different and ascending: what is said of a job is found by
--- bisection, since a join with what is said compared all with all.
+-- The attempts that :numbers and :tokens name. The numbers are distinct and ascending, so that bisection finds the
+-- values of a job: a join with the arrays compared all pairs.
 where job.queue = :queue and job.number = any(:numbers::bigint[]) and job.status || '' = 'active'
     and job.lease_token = (:tokens::uuid[])[width_bucket(job.number, :numbers::bigint[])]

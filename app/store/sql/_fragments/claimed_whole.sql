@@ -1,4 +1,4 @@
--- Leases what `walked` has locked, and gives whole jobs; where there is none, one row that says what the look took.
+-- Leases the jobs that `walked` has locked and returns them whole; without any, one row says how long the scan took.
 moved as (
     :_lease
     returning job.*, case when job.priority > 0 then 'prioritized' else 'waiting' end as was

@@ -1,5 +1,5 @@
--- What `moved` changes in the counts of :queue. It has a row for each job: the status that it had, null if none, and the
--- status that it has.
+-- Inserts the changes of `moved` to the counts of :queue. `moved` has a row for each job: `was`, its status before, or
+-- null for a new job, and its status now.
 insert into rowline.job_deltas (queue, waiting, prioritized, delayed, active, completed, failed)
 select
     :queue,

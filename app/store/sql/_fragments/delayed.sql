@@ -1,4 +1,4 @@
--- The first delayed job of each queue that has any. Index: jobs_delayed, one probe a queue.
+-- The first delayed job of each queue that has any. Index: jobs_delayed, one probe per queue.
 (select queue, run_at from rowline.jobs where status = 'delayed' order by queue, run_at limit 1)
 union all
 select next.queue, next.run_at

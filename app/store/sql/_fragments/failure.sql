@@ -1,4 +1,4 @@
--- What failed attempts leave in their jobs, which attempts they are, and what is known of them then.
+-- What failed attempts change in their jobs, which jobs these are, and what the statement returns of them.
 attempts_made = attempts_made + 1,
 failed_reason = (:reasons::text[])[width_bucket(job.number, :numbers::bigint[])],
 stacktrace = (array_remove(stacktrace || (:stacks::text[])[width_bucket(job.number, :numbers::bigint[])], null))

@@ -1,4 +1,4 @@
--- ScanCursors as folded what this statement sees.
+-- Marks the deltas in the snapshot of this statement as folded.
 update rowline.job_folds
 set folded_below = least(
         pg_snapshot_xmax(pg_current_snapshot())::text::bigint,

@@ -1,4 +1,4 @@
--- Leases the jobs that `walked` has locked, from its moment on.
+-- Leases the jobs that `walked` has locked, from the time of the lock.
 update rowline.jobs as job
 set status = 'active',
     lease_token = gen_random_uuid(),

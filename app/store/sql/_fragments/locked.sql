@@ -1,4 +1,4 @@
--- The best ready jobs of :queue, up to :limit, locked, with how long their texts are; those that others lock are skipped.
+-- The first ready jobs of :queue, up to :limit, locked, with the length of their texts. Skips locked rows.
 select
     number,
     :_bytes

@@ -1,4 +1,4 @@
--- Keeps the attempts that `moved` ended, notes what it changed in the counts, and says where the jobs are.
+-- Stores the attempts that `moved` ended and the changes to the counts; returns the statuses of the jobs.
 kept as (
     insert into rowline.attempts (queue, number, nth, worker, started_at, ended_at, outcome, reason)
     select queue, number, attempts_started, processed_by, processed_at, statement_timestamp(), outcome, reason

@@ -1,4 +1,4 @@
--- Counts the jobs of :queue by status: what is folded, and the deltas that are not.
+-- Returns how many jobs :queue has in each status: the folded counts plus the deltas that are not folded.
 -- Indexes: job_deltas_added_by, job_counts_pkey, job_folds_pkey.
 with last as (
     :_last_fold

@@ -1,6 +1,6 @@
--- Counts every job anew and takes all deltas that this statement sees; names the queues whose counts were wrong.
--- What others have not committed yet is neither among the jobs nor among the deltas here: nobody need wait.
--- The caller has the turn (await_turn). Reads all jobs.
+-- Counts all jobs, folds all deltas of this snapshot and returns the queues whose counts were wrong.
+-- The jobs and the deltas of uncommitted transactions are both invisible to it: no statement has to wait.
+-- The caller holds the lock (await_turn). Reads all jobs.
 with counted as (
     select
         queue,

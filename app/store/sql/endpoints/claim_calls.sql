@@ -1,13 +1,14 @@
 -- claim: waiting, prioritized -> active
--- Does what `leases/claim` does, for as many jobs, up to :limit, as the endpoint of :queue leaves room for, and counts
--- them in the limiter's window; a new one begins when the last is over. Follows `take_turn` in its transaction, with a
--- later snapshot: so it sees what other dispatchers have claimed. Without the turn there is no row.
--- Looks from the place (:from_priority, :from_place) on: the head, or past what is dead there (`app/domain/scan.py`).
--- Each row says how many jobs were asked for, how long the look took and the count before it, in how many ms the limit or the pause that leaves
--- no room is over, and in how many the next delayed job is due. When one is due already, and unless :past_due, nothing
--- is claimed: it has to join the line first. Without a job there is one row, that says this alone.
--- With :past_dead it counts the calls under way among as many active jobs as the counts have, from the newest back: the
--- dead entries of those before, which a snapshot that is held keeps, are not read. Without, the counts are not.
+-- Leases as `leases/claim` does, up to :limit jobs and as many as the limits of the endpoint of :queue allow, and
+-- counts them in the window of the limiter; a new window begins after the last one. Runs after `take_turn`, in its
+-- transaction and with a later snapshot, so that it sees the claims of other dispatchers. Without the lock of
+-- `take_turn` it returns no row.
+-- Scans from (:from_priority, :from_place): the head of the queue, or past dead entries (`app/domain/scan.py`).
+-- Each row says how many jobs were requested, how long the scan took, how long counting the calls took, in how many ms
+-- the limiter or pause that prevents calls is over, and in how many ms the next delayed job is due. If one is due
+-- already, nothing is claimed, unless :past_due: it must be promoted first. If there is no job, one row says only this.
+-- With :past_dead it counts the running calls among the newest active jobs, as many as the stored counts say: so it
+-- does not read the dead index entries of older ones, which a snapshot may keep. Otherwise it does not read the counts.
 -- Indexes: endpoints_pkey, jobs_active, jobs_delayed, jobs_ready, job_counts_pkey, job_deltas_added_by, job_folds_pkey.
 with turn as (
     select
@@ -50,7 +51,7 @@ room as materialized (
         turn.*,
         case
             when paused_until is not null or not :past_due and exists (select from due where ms = 0) then 0
-            -- A part of what is free is left for others: who tells and claims at once would else have it for ever.
+            -- Leave an eighth for other dispatchers: one that settles and claims in one step would keep all of it.
             else greatest(0, least(:limit, free - free / 8, limiter_max - window_count))
         end as asked,
         coalesce(paused_until, case when window_count >= limiter_max then window_ends_at end) as opens_at,
@@ -77,7 +78,7 @@ next as (
     for update skip locked
 ),
 walked as materialized (
-    -- Of a row that has changed since the statement began the lock is of now: so is the attempt's beginning.
+    -- A row that changed after the statement began was locked later than that: the attempt begins at the lock.
     select array_agg(number) as numbers, clock_timestamp() as at from next
 ),
 moved as (

@@ -1,2 +1,2 @@
--- Counts the endpoints, those that are switched off too. Index: endpoints_pkey.
+-- Counts the endpoints, including those that are switched off. Index: endpoints_pkey.
 select count(*) as number from rowline.endpoints

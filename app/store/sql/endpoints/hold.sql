@@ -1,4 +1,4 @@
--- Locks what is sealed of the endpoint of :queue, to be sealed again. Index: endpoints_pkey.
+-- Locks the endpoint of :queue and returns its encrypted values, to encrypt them again. Index: endpoints_pkey.
 select headers, secrets
 from rowline.endpoints
 where queue = :queue

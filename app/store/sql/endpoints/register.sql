@@ -1,4 +1,4 @@
--- Writes the endpoint of :queue over the one that was there: switched on, and with nothing counted yet. `is_new`: none was.
+-- Inserts or replaces the endpoint of :queue: switched on, with an empty window. `is_new`: there was none before.
 insert into rowline.endpoints as known (
     queue, url, method, headers, secrets, timeout_ms, concurrency, limiter_max, limiter_ms, max_stalled_count
 )

@@ -1,2 +1,2 @@
--- Removes the endpoint of :queue. Index: endpoints_pkey.
+-- Deletes the endpoint of :queue. Index: endpoints_pkey.
 delete from rowline.endpoints where queue = :queue returning queue

@@ -1,4 +1,4 @@
--- Writes the same secrets of :queue, sealed under another key; no new registration. Index: endpoints_pkey.
+-- Stores the same secrets of :queue, encrypted with another key; the revision stays. Index: endpoints_pkey.
 update rowline.endpoints
 set headers = :headers::bytea, secrets = :secrets::bytea
 where queue = :queue

@@ -1,5 +1,5 @@
 -- cancel: waiting, prioritized, delayed -> failed
--- Ends a job that nobody works on.
+-- Fails a job that is not active.
 with idle as (
     select number, status from rowline.jobs
     where queue = :queue and number = :number and status || '' in ('waiting', 'prioritized', 'delayed')

@@ -1,5 +1,5 @@
--- Reads whole jobs of :queue: by number those without a custom id, and by custom id. Indexes: jobs_pkey, jobs_custom_id.
--- Not those whose texts are over :most bytes: who misses one asks how long it is.
+-- Returns whole jobs of :queue: by number those without a custom id, and by custom id. Leaves out jobs whose texts are
+-- longer than :most bytes. Indexes: jobs_pkey, jobs_custom_id.
 select
     :_job
 from rowline.jobs

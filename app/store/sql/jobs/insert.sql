@@ -1,6 +1,6 @@
 -- insert: -> waiting, prioritized, delayed
--- Adds the jobs of one array in its order. A job whose custom id exists in the queue is left out of the answer.
--- Rows go in by custom id, so that two arrays with the same ids lock them in the same order and cannot deadlock.
+-- Inserts the jobs of one array in its order. A job whose custom id exists in the queue is not in the result.
+-- Rows are inserted by custom id, so that two arrays with the same ids lock them in the same order, without deadlocks.
 with asked as materialized (
     select nextval('rowline.job_numbers') as number, a.*
     from unnest(

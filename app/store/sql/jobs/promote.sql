@@ -1,6 +1,6 @@
 -- promote: delayed -> waiting, prioritized
--- Moves up to :limit due jobs of :queue into line, the longest due first. Index: jobs_delayed.
--- The place in line was fixed by the due time when the delay was set, so it does not matter who notices, or when.
+-- Makes up to :limit due jobs of :queue ready, the longest due first. Index: jobs_delayed. Skips locked rows.
+-- The place was computed from the due time when the delay was set, so it does not depend on when the job is promoted.
 with due as (
     select number from rowline.jobs
     where queue = :queue and status = 'delayed' and run_at <= statement_timestamp()

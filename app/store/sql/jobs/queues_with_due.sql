@@ -1,4 +1,4 @@
--- Names the queues in which a job is due. Index: jobs_delayed, one probe a queue that has delayed jobs.
+-- Returns the queues that have a due job. Index: jobs_delayed, one probe per queue with delayed jobs.
 with recursive delayed as (
     :_delayed
 )

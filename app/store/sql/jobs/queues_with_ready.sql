@@ -1,5 +1,5 @@
--- Names those of :queues in which a job is ready, at its place of (:from_priorities, :from_places) or behind, or due.
--- Indexes: jobs_ready, jobs_delayed, one probe a queue each.
+-- Returns the :queues that have a due job, or a ready one at or after their place in (:from_priorities, :from_places).
+-- Indexes: jobs_ready, jobs_delayed, one probe of each per queue.
 select asked.queue
 from unnest(:queues::text[], :from_priorities::integer[], :from_places::bigint[])
     as asked (queue, from_priority, from_place)

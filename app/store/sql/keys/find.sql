@@ -1,4 +1,5 @@
--- Reads what was answered under a key within the last :keep_ms; the answer itself to the same body alone. Index: idempotency_keys_pkey.
+-- Returns what was stored under a key in the last :keep_ms; the response only for the same body.
+-- Index: idempotency_keys_pkey.
 select body_digest, case when body_digest = :body_digest::bytea then answer end as answer
 from rowline.idempotency_keys
 where

@@ -1,5 +1,5 @@
--- Removes up to :limit answers older than :keep_ms, the oldest first. Index: idempotency_keys_answered.
--- By their place on disk, which nobody can change meanwhile: the rows are locked.
+-- Deletes up to :limit responses older than :keep_ms, the oldest first. Index: idempotency_keys_answered.
+-- By ctid, which cannot change meanwhile, because the rows are locked. Skips locked rows.
 with old as (
     select ctid from rowline.idempotency_keys
     where answered_at <= statement_timestamp() - :keep_ms * interval '1 millisecond'

@@ -1,4 +1,4 @@
--- Writes what is answered under a key, over an answer that is too old to be given again.
+-- Stores the response of a key, in place of one that has expired.
 insert into rowline.idempotency_keys as kept (queue, token_digest, key, body_digest, answer)
 values (:queue, :token_digest::bytea, :key, :body_digest::bytea, :answer)
 on conflict (queue, token_digest, key) do update

@@ -1,14 +1,14 @@
 -- claim: waiting, prioritized -> active
--- Leases up to :limit ready jobs of :queue to :worker for :lease_ms, best first. Index: jobs_ready.
--- Looks from the place (:from_priority, :from_place) on: the head, or past what is dead there (`app/domain/scan.py`).
--- Each row says how long that took. Without a job there is one row, that says this alone.
--- Takes all of them or, where their texts are over :most bytes together, none, and says so: `claim_long` is for that.
--- Locks the rows it takes and skips those that others are taking.
+-- Leases up to :limit ready jobs of :queue to :worker for :lease_ms, in queue order. Index: jobs_ready.
+-- Scans from (:from_priority, :from_place): the head of the queue, or past dead entries (`app/domain/scan.py`).
+-- Each row says how long the scan took; if there is no job, one row says only this.
+-- Leases all of them, or none if their texts together are longer than :most bytes, and says so: use `claim_long` then.
+-- Locks the rows it leases and skips locked rows.
 with next as (
     :_locked
 ),
 walked as materialized (
-    -- Of a row that has changed since the statement began the lock is of now: so is the attempt's beginning.
+    -- A row that changed after the statement began was locked later than that: the attempt begins at the lock.
     select
         case when sum(bytes) <= :most::bigint then array_agg(number) end as numbers,
         coalesce(sum(bytes) > :most::bigint, false) as is_cut,

@@ -1,12 +1,12 @@
 -- claim: waiting, prioritized -> active
--- Does what `claim` does where jobs are long: takes no more, but for the first, when the texts of those that it has are
--- :most bytes, and says whether that ended it. Index: jobs_ready.
--- Looks from the place (:from_priority, :from_place) on: the head, or past what is dead there (`app/domain/scan.py`).
--- Each row says how long that took. Without a job there is one row, that says this alone.
--- Locks the rows it takes, a few more where bytes ended it, and skips those that others are taking.
+-- Does what `claim` does where jobs are long: leases the first job, and more while their texts together have at most
+-- :most bytes; says whether that limit was reached. Index: jobs_ready.
+-- Scans from (:from_priority, :from_place): the head of the queue, or past dead entries (`app/domain/scan.py`).
+-- Each row says how long the scan took; if there is no job, one row says only this.
+-- Locks the rows it leases, and a few more if the limit was reached; skips locked rows.
 with next as (
-    -- What counts the rows over the bound lets PostgreSQL stop there: the rows behind are not even locked. The windows
-    -- take them as they come, in order: told to sort by it, it would have to see, and to lock, all of them before.
+    -- Counting the rows over the limit lets PostgreSQL stop there: it does not even lock the rows after them. The
+    -- windows read the rows in the order they arrive in: with ORDER BY, all rows would be read and locked first.
     select number, over from (
         select number, count(*) filter (where total > :most and total > bytes) over line as over from (
             select number, bytes, sum(bytes) over line as total from (
@@ -19,7 +19,7 @@ with next as (
     where over < 2
 ),
 walked as materialized (
-    -- Of a row that has changed since the statement began the lock is of now: so is the attempt's beginning.
+    -- A row that changed after the statement began was locked later than that: the attempt begins at the lock.
     select
         array_agg(number) filter (where over = 0) as numbers,
         count(*) filter (where over > 0) > 0 as is_cut,

@@ -1,8 +1,8 @@
 -- claim: waiting, prioritized -> active
--- Does what `claim` does, and returns less of each job: what its handler needs. Indexes: jobs_ready, jobs_delayed.
--- Looks from the place (:from_priority, :from_place) on: the head, or past what is dead there (`app/domain/scan.py`).
--- Each row says how long that took, and in how many ms the next delayed job is due. When one is due already nothing is
--- claimed: it has to join the line first. Without a job there is one row, that says this alone.
+-- Does what `claim` does, and returns only what the handler needs of each job. Indexes: jobs_ready, jobs_delayed.
+-- Scans from (:from_priority, :from_place): the head of the queue, or past dead entries (`app/domain/scan.py`).
+-- Each row says how long the scan took, and in how many ms the next delayed job is due. If one is due already, nothing
+-- is claimed: it must be promoted first. If there is no job, one row says only this.
 with due as (
     :_due
 ),
@@ -15,7 +15,7 @@ next as (
     for update skip locked
 ),
 walked as materialized (
-    -- Of a row that has changed since the statement began the lock is of now: so is the attempt's beginning.
+    -- A row that changed after the statement began was locked later than that: the attempt begins at the lock.
     select array_agg(number) as numbers, clock_timestamp() as at from next
 ),
 moved as (

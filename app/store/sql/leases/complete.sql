@@ -1,5 +1,5 @@
 -- complete: active -> completed
--- Ends these attempts well and keeps their results; a lease that is lost is not in the answer.
+-- Completes these attempts and stores their results; a lost lease is not in the result.
 with moved as (
     update rowline.jobs as job
     set status = 'completed',

@@ -1,4 +1,4 @@
--- Names those of these completions that are a repetition: the same attempt, completed with the same result.
+-- Returns those of these completions that are repetitions: the same attempt completed before, with the same result.
 -- The numbers: as in `_fragments/attempts.sql`.
 select job.number
 from rowline.jobs as job

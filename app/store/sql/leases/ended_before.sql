@@ -1,5 +1,5 @@
--- Names those of these attempts that ended before with one of :outcomes, while nobody has claimed their jobs since.
--- The numbers: as in `_fragments/attempts.sql`. The attempt is looked up for each job: a join compared all with all.
+-- Returns those of these attempts that ended before with one of :outcomes and whose jobs were not claimed since.
+-- The numbers: as in `_fragments/attempts.sql`. A subquery per job, because a join compared all pairs.
 select job.number, job.status
 from rowline.jobs as job
 where job.queue = :queue and job.number = any(:numbers::bigint[])

@@ -1,6 +1,5 @@
 -- expire: active -> active
--- Ends these leases at once, because their process died; recover_stalled then finds the jobs. HOT: touches no index.
---
+-- Ends these leases now, because their process died; recover_stalled then finds the jobs. HOT: changes no index.
 update rowline.jobs as job
 set leased_until = statement_timestamp()
 :_attempts

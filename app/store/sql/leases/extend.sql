@@ -1,7 +1,7 @@
 -- extend: active -> active
--- Renews these leases to :lease_ms from now, but not beyond a job's timeout; one that is lost is not in the answer.
--- HOT: touches no index.
--- A row that somebody else has locked is left for the next beat, and still in the answer: one row must not stop all.
+-- Extends these leases to :lease_ms from now, but not beyond a job's timeout; a lost lease is not in the result.
+-- HOT: changes no index.
+-- A locked row is in the result, but is extended by the next heartbeat only: one lock must not block all.
 with mine as (
     select job.number, job.leased_until, job.cancel_requested_at
     from rowline.jobs as job

@@ -1,6 +1,6 @@
 -- fail: active -> failed
--- Ends these attempts badly, and the jobs with them; a lease that is lost is not in the answer. :are_over: time says so,
--- after the lease; the caller has then locked the row and read the token.
+-- Fails these attempts and their jobs; a lost lease is not in the result. :are_over: also leases that have run out, of
+-- attempts that exceeded their timeouts; the caller has locked their rows and read their tokens.
 with moved as (
     update rowline.jobs as job
     set status = 'failed',

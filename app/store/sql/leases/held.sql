@@ -1,5 +1,5 @@
--- Gives the places, from 1, of those of the attempts asked for that hold their jobs now: a job is named by its number, or by its
--- custom id if it has one. Indexes: jobs_pkey, jobs_custom_id.
+-- Returns the positions, from 1, of the given attempts whose leases are held now. A job is given by its number, or by
+-- its custom id if it has one. Indexes: jobs_pkey, jobs_custom_id.
 select asked.place
 from
     unnest(:queues::text[], :numbers::bigint[], :custom_ids::text[], :tokens::text[]) with ordinality

@@ -1,5 +1,5 @@
--- Locks jobs of :queue whose timeout and whose lease are over, and reads what decides over a retry. Index: jobs_active.
--- Skips rows that others hold, so that any number of processes may do it at once.
+-- Locks jobs of :queue that exceeded their timeouts and whose leases have run out; returns what the decision to retry
+-- depends on. Index: jobs_active. Skips locked rows, so that many processes can run it at once.
 select number, lease_token, timeout_ms, attempts, attempts_made, backoff_type, backoff_delay_ms, backoff_jitter,
     cancel_requested_at
 from rowline.jobs

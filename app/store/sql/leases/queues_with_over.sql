@@ -1,6 +1,6 @@
--- Names the queues that have leases which are over, longest over first; says of each whether jobs of it have stalled, and
--- whether their timeouts are over: recover_stalled takes the ones, hold_overdue the others.
--- Index: jobs_active. Reads all active jobs: one process does it (`app/maintenance/rounds.py`).
+-- Returns the queues with leases that have run out, longest ago first, and for each whether it has stalled jobs, for
+-- recover_stalled, and overdue ones, whose timeouts were exceeded, for hold_overdue.
+-- Index: jobs_active. Reads all active jobs, therefore in one process only (`app/maintenance/rounds.py`).
 select
     queue,
     bool_or(not coalesce(is_late, false)) as has_stalled,

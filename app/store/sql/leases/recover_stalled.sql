@@ -1,9 +1,9 @@
 -- recover_stalled: active -> waiting, prioritized, failed
--- Takes jobs of :queue from leases that ran out: to the head of their kind, or, after too many, to failed.
--- Those taken together keep their order. A job that is to be cancelled fails; one whose timeout is over is left to
--- hold_overdue: that is a failure, and no stall.
--- Index: jobs_active. Skips rows that others hold, so that any number of processes may do it at once.
--- The place of a job among them is found by bisection, as in `_fragments/attempts.sql`.
+-- Recovers jobs of :queue whose leases ran out: to the front of their priority, or, after too many stalls, to failed.
+-- Jobs recovered together keep their order. A job with a requested cancel fails. A job that exceeded its timeout is
+-- left to hold_overdue: that is a failure, not a stall.
+-- Index: jobs_active. Skips locked rows, so that many processes can run it at once.
+-- Bisection finds the rank of a job, as in `_fragments/attempts.sql`.
 with stalled as (
     select number, place from rowline.jobs
     where queue = :queue and status = 'active' and leased_until <= statement_timestamp()

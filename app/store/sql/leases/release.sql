@@ -1,7 +1,6 @@
 -- release: active -> waiting, prioritized, delayed, failed
--- Hands these jobs back unharmed: no attempt and no stall is counted. Each keeps its old place in line, or waits
--- and joins it anew, in the order of their numbers. One that is to be cancelled has so come to its end.
---
+-- Releases these jobs: no attempt and no stall is counted. Each is ready at its old place, or is delayed and gets a new
+-- one, in the order of their numbers. A job with a requested cancel fails.
 with moved as (
     update rowline.jobs as job
     set (status, delay_ms, run_at, place) = (

@@ -1,4 +1,4 @@
--- Notes how far an attempt is. HOT: touches no index.
+-- Stores the progress of an attempt. HOT: changes no index.
 update rowline.jobs as job
 set progress = :progress::json
 where job.queue = :queue and job.number = :number and job.status || '' = 'active'

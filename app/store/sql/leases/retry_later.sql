@@ -1,6 +1,6 @@
 -- retry_later: active -> delayed, waiting, prioritized
--- Ends these attempts badly; the jobs join the line again after their wait, as the latest comers of their kind then, in
--- the order of their numbers. :are_over: as in fail.
+-- Fails these attempts; the jobs are ready again after their delays, as if they were added then, in the order of their
+-- numbers. :are_over: as in fail.
 with moved as (
     update rowline.jobs as job
     set (status, delay_ms, run_at, place) = (

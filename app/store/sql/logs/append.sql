@@ -1,4 +1,4 @@
--- Adds a line to the log of a job that is held; says under which number, and how many lines the job keeps.
+-- Appends a line to the log of a job whose lease is held; returns the line's number and how many lines the job keeps.
 with held as (
     select job.queue, job.number, job.logs_kept
     from rowline.jobs as job

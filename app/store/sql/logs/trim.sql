@@ -1,4 +1,4 @@
--- Removes the lines of a job that come before its newest :kept.
+-- Deletes the log lines of a job but the newest :kept.
 delete from rowline.logs
 where number = :number and queue = :queue and line_number <= (
     select line_number from rowline.logs

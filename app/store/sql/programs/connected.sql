@@ -1,5 +1,5 @@
--- Counts the connections to this database by what they are called, those of programs of ours among them. Every role sees
--- what connections of others are called.
+-- Counts the connections of the service's programs to this database, by application_name. Every role may read the
+-- application_name of all connections.
 select application_name, count(*) as connections
 from pg_stat_activity
 where datid = (select oid from pg_database where datname = current_database())

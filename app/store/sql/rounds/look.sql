@@ -1,6 +1,6 @@
--- Says whether a delayed job is due in any queue, and whether there are deltas to fold; sends :words, one or none, to
--- who listens to :channel. One process asks this twice a second (`app/maintenance/rounds.py`): its commit waits for no disk.
--- Indexes: jobs_delayed, one probe a queue that has delayed jobs; job_deltas_added_by, job_folds_pkey.
+-- Returns whether a delayed job is due in any queue, and whether there are deltas to fold; sends :words, one or none,
+-- on :channel. One process runs it twice a second (`app/maintenance/rounds.py`); its commit does not wait for the disk.
+-- Indexes: jobs_delayed, one probe per queue with delayed jobs; job_deltas_added_by, job_folds_pkey.
 with recursive delayed as (
     :_delayed
 ),
