@@ -1,4 +1,4 @@
-"""Fields that mean what the contract says: marshmallow's own take `true` for 1 and "5" for 5."""
+"""Fields with the types of the contract: marshmallow's own accept `true` as 1 and "5" as 5."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ class Whole(fields.Field[int]):
     """An integer from `low` to `high`, written 5 or 5.0; null counts as absent unless `allow_none` is false."""
 
     def __init__(self, low: int, high: int, **options: Any) -> None:
-        """Bound the field, both ends included."""
+        """Set the limits, both inclusive."""
         super().__init__(**{"allow_none": True} | options)
         self.low, self.high = low, high
 
@@ -24,7 +24,7 @@ class Whole(fields.Field[int]):
 
 
 class WholeText(Whole):
-    """The same in a query: digits, with a sign if it must be."""
+    """An integer in a query: digits, perhaps after a minus sign."""
 
     def _deserialize(self, value: Any, *args: Any, **options: Any) -> int:
         digits = value.removeprefix("-")
@@ -37,7 +37,7 @@ class Number(fields.Field[float]):
     """A number from `low` to `high`; null counts as absent."""
 
     def __init__(self, low: float, high: float, **options: Any) -> None:
-        """Bound the field, both ends included."""
+        """Set the limits, both inclusive."""
         super().__init__(allow_none=True, **options)
         self.low, self.high = low, high
 
@@ -66,7 +66,7 @@ class Text(fields.Field[str]):
     """A string of at most `longest` characters."""
 
     def __init__(self, longest: int, **options: Any) -> None:
-        """Bound the field."""
+        """Set the limits."""
         super().__init__(**options)
         self.longest = longest
 
@@ -82,7 +82,7 @@ class Texts(fields.Field[list[str]]):
     """An array of up to `most` strings of 1 to `longest` characters; null counts as absent."""
 
     def __init__(self, most: int, longest: int, **options: Any) -> None:
-        """Bound the field."""
+        """Set the limits."""
         super().__init__(allow_none=True, **options)
         self.most, self.longest = most, longest
 
@@ -119,7 +119,7 @@ class StringOrLines(fields.Field[str]):
 
 
 class NotYet(fields.Field[None]):
-    """An option of the contract that is not built: refused by name, never stored and ignored."""
+    """An option of the contract that is not implemented: rejected by name, not ignored."""
 
     def __init__(self, **options: Any) -> None:
         """Allow null, which counts as absent."""

@@ -20,7 +20,7 @@ SECRET_HEADER = "Rowline-Webhook-Secret"  # noqa: S105 - the name of a header, n
 
 
 def blueprint(settings: Settings, db: Database, vault: Vault) -> Blueprint:
-    """Make the routes below /workers."""
+    """Return the routes below /workers."""
     routes = Blueprint("workers", __name__)
 
     @routes.post("/workers")

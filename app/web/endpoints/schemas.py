@@ -40,7 +40,7 @@ class Method(fields.Field[str]):
 
 
 class Headers(fields.Field[dict[str, str]]):
-    """Headers of the calls, by name; null counts as absent."""
+    """The headers of the calls, by name; null counts as absent."""
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> dict[str, str]:
         if not isinstance(value, dict):
@@ -58,7 +58,7 @@ def _header_fault(name: str, value: Any) -> str | None:
 
 
 class Secrets(fields.Field[list[str]]):
-    """The secrets that sign the calls, the newest first; null counts as absent. No message repeats one."""
+    """The secrets that sign the calls, the newest first; null counts as absent. Messages do not repeat secrets."""
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> list[str]:
         if not isinstance(value, list) or len(value) > signing.SECRETS_MAX:
@@ -73,7 +73,7 @@ class Secrets(fields.Field[list[str]]):
 
 
 class EndpointSchema(Schema):
-    """Where the jobs are sent, and how."""
+    """The URL the jobs are sent to, and how."""
 
     error_messages = _UNKNOWN
     url = Text(endpoint.URL_MAX, required=True, error_messages=_REQUIRED)
@@ -92,7 +92,7 @@ class LimiterSchema(Schema):
 
 
 class WorkerOptsSchema(Schema):
-    """`opts` of a worker."""
+    """The `opts` of an endpoint: its limits."""
 
     error_messages = _UNKNOWN
     concurrency = Whole(1, endpoint.CONCURRENCY_MAX)
@@ -116,15 +116,15 @@ EXAMPLE = {
     "endpoint": {"url": "https://example.com/jobs", "method": "POST", "timeout": 10_000},
     "opts": {"concurrency": 5, "limiter": {"max": 100, "duration": 1_000}},
 }
-"""A body, for the OpenAPI document."""
+"""An example body, for the OpenAPI document."""
 _schema = WorkerSchema()
 _FORM = Form(frozenset(_schema.fields))
 
 
 def load(raw: bytes, *, allowed: Sequence[Network]) -> NewEndpoint:
-    """Read the body. Raises InvalidRequest with every fault, each with its path; UnparsableBody.
+    """Read the body. Raises InvalidRequest with all faults, each with its path; UnparsableBody.
 
-    `allowed` are networks that may be called though they are not public.
+    `allowed` are networks that may be called although they are not public.
     """
     asked = objects.owns(objects.read_object(raw, _FORM)[0], objects=("endpoint", "opts"))
     faults: list[Fault] = []
@@ -141,7 +141,7 @@ def load(raw: bytes, *, allowed: Sequence[Network]) -> NewEndpoint:
 
 
 def _beyond_form(asked: Mapping[str, Any], allowed: Sequence[Network]) -> Iterator[Fault]:
-    """Give the faults that no schema can say."""
+    """Yield the faults that the schema does not find."""
     queue, target = asked.get("queue"), asked.get("endpoint")
     if isinstance(queue, str) and (fault := ids.name_fault(queue, max_length=ids.QUEUE_NAME_MAX)):
         yield Fault("queue", fault)

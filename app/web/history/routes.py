@@ -14,7 +14,7 @@ _RAISES = (InvalidRequest, JobNotFound, NoRoom, DatabaseError)
 
 
 def blueprint(db: Database, room: Room) -> Blueprint:
-    """Make the routes for the attempts and the logs of a job."""
+    """Return the routes for the attempts and the logs of a job."""
     routes = Blueprint("history", __name__)
     attempt_json = AttemptSchema()
 

@@ -1,4 +1,4 @@
-"""What a job has been through, as it is seen."""
+"""The responses with the history of a job: its attempts and log lines."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,8 +22,8 @@ class AttemptSchema(Schema):
 
 class _PartSchema(Schema):
     count = fields.Integer(required=True)
-    length = fields.Integer(metadata={"description": "There where the answer ended early: how many it holds."})
-    next = fields.Integer(metadata={"description": "There where the answer ended early: the `start` that goes on."})
+    length = fields.Integer(metadata={"description": "Present if the response ended early: how many entries it has."})
+    next = fields.Integer(metadata={"description": "Present if the response ended early: the `start` of the next one."})
 
 
 class AttemptsSchema(_PartSchema):
@@ -33,13 +33,13 @@ class AttemptsSchema(_PartSchema):
 
 
 class LogsSchema(_PartSchema):
-    """Some lines of a job's log, and how many there are."""
+    """Some log lines of a job, and how many there are."""
 
     logs = fields.List(fields.String(), required=True)
 
 
 def part(name: str, entries: Sequence[Any], found: Part[Any], *, start: int) -> dict[str, Any]:
-    """Say which entries there are, by `name`; where they ended early, how to go on."""
+    """Return the JSON of entries, as the member `name`; with `next` if they ended early."""
     members = {name: entries, "count": found.count}
     if found.is_cut:
         members |= {"length": len(entries), "next": start + len(entries)}

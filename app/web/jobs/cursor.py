@@ -1,4 +1,4 @@
-"""Cursors: where a page ended, as a word that says nothing to clients and that no other page gives."""
+"""Page cursors: opaque strings that say where a page ended."""
 
 import base64
 import binascii
@@ -13,18 +13,18 @@ from app.queries.jobs import Part
 _TEXT = re.compile(
     r"(?P<start>[0-9]{1,16})\.(?P<after>[0-9]{1,18})\.(?P<order>asc|desc)\.(?P<statuses>[a-z-]+(?:,[a-z-]+)*)"
 )
-_DIGEST = 6  # bytes, against mistakes: nobody is let in by it
+_DIGEST = 6  # bytes; a checksum against mistakes, not a signature
 
 
 def of(queue: str, part: Part, *, after: int, passed: int) -> str:
-    """Make the cursor of what follows job `after`, with which a page of `part` ended; it had `passed` jobs."""
+    """Return the cursor of the page that follows a page of `part` with `passed` jobs, the last of them `after`."""
     order = "desc" if part.newest_first else "asc"
     text = f"{part.start + passed}.{after}.{order}.{','.join(part.statuses)}"
     return base64.urlsafe_b64encode(_digest(queue, text) + text.encode()).decode().rstrip("=")
 
 
 def read(queue: str, cursor: str, *, length: int) -> Part:
-    """Say which part begins there. Raises InvalidRequest for what `of` has not made of this queue."""
+    """Return the part that begins at a cursor. Raises InvalidRequest if `of` did not make it for this queue."""
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         text = raw[_DIGEST:].decode("ascii")
@@ -44,7 +44,7 @@ def read(queue: str, cursor: str, *, length: int) -> Part:
 
 
 def require_same(part: Part, asked: Part, *, has_statuses: bool, has_order: bool) -> None:
-    """Refuse a cursor beside words that say something else. Raises InvalidRequest."""
+    """Require that the other parameters agree with those of the cursor. Raises InvalidRequest."""
     same = dataclasses.replace(
         part,
         statuses=asked.statuses if has_statuses else part.statuses,

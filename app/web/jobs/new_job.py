@@ -1,4 +1,4 @@
-"""The body of POST /queues/:queue/jobs: an array of Job, read into `NewJob` values or refused with every fault."""
+"""The body of POST /queues/:queue/jobs: an array of Job, read as `NewJob` values or rejected with all its faults."""
 
 import functools
 import json
@@ -25,17 +25,17 @@ _REQUIRED_MEMBERS = 2  # name and data
 _OPTION_FIELDS = NewJob._fields[NewJob._fields.index("opts") + 1 :]
 _NULL, _EMPTY = JsonText("null"), JsonText("{}")
 _NAME_TEXT_MAX = 2**21
-"""Bytes of JSON that a name may take to be refused as a name."""
+"""The maximum of a name as JSON, in bytes; a longer one is rejected unread, a shorter one by its characters."""
 OPTS_TEXT_MAX = 8 * 1024
-"""Bytes of JSON that options may take: twice as many as the longest need, each character escaped."""
+"""The maximum of options as JSON, in bytes: twice what the longest need with every character escaped."""
 _BRACKETS_MAX = 8
-"""More than good options have, but in strings: the schema looks at them anyway."""
+"""More brackets than valid options have outside of strings; options with more are left to the schema."""
 _PIECE = 64
-"""Jobs after which others may run: some ms at most."""
+"""Jobs between two calls of `give_way`: a few ms at most."""
 FAULTS_MAX = 100
-"""After so many faults nobody looks for more."""
+"""The number of faults after which reading stops."""
 _SEEN_LONGEST = 256
-"""The longest text of options whose meaning is remembered: most jobs have the options of others."""
+"""The longest options that are cached, in characters: most jobs have the same options as others."""
 _REQUIRED: Messages = {"required": "is required", "null": "must not be null"}
 
 
@@ -53,7 +53,7 @@ class BackoffSchema(Schema):
 
 
 class BackoffField(fields.Field[Backoff]):
-    """`opts.backoff`: an object, or a number of ms, which means fixed; null counts as absent."""
+    """`opts.backoff`: an object, or a number of ms for a fixed backoff; null counts as absent."""
 
     _schema = BackoffSchema()
     _delay = Whole(0, LONGEST_MS)
@@ -80,7 +80,7 @@ class JobId(Text):
     """`opts.jobId`: null and empty count as absent."""
 
     def __init__(self, **options: Any) -> None:
-        """Allow null; the length is judged with the form."""
+        """Allow null; `ids.custom_id_fault` checks the length."""
         super().__init__(longest=2**31, allow_none=True, **options)
 
     def _deserialize(self, value: Any, *args: Any, **options: Any) -> str:
@@ -124,15 +124,15 @@ class NewJobSchema(Schema):
 
 
 EXAMPLE = [{"name": "welcome", "data": {"to": "ada@example.com"}, "opts": {"attempts": 3, "jobId": "welcome-ada"}}]
-"""A body, for the OpenAPI document."""
+"""An example body, for the OpenAPI document."""
 _schema = NewJobSchema()
 NAMES = frozenset(_schema.fields)
 
 
 def load(raw: bytes, *, max_jobs: int, max_data_bytes: int) -> list[NewJob]:
-    """Read the body. Raises InvalidRequest with every fault of the jobs, up to about 100, each with its path; TooLarge.
+    """Read the body. Raises InvalidRequest with all faults of the jobs, about FAULTS_MAX at most; TooLarge.
 
-    Lets others run meanwhile.
+    Lets other greenlets run meanwhile.
     """
     most = {"data": max_data_bytes, "name": _NAME_TEXT_MAX, "opts": OPTS_TEXT_MAX}
     asked = objects.read_objects(raw, Array("jobs", max_jobs, Form(NAMES, most=most)))
@@ -143,7 +143,7 @@ def load(raw: bytes, *, max_jobs: int, max_data_bytes: int) -> list[NewJob]:
             give_way()
         try:
             jobs.append(_plainly(members, max_data_bytes))
-        except (KeyError, ValueError, ValidationError):  # not for certain a fault: marshmallow says so, and names each
+        except (KeyError, ValueError, ValidationError):  # perhaps a fault: the schema decides, and finds all of them
             give_way()
             try:
                 jobs.append(by_schema(members, f"jobs[{nth}]", max_data_bytes))
@@ -159,9 +159,9 @@ def load(raw: bytes, *, max_jobs: int, max_data_bytes: int) -> list[NewJob]:
 
 
 def _plainly(members: Members, max_data_bytes: int) -> NewJob:
-    """Read what the schema would read alike, at a tenth of the price.
+    """Read a common job as the schema would, at a tenth of the cost.
 
-    Raises KeyError, ValueError, ValidationError at any doubt.
+    Raises KeyError, ValueError or ValidationError if it is invalid or not common.
     """
     name, data, opts = objects.string(members["name"]), members["data"], members.get("opts", _NULL)
     if not 1 <= len(name) <= ids.JOB_NAME_MAX or len(data) * 4 > max_data_bytes:
@@ -174,7 +174,7 @@ def _plainly(members: Members, max_data_bytes: int) -> NewJob:
 
 
 def _opts(text: str) -> _Opts:
-    """Read an object of options by the fields of its schema. Raises KeyError, ValueError, ValidationError."""
+    """Read `opts` with the fields of the schema. Raises KeyError, ValueError, ValidationError."""
     if text[0] != "{" or text.count("[") + text.count("{") > _BRACKETS_MAX:
         raise ValueError(text[:1])
     value = json.loads(text, object_pairs_hook=_untwinned)
@@ -192,7 +192,7 @@ _seen_opts = functools.lru_cache(maxsize=4096)(_opts)
 
 
 def by_schema(members: Members, path: str, max_data_bytes: int) -> NewJob:
-    """Read a job by marshmallow: what it means, and what is wrong with it. Raises InvalidRequest, TooLarge."""
+    """Read a job with the schema. Raises InvalidRequest with all its faults, TooLarge."""
     if _bytes(members.get("data", _NULL), max_data_bytes) > max_data_bytes:
         raise TooLarge(Fault(f"{path}.data", f"must be at most {max_data_bytes} bytes"))
     try:
@@ -205,7 +205,7 @@ def by_schema(members: Members, path: str, max_data_bytes: int) -> NewJob:
 
 
 def faults(messages: Any, path: str) -> Iterator[Fault]:
-    """Flatten marshmallow's tree of messages into faults with paths, in the order of the request."""
+    """Yield the faults in marshmallow's tree of messages, with their paths, in the order of the request."""
     if isinstance(messages, list):
         yield from (Fault(path, message) for message in messages)
         return
@@ -217,14 +217,14 @@ def faults(messages: Any, path: str) -> Iterator[Fault]:
 
 
 class Loaded(NamedTuple):
-    """What was read of an object, and what is wrong with it."""
+    """The values of an object and its faults."""
 
     values: dict[str, Any]
     faults: list[Fault]
 
 
 def loaded_or_faults(schema: Schema, values: dict[str, Any], path: str = "") -> Loaded:
-    """Load one object, which stands at `path`."""
+    """Load the object at `path`."""
     try:
         return Loaded(dict(schema.load(values)), [])
     except ValidationError as error:
@@ -232,7 +232,7 @@ def loaded_or_faults(schema: Schema, values: dict[str, Any], path: str = "") -> 
 
 
 def loaded(schema: Schema, values: dict[str, Any]) -> dict[str, Any]:
-    """Load one object, whose faults have no path above them. Raises InvalidRequest with every fault."""
+    """Load a top-level object. Raises InvalidRequest with all its faults."""
     found = loaded_or_faults(schema, values)
     if found.faults:
         raise InvalidRequest(*found.faults)
@@ -240,7 +240,7 @@ def loaded(schema: Schema, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _as_opts(opts: dict[str, Any]) -> _Opts:
-    """Give what options mean: the values of the fields of NewJob behind its texts, in their order."""
+    """Return the values of the fields of NewJob after `opts`, in their order."""
     meant = dict(NewJob._field_defaults)
     for option in STORED:
         value = opts.get(option.name)
@@ -250,5 +250,5 @@ def _as_opts(opts: dict[str, Any]) -> _Opts:
 
 
 def _bytes(text: str, limit: int) -> int:
-    """Count the bytes of `text`, exactly only where it matters."""
+    """Return the length of `text` in bytes; a lower bound if it cannot exceed `limit`."""
     return len(text) if len(text) * 4 <= limit else len(text.encode())

@@ -19,11 +19,11 @@ LENGTH_MAX = 100
 START_MAX = 2**53
 ALL = "all"
 _SEEN_LONGEST = 256
-"""The longest query whose meaning is remembered: most pages are asked for as others were."""
+"""The longest query that is cached, in bytes: most requests have the same query as others."""
 
 
 class Statuses(fields.Field[list[Status]]):
-    """Comma-separated statuses, `all` of them or some; empty parts mean nothing, and no status counts twice."""
+    """Comma-separated statuses, or `all`; empty and repeated ones are ignored."""
 
     def _deserialize(self, value: str, *_: object, **__: object) -> list[Status]:
         words = list(dict.fromkeys(word for word in value.split(",") if word)) or [ALL]
@@ -34,31 +34,29 @@ class Statuses(fields.Field[list[Status]]):
 
 
 class PageQuerySchema(Schema):
-    """The parameters. Unknown ones are ignored."""
+    """The query parameters. Unknown ones are ignored."""
 
     statuses = Statuses(load_default=list(Status))
     start = WholeText(0, START_MAX, load_default=0)
     length = WholeText(0, LENGTH_MAX, load_default=10)
     order = fields.String(load_default="desc", validate=validate.OneOf(["asc", "desc"], error="must be asc or desc"))
     cursor = fields.String(
-        metadata={"description": "The `next` of a page: goes on behind it, with its statuses and its order."}
+        metadata={"description": "The `next` of a page: continues after it, with the same statuses and order."}
     )
 
 
 class PageSchema(Schema):
-    """The answer, for the OpenAPI document."""
+    """The response, for the OpenAPI document."""
 
     counts = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
     jobs = fields.List(fields.Nested(JobSchema(queue_prefix="bull")), required=True)
     start = fields.Integer(required=True)
     length = fields.Integer(required=True)
-    next = fields.String(
-        metadata={"description": "There where the page ended early: `cursor` of the one that goes on."}
-    )
+    next = fields.String(metadata={"description": "Present if the page ended early: the `cursor` of the next page."})
 
 
 class PartQuerySchema(Schema):
-    """Which part of a job's past is asked for. Unknown parameters are ignored."""
+    """Which part of the history of a job is requested. Unknown parameters are ignored."""
 
     start = WholeText(0, START_MAX, load_default=0)
     length = WholeText(0, LENGTH_MAX, load_default=10)
@@ -69,7 +67,7 @@ _part_schema = PartQuerySchema(unknown="exclude")
 
 
 def load(request: Request, queue: str) -> Part:
-    """Read the query of a page of `queue`. Raises InvalidRequest with every fault."""
+    """Read the query of a page of `queue`. Raises InvalidRequest with all faults."""
     query = request.query_string
     if b"cursor" in query:
         return _from_cursor(query, queue) or _page(query)
@@ -77,7 +75,7 @@ def load(request: Request, queue: str) -> Part:
 
 
 def dump(queue: str, part: Part, page: Page, job_json: JobSchema) -> dict[str, Any]:
-    """Say what a page holds; where it ended early, or was asked for by cursor and is full, how to go on."""
+    """Return the JSON of a page, with `next` if it ended early, or if it was requested by a cursor and is full."""
     members: dict[str, Any] = {
         "counts": {status.value: number for status, number in page.counts.items()},
         "jobs": [job_json.members(job) for job in page.jobs],
@@ -103,7 +101,7 @@ _seen = functools.lru_cache(maxsize=1024)(_page)
 
 
 def _from_cursor(query: bytes, queue: str) -> Part | None:
-    """Read a query with a cursor in it; None where it is in another word."""
+    """Read a query with a cursor; None if `cursor` is only part of another parameter."""
     asked = _page(query)
     given = _parameters(query)
     if "cursor" not in given:
@@ -116,7 +114,7 @@ def _from_cursor(query: bytes, queue: str) -> Part | None:
 
 
 def load_part(request: Request) -> tuple[int, int]:
-    """Read `start` and `length`. Raises InvalidRequest with every fault."""
+    """Read `start` and `length`. Raises InvalidRequest with all faults."""
     loaded = _load(_part_schema, request.query_string)
     return loaded["start"], loaded["length"]
 
@@ -130,7 +128,7 @@ def _load(schema: Schema, query: bytes) -> dict[str, Any]:
 
 
 def _parameters(query: bytes) -> MultiDict[str, str]:
-    """Read them as `Request.args` does."""
+    """Parse the query as `Request.args` does. Raises InvalidRequest if it is not UTF-8."""
     try:
         return MultiDict(parse_qsl(query.decode(), keep_blank_values=True, errors="werkzeug.url_quote"))
     except UnicodeDecodeError:  # bytes that are not percent-encoded at all

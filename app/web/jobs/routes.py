@@ -22,7 +22,7 @@ AROUND = 400
 
 
 def blueprint(settings: Settings, db: Database, room: Room) -> Blueprint:
-    """Make the routes below /queues/<queue>/jobs."""
+    """Return the routes below /queues/<queue>/jobs."""
     routes = Blueprint("jobs", __name__)
     _add_writes(routes, settings, db, room)
     _add_cancel(routes, settings, db, room)
@@ -81,7 +81,7 @@ def _add_cancel(routes: Blueprint, settings: Settings, db: Database, room: Room)
     def cancel(queue: str, job_id: str) -> Response:
         """Cancel a job: fail it, or, if it is active, ask its worker to stop."""
         queue, job_id = names.queue_name(queue), names.job_id(job_id)
-        body.read(request, limit=settings.max_body_bytes, client_s=settings.client_s)  # ignored
+        body.read(request, limit=settings.max_body_bytes, client_s=settings.client_s)  # read, but ignored
         job = operations.cancel(db, queue=queue, job_id=job_id, held=holding.of(request, room))
         return answers.json(job_json.members(job))
 

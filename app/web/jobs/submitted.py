@@ -1,4 +1,4 @@
-"""The answer to POST /queues/:queue/jobs."""
+"""The response to POST /queues/:queue/jobs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,10 +10,10 @@ from app.wire.job import JobSchema
 
 
 class SubmittedSchema(JobSchema):
-    """A job in the answer to POST: JobJson and what became of it."""
+    """A job in the response to POST: JobJson, and whether it was created."""
 
     outcome = fields.String(required=True)
 
     def dump_all(self, submitted: Sequence[Submitted]) -> list[dict[str, Any]]:
-        """Dump the answer, in order."""
+        """Return the JSON of the response, in the order of the request."""
         return [self.members(job) | {"outcome": outcome} for job, outcome in submitted]

@@ -20,7 +20,7 @@ _ENDS = (InvalidRequest, *body.ERRORS, JobNotFound, LeaseLost, DatabaseError, Ou
 
 
 def blueprint(settings: Settings, db: Database, waiting: Waiting, room: Room) -> Blueprint:
-    """Make the routes that HTTP workers use."""
+    """Return the routes for HTTP workers."""
     routes = Blueprint("work", __name__)
     _add_claim(routes, settings, waiting, room)
     _add_endings(routes, settings, db)

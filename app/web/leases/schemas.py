@@ -1,4 +1,4 @@
-"""The bodies by which jobs are worked over HTTP, and what is answered to them."""
+"""The bodies of requests of HTTP workers, and of the responses."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from app.wire.fields import Milliseconds
 from app.wire.job import JobSchema
 from app.wire.jsonreader import Members
 
-COUNT_MAX = 1_000  # jobs claimed, or told of, in one request
+COUNT_MAX = 1_000  # jobs claimed, or settled, in one request
 LEASE_MIN_MS, LEASE_MAX_MS = 500, 86_400_000
 TOKEN_MAX = WORKER_MAX = 255
 _UNKNOWN = {"unknown": "is not known here", "type": "must be an object"}
@@ -31,12 +31,12 @@ _REQUIRED: dict[str, Any] = {"required": "is required", "null": "must not be nul
 _LOOSE = (
     "failedReason",
     "stacktrace",
-)  # cut and cleaned, whatever they hold: nothing may keep a failure from being told
+)  # cut and cleaned, whatever they contain, so that every failure can be reported
 _FAILING = {"failedReason", "stacktrace", "unrecoverable"}
 
 
 class ClaimSchema(Schema):
-    """What a claim asks for."""
+    """The body of a claim."""
 
     error_messages = _UNKNOWN
     count = Whole(1, COUNT_MAX)
@@ -51,13 +51,13 @@ class _TokenSchema(Schema):
 
 
 class CompleteSchema(_TokenSchema):
-    """That an attempt went well."""
+    """The body of a completion."""
 
     returnvalue = fields.Raw(allow_none=True)
 
 
 class FailSchema(_TokenSchema):
-    """That an attempt failed."""
+    """The body of a failure."""
 
     failedReason = fields.String(allow_none=True, error_messages={"invalid": "must be a string"})
     stacktrace = StringOrLines()
@@ -65,25 +65,25 @@ class FailSchema(_TokenSchema):
 
 
 class ReleaseSchema(_TokenSchema):
-    """That a worker will not go on."""
+    """The body of a release."""
 
     delay = Whole(0, LONGEST_MS)
 
 
 class ExtendSchema(_TokenSchema):
-    """A heartbeat."""
+    """The body of an extension, the heartbeat of an attempt."""
 
     lockDuration = Whole(LEASE_MIN_MS, LEASE_MAX_MS)
 
 
 class EndingSchema(FailSchema, CompleteSchema):
-    """One of many attempts that ended: with a failedReason, a stacktrace or unrecoverable badly, else well."""
+    """One of many settlements: a failure if failedReason, stacktrace or unrecoverable is set, else a completion."""
 
     id = Text(ids.JOB_ID_MAX, required=True, error_messages=_REQUIRED | {"null": "must be a string"})
 
 
 class NextSchema(Schema):
-    """What is claimed in the same transaction."""
+    """The jobs to claim in the same transaction."""
 
     error_messages = _UNKNOWN
     count = Whole(1, COUNT_MAX)
@@ -92,7 +92,7 @@ class NextSchema(Schema):
 
 
 class FinishSchema(Schema):
-    """Many attempts that ended, and what is wanted next."""
+    """The body of `finish`: settlements, and the jobs to claim next."""
 
     error_messages = _UNKNOWN
     jobs = fields.List(fields.Nested(EndingSchema), required=True)
@@ -108,20 +108,20 @@ class LeaseSchema(Schema):
 
 
 class ClaimedSchema(Schema):
-    """What was claimed."""
+    """The response to a claim."""
 
     jobs = fields.List(fields.Nested(LeaseSchema), required=True)
 
 
 class EndedSchema(Schema):
-    """Where a job stands."""
+    """The status of a job after a settlement."""
 
     id = fields.String(required=True)
     status = fields.String(required=True)
 
 
 class ExtendedSchema(Schema):
-    """A lease that still holds."""
+    """The response to an extension."""
 
     id = fields.String(required=True)
     lockedUntil = Milliseconds(attribute="until", required=True)
@@ -129,7 +129,7 @@ class ExtendedSchema(Schema):
 
 
 class FinishedSchema(ClaimedSchema):
-    """Where many jobs stand, and what was claimed."""
+    """The response to `finish`: the statuses of the settled jobs, and the claimed jobs."""
 
     finished = fields.List(fields.Nested(EndedSchema), required=True)
 
@@ -139,49 +139,49 @@ _COMPLETE, _FAIL, _ENDING, _FINISH = CompleteSchema(), FailSchema(), EndingSchem
 _FINISH_FORM = Form(frozenset(_FINISH.fields), most={"claim": 4_096})
 _NULL = JsonText("null")
 STACK_TEXT_MAX = 2**20
-"""Characters of JSON that an array of lines may take; a longer one is not kept."""
+"""The maximum of a stack trace as a JSON array of lines, in characters; a longer one is not stored."""
 STACK_TOO_LONG = "the stack trace was too long to keep"
-_PLAIN = 2  # members of an attempt that went well: id and token
+_PLAIN = 2  # members of a completion: id and token
 LOST = "lost"
-"""What stands for a status where a lease was lost, among many."""
+"""The status in the response to `finish` if the lease was lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimAsked:
-    """A claim, and how long it may wait."""
+    """The parameters of a claim, and how long it may wait."""
 
     ask: Ask
     wait_ms: int
 
 
 def load_claim(raw: bytes, *, lease_ms: int, max_wait_ms: int, worker: str) -> ClaimAsked:
-    """Read what a claim asks for; an empty body asks for one job. Raises InvalidRequest."""
+    """Read the body of a claim; an empty body requests one job. Raises InvalidRequest."""
     loaded = _loaded(_CLAIM, raw) if raw.strip() else {}
     return ClaimAsked(ask=_ask(loaded, lease_ms, worker), wait_ms=min(max_wait_ms, loaded.get("wait") or 0))
 
 
 def load_complete(raw: bytes, *, job_id: str, max_data_bytes: int) -> Settlement:
-    """Read that an attempt went well. Raises InvalidRequest, TooLarge."""
+    """Read a completion. Raises InvalidRequest, TooLarge."""
     members, _ = objects.read_object(raw, Form(frozenset(_COMPLETE.fields), most={"returnvalue": max_data_bytes}))
     loaded = new_job.loaded(_COMPLETE, objects.owns(members, besides=("returnvalue",)))
     return _told(job_id, loaded, partial(Completion, result=_result(members, "returnvalue", max_data_bytes)))
 
 
 def load_fail(raw: bytes, *, job_id: str, max_body_bytes: int) -> Settlement:
-    """Read that an attempt failed. Raises InvalidRequest."""
+    """Read a failure. Raises InvalidRequest."""
     form = Form(frozenset(_FAIL.fields), _LOOSE, dict.fromkeys(_LOOSE, max_body_bytes))
     loaded = new_job.loaded(_FAIL, _failing(objects.read_object(raw, form)[0], ""))
     return _told(job_id, loaded, _failure(loaded))
 
 
 def load_release(raw: bytes, *, job_id: str) -> Settlement:
-    """Read that a worker will not go on. Raises InvalidRequest."""
+    """Read a release. Raises InvalidRequest."""
     loaded = _loaded(_RELEASE, raw)
     return _told(job_id, loaded, partial(Release, delay_ms=loaded.get("delay") or 0))
 
 
 def load_extend(raw: bytes, *, lease_ms: int) -> tuple[str, int]:
-    """Read a heartbeat: its token, and the ms asked for. Raises InvalidRequest."""
+    """Read a heartbeat; return its token and the requested lease, in ms. Raises InvalidRequest."""
     loaded = _loaded(_EXTEND, raw)
     return ids.lease_token(loaded["token"]), loaded.get("lockDuration") or lease_ms
 
@@ -189,7 +189,7 @@ def load_extend(raw: bytes, *, lease_ms: int) -> tuple[str, int]:
 def load_finish(
     raw: bytes, *, lease_ms: int, worker: str, max_data_bytes: int, max_body_bytes: int
 ) -> tuple[list[Settlement], Ask | None]:
-    """Read how many attempts ended, and what is wanted next. Raises InvalidRequest, TooLarge."""
+    """Read settlements, and the parameters of a claim if there is one. Raises InvalidRequest, TooLarge."""
     most = dict.fromkeys(_LOOSE, max_body_bytes) | {"returnvalue": max_data_bytes}
     form = Form(frozenset(_ENDING.fields), _LOOSE, most)
     members, endings = objects.read_object(raw, _FINISH_FORM, array=Array("jobs", COUNT_MAX, form))
@@ -197,7 +197,7 @@ def load_finish(
         raise InvalidRequest(Fault("jobs", "is required"))
     try:
         told, asked = _plainly_finished(members, endings, max_data_bytes)
-    except (KeyError, ValueError, ValidationError):  # not for certain a fault: marshmallow says so, and names every one
+    except (KeyError, ValueError, ValidationError):  # perhaps a fault: the schema decides, and finds all
         told, asked = finish_by_schema(members, endings, max_data_bytes)
     seen: set[str] = set()
     for nth, word in enumerate(told):
@@ -210,7 +210,7 @@ def load_finish(
 def _plainly_finished(
     members: Members, endings: list[Members], max_data_bytes: int
 ) -> tuple[list[Settlement], dict[str, Any] | None]:
-    """Read what the schema would read alike. Raises KeyError, ValueError, ValidationError at any doubt."""
+    """Read completions as the schema would, faster. Raises KeyError, ValueError, ValidationError for anything else."""
     asked = objects.own(members.get("claim", _NULL), "claim")
     if len(members) > 1 + ("claim" in members):
         raise ValueError(members)
@@ -219,7 +219,7 @@ def _plainly_finished(
 
 
 def _plainly_ended(ending: Members, max_data_bytes: int) -> Settlement:
-    """Read that an attempt went well as the schema would read it. Raises KeyError or ValueError at any doubt."""
+    """Read a completion as the schema would. Raises KeyError or ValueError for anything else."""
     job_id, token, result = (
         objects.string(ending["id"]),
         objects.string(ending["token"]),
@@ -239,7 +239,7 @@ def _plainly_ended(ending: Members, max_data_bytes: int) -> Settlement:
 def finish_by_schema(
     members: Members, endings: list[Members], max_data_bytes: int
 ) -> tuple[list[Settlement], dict[str, Any] | None]:
-    """Read by marshmallow what ended and what is asked for next. Raises InvalidRequest, TooLarge."""
+    """Read settlements and the claim with the schema. Raises InvalidRequest with all faults, TooLarge."""
     values: dict[str, Any] = objects.owns(members, objects=("claim",), besides=("jobs",)) | {"jobs": []}
     top = new_job.loaded_or_faults(_FINISH, values)
     told: list[Settlement] = []
@@ -259,7 +259,7 @@ def finish_by_schema(
 
 
 def dump_leases(leases: Sequence[Lease], job_json: JobSchema) -> list[dict[str, Any]]:
-    """Say what was claimed."""
+    """Return the JSON of claimed jobs."""
     return [
         {"job": job_json.members(lease.job), "token": lease.token, "lockedUntil": int(lease.until.timestamp() * 1000)}
         for lease in leases
@@ -267,23 +267,23 @@ def dump_leases(leases: Sequence[Lease], job_json: JobSchema) -> list[dict[str, 
 
 
 def dump_ended(job_id: str, status: Status | None) -> dict[str, str]:
-    """Say where a job stands."""
+    """Return the JSON of a settled job; `status` is None if its lease was lost."""
     return {"id": job_id, "status": LOST if status is None else status.value}
 
 
 def _loaded(schema: Schema, raw: bytes) -> dict[str, Any]:
-    """Read an object without parts."""
+    """Read an object without nested objects. Raises InvalidRequest."""
     return new_job.loaded(schema, objects.owns(objects.read_object(raw, Form(frozenset(schema.fields)))[0]))
 
 
 def _failing(members: Members, path: str) -> dict[str, Any]:
-    """Return the values of what may be a failure. Of an array whose elements make a stack trace none is built."""
+    """Return the values of what may be a failure. The array of a stack trace is joined without building a list."""
     values = objects.owns(members, path=path, besides=("returnvalue", *_LOOSE))
     return values | {name: _loose(members[name], name) for name in _LOOSE if name in members}
 
 
 def _loose(text: JsonText, name: str) -> Any:
-    """Return what is kept of a string, also one that could not be stored, or of lines; of anything else its kind."""
+    """Return what is stored of a string, even an invalid one, or of lines; 0, which the schema rejects, of the rest."""
     is_stack = name == "stacktrace"
     if text.startswith("[") and is_stack:
         if len(text) > STACK_TEXT_MAX:
@@ -292,7 +292,7 @@ def _loose(text: JsonText, name: str) -> Any:
         return [None] if lines is None else lines
     if text.startswith('"'):
         return objects.tail(text, attempts.STACK_MAX) if is_stack else objects.head(text, attempts.REASON_MAX)
-    return None if text == "null" else 0  # whatever it is, it is no string
+    return None if text == "null" else 0  # not a string: the schema rejects it
 
 
 def _ending(loaded: dict[str, Any], members: Members, path: str, max_data_bytes: int) -> Settlement:
