@@ -1,6 +1,6 @@
-"""JobJson: a job as clients and endpoints see it.
+"""JobJson: a job in responses to clients and in requests to endpoints.
 
-To add a field: a line in the schema. Its attribute is a field of `domain/job.py`.
+To add a field, add a line to the schema; its attribute is a field of `domain/job.py`.
 """
 
 import itertools
@@ -15,16 +15,16 @@ from app.wire.fields import Json, Milliseconds, Written
 
 
 class ReturnValue(Written[JsonText]):
-    """The result as in BullMQ: a string as it is, any other value as JSON text."""
+    """The result as in BullMQ: a string unchanged, any other value as JSON text."""
 
     def write(self, value: JsonText) -> Any:
-        """Read a string, and nothing else."""
+        """Return the string that the JSON is, or else the JSON text."""
         text = value.strip()
         return json.loads(text) if text.startswith('"') else text
 
 
 class QualifiedName(Written[str]):
-    """The qualified name of a queue: the prefix of the schema, a colon, the name."""
+    """The qualified name of a queue: the `queue_prefix` of the schema, a colon, the name."""
 
     def write(self, value: str) -> str:
         """Return the qualified name, as in BullMQ."""
@@ -57,13 +57,13 @@ class JobSchema(Schema):
     queueQualifiedName = QualifiedName(attribute="queue", required=True, metadata={"type": "string"})
 
     def __init__(self, *, queue_prefix: str) -> None:
-        """Name queues below `queue_prefix`. Prepare `members` from the fields above."""
+        """Prefix the names of queues with `queue_prefix`. Compile `members` from the fields above."""
         super().__init__()
         self.queue_prefix = queue_prefix
         self.members = self._compiled()
 
     members: Callable[[Job], dict[str, Any]]
-    """Does what `dump` does at a twentieth of the cost: the JSON of its jobs is half of the CPU of a page."""
+    """Does what `dump` does at a twentieth of the cost: the JSON of the jobs takes half of the CPU time of a page."""
 
     def _compiled(self) -> Callable[[Job], dict[str, Any]]:
         """Generate the function `members` from the fields. A property test compares it with `dump`."""
@@ -80,7 +80,7 @@ class JobSchema(Schema):
                 entries.append(f"{name!r}: {value}")
             lines.append(f" {condition}members {'|=' if lines else '='} {{{', '.join(entries)}}}")
         code = compile("\n".join(["def members(job):", *lines, " return members"]), f"{__file__} (compiled)", "exec")
-        exec(code, names)  # noqa: S102 - the schema's own words
+        exec(code, names)  # noqa: S102 - the code comes from the schema alone
         members: Callable[[Job], dict[str, Any]] = names["members"]
         return members
 
