@@ -1,7 +1,6 @@
-"""The heads of endpoints' answers, read line by line: http.client would have the email parser read them.
+"""A parser for the heads of responses of endpoints, in place of the email parser that http.client uses.
 
-That one also ends lines at a CR alone, and reads what comes after as messages within messages: 64 KiB took it a second
-(decision 42).
+The email parser also ends lines at a lone CR and parses nested messages: 64 KiB took it a second (decision 42).
 """
 
 import http.client
@@ -23,18 +22,18 @@ class HeadError(http.client.HTTPException):
 
 
 class Response(http.client.HTTPResponse):
-    """A response whose head is parsed here, and whose body is read by http.client."""
+    """A response whose head is parsed here; http.client reads its body."""
 
     fields: dict[str, str]
-    """The headers, by names in lower case; the values of repeated ones are joined by commas."""
+    """The headers, by name in lower case; the values of repeated headers are joined by commas."""
 
     def begin(self) -> None:
-        """Read one head; called again after one of 1xx, the next. Lines may end by LF alone.
+        """Read one head; after a 1xx response it is called again, for the next one. Lines may end with LF only.
 
-        Raises HeadError, OSError; RemoteDisconnected or IncompleteRead where the connection ends first.
+        Raises HeadError, OSError; RemoteDisconnected or IncompleteRead if the connection ends too early.
         """
         line = self._line()
-        give_way()  # as many others may come at once as there are calls
+        give_way()  # many responses may arrive at once
         found = _STATUS.fullmatch(line)
         if not found:
             raise HeadError("its first line is no status line of HTTP/1")
@@ -42,7 +41,7 @@ class Response(http.client.HTTPResponse):
         self.code = self.status = int(found[2])
         self.reason = (found[3] or b"").decode("latin-1").strip()
         self.fields = self._read_fields()
-        if self.status >= 200:  # noqa: PLR2004 -- those of 1xx have no body, whatever they say
+        if self.status >= 200:  # noqa: PLR2004 -- 1xx responses never have a body
             self._frame()
 
     def _line(self) -> bytes:

@@ -1,7 +1,7 @@
-"""Looking up the names of endpoints, in threads, since libc's resolver knows no end; and vetting what is found.
+"""DNS look-ups of the hosts of endpoints, in threads, since libc's resolver has no timeout; addresses are checked.
 
-Made for gevent. Names that hang must keep no other from being looked up: those that have always answered have threads
-of their own, and one that hung and failed waits before it is looked up again.
+For gevent. A name whose look-ups hang must not delay others: names that were always fast have their own threads, and a
+name that hung and failed waits before its next look-up.
 """
 
 import ipaddress
@@ -20,56 +20,56 @@ from app.net import addresses
 from app.net.addresses import Network
 
 PROVEN, OTHERS = 32, 96
-"""Names looked up at once, each in a thread: those that have always answered quickly, and all others."""
+"""Simultaneous look-ups, each in a thread: of names that were always fast, and of all others."""
 ADDRESSES_MAX = 16
-"""The most addresses of a name that are looked at, and connected to: a DNS answer has room for thousands."""
+"""The maximum of addresses of a name that are checked and connected to: a DNS response may have thousands."""
 HUNG_S = 2.0
-"""A look-up that takes longer has hung."""
+"""A look-up that takes longer counts as hung."""
 HELD_S = 10.0
-"""How long a name that hung and failed waits; no call fails for that but by its own time."""
+"""How long a name that hung and failed waits for its next look-up; calls wait too, up to their own timeouts."""
 FORGIVEN_S = 600.0
-"""How long a name that hung is looked up among those that may hang."""
+"""How long a name that hung is looked up in the threads of the others."""
 NAMES_MAX = 10_000
-"""The most names that are remembered."""
+"""The maximum of names whose history is kept."""
 Resolver = Callable[[str, int], Sequence[str]]
 
 
 class Unusable(Exception):
-    """A name has no address that may be called; the message says why, in words for whoever runs the endpoint."""
+    """A name has no address that may be called; the message says why, for the operator of the endpoint."""
 
 
 class NotPublic(Unusable):
-    """It has an address that may not be called."""
+    """A name has an address that may not be called."""
 
 
 @dataclass(slots=True)
 class _Name:
-    """What is remembered of a name, in seconds of the monotonic clock."""
+    """The history of a name. Times are in seconds of the monotonic clock."""
 
     proven_from: float = math.inf
     held_until: float = 0.0
 
 
 class _Fault(NamedTuple):
-    """What is wrong with a name, and which exception says so: each waiter raises one of its own."""
+    """Why a look-up failed, and the class of the exception: each waiter raises its own instance."""
 
     text: str
     kind: type[Unusable] = Unusable
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """Return all addresses of `host`, by the machine's resolver. Raises OSError. Called in a thread of its own."""
+    """Return all addresses of `host`, from the system's resolver. Raises OSError. Blocks its thread."""
     found = monkey.get_original("socket", "getaddrinfo")(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 class Lookups:
-    """Looks up names, each once at a time however many ask. One a process."""
+    """Looks up names; simultaneous requests for one name share a look-up. One object per process."""
 
     def __init__(
         self, *, allowed: Sequence[Network], resolver: Resolver, hung_s: float = HUNG_S, held_s: float = HELD_S
     ) -> None:
-        """Prepare; `allowed` are networks that may be called though they are not public."""
+        """Start no thread yet. `allowed` are networks that may be called although they are not public."""
         self._allowed, self._resolver, self._hung_s, self._held_s = allowed, resolver, hung_s, held_s
         self._proven, self._others = ThreadPool(PROVEN), ThreadPool(OTHERS)
         self._asking: dict[tuple[str, int], gevent.Greenlet] = {}
@@ -78,7 +78,7 @@ class Lookups:
     def vetted(self, host: str, port: int) -> list[str]:
         """Resolve `host` and return its first addresses. Raises Unusable; NotPublic if one of them may not be called.
 
-        Waits for whoever looks it up already: a name that hangs keeps one thread, however many call it.
+        Joins a look-up of the name that is running already, so that a name that hangs occupies one thread only.
         """
         if not addresses.port_is_open(port):
             raise Unusable(f"port {port} may not be called")
@@ -90,7 +90,7 @@ class Lookups:
         return found
 
     def _ask(self, host: str, port: int) -> list[str] | _Fault:
-        """Ask the resolver, in a greenlet that nobody's clock ends; return addresses, or what is wrong."""
+        """Look up and check, in a greenlet of its own, which no timeout of a call ends."""
         name, now = self._names.get(host) or _Name(), time.monotonic()
         threads = self._proven if name.proven_from <= now else self._others
         try:
@@ -102,7 +102,7 @@ class Lookups:
         return self._vet(host, found)
 
     def _timed(self, host: str, port: int) -> tuple[Sequence[str] | Exception, float]:
-        """Resolve, in a thread; return what that raises, which gevent would print, and how many seconds it took."""
+        """Resolve, in a thread; return the addresses or the exception, which gevent would print, and the seconds."""
         began_at = time.monotonic()
         found: Sequence[str] | Exception
         try:
@@ -120,7 +120,7 @@ class Lookups:
             name.proven_from = now
         self._names[host] = name
         if len(self._names) > NAMES_MAX:
-            del self._names[next(iter(self._names))]  # the one that was looked up longest ago
+            del self._names[next(iter(self._names))]  # the least recently looked up
 
     def _vet(self, host: str, found: Sequence[str] | Exception) -> list[str] | _Fault:
         if isinstance(found, Exception):
