@@ -16,22 +16,22 @@ from app.postgres.database import Connection, Database
 from app.store import jobs, keys
 
 TOGETHER_MOST = 100
-"""Callers whose jobs go into one statement."""
+"""The maximum of jobs of different requests that one statement inserts."""
 TOGETHER_MAX_BYTES = 16 * 2**10
-"""The most that one of them brings: longer ones would hold up the others, and have less to gain."""
+"""The maximum of such a job, in characters: a longer one would delay the others, and gain less."""
 CANCEL_TRIES = 3
-"""A job may be claimed or released between the two statements of a cancel."""
+"""How often a cancel is tried: the job may be claimed or released between its two statements."""
 
 
 class Outcome(StrEnum):
-    """What became of one job of an array."""
+    """Whether a job of a request was created."""
 
     CREATED = "created"
-    DUPLICATE = "duplicate"  # its id existed; the job that is there stays as it is
+    DUPLICATE = "duplicate"  # its custom id exists; the existing job is unchanged
 
 
 class Submitted(NamedTuple):
-    """The stored job, and whether this call stored it."""
+    """The stored job, and whether this call created it."""
 
     job: Job
     outcome: Outcome
@@ -39,7 +39,7 @@ class Submitted(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What is answered under a key: the text, and whether it was given before."""
+    """The response to a request with an idempotency key, and whether it is repeated from an earlier one."""
 
     text: str
     is_replay: bool
@@ -47,11 +47,11 @@ class Reply:
 
 @operation
 def submit_many(db: Database, *, queue: str, new: Sequence[NewJob], held: Held | None = None) -> list[Submitted]:
-    """Add `new`, all or none, and return what is stored for each, in the same order.
+    """Add all of `new` or none; return the stored jobs, in the same order.
 
-    One transaction; without custom ids one statement. Waits, within lock_timeout, for another that adds the same
-    custom id. `held` has room for the jobs whose ids existed. Raises NoRoom, and TooLarge when they are longer together
-    than `new` by more than an answer may have; nothing is added then.
+    One transaction; without custom ids one statement. Waits, up to lock_timeout, for a transaction that adds the same
+    custom id. `held` reserves memory for the existing jobs that are returned. Raises NoRoom, and TooLarge if these are
+    longer together than `new` by more than the limit of a response; nothing is added then.
     """
     if not new:
         return []
@@ -65,17 +65,17 @@ def submit_many(db: Database, *, queue: str, new: Sequence[NewJob], held: Held |
 
 
 class Submissions:
-    """Adds by one statement what callers of one process add to a queue at the same moment, one job each."""
+    """Combines simultaneous requests of one process, each with one job for the same queue, into one statement."""
 
     def __init__(self, db: Database) -> None:
-        """Gather nothing yet."""
+        """Start without pending requests."""
         self._db = db
         self._singles: RequestCoalescer[NewJob, Submitted] = RequestCoalescer(self._together, most=TOGETHER_MOST)
 
     def submit_many(self, *, queue: str, new: Sequence[NewJob], held: Held | None = None) -> list[Submitted]:
-        """Do what `submit_many` does. Others share its commit, and trouble with the database, but no fault of a job.
+        """Do what `submit_many` does. Combined requests share the commit and errors of the database, nothing else.
 
-        A custom id may have to wait for another transaction: then nobody else does.
+        Jobs with custom ids, which may wait for another transaction, are not combined.
         """
         if len(new) == 1 and new[0].custom_id is None and len(new[0].data) + len(new[0].opts) <= TOGETHER_MAX_BYTES:
             return [self._singles.ask(queue, new[0])]
@@ -96,10 +96,10 @@ def submit_once(
     answer: Callable[[Sequence[Submitted]], str],
     held: Held | None = None,
 ) -> Reply:
-    """Add `new` as `submit_many` does, unless that was answered under `key` within `keep_ms`: then repeat the answer.
+    """Add `new` as `submit_many` does; if `key` has a response not older than `keep_ms`, return that instead.
 
-    One transaction holds the jobs, the key and the text that `answer` makes. Raises KeyInUse while another
-    transaction uses the key, KeyReused when the key belongs to another body.
+    One transaction stores the jobs, the key and the response that `answer` returns. Raises KeyInUse while another
+    transaction uses the key, KeyReused if the key was used with another body, and what `submit_many` raises.
     """
     with db.begin() as conn:
         if not keys.hold(conn, queue=queue, key=key):
@@ -127,7 +127,7 @@ def _submit(conn: Connection, queue: str, new: Sequence[NewJob], held: Held | No
 def _existing(
     conn: Connection, queue: str, new: Sequence[NewJob], created: Sequence[Job | None], held: Held | None
 ) -> dict[str, Job]:
-    """Read the jobs whose ids were taken: by an earlier transaction, or by an earlier member of the same array."""
+    """Return the jobs whose custom ids existed before, or come from an earlier job of the same array."""
     taken = [job.custom_id for job, stored in zip(new, created, strict=True) if stored is None and job.custom_id]
     if not taken:
         return {}
@@ -137,9 +137,9 @@ def _existing(
     size = sum(sizes[custom_id] for custom_id in taken)
     most = held.room.per_answer
     if len(taken) > 1 and size > most + sum(len(job.data) + len(job.opts) for job in new):
-        message = f"name jobs that exist and that are over {most} bytes longer together than these: send fewer at once"
+        message = f"have ids of existing jobs, together over {most} bytes longer than these: send fewer at once"
         raise TooLarge(Fault("jobs", message))
-    if not held.take_long(size * COPIES, is_patient=False):  # others wait for these ids
+    if not held.take_long(size * COPIES, is_patient=False):  # other transactions wait for these ids
         raise NoRoom
     return jobs.find(conn, queue=queue, job_ids=custom_ids)
 
