@@ -1,4 +1,4 @@
-"""One queue, over HTTP. Every method may raise the errors of `rowline.errors`."""
+"""The client for one queue. Every method may raise the errors of `rowline.errors`."""
 
 import contextlib
 import dataclasses
@@ -29,15 +29,15 @@ from rowline.values import (
 R = TypeVar("R")
 FIRST_LOOK_S = 0.05
 LONGEST_LOOK_S = 2.0
-CANCELLED = "job cancelled"  # the reason of a job that was cancelled
-LONGEST_WAIT_MS = 30_000  # of a claim, by the service's own rule
+CANCELLED = "job cancelled"  # the failed_reason of a cancelled job
+LONGEST_WAIT_MS = 30_000  # the service's limit for the wait of a claim
 
 
 class Queue:
-    """Made by `Rowline.queue`. Safe to use from many threads."""
+    """A queue, returned by `Rowline.queue`. Thread-safe."""
 
     def __init__(self, transport: Transport, name: str) -> None:
-        """Name a queue; it need not exist."""
+        """Use the queue `name`; it need not exist."""
         self.name = name
         self._transport = transport
         self._jobs = f"/queues/{_quoted(name)}/jobs"
@@ -61,7 +61,7 @@ class Queue:
         tags: list[str] | tuple[str, ...] | None = None,
         opts: Mapping[str, Any] | None = None,
     ) -> AddedJob:
-        """Add a job, exactly once however often it had to be sent; the fields are those of `NewJob`."""
+        """Add a job; the parameters are the fields of `NewJob`. Retried requests add it once only."""
         new = NewJob(
             name=name,
             data=data,
@@ -80,12 +80,12 @@ class Queue:
         return self.add_many([new])[0]
 
     def add_many(self, jobs: Iterable[NewJob]) -> tuple[AddedJob, ...]:
-        """Add jobs in one transaction, all or none, exactly once; return them in the order given."""
+        """Add all jobs or none, in one transaction; return them in order. Retried requests add them once only."""
         body = [job.json() for job in jobs]
         key = str(uuid.uuid4())
         return self._send("POST", "", body, headers={"Idempotency-Key": key}, read=_added)
 
-    # Looking
+    # Reading
 
     def get(self, job_id: str) -> JobInfo:
         """Return a job. Raises NotFound."""
@@ -94,9 +94,9 @@ class Queue:
     def list(
         self, *, statuses: Iterable[str] = (), start: int = 0, length: int = 10, is_oldest_first: bool = False
     ) -> Page:
-        """Return a page of jobs, newest added first. No `statuses` are all of them; `length` is at most 100.
+        """Return a page of jobs, the last added first. Empty `statuses` mean all; `length` is at most 100.
 
-        Jobs that are too long for one answer are asked for in several; the counts are of the moment of the first.
+        If the jobs are too long for one response, several requests are sent; the counts are those of the first.
         """
         query = {"start": start, "length": length, "order": "asc" if is_oldest_first else "desc"}
         first = part = self._send("GET", "", query=query | {"statuses": ",".join(statuses) or "all"}, read=Page.of)
@@ -107,14 +107,14 @@ class Queue:
         return dataclasses.replace(first, jobs=jobs, length=length, next=None)
 
     def counts(self, *statuses: str) -> dict[str, int]:
-        """Return how many jobs there are in each of these statuses, in all if none is named."""
+        """Return how many jobs there are in each of these statuses; without arguments in each status."""
         return self.list(statuses=statuses, length=0).counts
 
     def wait(self, job: str | JobInfo, *, timeout_s: float) -> JobInfo:
-        """Wait until a job is completed and return it. Looks often at first, then every two seconds.
+        """Wait until a job is completed and return it. Polls often at first, then every two seconds.
 
-        Raises JobFailed, NotFound (also when the job was removed meanwhile), and TimeoutError: the job goes on then.
-        A service that is away for a while is waited for too.
+        Raises JobFailed, NotFound (also if the job is removed meanwhile) and TimeoutError, after which the job goes on.
+        Keeps waiting while the service is unavailable.
         """
         job_id = job if isinstance(job, str) else job.id
         ends_at, pause_s = time.monotonic() + timeout_s, FIRST_LOOK_S
@@ -123,7 +123,7 @@ class Queue:
             if seen and seen.is_finished:
                 break
             if time.monotonic() + pause_s >= ends_at:
-                status = seen.status if seen else "unknown: the service is away"
+                status = seen.status if seen else "unknown: the service is unavailable"
                 raise TimeoutError(f"job {job_id!r} has not ended within {timeout_s:g} s; its status is {status}")
             time.sleep(pause_s)
             pause_s = min(LONGEST_LOOK_S, pause_s * 1.5)
@@ -140,16 +140,16 @@ class Queue:
             return None
 
     def logs(self, job_id: str, *, start: int = 0, length: int = 10) -> Logs:
-        """Return lines of a job's log, oldest first; `length` is at most 100."""
+        """Return log lines of a job, oldest first; `length` is at most 100."""
         told = self._past(job_id, "logs", start, length)
         return Logs.of(told)
 
     def attempts(self, job_id: str, *, start: int = 0, length: int = 10) -> tuple[AttemptInfo, ...]:
-        """Return attempts at a job, oldest first; `length` is at most 100."""
+        """Return attempts of a job, oldest first; `length` is at most 100."""
         return _attempts(self._past(job_id, "attempts", start, length))
 
     def _past(self, job_id: str, noun: str, start: int, length: int) -> dict[str, Any]:
-        """Get entries of a job's past, in as many answers as it takes."""
+        """Return entries of the history of a job, from as many responses as necessary."""
         path, query = f"/{_quoted(job_id)}/{noun}", {"start": start, "length": length}
         told = part = self._send("GET", path, query=query, read=_parts_of(noun))
         while "next" in part and len(told[noun]) < length:
@@ -158,12 +158,12 @@ class Queue:
             told[noun] += part[noun]
         return told
 
-    # Stopping
+    # Cancelling
 
     def cancel(self, job_id: str) -> JobInfo:
-        """End a job that nobody works on, or ask the worker of an active one to stop; return the job.
+        """Cancel a job: fail it, or, if it is active, ask its worker to stop. Return the job after that.
 
-        Raises NotFound, and Conflict when it has ended in another way: cancelling twice is cancelling once.
+        Raises NotFound, and Conflict if it has finished. A job that is cancelled already is returned, without an error.
         """
         try:
             return self._send("POST", f"/{_quoted(job_id)}/cancel", read=JobInfo.of)
@@ -178,10 +178,10 @@ class Queue:
     def claim(
         self, count: int = 1, *, wait_ms: int = 0, lock_duration_ms: int | None = None, worker: str | None = None
     ) -> tuple[Lease, ...]:
-        """Take up to `count` jobs, best first; wait up to `wait_ms` for the first one. None in time is no error.
+        """Claim up to `count` jobs, in queue order; wait up to `wait_ms` for the first one. May return none.
 
-        Not repeated after an answer that may have been lost (Unavailable, `is_outcome_unknown`): jobs it had claimed
-        come back as stalled when their leases run out. A job whose JSON this Python cannot read is failed here.
+        Not retried if the response may be lost (Unavailable, `is_outcome_unknown`): jobs that it claimed stall when
+        their leases run out. A job whose JSON this Python cannot read is failed here.
         """
         body = _claim(count, lock_duration_ms, worker) | {"wait": wait_ms}
         wait_s = min(wait_ms, LONGEST_WAIT_MS) / 1000
@@ -189,22 +189,22 @@ class Queue:
         return self._claimed(call)[1]
 
     def complete(self, lease: Held, returnvalue: Any = None) -> str:
-        """End an attempt well; return the job's status. Raises LeaseLost."""
+        """Complete an attempt; return the status of the job. Raises LeaseLost."""
         return self._end(lease, "complete", {"returnvalue": returnvalue})
 
     def fail(
         self, lease: Held, failed_reason: str, *, stacktrace: str | None = None, unrecoverable: bool = False
     ) -> str:
-        """End an attempt badly; return the job's status, `failed` when it will not be tried again. Raises LeaseLost."""
+        """Fail an attempt; return the status of the job: `failed` if it is not retried. Raises LeaseLost."""
         told = {"failedReason": failed_reason, "unrecoverable": unrecoverable}
         return self._end(lease, "fail", told | ({} if stacktrace is None else {"stacktrace": stacktrace}))
 
     def release(self, lease: Held, *, delay_ms: int = 0) -> str:
-        """Hand a job back, to its place or after a delay, without counting an attempt. Raises LeaseLost."""
+        """Release a job, to its old place or with a delay, without counting an attempt. Raises LeaseLost."""
         return self._end(lease, "release", {"delay": delay_ms})
 
     def extend(self, lease: Held, *, lock_duration_ms: int | None = None) -> Extended:
-        """Renew a lease from now: send this every third of its length. Raises LeaseLost."""
+        """Extend a lease from now; call this every third of its duration. Raises LeaseLost."""
         length = {} if lock_duration_ms is None else {"lockDuration": lock_duration_ms}
         return self._send("POST", f"/{_quoted(lease.id)}/extend", {"token": lease.token} | length, read=Extended.of)
 
@@ -216,10 +216,10 @@ class Queue:
         lock_duration_ms: int | None = None,
         worker: str | None = None,
     ) -> Finished:
-        """End many attempts, and claim up to `claim` next jobs, in one transaction. Lost leases are no error here.
+        """Settle many attempts, and claim up to `claim` jobs, in one transaction. Lost leases are no error here.
 
-        When the answer was lost, the endings are told again, which is safe, and nothing is claimed: a claim that was
-        done twice would leave jobs with nobody to work them.
+        If the response is lost, the settlements are sent again, which is safe, but not the claim: the jobs of the first
+        claim would have no worker.
         """
         body: dict[str, Any] = {"jobs": [ending.json() for ending in endings]}
         if not claim:
@@ -235,18 +235,18 @@ class Queue:
         return self._send("POST", "/finish", body, read=_finished)
 
     def progress(self, lease: Held, progress: Any) -> None:
-        """Say how far an attempt is: a number or an object. Raises LeaseLost."""
+        """Report the progress of an attempt: a number or an object. Raises LeaseLost."""
         self._report(lease, "progress", progress, is_repeatable=True)
 
     def log(self, lease: Held, line: str) -> None:
-        """Add a line, up to 64 KiB, to a job's log; once, or not at all when the answer was lost. Raises LeaseLost."""
+        """Append a line of up to 64 KiB to the log of a job. Not retried if the response is lost. Raises LeaseLost."""
         self._report(lease, "logs", line, is_repeatable=False)
 
     def _end(self, lease: Held, verb: str, told: dict[str, Any]) -> str:
         return self._send("POST", f"/{_quoted(lease.id)}/{verb}", {"token": lease.token} | told, read=_status)
 
     def _claimed(self, call: Call) -> tuple[Mapping[str, Any], tuple[Lease, ...]]:
-        """Send a call that claims; return its answer and the leases. Jobs that cannot be read are failed alone."""
+        """Send a call that claims; return its response and the leases. Fail the jobs that cannot be read."""
         told, leases, unread = self._transport.send(call).read_text(claims.read)
         for held in unread:
             with contextlib.suppress(RowlineError):  # then its lease runs out
@@ -268,13 +268,13 @@ class Queue:
         timeout_s: float | None = None,
         **more: Any,
     ) -> R:
-        """Send a call about jobs of this queue and read its answer."""
+        """Send a call below the path of this queue's jobs; return its response, converted by `read`."""
         call = Call(method=method, path=self._jobs + path, body=body, **more)
         return self._transport.send(call, timeout_s=timeout_s).read(read)
 
 
 def _quoted(name: str) -> str:
-    """Quote a name for a path. Raises ValueError for those that would make another path."""
+    """Quote a name for a path. Raises ValueError for names that would change the path."""
     if name in {"", ".", ".."}:
         raise ValueError(f"{name!r} is no name of a queue or a job")
     return quote(name, safe="")
@@ -294,7 +294,7 @@ def _attempts(told: Any) -> tuple[AttemptInfo, ...]:
 
 
 def _parts_of(noun: str) -> Callable[[Any], dict[str, Any]]:
-    """Make what reads an answer that has a list by this name."""
+    """Return a function that reads a response with a list of this name."""
     return lambda told: dict(told) | {noun: list(told[noun])}
 
 

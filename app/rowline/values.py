@@ -1,4 +1,4 @@
-"""What the client sends and gets, as values. Times are in ms since the epoch, durations in ms."""
+"""The values that the client sends and receives. Times are in ms since the epoch, durations in ms."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -8,30 +8,30 @@ FINAL = frozenset({"completed", "failed"})
 
 
 def _option(name: str) -> Any:
-    """Make a field that is a member of `opts`; None leaves it out."""
+    """Return a field that is a member of `opts`, left out if it is None."""
     return field(default=None, metadata={"option": name})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewJob:
-    """A job to add. What is None is left to the service; `opts` holds options that have no field here."""
+    """A job to add. None means the default of the service; `opts` has options without a field here."""
 
     name: str
     data: Any = None
-    attempts: int | None = _option("attempts")  # runs that may fail
+    attempts: int | None = _option("attempts")  # the job fails when so many attempts have failed; default 1
     backoff: int | Mapping[str, Any] | None = _option("backoff")  # ms, or {"type", "delay", "jitter"}
     delay_ms: int | None = _option("delay")
-    priority: int | None = _option("priority")  # 1 (first) .. 2097152
+    priority: int | None = _option("priority")  # 1 (first) to 2097152 (last); jobs without one come first
     lifo: bool | None = _option("lifo")
     job_id: str | None = _option("jobId")
-    timeout_ms: int | None = _option("timeout")  # of one attempt
-    keep_logs: int | None = _option("keepLogs")  # lines, the newest
-    stack_trace_limit: int | None = _option("stackTraceLimit")  # stack traces, the newest
+    timeout_ms: int | None = _option("timeout")  # the longest one attempt may take
+    keep_logs: int | None = _option("keepLogs")  # how many log lines are kept, the newest
+    stack_trace_limit: int | None = _option("stackTraceLimit")  # how many stack traces are kept, the newest
     tags: list[str] | tuple[str, ...] | None = _option("tags")  # noqa: RUF009 - a field, as above
     opts: Mapping[str, Any] = field(default_factory=dict)
 
     def json(self) -> dict[str, Any]:
-        """Return the Job of the API."""
+        """Return the JSON for the API."""
         named = {each.metadata["option"]: getattr(self, each.name) for each in fields(self) if each.metadata}
         opts = {**self.opts, **{name: value for name, value in named.items() if value is not None}}
         return {"name": self.name, "data": self.data} | ({"opts": opts} if opts else {})
@@ -39,7 +39,7 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobInfo:
-    """A job as it was when it was asked for."""
+    """A job, as it was at the time of the request."""
 
     id: str
     name: str
@@ -48,26 +48,26 @@ class JobInfo:
     status: str
     progress: Any  # 0 at first
     attempts_made: int
-    stalled_count: int  # leases that were lost
-    delay_ms: int  # what it waits or last waited
+    stalled_count: int  # leases that ran out
+    delay_ms: int  # the current or last delay
     priority: int  # 0 = none
     timestamp: int  # when it was added
     processed_on: int | None  # when it was last claimed
     finished_on: int | None
-    failed_reason: str | None  # the last failure's
+    failed_reason: str | None  # of the last failure
     stacktrace: tuple[str, ...]
-    result: Any  # the value itself; None also where there is none yet
+    result: Any  # the value that the attempt returned; None also before it completed
     processed_by: str | None
     tags: tuple[str, ...]  # in the order sent
 
     @property
     def is_finished(self) -> bool:
-        """Whether it is completed or failed, and nothing more will come of itself."""
+        """Whether it is completed or failed."""
         return self.status in FINAL
 
     @classmethod
     def of(cls, told: Mapping[str, Any], **more: Any) -> Self:
-        """Read a JobJson. Members that are not known here are passed over."""
+        """Return the job of a JobJson. Unknown members are ignored."""
         return cls(
             id=told["id"],
             name=told["name"],
@@ -93,31 +93,31 @@ class JobInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddedJob(JobInfo):
-    """A job in the answer to adding. `outcome`: `created`, or `duplicate` where the id existed: then it is that job."""
+    """A job returned by `add`. `outcome`: `created`, or `duplicate`, which means the existing job with this id."""
 
     outcome: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Some jobs of a queue, and how many there are of each status asked for, all at one moment."""
+    """Some jobs of a queue, and how many there are in each requested status, at one moment."""
 
     counts: dict[str, int]
     jobs: tuple[JobInfo, ...]
     start: int
     length: int
-    next: str | None = None  # how to go on where an answer ended early, or one that was asked for so was full
+    next: str | None = None  # the cursor of the next page, if there may be one
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> Self:
-        """Read the answer to listing."""
+        """Return the page of a response."""
         jobs = tuple(JobInfo.of(job) for job in told["jobs"])
         members = {name: told[name] for name in ("counts", "start", "length")}
         return cls(jobs=jobs, next=told.get("next"), **members)
 
 
 class Held(Protocol):
-    """What names an attempt: a `Lease`, or the `Job` that a handler gets."""
+    """Identifies an attempt: a `Lease`, or the `Job` that a handler gets."""
 
     @property
     def id(self) -> str:
@@ -130,7 +130,7 @@ class Held(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """A claimed job: yours until `locked_until`, unless you extend or end it."""
+    """A claimed job. No other worker gets it before `locked_until`, unless you settle it; extending moves that time."""
 
     job: JobInfo
     token: str = field(repr=False)
@@ -143,38 +143,38 @@ class Lease:
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> Self:
-        """Read one job of the answer to a claim."""
+        """Return the lease of a member of the response to a claim."""
         return cls(job=JobInfo.of(told["job"]), token=told["token"], locked_until=told["lockedUntil"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extended:
-    """A lease that holds on. `cancelled`: somebody wants the job to stop: fail it, and it will not be tried again."""
+    """An extended lease. `cancelled`: a cancel of the job was requested. Fail the attempt; the job is not retried."""
 
     locked_until: int
     cancelled: bool
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> Self:
-        """Read the answer to extending."""
+        """Return the extended lease of a response."""
         return cls(locked_until=told["lockedUntil"], cancelled=told["cancelled"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """The word that an attempt went well."""
+    """The report that an attempt completed, for `Queue.finish`."""
 
     lease: Held
     returnvalue: Any = None
 
     def json(self) -> dict[str, Any]:
-        """Return the member of `finish`."""
+        """Return the JSON for `finish`."""
         return {"id": self.lease.id, "token": self.lease.token, "returnvalue": self.returnvalue}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """The word that an attempt failed. `unrecoverable` skips the attempts that are left."""
+    """The report that an attempt failed, for `Queue.finish`. `unrecoverable`: the job is not retried."""
 
     lease: Held
     failed_reason: str
@@ -182,7 +182,7 @@ class Failure:
     unrecoverable: bool = False
 
     def json(self) -> dict[str, Any]:
-        """Return the member of `finish`."""
+        """Return the JSON for `finish`."""
         told = {"id": self.lease.id, "token": self.lease.token, "failedReason": self.failed_reason}
         stack = {} if self.stacktrace is None else {"stacktrace": self.stacktrace}
         return told | stack | {"unrecoverable": self.unrecoverable}
@@ -190,7 +190,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """The answer to `finish`: each job's status in the order sent, `lost` where the lease was; and what was claimed."""
+    """The result of `finish`: the status of each job, `lost` if the lease was lost, in order; and the claimed jobs."""
 
     statuses: tuple[str, ...]
     leases: tuple[Lease, ...]
@@ -198,7 +198,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptInfo:
-    """One attempt at a job. `outcome` is `running` until it has ended."""
+    """One attempt of a job. `outcome` is `running` until it ends."""
 
     attempt: int
     worker: str | None
@@ -209,7 +209,7 @@ class AttemptInfo:
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> Self:
-        """Read one attempt."""
+        """Return the attempt of a member of a response."""
         return cls(
             attempt=told["attempt"],
             worker=told.get("worker"),
@@ -222,12 +222,12 @@ class AttemptInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logs:
-    """Some lines of a job's log, oldest first, and how many there are in all."""
+    """Some log lines of a job, oldest first, and how many there are."""
 
     lines: tuple[str, ...]
     count: int
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> Self:
-        """Read the answer to asking for the log."""
+        """Return the log lines of a response."""
         return cls(lines=tuple(told["logs"]), count=told["count"])
