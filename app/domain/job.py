@@ -28,7 +28,7 @@ class NewJob(NamedTuple):
     priority: int = 0  # 0 = none, claimed before all others; else 1 (first) to PRIORITY_MAX (last)
     lifo: bool = False  # whether it is added to the front of the jobs of its priority
     delay_ms: int = 0  # `delay`: ms from the insert until it is due; 0 = ready at once
-    attempts: int = 1  # the job fails when so many attempts have failed, at least 1; releases and stalls do not count
+    attempts: int = 1  # the job fails after this many failed attempts, at least 1; releases and stalls do not count
     backoff: Backoff | None = None  # the delay after each failed attempt; None = none
     timeout_ms: int | None = None  # `timeout`: the longest one attempt may take, in ms; None = no limit
     stacks_kept: int | None = None  # `stackTraceLimit`: how many stack traces are kept; None = `attempts.STACKS_KEPT`
