@@ -1,10 +1,10 @@
--- The roles of Rowline in this database: made if they are missing, and given their rights. Run it as often as you like;
--- after an upgrade, so that rowline_report_public sees new views. Run it as a superuser, or as a role with CREATEROLE that
--- owns the database and what is in it. No role has a password yet: \password rowline_runtime
--- No name means what somebody put into a schema of this session's path, inside of a transaction or not.
+-- Creates the missing roles of Rowline in this database and grants their rights. It can be run repeatedly; run it
+-- after an upgrade, so that rowline_report_public can read new views. Run it as a superuser, or as a role with
+-- CREATEROLE that owns the database and everything in it. It sets no passwords: \password rowline_runtime
+-- Restrict the search_path, inside and outside of a transaction, so that no name resolves to another role's object.
 set search_path = pg_catalog, pg_temp;
 
--- Who runs this.
+-- The role that runs this script.
 do $$
 declare
     lacks text[] := '{}';
@@ -26,19 +26,19 @@ begin
 end
 $$;
 
--- Who they are.
+-- The roles.
 do $$
 declare
     wanted record;
 begin
     for wanted in
         select * from (values
-            ('rowline_owner', 'nologin'),  -- owns the schemas and all that is in them; nobody logs in as it
+            ('rowline_owner', 'nologin'),  -- owns the schemas and everything in them; cannot log in
             ('rowline_migrator', 'login'),  -- acts as the owner: `rowline db upgrade`
-            ('rowline_runtime', 'login'),  -- the API, workers, dispatchers: reads and writes rows, and no more
-            ('rowline_enqueue', 'nologin'),  -- to be granted to programs that call rowline.enqueue
-            ('rowline_report', 'login connection limit 10'),  -- reads the views of report, and nothing else
-            ('rowline_report_public', 'login connection limit 10')  -- the same without what jobs are about
+            ('rowline_runtime', 'login'),  -- the API, workers, dispatchers: reads and writes rows
+            ('rowline_enqueue', 'nologin'),  -- grant it to programs that call rowline.enqueue
+            ('rowline_report', 'login connection limit 10'),  -- reads the views of report
+            ('rowline_report_public', 'login connection limit 10')  -- the same without the contents of jobs
         ) as role (name, options)
     loop
         begin
@@ -46,7 +46,7 @@ begin
                 execute format('create role %I %s', wanted.name, wanted.options);
             end if;
         exception
-            when duplicate_object or unique_violation then null;  -- another database of the server did it just now
+            when duplicate_object or unique_violation then null;  -- created meanwhile from another database
         end;
     end loop;
     if not pg_has_role(current_user, 'rowline_owner', 'usage') then
@@ -59,7 +59,7 @@ end
 $$;
 grant rowline_owner to rowline_migrator;
 
--- What belongs to the owner.
+-- The objects of the owner.
 create schema if not exists rowline;
 create schema if not exists report;
 do $$
@@ -91,7 +91,7 @@ begin
 end
 $$;
 
--- What runs: rows and sequences, and no DDL. What the owner makes later is added by itself.
+-- The running programs: rows and sequences, no DDL. Objects that the owner creates later are included.
 revoke all on schema rowline, report from public;
 grant usage on schema rowline, report to rowline_runtime;
 grant select, insert, update, delete on all tables in schema rowline to rowline_runtime;
@@ -104,10 +104,10 @@ alter default privileges for role rowline_owner in schema rowline grant execute 
 grant select on all tables in schema report to rowline_runtime;
 alter default privileges for role rowline_owner in schema report grant select on tables to rowline_runtime;
 
--- Who adds jobs in SQL.
+-- The programs that add jobs in SQL.
 grant usage on schema rowline to rowline_enqueue;
 
--- Who reads. A view that comes later is open to rowline_report at once, and to rowline_report_public by the next run of this.
+-- The readers. rowline_report can read later views at once, rowline_report_public after the next run of this script.
 grant usage on schema report to rowline_report, rowline_report_public;
 grant select on all tables in schema report to rowline_report;
 alter default privileges for role rowline_owner in schema report grant select on tables to rowline_report;
@@ -142,7 +142,7 @@ begin
 end
 $$;
 
--- How their sessions begin, in this database.
+-- The settings of their sessions in this database.
 do $$
 declare
     wanted record;
@@ -166,7 +166,7 @@ begin
             'alter role %I in database %I set %s = %L', wanted.role, current_database(), wanted.name, wanted.value
         );
     end loop;
-    -- As this session looks for names, which is a list: a text would be the name of one schema.
+    -- The search_path of this session, as a list: a quoted text would be the name of one schema.
     execute format('alter role rowline_runtime in database %I set search_path from current', current_database());
 end
 $$;
