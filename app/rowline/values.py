@@ -18,7 +18,7 @@ class NewJob:
 
     name: str
     data: Any = None
-    attempts: int | None = _option("attempts")  # the job fails when so many attempts have failed; default 1
+    attempts: int | None = _option("attempts")  # the job fails after this many failed attempts; default 1
     backoff: int | Mapping[str, Any] | None = _option("backoff")  # ms, or {"type", "delay", "jitter"}
     delay_ms: int | None = _option("delay")
     priority: int | None = _option("priority")  # 1 (first) to 2097152 (last); jobs without one come first
