@@ -45,7 +45,7 @@ class Job(NamedTuple):
     name: str  # set by the insert
     data: JsonText  # set by the insert
     opts: JsonText  # set by the insert, as the client sent them
-    status: Status  # changed by every event of `states.TRANSITIONS`
+    status: Status  # changed by the events of `states.TRANSITIONS`
     priority: int  # set by the insert, as in `NewJob`
     lifo: bool  # set by the insert
     delay_ms: int  # the last delay in ms: set by the insert, a retry (the backoff) and a release with a delay
