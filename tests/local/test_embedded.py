@@ -185,7 +185,7 @@ def test_a_killed_server_comes_back_with_all_that_was_committed(cluster: Cluster
 def test_an_initdb_killed_in_the_middle_is_no_obstacle(place: Path) -> None:
     settings = Settings(home=place / "home")
     code = (
-        "import sys, pathlib; from app.infra import home; from app.local.embedded import Embedded; "
+        "import sys, pathlib; from app.local import home; from app.local.embedded import Embedded; "
         "from app.infra.settings import Settings; place = pathlib.Path(sys.argv[1]); "
         "lock = home.hold(place); lock.__enter__(); Embedded(Settings(home=place)).prepare()"
     )
@@ -232,7 +232,7 @@ def test_a_home_is_held_by_one_process(place: Path) -> None:
 
 def test_a_killed_holder_leaves_the_home_free(place: Path) -> None:
     code = (
-        "import sys, pathlib, time; from app.infra import home; "
+        "import sys, pathlib, time; from app.local import home; "
         "lock = home.hold(pathlib.Path(sys.argv[1])); lock.__enter__(); print('held', flush=True); time.sleep(60)"
     )
     with Program([*clusters.PYTHON, "-c", code, place]) as holder:

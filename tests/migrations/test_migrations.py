@@ -64,7 +64,7 @@ def upgrade():
 def downgrade():
     op.execute("drop index rowline.jobs_named")
 """
-UPGRADE = "import pathlib, sys; from app.infra import schema; schema.MIGRATIONS = pathlib.Path(sys.argv[1]); "
+UPGRADE = "import pathlib, sys; from app.postgres import schema; schema.MIGRATIONS = pathlib.Path(sys.argv[1]); "
 UPGRADE += "schema.upgrade(sys.argv[2])"
 
 

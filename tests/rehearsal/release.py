@@ -27,7 +27,8 @@ class Release:
     @property
     def revision(self) -> str:
         """The revision of the schema that it was written for."""
-        asked = [*PYTHON, "-c", "from app.infra import schema; print(schema.__file__, schema.head())"]
+        package = "postgres" if (self.folder / "app" / "postgres").exists() else "infra"  # where it was up to 0010
+        asked = [*PYTHON, "-c", f"from app.{package} import schema; print(schema.__file__, schema.head())"]
         with Program(asked, env=self.env) as program:
             assert program.end() == 0, program.output
         file, revision = program.output.split()

@@ -33,7 +33,7 @@ SETTINGS = {
 FAILED_SHARE = 0.001
 STALL_S = 2.0
 DRAINED_S = 60.0
-TO_COME = "import pathlib, sys; from app.infra import schema; schema.MIGRATIONS = pathlib.Path(sys.argv[1]); "
+TO_COME = "import pathlib, sys; from app.postgres import schema; schema.MIGRATIONS = pathlib.Path(sys.argv[1]); "
 TO_COME += "schema.upgrade(sys.argv[2])"
 
 

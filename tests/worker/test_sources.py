@@ -272,4 +272,4 @@ def test_a_worker_that_reaches_nothing_says_so_now_and_then(handlers: Path) -> N
     with WorkerProgram(url, handlers) as worker:
         worker.expect("claim_failed")
         worker.expect("worker_started")
-        assert f"no answer from {url}: " in worker.expect("claim_failed", within_s=25)  # of a claim that tries for 35 s
+        assert f"no response from {url}: " in worker.expect("claim_failed", within_s=25)  # a claim tries for 35 s
