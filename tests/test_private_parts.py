@@ -155,7 +155,7 @@ PARTS: dict[tuple[str, str], Callable[[], bool]] = {
         gunicorn.http.message.Request.read_into, "self", "unreader", "buf", "stop"
     ),
     ("gunicorn: Request.max_buffer_headers", INCOMING): lambda: says(
-        gunicorn.http.message.Request, "self.max_buffer_headers = ", "> self.max_buffer_headers"
+        gunicorn.http.message, "self.max_buffer_headers = ", "> self.max_buffer_headers"
     ),
     ("gunicorn: Request.should_close", INCOMING): lambda: takes(gunicorn.http.message.Request.should_close, "self"),
     ("gunicorn: ChunkedReader.parse_chunk_size", INCOMING): lambda: takes(

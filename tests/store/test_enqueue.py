@@ -105,7 +105,15 @@ create function public.announce() returns trigger language plpgsql as $$ begin
     return new;
 end $$
 """
-OF_THE_BODY = ("is there twice", "\\u0000", "surrogate", "is not JSON", "digits", "nested", "must be a JSON array")
+OF_THE_BODY = (
+    "is there twice",
+    "\\u0000",
+    "a lone surrogate",
+    "is not JSON",
+    "digits",
+    "nested",
+    "must be a JSON array",
+)
 """What is told of the body before its jobs are read: of several such faults only one, by each in its own order."""
 
 

@@ -62,7 +62,7 @@ def test_slash_and_words_filter_the_pages_and_enter_opens_the_first(browser: Bro
 
 def test_arrows_go_through_the_results_and_enter_opens_the_heading(browser: Browser, docs: str) -> None:
     browser.open(docs)
-    browser.press("/order of")
+    browser.press("/of work order")
     browser.wait(FOUND, lambda found: found == ["Order of work (The API)"])
 
     browser.press(UP)
@@ -131,7 +131,7 @@ def test_no_line_of_text_is_much_longer_than_80_characters(browser: Browser, doc
     for page in PAGES:
         browser.open(f"{docs}/{page}".removesuffix("/"), width=1920)
         longest[page] = browser.run(LONGEST)
-    assert {page: most for page, most in longest.items() if most > 85} == {}
+    assert {page: most for page, most in longest.items() if most > 90} == {}
 
 
 def test_tables_have_room_for_their_text_on_a_phone(browser: Browser, docs: str) -> None:
