@@ -41,7 +41,7 @@ GIVES_WAY = psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected
 
 
 def run() -> None:
-    """Migrate the connection that `infra/schema.py` opened, or print the SQL of it."""
+    """Migrate the connection that `app/postgres/schema.py` opened, or print the SQL of it."""
     if context.is_offline_mode():
         _print()
         return

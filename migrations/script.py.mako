@@ -1,4 +1,4 @@
-<%! from app.infra import schema %>\
+<%! from app.postgres import schema %>\
 """${message}. An expand step: the release before can use what it leaves, because …
 
 Revision ID: ${up_revision}

@@ -99,8 +99,12 @@ def _errors() -> str:
 def _options(page: str) -> str:
     """Return `page` with the generated table of options."""
     rows = [f"| `{option.name}` | {option.meaning} |" for option in STORED]
-    table = "\n".join(["| option | means |", "| --- | --- |", *rows])
-    return re.sub(r"^\| option \| means \|\n(\|.*\n)+", lambda _: f"{table}\n", page, flags=re.MULTILINE)
+    table = "\n".join(["| option | meaning |", "| --- | --- |", *rows])
+    there = r"^\| option \| meaning \|\n(\|.*\n)+"
+    made, count = re.subn(there, lambda _: f"{table}\n", page, flags=re.MULTILINE)
+    if count != 1:
+        raise click.ClickException("api.md has no table that begins with `| option | meaning |`: put it back")
+    return made
 
 
 def _error_rows() -> Iterator[str]:

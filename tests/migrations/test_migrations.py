@@ -98,6 +98,17 @@ def test_the_code_names_the_newest_revision() -> None:
     assert schema.head() == release.HEAD
 
 
+def test_a_migration_that_is_begun_follows_the_newest_revision_and_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrations = Path(shutil.copytree(schema.MIGRATIONS, tmp_path / "migrations"))
+    monkeypatch.setattr(schema, "MIGRATIONS", migrations)
+    schema.begin_revision("jobs_colour")
+    assert schema.head() == f"{int(release.HEAD) + 1:04d}"
+    newest = schema.revisions()[-1]
+    assert (newest.step, newest.oldest) == ("expand", schema.revisions()[-2].oldest)
+
+
 @pytest.mark.parametrize("revision", REVISIONS)
 def test_from_every_revision_jobs_in_every_status_go_up_down_and_up_unchanged(server_url: str, revision: str) -> None:
     with databases.fresh(server_url) as url:
