@@ -1,5 +1,6 @@
 """The roles of the database: each may do its work, and nothing else. The whole suite runs as the role of run time."""
 
+import re
 import secrets
 from collections.abc import Iterator
 from typing import Any
@@ -207,4 +208,7 @@ def test_who_may_not_make_roles_is_told_which_right_is_missing(own_url: str, rol
 def test_who_does_not_own_what_is_in_the_database_is_told_so(own_url: str, role: str) -> None:
     name = databases.name_of(databases.as_owner(own_url))
     databases.run(own_url, f"alter role {role} createrole; alter database {name} owner to {role}")
-    assert refused(own_url, role).startswith("rowline: a right is missing: permission denied to")
+    databases.run(own_url, "alter table rowline.jobs owner to session_user")
+    # Before PostgreSQL 16, who has CREATEROLE may make himself a member of rowline_owner and gets as far as the table.
+    found = refused(own_url, role)
+    assert re.match("rowline: a right is missing: (permission denied to|must be owner of table jobs)", found), found
