@@ -144,6 +144,11 @@ def sql(db: Database, shared_url: str) -> Any:
         yield Sql(connection)
 
 
+def each_option(value: str) -> str:
+    """As many jobs as there are options, each with one of them, which has this value."""
+    return f"[{', '.join(members([('name', '1'), ('opts', members([(key, value)]))]) for key in KEYS)}]"
+
+
 def posted(client: Client, jobs: str) -> tuple[int, Any]:
     answer = client.post("/queues/posted/jobs", jobs)
     return answer.status_code, answer.json
@@ -156,6 +161,11 @@ def posted(client: Client, jobs: str) -> tuple[int, Any]:
 @example('[{"name": "n", "data": "' + "[" * 129 + '"}]')
 @example('[{"name": "n", "data": "\\\\u0000"}]')
 @example('[{"name": "n", "data": {"a": 1, "a": 2}}]')
+@example(each_option("1"))
+@example(each_option('"x"'))
+@example(each_option("true"))
+@example(each_option('["x", 1, ""]'))
+@example(each_option("{}"))
 @example('[{"name": "n", "data": 1, "opts": {"delay": 1, "delay": 1}}]')
 @example('[{"name": "n", "data": "' + "é" * 524_288 + '"}]')
 @example('[{"name": "n", "data": "' + "x" * 1_048_574 + '"}]')

@@ -39,6 +39,7 @@ declare
     value json;
     meant jsonb;
     message text;
+    found json[];
 begin
     stored := '{}';
     faults := '{}';
@@ -65,8 +66,9 @@ begin
                     else rowline.enqueue_name_fault(meant #>> '{}', option.high::integer)
                 end;
             when 'texts' then
-                meant := value;
-                faults := faults || rowline.enqueue_texts_faults(value, path || '.' || option.name, option);
+                found := rowline.enqueue_texts_faults(value, path || '.' || option.name, option);
+                meant := case when cardinality(found) = 0 then value end;
+                faults := faults || found;
             when 'backoff' then
                 whole := rowline.enqueue_backoff(value, path || '.' || option.name);
                 faults := faults || whole.faults;
