@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from tests.support.client import Client
 from tests.support.raw import KEY
 
 TOKEN = "a-token-of-the-tests"
+
+# A shell starts what runs in the background with SIGINT ignored, which programs started by tests would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says something of the machine alone.
 hypothesis.settings.register_profile("rowline", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
