@@ -21,7 +21,7 @@ class Kind(StrEnum):
 
     WHOLE = "whole"  # an integer from `low` to `high`
     FLAG = "flag"  # true or false
-    ID = "id"  # a name of 1 to `high` characters, not digits only
+    ID = "id"  # the custom id, as `ids.custom_id_fault` demands
     TEXTS = "texts"  # an array of up to `high` strings of 1 to `longest` characters
     BACKOFF = "backoff"  # a number of ms, or an object
     PLANNED = "planned"  # an option of the contract that is not implemented: rejected by name
@@ -38,9 +38,9 @@ class Option:
     name: str  # in `opts`
     kind: Kind
     field: str = ""  # of `NewJob`, and the column of `rowline.jobs`; a backoff has three columns
-    low: int = 0
-    high: int = 0
-    longest: int = 0  # characters of each string
+    low: int = 0  # the least number
+    high: int = 0  # the greatest number; the most strings of an array; the most characters of an id
+    longest: int = 0  # the most characters of each string of an array
     is_empty_absent: bool = False  # 0, "" and [] count as absent
     meaning: str = ""  # for the handbook, in Markdown
 
