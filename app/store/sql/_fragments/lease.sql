@@ -1,9 +1,11 @@
 -- Leases the jobs that `walked` has locked, from the time of the lock.
 update rowline.jobs as job
 set status = 'active',
-    lease_token = gen_random_uuid(),
-    leased_until = (select at from walked)
-        + least(:lease_ms, job.timeout_ms + :grace_ms) * interval '1 millisecond',
+    lease_token = encode(substr(sha256(int8send(job.number) || (select seed from walked)), 1, 16), 'hex')::uuid,
+    leased_until = (
+        (select at at time zone 'UTC' from walked)
+        + least(:lease_ms, job.timeout_ms + :grace_ms) * interval '1 millisecond'
+    ) at time zone 'UTC',
     attempts_started = attempts_started + 1,
     processed_at = (select at from walked),
     processed_by = :worker

@@ -55,6 +55,7 @@ room as materialized (
             else greatest(0, least(:limit, free - free / 8, limiter_max - window_count))
         end as asked,
         coalesce(paused_until, case when window_count >= limiter_max then window_ends_at end) as opens_at,
+        statement_timestamp() as asked_at,
         clock_timestamp() as at
     from turn
     cross join lateral (
@@ -79,7 +80,7 @@ next as (
 ),
 walked as materialized (
     -- A row that changed after the statement began was locked later than that: the attempt begins at the lock.
-    select array_agg(number) as numbers, clock_timestamp() as at from next
+    select array_agg(number) as numbers, clock_timestamp() as at, uuid_send(gen_random_uuid()) as seed from next
 ),
 moved as (
     :_lease
@@ -90,7 +91,7 @@ counted as (
 ),
 limited as (
     update rowline.endpoints as endpoint
-    set window_started_at = coalesce(room.window_started_at, statement_timestamp()),
+    set window_started_at = coalesce(room.window_started_at, room.asked_at),
         window_count = room.window_count + calls.number
     from room
     cross join (select count(*) as number from moved) as calls

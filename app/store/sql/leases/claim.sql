@@ -12,7 +12,8 @@ walked as materialized (
     select
         case when sum(bytes) <= :most::bigint then array_agg(number) end as numbers,
         coalesce(sum(bytes) > :most::bigint, false) as is_cut,
-        clock_timestamp() as at
+        clock_timestamp() as at,
+        uuid_send(gen_random_uuid()) as seed
     from next
 ),
 :_claimed_whole

@@ -23,7 +23,8 @@ walked as materialized (
     select
         array_agg(number) filter (where over = 0) as numbers,
         count(*) filter (where over > 0) > 0 as is_cut,
-        clock_timestamp() as at
+        clock_timestamp() as at,
+        uuid_send(gen_random_uuid()) as seed
     from next
 ),
 :_claimed_whole

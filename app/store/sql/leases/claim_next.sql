@@ -16,7 +16,7 @@ next as (
 ),
 walked as materialized (
     -- A row that changed after the statement began was locked later than that: the attempt begins at the lock.
-    select array_agg(number) as numbers, clock_timestamp() as at from next
+    select array_agg(number) as numbers, clock_timestamp() as at, uuid_send(gen_random_uuid()) as seed from next
 ),
 moved as (
     :_lease

@@ -18,7 +18,8 @@ renewed as (
     update rowline.jobs as job
     set leased_until = least(
         statement_timestamp() + :lease_ms * interval '1 millisecond',
-        job.processed_at + (job.timeout_ms + :grace_ms) * interval '1 millisecond'
+        (job.processed_at at time zone 'UTC' + (job.timeout_ms + :grace_ms) * interval '1 millisecond')
+            at time zone 'UTC'
     )
     where job.queue = :queue and job.number = any(array(select number from free))
         and job.status || '' = 'active'

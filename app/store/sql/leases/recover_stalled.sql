@@ -13,7 +13,9 @@ with stalled as (
     for update skip locked
 ),
 ranked as (
-    select array_agg(number order by number) as numbers, array_agg(nth order by number) as nths
+    select
+        array_agg(number order by number) as numbers, array_agg(nth order by number) as nths,
+        statement_timestamp() as at
     from (select number, row_number() over (order by place desc) as nth from stalled) as placed
 ),
 moved as (
@@ -35,7 +37,7 @@ moved as (
         end,
         finished_at = case
             when job.stalled_count >= :max_stalled_count or job.cancel_requested_at is not null
-            then statement_timestamp()
+            then (select at from ranked)
         end,
         leased_until = null
     where job.queue = :queue and job.number = any((select numbers from ranked)::bigint[])
