@@ -45,11 +45,11 @@ def fail(db: Database, *, queue: str, failures: Sequence[Failure], random: Rando
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """How a worker settles an attempt, by the job's id: `word` makes the outcome from the lease."""
+    """How a worker settles an attempt, by the job's id: `of_lease` makes its outcome from the lease."""
 
     job_id: str
     token: str
-    word: Callable[[LeaseKey], Completion | Failure | Release]
+    of_lease: Callable[[LeaseKey], Completion | Failure | Release]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,19 +76,19 @@ def finish(
     `held` reserves memory for the jobs claimed; if none is free, none are claimed.
     """
     with db.begin() as conn:
-        numbers = jobs.numbers(conn, queue=queue, job_ids=[word.job_id for word in settlements])
-        words = [word.word(LeaseKey(number=numbers.get(word.job_id, 0), token=word.token)) for word in settlements]
+        numbers = jobs.numbers(conn, queue=queue, job_ids=[one.job_id for one in settlements])
+        outcomes = [one.of_lease(LeaseKey(number=numbers.get(one.job_id, 0), token=one.token)) for one in settlements]
         statuses: dict[int, Status] = {}
-        if completions := [word for word in words if isinstance(word, Completion)]:
+        if completions := [one for one in outcomes if isinstance(one, Completion)]:
             statuses |= completed(conn, queue=queue, completions=completions)
-        if failures := [word for word in words if isinstance(word, Failure)]:
+        if failures := [one for one in outcomes if isinstance(one, Failure)]:
             statuses |= failed(conn, queue=queue, failures=failures, random=random)
-        if releases := [word for word in words if isinstance(word, Release)]:
+        if releases := [one for one in outcomes if isinstance(one, Release)]:
             statuses |= released(conn, queue=queue, releases=releases)
         claimed = _claimed(conn, queue, ask, cursor, held) if ask else None
     if READY & set(statuses.values()):
         db.announce(queue)
-    return Finished(statuses=[statuses.get(word.lease.number) for word in words], claimed=claimed)
+    return Finished(statuses=[statuses.get(one.lease.number) for one in outcomes], claimed=claimed)
 
 
 def _claimed(

@@ -66,7 +66,7 @@ end
 ${tag}$;"""
 
 
-class Kind(enum.Enum):
+class PoolerMode(enum.Enum):
     """To whom the session behind a connection belongs."""
 
     DIRECT = "of the connection, and no pooler is in between"
@@ -84,31 +84,31 @@ def session_of(connection: BoundedConnection) -> int:
     return int(pid)
 
 
-def kind(connection: BoundedConnection, connect: Connect) -> Kind:
-    """Return the kind of session. `connect` opens another connection, for a moment, if there is a pooler.
+def mode(connection: BoundedConnection, connect: Connect) -> PoolerMode:
+    """Return the mode of the session. `connect` opens another connection, for a moment, if there is a pooler.
 
     A pooler is detected by the process id that it sends at the start, which is not PostgreSQL's; one that tracks
     prepared statements, by the names that it gives them. Otherwise the mode is found out by whether two connections
     share a session, or one changes its session. Raises psycopg.Error.
     """
     if session_of(connection) == connection.pgconn.backend_pid:
-        return Kind.DIRECT
+        return PoolerMode.DIRECT
     with connect() as other:
         assert isinstance(other, PreparedConnection)
         other.ends_at = connection.ends_at
         if (keeps_name := _keeps_name(other)) is not True:
-            return Kind.UNSAFE if keeps_name is None else Kind.TRANSACTION
+            return PoolerMode.UNSAFE if keeps_name is None else PoolerMode.TRANSACTION
         for _ in range(LOOKS):
             first, again = session_of(connection), session_of(connection)
             if first != again or session_of(other) in (first, again):
-                return Kind.UNSAFE
-    return Kind.SESSION
+                return PoolerMode.UNSAFE
+    return PoolerMode.SESSION
 
 
-def require_session(connection: BoundedConnection, connect: Connect, *, otherwise: str) -> Kind:
-    """Return the kind of session. Raises PoolerFault, with the message `otherwise`, in transaction mode."""
-    found = kind(connection, connect)
-    if found in (Kind.TRANSACTION, Kind.UNSAFE):
+def require_session(connection: BoundedConnection, connect: Connect, *, otherwise: str) -> PoolerMode:
+    """Return the mode of the session. Raises PoolerFault, with the message `otherwise`, in transaction mode."""
+    found = mode(connection, connect)
+    if found in (PoolerMode.TRANSACTION, PoolerMode.UNSAFE):
         raise PoolerFault(otherwise)
     return found
 
@@ -122,18 +122,18 @@ class Guard:
     def __init__(self, asked: Mapping[str, str], connect: Connect, *, within_s: float) -> None:
         """`asked`: the required settings; `connect`: opens a connection; `within_s`: the time limit of a check."""
         self._asked, self._connect, self._within_s = asked, connect, within_s
-        self._kind: Kind | None = None
+        self._mode: PoolerMode | None = None
 
     def let_in(self, connection: PreparedConnection) -> None:
         """Check a new connection; if it is unusable, close it and raise OperationalError or PoolerFault."""
-        if self._kind is Kind.DIRECT:
+        if self._mode is PoolerMode.DIRECT:
             return
         connection.ends_at = time.monotonic() + self._within_s
         try:
-            found = self._kind or kind(connection, self._connect)
-            if found is not Kind.DIRECT and (faults := _missing(connection, self._asked)):
+            found = self._mode or mode(connection, self._connect)
+            if found is not PoolerMode.DIRECT and (faults := _missing(connection, self._asked)):
                 raise PoolerFault(*faults)
-            if found is Kind.UNSAFE:
+            if found is PoolerMode.UNSAFE:
                 raise PoolerFault(SHARES)
         except psycopg.Error as error:
             connection.close()
@@ -141,11 +141,11 @@ class Guard:
                 raise
             raise psycopg.OperationalError(str(error)) from error  # the error for an unknown setting
         connection.ends_at = FOREVER
-        self._kind = found
+        self._mode = found
 
     def forget(self) -> None:
         """Check the next connection as if it were the first."""
-        self._kind = None
+        self._mode = None
 
     def look(self, connection: PreparedConnection) -> tuple[list[str], int | None]:
         """Return the faults of its session, and its pid if no other connection may share it, else None.

@@ -20,7 +20,7 @@ from sqlalchemy.exc import PendingRollbackError
 from app.infra import release
 from app.postgres import database, libpq, poolers
 from app.postgres.database import DatabaseError
-from app.postgres.poolers import Kind
+from app.postgres.poolers import PoolerMode
 from app.postgres.prepared import PreparedConnection
 
 CONNECT_S = 5
@@ -72,7 +72,7 @@ def sql(*, since: str, revision: str = "head") -> str:
     """Return the SQL that upgrades a schema from `since` ("base" = empty) to `revision`. Raises SchemaError."""
     config = _config()
     output = config.output_buffer = io.StringIO()
-    with _told():
+    with _translated():
         command.upgrade(config, f"{since}:{revision}", sql=True)
     return output.getvalue()
 
@@ -92,7 +92,7 @@ def begin_revision(message: str) -> None:
 
 def head() -> str | None:
     """Return the newest revision in `migrations/`. Raises SchemaError if there are two."""
-    with _told():
+    with _translated():
         return _scripts().get_current_head()
 
 
@@ -126,7 +126,7 @@ def _run(url: str, migrate: Callable[[Config, sqlalchemy.Connection], None]) -> 
     config = _config()
     try:
         is_pooled = _is_pooled(url, arguments)
-        with database.translated(), engine.connect() as connection, _told():
+        with database.translated(), engine.connect() as connection, _translated():
             if is_pooled:
                 _settle(connection, libpq.asked(session["options"]))
             config.attributes["connection"] = connection
@@ -143,7 +143,7 @@ def _is_pooled(url: str, arguments: dict[str, Any]) -> bool:
     connect = libpq.connector(url, arguments | {"autocommit": True}, PreparedConnection)
     with database.translated(), connect() as connection:
         connection.ends_at = time.monotonic() + CONNECT_S
-        return poolers.require_session(connection, connect, otherwise=poolers.NOT_MIGRATED) is Kind.SESSION
+        return poolers.require_session(connection, connect, otherwise=poolers.NOT_MIGRATED) is PoolerMode.SESSION
 
 
 def _settle(connection: sqlalchemy.Connection, asked: Mapping[str, str]) -> None:
@@ -154,7 +154,7 @@ def _settle(connection: sqlalchemy.Connection, asked: Mapping[str, str]) -> None
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[None]:
+def _translated() -> Iterator[None]:
     try:
         yield
     except CommandError as error:

@@ -141,8 +141,7 @@ class Queue:
 
     def logs(self, job_id: str, *, start: int = 0, length: int = 10) -> Logs:
         """Return log lines of a job, oldest first; `length` is at most 100."""
-        told = self._past(job_id, "logs", start, length)
-        return Logs.of(told)
+        return Logs.of(self._past(job_id, "logs", start, length))
 
     def attempts(self, job_id: str, *, start: int = 0, length: int = 10) -> tuple[AttemptInfo, ...]:
         """Return attempts of a job, oldest first; `length` is at most 100."""
@@ -151,12 +150,12 @@ class Queue:
     def _past(self, job_id: str, noun: str, start: int, length: int) -> dict[str, Any]:
         """Return entries of the history of a job, from as many responses as necessary."""
         path, query = f"/{_quoted(job_id)}/{noun}", {"start": start, "length": length}
-        told = part = self._send("GET", path, query=query, read=_parts_of(noun))
-        while "next" in part and len(told[noun]) < length:
-            query = {"start": part["next"], "length": length - len(told[noun])}
+        history = part = self._send("GET", path, query=query, read=_parts_of(noun))
+        while "next" in part and len(history[noun]) < length:
+            query = {"start": part["next"], "length": length - len(history[noun])}
             part = self._send("GET", path, query=query, read=_parts_of(noun))
-            told[noun] += part[noun]
-        return told
+            history[noun] += part[noun]
+        return history
 
     # Cancelling
 
@@ -196,8 +195,8 @@ class Queue:
         self, lease: Held, failed_reason: str, *, stacktrace: str | None = None, unrecoverable: bool = False
     ) -> str:
         """Fail an attempt; return the status of the job: `failed` if it is not retried. Raises LeaseLost."""
-        told = {"failedReason": failed_reason, "unrecoverable": unrecoverable}
-        return self._end(lease, "fail", told | ({} if stacktrace is None else {"stacktrace": stacktrace}))
+        body = {"failedReason": failed_reason, "unrecoverable": unrecoverable}
+        return self._end(lease, "fail", body | ({} if stacktrace is None else {"stacktrace": stacktrace}))
 
     def release(self, lease: Held, *, delay_ms: int = 0) -> str:
         """Release a job, to its old place or with a delay, without counting an attempt. Raises LeaseLost."""
@@ -227,8 +226,8 @@ class Queue:
         wish = {"claim": _claim(claim, lock_duration_ms, worker)}
         try:
             call = Call(method="POST", path=f"{self._jobs}/finish", body=body | wish, is_repeatable=False)
-            told, leases = self._claimed(call)
-            return Finished(statuses=_statuses(told), leases=leases)
+            response, leases = self._claimed(call)
+            return Finished(statuses=_statuses(response), leases=leases)
         except Unavailable as error:
             if not error.is_outcome_unknown:
                 raise
@@ -242,16 +241,16 @@ class Queue:
         """Append a line of up to 64 KiB to the log of a job. Not retried if the response is lost. Raises LeaseLost."""
         self._report(lease, "logs", line, is_repeatable=False)
 
-    def _end(self, lease: Held, verb: str, told: dict[str, Any]) -> str:
-        return self._send("POST", f"/{_quoted(lease.id)}/{verb}", {"token": lease.token} | told, read=_status)
+    def _end(self, lease: Held, verb: str, body: dict[str, Any]) -> str:
+        return self._send("POST", f"/{_quoted(lease.id)}/{verb}", {"token": lease.token} | body, read=_status)
 
     def _claimed(self, call: Call) -> tuple[Mapping[str, Any], tuple[Lease, ...]]:
         """Send a call that claims; return its response and the leases. Fail the jobs that cannot be read."""
-        told, leases, unread = self._transport.send(call).read_text(claims.read)
+        response, leases, unread = self._transport.send(call).read_text(claims.read)
         for held in unread:
             with contextlib.suppress(RowlineError):  # then its lease runs out
                 self.fail(held, f"the job's data cannot be read: {held.why}", unrecoverable=True)
-        return told, leases
+        return response, leases
 
     def _report(self, lease: Held, noun: str, value: Any, *, is_repeatable: bool) -> None:
         path = f"{self._jobs}/{_quoted(lease.id)}/{noun}"
@@ -285,26 +284,26 @@ def _claim(count: int, lock_duration_ms: int | None, worker: str | None) -> dict
     return {name: value for name, value in asked.items() if value is not None}
 
 
-def _added(told: Any) -> tuple[AddedJob, ...]:
-    return tuple(AddedJob.of(job, outcome=job["outcome"]) for job in told)
+def _added(response: Any) -> tuple[AddedJob, ...]:
+    return tuple(AddedJob.of(job, outcome=job["outcome"]) for job in response)
 
 
-def _attempts(told: Any) -> tuple[AttemptInfo, ...]:
-    return tuple(AttemptInfo.of(attempt) for attempt in told["attempts"])
+def _attempts(response: Any) -> tuple[AttemptInfo, ...]:
+    return tuple(AttemptInfo.of(attempt) for attempt in response["attempts"])
 
 
 def _parts_of(noun: str) -> Callable[[Any], dict[str, Any]]:
     """Return a function that reads a response with a list of this name."""
-    return lambda told: dict(told) | {noun: list(told[noun])}
+    return lambda response: dict(response) | {noun: list(response[noun])}
 
 
-def _status(told: Any) -> str:
-    return str(told["status"])
+def _status(response: Any) -> str:
+    return str(response["status"])
 
 
-def _statuses(told: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(map(_status, told["finished"]))
+def _statuses(response: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(map(_status, response["finished"]))
 
 
-def _finished(told: Mapping[str, Any]) -> Finished:
-    return Finished(statuses=_statuses(told), leases=())
+def _finished(response: Mapping[str, Any]) -> Finished:
+    return Finished(statuses=_statuses(response), leases=())

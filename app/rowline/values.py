@@ -66,27 +66,27 @@ class JobInfo:
         return self.status in FINAL
 
     @classmethod
-    def of(cls, told: Mapping[str, Any], **more: Any) -> Self:
+    def of(cls, members: Mapping[str, Any], **more: Any) -> Self:
         """Return the job of a JobJson. Unknown members are ignored."""
         return cls(
-            id=told["id"],
-            name=told["name"],
-            data=told["data"],
-            opts=told["opts"],
-            status=told["status"],
-            progress=told["progress"],
-            attempts_made=told["attemptsMade"],
-            stalled_count=told["stalledCounter"],
-            delay_ms=told["delay"],
-            priority=told["priority"],
-            timestamp=told["timestamp"],
-            processed_on=told.get("processedOn"),
-            finished_on=told.get("finishedOn"),
-            failed_reason=told.get("failedReason"),
-            stacktrace=tuple(told["stacktrace"]),
-            result=told.get("result"),
-            processed_by=told.get("processedBy"),
-            tags=tuple(told.get("tags", ())),
+            id=members["id"],
+            name=members["name"],
+            data=members["data"],
+            opts=members["opts"],
+            status=members["status"],
+            progress=members["progress"],
+            attempts_made=members["attemptsMade"],
+            stalled_count=members["stalledCounter"],
+            delay_ms=members["delay"],
+            priority=members["priority"],
+            timestamp=members["timestamp"],
+            processed_on=members.get("processedOn"),
+            finished_on=members.get("finishedOn"),
+            failed_reason=members.get("failedReason"),
+            stacktrace=tuple(members["stacktrace"]),
+            result=members.get("result"),
+            processed_by=members.get("processedBy"),
+            tags=tuple(members.get("tags", ())),
             **more,
         )
 
@@ -109,11 +109,11 @@ class Page:
     next: str | None = None  # the cursor of the next page, if there may be one
 
     @classmethod
-    def of(cls, told: Mapping[str, Any]) -> Self:
+    def of(cls, members: Mapping[str, Any]) -> Self:
         """Return the page of a response."""
-        jobs = tuple(JobInfo.of(job) for job in told["jobs"])
-        members = {name: told[name] for name in ("counts", "start", "length")}
-        return cls(jobs=jobs, next=told.get("next"), **members)
+        jobs = tuple(JobInfo.of(job) for job in members["jobs"])
+        counts, start, length = members["counts"], members["start"], members["length"]
+        return cls(jobs=jobs, counts=counts, start=start, length=length, next=members.get("next"))
 
 
 class Held(Protocol):
@@ -142,9 +142,9 @@ class Lease:
         return self.job.id
 
     @classmethod
-    def of(cls, told: Mapping[str, Any]) -> Self:
+    def of(cls, members: Mapping[str, Any]) -> Self:
         """Return the lease of a member of the response to a claim."""
-        return cls(job=JobInfo.of(told["job"]), token=told["token"], locked_until=told["lockedUntil"])
+        return cls(job=JobInfo.of(members["job"]), token=members["token"], locked_until=members["lockedUntil"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,9 +155,9 @@ class Extended:
     cancelled: bool
 
     @classmethod
-    def of(cls, told: Mapping[str, Any]) -> Self:
+    def of(cls, members: Mapping[str, Any]) -> Self:
         """Return the extended lease of a response."""
-        return cls(locked_until=told["lockedUntil"], cancelled=told["cancelled"])
+        return cls(locked_until=members["lockedUntil"], cancelled=members["cancelled"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,9 +183,9 @@ class Failure:
 
     def json(self) -> dict[str, Any]:
         """Return the JSON for `finish`."""
-        told = {"id": self.lease.id, "token": self.lease.token, "failedReason": self.failed_reason}
+        body = {"id": self.lease.id, "token": self.lease.token, "failedReason": self.failed_reason}
         stack = {} if self.stacktrace is None else {"stacktrace": self.stacktrace}
-        return told | stack | {"unrecoverable": self.unrecoverable}
+        return body | stack | {"unrecoverable": self.unrecoverable}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,15 +208,15 @@ class AttemptInfo:
     reason: str | None
 
     @classmethod
-    def of(cls, told: Mapping[str, Any]) -> Self:
+    def of(cls, members: Mapping[str, Any]) -> Self:
         """Return the attempt of a member of a response."""
         return cls(
-            attempt=told["attempt"],
-            worker=told.get("worker"),
-            started_on=told["startedOn"],
-            ended_on=told.get("endedOn"),
-            outcome=told["outcome"],
-            reason=told.get("reason"),
+            attempt=members["attempt"],
+            worker=members.get("worker"),
+            started_on=members["startedOn"],
+            ended_on=members.get("endedOn"),
+            outcome=members["outcome"],
+            reason=members.get("reason"),
         )
 
 
@@ -228,6 +228,6 @@ class Logs:
     count: int
 
     @classmethod
-    def of(cls, told: Mapping[str, Any]) -> Self:
+    def of(cls, members: Mapping[str, Any]) -> Self:
         """Return the log lines of a response."""
-        return cls(lines=tuple(told["logs"]), count=told["count"])
+        return cls(lines=tuple(members["logs"]), count=members["count"])

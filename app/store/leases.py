@@ -122,13 +122,13 @@ def look_from(start: Place) -> dict[str, int]:
 
 def extend(conn: Connection, *, queue: str, leases: Sequence[LeaseKey], lease_ms: int) -> dict[int, Extended]:
     """Extend leases to `lease_ms` from now, within the jobs' timeouts; return those still held, by number."""
-    found = _told(_extend, conn, queue, leases, lease_ms=lease_ms, grace_ms=TIMEOUT_GRACE_MS)
+    found = _run(_extend, conn, queue, leases, lease_ms=lease_ms, grace_ms=TIMEOUT_GRACE_MS)
     return {row.number: Extended(until=row.until, is_cancelled=row.is_cancelled) for row in found}
 
 
 def complete(conn: Connection, *, queue: str, completions: Sequence[Completion]) -> set[int]:
     """Complete attempts; return the numbers of the jobs that this completed."""
-    return {row.number for row in _told(_complete, conn, queue, *_completing(completions))}
+    return {row.number for row in _run(_complete, conn, queue, *_completing(completions))}
 
 
 def send_complete(conn: Connection, *, queue: str, completions: Sequence[Completion]) -> Callable[[], set[int]]:
@@ -139,19 +139,19 @@ def send_complete(conn: Connection, *, queue: str, completions: Sequence[Complet
 
 def completed_before(conn: Connection, *, queue: str, completions: Sequence[Completion]) -> set[int]:
     """Return the numbers of the jobs that the same attempts had completed before, with the same results."""
-    return {row.number for row in _told(_completed_before, conn, queue, *_completing(completions))}
+    return {row.number for row in _run(_completed_before, conn, queue, *_completing(completions))}
 
 
 def ended_before(
     conn: Connection, *, queue: str, leases: Sequence[LeaseKey], outcomes: Collection[Outcome]
 ) -> dict[int, Status]:
     """Return the statuses of jobs, by number, whose last attempt is in `leases` and ended before with `outcomes`."""
-    return _statuses(_told(_ended_before, conn, queue, leases, outcomes=list(outcomes)))
+    return _statuses(_run(_ended_before, conn, queue, leases, outcomes=list(outcomes)))
 
 
 def hold(conn: Connection, *, queue: str, leases: Sequence[LeaseKey]) -> dict[int, Tries]:
     """Lock the jobs whose leases are held, in the order of their numbers; return their attempts left, by number."""
-    return {row.number: rows.tries(row) for row in _told(_hold, conn, queue, leases)}
+    return {row.number: rows.tries(row) for row in _run(_hold, conn, queue, leases)}
 
 
 def hold_overdue(conn: Connection, *, queue: str, limit: int) -> list[Overdue]:
@@ -164,7 +164,7 @@ def fail(conn: Connection, *, queue: str, failures: Sequence[Failure], are_over:
 
     `are_over`: also those whose leases have run out. The caller has locked these jobs, so nobody else settles them.
     """
-    return _statuses(_told(_fail, conn, queue, *_failing(failures), stacks_kept=STACKS_KEPT, are_over=are_over))
+    return _statuses(_run(_fail, conn, queue, *_failing(failures), stacks_kept=STACKS_KEPT, are_over=are_over))
 
 
 def retry_later(conn: Connection, *, queue: str, retries: Sequence[Retry], are_over: bool = False) -> dict[int, Status]:
@@ -174,19 +174,19 @@ def retry_later(conn: Connection, *, queue: str, retries: Sequence[Retry], are_o
     """
     leases, each = _failing([retry.failure for retry in retries])
     each |= {"delays_ms": [retry.delay_ms for retry in retries]}
-    return _statuses(_told(_retry_later, conn, queue, leases, each, stacks_kept=STACKS_KEPT, are_over=are_over))
+    return _statuses(_run(_retry_later, conn, queue, leases, each, stacks_kept=STACKS_KEPT, are_over=are_over))
 
 
 def release(conn: Connection, *, queue: str, releases: Sequence[Release]) -> dict[int, Status]:
     """Release jobs, to their old places or with a delay; return the statuses of those that were held, by number."""
     leases = [release.lease for release in releases]
     each: Each = {"delays_ms": [release.delay_ms for release in releases]}
-    return _statuses(_told(_release, conn, queue, leases, each, cancelled=CANCELLED_REASON))
+    return _statuses(_run(_release, conn, queue, leases, each, cancelled=CANCELLED_REASON))
 
 
 def expire(conn: Connection, *, queue: str, leases: Sequence[LeaseKey]) -> set[int]:
     """End leases now, so that `recover_stalled` finds their jobs; return the numbers of those that were held."""
-    return {row.number for row in _told(_expire, conn, queue, leases)}
+    return {row.number for row in _run(_expire, conn, queue, leases)}
 
 
 def recover_stalled(conn: Connection, *, queue: str, limit: int, max_stalled_count: int) -> dict[int, Status]:
@@ -246,7 +246,7 @@ def _failing(failures: Sequence[Failure]) -> tuple[list[LeaseKey], Each]:
     }
 
 
-def _told(
+def _run(
     statement: Statement,
     conn: Connection,
     queue: str,
@@ -255,8 +255,8 @@ def _told(
     **parameters: object,
 ) -> Iterator[Any]:
     """Run a statement on many leases. `each` has further values for each lease, by the name of the parameter."""
-    for told in _unique_batches(leases, each or {}):
-        yield from statement.rows(conn, queue=queue, **told, **parameters)
+    for batch in _unique_batches(leases, each or {}):
+        yield from statement.rows(conn, queue=queue, **batch, **parameters)
 
 
 def _unique_batches(leases: Sequence[LeaseKey], each: Each) -> Iterator[Each]:
@@ -265,12 +265,12 @@ def _unique_batches(leases: Sequence[LeaseKey], each: Each) -> Iterator[Each]:
     If several name the same job, which two attempts can do, the last one comes first. Number 0, no job, is left out.
     """
     numbers, tokens = [key.number for key in leases], [key.token for key in leases]
-    left = [word for word in dict.fromkeys(zip(numbers, tokens, *each.values(), strict=True)) if word[0]]
+    left = [entry for entry in dict.fromkeys(zip(numbers, tokens, *each.values(), strict=True)) if entry[0]]
     while left:
-        by_number = {word[0]: word for word in left}
-        told = [by_number[number] for number in sorted(by_number)]
-        yield dict(zip(("numbers", "tokens", *each), zip(*told, strict=True), strict=True))
-        left = [word for word in left if by_number[word[0]] is not word]
+        by_number = {entry[0]: entry for entry in left}
+        batch = [by_number[number] for number in sorted(by_number)]
+        yield dict(zip(("numbers", "tokens", *each), zip(*batch, strict=True), strict=True))
+        left = [entry for entry in left if by_number[entry[0]] is not entry]
 
 
 def _statuses(found: Iterable[Any]) -> dict[int, Status]:

@@ -27,7 +27,7 @@ def release(db: Database, queue: str, lease: Lease) -> None:
 
 
 def finish(db: Database, queue: str, lease: Lease) -> None:
-    settlement = Settlement(job_id=lease.job.id, token=lease.token, word=lambda key: Release(lease=key))
+    settlement = Settlement(job_id=lease.job.id, token=lease.token, of_lease=lambda key: Release(lease=key))
     settle.finish(db, queue=queue, settlements=[settlement], random=RANDOM)
 
 

@@ -111,7 +111,7 @@ def test_what_ended_is_read_as_marshmallow_reads_it(finish: dict[str, Any]) -> N
 
 
 def said(told: list[Settlement], asked: dict[str, Any] | None) -> object:
-    words = [(word.job_id, word.token, word.word(LeaseKey(number=1, token=word.token))) for word in told]
+    words = [(word.job_id, word.token, word.of_lease(LeaseKey(number=1, token=word.token))) for word in told]
     return words, None if asked is None else (asked.get("count") or 1, asked.get("worker") or "w")
 
 

@@ -320,7 +320,7 @@ def test_of_many_lines_the_end_is_kept(line: str, comma: str) -> None:
     said = f'{{"token":"{TOKEN}","stacktrace":[{comma.join(lines)}],"failedReason":"r"}}'.encode()
     whole = "\n".join(map(json.loads, lines)).encode(errors="replace").decode()
 
-    failure = work.load_fail(said, job_id="1", max_body_bytes=4 * MOST).word(LeaseKey(number=1, token=TOKEN))
+    failure = work.load_fail(said, job_id="1", max_body_bytes=4 * MOST).of_lease(LeaseKey(number=1, token=TOKEN))
 
     assert isinstance(failure, Failure)
     assert failure.stack == whole[-50_000:]
@@ -333,7 +333,7 @@ def test_of_a_long_failure_the_beginning_is_kept_and_of_its_trace_the_end(unit: 
     said = f'{{"token":"{TOKEN}","failedReason":"{text}","stacktrace":"{text}"}}'.encode()
     whole = json.loads(f'"{text}"').encode(errors="replace").decode()
 
-    failure = work.load_fail(said, job_id="1", max_body_bytes=4 * MOST).word(LeaseKey(number=1, token=TOKEN))
+    failure = work.load_fail(said, job_id="1", max_body_bytes=4 * MOST).of_lease(LeaseKey(number=1, token=TOKEN))
 
     assert isinstance(failure, Failure)
     assert (failure.reason, failure.stack) == (whole[:10_000], whole[-50_000:])

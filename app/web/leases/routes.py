@@ -160,7 +160,7 @@ def _add_finish(routes: Blueprint, settings: Settings, db: Database, waiting: Wa
             held=held,
         )
         finished = [
-            schemas.dump_ended(word.job_id, status) for word, status in zip(settlements, done.statuses, strict=True)
+            schemas.dump_ended(one.job_id, status) for one, status in zip(settlements, done.statuses, strict=True)
         ]
         claimed = schemas.dump_leases(done.claimed.leases, job_json) if done.claimed else []
         return answers.json({"finished": finished, "jobs": claimed})

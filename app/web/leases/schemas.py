@@ -164,20 +164,20 @@ def load_complete(raw: bytes, *, job_id: str, max_data_bytes: int) -> Settlement
     """Read a completion. Raises InvalidRequest, TooLarge."""
     members, _ = objects.read_object(raw, Form(frozenset(_COMPLETE.fields), most={"returnvalue": max_data_bytes}))
     loaded = new_job.loaded(_COMPLETE, objects.owns(members, besides=("returnvalue",)))
-    return _told(job_id, loaded, partial(Completion, result=_result(members, "returnvalue", max_data_bytes)))
+    return _settlement(job_id, loaded, partial(Completion, result=_result(members, "returnvalue", max_data_bytes)))
 
 
 def load_fail(raw: bytes, *, job_id: str, max_body_bytes: int) -> Settlement:
     """Read a failure. Raises InvalidRequest."""
     form = Form(frozenset(_FAIL.fields), _LOOSE, dict.fromkeys(_LOOSE, max_body_bytes))
     loaded = new_job.loaded(_FAIL, _failing(objects.read_object(raw, form)[0], ""))
-    return _told(job_id, loaded, _failure(loaded))
+    return _settlement(job_id, loaded, _failure(loaded))
 
 
 def load_release(raw: bytes, *, job_id: str) -> Settlement:
     """Read a release. Raises InvalidRequest."""
     loaded = _loaded(_RELEASE, raw)
-    return _told(job_id, loaded, partial(Release, delay_ms=loaded.get("delay") or 0))
+    return _settlement(job_id, loaded, partial(Release, delay_ms=loaded.get("delay") or 0))
 
 
 def load_extend(raw: bytes, *, lease_ms: int) -> tuple[str, int]:
@@ -196,15 +196,15 @@ def load_finish(
     if "jobs" not in members:
         raise InvalidRequest(Fault("jobs", "is required"))
     try:
-        told, asked = _plainly_finished(members, endings, max_data_bytes)
+        settlements, asked = _plainly_finished(members, endings, max_data_bytes)
     except (KeyError, ValueError, ValidationError):  # perhaps a fault: the schema decides, and finds all
-        told, asked = finish_by_schema(members, endings, max_data_bytes)
+        settlements, asked = finish_by_schema(members, endings, max_data_bytes)
     seen: set[str] = set()
-    for nth, word in enumerate(told):
-        if word.job_id in seen:
+    for nth, settlement in enumerate(settlements):
+        if settlement.job_id in seen:
             raise InvalidRequest(Fault(f"jobs[{nth}].id", "is there twice"))
-        seen.add(word.job_id)
-    return told, None if asked is None else _ask(asked, lease_ms, worker)
+        seen.add(settlement.job_id)
+    return settlements, None if asked is None else _ask(asked, lease_ms, worker)
 
 
 def _plainly_finished(
@@ -214,8 +214,8 @@ def _plainly_finished(
     asked = objects.own(members.get("claim", _NULL), "claim")
     if len(members) > 1 + ("claim" in members):
         raise ValueError(members)
-    told = [_plainly_ended(ending, max_data_bytes) for ending in endings]
-    return told, None if asked is None else dict(_NEXT.load(asked))
+    settlements = [_plainly_ended(ending, max_data_bytes) for ending in endings]
+    return settlements, None if asked is None else dict(_NEXT.load(asked))
 
 
 def _plainly_ended(ending: Members, max_data_bytes: int) -> Settlement:
@@ -232,7 +232,7 @@ def _plainly_ended(ending: Members, max_data_bytes: int) -> Settlement:
     return Settlement(
         job_id=job_id,
         token=ids.lease_token(token),
-        word=lambda lease: Completion(lease=lease, result=result),
+        of_lease=lambda lease: Completion(lease=lease, result=result),
     )
 
 
@@ -242,7 +242,7 @@ def finish_by_schema(
     """Read settlements and the claim with the schema. Raises InvalidRequest with all faults, TooLarge."""
     values: dict[str, Any] = objects.owns(members, objects=("claim",), besides=("jobs",)) | {"jobs": []}
     top = new_job.loaded_or_faults(_FINISH, values)
-    told: list[Settlement] = []
+    settlements: list[Settlement] = []
     faults = [*top.faults]
     for nth, ending in enumerate(endings):
         path = f"jobs[{nth}]"
@@ -251,11 +251,11 @@ def finish_by_schema(
         if len(faults) >= new_job.FAULTS_MAX:
             break
         if not found.faults:
-            told.append(_ending(found.values, ending, f"{path}.returnvalue", max_data_bytes))
+            settlements.append(_ending(found.values, ending, f"{path}.returnvalue", max_data_bytes))
         give_way()
     if faults:
         raise InvalidRequest(*faults)
-    return told, top.values.get("claim")
+    return settlements, top.values.get("claim")
 
 
 def dump_leases(leases: Sequence[Lease], job_json: JobSchema) -> list[dict[str, Any]]:
@@ -296,10 +296,10 @@ def _loose(text: JsonText, name: str) -> Any:
 
 
 def _ending(loaded: dict[str, Any], members: Members, path: str, max_data_bytes: int) -> Settlement:
-    word: Any = partial(Completion, result=_result(members, path, max_data_bytes))
+    of_lease: Any = partial(Completion, result=_result(members, path, max_data_bytes))
     if any(loaded.get(name) is not None for name in _FAILING):
-        word = _failure(loaded)
-    return _told(loaded["id"], loaded, word)
+        of_lease = _failure(loaded)
+    return _settlement(loaded["id"], loaded, of_lease)
 
 
 def _failure(loaded: dict[str, Any]) -> Any:
@@ -312,8 +312,10 @@ def _failure(loaded: dict[str, Any]) -> Any:
     )
 
 
-def _told(job_id: str, loaded: dict[str, Any], word: Any) -> Settlement:
-    return Settlement(job_id=job_id, token=ids.lease_token(loaded["token"]), word=lambda lease: word(lease=lease))
+def _settlement(job_id: str, loaded: dict[str, Any], of_lease: Any) -> Settlement:
+    return Settlement(
+        job_id=job_id, token=ids.lease_token(loaded["token"]), of_lease=lambda lease: of_lease(lease=lease)
+    )
 
 
 def _result(members: Members, path: str, max_data_bytes: int) -> JsonText:
