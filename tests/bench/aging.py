@@ -3,21 +3,24 @@
 import contextlib
 import json
 import statistics
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import psycopg
 
 from app.domain.job import Completion, JsonText, NewJob
 from app.domain.scan import ScanCursor
-from app.operations import claim, exchange
+from app.operations import claim, endpoints, exchange, maintenance
 from app.operations import jobs as operations
 from app.postgres import libpq
 from app.postgres.database import Database
+from app.queries.endpoints import revisions
 from app.web.jobs import new_job
 from tests.bench import deep, depths, jobs, programs, report, sample, working
 from tests.bench.deep import Finding
 from tests.bench.place import Place
+from tests.support import receivers
 
 BATCH = 10
 SLICES = 10
@@ -28,23 +31,38 @@ CALM_RATE = 50  # jobs a second
 CALM_SECONDS = 5  # times the seconds of a measurement
 SNAPSHOT_LEAST, STRETCH = 0.8, 0.9
 FLOOD_MOST = 2.0
+FOLD_S = 0.5
+CONCURRENCY = 64  # of an endpoint
+Way = Callable[[Database], Callable[[int], int]]
+"""Makes a function that ends what it claimed before, claims up to so many jobs, and returns how many it got."""
 
 
 def snapshot(calm: Place, place: Place, *, count: int) -> Iterator[Finding]:
-    """Hold a snapshot while `count` jobs pass, and those that are measured: batches of 10, in turn with a calm place.
+    """Hold a snapshot while `count` jobs pass, by a worker."""
+    yield from _held(calm, place, count=count, ways={"by a worker": _by_worker, "by claims over HTTP": _by_claims})
+
+
+def calls(calm: Place, place: Place, *, count: int) -> Iterator[Finding]:
+    """Hold a snapshot while `count` jobs pass, as a dispatcher calls an endpoint; the calls take no time."""
+    yield from _held(calm, place, count=count, ways={"by calls of an endpoint": _by_calls})
+
+
+def _held(calm: Place, place: Place, *, count: int, ways: Mapping[str, Way]) -> Iterator[Finding]:
+    """Hold a snapshot while `count` jobs pass the first of `ways`; measure each, in turn with a calm place.
 
     A snapshot holds up what vacuum does in its own database only.
     """
     for one in (calm, place):
         one.empty()
-    rates: dict[str, list[list[float]]] = {way: [] for way in WAYS}
+    rates: dict[str, list[list[float]]] = {way: [] for way in ways}
+    passing = next(iter(ways.values()))
     reading = psycopg.connect(libpq.normal(place.url))
-    with deep.operating(calm) as calm_db, deep.operating(place) as db, reading as reader:
+    with deep.operating(calm) as calm_db, deep.operating(place) as db, _folding(calm_db, db), reading as reader:
         reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         reader.execute("select count(*) from rowline.jobs")
         for nth in range(SLICES):
-            _pass(db, count=count // SLICES)
-            for way, turns in WAYS.items():
+            _pass(db, passing(db), count=count // SLICES)
+            for way, turns in ways.items():
                 both = (calm_db, db) if nth % 2 else (db, calm_db)
                 measured = {one: _worked(one, turns(one), lasting_s=place.seconds) for one in both}
                 rates[way].append([measured[calm_db], measured[db]])
@@ -61,6 +79,25 @@ def snapshot(calm: Place, place: Place, *, count: int) -> Iterator[Finding]:
             least=SNAPSHOT_LEAST,
             more=tuple(held / alone for alone, held in pairs),
         )
+
+
+@contextlib.contextmanager
+def _folding(*databases: Database) -> Iterator[None]:
+    """Fold the counts twice a second during the block, as the service does."""
+    is_over = threading.Event()
+
+    def fold() -> None:
+        while not is_over.wait(FOLD_S):
+            for db in databases:
+                maintenance.fold_counts(db)
+
+    thread = threading.Thread(target=fold)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
 
 
 def _by_claims(db: Database) -> Callable[[int], int]:
@@ -82,16 +119,28 @@ def _by_worker(db: Database) -> Callable[[int], int]:
     return turn
 
 
-WAYS = {"by a worker": _by_worker, "by claims over HTTP": _by_claims}
+def _by_calls(db: Database) -> Callable[[int], int]:
+    """Claim within the limits of an endpoint, and complete with the next claim, as a dispatcher does."""
+    receivers.register(db, "https://example.com/", queue=jobs.QUEUE, concurrency=CONCURRENCY)
+    revision = revisions(db)[jobs.QUEUE]
+    cursor, held = ScanCursor(), list[Completion]()
+
+    def turn(size: int) -> int:
+        ask = claim.Ask(limit=size, lease_ms=deep.LEASE_MS, worker="push:bench")
+        found = endpoints.take(db, queue=jobs.QUEUE, revision=revision, ask=ask, completions=held, cursor=cursor)
+        held[:] = [Completion(lease=lease.key, result=JsonText("null")) for lease in found.leases]
+        return len(held)
+
+    return turn
 
 
 def _new(count: int) -> list[NewJob]:
     return list(new_job.load(jobs.bodies(count)[0].encode(), max_jobs=count, max_data_bytes=2**20))
 
 
-def _pass(db: Database, *, count: int) -> None:
+def _pass(db: Database, turn: Callable[[int], int], *, count: int) -> None:
     """Add and work so many jobs, by the hundred."""
-    new, turn = _new(1_000), _by_worker(db)
+    new = _new(1_000)
     for _ in range(0, count, len(new)):
         operations.submit_many(db, queue=jobs.QUEUE, new=new)
         while turn(100):

@@ -25,6 +25,7 @@ SNAPSHOT = 900_000  # jobs: ten minutes at 1,500 a second
 PARTS: dict[str, Callable[[Place, Place, "Sizes"], Iterator[Finding]]] = {
     "levels": lambda empty, full, sizes: deep.levels(empty, full, million=sizes.million, rounds=sizes.rounds),
     "snapshot": lambda empty, full, sizes: aging.snapshot(empty, full, count=sizes.snapshot),
+    "calls": lambda empty, full, sizes: aging.calls(empty, full, count=sizes.million),
     "growth": lambda empty, full, sizes: aging.growth(empty, full, count=sizes.million, rounds=sizes.rounds),
     "flood": lambda empty, full, sizes: aging.flood(empty, full, count=sizes.million),
 }
