@@ -30,10 +30,11 @@ KEPT = {
     "keys/forget": {LOCKS_ALL},
     "keys/hold": {ADVISORY},
     "leases/fail": {SLICE},
-    "leases/retry_later": {SLICE},
+    "leases/release": {STABLE, CHOICE},
+    "leases/retry_later": {SLICE, STABLE},
     "rounds/look": {RECURSIVE},
 }
-"""What decision 49 keeps, and why."""
+"""What decision 49 keeps, and says why."""
 CASES = [
     ("update rowline.jobs set lease_token = gen_random_uuid() where queue = $1::text returning number", {VOLATILE}),
     ("update rowline.jobs set run_at = run_at + interval '1 s' where queue = $1::text returning number", {STABLE}),
