@@ -82,6 +82,7 @@ ATTACKS = {
     "no such path": Attack(method="GET", path="/" + "x" * 4_000),
     "nothing, and away": Attack(path="", way="leave"),
     "a request, and away": Attack(method="GET", path="/queues/q/jobs/1", way="leave"),
+    "a request, and away, elsewhere": Attack(method="GET", path="/queues/q/jobs/1", way="leave", is_elsewhere=True),
     "a request of 98 fields, and away": Attack(
         method="GET", path="/queues/q/jobs/1", way="leave", fields="".join(f"X-{at}: 1\r\n" for at in range(95))
     ),

@@ -164,6 +164,53 @@ def test_the_roles_can_be_made_before_the_first_migration(server_url: str) -> No
             assert public.execute("select * from report.queues").fetchall() == []
 
 
+MADE = (
+    "create table rowline.made (a int)",
+    "create sequence rowline.made_numbers",
+    "create function rowline.make() returns int language sql as 'select 1'",
+    "revoke execute on function rowline.make() from public",
+    "create view report.made as select 1 as a",
+)
+USED = (
+    *("insert into rowline.made values (1)", "update rowline.made set a = 2", "delete from rowline.made"),
+    *("select nextval('rowline.made_numbers')", "select rowline.make()", "select * from report.made"),
+)
+
+
+@pytest.mark.parametrize("is_later", [False, True])
+def test_run_time_uses_what_the_owner_made_before_the_roles_and_makes_later(roled_url: str, *, is_later: bool) -> None:
+    with connected(roled_url, "rowline_owner") as owner:
+        if not is_later:  # as if the roles were not there yet
+            owner.execute(
+                "alter default privileges in schema rowline, report revoke all on tables from rowline_runtime"
+            )
+            for kind in ("tables", "sequences", "functions"):
+                owner.execute(f"alter default privileges in schema rowline revoke all on {kind} from rowline_runtime")
+        for statement in MADE:
+            owner.execute(statement)
+    if not is_later:
+        db = Database(Settings(), url=databases.as_owner(roled_url), size=1, name="test")
+        roles.apply(db)
+        db.close()
+    with connected(roled_url, "rowline_runtime") as runtime:
+        for statement in USED:
+            runtime.execute(statement)
+    with connected(roled_url, "rowline_report") as report:
+        report.execute("select * from report.made")
+
+
+def test_nobody_else_gets_into_the_schemas_whoever_was_let_in_before(own_url: str, role: str) -> None:
+    databases.run(own_url, "grant usage on schema rowline, report to public")
+    databases.run(own_url, "grant select on all tables in schema report to public")
+    db = Database(Settings(), url=databases.as_owner(own_url), size=1, name="test")
+    roles.apply(db)
+    db.close()
+    with connected(own_url, role) as stranger:
+        for statement in ("select * from report.jobs", "select rowline.enqueue('q', 'n', '1')"):
+            with pytest.raises(InsufficientPrivilege, match="permission denied for schema"):
+                stranger.execute(statement)
+
+
 def test_the_command_prints_the_script_or_runs_it_as_often_as_one_likes(own_url: str) -> None:
     env = {"DATABASE_URL": databases.as_owner(own_url)}
     with Program([*PYTHON, "-m", "app", "db", "roles"], env=env) as printing:
