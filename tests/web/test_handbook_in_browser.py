@@ -16,17 +16,22 @@ STATE = "return document.getElementById('search-status').textContent"
 LONGEST = """
 let most = 0;
 for (const block of document.querySelectorAll("main p, main li")) {
-  const texts = document.createTreeWalker(block, NodeFilter.SHOW_TEXT), lines = {}, range = document.createRange();
+  const texts = document.createTreeWalker(block, NodeFilter.SHOW_TEXT), parts = [], range = document.createRange();
   while (texts.nextNode()) {
     if (texts.currentNode.parentElement.closest("pre")) continue;
     for (const part of texts.currentNode.data.matchAll(/\\S+\\s?/g)) {
       range.setStart(texts.currentNode, part.index);
       range.setEnd(texts.currentNode, part.index + part[0].trimEnd().length);
-      const box = range.getBoundingClientRect(), y = Math.round((box.top + box.bottom) / 54); // lines are 27 apart
-      lines[y] = (lines[y] || 0) + part[0].length;
+      const box = range.getBoundingClientRect();
+      parts.push([(box.top + box.bottom) / 2, part[0].length]);
     }
   }
-  most = Math.max(most, ...Object.values(lines));
+  let line = 0, last = -Infinity; // a word in another font may stand some pixels higher, the next line is 27 lower
+  for (const [y, length] of parts.sort((a, b) => a[0] - b[0])) {
+    line = y - last > 9 ? length : line + length;
+    last = y;
+    most = Math.max(most, line);
+  }
 }
 return most
 """

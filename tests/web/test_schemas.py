@@ -98,7 +98,7 @@ def test_what_ended_is_read_as_marshmallow_reads_it(finish: dict[str, Any]) -> N
     raw = json.dumps(finish).encode()
 
     def by_marshmallow() -> object:
-        form = demands.Form(frozenset(schemas.EndingSchema().fields), most={"returnvalue": LIMIT})
+        form = demands.Form(frozenset(schemas.EndingSchema().fields), schemas.LOOSE, most={"returnvalue": LIMIT})
         names = frozenset(schemas.FinishSchema().fields)
         members, endings = objects.read_object(raw, demands.Form(names), array=demands.Array("jobs", 10, form))
         return said(*schemas.finish_by_schema(members, endings, LIMIT))

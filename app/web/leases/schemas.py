@@ -28,7 +28,7 @@ LEASE_MIN_MS, LEASE_MAX_MS = 500, 86_400_000
 TOKEN_MAX = WORKER_MAX = 255
 _UNKNOWN = {"unknown": "is not known here", "type": "must be an object"}
 _REQUIRED: dict[str, Any] = {"required": "is required", "null": "must not be null"}
-_LOOSE = (
+LOOSE = (
     "failedReason",
     "stacktrace",
 )  # cut and cleaned, whatever they contain, so that every failure can be reported
@@ -169,7 +169,7 @@ def load_complete(raw: bytes, *, job_id: str, max_data_bytes: int) -> Settlement
 
 def load_fail(raw: bytes, *, job_id: str, max_body_bytes: int) -> Settlement:
     """Read a failure. Raises InvalidRequest."""
-    form = Form(frozenset(_FAIL.fields), _LOOSE, dict.fromkeys(_LOOSE, max_body_bytes))
+    form = Form(frozenset(_FAIL.fields), LOOSE, dict.fromkeys(LOOSE, max_body_bytes))
     loaded = new_job.loaded(_FAIL, _failing(objects.read_object(raw, form)[0], ""))
     return _settlement(job_id, loaded, _failure(loaded))
 
@@ -190,8 +190,8 @@ def load_finish(
     raw: bytes, *, lease_ms: int, worker: str, max_data_bytes: int, max_body_bytes: int
 ) -> tuple[list[Settlement], Ask | None]:
     """Read settlements, and the parameters of a claim if there is one. Raises InvalidRequest, TooLarge."""
-    most = dict.fromkeys(_LOOSE, max_body_bytes) | {"returnvalue": max_data_bytes}
-    form = Form(frozenset(_ENDING.fields), _LOOSE, most)
+    most = dict.fromkeys(LOOSE, max_body_bytes) | {"returnvalue": max_data_bytes}
+    form = Form(frozenset(_ENDING.fields), LOOSE, most)
     members, endings = objects.read_object(raw, _FINISH_FORM, array=Array("jobs", COUNT_MAX, form))
     if "jobs" not in members:
         raise InvalidRequest(Fault("jobs", "is required"))
@@ -278,8 +278,8 @@ def _loaded(schema: Schema, raw: bytes) -> dict[str, Any]:
 
 def _failing(members: Members, path: str) -> dict[str, Any]:
     """Return the values of what may be a failure. The array of a stack trace is joined without building a list."""
-    values = objects.owns(members, path=path, besides=("returnvalue", *_LOOSE))
-    return values | {name: _loose(members[name], name) for name in _LOOSE if name in members}
+    values = objects.owns(members, path=path, besides=("returnvalue", *LOOSE))
+    return values | {name: _loose(members[name], name) for name in LOOSE if name in members}
 
 
 def _loose(text: JsonText, name: str) -> Any:
