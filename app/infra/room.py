@@ -47,14 +47,21 @@ class Room:
             turn.acquire()
             asked = size, turn
             self._line.append(asked)
-        if turn.acquire(timeout=timeout_s):
-            return True
+        try:
+            is_served = turn.acquire(timeout=timeout_s)
+        except BaseException:  # a greenlet was killed while it waited
+            if not self._leave(asked):
+                self.change(size)
+            raise
+        return is_served or not self._leave(asked)
+
+    def _leave(self, asked: tuple[int, threading.Lock]) -> bool:
+        """Stop waiting; return False if the bytes were reserved meanwhile."""
         with self._lock:
-            if asked not in self._line:  # it was served after the timeout
-                return True
-            self._line.remove(asked)
-            self._serve()  # the next one may need less
-        return False
+            if is_waiting := asked in self._line:
+                self._line.remove(asked)
+                self._serve()  # the next one may need less
+            return is_waiting
 
     def change(self, size: int) -> None:
         """Free `size` bytes; if negative, reserve them even if they are not free."""

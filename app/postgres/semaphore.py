@@ -26,13 +26,20 @@ class FairSemaphore:
             turn = threading.Lock()
             turn.acquire()
             self._line.append(turn)
-        if turn.acquire(timeout=timeout_s):
-            return True
+        try:
+            is_granted = turn.acquire(timeout=timeout_s)
+        except BaseException:  # a greenlet was killed while it waited
+            if not self._leave(turn):
+                self.give()
+            raise
+        return is_granted or not self._leave(turn)
+
+    def _leave(self, turn: threading.Lock) -> bool:
+        """Stop waiting; return False if the permit was granted meanwhile."""
         with self._lock:
-            if turn not in self._line:  # it was granted after the timeout
-                return True
-            self._line.remove(turn)
-        return False
+            if is_waiting := turn in self._line:
+                self._line.remove(turn)
+            return is_waiting
 
     def give(self) -> None:
         """Return a permit; it goes to the longest waiter."""

@@ -1,10 +1,16 @@
 """A fair line."""
 
+import os
+import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from app.postgres.semaphore import FairSemaphore
-from tests.support.clusters import until
+from tests.support.clusters import IMPORTABLE, PYTHON, until
+
+PATH = ":".join(IMPORTABLE)
 
 
 def test_who_came_first_goes_first() -> None:
@@ -50,3 +56,34 @@ def test_no_more_than_there_are_turns_go_at_once() -> None:
             pool.submit(go)
     assert most[0] <= 3
     assert all(turns.take(timeout_s=0) for _ in range(3))
+
+
+KILLED = """
+from gevent import monkey; monkey.patch_all()
+import gevent
+from app.postgres.semaphore import FairSemaphore
+turns = FairSemaphore(2)
+assert turns.take(timeout_s=0) and turns.take(timeout_s=0)
+def go():
+    if turns.take(timeout_s=60):
+        turns.give()
+waiting = [gevent.spawn(go) for _ in range(3)]
+while len(turns._line) < 3:
+    gevent.sleep(0)
+if {is_granted}:
+    turns.give()
+    turns.give()
+gevent.killall(waiting)
+if not {is_granted}:
+    turns.give()
+    turns.give()
+print([turns.take(timeout_s=0) for _ in range(3)])
+"""
+
+
+@pytest.mark.parametrize("is_granted", [False, True])
+def test_a_greenlet_that_is_killed_while_it_waits_keeps_no_permit(*, is_granted: bool) -> None:
+    """Also if it was granted one in that moment."""
+    argv = [*PYTHON, "-c", KILLED.format(is_granted=is_granted)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, env=os.environ | {"PYTHONPATH": PATH})
+    assert done.stdout == "[True, True, False]\n"
