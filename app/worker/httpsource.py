@@ -160,7 +160,7 @@ class HttpSource:
         lease_ms = self._settings.lease_ms
         try:
             leases = self._claiming.claim(count, wait_ms=CLAIM_MS, lock_duration_ms=lease_ms, worker=self._worker)
-            self._told_at = -math.inf
+            self._logged_at = -math.inf
         except rowline.RowlineError as error:
             trouble = error
         with self._changed:

@@ -267,6 +267,19 @@ def test_a_worker_says_at_the_first_try_that_fails_what_it_cannot_reach(
     assert said in json.loads(line)["cause"]
 
 
+def test_the_next_failure_after_a_claim_that_succeeded_is_told_at_once(
+    db: Database, service: Server, handlers: Path
+) -> None:
+    add(db, new("quick"))
+    with httpproxy.before(service.port) as proxy:
+        # The check of the token and its retry, a claim, the outcome, the next claim.
+        proxy.plan = [Fault.CUT, Fault.NONE, Fault.NONE, Fault.NONE, Fault.SAY_LATER]
+        with WorkerProgram(proxy.url, handlers) as worker:
+            worker.expect("claim_failed")
+            worker.expect("worker_started")
+            worker.expect("claim_failed")
+
+
 def test_a_worker_that_reaches_nothing_says_so_now_and_then(handlers: Path) -> None:
     url = f"http://127.0.0.1:{clusters.free_port()}"
     with WorkerProgram(url, handlers) as worker:
