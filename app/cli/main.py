@@ -1,30 +1,37 @@
-"""The command `rowline`, composed of its subcommands."""
+"""The command `rowline`, composed of its subcommands, each of which is imported when it is needed."""
 
+import importlib
 import sys
 
 import click
 
-from app.cli import db, dispatch, docs, endpoints, report, run, serve, work
+from app.infra import interrupt
 from app.infra.settings import SettingsError
-from app.local.processes import StartError
-from app.postgres.database import DatabaseError
-from app.postgres.schema import SchemaError
+
+COMMANDS = ("run", "serve", "work", "dispatch", "endpoints", "report", "db", "docs")
+"""Each is a function of the module of its name."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """Imports only the command that runs: all of them take a second of CPU, which every process would take to start."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return their names, in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a command. Ctrl-C meanwhile ends the process quietly."""
+        if cmd_name not in COMMANDS:
+            return None
+        with interrupt.quiet():
+            command: click.Command = getattr(importlib.import_module(f"app.cli.{cmd_name}"), cmd_name)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="rowline", prog_name="rowline")
 def rowline() -> None:
     """Rowline, an HTTP job queue on PostgreSQL."""
-
-
-rowline.add_command(run.run)
-rowline.add_command(serve.serve)
-rowline.add_command(work.work)
-rowline.add_command(dispatch.dispatch)
-rowline.add_command(endpoints.endpoints)
-rowline.add_command(report.report)
-rowline.add_command(db.db)
-rowline.add_command(docs.docs)
 
 
 def main() -> None:
@@ -34,6 +41,17 @@ def main() -> None:
     except SettingsError as error:
         print(f"rowline: invalid settings:\n{error}", file=sys.stderr)
         sys.exit(2)
-    except (StartError, DatabaseError, SchemaError) as error:
+    except Exception as error:
+        if not isinstance(error, _at_start()):
+            raise
         print(f"rowline: {error}", file=sys.stderr)
         sys.exit(1)
+
+
+def _at_start() -> tuple[type[Exception], ...]:
+    """Return the errors that are told in one line. Imported here, since a command may do without the database."""
+    from app.local.processes import StartError  # noqa: PLC0415
+    from app.postgres.database import DatabaseError  # noqa: PLC0415
+    from app.postgres.schema import SchemaError  # noqa: PLC0415
+
+    return StartError, DatabaseError, SchemaError

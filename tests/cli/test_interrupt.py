@@ -41,7 +41,7 @@ def test_ctrl_c_while_the_command_is_imported_ends_it_quietly(tmp_path: Path, ar
 @pytest.mark.parametrize(("command", "module"), [("serve", "gunicorn"), ("dispatch", "gevent.monkey")])
 def test_ctrl_c_while_what_hosts_it_is_imported_ends_it_quietly(tmp_path: Path, command: str, module: str) -> None:
     """These two begin anew, in a program of somebody else's."""
-    imported = "gunicorn" if command == "serve" else "pygal"
+    imported = "gunicorn" if command == "serve" else "urllib3"
     with importing(tmp_path, imported, [*PYTHON, "-m", "app", command], when=module) as program:
         assert program.end(signal.SIGINT) == 130
         assert program.output == "importing\n"
