@@ -21,5 +21,5 @@ _db = Database(
 )
 
 application = app.create(_settings, _db)
-schema.when_usable(_db, lambda: maintainer.start(_settings, _db, is_last=True))
+schema.when_usable(_db, lambda: maintainer.start(_settings, _db, is_low_priority=True))
 logging.getLogger(__name__).info("api_started", extra={"host": _settings.host, "port": _settings.port})

@@ -83,7 +83,7 @@ class LeaseKey(NamedTuple):
     token: str
 
 
-class Taken(NamedTuple):
+class ClaimedJob(NamedTuple):
     """A job claimed by a Python worker: the part of it that the handler gets."""
 
     key: LeaseKey
@@ -112,10 +112,10 @@ class Lease:
         return LeaseKey(number=self.job.number, token=self.token)
 
     @property
-    def taken(self) -> Taken:
+    def taken(self) -> ClaimedJob:
         """The part of the job that a handler gets."""
         job = self.job
-        return Taken(
+        return ClaimedJob(
             key=self.key,
             id=job.id,
             name=job.name,

@@ -59,7 +59,7 @@ class ScanCursor:
         self._rests_s = 0.0
         self._counts_all_at_s = 0.0
 
-    def counts_past_dead(self, *, now_s: float) -> bool:
+    def skips_dead(self, *, now_s: float) -> bool:
         """Return whether to skip the dead entries of ended leases when counting the active jobs."""
         return now_s < self._counts_all_at_s
 

@@ -77,7 +77,7 @@ class Room:
             turn.release()
 
 
-class Held:
+class Reservation:
     """The reservation of one response. Not thread-safe."""
 
     def __init__(self, room: Room) -> None:
@@ -128,6 +128,6 @@ class Held:
             self.size = size
 
 
-def alone() -> Held:
+def alone() -> Reservation:
     """Make a reservation of a limit of its own, practically unlimited, for callers without a response."""
-    return Held(Room(2**40, per_answer=2**37, claims=1, wait_s=0.0))
+    return Reservation(Room(2**40, per_answer=2**37, claims=1, wait_s=0.0))

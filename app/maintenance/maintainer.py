@@ -12,7 +12,7 @@ from app.infra.settings import Settings
 from app.maintenance.loop import Loop
 from app.maintenance.rounds import BEAT_S, Rounds
 from app.operations import maintenance
-from app.operations.maintenance import Look
+from app.operations.maintenance import PendingWork
 from app.postgres.database import Database, DatabaseError
 
 _log = logging.getLogger(__name__)
@@ -22,12 +22,12 @@ EARLY = 0.5  # the share of the interval after which a round may promote again, 
 REST_S = 10.0  # a connection is closed after being idle for this long, at most twice that
 
 
-def start(settings: Settings, db: Database, *, is_last: bool = False) -> list[Loop]:
+def start(settings: Settings, db: Database, *, is_low_priority: bool = False) -> list[Loop]:
     """Start the loops in threads of this process. They do the work only while this process makes the rounds.
 
-    `is_last` is as for `Rounds`.
+    `is_low_priority` is as for `Rounds`.
     """
-    maintainer = Maintainer(settings, db, is_last=is_last)
+    maintainer = Maintainer(settings, db, is_low_priority=is_low_priority)
     for loop in maintainer.loops:
         loop.start()
     return maintainer.loops
@@ -36,13 +36,15 @@ def start(settings: Settings, db: Database, *, is_last: bool = False) -> list[Lo
 class Maintainer:
     """The loops of one process, each in a thread of its own, so that none delays the others."""
 
-    def __init__(self, settings: Settings, db: Database, *, is_last: bool = False) -> None:
-        """Prepare; the `loops` are to be started. `is_last` is as for `Rounds`."""
+    def __init__(self, settings: Settings, db: Database, *, is_low_priority: bool = False) -> None:
+        """Prepare; the `loops` are to be started. `is_low_priority` is as for `Rounds`."""
         self._settings, self._db = settings, db
         self._random = Random()  # noqa: S311 - spreads retries, guards nothing
         self._promote_s, often_s = settings.promote_ms / 1000, settings.recover_ms / 1000
         self._promote_at = 0.0  # on the monotonic clock, at the earliest
-        self._rounds = Rounds(db, beat_s=min(BEAT_S, self._promote_s), on_look=self._begin, is_last=is_last)
+        self._rounds = Rounds(
+            db, beat_s=min(BEAT_S, self._promote_s), on_look=self._begin, is_low_priority=is_low_priority
+        )
         self._promoting = self._loop("promote", None, lambda: maintenance.promote_due(db))
         self._folding = self._loop("fold", None, lambda: maintenance.fold_counts(db))
         self._seldom = [
@@ -58,12 +60,12 @@ class Maintainer:
             try:
                 tick()
             except DatabaseError:
-                self._rounds.pass_on()
+                self._rounds.resign()
                 raise
 
-        return Loop(name, interval_s=interval_s, tick=tried, is_wanted=lambda: self._rounds.are_ours)
+        return Loop(name, interval_s=interval_s, tick=tried, is_wanted=lambda: self._rounds.is_leader)
 
-    def _begin(self, found: Look, is_new: bool) -> None:  # noqa: FBT001 - called by the rounds alone
+    def _begin(self, found: PendingWork, is_new: bool) -> None:  # noqa: FBT001 - called by the rounds alone
         """Start the loops for what a round found; if this process has just taken over, the other loops too."""
         now = time.monotonic()
         if found.is_due and now >= self._promote_at:

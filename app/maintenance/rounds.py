@@ -23,7 +23,7 @@ from collections.abc import Callable
 
 from app.maintenance.loop import Loop
 from app.operations import maintenance
-from app.operations.maintenance import Look
+from app.operations.maintenance import PendingWork
 from app.postgres.database import Database
 from app.postgres.wakeups import PROOF_S, PULSE
 
@@ -37,7 +37,7 @@ OWN_ROUND_S = 0.4
 """How long pulses are ignored for such a round; less than a beat."""
 UNABLE_S = 60.0
 """How long a process whose round failed has the lowest priority."""
-LAST = "~"
+LOW_PRIORITY = "~"
 """The prefix of the names of processes with the lowest priority: it sorts after all others."""
 RESTS_S = (20.0, 40.0)
 """How long such a process does not listen for pulses once it has received one of another kind of process."""
@@ -47,40 +47,46 @@ class Rounds:
     """The rounds of one process. `loop` is to be started."""
 
     def __init__(
-        self, db: Database, *, beat_s: float = BEAT_S, on_look: Callable[[Look, bool], None], is_last: bool = False
+        self,
+        db: Database,
+        *,
+        beat_s: float = BEAT_S,
+        on_look: Callable[[PendingWork, bool], None],
+        is_low_priority: bool = False,
     ) -> None:
         """Prepare. `on_look` gets what a round of this process found, and whether the process has just taken over.
 
-        `is_last`: take over only if all other processes are `is_last` too. `beat_s` is the interval of the rounds.
+        `is_low_priority`: take over only if all other processes have low priority too. `beat_s` is the interval of the
+        rounds.
         """
-        self._db, self._beat_s, self._on_look, self._is_last = db, beat_s, on_look, is_last
+        self._db, self._beat_s, self._on_look, self._is_low_priority = db, beat_s, on_look, is_low_priority
         self._own_name = f"{secrets.token_hex(4)}:{socket.gethostname()}:{os.getpid()}"
         self._unable_until = 0.0
         self._rests_until = 0.0
         self._last_at = time.monotonic()  # of the last round of any process, as far as known, or of an attempt at one
         self._trusts_until = self._last_at + random.uniform(*TRUST_S)  # noqa: S311 - no secret
-        self._yields_at = 0.0  # until then pulses of others are ignored
-        self.are_ours = False
+        self._ignores_until = 0.0  # until then pulses of others are ignored
+        self.is_leader = False
         """Whether this process makes the rounds for all."""
         self.loop = Loop("rounds", interval_s=self._pause_s, tick=self._tick)
         db.listen_payloads(PULSE, self._on_pulse)
 
-    def pass_on(self) -> None:
+    def resign(self) -> None:
         """Leave the rounds to another process, if there is one, because the work failed in this one.
 
         It has the lowest priority for a while, so that other processes do not rely on its pulses.
         """
-        self.are_ours = False
+        self.is_leader = False
         self._last_at = time.monotonic() + self._beat_s
         self._unable_until = time.monotonic() + UNABLE_S
 
     @property
-    def _comes_last(self) -> bool:
-        return self._is_last or time.monotonic() < self._unable_until
+    def _has_low_priority(self) -> bool:
+        return self._is_low_priority or time.monotonic() < self._unable_until
 
     @property
     def _name(self) -> str:
-        return f"{LAST if self._comes_last else ''}{self._own_name}"
+        return f"{LOW_PRIORITY if self._has_low_priority else ''}{self._own_name}"
 
     def _on_pulse(self, word: str) -> None:
         """Handle a pulse. Of two processes that make the rounds, the one whose name sorts first goes on."""
@@ -90,13 +96,13 @@ class Rounds:
                 self.loop.hurry()
             return
         self._db.wakeups.prove()
-        is_of_last, now = word.startswith(LAST), time.monotonic()
-        if is_of_last and not self._comes_last:
+        is_of_last, now = word.startswith(LOW_PRIORITY), time.monotonic()
+        if is_of_last and not self._has_low_priority:
             return  # it will leave the rounds to this process
         self._last_at = max(self._last_at, now)
-        if word < self._name and now >= self._yields_at:
-            self.are_ours = False
-            if self._is_last and not is_of_last:
+        if word < self._name and now >= self._ignores_until:
+            self.is_leader = False
+            if self._is_low_priority and not is_of_last:
                 self._rest(random.uniform(*RESTS_S))  # noqa: S311 - no secret
 
     def _rest(self, rest_s: float) -> None:
@@ -106,15 +112,15 @@ class Rounds:
         self._db.rest_from(PULSE, is_resting=bool(rest_s))
 
     @property
-    def _is_deaf(self) -> bool:
+    def _hears_nothing(self) -> bool:
         """Whether it listens to nothing at all: then a missing pulse proves nothing."""
         return bool(self._rests_until) and not self._db.hears(PULSE)
 
     def _pause_s(self) -> float:
-        if self._is_deaf:
+        if self._hears_nothing:
             hears_till = time.monotonic() + PROOF_S if self._db.wakeups.is_proved else self._rests_until
             return max(LEAST_PAUSE_S, min(self._rests_until, self._trusts_until, hears_till) - time.monotonic())
-        is_next = self.are_ours and self._db.wakeups.is_proved
+        is_next = self.is_leader and self._db.wakeups.is_proved
         beats = 1.0 if is_next else random.uniform(*PATIENCE)  # noqa: S311 - no secret
         looks_at = min(self._last_at + beats * self._beat_s, self._trusts_until)
         return max(LEAST_PAUSE_S, looks_at - time.monotonic())
@@ -124,20 +130,20 @@ class Rounds:
         now = time.monotonic()
         if self._rests_until and now >= self._rests_until:
             self._rest(0.0)
-        is_heard = self._is_deaf or now < self._last_at + PATIENCE[0] * self._beat_s
-        somebody_looks = not self.are_ours and is_heard
-        if somebody_looks and now < self._trusts_until:
+        is_heard = self._hears_nothing or now < self._last_at + PATIENCE[0] * self._beat_s
+        has_other_leader = not self.is_leader and is_heard
+        if has_other_leader and now < self._trusts_until:
             return
         self._trusts_until = now + random.uniform(*TRUST_S)  # noqa: S311 - no secret
-        if somebody_looks:
-            self._yields_at = now + OWN_ROUND_S
+        if has_other_leader:
+            self._ignores_until = now + OWN_ROUND_S
         elif self._rests_until:
             self._rest(0.0)
         self._last_at = now
-        were_ours, self.are_ours = self.are_ours, True
+        were_ours, self.is_leader = self.is_leader, True
         try:
-            found = maintenance.look(self._db, word=None if somebody_looks else self._name)
+            found = maintenance.look(self._db, word=None if has_other_leader else self._name)
         except BaseException:
-            self.are_ours = False
+            self.is_leader = False
             raise
         self._on_look(found, not were_ours)

@@ -51,10 +51,10 @@ def claim(
     """
     with db.begin() as conn:
         ask = Ask(limit=limit, lease_ms=lease_ms, worker=worker)
-        return claimed(conn, queue=queue, ask=ask, most_bytes=most_bytes, cursor=cursor)
+        return claim_in(conn, queue=queue, ask=ask, most_bytes=most_bytes, cursor=cursor)
 
 
-def claimed(
+def claim_in(
     conn: Connection, *, queue: str, ask: Ask, most_bytes: int = ANY_BYTES, cursor: ScanCursor | None = None
 ) -> Claimed:
     """Do what `claim` does, in a transaction that is open."""
@@ -66,7 +66,7 @@ def claimed(
         more, scan, is_cut = _look(conn, queue, rest, most_bytes - sum(lease.job.size for lease in taken), cursor)
         taken += more
     next_due_ms = jobs.next_due_ms(conn, queue=queue) if len(taken) < ask.limit and not is_cut else None
-    return Claimed(leases=taken, next_due_ms=again_in_ms(scan, cursor, next_due_ms))
+    return Claimed(leases=taken, next_due_ms=next_claim_in_ms(scan, cursor, next_due_ms))
 
 
 def promote(conn: Connection, *, queue: str) -> None:
@@ -76,7 +76,7 @@ def promote(conn: Connection, *, queue: str) -> None:
             break
 
 
-def _look(conn: Connection, queue: str, ask: Ask, most_bytes: int, cursor: ScanCursor) -> leases.Look:
+def _look(conn: Connection, queue: str, ask: Ask, most_bytes: int, cursor: ScanCursor) -> leases.WholeClaim:
     look = leases.claim(
         conn,
         queue=queue,
@@ -95,7 +95,7 @@ def _look(conn: Connection, queue: str, ask: Ask, most_bytes: int, cursor: ScanC
     return look
 
 
-def again_in_ms(scan: ScanResult, cursor: ScanCursor, next_due_ms: int | None) -> int | None:
+def next_claim_in_ms(scan: ScanResult, cursor: ScanCursor, next_due_ms: int | None) -> int | None:
     """Return the ms after which to claim again at the latest: a delayed job or a scan from the head is due then."""
     if scan.start == HEAD:
         return next_due_ms

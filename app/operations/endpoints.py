@@ -13,7 +13,7 @@ from app.operations import claim, exchange, operation
 from app.operations.claim import Ask
 from app.postgres.database import Connection, Database
 from app.store import endpoints, leases
-from app.store.endpoints import Next, Sealed
+from app.store.endpoints import EndpointClaim, Sealed
 
 TOPIC = "/endpoints"  # notified when one is registered, removed or switched off; no valid queue name has a slash
 CLAIM_MOST = 32  # jobs in one claim, so that other dispatchers can claim in between
@@ -44,8 +44,8 @@ def remove(db: Database, *, queue: str) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """The numbers of the jobs that are completed, and the new leases. `next_due_ms`: ms until the next claim at latest.
+class EndpointExchange:
+    """The completed jobs, by number, and the new leases. `next_claim_ms`: ms until the next claim at the latest.
 
     A delayed job is due then, or a limit allows another call; None if it waits for neither. `unknown` is as in
     `Exchanged`.
@@ -53,12 +53,12 @@ class Turn:
 
     completed: Collection[int]
     leases: list[Lease]
-    next_due_ms: int | None
+    next_claim_ms: int | None
     unknown: Collection[int] = ()
 
 
 @operation
-def take(
+def exchange_calls(
     db: Database,
     *,
     queue: str,
@@ -66,7 +66,7 @@ def take(
     ask: Ask,
     completions: Sequence[Completion] = (),
     cursor: ScanCursor | None = None,
-) -> Turn:
+) -> EndpointExchange:
     """Complete attempts and lease the next jobs: as many as the endpoint's concurrency and limiter allow.
 
     One transaction. The claim locks the endpoint's row, so that only one dispatcher at a time counts the running calls;
@@ -75,32 +75,32 @@ def take(
     counted; `cursor` is as in `claim.claim`. A job that is not among the completed had lost its lease.
     """
     cursor = cursor or ScanCursor()
-    with db.together() as conn:
+    with db.pipeline() as conn:
         completed_by = leases.send_complete(conn, queue=queue, completions=completions) if completions else set[int]
-        found_by = _send_claim(conn, queue, revision, ask, cursor, past_due=False)
+        found_by = _send_claim(conn, queue, revision, ask, cursor, ignore_due=False)
     completed, found = completed_by(), found_by()
     is_any_taken = bool(found and found.leases)
-    completed, unknown = exchange.looked_again(
+    completed, unknown = exchange.retry_completions(
         db, queue=queue, completions=completions, completed=completed, is_any_taken=is_any_taken
     )
     if found and found.next_due_ms == 0:
         with db.begin() as conn:
             claim.promote(conn, queue=queue)
-        with db.together() as conn:
-            found_by = _send_claim(conn, queue, revision, ask, cursor, past_due=True)
+        with db.pipeline() as conn:
+            found_by = _send_claim(conn, queue, revision, ask, cursor, ignore_due=True)
         found = found_by()
     if found is None:
-        return Turn(completed=completed, leases=[], next_due_ms=LOCKED_MS)
+        return EndpointExchange(completed=completed, leases=[], next_claim_ms=LOCKED_MS)
     cursor.note_count(found.counted_s, now_s=time.monotonic())
     if found.scan.asked:
         cursor.note(found.scan, now_s=time.monotonic())
-    next_due_ms = found.opens_in_ms or claim.again_in_ms(found.scan, cursor, found.next_due_ms)
-    return Turn(completed=completed, leases=found.leases, next_due_ms=next_due_ms, unknown=unknown)
+    next_claim_ms = found.limit_ends_in_ms or claim.next_claim_in_ms(found.scan, cursor, found.next_due_ms)
+    return EndpointExchange(completed=completed, leases=found.leases, next_claim_ms=next_claim_ms, unknown=unknown)
 
 
 def _send_claim(
-    conn: Connection, queue: str, revision: str, ask: Ask, cursor: ScanCursor, *, past_due: bool
-) -> Callable[[], Next | None]:
+    conn: Connection, queue: str, revision: str, ask: Ask, cursor: ScanCursor, *, ignore_due: bool
+) -> Callable[[], EndpointClaim | None]:
     now_s = time.monotonic()
     return endpoints.send_claim(
         conn,
@@ -110,8 +110,8 @@ def _send_claim(
         lease_ms=ask.lease_ms,
         worker=ask.worker,
         start=cursor.start(now_s=now_s),
-        past_due=past_due,
-        past_dead=cursor.counts_past_dead(now_s=now_s),
+        ignore_due=ignore_due,
+        skip_dead=cursor.skips_dead(now_s=now_s),
     )
 
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from app.domain.job import Completion, Taken
+from app.domain.job import ClaimedJob, Completion
 from app.domain.scan import Place, ScanCursor
 from app.operations import claim, operation
 from app.postgres.database import Connection, Database, DatabaseError
@@ -20,7 +20,7 @@ class Exchanged:
     """
 
     completed: set[int]
-    taken: list[Taken]
+    taken: list[ClaimedJob]
     next_due_ms: int | None = None
     unknown: Collection[int] = ()
 
@@ -41,12 +41,12 @@ def exchange(
     """
     cursor = cursor or ScanCursor()
     start = cursor.start(now_s=time.monotonic())
-    with db.together() as conn:
+    with db.pipeline() as conn:
         completed_by = _send_complete(conn, queue, completions) if completions else set[int]
         found_by = _send_claim(conn, queue, ask, start) if ask else None
     completed = completed_by()
     found = found_by() if found_by else None
-    completed, unknown = looked_again(
+    completed, unknown = retry_completions(
         db, queue=queue, completions=completions, completed=completed, is_any_taken=bool(found and found.taken)
     )
     if not ask or not found:
@@ -54,11 +54,11 @@ def exchange(
     if found.next_due_ms == 0:
         return _taken_with_due(db, queue, ask, cursor, completed)
     cursor.note(found.scan, now_s=time.monotonic())
-    again_in_ms = claim.again_in_ms(found.scan, cursor, found.next_due_ms)
-    return Exchanged(completed=completed, taken=found.taken, next_due_ms=again_in_ms, unknown=unknown)
+    next_claim_in_ms = claim.next_claim_in_ms(found.scan, cursor, found.next_due_ms)
+    return Exchanged(completed=completed, taken=found.taken, next_due_ms=next_claim_in_ms, unknown=unknown)
 
 
-def looked_again(
+def retry_completions(
     db: Database, *, queue: str, completions: Sequence[Completion], completed: set[int], is_any_taken: bool
 ) -> tuple[set[int], Collection[int]]:
     """Retry the completions that are not among the `completed`; return all completed, and the jobs of unknown outcome.
@@ -80,7 +80,7 @@ def _send_complete(conn: Connection, queue: str, completions: Sequence[Completio
     return leases.send_complete(conn, queue=queue, completions=completions)
 
 
-def _send_claim(conn: Connection, queue: str, ask: claim.Ask, start: Place) -> Callable[[], leases.Next]:
+def _send_claim(conn: Connection, queue: str, ask: claim.Ask, start: Place) -> Callable[[], leases.HandlerClaim]:
     return leases.send_claim(conn, queue=queue, limit=ask.limit, lease_ms=ask.lease_ms, worker=ask.worker, start=start)
 
 
@@ -93,6 +93,6 @@ def _completed(db: Database, queue: str, completions: Sequence[Completion]) -> s
 
 def _taken_with_due(db: Database, queue: str, ask: claim.Ask, cursor: ScanCursor, completed: set[int]) -> Exchanged:
     with db.begin() as conn:
-        claimed = claim.claimed(conn, queue=queue, ask=ask, cursor=cursor)
+        claimed = claim.claim_in(conn, queue=queue, ask=ask, cursor=cursor)
     taken = [lease.taken for lease in claimed.leases]
     return Exchanged(completed=completed, taken=taken, next_due_ms=claimed.next_due_ms)

@@ -9,7 +9,7 @@ from app.domain.errors import Fault, JobFinished, JobNotFound, KeyInUse, KeyReus
 from app.domain.job import Job, NewJob
 from app.domain.keys import IdempotencyKey
 from app.infra import room
-from app.infra.room import COPIES, SMALL, Held
+from app.infra.room import COPIES, SMALL, Reservation
 from app.operations import operation
 from app.postgres.coalescer import RequestCoalescer
 from app.postgres.database import Connection, Database
@@ -46,7 +46,7 @@ class Reply:
 
 
 @operation
-def submit_many(db: Database, *, queue: str, new: Sequence[NewJob], held: Held | None = None) -> list[Submitted]:
+def submit_many(db: Database, *, queue: str, new: Sequence[NewJob], held: Reservation | None = None) -> list[Submitted]:
     """Add all of `new` or none; return the stored jobs, in the same order.
 
     One transaction; without custom ids one statement. Waits, up to lock_timeout, for a transaction that adds the same
@@ -72,7 +72,7 @@ class Submissions:
         self._db = db
         self._singles: RequestCoalescer[NewJob, Submitted] = RequestCoalescer(self._together, most=TOGETHER_MOST)
 
-    def submit_many(self, *, queue: str, new: Sequence[NewJob], held: Held | None = None) -> list[Submitted]:
+    def submit_many(self, *, queue: str, new: Sequence[NewJob], held: Reservation | None = None) -> list[Submitted]:
         """Do what `submit_many` does. Combined requests share the commit and errors of the database, nothing else.
 
         Jobs with custom ids, which may wait for another transaction, are not combined.
@@ -94,7 +94,7 @@ def submit_once(
     key: IdempotencyKey,
     keep_ms: int,
     answer: Callable[[Sequence[Submitted]], str],
-    held: Held | None = None,
+    held: Reservation | None = None,
 ) -> Reply:
     """Add `new` as `submit_many` does; if `key` has a response not older than `keep_ms`, return that instead.
 
@@ -115,7 +115,7 @@ def submit_once(
     return Reply(text, is_replay=False)
 
 
-def _submit(conn: Connection, queue: str, new: Sequence[NewJob], held: Held | None) -> list[Submitted]:
+def _submit(conn: Connection, queue: str, new: Sequence[NewJob], held: Reservation | None) -> list[Submitted]:
     created = jobs.insert(conn, queue=queue, new=new)
     existing = _existing(conn, queue, new, created, held)
     return [
@@ -125,7 +125,7 @@ def _submit(conn: Connection, queue: str, new: Sequence[NewJob], held: Held | No
 
 
 def _existing(
-    conn: Connection, queue: str, new: Sequence[NewJob], created: Sequence[Job | None], held: Held | None
+    conn: Connection, queue: str, new: Sequence[NewJob], created: Sequence[Job | None], held: Reservation | None
 ) -> dict[str, Job]:
     """Return the jobs whose custom ids existed before, or come from an earlier job of the same array."""
     taken = [job.custom_id for job, stored in zip(new, created, strict=True) if stored is None and job.custom_id]
@@ -145,7 +145,7 @@ def _existing(
 
 
 @operation
-def cancel(db: Database, *, queue: str, job_id: str, held: Held | None = None) -> Job:
+def cancel(db: Database, *, queue: str, job_id: str, held: Reservation | None = None) -> Job:
     """Cancel a job: fail it, or, if it is active, ask its worker to stop. Return the job after that.
 
     One transaction: after an error nothing is stored. `held` reserves memory for the job. Raises JobNotFound,
@@ -163,7 +163,7 @@ def cancel(db: Database, *, queue: str, job_id: str, held: Held | None = None) -
     raise JobFinished(f"job {job_id!r} has ended: there is nothing to cancel")
 
 
-def _cancelled(conn: Connection, queue: str, job_id: str, held: Held) -> Job:
+def _cancelled(conn: Connection, queue: str, job_id: str, held: Reservation) -> Job:
     found = jobs.find(conn, queue=queue, job_ids=[job_id], most_bytes=SMALL)
     if not found:
         size = jobs.sizes(conn, queue=queue, job_ids=[job_id])[job_id]

@@ -10,7 +10,7 @@ from app.domain.errors import NoRoom
 from app.domain.job import Lease, Release
 from app.domain.scan import ScanCursors
 from app.infra import room
-from app.infra.room import Held
+from app.infra.room import Reservation
 from app.operations import claim, settle
 from app.operations.claim import Ask, Claimed
 from app.operations.watch import Watch
@@ -51,7 +51,7 @@ class Waiting:
         self._closed = False
 
     def claim(
-        self, *, queue: str, ask: Ask, wait_ms: int, has_left: Callable[[], bool], held: Held | None = None
+        self, *, queue: str, ask: Ask, wait_ms: int, has_left: Callable[[], bool], held: Reservation | None = None
     ) -> list[Lease]:
         """Lease the jobs asked for, waiting up to `wait_ms` for the first one. Raises DatabaseError, NoRoom.
 
@@ -84,7 +84,7 @@ class Waiting:
         for woken in waiters:
             woken.set()
 
-    def _look(self, queue: str, ask: Ask, has_left: Callable[[], bool], held: Held) -> Claimed:
+    def _look(self, queue: str, ask: Ask, has_left: Callable[[], bool], held: Reservation) -> Claimed:
         if not held.await_claim():
             raise NoRoom
         if not self._semaphore.take(timeout_s=self._wait_s):

@@ -13,7 +13,7 @@ AT_ONCE = 1_000  # rows per transaction, so that none holds its locks long
 FOLDED_AT_ONCE = 20_000  # count deltas per transaction; no other statement waits for their rows
 
 
-class Look(NamedTuple):
+class PendingWork(NamedTuple):
     """What there is to do: whether a delayed job is due in any queue, and whether there are counts to fold."""
 
     is_due: bool
@@ -21,17 +21,17 @@ class Look(NamedTuple):
 
 
 @operation
-def look(db: Database, *, word: str | None) -> Look:
+def look(db: Database, *, word: str | None) -> PendingWork:
     """Check whether there is work to do, and NOTIFY all processes with `word` (the pulse), if any. One statement.
 
     If NOTIFY fails, as on a standby, it checks without it.
     """
     try:
         with db.write_once() as conn:
-            return Look(*rounds.look(conn, word=word))
+            return PendingWork(*rounds.look(conn, word=word))
     except DatabaseError:
         with db.write_once() as conn:
-            return Look(*rounds.look(conn, word=None))
+            return PendingWork(*rounds.look(conn, word=None))
 
 
 @operation
@@ -53,7 +53,7 @@ def recover_stalled(db: Database, *, max_stalled_count: int) -> dict[str, int]:
     Return how many were recovered or failed, by queue. The endpoint of a queue may override `max_stalled_count`.
     """
     with db.begin() as conn:
-        queues = leases.queues_with_over(conn).stalled
+        queues = leases.queues_with_expired(conn).stalled
 
     def recover(conn: Connection, queue: str) -> int:
         allowed = endpoints.stalls_allowed(conn, queue=queue) or max_stalled_count
@@ -69,12 +69,12 @@ def time_out(db: Database, *, random: Random) -> dict[str, int]:
     Their jobs are retried while they have attempts left. Return how many failed, by queue.
     """
     with db.begin() as conn:
-        queues = leases.queues_with_over(conn).overdue
+        queues = leases.queues_with_expired(conn).overdue
 
     def end(conn: Connection, queue: str) -> int:
         overdue = leases.hold_overdue(conn, queue=queue, limit=AT_ONCE)
         failures = [(attempts.timed_out(late.lease, late.timeout_ms), late.tries) for late in overdue]
-        return len(settle.fail_or_retry(conn, queue=queue, failures=failures, random=random, are_over=True))
+        return len(settle.fail_or_retry(conn, queue=queue, failures=failures, random=random, include_expired=True))
 
     return _in_turn(db, queues, end)
 

@@ -13,7 +13,7 @@ from app.domain.errors import JobNotFound, LeaseLost
 from app.domain.job import Completion, Extended, Failure, LeaseKey, Release
 from app.domain.scan import ScanCursor
 from app.domain.states import READY, Status
-from app.infra.room import Held
+from app.infra.room import Reservation
 from app.operations import claim, operation
 from app.operations.claim import Claimed
 from app.postgres.database import Connection, Database
@@ -27,7 +27,7 @@ _BY_RELEASE = (Outcome.RELEASED, Outcome.CANCELLED)
 def complete(db: Database, *, queue: str, completions: Sequence[Completion]) -> dict[int, Status]:
     """Complete attempts and store their results; return the statuses of their jobs, by number."""
     with db.begin() as conn:
-        return completed(conn, queue=queue, completions=completions)
+        return complete_in(conn, queue=queue, completions=completions)
 
 
 @operation
@@ -37,7 +37,7 @@ def fail(db: Database, *, queue: str, failures: Sequence[Failure], random: Rando
     One transaction, which locks the jobs in the order of their numbers before it decides. Returns what `complete` does.
     """
     with db.begin() as conn:
-        statuses = failed(conn, queue=queue, failures=failures, random=random)
+        statuses = fail_in(conn, queue=queue, failures=failures, random=random)
     if any(status is not Status.FAILED for status in statuses.values()):
         db.announce(queue)
     return statuses
@@ -69,7 +69,7 @@ def finish(
     random: Random,
     ask: claim.Ask | None = None,
     cursor: ScanCursor | None = None,
-    held: Held | None = None,
+    held: Reservation | None = None,
 ) -> Finished:
     """Settle attempts, and claim the next jobs if `ask` is given. One transaction. `cursor` is as in `claim`.
 
@@ -80,11 +80,11 @@ def finish(
         outcomes = [one.of_lease(LeaseKey(number=numbers.get(one.job_id, 0), token=one.token)) for one in settlements]
         statuses: dict[int, Status] = {}
         if completions := [one for one in outcomes if isinstance(one, Completion)]:
-            statuses |= completed(conn, queue=queue, completions=completions)
+            statuses |= complete_in(conn, queue=queue, completions=completions)
         if failures := [one for one in outcomes if isinstance(one, Failure)]:
-            statuses |= failed(conn, queue=queue, failures=failures, random=random)
+            statuses |= fail_in(conn, queue=queue, failures=failures, random=random)
         if releases := [one for one in outcomes if isinstance(one, Release)]:
-            statuses |= released(conn, queue=queue, releases=releases)
+            statuses |= release_in(conn, queue=queue, releases=releases)
         claimed = _claimed(conn, queue, ask, cursor, held) if ask else None
     if READY & set(statuses.values()):
         db.announce(queue)
@@ -92,12 +92,12 @@ def finish(
 
 
 def _claimed(
-    conn: Connection, queue: str, ask: claim.Ask, cursor: ScanCursor | None, held: Held | None
+    conn: Connection, queue: str, ask: claim.Ask, cursor: ScanCursor | None, held: Reservation | None
 ) -> Claimed | None:
     if held is None:
-        return claim.claimed(conn, queue=queue, ask=ask, cursor=cursor)
+        return claim.claim_in(conn, queue=queue, ask=ask, cursor=cursor)
     most_bytes = held.for_claim()
-    return claim.claimed(conn, queue=queue, ask=ask, most_bytes=most_bytes, cursor=cursor) if most_bytes else None
+    return claim.claim_in(conn, queue=queue, ask=ask, most_bytes=most_bytes, cursor=cursor) if most_bytes else None
 
 
 @operation
@@ -131,13 +131,13 @@ def extend(db: Database, *, queue: str, held: Sequence[LeaseKey], lease_ms: int)
 def release(db: Database, *, queue: str, releases: Sequence[Release]) -> dict[int, Status]:
     """Release jobs: they become ready again; no attempt and no stall is counted. Returns as `complete` does."""
     with db.begin() as conn:
-        statuses = released(conn, queue=queue, releases=releases)
+        statuses = release_in(conn, queue=queue, releases=releases)
     db.announce(queue)
     return statuses
 
 
 @operation
-def give_up(db: Database, *, queue: str, held: Sequence[LeaseKey], max_stalled_count: int) -> set[int]:
+def recover_dead(db: Database, *, queue: str, held: Sequence[LeaseKey], max_stalled_count: int) -> set[int]:
     """Recover these jobs as stalled without waiting for their leases to run out: their process is known to be dead."""
     with db.begin() as conn:
         expired = leases.expire(conn, queue=queue, leases=held)
@@ -146,7 +146,7 @@ def give_up(db: Database, *, queue: str, held: Sequence[LeaseKey], max_stalled_c
     return expired
 
 
-def completed(conn: Connection, *, queue: str, completions: Sequence[Completion]) -> dict[int, Status]:
+def complete_in(conn: Connection, *, queue: str, completions: Sequence[Completion]) -> dict[int, Status]:
     """Do what `complete` does, in a transaction that is open."""
     numbers = leases.complete(conn, queue=queue, completions=completions)
     if rest := [completion for completion in completions if completion.lease.number not in numbers]:
@@ -154,7 +154,7 @@ def completed(conn: Connection, *, queue: str, completions: Sequence[Completion]
     return dict.fromkeys(numbers, Status.COMPLETED)
 
 
-def failed(conn: Connection, *, queue: str, failures: Sequence[Failure], random: Random) -> dict[int, Status]:
+def fail_in(conn: Connection, *, queue: str, failures: Sequence[Failure], random: Random) -> dict[int, Status]:
     """Do what `fail` does, in a transaction that is open."""
     held = leases.hold(conn, queue=queue, leases=[failure.lease for failure in failures])
     still_held = [(failure, held[failure.lease.number]) for failure in failures if failure.lease.number in held]
@@ -164,7 +164,7 @@ def failed(conn: Connection, *, queue: str, failures: Sequence[Failure], random:
     return statuses
 
 
-def released(conn: Connection, *, queue: str, releases: Sequence[Release]) -> dict[int, Status]:
+def release_in(conn: Connection, *, queue: str, releases: Sequence[Release]) -> dict[int, Status]:
     """Do what `release` does, in a transaction that is open."""
     statuses = leases.release(conn, queue=queue, releases=releases)
     if rest := [release.lease for release in releases if release.lease.number not in statuses]:
@@ -173,9 +173,14 @@ def released(conn: Connection, *, queue: str, releases: Sequence[Release]) -> di
 
 
 def fail_or_retry(
-    conn: Connection, *, queue: str, failures: Sequence[tuple[Failure, Tries]], random: Random, are_over: bool = False
+    conn: Connection,
+    *,
+    queue: str,
+    failures: Sequence[tuple[Failure, Tries]],
+    random: Random,
+    include_expired: bool = False,
 ) -> dict[int, Status]:
-    """Fail or retry jobs that are locked, each by the attempts it has left. `are_over`: as in `leases.fail`."""
+    """Fail or retry jobs that are locked, each by the attempts it has left. `include_expired`: as in `leases.fail`."""
     final, again = [], []
     for failure, tries in failures:
         delay_ms = attempts.retry_delay_ms(tries, failure, random)
@@ -183,8 +188,10 @@ def fail_or_retry(
             final.append(failure)
         else:
             again.append(leases.Retry(failure=failure, delay_ms=delay_ms))
-    statuses = leases.fail(conn, queue=queue, failures=final, are_over=are_over) if final else {}
-    return statuses | (leases.retry_later(conn, queue=queue, retries=again, are_over=are_over) if again else {})
+    statuses = leases.fail(conn, queue=queue, failures=final, include_expired=include_expired) if final else {}
+    return statuses | (
+        leases.retry_later(conn, queue=queue, retries=again, include_expired=include_expired) if again else {}
+    )
 
 
 def _lost(db: Database, queue: str, job_id: str) -> LeaseLost | JobNotFound:

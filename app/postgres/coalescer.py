@@ -5,42 +5,42 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from app.postgres.database import REFUSALS, DatabaseError, OutcomeUnknown
+from app.postgres.database import STATEMENT_ERRORS, DatabaseError, OutcomeUnknown
 
 MAX_WAIT_S = 0.02
 """How long callers wait for a running batch, in seconds, before they start one of their own: a slow batch must not
 make them wait twice."""
-Asked = TypeVar("Asked")
-Given = TypeVar("Given")
+Request = TypeVar("Request")
+Result = TypeVar("Result")
 
 
-class RequestCoalescer(Generic[Asked, Given]):
+class RequestCoalescer(Generic[Request, Result]):
     """Batches callers by topic. The first caller of a batch is delayed only by callers that can run already."""
 
     def __init__(
         self,
-        do: Callable[[str, Sequence[Asked]], Sequence[Given]],
+        do: Callable[[str, Sequence[Request]], Sequence[Result]],
         *,
         most: int,
-        broken_off: type[DatabaseError] = OutcomeUnknown,
+        abort_error: type[DatabaseError] = OutcomeUnknown,
     ) -> None:
         """Call `do` with a topic and up to `most` callers' requests: it does all or none, and returns their results.
 
         If it raises a DatabaseError, all callers get that. If PostgreSQL rejects the statement because of its values,
         nothing was stored, and each request is repeated by itself, so that no caller fails because of another one.
-        After any other exception the other callers get `broken_off`.
+        After any other exception the other callers get `abort_error`.
         """
-        self._do, self._most, self._broken_off = do, most, broken_off
+        self._do, self._most, self._abort_error = do, most, abort_error
         self._lock = threading.Lock()
-        self._running: dict[str, _Batch[Asked, Given]] = {}
-        self._open: dict[str, _Batch[Asked, Given]] = {}
+        self._running: dict[str, _Batch[Request, Result]] = {}
+        self._open: dict[str, _Batch[Request, Result]] = {}
 
-    def ask(self, topic: str, asked: Asked) -> Given:
+    def ask(self, topic: str, asked: Request) -> Result:
         """Return the result of `asked`, in a batch with concurrent requests. Raises what `do` raises."""
         with self._lock:
             mine = self._open.get(topic)
             if mine is None or len(mine.asked) == self._most:
-                mine = self._open[topic] = _Batch(self._broken_off)
+                mine = self._open[topic] = _Batch(self._abort_error)
             nth = len(mine.asked)
             mine.asked.append(asked)
         if nth:
@@ -49,23 +49,23 @@ class RequestCoalescer(Generic[Asked, Given]):
             self._lead(topic, mine)
         if mine.error is None:
             return mine.given[nth]
-        if isinstance(mine.error, REFUSALS) and len(mine.asked) > 1:
+        if isinstance(mine.error, STATEMENT_ERRORS) and len(mine.asked) > 1:
             return self._do(topic, [asked])[0]
         raise mine.error
 
-    def _lead(self, topic: str, mine: "_Batch[Asked, Given]") -> None:
+    def _lead(self, topic: str, mine: "_Batch[Request, Result]") -> None:
         """Run the batch and notify its callers, even if this caller is killed: the commit may have happened already."""
         try:
-            self._gather(topic, mine)
+            self._collect(topic, mine)
             mine.given = self._do(topic, mine.asked)
             mine.error = None
-        except (DatabaseError, *REFUSALS) as error:
+        except (DatabaseError, *STATEMENT_ERRORS) as error:
             mine.error = error
         finally:
             self._close(topic, mine)
             mine.done.set()
 
-    def _gather(self, topic: str, mine: "_Batch[Asked, Given]") -> None:
+    def _collect(self, topic: str, mine: "_Batch[Request, Result]") -> None:
         before = self._running.get(topic)
         if before is not None:
             before.done.wait(MAX_WAIT_S)
@@ -75,18 +75,18 @@ class RequestCoalescer(Generic[Asked, Given]):
             if self._open.get(topic) is mine:
                 del self._open[topic]
 
-    def _close(self, topic: str, mine: "_Batch[Asked, Given]") -> None:
+    def _close(self, topic: str, mine: "_Batch[Request, Result]") -> None:
         with self._lock:
             for batches in (self._running, self._open):
                 if batches.get(topic) is mine:
                     del batches[topic]
 
 
-class _Batch(Generic[Asked, Given]):
+class _Batch(Generic[Request, Result]):
     """The requests of a batch, and its results or its error."""
 
-    def __init__(self, broken_off: type[DatabaseError]) -> None:
-        self.asked: list[Asked] = []
-        self.given: Sequence[Given] = ()
-        self.error: Exception | None = broken_off("the request that ran the batch was aborted")
+    def __init__(self, abort_error: type[DatabaseError]) -> None:
+        self.asked: list[Request] = []
+        self.given: Sequence[Result] = ()
+        self.error: Exception | None = abort_error("the request that ran the batch was aborted")
         self.done = threading.Event()

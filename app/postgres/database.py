@@ -36,7 +36,7 @@ _READING = (
 )
 _OURS = {"autocommit": True, "prepare_threshold": None}
 """psycopg would deallocate all prepared statements after a ROLLBACK if it prepared any by itself."""
-REFUSALS = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError)
+STATEMENT_ERRORS = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError)
 """Errors of PostgreSQL, or of the driver, about the statement or its values. Nothing was stored."""
 _STATEMENT_SHARE = 0.9
 """The share of a transaction's time limit for one statement: so the server ends it, and the connection is kept."""
@@ -47,14 +47,14 @@ class DatabaseError(Exception):
 
     code: ClassVar[str] = "database_unavailable"
 
-    def __init__(self, message: str, *, is_worth_another_try: bool = False, is_for_all: bool = False) -> None:
+    def __init__(self, message: str, *, is_worth_another_try: bool = False, is_public: bool = False) -> None:
         """`is_worth_another_try`: the cause was another transaction, or an old session; a retry may succeed.
 
-        `is_for_all`: the message names no host, database or path, and may be shown without authentication.
+        `is_public`: the message names no host, database or path, and may be shown without authentication.
         """
         super().__init__(message)
         self.is_worth_another_try = is_worth_another_try
-        self.is_for_all = is_for_all
+        self.is_public = is_public
 
 
 class OutcomeUnknown(DatabaseError):
@@ -123,17 +123,17 @@ class Database:
             self.announce(announcing)
 
     @contextmanager
-    def together(self) -> Iterator[Connection]:
+    def pipeline(self) -> Iterator[Connection]:
         """Open one transaction for statements of `Statement.send`, which are sent with the commit in one packet.
 
         Their rows are available after the block. Raises as `begin` does, and OutcomeUnknown if there was no response.
         """
         with self._connected(self._writing) as (conn, driver):
             driver.warning = None
-            driver.forget_noted()
+            driver.forget_queued()
             yield conn
             try:
-                driver.ask_noted()
+                driver.run_queued()
             except psycopg.OperationalError as error:
                 if driver.closed:
                     raise OutcomeUnknown(f"a commit got no answer: {_first_line(error)}") from error
@@ -157,15 +157,15 @@ class Database:
             yield conn
 
     @contextmanager
-    def read_together(self) -> Iterator[Connection]:
+    def read_pipeline(self) -> Iterator[Connection]:
         """Open one READ ONLY snapshot for statements of `Statement.send`, which are sent in one packet.
 
         Their rows are available after the block. Raises DatabaseError.
         """
         with self._connected(self._reading) as (conn, driver):
-            driver.forget_noted()
+            driver.forget_queued()
             yield conn
-            driver.ask_noted(in_snapshot=True)
+            driver.run_queued(in_snapshot=True)
 
     def announce(self, topic: str) -> None:
         """NOTIFY the listeners of `topic` soon; it is a hint that may be lost. Never blocks, never fails."""
@@ -178,9 +178,9 @@ class Database:
         """
         return self._listener.subscribe(topic, on_wake)
 
-    def listen_payloads(self, topic: str, on_word: Callable[[str], None]) -> None:
-        """Do what `listen` does, until the process ends; `on_word` gets the payload, "" if one may have been lost."""
-        self._listener.listen_payloads(topic, on_word)
+    def listen_payloads(self, topic: str, on_payload: Callable[[str], None]) -> None:
+        """Do what `listen` does, until the process ends; `on_payload` gets each payload, "" if one may be lost."""
+        self._listener.listen_payloads(topic, on_payload)
 
     def rest_from(self, topic: str, *, is_resting: bool) -> None:
         """Listen to a topic only while this process listens to other topics; or, if not `is_resting`, always."""
@@ -197,8 +197,8 @@ class Database:
 
     def renew(self) -> None:
         """Replace all open connections at their next use: their settings date from when they were opened."""
-        self._writing.distrust()
-        self._reading.distrust()
+        self._writing.invalidate_all()
+        self._reading.invalidate_all()
         self._guard.forget()
 
     def pooler_faults(self) -> list[str]:
@@ -247,14 +247,14 @@ class Database:
                     is_stale = driver.made_at < ends_at - self.limit_s  # older than this block
                     driver.close()
                     if state == _READ_ONLY:  # so are the others; a privilege may be missing on one table only
-                        pool.distrust()
+                        pool.invalidate_all()
                 raise
             finally:
                 pool.give(conn, driver)
         except (psycopg.Error, exc.DBAPIError) as error:
             if not _is_trouble(error):
                 raise
-            raise _trouble(error, is_stale=is_stale) from error
+            raise _as_database_error(error, is_stale=is_stale) from error
         finally:
             self._semaphore.give()
 
@@ -323,13 +323,13 @@ def translated() -> Iterator[None]:
     except (psycopg.Error, exc.DBAPIError) as error:
         if not _is_trouble(error):
             raise
-        raise _trouble(error) from error
+        raise _as_database_error(error) from error
 
 
-def _trouble(error: Exception, *, is_stale: bool = False) -> DatabaseError:
+def _as_database_error(error: Exception, *, is_stale: bool = False) -> DatabaseError:
     """Make the DatabaseError for `error`. `is_stale`: a new session may not have it."""
     if isinstance(driver := getattr(error, "orig", None) or error, PoolerFault):
-        return DatabaseError(str(driver), is_for_all=True)
+        return DatabaseError(str(driver), is_public=True)
     told = "a right is missing" if _state(error) == _NO_RIGHT else "the database is not available"
     return DatabaseError(
         f"{told}: {_first_line(error)}",

@@ -203,7 +203,7 @@ def normal(url: str) -> str:
 _SETTING = re.compile(r"(?<!\S)(?:-c\s*|--)([\w.-]+)=((?:\\.|\S)*)", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _REFUSAL = re.compile("unsupported (options )?startup parameter")
-REFUSES = (
+POOLER_REFUSES = (
     "the pooler (pgbouncer) in front of PostgreSQL takes no settings at the start of a session: set "
     "ignore_startup_parameters = options in pgbouncer.ini, and give them to the role by `rowline db pooler --apply`"
 )
@@ -223,7 +223,7 @@ def connector(
             connection = kind.connect(conninfo, **parameters)
         except psycopg.OperationalError as error:
             if _REFUSAL.search(str(error)):
-                raise PoolerFault(REFUSES) from error
+                raise PoolerFault(POOLER_REFUSES) from error
             raise
         if any(map(os.environ.get, _ENVIRONMENT)):
             _settle(connection)

@@ -175,11 +175,11 @@ class Listener:
         """Have the thread call `on_wake`, which must not block, at each NOTIFY; return a function that ends it."""
         return self.listen_payloads(topic, lambda _word: on_wake())
 
-    def listen_payloads(self, topic: str, on_word: Callable[[str], None]) -> Callable[[], None]:
-        """Do what `subscribe` does; `on_word` gets the payload, "" if a NOTIFY may have been missed."""
+    def listen_payloads(self, topic: str, on_payload: Callable[[str], None]) -> Callable[[], None]:
+        """Do what `subscribe` does; `on_payload` gets the payload, "" if a NOTIFY may have been missed."""
         name = channel(topic)
         with self._lock:
-            self._wakes.setdefault(name, []).append(on_word)
+            self._wakes.setdefault(name, []).append(on_payload)
             if self._thread is None:
                 self._bell, ear = socket.socketpair()
                 self._thread = threading.Thread(target=self._run, args=[self._bell, ear], name="listener", daemon=True)
@@ -188,7 +188,7 @@ class Listener:
 
         def unsubscribe() -> None:
             with self._lock:
-                self._wakes[name].remove(on_word)
+                self._wakes[name].remove(on_payload)
                 if not self._wakes[name]:
                     del self._wakes[name]
 

@@ -31,13 +31,13 @@ class Pool:
         )
         event.listen(self.engine, "connect", lambda driver, _record: prepare(driver))
         self._idle: list[Connection] = []
-        self._doubted_at = 0.0  # on the monotonic clock
+        self._invalid_since = 0.0  # on the monotonic clock
         self._idle_before = self._unused = 0
         """How many were idle at the last `rest`, and how many of these were not used since."""
 
-    def distrust(self) -> None:
+    def invalidate_all(self) -> None:
         """Do not reuse any connection that is open now, idle or in use."""
-        self._doubted_at = time.monotonic()
+        self._invalid_since = time.monotonic()
 
     def take(self) -> tuple[Connection, PreparedConnection]:
         """Return a usable connection. Raises psycopg.Error.
@@ -51,7 +51,7 @@ class Pool:
                 conn, is_new = self.engine.connect(), True
             self._unused = min(self._unused, len(self._idle))
             driver = driver_of(conn)
-            if (is_new or driver.made_at > self._doubted_at) and not driver.has_unread():
+            if (is_new or driver.made_at > self._invalid_since) and not driver.has_unread():
                 return conn, driver
             _drop(conn)
             if is_new:

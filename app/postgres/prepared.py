@@ -109,12 +109,12 @@ class PreparedConnection(BoundedConnection):
         return rows
 
     def note(self, statement: BoundStatement) -> PendingResult:
-        """Queue a statement for `ask_noted`."""
+        """Queue a statement for `run_queued`."""
         pending = PendingResult()
         self._noted.append((statement, pending))
         return pending
 
-    def ask_noted(self, *, in_snapshot: bool = False) -> None:
+    def run_queued(self, *, in_snapshot: bool = False) -> None:
         """Run the queued statements in one packet and one transaction, and set their results. Raises psycopg.Error.
 
         `in_snapshot`: in one read-only snapshot. BEGIN in the packet says so: libpq takes a session that is read-only
@@ -146,7 +146,7 @@ class PreparedConnection(BoundedConnection):
             pending.rows = self._loading.load_rows(0, result.ntuples, tuple)
         self._loading.set_pgresult(None)
 
-    def forget_noted(self) -> None:
+    def forget_queued(self) -> None:
         """Drop the queued statements."""
         self._noted.clear()
 

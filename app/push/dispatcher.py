@@ -116,17 +116,17 @@ class Dispatcher:
             headers = self._vault.open(endpoint.sealed_headers)
             secrets = self._vault.open(endpoint.sealed_secrets) or list(self._settings.webhook_secrets)
         except VaultError as error:
-            self._leave(queue, endpoint.revision, str(error))
+            self._mark_unusable(queue, endpoint.revision, str(error))
             return
         if not secrets:
-            self._leave(
+            self._mark_unusable(
                 queue, endpoint.revision, "no secret to sign with: set ROWLINE_WEBHOOK_SECRETS here as in the API"
             )
             return
         try:
             dispatcher = EndpointDispatcher(self._tools, endpoint, headers=headers, secrets=secrets)
         except CallError as error:
-            self._leave(queue, endpoint.revision, str(error))
+            self._mark_unusable(queue, endpoint.revision, str(error))
             return
         self._dispatchers[queue] = dispatcher
         dispatcher.start()
@@ -135,7 +135,7 @@ class Dispatcher:
                 queue, functools.partial(self._wake, queue), cursor=dispatcher.cursor
             )
 
-    def _leave(self, queue: str, revision: str, cause: str) -> None:
+    def _mark_unusable(self, queue: str, revision: str, cause: str) -> None:
         self._unusable[queue] = revision
         _log.error("endpoint_unusable", extra={"queue": queue, "cause": cause})
 

@@ -14,7 +14,7 @@ from gevent.lock import BoundedSemaphore
 
 from app.domain import attempts
 from app.domain.endpoint import Endpoint
-from app.domain.job import Job, LeaseKey, Taken
+from app.domain.job import ClaimedJob, Job, LeaseKey
 from app.domain.scan import ScanCursor
 from app.infra.settings import Settings
 from app.net import signing
@@ -24,11 +24,11 @@ from app.operations.endpoints import CLAIM_MOST
 from app.postgres.database import Database, DatabaseError
 from app.push import call_outcomes
 from app.push.call_outcomes import CallOutcome
-from app.push.endpointsource import UNASKED_MS, EndpointSource, Leased
+from app.push.endpointsource import FALLBACK_POLL_MS, EndpointSource, Leased
 from app.wire.job import JobSchema
 from app.worker import heartbeats
 from app.worker.completer import Completer
-from app.worker.heartbeats import Held
+from app.worker.heartbeats import HeldLeases
 from app.worker.sources import RETRY_S, SourceUnavailable
 
 _log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class EndpointDispatcher:
         self._source = EndpointSource(
             tools.settings, tools.db, queue=endpoint.queue, revision=endpoint.revision, worker=tools.name
         )
-        self._held = Held(self._source, queue=endpoint.queue)
+        self._held = HeldLeases(self._source, queue=endpoint.queue)
         self._completer = Completer(tools.settings, self._source, self._held)
         self._calls: dict[LeaseKey, gevent.Greenlet] = {}
         self._loop = gevent.Greenlet(self._run)
@@ -135,7 +135,7 @@ class EndpointDispatcher:
             if self._completer and not self._settling:
                 self._settling = gevent.spawn(self._settle_all)
             return RETRY_S
-        return self._begin(claimed) if isinstance(claimed, Leased) else UNASKED_MS / 1000
+        return self._begin(claimed) if isinstance(claimed, Leased) else FALLBACK_POLL_MS / 1000
 
     def _begin(self, claimed: Leased) -> float:
         self._held.add(claimed.taken)
@@ -184,7 +184,7 @@ class EndpointDispatcher:
             elif key.token in stopped:
                 call.kill(_Cancelled, block=False)
 
-    def _work(self, job: Job, taken: Taken) -> None:
+    def _work(self, job: Job, taken: ClaimedJob) -> None:
         """Call the endpoint for one job and add the outcome to the completer."""
         try:
             outcome = self._call(job, taken.key.token)
@@ -204,7 +204,7 @@ class EndpointDispatcher:
             self._calls.pop(taken.key)
             self._bell.set()
 
-    def _ended(self, taken: Taken, _call: gevent.Greenlet) -> None:
+    def _ended(self, taken: ClaimedJob, _call: gevent.Greenlet) -> None:
         """Release the job of a call that was killed before it began to run."""
         if self._calls.pop(taken.key, None):
             self._completer.release([taken])

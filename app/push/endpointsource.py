@@ -8,14 +8,14 @@ from app.infra.settings import Settings
 from app.operations import endpoints
 from app.operations.claim import Ask
 from app.postgres.database import Database, DatabaseError
-from app.worker.sources import Claimed, DatabaseSource, Exchanged, SourceUnavailable
+from app.worker.sources import ClaimedJobs, DatabaseSource, SourceExchange, SourceUnavailable
 
-UNASKED_MS = 600_000
+FALLBACK_POLL_MS = 600_000
 """How often an endpoint dispatcher claims without being woken: the dispatcher polls for all of them, and wakes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leased(Claimed):
+class Leased(ClaimedJobs):
     """The result of a claim with whole jobs, since calls send all fields."""
 
     leases: list[Lease]
@@ -29,13 +29,13 @@ class EndpointSource(DatabaseSource):
         super().__init__(settings, db, queue=queue, worker=worker)
         self._revision = revision
 
-    def exchange(self, completions: Sequence[Completion], *, limit: int) -> Exchanged:
+    def exchange(self, completions: Sequence[Completion], *, limit: int) -> SourceExchange:
         """Complete and claim in one transaction, within the endpoint's limits over all dispatchers."""
         if not limit:
             return super().exchange(completions, limit=0)
         ask = Ask(limit=limit, lease_ms=self._settings.lease_ms, worker=self._worker)
         try:
-            turn = endpoints.take(
+            exchanged = endpoints.exchange_calls(
                 self._db,
                 queue=self._queue,
                 revision=self._revision,
@@ -45,6 +45,8 @@ class EndpointSource(DatabaseSource):
             )
         except DatabaseError as error:
             raise SourceUnavailable(str(error)) from error
-        taken = [lease.taken for lease in turn.leases]
-        claimed = Leased(taken=taken, leases=turn.leases, next_due_ms=turn.next_due_ms, poll_ms=UNASKED_MS)
-        return Exchanged(completed=turn.completed, claimed=claimed, unknown=turn.unknown)
+        taken = [lease.taken for lease in exchanged.leases]
+        claimed = Leased(
+            taken=taken, leases=exchanged.leases, next_claim_ms=exchanged.next_claim_ms, poll_ms=FALLBACK_POLL_MS
+        )
+        return SourceExchange(completed=exchanged.completed, claimed=claimed, unknown=exchanged.unknown)

@@ -99,7 +99,7 @@ class Watch:
         try:
             causes = shown = self._asked()
         except DatabaseError as error:
-            causes, shown = [str(error)], [str(error) if error.is_for_all else AWAY]
+            causes, shown = [str(error)], [str(error) if error.is_public else AWAY]
         if causes != self._logged:
             self._logged = causes
             if causes:

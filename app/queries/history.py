@@ -10,7 +10,7 @@ from app.domain.attempts import LOGS_KEPT, Attempt, Outcome
 from app.domain.errors import JobNotFound, NoRoom
 from app.domain.states import Status
 from app.infra import room
-from app.infra.room import BLIND, COPIES, Held
+from app.infra.room import BLIND, COPIES, Reservation
 from app.postgres.database import Connection, Database
 from app.queries import bounds
 from app.store import rows
@@ -37,7 +37,7 @@ class Part(Generic[T]):
 
 
 def attempts(
-    db: Database, *, queue: str, job_id: str, start: int, length: int, held: Held | None = None
+    db: Database, *, queue: str, job_id: str, start: int, length: int, held: Reservation | None = None
 ) -> Part[Attempt]:
     """Read up to `length` attempts from offset `start`; `held` reserves memory. Raises JobNotFound, NoRoom."""
 
@@ -53,7 +53,9 @@ def attempts(
     return _read(db, held or room.alone(), read)
 
 
-def logs(db: Database, *, queue: str, job_id: str, start: int, length: int, held: Held | None = None) -> Part[str]:
+def logs(
+    db: Database, *, queue: str, job_id: str, start: int, length: int, held: Reservation | None = None
+) -> Part[str]:
     """Read up to `length` of the kept log lines from offset `start`; otherwise as `attempts`."""
 
     def read(conn: Connection, most_bytes: int) -> Part[str]:
@@ -71,7 +73,7 @@ def logs(db: Database, *, queue: str, job_id: str, start: int, length: int, held
     return _read(db, held or room.alone(), read)
 
 
-def _read(db: Database, held: Held, read: Callable[[Connection, int], Part[T]]) -> Part[T]:
+def _read(db: Database, held: Reservation, read: Callable[[Connection, int], Part[T]]) -> Part[T]:
     """Read a little; if that was cut, reserve memory and read up to the limit of a response. Raises NoRoom."""
     with db.read() as conn:
         part = read(conn, BLIND)

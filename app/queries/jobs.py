@@ -12,7 +12,7 @@ from app.domain.errors import JobNotFound, NoRoom
 from app.domain.job import Job
 from app.domain.states import Status
 from app.infra import room
-from app.infra.room import BLIND, COPIES, SMALL, Held
+from app.infra.room import BLIND, COPIES, SMALL, Reservation
 from app.postgres.coalescer import RequestCoalescer
 from app.postgres.database import Connection, Database, DatabaseError
 from app.queries import bounds
@@ -22,7 +22,7 @@ from app.store.statements import Statement, composed
 from app.store.tables import jobs
 
 JOB = tuple(jobs.c[name] for name in rows.JOB)
-Hold = Callable[[], Held]
+Hold = Callable[[], Reservation]
 """Returns the reservation of the response; only long ones need it."""
 TOGETHER_MOST = 32
 """The most callers whose jobs are read by one statement."""
@@ -70,7 +70,7 @@ class Lookup:
         """Read from `db`."""
         self._db = db
         self._coalescer: RequestCoalescer[str, Job | None] = RequestCoalescer(
-            self._found, most=TOGETHER_MOST, broken_off=DatabaseError
+            self._found, most=TOGETHER_MOST, abort_error=DatabaseError
         )
 
     def find(self, *, queue: str, job_id: str, hold: Hold = room.alone) -> Job:
@@ -105,7 +105,7 @@ class Pages:
         """Read from `db`."""
         self._db = db
         self._coalescer: RequestCoalescer[Part, Page | None] = RequestCoalescer(
-            self._read, most=PAGES_MOST, broken_off=DatabaseError
+            self._read, most=PAGES_MOST, abort_error=DatabaseError
         )
 
     def read(self, *, queue: str, part: Part, hold: Hold = room.alone) -> Page:
@@ -119,17 +119,17 @@ class Pages:
 
     def _read(self, queue: str, parts: Sequence[Part]) -> list[Page | None]:
         """Read the pages, equal ones once; None for pages with a long job."""
-        with self._db.read_together() as conn:
+        with self._db.read_pipeline() as conn:
             counted = counts.send_count(conn, queue=queue)
             sent = {part: _send(conn, queue, part) for part in dict.fromkeys(parts)}
         numbers = counted()
         pages = {part: _page(numbers, part, found()) for part, found in sent.items()}
         return [None if page.is_cut else page for page in [pages[part] for part in parts]]
 
-    def _long(self, queue: str, part: Part, held: Held) -> Page:
+    def _long(self, queue: str, part: Part, held: Reservation) -> Page:
         if not held.take(held.room.per_answer * COPIES):
             raise NoRoom
-        with self._db.read_together() as conn:
+        with self._db.read_pipeline() as conn:
             counted = counts.send_count(conn, queue=queue)
             found = _send(conn, queue, part, most_bytes=held.room.per_answer)
         return _page(counted(), part, found())

@@ -7,7 +7,7 @@ from app.postgres.coalescer import RequestCoalescer
 from app.postgres.database import Database, DatabaseError
 from app.postgres.semaphore import FairSemaphore
 from app.store import leases
-from app.store.leases import Shown
+from app.store.leases import PresentedToken
 
 TOGETHER_MOST = 1_000
 _ALL = "all"
@@ -23,16 +23,16 @@ class Holders:
         """`wait_ms`: the longest wait for a running statement."""
         self._db, self._wait_s = db, wait_ms / 1000
         self._semaphore = FairSemaphore(1)
-        self._coalescer: RequestCoalescer[Shown, bool] = RequestCoalescer(
-            self._held, most=TOGETHER_MOST, broken_off=DatabaseError
+        self._coalescer: RequestCoalescer[PresentedToken, bool] = RequestCoalescer(
+            self._held, most=TOGETHER_MOST, abort_error=DatabaseError
         )
 
     def require(self, *, queue: str, job_id: str, token: str) -> None:
         """Require that `token` holds the job now. Raises Unauthorized, DatabaseError."""
-        if not self._coalescer.ask(_ALL, Shown(queue, job_id, token)):
+        if not self._coalescer.ask(_ALL, PresentedToken(queue, job_id, token)):
             raise Unauthorized("the token of the running attempt is required: Authorization: Bearer <token>")
 
-    def _held(self, _topic: str, shown: Sequence[Shown]) -> list[bool]:
+    def _held(self, _topic: str, shown: Sequence[PresentedToken]) -> list[bool]:
         if not self._semaphore.take(timeout_s=self._wait_s):
             raise DatabaseError("too many requests check the tokens of attempts")
         try:

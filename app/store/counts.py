@@ -24,7 +24,7 @@ def count(conn: Connection, *, queue: str) -> dict[Status, int]:
 
 
 def send_count(conn: Connection, *, queue: str) -> Callable[[], dict[Status, int]]:
-    """Send `count` in a block of `Database.read_together`; call the returned function after the block."""
+    """Send `count` in a block of `Database.read_pipeline`; call the returned function after the block."""
     rows_of = _count.send(conn, queue=queue)
     return lambda: _by_status(rows_of())
 

@@ -61,17 +61,18 @@ def remove(conn: Connection, *, queue: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Next:
+class EndpointClaim:
     """The result of a claim for an endpoint.
 
-    `opens_in_ms`: ms until the limiter or the pause that prevents calls is over; None if neither does. `next_due_ms`:
-    ms until a delayed job is due; None if none is delayed. `counted_s`: how long counting the running calls took.
+    `limit_ends_in_ms`: ms until the limiter or the pause that prevents calls is over; None if neither does.
+    `next_due_ms`: ms until a delayed job is due; None if none is delayed. `counted_s`: how long counting the running
+    calls took.
     """
 
     leases: list[Lease]
     scan: ScanResult
     counted_s: float
-    opens_in_ms: int | None
+    limit_ends_in_ms: int | None
     next_due_ms: int | None
 
 
@@ -84,14 +85,14 @@ def send_claim(
     lease_ms: int,
     worker: str,
     start: Place,
-    past_due: bool,
-    past_dead: bool = False,
-) -> Callable[[], Next | None]:
-    """Lock the endpoint and lease as many jobs as its limits allow, in a block of `Database.together`.
+    ignore_due: bool,
+    skip_dead: bool = False,
+) -> Callable[[], EndpointClaim | None]:
+    """Lock the endpoint and lease as many jobs as its limits allow, in a block of `Database.pipeline`.
 
     Call the returned function after the block. The endpoint stays locked until the transaction ends; waits for no lock.
     The function returns None if another dispatcher has locked it, or if this revision was replaced or switched off.
-    With `next_due_ms` 0 nothing was claimed, unless `past_due`: due jobs must be promoted first. `past_dead` has the
+    With `next_due_ms` 0 nothing was claimed, unless `ignore_due`: due jobs must be promoted first. `skip_dead` has the
     same result, and is faster where a snapshot keeps many dead index entries of ended leases.
     """
     _take_turn.send(conn, queue=queue, revision=revision)
@@ -102,21 +103,23 @@ def send_claim(
         limit=limit,
         lease_ms=lease_ms,
         worker=worker,
-        past_due=past_due,
-        past_dead=past_dead,
+        ignore_due=ignore_due,
+        skip_dead=skip_dead,
         **leases.look_from(start),
     )
     return lambda: _next(rows_of(), start)
 
 
-def _next(claimed: Sequence[tuple[Any, ...]], start: Place) -> Next | None:
+def _next(claimed: Sequence[tuple[Any, ...]], start: Place) -> EndpointClaim | None:
     if not claimed:
         return None
-    *_, last_place, asked, took_s, counted_s, opens_in_ms, next_due_ms = claimed[-1]
+    *_, last_place, asked, took_s, counted_s, limit_ends_in_ms, next_due_ms = claimed[-1]
     taken = [] if last_place is None else [rows.lease(row) for row in claimed]
     last = Place(taken[-1].job.priority, last_place) if taken else None
     scan = ScanResult(start=start, asked=asked, found=len(taken), last=last, took_s=took_s)
-    return Next(leases=taken, scan=scan, counted_s=counted_s, opens_in_ms=opens_in_ms, next_due_ms=next_due_ms)
+    return EndpointClaim(
+        leases=taken, scan=scan, counted_s=counted_s, limit_ends_in_ms=limit_ends_in_ms, next_due_ms=next_due_ms
+    )
 
 
 def pause(conn: Connection, *, queue: str, revision: str, pause_ms: int) -> None:

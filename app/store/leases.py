@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from app.domain import ids
 from app.domain.attempts import CANCELLED_REASON, STACKS_KEPT, STALLED_REASON, TIMEOUT_GRACE_MS, Outcome, Overdue, Tries
-from app.domain.job import Completion, Extended, Failure, JsonText, Lease, LeaseKey, Release, Taken
+from app.domain.job import ClaimedJob, Completion, Extended, Failure, JsonText, Lease, LeaseKey, Release
 from app.domain.scan import HEAD, Place, ScanResult
 from app.domain.states import Status
 from app.postgres.database import Connection
@@ -28,10 +28,10 @@ _retry_later = Statement("leases/retry_later")
 _release = Statement("leases/release")
 _expire = Statement("leases/expire")
 _recover_stalled = Statement("leases/recover_stalled")
-_queues_with_over = Statement("leases/queues_with_over")
+_queues_with_expired = Statement("leases/queues_with_expired")
 _report_progress = Statement("leases/report_progress")
 _held = Statement("leases/held")
-Each = dict[str, Sequence[object]]
+ColumnValues = dict[str, Sequence[object]]
 """The values of each of many jobs, by the name of the parameter."""
 
 
@@ -43,7 +43,7 @@ class Retry:
     delay_ms: int
 
 
-class Shown(NamedTuple):
+class PresentedToken(NamedTuple):
     """The token that a client presents for a job, by the id of the job in the API; not yet checked."""
 
     queue: str
@@ -51,7 +51,7 @@ class Shown(NamedTuple):
     token: str
 
 
-class Look(NamedTuple):
+class WholeClaim(NamedTuple):
     """The result of a claim of whole jobs. `is_cut`: there are more, but their texts together are too long."""
 
     taken: list[Lease]
@@ -69,7 +69,7 @@ def claim(
     start: Place = HEAD,
     most_bytes: int = ANY_BYTES,
     are_long: bool = False,
-) -> Look:
+) -> WholeClaim:
     """Lease up to `limit` ready jobs of `queue`, in queue order, from `start` on. Takes row locks, waits for none.
 
     If their texts together are longer than `most_bytes`, it leases none, or, with `are_long`, the first ones that fit,
@@ -83,34 +83,34 @@ def claim(
     place = Place(last.priority, last.place) if taken else None
     found = len(taken)
     scan = ScanResult(start=start, asked=found if last.is_cut else limit, found=found, last=place, took_s=last.took_s)
-    return Look(taken, scan, last.is_cut)
+    return WholeClaim(taken, scan, last.is_cut)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Next:
+class HandlerClaim:
     """The result of a claim for handlers. `next_due_ms`: ms until a delayed job is due, None if none is delayed.
 
     With 0 nothing was claimed: due jobs must be promoted first.
     """
 
-    taken: list[Taken]
+    taken: list[ClaimedJob]
     next_due_ms: int | None
     scan: ScanResult
 
 
 def send_claim(
     conn: Connection, *, queue: str, limit: int, lease_ms: int, worker: str, start: Place = HEAD
-) -> Callable[[], Next]:
-    """Lease as `claim` does, in a block of `Database.together`; call the returned function after the block."""
+) -> Callable[[], HandlerClaim]:
+    """Lease as `claim` does, in a block of `Database.pipeline`; call the returned function after the block."""
     rows_of = _claim_next.send(conn, queue=queue, limit=limit, lease_ms=lease_ms, worker=worker, **look_from(start))
 
-    def found() -> Next:
+    def found() -> HandlerClaim:
         claimed = rows_of()
         next_due_ms, took_s, place = claimed[0][:3]
         taken = [] if place is None else [rows.taken(row) for row in claimed]
         last = Place(taken[-1].priority, claimed[-1][2]) if taken else None
         scan = ScanResult(start=start, asked=limit, found=len(taken), last=last, took_s=took_s)
-        return Next(taken=taken, next_due_ms=next_due_ms, scan=scan)
+        return HandlerClaim(taken=taken, next_due_ms=next_due_ms, scan=scan)
 
     return found
 
@@ -132,7 +132,7 @@ def complete(conn: Connection, *, queue: str, completions: Sequence[Completion])
 
 
 def send_complete(conn: Connection, *, queue: str, completions: Sequence[Completion]) -> Callable[[], set[int]]:
-    """Complete attempts of different jobs in a block of `Database.together`; call the result after the block."""
+    """Complete attempts of different jobs in a block of `Database.pipeline`; call the result after the block."""
     rows_of = _complete.send(conn, queue=queue, **next(_unique_batches(*_completing(completions))))
     return lambda: {number for (number,) in rows_of()}
 
@@ -159,28 +159,36 @@ def hold_overdue(conn: Connection, *, queue: str, limit: int) -> list[Overdue]:
     return [rows.overdue(row) for row in _hold_overdue.rows(conn, queue=queue, limit=limit)]
 
 
-def fail(conn: Connection, *, queue: str, failures: Sequence[Failure], are_over: bool = False) -> dict[int, Status]:
+def fail(
+    conn: Connection, *, queue: str, failures: Sequence[Failure], include_expired: bool = False
+) -> dict[int, Status]:
     """Fail attempts and their jobs; return the statuses of the jobs that this failed, by number.
 
-    `are_over`: also those whose leases have run out. The caller has locked these jobs, so nobody else settles them.
+    `include_expired`: also those whose leases have run out. The caller has locked these jobs: nobody else settles them.
     """
-    return _statuses(_run(_fail, conn, queue, *_failing(failures), stacks_kept=STACKS_KEPT, are_over=are_over))
+    return _statuses(
+        _run(_fail, conn, queue, *_failing(failures), stacks_kept=STACKS_KEPT, include_expired=include_expired)
+    )
 
 
-def retry_later(conn: Connection, *, queue: str, retries: Sequence[Retry], are_over: bool = False) -> dict[int, Status]:
+def retry_later(
+    conn: Connection, *, queue: str, retries: Sequence[Retry], include_expired: bool = False
+) -> dict[int, Status]:
     """Fail attempts and retry their jobs after a delay; return the statuses of these jobs, by number.
 
-    `are_over`: as in `fail`.
+    `include_expired`: as in `fail`.
     """
     leases, each = _failing([retry.failure for retry in retries])
     each |= {"delays_ms": [retry.delay_ms for retry in retries]}
-    return _statuses(_run(_retry_later, conn, queue, leases, each, stacks_kept=STACKS_KEPT, are_over=are_over))
+    return _statuses(
+        _run(_retry_later, conn, queue, leases, each, stacks_kept=STACKS_KEPT, include_expired=include_expired)
+    )
 
 
 def release(conn: Connection, *, queue: str, releases: Sequence[Release]) -> dict[int, Status]:
     """Release jobs, to their old places or with a delay; return the statuses of those that were held, by number."""
     leases = [release.lease for release in releases]
-    each: Each = {"delays_ms": [release.delay_ms for release in releases]}
+    each: ColumnValues = {"delays_ms": [release.delay_ms for release in releases]}
     return _statuses(_run(_release, conn, queue, leases, each, cancelled=CANCELLED_REASON))
 
 
@@ -202,17 +210,17 @@ def recover_stalled(conn: Connection, *, queue: str, limit: int, max_stalled_cou
     return _statuses(moved)
 
 
-class Over(NamedTuple):
+class Expired(NamedTuple):
     """The queues with leases that have run out, longest ago first: with stalled jobs, and with overdue ones."""
 
     stalled: list[str]
     overdue: list[str]
 
 
-def queues_with_over(conn: Connection) -> Over:
+def queues_with_expired(conn: Connection) -> Expired:
     """Return the queues with leases that have run out. Reads all active jobs."""
-    found = _queues_with_over.rows(conn)
-    return Over([row.queue for row in found if row.has_stalled], [row.queue for row in found if row.has_overdue])
+    found = _queues_with_expired.rows(conn)
+    return Expired([row.queue for row in found if row.has_stalled], [row.queue for row in found if row.has_overdue])
 
 
 def report_progress(conn: Connection, *, queue: str, lease: LeaseKey, progress: JsonText) -> bool:
@@ -220,7 +228,7 @@ def report_progress(conn: Connection, *, queue: str, lease: LeaseKey, progress: 
     return bool(_report_progress.rows(conn, queue=queue, number=lease.number, token=lease.token, progress=progress))
 
 
-def held(conn: Connection, shown: Sequence[Shown]) -> list[bool]:
+def held(conn: Connection, shown: Sequence[PresentedToken]) -> list[bool]:
     """Return for each whether its token holds the lease of its job now, in the order of `shown`."""
     places = _held.rows(
         conn,
@@ -233,12 +241,12 @@ def held(conn: Connection, shown: Sequence[Shown]) -> list[bool]:
     return [place in found for place in range(1, len(shown) + 1)]
 
 
-def _completing(completions: Sequence[Completion]) -> tuple[list[LeaseKey], Each]:
+def _completing(completions: Sequence[Completion]) -> tuple[list[LeaseKey], ColumnValues]:
     leases = [completion.lease for completion in completions]
     return leases, {"results": [completion.result for completion in completions]}
 
 
-def _failing(failures: Sequence[Failure]) -> tuple[list[LeaseKey], Each]:
+def _failing(failures: Sequence[Failure]) -> tuple[list[LeaseKey], ColumnValues]:
     return [failure.lease for failure in failures], {
         "reasons": [failure.reason for failure in failures],
         "stacks": [failure.stack for failure in failures],
@@ -251,7 +259,7 @@ def _run(
     conn: Connection,
     queue: str,
     leases: Sequence[LeaseKey],
-    each: Each | None = None,
+    each: ColumnValues | None = None,
     **parameters: object,
 ) -> Iterator[Any]:
     """Run a statement on many leases. `each` has further values for each lease, by the name of the parameter."""
@@ -259,7 +267,7 @@ def _run(
         yield from statement.rows(conn, queue=queue, **batch, **parameters)
 
 
-def _unique_batches(leases: Sequence[LeaseKey], each: Each) -> Iterator[Each]:
+def _unique_batches(leases: Sequence[LeaseKey], each: ColumnValues) -> Iterator[ColumnValues]:
     """Split the values into batches that name each job once, by ascending number: the SQL finds them by bisection.
 
     If several name the same job, which two attempts can do, the last one comes first. Number 0, no job, is left out.

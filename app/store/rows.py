@@ -6,7 +6,7 @@ from typing import Any
 
 from app.domain.attempts import Attempt, Outcome, Overdue, Tries
 from app.domain.backoff import Backoff, BackoffType
-from app.domain.job import Job, JsonText, Lease, LeaseKey, NewJob, Taken
+from app.domain.job import ClaimedJob, Job, JsonText, Lease, LeaseKey, NewJob
 from app.domain.states import Status
 from app.store import statements
 
@@ -33,8 +33,8 @@ _NOT_BEGUN = {
 }
 """The values of a new job, before its first claim."""
 _ASKED = tuple(field for field in JOB if field in NewJob._fields)
-_asked = attrgetter(*_ASKED)
-_decided = attrgetter("number", "run_at", "added_at")
+_from_request = attrgetter(*_ASKED)
+_from_insert = attrgetter("number", "run_at", "added_at")
 # Sorts the values by position, not by name: this runs thousands of times a second.
 _in_order = itemgetter(*map((*_ASKED, "number", "run_at", "added_at", *_NOT_BEGUN, "queue", "status").index, JOB))
 _not_begun = tuple(_NOT_BEGUN.values())
@@ -57,7 +57,7 @@ def are_whole(found: Sequence[Any]) -> bool:
 
 def added(new: NewJob, row: Any, *, queue: str) -> Job:
     """Return the inserted job, from the request and what the insert returned: the same as reading its row would."""
-    values = (*_asked(new), *_decided(row), *_not_begun, queue, STATUSES[row.status])
+    values = (*_from_request(new), *_from_insert(row), *_not_begun, queue, STATUSES[row.status])
     return Job._make(_in_order(values))
 
 
@@ -67,10 +67,10 @@ def lease(row: Any) -> Lease:
     return Lease(job=job(row), token=str(token), until=until)
 
 
-def taken(row: tuple[Any, ...]) -> Taken:
+def taken(row: tuple[Any, ...]) -> ClaimedJob:
     """Return the job of a row of `leases/claim_next`. Positional, because it runs for each job of a worker."""
     _due, _took, _place, number, token, custom_id, *rest = row
-    return Taken(LeaseKey(number, token), str(number) if custom_id is None else custom_id, *rest)
+    return ClaimedJob(LeaseKey(number, token), str(number) if custom_id is None else custom_id, *rest)
 
 
 def tries(row: Any) -> Tries:

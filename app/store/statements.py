@@ -68,7 +68,7 @@ class Statement:
         return driver.rows(result, self._make)
 
     def send(self, conn: Connection, **parameters: Any) -> Callable[[], Sequence[tuple[Any, ...]]]:
-        """Send it in a block of `Database.together`; call the result after the block to get its rows, as tuples."""
+        """Send it in a block of `Database.pipeline`; call the result after the block to get its rows, as tuples."""
         answer = driver_of(conn).note(self._bound(parameters))
         return lambda: answer.rows
 

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from flask import Request, Response
 
 from app.domain.errors import NoRoom
-from app.infra.room import SMALL, Held, Room
+from app.infra.room import SMALL, Reservation, Room
 from app.infra.settings import Settings
 from app.web import problems
 
@@ -23,11 +23,11 @@ def room(settings: Settings) -> Room:
     )
 
 
-def of(asked: Request, room: Room) -> Held:
+def of(asked: Request, room: Room) -> Reservation:
     """Return the reservation of the response to a request; make an empty one if there is none."""
-    held: Held | None = asked.environ.get(HELD)
+    held: Reservation | None = asked.environ.get(HELD)
     if held is None:
-        held = asked.environ[HELD] = Held(room)
+        held = asked.environ[HELD] = Reservation(room)
     return held
 
 
@@ -37,7 +37,7 @@ def settle(asked: Request, response: Response, room: Room) -> Response:
     A GET that had reserved nothing before gets 503 (`no_room`) instead, if the memory is used up.
     """
     length = response.content_length or 0
-    held: Held | None = asked.environ.get(HELD)
+    held: Reservation | None = asked.environ.get(HELD)
     if length <= SMALL or asked.method == "HEAD":
         if held is not None and held.size:
             held.become(0)

@@ -6,12 +6,13 @@ from typing import Any
 
 from app.domain import attempts
 from app.domain.backoff import LONGEST_MS
-from app.domain.job import Completion, Failure, JsonText, LeaseKey, Release, Taken
+from app.domain.job import ClaimedJob, Completion, Failure, JsonText, LeaseKey, Release
 from app.domain.jsontext import UnstorableJson
 from app.infra.settings import Settings
+from app.operations.progress import ProgressUpdate
 from app.wire import jsonreader
-from app.worker.heartbeats import Held
-from app.worker.sources import Claimed, ProgressUpdate, Source, SourceUnavailable
+from app.worker.heartbeats import HeldLeases
+from app.worker.sources import ClaimedJobs, Source, SourceUnavailable
 
 _log = logging.getLogger(__name__)
 BATCH = 500  # attempts settled in one transaction
@@ -23,7 +24,7 @@ BATCH_BYTES = 4 * 2**20  # of results, reasons, stacks or progress updates in on
 class Completer:
     """Outcomes of attempts on one queue, settled in batches."""
 
-    def __init__(self, settings: Settings, source: Source, held: Held) -> None:
+    def __init__(self, settings: Settings, source: Source, held: HeldLeases) -> None:
         """Settle to `source`; leases that are settled or lost are removed from `held`."""
         self._settings, self._source, self._held = settings, source, held
         self._completions: list[Completion] = []
@@ -44,7 +45,7 @@ class Completer:
         """Whether no outcome left can make a job ready again: then the next claim need not wait for them."""
         return not (self._failures or self._released or self._dead)
 
-    def add(self, taken: Taken, outcome: dict[str, Any]) -> None:
+    def add(self, taken: ClaimedJob, outcome: dict[str, Any]) -> None:
         """Add the outcome of an attempt, from a handler process or from a call to an endpoint."""
         if "release" in outcome:
             self._released.append(Release(lease=taken.key, delay_ms=min(outcome["release"], LONGEST_MS)))
@@ -62,7 +63,7 @@ class Completer:
             )
         )
 
-    def complete(self, taken: Taken, result: str) -> None:
+    def complete(self, taken: ClaimedJob, result: str) -> None:
         """Add a completed attempt with its result as JSON text; a result that cannot be stored makes it a failure."""
         try:
             self._completions.append(Completion(taken.key, self._storable(result)))
@@ -70,28 +71,28 @@ class Completer:
             reason = attempts.clean_reason(f"the handler's result {error}")
             self._failures.append(Failure(lease=taken.key, reason=reason))
 
-    def add_progress(self, taken: Taken, message: dict[str, Any]) -> None:
+    def add_progress(self, taken: ClaimedJob, message: dict[str, Any]) -> None:
         """Add progress or a log line of a running attempt. New progress replaces progress that is not sent yet."""
         if "refused" in message:
             _log.warning("report_refused", extra={"cause": message["refused"]})
             return
         if "log" in message:
-            self._updates.append(ProgressUpdate(key=taken.key, line=attempts.clean_line(message["log"])))
+            self._updates.append(ProgressUpdate(lease=taken.key, line=attempts.clean_line(message["log"])))
             return
         try:
             progress = self._storable(message["progress"])
         except UnstorableJson as error:
             _log.warning("report_refused", extra={"cause": f"progress {error}"})
             return
-        self._updates = [update for update in self._updates if update.line is not None or update.key != taken.key]
-        self._updates.append(ProgressUpdate(key=taken.key, progress=progress))
+        self._updates = [update for update in self._updates if update.line is not None or update.lease != taken.key]
+        self._updates.append(ProgressUpdate(lease=taken.key, progress=progress))
 
     @property
     def is_full(self) -> bool:
         """Whether handlers must wait before they send more progress or log lines."""
         return len(self._updates) >= UPDATES_MAX or sum(map(_size, self._updates)) >= UPDATES_BYTES
 
-    def time_out(self, taken: Taken) -> None:
+    def time_out(self, taken: ClaimedJob) -> None:
         """Add an attempt that exceeded its timeout and was killed."""
         assert taken.timeout_ms is not None
         self._failures.append(attempts.timed_out(taken.key, taken.timeout_ms))
@@ -102,11 +103,11 @@ class Completer:
             raise UnstorableJson(f"must be at most {limit} bytes, not {len(result)}")
         return jsonreader.whole(result.encode())
 
-    def release(self, jobs: Iterable[Taken]) -> None:
+    def release(self, jobs: Iterable[ClaimedJob]) -> None:
         """Add jobs to release: they have not begun, or this worker's stop ended them."""
         self._released += [Release(lease=job.key) for job in jobs]
 
-    def give_up(self, jobs: Sequence[Taken]) -> None:
+    def expire(self, jobs: Sequence[ClaimedJob]) -> None:
         """Add jobs that have stalled, because the process that ran them died."""
         self._dead += [job.key for job in jobs]
 
@@ -117,7 +118,7 @@ class Completer:
         """
         self.exchange(limit=0)
 
-    def exchange(self, *, limit: int) -> Claimed | None:
+    def exchange(self, *, limit: int) -> ClaimedJobs | None:
         """Settle as `settle` does, and claim up to `limit` jobs with the last batch. None: no claim was made.
 
         After an error nothing is claimed. Outcomes added during the call are left for the next one, since no progress
@@ -130,7 +131,7 @@ class Completer:
             self._send_updates(),
             self._settle_kind(self._failures, failures, source.fail, _lease),
             self._settle_kind(self._released, released, source.release, _lease),
-            self._settle_kind(self._dead, dead, source.give_up, _itself),
+            self._settle_kind(self._dead, dead, source.expire, _identity),
         ]
         claimed = self._settle_completions(completions, 0 if any(troubles) else limit)
         for trouble in troubles:
@@ -138,9 +139,9 @@ class Completer:
                 raise trouble
         return claimed
 
-    def _settle_completions(self, count: int, limit: int) -> Claimed | None:
+    def _settle_completions(self, count: int, limit: int) -> ClaimedJobs | None:
         while True:
-            batch = _cut(self._completions, min(count, self._batch))
+            batch = _take_batch(self._completions, min(count, self._batch))
             count -= len(batch)
             is_last = not count
             try:
@@ -160,7 +161,7 @@ class Completer:
         """Send progress and log lines, before their attempts are settled. After an error the next batch is smaller."""
         count = len(self._updates)
         while count > 0:
-            batch = _cut(self._updates, min(count, self._updates_batch))
+            batch = _take_batch(self._updates, min(count, self._updates_batch))
             count -= len(batch)
             del self._updates[: len(batch)]  # so that new progress of the same attempt replaces none that is being sent
             try:
@@ -168,7 +169,7 @@ class Completer:
             except SourceUnavailable as error:
                 self._updates_batch = max(1, self._updates_batch // 8)
                 self._updates[:0] = batch
-                self._updates.sort(key=lambda update: update.key == batch[0].key)  # other attempts first; stable
+                self._updates.sort(key=lambda update: update.lease == batch[0].key)  # other attempts first; stable
                 return error
             self._updates_batch = min(BATCH, self._updates_batch * 2)
         return None
@@ -182,7 +183,7 @@ class Completer:
     ) -> SourceUnavailable | None:
         """Settle the first `count` of one kind. After an error the next batch is smaller, to isolate a locked row."""
         while count:
-            batch = _cut(endings, min(count, self._batch))
+            batch = _take_batch(endings, min(count, self._batch))
             count -= len(batch)
             try:
                 settled = send(batch)
@@ -210,7 +211,7 @@ def _lease(ending: Completion | Failure | Release) -> LeaseKey:
     return ending.lease
 
 
-def _itself(key: LeaseKey) -> LeaseKey:
+def _identity(key: LeaseKey) -> LeaseKey:
     return key
 
 
@@ -223,7 +224,7 @@ def _size(said: Failure | ProgressUpdate | Release | LeaseKey) -> int:
     return 0
 
 
-def _cut(endings: list[Any], most: int) -> list[Any]:
+def _take_batch(endings: list[Any], most: int) -> list[Any]:
     """Return the first outcomes as one batch: at most `most`, and at most BATCH_BYTES, but at least one."""
     size = 0
     for count, ending in enumerate(endings[:most]):

@@ -18,7 +18,7 @@ from typing import Any
 
 import orjson
 
-from app.domain.job import Taken
+from app.domain.job import ClaimedJob
 from app.infra import settings
 
 BATCH_S = 0.1  # a process gets about this much work at a time, so that no job waits long behind another
@@ -69,7 +69,7 @@ class HandlerProcess:
         self._busy_since = self._taken_back_at = 0.0
         self._ends_at: dict[int, float] = {}  # by permit: when the job exceeds its timeout, if it has one
         self._pace_s = 0.0  # the recent mean time of a job
-        self.outstanding: dict[int, Taken] = {}
+        self.outstanding: dict[int, ClaimedJob] = {}
         self.window = threads  # jobs that may be sent at a time
         self._ahead = 0  # jobs that may be prefetched besides, because they will run within MOMENT_S
         self.has_answered = False
@@ -102,7 +102,7 @@ class HandlerProcess:
         return min(self.window, self.window + self._ahead - held)
 
     @property
-    def leeway(self) -> int:
+    def overflow(self) -> int:
         """How many jobs that were claimed already may be sent to it, though its pace has changed since the claim."""
         if not self.ready or self.stopping or self.is_slow:
             return 0
@@ -141,11 +141,11 @@ class HandlerProcess:
         return (len(self.outstanding) - max(self._threads, self._half)) * self._pace_s
 
     @property
-    def is_brisk(self) -> bool:
+    def runs_quick_jobs(self) -> bool:
         """Whether it runs jobs so quick that some are expected to end within a ms."""
         return bool(self.outstanding) and 0 < self._pace_s < BRISK_S
 
-    def give(self, jobs: list[Taken]) -> None:
+    def give(self, jobs: list[ClaimedJob]) -> None:
         """Send jobs to it. Never blocks."""
         if not self.outstanding:
             self._busy_since = time.monotonic()
@@ -159,7 +159,7 @@ class HandlerProcess:
         assert self._permits_out is not None
         os.write(self._permits_out, b"".join(permit.to_bytes(PERMIT_BYTES) for permit in given))
 
-    def take_back(self) -> list[Taken]:
+    def take_back(self) -> list[ClaimedJob]:
         """Take back the jobs that have not begun; the process can no longer begin them."""
         self._taken_back_at = time.monotonic()
         unread = b""
@@ -167,14 +167,14 @@ class HandlerProcess:
             while permits := os.read(self._permits_in, 1 << 16):
                 unread += permits
         numbers = (int.from_bytes(unread[at : at + PERMIT_BYTES]) for at in range(0, len(unread), PERMIT_BYTES))
-        return [job for number in numbers if (job := self.answered(number))]
+        return [job for number in numbers if (job := self.pop_outstanding(number))]
 
     def cancel(self, permits: list[int]) -> None:
         """Set `cancelled` for the handlers of these jobs. Never blocks."""
         self._unsent += orjson.dumps({"cancel": permits}) + b"\n"
         self.flush()
 
-    def stop(self) -> list[Taken]:
+    def stop(self) -> list[ClaimedJob]:
         """Have it exit after its running jobs; return the jobs that it will not begin."""
         self.stopping = True
         left = self.take_back()
@@ -220,13 +220,13 @@ class HandlerProcess:
             self._process.kill()
         return said
 
-    def answered(self, permit: int) -> Taken | None:
+    def pop_outstanding(self, permit: int) -> ClaimedJob | None:
         """Remove the job of an outcome from `outstanding` and return it; None if it was not there."""
         if self._ends_at:
             self._ends_at.pop(permit, None)
         return self.outstanding.pop(permit, None)
 
-    def adapt(self, answered: int) -> None:
+    def resize_window(self, answered: int) -> None:
         """Adapt the window to the pace: `answered` jobs ended in the time since the last outcomes."""
         now = time.monotonic()
         self._pace_s = max(now - self._busy_since, 1e-6) / answered
@@ -253,7 +253,7 @@ class HandlerProcess:
         self._permits_out = None
 
 
-def unreadable(jobs: Iterable[Taken]) -> dict[Taken, str]:
+def unreadable(jobs: Iterable[ClaimedJob]) -> dict[ClaimedJob, str]:
     """Return the jobs whose JSON this Python cannot parse, with the causes; the API rejects such JSON."""
     found = {}
     for job in jobs:
@@ -264,7 +264,7 @@ def unreadable(jobs: Iterable[Taken]) -> dict[Taken, str]:
     return found
 
 
-def _message(job: Taken, permit: int) -> tuple[object, ...]:
+def _message(job: ClaimedJob, permit: int) -> tuple[object, ...]:
     """Return a job as `rowline.child` reads it: its permit and the fields of `FIELDS` there, without the queue."""
     (_number, token), job_id, name, data, opts, *rest, _timeout_ms, _stalled_count = job
     return (permit, job_id, name, _one_line(data), _one_line(opts), *rest, token)

@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 
-from app.domain.job import Extended, LeaseKey, Taken
+from app.domain.job import ClaimedJob, Extended, LeaseKey
 from app.infra.settings import Settings
 from app.maintenance.loop import Loop
 from app.postgres.database import DatabaseError
@@ -15,16 +15,16 @@ BEATS_A_LEASE = 3
 EXTENDED_AT_ONCE = 500  # leases extended in one statement
 
 
-class Held:
+class HeldLeases:
     """The leases of one worker on one queue; shared between its threads."""
 
     def __init__(self, source: Source, *, queue: str) -> None:
         """Start without leases. `source` extends them; `queue` is for the log."""
         self._source, self._queue = source, queue
-        self._taken: dict[str, Taken] = {}  # by token: a job may be claimed again while its lost lease is held
+        self._taken: dict[str, ClaimedJob] = {}  # by token: a job may be claimed again while its lost lease is held
         self._lock = threading.Lock()
 
-    def add(self, taken: Iterable[Taken]) -> None:
+    def add(self, taken: Iterable[ClaimedJob]) -> None:
         """Extend these leases from now on."""
         with self._lock:
             self._taken |= {job.key.token: job for job in taken}

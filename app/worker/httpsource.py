@@ -16,9 +16,10 @@ from typing import TypeVar
 
 import rowline
 
-from app.domain.job import Completion, Extended, Failure, JsonText, LeaseKey, Release, Taken
+from app.domain.job import ClaimedJob, Completion, Extended, Failure, JsonText, LeaseKey, Release
 from app.infra.settings import Settings
-from app.worker.sources import Claimed, Exchanged, ProgressUpdate, SourceUnavailable
+from app.operations.progress import ProgressUpdate
+from app.worker.sources import ClaimedJobs, SourceExchange, SourceUnavailable
 
 _log = logging.getLogger(__name__)
 R = TypeVar("R")
@@ -48,7 +49,7 @@ class HttpSource:
         self._changed = threading.Condition()  # guards the attributes below
         self._wish = 0  # how many jobs to ask for
         self._is_asking = False
-        self._came: list[Taken] = []
+        self._came: list[ClaimedJob] = []
         self._trouble: rowline.RowlineError | None = None
         self._rest_at: float | None = None  # once stopped: when to wait no longer, by time.monotonic()
         self._thread: threading.Thread | None = None
@@ -71,7 +72,7 @@ class HttpSource:
         self._thread = threading.Thread(target=self._ask, args=(ring,), name="claim", daemon=True)
         self._thread.start()
 
-    def _claimed(self, limit: int) -> Claimed:
+    def _claimed(self, limit: int) -> ClaimedJobs:
         """Return the jobs that have arrived; have the thread claim more, unless a claim is running already."""
         with self._changed:
             trouble, self._trouble = self._trouble, None
@@ -81,13 +82,13 @@ class HttpSource:
             if limit > len(came) and not self._is_asking:
                 self._wish = limit - len(came)
                 self._changed.notify()
-        return Claimed(taken=came, poll_ms=self._settings.poll_ms)
+        return ClaimedJobs(taken=came, poll_ms=self._settings.poll_ms)
 
-    def exchange(self, completions: Sequence[Completion], *, limit: int) -> Exchanged:
+    def exchange(self, completions: Sequence[Completion], *, limit: int) -> SourceExchange:
         """Complete all in one call, or claim if there are none. A result that the service rejects fails its attempt."""
         if completions:
-            return Exchanged(completed=self._finish(completions), claimed=None)
-        return Exchanged(completed=(), claimed=self._claimed(limit))
+            return SourceExchange(completed=self._finish(completions), claimed=None)
+        return SourceExchange(completed=(), claimed=self._claimed(limit))
 
     def fail(self, failures: Sequence[Failure]) -> Collection[int]:
         """Fail all in one call; the service decides which are retried, and when."""
@@ -101,14 +102,14 @@ class HttpSource:
             done[release.lease.number] = _unless_lost(partial(self._settling.release, name, delay_ms=delay_ms))
         return self._forget([release.lease for release in releases], [n for n, status in done.items() if status])
 
-    def give_up(self, held: Sequence[LeaseKey]) -> Collection[int]:
+    def expire(self, held: Sequence[LeaseKey]) -> Collection[int]:
         """Shorten the leases to the minimum: when they run out, the maintainer recovers the jobs as stalled."""
         return self._forget(held, self._extended(held, DEAD_LEASE_MS))
 
     def send_progress(self, updates: Sequence[ProgressUpdate]) -> None:
         """Send them one by one."""
         for update in updates:
-            if name := self._names.get(update.key.number):
+            if name := self._names.get(update.lease.number):
                 _send(partial(self._send_update, name, update))
 
     def _send_update(self, name: "_Named", update: ProgressUpdate) -> None:
@@ -170,11 +171,11 @@ class HttpSource:
             self._trouble = None if is_stopped else trouble
         return not is_stopped
 
-    def _taken(self, lease: rowline.Lease) -> Taken:
+    def _taken(self, lease: rowline.Lease) -> ClaimedJob:
         job = lease.job
         self._number += 1
         self._names[self._number] = _Named(id=job.id, token=lease.token)
-        return Taken(
+        return ClaimedJob(
             key=LeaseKey(number=self._number, token=lease.token),
             id=job.id,
             name=job.name,

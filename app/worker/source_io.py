@@ -9,16 +9,16 @@ import math
 import time
 from collections.abc import Callable, Container, Iterator
 
-from app.domain.job import Taken
+from app.domain.job import ClaimedJob
 from app.infra.settings import Settings
 from app.postgres.coroutine import DatabaseCoroutine
 from app.worker.completer import Completer
-from app.worker.sources import RETRY_S, Claimed, Source, SourceUnavailable
+from app.worker.sources import RETRY_S, ClaimedJobs, Source, SourceUnavailable
 
 _log = logging.getLogger(__name__)
 GATHER_S = 0.002  # how long outcomes wait to be settled together with those of quick jobs that still run
 LARGE = 20  # from so many jobs on, a claim is worth a transaction of its own
-Call = DatabaseCoroutine[Claimed | None]
+Call = DatabaseCoroutine[ClaimedJobs | None]
 
 
 class SourceIO:
@@ -35,7 +35,7 @@ class SourceIO:
         completer: Completer,
         *,
         queue: str,
-        take: Callable[[list[Taken]], None],
+        take: Callable[[list[ClaimedJob]], None],
     ) -> None:
         """Start without calls. `take` is called with the jobs of each claim."""
         self._settings, self._source, self._completer, self._queue, self._take = (
@@ -60,7 +60,7 @@ class SourceIO:
         return self._claim is not None
 
     @property
-    def is_silent(self) -> bool:
+    def is_idle(self) -> bool:
         """Whether no call is running."""
         return not self._claim and not self._settling
 
@@ -104,7 +104,7 @@ class SourceIO:
             return
         if not self._claim and (limit or not self._source.is_at_rest):
             self._begin(functools.partial(self._only_claim, limit), limit=limit)
-        if settles and not self._gathers(now, more_soon=more_soon):
+        if settles and not self._defers_settling(now, more_soon=more_soon):
             self._begin(functools.partial(self._completer.exchange, limit=0), settles=True)
 
     @property
@@ -112,7 +112,7 @@ class SourceIO:
         """Whether a claim can begin: jobs that become ready again must be settled before it."""
         return not self._claim and (not self._settling or (self._settles_final and self._completer.are_final))
 
-    def _begin(self, do: Callable[[], Claimed | None], *, limit: int | None = None, settles: bool = False) -> None:
+    def _begin(self, do: Callable[[], ClaimedJobs | None], *, limit: int | None = None, settles: bool = False) -> None:
         call = DatabaseCoroutine(do)
         if limit is not None:
             self._claim, self._asked = call, limit
@@ -122,11 +122,11 @@ class SourceIO:
             self._settling, self._gathers_until, self._settles_final = call, None, self._completer.are_final
         self._go_on(call)
 
-    def _only_claim(self, limit: int) -> Claimed | None:
+    def _only_claim(self, limit: int) -> ClaimedJobs | None:
         return self._source.exchange((), limit=limit).claimed
 
     def _go_on(self, call: Call) -> None:
-        claimed: Claimed | None = None
+        claimed: ClaimedJobs | None = None
         try:
             claimed = call.go_on()
         except SourceUnavailable as error:
@@ -143,7 +143,7 @@ class SourceIO:
         if claimed:
             self._take(claimed.taken)
 
-    def _note(self, claimed: Claimed | None) -> None:
+    def _note(self, claimed: ClaimedJobs | None) -> None:
         """Set when to claim again: at once, unless the claim returned fewer jobs than it asked for."""
         if not self._asked:
             return
@@ -154,7 +154,7 @@ class SourceIO:
             return
         self._claim_at = min(self._claim_at, time.monotonic() + claimed.pause_s)
 
-    def _gathers(self, now: float, *, more_soon: bool) -> bool:
+    def _defers_settling(self, now: float, *, more_soon: bool) -> bool:
         """Return whether outcomes should wait for those of jobs that will end, or be claimed, in a moment."""
         if self._gathers_until is None:
             self._gathers_until = now + GATHER_S

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
-from app.domain.job import Completion, Extended, Failure, JsonText, LeaseKey, Release, Taken
+from app.domain.job import ClaimedJob, Completion, Extended, Failure, LeaseKey, Release
 from app.domain.scan import ScanCursor
 from app.infra.settings import Settings
 from app.operations import claim, exchange, progress, settle
+from app.operations.progress import ProgressUpdate
 from app.postgres.database import Database, DatabaseError
 
 RETRY_S = 0.5  # the pause after an error of the source
@@ -20,40 +21,31 @@ class SourceUnavailable(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProgressUpdate:
-    """Progress of a running attempt, or a line for its log."""
+class ClaimedJobs:
+    """The result of a claim. `next_claim_ms`: ms until the next claim at the latest, None if the source does not know.
 
-    key: LeaseKey
-    progress: JsonText | None = None
-    line: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed:
-    """The result of a claim. `next_due_ms`: ms until the next claim at the latest, None if the source does not know.
-
-    `poll_ms`: the same if `next_due_ms` is None.
+    `poll_ms`: the same if `next_claim_ms` is None.
     """
 
-    taken: list[Taken]
-    next_due_ms: int | None = None
+    taken: list[ClaimedJob]
+    next_claim_ms: int | None = None
     poll_ms: int
 
     @property
     def pause_s(self) -> float:
         """The seconds to wait before the next claim, after one that found fewer jobs than asked for."""
-        return claim.pause_s(self.next_due_ms, poll_ms=self.poll_ms)
+        return claim.pause_s(self.next_claim_ms, poll_ms=self.poll_ms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Exchanged:
+class SourceExchange:
     """The numbers of the completed jobs, and the result of the claim; None if none was made: exchange again.
 
     `unknown`: the numbers of jobs of which it is unknown whether they are completed: complete them again.
     """
 
     completed: Collection[int]
-    claimed: Claimed | None
+    claimed: ClaimedJobs | None
     unknown: Collection[int] = ()
 
 
@@ -67,7 +59,7 @@ class Source(Protocol):
     def start(self, ring: Callable[[], None]) -> None:
         """Call `ring`, from any thread, whenever there may be a job to claim."""
 
-    def exchange(self, completions: Sequence[Completion], *, limit: int) -> Exchanged:
+    def exchange(self, completions: Sequence[Completion], *, limit: int) -> SourceExchange:
         """Complete attempts, and claim up to `limit` jobs, in queue order. Does not wait for jobs.
 
         A source that claims in a thread returns what has arrived since the last call, whatever `limit` is now.
@@ -79,7 +71,7 @@ class Source(Protocol):
     def release(self, releases: Sequence[Release]) -> Collection[int]:
         """Release jobs, without counting an attempt."""
 
-    def give_up(self, held: Sequence[LeaseKey]) -> Collection[int]:
+    def expire(self, held: Sequence[LeaseKey]) -> Collection[int]:
         """Have these jobs recovered as stalled soon, because the process that ran them is known to be dead."""
 
     def send_progress(self, updates: Sequence[ProgressUpdate]) -> None:
@@ -113,15 +105,15 @@ class DatabaseSource:
     def _poll_ms(self) -> int:
         return self._db.wakeups.poll_ms(self._settings.poll_ms)
 
-    def exchange(self, completions: Sequence[Completion], *, limit: int) -> Exchanged:
+    def exchange(self, completions: Sequence[Completion], *, limit: int) -> SourceExchange:
         """Complete and claim in one transaction; with nothing to do, no statement is sent."""
         if not completions and not limit:
-            return Exchanged(completed=(), claimed=Claimed(taken=[], poll_ms=self._poll_ms()))
+            return SourceExchange(completed=(), claimed=ClaimedJobs(taken=[], poll_ms=self._poll_ms()))
         ask = claim.Ask(limit=limit, lease_ms=self._settings.lease_ms, worker=self._worker) if limit else None
         with _away():
             done = exchange.exchange(self._db, queue=self._queue, completions=completions, ask=ask, cursor=self.cursor)
-        claimed = Claimed(taken=done.taken, next_due_ms=done.next_due_ms, poll_ms=self._poll_ms())
-        return Exchanged(completed=done.completed, claimed=claimed, unknown=done.unknown)
+        claimed = ClaimedJobs(taken=done.taken, next_claim_ms=done.next_due_ms, poll_ms=self._poll_ms())
+        return SourceExchange(completed=done.completed, claimed=claimed, unknown=done.unknown)
 
     def fail(self, failures: Sequence[Failure]) -> Collection[int]:
         """Fail all in one transaction."""
@@ -133,17 +125,16 @@ class DatabaseSource:
         with _away():
             return settle.release(self._db, queue=self._queue, releases=releases)
 
-    def give_up(self, held: Sequence[LeaseKey]) -> Collection[int]:
+    def expire(self, held: Sequence[LeaseKey]) -> Collection[int]:
         """Recover them as stalled at once."""
         most = self._settings.max_stalled_count
         with _away():
-            return settle.give_up(self._db, queue=self._queue, held=held, max_stalled_count=most)
+            return settle.recover_dead(self._db, queue=self._queue, held=held, max_stalled_count=most)
 
     def send_progress(self, updates: Sequence[ProgressUpdate]) -> None:
         """Store all in one transaction."""
-        stored = [progress.ProgressUpdate(lease=one.key, progress=one.progress, line=one.line) for one in updates]
         with _away():
-            progress.store(self._db, queue=self._queue, updates=stored)
+            progress.store(self._db, queue=self._queue, updates=updates)
 
     def extend(self, held: Sequence[LeaseKey]) -> dict[int, Extended]:
         """Extend all in one statement."""

@@ -4,11 +4,11 @@ import logging
 import time
 from typing import Any
 
-from app.domain.job import Taken
+from app.domain.job import ClaimedJob
 
 _log = logging.getLogger(__name__)
 PAUSE_MS = 1_000  # the minimum delay of a release
-A_SECOND = 100  # about how many such jobs a second a worker claims again, however many there are
+RECLAIMS_PER_S = 100  # about how many such jobs a second a worker claims again, however many there are
 KNOWN_MAX = 100_000
 NAMES_MAX = 100
 
@@ -22,7 +22,7 @@ class Unhandled:
         self._since: dict[tuple[str, int], float] = {}  # by the job, the oldest first, by time.monotonic()
         self._names: set[str] = set()  # that were logged
 
-    def judge(self, job: Taken, cause: str) -> dict[str, Any]:
+    def judge(self, job: ClaimedJob, cause: str) -> dict[str, Any]:
         """Return the outcome of the attempt, as `Completer.add` takes it: a release, or a failure with this `cause`."""
         now = time.monotonic()
         self._log_once(job.name, cause)
@@ -31,7 +31,7 @@ class Unhandled:
         if left_ms <= 0:
             self._since.pop(this, None)
             return {"reason": cause, "stack": None, "unrecoverable": False}
-        return {"release": min(left_ms, max(PAUSE_MS, len(self._since) * 1000 // A_SECOND))}
+        return {"release": min(left_ms, max(PAUSE_MS, len(self._since) * 1000 // RECLAIMS_PER_S))}
 
     def _first_seen(self, this: tuple[str, int], now: float) -> float:
         """Return when the job was first seen. If too many are known, it is not added until others have failed."""

@@ -17,12 +17,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from app.domain.attempts import CANCELLED_REASON
-from app.domain.job import Taken
+from app.domain.job import ClaimedJob
 from app.infra.settings import Settings
 from app.worker import heartbeats
 from app.worker.completer import Completer
 from app.worker.handlers import MOMENT_S, HandlerProcess, Message, Result, unreadable
-from app.worker.heartbeats import Held
+from app.worker.heartbeats import HeldLeases
 from app.worker.source_io import SourceIO
 from app.worker.sources import Source
 from app.worker.unhandled import Unhandled
@@ -52,12 +52,14 @@ class Worker:
     def __init__(self, settings: Settings, source: Source, *, queue: str, handlers: Path) -> None:
         """Prepare; `run()` starts it. `handlers` is the path of the handlers file."""
         self._settings, self._source, self._queue, self._handlers = settings, source, queue, handlers
-        self._held = Held(source, queue=queue)
+        self._held = HeldLeases(source, queue=queue)
         self._completer = Completer(settings, source, self._held)
         self._source_io = SourceIO(settings, source, self._completer, queue=queue, take=self._take)
         self._unhandled = Unhandled(queue=queue, patience_ms=settings.unhandled_ms)
         self._processes: list[HandlerProcess] = []
-        self._quarantined: deque[Taken] = deque()  # claimed jobs that have stalled before: one may kill its process
+        self._quarantined: deque[ClaimedJob] = (
+            deque()
+        )  # claimed jobs that have stalled before: one may kill its process
         self._isolated: list[HandlerProcess] = []  # those of the processes that run quarantined jobs, one at a time
         self._stopped: deque[str] = deque()  # tokens of cancelled or lost attempts; written by the heartbeat
         self._was_ready = False
@@ -81,7 +83,7 @@ class Worker:
                     self._drain()
                     self._receive()
                     self._cancel()
-                    self._enforce()
+                    self._kill_timed_out()
                     self._reclaim_blocked()
                     self._reap()
                     self._spawn_missing()
@@ -137,12 +139,12 @@ class Worker:
     def _finished(self) -> bool:
         if self._stop_by is None:
             return False
-        is_settled = not self._completer and self._source_io.is_silent
+        is_settled = not self._completer and self._source_io.is_idle
         is_late = time.monotonic() > self._stop_by + self._settings.lease_ms / 1000
         return not self._processes and (is_settled or is_late) and self._source.is_at_rest
 
     def _wait(self) -> None:
-        is_batching = self._source_io.is_claiming and any(process.is_brisk for process in self._processes)
+        is_batching = self._source_io.is_claiming and any(process.runs_quick_jobs for process in self._processes)
         if not self._source_io.is_claiming and any(
             BATCHING_S < process.busy_s < MOMENT_S for process in self._processes
         ):
@@ -186,13 +188,13 @@ class Worker:
                 answered += self._handle(process, said)
             if answered:
                 self._broken_starts = 0
-                process.adapt(answered)
+                process.resize_window(answered)
 
     def _handle(self, process: HandlerProcess, said: Result | Message) -> bool:
         """Handle a message of a process; return whether it was an outcome."""
         if isinstance(said, tuple):
             permit, result = said
-            if job := process.answered(permit):
+            if job := process.pop_outstanding(permit):
                 self._completer.complete(job, result)
             return job is not None
         if "ready" in said:
@@ -202,7 +204,7 @@ class Worker:
         elif "log" in said or "progress" in said or "refused" in said:
             if job := process.outstanding.get(said["permit"]):
                 self._completer.add_progress(job, said)
-        elif job := process.answered(said["permit"]):
+        elif job := process.pop_outstanding(said["permit"]):
             cause = said.get("unhandled")
             self._completer.add(job, self._unhandled.judge(job, cause) if cause else said)
             return True
@@ -226,14 +228,14 @@ class Worker:
             self._quarantined.remove(job)
             self._completer.add(job, {"reason": CANCELLED_REASON, "stack": None, "unrecoverable": True})
 
-    def _enforce(self) -> None:
+    def _kill_timed_out(self) -> None:
         """Kill the processes whose jobs have exceeded their timeouts; release their jobs that have not begun."""
         now = time.monotonic()
         for process in self._processes:
             if process.ends_at is None or now < process.ends_at:
                 continue
             self._completer.release(process.take_back())
-            late = [job for permit in process.late() if (job := process.answered(permit))]
+            late = [job for permit in process.late() if (job := process.pop_outstanding(permit))]
             for job in late:
                 self._completer.time_out(job)
                 _log.warning("handler_timed_out", extra={"pid": process.pid, "queue": self._queue, "job": job.id})
@@ -280,7 +282,7 @@ class Worker:
         if process.stopping or unread:
             self._completer.release(begun)
         else:
-            self._completer.give_up(begun)
+            self._completer.expire(begun)
 
     def _refuse(self, broken: str) -> None:
         """Handle a file that cannot be loaded: at the start, raise HandlersBroken; later, retry."""
@@ -348,12 +350,12 @@ class Worker:
         is_busy = self._stop_by is None and any(0 < process.busy_s < MOMENT_S for process in self._processes)
         self._source_io.begin(self._room(), more_soon=is_busy)
 
-    def _take(self, jobs: list[Taken]) -> None:
+    def _take(self, jobs: list[ClaimedJob]) -> None:
         """Add the jobs of a claim to the leases held, and send them to processes."""
         self._held.add(jobs)
         self._hand_out(jobs)
 
-    def _hand_out(self, jobs: list[Taken]) -> None:
+    def _hand_out(self, jobs: list[ClaimedJob]) -> None:
         """Send the jobs to the processes, to each as many as fit, first to the one with the fewest.
 
         With several threads, jobs that have stalled before are quarantined: they could stall others of their process.
@@ -366,11 +368,11 @@ class Worker:
         for process in takers:
             jobs = self._give(process, jobs, process.room)
         for process in takers:
-            jobs = self._give(process, jobs, process.leeway)
+            jobs = self._give(process, jobs, process.overflow)
         self._completer.release(jobs)  # room was lost since the claim: by a signal, a death or a slow job
 
     @staticmethod
-    def _give(process: HandlerProcess, jobs: list[Taken], most: int) -> list[Taken]:
+    def _give(process: HandlerProcess, jobs: list[ClaimedJob], most: int) -> list[ClaimedJob]:
         """Send the first `most` jobs to a process; return the rest."""
         if most and jobs:
             process.give(jobs[:most])

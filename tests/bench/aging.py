@@ -127,7 +127,9 @@ def _by_calls(db: Database) -> Callable[[int], int]:
 
     def turn(size: int) -> int:
         ask = claim.Ask(limit=size, lease_ms=deep.LEASE_MS, worker="push:bench")
-        found = endpoints.take(db, queue=jobs.QUEUE, revision=revision, ask=ask, completions=held, cursor=cursor)
+        found = endpoints.exchange_calls(
+            db, queue=jobs.QUEUE, revision=revision, ask=ask, completions=held, cursor=cursor
+        )
         held[:] = [Completion(lease=lease.key, result=JsonText("null")) for lease in found.leases]
         return len(held)
 

@@ -131,19 +131,19 @@ def test_a_clock_that_was_set_or_a_machine_that_stood_still_puts_off_no_look_for
 def test_calls_are_counted_past_what_is_dead_for_a_while_after_a_slow_count_and_never_for_its_own_sake() -> None:
     known = ScanCursor()
     known.note_count(QUICK_S, now_s=1.0)
-    assert not known.counts_past_dead(now_s=1.0)
+    assert not known.skips_dead(now_s=1.0)
     known.note_count(SLOW_S, now_s=1.0)
-    assert known.counts_past_dead(now_s=1.0)
+    assert known.skips_dead(now_s=1.0)
     known.note_count(SLOW_S, now_s=5.0)  # however long it took past what is dead
-    assert known.counts_past_dead(now_s=10.9)
-    assert not known.counts_past_dead(now_s=11.1)
+    assert known.skips_dead(now_s=10.9)
+    assert not known.skips_dead(now_s=11.1)
 
 
 def test_counting_all_takes_a_small_share_of_the_time() -> None:
     known = ScanCursor()
     known.note_count(5.0, now_s=1.0)
-    assert known.counts_past_dead(now_s=100.0)
-    assert not known.counts_past_dead(now_s=102.0)
+    assert known.skips_dead(now_s=100.0)
+    assert not known.skips_dead(now_s=102.0)
 
 
 def test_who_comes_to_the_end_of_the_line_looks_from_the_head_at_once_unless_that_is_slow() -> None:

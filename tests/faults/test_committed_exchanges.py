@@ -50,11 +50,11 @@ def test_jobs_that_a_worker_took_are_given_to_it_though_a_repeated_word_could_no
 
 def test_jobs_that_a_dispatcher_took_are_given_to_it_too(away: Database, proxy: FaultProxy) -> None:
     revision = queries.revisions(away)[QUEUE]
-    [first] = endpoints.take(away, queue=QUEUE, revision=revision, ask=ONE).leases
+    [first] = endpoints.exchange_calls(away, queue=QUEUE, revision=revision, ask=ONE).leases
     said = [Completion(lease=first.key, result=JsonText("1"))]
     exchange.exchange(away, queue=QUEUE, completions=said)
 
     proxy.fault = Fault.CUT_BEFORE_COMMIT
-    turn = endpoints.take(away, queue=QUEUE, revision=revision, ask=ONE, completions=said)
+    turn = endpoints.exchange_calls(away, queue=QUEUE, revision=revision, ask=ONE, completions=said)
 
     assert ([lease.job.name for lease in turn.leases], set(turn.unknown)) == (["b"], {first.job.number})

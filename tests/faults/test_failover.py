@@ -132,7 +132,9 @@ def test_a_standby_is_not_ready_and_a_url_that_wants_a_primary_passes_it_over(
 ) -> None:
     alone = Database(Settings(), url=standby.url, size=1, name="rowline-test")
     assert "PostgreSQL is a standby: it takes no jobs" in health.faults(alone)
-    assert maintenance.look(alone, word="cannot be said there") == maintenance.Look(is_due=False, is_unfolded=False)
+    assert maintenance.look(alone, word="cannot be said there") == maintenance.PendingWork(
+        is_due=False, is_unfolded=False
+    )
     alone.close()
     for kind in ("primary", "read-write"):
         db = Database(

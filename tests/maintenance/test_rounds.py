@@ -139,7 +139,7 @@ def test_an_api_relies_on_no_process_that_looks_and_cannot_do_what_there_is_to_d
     monkeypatch.setattr(rounds, "RESTS_S", (3_600.0, 3_600.0))
     with pulses.heard(own_url) as heard, receivers.dispatcher(reading_url, **QUIET) as unable:
         assert heard.pid() == unable.pid
-        loops = maintainer.start(Settings(promote_ms=500), own_db, is_last=True)
+        loops = maintainer.start(Settings(promote_ms=500), own_db, is_low_priority=True)
         for _ in range(3):
             [delayed] = add(own_db, new(delay_ms=100))
             in_status(own_db, delayed, Status.WAITING)
@@ -170,7 +170,7 @@ def test_who_listens_to_nothing_else_leaves_the_rounds_to_another_until_that_is_
 ) -> None:
     """Each NOTIFY wakes all connections that listen: an idle API has none."""
     monkeypatch.setattr(rounds, "RESTS_S", (1.0, 2.0))
-    ours = Rounds(own_db, on_look=lambda _found, _is_new: None, is_last=True)
+    ours = Rounds(own_db, on_look=lambda _found, _is_new: None, is_low_priority=True)
     ours.loop.start()
     with pulses.heard(own_url) as heard:
         assert heard.pid() == os.getpid()
@@ -313,7 +313,7 @@ def test_whoever_sends_pulses_and_does_nothing_is_not_believed_for_long(
 ) -> None:
     monkeypatch.setattr(rounds, "TRUST_S", (0.5, 1.0))
     looks = list[bool]()
-    ours = Rounds(own_db, on_look=lambda _found, is_new: looks.append(is_new and ours.are_ours))
+    ours = Rounds(own_db, on_look=lambda _found, is_new: looks.append(is_new and ours.is_leader))
     with psycopg.connect(databases.as_owner(own_url), autocommit=True) as liar:
         until(lambda: liar.execute(LIE) and own_db.wakeups.is_proved)
         ours.loop.start()

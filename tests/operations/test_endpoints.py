@@ -12,7 +12,7 @@ from app.domain.states import Status
 from app.operations import claim, endpoints, maintenance
 from app.operations import jobs as operations
 from app.operations.claim import Ask
-from app.operations.endpoints import Turn
+from app.operations.endpoints import EndpointExchange
 from app.postgres.database import Database
 from app.queries import endpoints as queries
 from app.queries import jobs
@@ -31,8 +31,8 @@ def take(
     lease_ms: int = 60_000,
     revision: str = "",
     cursor: ScanCursor | None = None,
-) -> Turn:
-    return endpoints.take(
+) -> EndpointExchange:
+    return endpoints.exchange_calls(
         db,
         queue=QUEUE,
         revision=revision or queries.revisions(db)[QUEUE],
@@ -47,7 +47,7 @@ def add(db: Database, count: int, *, concurrency: int = 2, limiter: Limiter | No
     operations.submit_many(db, queue=QUEUE, new=[new(str(nth)) for nth in range(count)])
 
 
-def names(turn: Turn) -> list[str]:
+def names(turn: EndpointExchange) -> list[str]:
     return [lease.job.name for lease in turn.leases]
 
 
@@ -98,7 +98,7 @@ def test_the_window_of_the_limiter_counts_what_is_taken_and_says_when_it_is_over
     assert names(take(db)) == ["2"]
     full = take(db)
     assert names(full) == []
-    assert 50_000 < (full.next_due_ms or 0) <= 60_000
+    assert 50_000 < (full.next_claim_ms or 0) <= 60_000
 
 
 def test_the_window_of_the_limiter_begins_anew(db: Database) -> None:
@@ -114,7 +114,7 @@ def test_a_pause_says_when_it_is_over_and_outcomes_are_told_meanwhile(db: Databa
     paused = take(db, lease)
 
     assert (paused.completed, names(paused)) == ({lease.job.number}, [])
-    assert 50_000 < (paused.next_due_ms or 0) <= 60_000
+    assert 50_000 < (paused.next_claim_ms or 0) <= 60_000
 
 
 @pytest.mark.parametrize("is_off", [True, False])
@@ -138,7 +138,7 @@ def test_while_another_has_the_turn_outcomes_are_told_and_nothing_is_taken(db: D
         conn.exec_driver_sql("select from rowline.endpoints for update")
         turn = take(db, lease)
 
-    assert (turn.completed, names(turn), turn.next_due_ms) == ({lease.job.number}, [], endpoints.LOCKED_MS)
+    assert (turn.completed, names(turn), turn.next_claim_ms) == ({lease.job.number}, [], endpoints.LOCKED_MS)
     assert names(take(db)) == ["2"]
 
 
@@ -168,7 +168,7 @@ def test_who_finds_too_little_is_told_when_a_delayed_job_is_due(db: Database) ->
     found = take(db)
 
     assert names(found) == ["0"]
-    assert 50_000 < (found.next_due_ms or 0) <= 60_000
+    assert 50_000 < (found.next_claim_ms or 0) <= 60_000
 
 
 def test_a_lost_lease_completes_nothing_and_a_word_told_again_is_answered_as_before(db: Database) -> None:
@@ -204,9 +204,9 @@ def test_calls_are_counted_alike_past_what_is_dead_whoever_holds_jobs_beside_the
     monkeypatch.setattr(scan, "QUICK_COUNT_S", -1.0)
     add(db, 20, concurrency=4)
     known = ScanCursor()
-    assert not known.counts_past_dead(now_s=time.monotonic())
+    assert not known.skips_dead(now_s=time.monotonic())
     first = take(db, limit=1, cursor=known)
-    assert known.counts_past_dead(now_s=time.monotonic())
+    assert known.skips_dead(now_s=time.monotonic())
     work.take(db, limit=3)  # a worker's
     take(db, limit=1, lease_ms=0, cursor=known)  # stalled, and not noticed yet
     assert names(take(db, limit=32, cursor=known)) == ["5", "6", "7"]

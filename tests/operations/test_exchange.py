@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.domain.job import Completion, JsonText, Lease, LeaseKey, NewJob, Taken
+from app.domain.job import ClaimedJob, Completion, JsonText, Lease, LeaseKey, NewJob
 from app.domain.scan import ScanCursor
 from app.domain.states import Status
 from app.operations import claim, exchange
@@ -17,11 +17,11 @@ from tests.support.scan_cursors import slow_to_look
 ASK = Ask(limit=2, lease_ms=60_000, worker="w")
 
 
-def done(job: Taken, result: str = "1") -> Completion:
+def done(job: ClaimedJob, result: str = "1") -> Completion:
     return Completion(lease=job.key, result=JsonText(result))
 
 
-def taken(db: Database, ask: Ask = ASK) -> list[Taken]:
+def taken(db: Database, ask: Ask = ASK) -> list[ClaimedJob]:
     return exchange.exchange(db, queue=QUEUE, completions=[], ask=ask).taken
 
 
@@ -44,7 +44,7 @@ def test_a_handler_is_told_the_same_as_by_a_claim_of_the_whole_job(db: Database)
     operations.submit_many(db, queue="other", new=asked)
     found = exchange.exchange(db, queue="other", completions=[], ask=ASK).taken
 
-    def but_for_the_lease(job: Taken) -> Taken:
+    def but_for_the_lease(job: ClaimedJob) -> ClaimedJob:
         job_id = job.id if job.id == "mine" else ""
         return job._replace(key=LeaseKey(number=0, token=""), id=job_id, timestamp=0)
 
@@ -131,7 +131,7 @@ def test_when_the_claim_fails_nothing_is_completed(db: Database) -> None:
 def test_when_the_block_fails_nothing_is_completed_and_the_pool_goes_on(db: Database) -> None:
     operations.submit_many(db, queue=QUEUE, new=[new()])
     [job] = taken(db)
-    with pytest.raises(ZeroDivisionError), db.together() as conn:
+    with pytest.raises(ZeroDivisionError), db.pipeline() as conn:
         leases.send_complete(conn, queue=QUEUE, completions=[done(job)])
         raise ZeroDivisionError
     assert jobs.Lookup(db).find(queue=QUEUE, job_id=job.id).status is Status.ACTIVE

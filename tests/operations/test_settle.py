@@ -32,7 +32,7 @@ def finish(db: Database, queue: str, lease: Lease) -> None:
 
 
 def give_up(db: Database, queue: str, lease: Lease) -> None:
-    settle.give_up(db, queue=queue, held=[lease.key], max_stalled_count=1)
+    settle.recover_dead(db, queue=queue, held=[lease.key], max_stalled_count=1)
 
 
 @pytest.mark.parametrize("told", [fail, release, finish, give_up])

@@ -15,7 +15,7 @@ from tests.plans.test_plans import analyzed, buffers, nodes
 from tests.support.jobs import QUEUE, claim, endpoint, insert, new
 
 ENDED = 3_000
-NOTHING: dict[str, Any] = {"limit": 0, "lease_ms": 1, "grace_ms": 1, "worker": "push:w", "past_due": True}
+NOTHING: dict[str, Any] = {"limit": 0, "lease_ms": 1, "grace_ms": 1, "worker": "push:w", "ignore_due": True}
 
 
 @pytest.fixture
@@ -36,18 +36,18 @@ def kept(own_url: str) -> Iterator[Database]:
     db.close()
 
 
-def counted(conn: Connection, *, past_dead: bool) -> dict[str, Any]:
+def counted(conn: Connection, *, skip_dead: bool) -> dict[str, Any]:
     """Count the calls under way as a claim does; return the plan of the scan that looks for them."""
     revision = conn.exec_driver_sql("select revision from rowline.endpoints for update").scalar_one()
     start = {"from_priority": HEAD.priority, "from_place": HEAD.place}
-    asked = NOTHING | start | {"queue": QUEUE, "revision": revision, "past_dead": past_dead}
+    asked = NOTHING | start | {"queue": QUEUE, "revision": revision, "skip_dead": skip_dead}
     plan = analyzed(conn, "endpoints/claim_calls", **asked)
     return next(node for node in nodes(plan) if node.get("Index Name") == "jobs_active")
 
 
 def test_calls_that_ended_are_not_read_again_though_a_snapshot_keeps_them(kept: Database) -> None:
     with kept.begin() as conn:
-        walked, quick = counted(conn, past_dead=False), counted(conn, past_dead=True)
+        walked, quick = counted(conn, skip_dead=False), counted(conn, skip_dead=True)
 
     assert walked["Actual Rows"] == quick["Actual Rows"] == 10
     assert buffers(walked) > 70  # forty rows a page
@@ -57,7 +57,7 @@ def test_calls_that_ended_are_not_read_again_though_a_snapshot_keeps_them(kept: 
 def test_nor_are_they_when_the_counts_are_folded(kept: Database) -> None:
     assert maintenance.fold_counts(kept)
     with kept.begin() as conn:
-        quick = counted(conn, past_dead=True)
+        quick = counted(conn, skip_dead=True)
 
     assert quick["Actual Rows"] == 10
     assert buffers(quick) <= 25

@@ -70,7 +70,7 @@ INDEXES = {
     "leases/held": {"jobs_custom_id", "jobs_pkey"},
     "leases/hold": {"jobs_pkey"},
     "leases/hold_overdue": {"jobs_active"},
-    "leases/queues_with_over": {"jobs_active"},
+    "leases/queues_with_expired": {"jobs_active"},
     "leases/recover_stalled": {"jobs_active", "jobs_pkey"},
     "leases/release": {"jobs_pkey"},
     "leases/report_progress": {"jobs_pkey"},
@@ -328,7 +328,7 @@ def test_a_claim_for_calls_reads_the_rows_it_takes_and_those_that_are_called_for
             "grace_ms": 1000,
             "worker": "push:1",
         }
-        plan = analyzed(conn, "endpoints/claim_calls", **asked, **places, past_due=False, past_dead=False)
+        plan = analyzed(conn, "endpoints/claim_calls", **asked, **places, ignore_due=False, skip_dead=False)
         reads = [node for node in nodes(plan) if node.get("Relation Name") == "jobs" and "Scan" in node["Node Type"]]
         for node in reads:
             most = calls if node.get("Index Name") == "jobs_active" else 10

@@ -14,7 +14,13 @@ from tests.support import databases
 from tests.support.jobs import insert, new
 
 AT_ONCE = 1_000
-FAILURES: dict[str, object] = {"reasons": "r", "stacks": "s", "are_timeouts": "f", "stacks_kept": 5, "are_over": "f"}
+FAILURES: dict[str, object] = {
+    "reasons": "r",
+    "stacks": "s",
+    "are_timeouts": "f",
+    "stacks_kept": 5,
+    "include_expired": "f",
+}
 TOLD: dict[str, dict[str, object]] = {
     "leases/complete": {"results": "1"},
     "leases/completed_before": {"results": "1"},

@@ -136,7 +136,7 @@ def test_trouble_with_the_database_is_told_to_all_and_tried_no_more(pool: Thread
 @pytest.mark.parametrize("kind", [OutcomeUnknown, DatabaseError])
 def test_those_served_by_one_who_is_broken_off_hear_of_it(kind: type[DatabaseError], pool: ThreadPoolExecutor) -> None:
     slow = Slow(error=SystemExit())
-    gathering = RequestCoalescer(slow.do, most=MOST, broken_off=kind)
+    gathering = RequestCoalescer(slow.do, most=MOST, abort_error=kind)
 
     leader, other = asked_while_busy(slow, gathering, pool, "bad other")
 

@@ -69,10 +69,10 @@ def test_a_read_cannot_write(single: Database) -> None:
 
 def test_statements_that_are_read_together_see_one_moment_and_cannot_write(single: Database) -> None:
     show = Statement("show", "select current_setting(:name)")
-    with single.read_together() as conn:
+    with single.read_pipeline() as conn:
         told = [show.send(conn, name=name) for name in ("transaction_isolation", "transaction_read_only")]
     assert [answer() for answer in told] == [[("repeatable read",)], [("on",)]]
-    with pytest.raises(Exception, match="read-only transaction"), single.read_together() as conn:
+    with pytest.raises(Exception, match="read-only transaction"), single.read_pipeline() as conn:
         insert.send(conn, n=1)
     assert rows(single) == 0
 
@@ -94,7 +94,7 @@ def test_a_statement_without_an_answer_stored_nothing(single: Database, own_url:
 
 @contextlib.contextmanager
 def together(db: Database) -> Iterator[None]:
-    with db.together() as conn:
+    with db.pipeline() as conn:
         insert.send(conn, n=1)
         yield
 

@@ -57,7 +57,7 @@ def test_of_too_many_statements_the_oldest_are_given_up_and_can_come_again(singl
 def test_statements_that_go_out_together_do_not_push_each_other_out(single: Database) -> None:
     """Pages have a statement for any choice of statuses, and the counts go out with each."""
     for nth in range(2 * prepared.PREPARED_MAX):
-        with single.read_together() as conn:
+        with single.read_pipeline() as conn:
             always = ONE.send(conn, text="a")
             other = Statement(f"s{nth}", f"select {nth} as nth").send(conn)
         assert (always(), other()) == ([("a",)], [(nth,)])
@@ -108,21 +108,21 @@ def test_of_several_at_once_all_or_none_happen(table: Connection) -> None:
     wrong = Statement("wrong", "select 1 / :n::integer as n")
     answers = [ADD.send(table, n=1), wrong.send(table, n=0), ADD.send(table, n=2)]
     with pytest.raises(psycopg.errors.DivisionByZero):
-        driver.ask_noted()
+        driver.run_queued()
     with pytest.raises(AttributeError):
         answers[0]()
     answers = [ADD.send(table, n=3), wrong.send(table, n=1), ADD.send(table, n=4)]
-    driver.ask_noted()
+    driver.run_queued()
     assert [answer() for answer in answers] == [[(3,)], [(1,)], [(4,)]]
     assert driver.execute("select n from t order by n").fetchall() == [(3,), (4,)]
 
 
 def test_a_block_that_fails_asks_nothing_and_leaves_nothing_behind(single: Database) -> None:
     fail = Statement("fail", "select 1 / 0 as n")
-    with pytest.raises(ZeroDivisionError), single.together() as conn:
+    with pytest.raises(ZeroDivisionError), single.pipeline() as conn:
         fail.send(conn)
         raise ZeroDivisionError
-    with single.together() as conn:
+    with single.pipeline() as conn:
         told = ONE.send(conn, text="a")
     assert told() == [("a",)]
 
@@ -130,14 +130,14 @@ def test_a_block_that_fails_asks_nothing_and_leaves_nothing_behind(single: Datab
 def test_much_can_go_both_ways_at_once(single: Database) -> None:
     """Neither side must wait for the other to read what it sends."""
     texts = [chr(ord("a") + nth) * 3_000_000 for nth in range(5)]
-    with single.read_together() as conn:
+    with single.read_pipeline() as conn:
         answers = [ONE.send(conn, text=text) for text in texts]
     assert [answer()[0][0] for answer in answers] == texts
 
 
 def test_a_connection_that_breaks_under_several_is_not_used_again(single: Database) -> None:
     leave = Statement("leave", "select pg_terminate_backend(pg_backend_pid()) as gone")
-    with pytest.raises(DatabaseError), single.read_together() as conn:
+    with pytest.raises(DatabaseError), single.read_pipeline() as conn:
         leave.send(conn)
         ONE.send(conn, text="a")
     with single.read_once() as conn:

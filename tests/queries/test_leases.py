@@ -12,7 +12,7 @@ from app.postgres.database import Connection, Database
 from app.postgres.prepared import PreparedConnection
 from app.queries.leases import Holders
 from app.store import leases
-from app.store.leases import Shown
+from app.store.leases import PresentedToken
 from tests.support.jobs import QUEUE, claim, insert, new
 
 MADE_UP = "00000000-0000-4000-8000-000000000000"
@@ -21,9 +21,12 @@ MADE_UP = "00000000-0000-4000-8000-000000000000"
 def test_each_of_many_is_told_for_itself(conn: Connection) -> None:
     insert(conn, new(), new(custom_id="own"), new())
     held = claim(conn, 2)
-    shown = [Shown(QUEUE, str(lease.job.id), lease.token) for lease in held]
+    shown = [PresentedToken(QUEUE, str(lease.job.id), lease.token) for lease in held]
     guessed = [one._replace(token=MADE_UP) for one in shown] + [one._replace(queue="other") for one in shown]
-    others = [Shown(QUEUE, "own", held[0].token), Shown(QUEUE, str(held[1].job.number), held[1].token)]
+    others = [
+        PresentedToken(QUEUE, "own", held[0].token),
+        PresentedToken(QUEUE, str(held[1].job.number), held[1].token),
+    ]
 
     assert leases.held(conn, [*guessed, *shown, *others, *shown]) == [False] * 4 + [True] * 2 + [False] * 2 + [True] * 2
 

@@ -24,7 +24,7 @@ def end(db: Database, queue: str, taken: list[Lease], random: Random) -> None:
             case 1:
                 settle.release(db, queue=queue, releases=[Release(lease=lease.key)])
             case 2:
-                settle.give_up(db, queue=queue, held=[lease.key], max_stalled_count=1)
+                settle.recover_dead(db, queue=queue, held=[lease.key], max_stalled_count=1)
             case _:
                 settle.complete(db, queue=queue, completions=[Completion(lease=lease.key, result=JsonText("1"))])
 

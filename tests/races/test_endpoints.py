@@ -37,7 +37,7 @@ def test_dispatchers_together_never_have_more_calls_than_concurrency(crowd: Data
     def racer(nth: int) -> None:
         nonlocal under_way, most, done
         while done < JOBS:
-            taken = operations.take(crowd, queue="q", revision=registered, ask=ask(nth)).leases
+            taken = operations.exchange_calls(crowd, queue="q", revision=registered, ask=ask(nth)).leases
             with lock:
                 under_way += len(taken)
                 most = max(most, under_way)
@@ -71,7 +71,9 @@ def test_dispatchers_that_tell_and_take_at_once_never_have_more_calls_than_concu
             told = [Completion(lease=lease.key, result=JsonText("1")) for lease in held]
             with lock:
                 under_way -= len(told)
-            turn = operations.take(crowd, queue="q", revision=registered, ask=ask(nth), completions=told, cursor=known)
+            turn = operations.exchange_calls(
+                crowd, queue="q", revision=registered, ask=ask(nth), completions=told, cursor=known
+            )
             held = turn.leases
             with lock:
                 under_way += len(held)
@@ -93,13 +95,13 @@ def test_dispatchers_together_never_make_more_calls_in_a_window_than_the_limiter
     registered = revision(crowd)
 
     def racer(nth: int) -> int:
-        claims = [operations.take(crowd, queue="q", revision=registered, ask=ask(nth)) for _ in range(20)]
+        claims = [operations.exchange_calls(crowd, queue="q", revision=registered, ask=ask(nth)) for _ in range(20)]
         return sum(len(claimed.leases) for claimed in claims)
 
     assert sum(race(racer)) == 7
     assert RACERS > 7
-    waited = operations.take(crowd, queue="q", revision=registered, ask=ask("x", lease_ms=1))
-    assert 50_000 < (waited.next_due_ms or 0) <= 60_000
+    waited = operations.exchange_calls(crowd, queue="q", revision=registered, ask=ask("x", lease_ms=1))
+    assert 50_000 < (waited.next_claim_ms or 0) <= 60_000
 
 
 def test_a_revision_that_was_replaced_takes_nothing(crowd: Database) -> None:
@@ -108,6 +110,6 @@ def test_a_revision_that_was_replaced_takes_nothing(crowd: Database) -> None:
     receivers.register(crowd, "https://example.com/2")
     jobs.submit_many(crowd, queue="q", new=[new()])
 
-    assert operations.take(crowd, queue="q", revision=old, ask=ask("x", lease_ms=1)).leases == []
+    assert operations.exchange_calls(crowd, queue="q", revision=old, ask=ask("x", lease_ms=1)).leases == []
     assert not operations.switch_off(crowd, queue="q", revision=old, reason="late")
-    assert operations.take(crowd, queue="q", revision=revision(crowd), ask=ask("x", lease_ms=1)).leases
+    assert operations.exchange_calls(crowd, queue="q", revision=revision(crowd), ask=ask("x", lease_ms=1)).leases

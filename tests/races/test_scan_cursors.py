@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from app.domain import scan
-from app.domain.job import Completion, Failure, JsonText, NewJob, Release, Taken
+from app.domain.job import ClaimedJob, Completion, Failure, JsonText, NewJob, Release
 from app.domain.scan import ScanCursor
 from app.domain.states import Status
 from app.operations import claim as claims
@@ -62,7 +62,7 @@ def claim_in_vain(db: Database) -> None:
         raise RolledBack
 
 
-def end(db: Database, job: Taken, random: Random) -> Completion | None:
+def end(db: Database, job: ClaimedJob, random: Random) -> Completion | None:
     """Hand a job back, fail it or lose it; or say that it went well."""
     chance = random.random()
     if chance < 0.1:
@@ -70,18 +70,18 @@ def end(db: Database, job: Taken, random: Random) -> Completion | None:
     elif chance < 0.2:
         settle.fail(db, queue=QUEUE, failures=[Failure(lease=job.key, reason="r")], random=random)
     elif chance < 0.25:
-        settle.give_up(db, queue=QUEUE, held=[job.key], max_stalled_count=1_000)
+        settle.recover_dead(db, queue=QUEUE, held=[job.key], max_stalled_count=1_000)
     else:
         return Completion(lease=job.key, result=JsonText("1"))
     return None
 
 
-def exchanged(db: Database, done: list[Completion], ask: Ask, known: ScanCursor) -> list[Taken]:
+def exchanged(db: Database, done: list[Completion], ask: Ask, known: ScanCursor) -> list[ClaimedJob]:
     """Tell and take as Python workers do."""
     return exchange.exchange(db, queue=QUEUE, completions=done, ask=ask, cursor=known).taken
 
 
-def claimed(db: Database, done: list[Completion], ask: Ask, known: ScanCursor) -> list[Taken]:
+def claimed(db: Database, done: list[Completion], ask: Ask, known: ScanCursor) -> list[ClaimedJob]:
     """Tell and take as the API and dispatchers do."""
     if done:
         settle.complete(db, queue=QUEUE, completions=done)
@@ -92,7 +92,7 @@ def claimed(db: Database, done: list[Completion], ask: Ask, known: ScanCursor) -
 @pytest.mark.usefixtures("slow")
 @pytest.mark.parametrize("take", [exchanged, claimed])
 def test_no_job_is_left_behind_however_many_take_them_with_marks(
-    crowd: Database, take: Callable[[Database, list[Completion], Ask, ScanCursor], list[Taken]]
+    crowd: Database, take: Callable[[Database, list[Completion], Ask, ScanCursor], list[ClaimedJob]]
 ) -> None:
     added, lock, over = Counter[str](), threading.Lock(), threading.Event()
 

@@ -90,7 +90,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(held=consumes(active), most=st.integers(0, 2))
     def stall(self, held: tuple[str, Lease], most: int) -> None:
-        settle.give_up(self.db, queue=held[0], held=[held[1].key], max_stalled_count=most)
+        settle.recover_dead(self.db, queue=held[0], held=[held[1].key], max_stalled_count=most)
 
     @rule(held=active)
     def ask_to_stop(self, held: tuple[str, Lease]) -> None:

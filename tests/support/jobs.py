@@ -28,10 +28,10 @@ def claim(conn: Connection, limit: int = 1, *, lease_ms: int = 60_000, queue: st
     return leases.claim(conn, queue=queue, limit=limit, lease_ms=lease_ms, worker="w")[0]
 
 
-def claim_next(conn: Connection, limit: int = 1, *, start: Place = HEAD) -> leases.Next:
+def claim_next(conn: Connection, limit: int = 1, *, start: Place = HEAD) -> leases.HandlerClaim:
     """Claim as Python workers do, in the transaction that is open."""
     found = leases.send_claim(conn, queue=QUEUE, limit=limit, lease_ms=60_000, worker="w", start=start)
-    pool.driver_of(conn).ask_noted()
+    pool.driver_of(conn).run_queued()
     return found()
 
 
@@ -44,8 +44,8 @@ def claim_by(conn: Connection, way: str, *, limit: int, lease_ms: int) -> None:
     if way == "claim_next":
         leases.send_claim(conn, **asked)
     if way == "claim_calls":
-        endpoints.send_claim(conn, **asked, revision=endpoint(conn, concurrency=8), start=HEAD, past_due=False)
-    pool.driver_of(conn).ask_noted()
+        endpoints.send_claim(conn, **asked, revision=endpoint(conn, concurrency=8), start=HEAD, ignore_due=False)
+    pool.driver_of(conn).run_queued()
 
 
 def endpoint(conn: Connection, *, concurrency: int) -> str:

@@ -11,14 +11,14 @@ from rowline import child
 from rowline import job as told
 
 from app.domain import attempts
-from app.domain.job import JsonText, LeaseKey, Taken
+from app.domain.job import ClaimedJob, JsonText, LeaseKey
 from app.domain.states import Status
 from app.infra.settings import Settings
 from app.postgres.database import Database
 from app.queries import history
 from app.worker.completer import Completer
 from app.worker.handlers import HandlerProcess
-from app.worker.heartbeats import Held
+from app.worker.heartbeats import HeldLeases
 from app.worker.sources import DatabaseSource, SourceUnavailable
 from tests.support import work
 from tests.support.clusters import until
@@ -89,7 +89,9 @@ def test_reading_a_long_result_takes_not_much_longer_than_joining_it(tmp_path: P
     size = 64 * 2**20
     try:
         _read(process)
-        process.give([Taken(LeaseKey(1, "t"), "1", "result", JsonText(str(size)), JsonText("{}"), 0, 1, 0, None, 0)])
+        process.give(
+            [ClaimedJob(LeaseKey(1, "t"), "1", "result", JsonText(str(size)), JsonText("{}"), 0, 1, 0, None, 0)]
+        )
         begun = time.process_time()
         [(_, result)] = _read(process)
         took = time.process_time() - begun
@@ -124,7 +126,7 @@ def test_one_locked_job_does_not_keep_for_ever_what_others_report(db: Database, 
     add(db, new(), new())
     hasty = Database(Settings(lock_ms=10), url=shared_url, size=1, name="test")
     source = DatabaseSource(Settings(), hasty, queue=QUEUE, worker="w")
-    endings = Completer(Settings(), source, Held(source, queue=QUEUE))
+    endings = Completer(Settings(), source, HeldLeases(source, queue=QUEUE))
     first, second = (lease.taken for lease in work.take(db, limit=2))
     for nth in range(3):
         endings.add_progress(first, {"progress": str(nth)})

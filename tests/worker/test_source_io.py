@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.job import Taken
+from app.domain.job import ClaimedJob
 from app.domain.states import Status
 from app.infra.settings import Settings
 from app.postgres.coroutine import DatabaseCoroutine
 from app.postgres.database import Database
 from app.queries import history
 from app.worker.completer import Completer
-from app.worker.heartbeats import Held
+from app.worker.heartbeats import HeldLeases
 from app.worker.source_io import LARGE, SourceIO
 from app.worker.sources import DatabaseSource
 from tests.support import databases, work
@@ -117,7 +117,7 @@ def test_an_outcome_survives_the_end_of_the_connection_that_tells_it(
 def test_what_is_said_while_outcomes_are_told_comes_before_the_end_of_its_job(db: Database) -> None:
     add(db, new(), new())
     source = DatabaseSource(Settings(), db, queue=QUEUE, worker="w")
-    endings = Completer(Settings(), source, Held(source, queue=QUEUE))
+    endings = Completer(Settings(), source, HeldLeases(source, queue=QUEUE))
     first, second = (lease.taken for lease in work.take(db, limit=2))
     endings.complete(first, "1")
     telling = DatabaseCoroutine(lambda: endings.exchange(limit=0))
@@ -142,14 +142,14 @@ class Talking:
     def __init__(self, db: Database) -> None:
         settings = Settings(poll_ms=3_600_000, lock_ms=20_000, statement_ms=20_000)
         source = DatabaseSource(settings, db, queue=QUEUE, worker="w")
-        self.taken = list[Taken]()
-        self.endings = Completer(settings, source, Held(source, queue=QUEUE))
+        self.taken = list[ClaimedJob]()
+        self.endings = Completer(settings, source, HeldLeases(source, queue=QUEUE))
         self.source_io = SourceIO(settings, source, self.endings, queue=QUEUE, take=self.taken.extend)
 
     def claim(self, room: int) -> list[str]:
         """Claim for so many, whatever has to be told before; return all that was taken so far, in its order."""
         self.source_io.begin(room, more_soon=False)
-        while not self.source_io.is_silent:
+        while not self.source_io.is_idle:
             self.source_io.go_on({descriptor for descriptor, _ in self.source_io.waits()})
         return [job.id for job in self.taken]
 
@@ -168,7 +168,7 @@ def test_no_claim_begins_while_a_failure_is_told(db: Database) -> None:
         second = add(db, new(priority=5))[0]
         worker.source_io.ring()
         worker.source_io.begin(1, more_soon=False)
-        assert (worker.source_io.is_claiming, worker.source_io.is_silent) == (False, False)
+        assert (worker.source_io.is_claiming, worker.source_io.is_idle) == (False, False)
     assert worker.claim(1) == [first]
 
     assert worker.claim(2) == [first, first, second]
@@ -185,7 +185,7 @@ def test_no_claim_begins_before_a_failure_that_came_up_while_others_are_told_is(
         worker.fail_first()
         worker.source_io.ring()
         worker.source_io.begin(1, more_soon=False)
-        assert (worker.source_io.is_claiming, worker.source_io.is_silent) == (False, False)
+        assert (worker.source_io.is_claiming, worker.source_io.is_idle) == (False, False)
     assert worker.claim(1) == [first, second]
 
     assert worker.claim(2) == [first, second, first, third]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.job import LeaseKey, Taken
+from app.domain.job import ClaimedJob, LeaseKey
 from app.domain.states import Status
 from app.postgres.database import Database
 from app.queries import history
@@ -71,9 +71,9 @@ def test_a_handler_that_raises_lookup_error_has_failed(db: Database, shared_url:
     assert find(db, job_id).failed_reason == "LookupError: no such letter"
 
 
-def taken(nth: int) -> Taken:
+def taken(nth: int) -> ClaimedJob:
     key = LeaseKey(number=nth, token=str(nth))
-    return Taken(key, str(nth), "newer", "1", "{}", 0, 1, 0, None, 0)  # type: ignore[arg-type]
+    return ClaimedJob(key, str(nth), "newer", "1", "{}", 0, 1, 0, None, 0)  # type: ignore[arg-type]
 
 
 def test_many_of_them_come_back_less_often(monkeypatch: pytest.MonkeyPatch) -> None:

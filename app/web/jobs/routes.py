@@ -6,7 +6,7 @@ from flask import Blueprint, Response, request
 
 from app.domain.errors import InvalidRequest, JobFinished, JobNotFound, KeyInUse, KeyReused, NoRoom
 from app.domain.keys import IdempotencyKey
-from app.infra.room import Held, Room
+from app.infra.room import Reservation, Room
 from app.infra.settings import Settings
 from app.operations import jobs as operations
 from app.postgres.database import Database, DatabaseError, OutcomeUnknown
@@ -90,7 +90,7 @@ def _add_reads(routes: Blueprint, settings: Settings, db: Database, room: Room) 
     job_json = JobSchema(queue_prefix=settings.queue_prefix)
     lookup, pages = jobs.Lookup(db), jobs.Pages(db)
 
-    def hold() -> Held:
+    def hold() -> Reservation:
         return holding.of(request, room)
 
     @routes.get("/queues/<segment:queue>/jobs")

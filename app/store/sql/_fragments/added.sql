@@ -1,6 +1,6 @@
 -- Inserts the rows of `new` in their order, counts them and returns the inserted ones. A row whose custom id exists in
 -- the queue is not inserted. The place of the nth job of an array is n - 1 microseconds from that of the first.
-moved as (
+changed as (
     insert into rowline.jobs (
         queue, number, name, data, opts, run_at, added_at, status, place,
         :_option_columns
@@ -18,4 +18,4 @@ moved as (
 counted as (
     :_counted
 )
-select number, custom_id, status, run_at, added_at from moved
+select number, custom_id, status, run_at, added_at from changed

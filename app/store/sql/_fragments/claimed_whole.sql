@@ -1,5 +1,5 @@
--- Leases the jobs that `walked` has locked and returns them whole; without any, one row says how long the scan took.
-moved as (
+-- Leases the jobs that `scanned` has locked and returns them whole; without any, one row says how long the scan took.
+changed as (
     :_lease
     returning job.*, case when job.priority > 0 then 'prioritized' else 'waiting' end as was
 ),
@@ -8,8 +8,8 @@ counted as (
 )
 select
     :_job
-    , lease_token, leased_until, place, extract(epoch from walked.at - statement_timestamp())::float8 as took_s,
-    walked.is_cut
-from walked
-left join moved on true
+    , lease_token, leased_until, place, extract(epoch from scanned.at - statement_timestamp())::float8 as took_s,
+    scanned.is_cut
+from scanned
+left join changed on true
 order by priority, place

@@ -1,4 +1,4 @@
--- Inserts the changes of `moved` to the counts of :queue. `moved` has a row for each job: `was`, its status before, or
+-- Inserts the changes of `changed` to the counts of :queue. `changed` has a row for each job: `was`, its status before, or
 -- null for a new job, and its status now.
 insert into rowline.job_deltas (queue, waiting, prioritized, delayed, active, completed, failed)
 select
@@ -9,5 +9,5 @@ select
     count(*) filter (where status = 'active') - count(*) filter (where was = 'active'),
     count(*) filter (where status = 'completed') - count(*) filter (where was = 'completed'),
     count(*) filter (where status = 'failed') - count(*) filter (where was = 'failed')
-from moved
+from changed
 having count(*) > 0

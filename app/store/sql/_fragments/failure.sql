@@ -5,7 +5,7 @@ stacktrace = (array_remove(stacktrace || (:stacks::text[])[width_bucket(job.numb
     [greatest(1, cardinality(stacktrace) + 2 - coalesce(job.stacks_kept, :stacks_kept)):],
 leased_until = null
 :_attempts
-    and (job.leased_until > statement_timestamp() or :are_over)
+    and (job.leased_until > statement_timestamp() or :include_expired)
 returning
     :_ended
     ,

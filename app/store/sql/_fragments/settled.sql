@@ -1,10 +1,10 @@
--- Stores the attempts that `moved` ended and the changes to the counts; returns the statuses of the jobs.
+-- Stores the attempts that `changed` ended and the changes to the counts; returns the statuses of the jobs.
 kept as (
     insert into rowline.attempts (queue, number, nth, worker, started_at, ended_at, outcome, reason)
     select queue, number, attempts_started, processed_by, processed_at, statement_timestamp(), outcome, reason
-    from moved
+    from changed
 ),
 counted as (
     :_counted
 )
-select number, status from moved
+select number, status from changed

@@ -19,7 +19,7 @@ taken as (
     returning queue, waiting, prioritized, delayed, active, waiting_children, completed, failed
 ),
 folded as (
-    insert into rowline.job_counts as known (
+    insert into rowline.job_counts as existing (
         queue, waiting, prioritized, delayed, active, waiting_children, completed, failed
     )
     select
@@ -29,13 +29,13 @@ folded as (
     group by queue
     on conflict (queue) do update
     set
-        waiting = known.waiting + excluded.waiting,
-        prioritized = known.prioritized + excluded.prioritized,
-        delayed = known.delayed + excluded.delayed,
-        active = known.active + excluded.active,
-        waiting_children = known.waiting_children + excluded.waiting_children,
-        completed = known.completed + excluded.completed,
-        failed = known.failed + excluded.failed
+        waiting = existing.waiting + excluded.waiting,
+        prioritized = existing.prioritized + excluded.prioritized,
+        delayed = existing.delayed + excluded.delayed,
+        active = existing.active + excluded.active,
+        waiting_children = existing.waiting_children + excluded.waiting_children,
+        completed = existing.completed + excluded.completed,
+        failed = existing.failed + excluded.failed
     returning queue, waiting + prioritized as ready
 ),
 marked as (

@@ -6,11 +6,11 @@
 -- Scans from (:from_priority, :from_place): the head of the queue, or past dead entries (`app/domain/scan.py`).
 -- Each row says how many jobs were requested, how long the scan took, how long counting the calls took, in how many ms
 -- the limiter or pause that prevents calls is over, and in how many ms the next delayed job is due. If one is due
--- already, nothing is claimed, unless :past_due: it must be promoted first. If there is no job, one row says only this.
--- With :past_dead it counts the running calls among the newest active jobs, as many as the stored counts say: so it
+-- already, nothing is claimed, unless :ignore_due: it must be promoted first. If there is no job, one row says only this.
+-- With :skip_dead it counts the running calls among the newest active jobs, as many as the stored counts say: so it
 -- does not read the dead index entries of older ones, which a snapshot may keep. Otherwise it does not read the counts.
 -- Indexes: endpoints_pkey, jobs_active, jobs_delayed, jobs_ready, job_counts_pkey, job_deltas_added_by, job_folds_pkey.
-with turn as (
+with limits as (
     select
         concurrency,
         limiter_max,
@@ -48,18 +48,18 @@ counts as (
 ),
 room as materialized (
     select
-        turn.*,
+        limits.*,
         case
-            when paused_until is not null or not :past_due and exists (select from due where ms = 0) then 0
+            when paused_until is not null or not :ignore_due and exists (select from due where ms = 0) then 0
             -- Leave an eighth for other dispatchers: one that settles and claims in one step would keep all of it.
             else greatest(0, least(:limit, free - free / 8, limiter_max - window_count))
         end as asked,
         coalesce(paused_until, case when window_count >= limiter_max then window_ends_at end) as opens_at,
         statement_timestamp() as asked_at,
         clock_timestamp() as at
-    from turn
+    from limits
     cross join lateral (
-        select turn.concurrency - count(*) filter (
+        select limits.concurrency - count(*) filter (
             where processed_by like 'push:%' and leased_until > statement_timestamp()
         ) as free
         from (
@@ -67,22 +67,22 @@ room as materialized (
             from rowline.jobs
             where queue = :queue and status = 'active'
             order by number desc
-            limit case when :past_dead then (select active from counts) end
+            limit case when :skip_dead then (select active from counts) end
         ) as active
     ) as calls
 ),
-next as (
+locked as (
     select number
     :_ready
     order by priority, place
     limit coalesce((select asked from room), 0)
     for update skip locked
 ),
-walked as materialized (
+scanned as materialized (
     -- A row that changed after the statement began was locked later than that: the attempt begins at the lock.
-    select array_agg(number) as numbers, clock_timestamp() as at, uuid_send(gen_random_uuid()) as seed from next
+    select array_agg(number) as numbers, clock_timestamp() as at, uuid_send(gen_random_uuid()) as seed from locked
 ),
-moved as (
+changed as (
     :_lease
     returning job.*, case when job.priority > 0 then 'prioritized' else 'waiting' end as was
 ),
@@ -94,18 +94,18 @@ limited as (
     set window_started_at = coalesce(room.window_started_at, room.asked_at),
         window_count = room.window_count + calls.number
     from room
-    cross join (select count(*) as number from moved) as calls
+    cross join (select count(*) as number from changed) as calls
     where endpoint.queue = :queue and room.limiter_max is not null and calls.number > 0
 )
 select
     :_job
     , lease_token::text, leased_until, place, room.asked,
-    extract(epoch from walked.at - room.at)::float8 as took_s,
+    extract(epoch from scanned.at - room.at)::float8 as took_s,
     extract(epoch from room.at - statement_timestamp())::float8 as counted_s,
-    ceil(extract(epoch from room.opens_at - statement_timestamp()) * 1000)::bigint as opens_in_ms,
+    ceil(extract(epoch from room.opens_at - statement_timestamp()) * 1000)::bigint as limit_ends_in_ms,
     due.ms as next_due_ms
 from room
-cross join walked
+cross join scanned
 left join due on true
-left join moved on true
+left join changed on true
 order by priority, place

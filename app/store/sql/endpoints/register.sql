@@ -1,5 +1,5 @@
 -- Inserts or replaces the endpoint of :queue: switched on, with an empty window. `is_new`: there was none before.
-insert into rowline.endpoints as known (
+insert into rowline.endpoints as existing (
     queue, url, method, headers, secrets, timeout_ms, concurrency, limiter_max, limiter_ms, max_stalled_count
 )
 values (

@@ -5,7 +5,7 @@ with idle as (
     where queue = :queue and number = :number and status || '' in ('waiting', 'prioritized', 'delayed')
     for update
 ),
-moved as (
+changed as (
     update rowline.jobs as job
     set status = 'failed',
         failed_reason = :cancelled,
@@ -19,4 +19,4 @@ moved as (
 counted as (
     :_counted
 )
-select number from moved
+select number from changed

@@ -8,7 +8,7 @@ with due as (
     limit :limit
     for update skip locked
 ),
-moved as (
+changed as (
     update rowline.jobs as job
     set status = case when job.priority > 0 then 'prioritized' else 'waiting' end
     where job.queue = :queue and job.number = any(array(select number from due)) and job.status || '' = 'delayed'
@@ -17,4 +17,4 @@ moved as (
 counted as (
     :_counted
 )
-select number from moved
+select number from changed

@@ -4,16 +4,16 @@
 -- Each row says how long the scan took; if there is no job, one row says only this.
 -- Leases all of them, or none if their texts together are longer than :most bytes, and says so: use `claim_long` then.
 -- Locks the rows it leases and skips locked rows.
-with next as (
+with locked as (
     :_locked
 ),
-walked as materialized (
+scanned as materialized (
     -- A row that changed after the statement began was locked later than that: the attempt begins at the lock.
     select
         case when sum(bytes) <= :most::bigint then array_agg(number) end as numbers,
         coalesce(sum(bytes) > :most::bigint, false) as is_cut,
         clock_timestamp() as at,
         uuid_send(gen_random_uuid()) as seed
-    from next
+    from locked
 ),
 :_claimed_whole

@@ -6,7 +6,7 @@
 with due as (
     :_due
 ),
-next as (
+locked as (
     select number
     :_ready
         and not exists (select from due where ms = 0)
@@ -14,11 +14,11 @@ next as (
     limit :limit
     for update skip locked
 ),
-walked as materialized (
+scanned as materialized (
     -- A row that changed after the statement began was locked later than that: the attempt begins at the lock.
-    select array_agg(number) as numbers, clock_timestamp() as at, uuid_send(gen_random_uuid()) as seed from next
+    select array_agg(number) as numbers, clock_timestamp() as at, uuid_send(gen_random_uuid()) as seed from locked
 ),
-moved as (
+changed as (
     :_lease
     returning
         case when job.priority > 0 then 'prioritized' else 'waiting' end as was,
@@ -29,10 +29,10 @@ counted as (
     :_counted
 )
 select
-    due.ms as next_due_ms, extract(epoch from walked.at - statement_timestamp())::float8 as took_s, place,
+    due.ms as next_due_ms, extract(epoch from scanned.at - statement_timestamp())::float8 as took_s, place,
     number, lease_token::text, custom_id, name, data, opts, priority, attempts_made + 1,
     floor(date_part('epoch', added_at) * 1000)::bigint, timeout_ms, stalled_count
-from walked
+from scanned
 left join due on true
-left join moved on true
+left join changed on true
 order by priority, place

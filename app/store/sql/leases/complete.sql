@@ -1,6 +1,6 @@
 -- complete: active -> completed
 -- Completes these attempts and stores their results; a lost lease is not in the result.
-with moved as (
+with changed as (
     update rowline.jobs as job
     set status = 'completed',
         result = (:results::text[])[width_bucket(job.number, :numbers::bigint[])]::json,
@@ -14,4 +14,4 @@ with moved as (
 counted as (
     :_counted
 )
-select number from moved
+select number from changed

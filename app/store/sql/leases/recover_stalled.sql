@@ -18,7 +18,7 @@ ranked as (
         statement_timestamp() as at
     from (select number, row_number() over (order by place desc) as nth from stalled) as placed
 ),
-moved as (
+changed as (
     update rowline.jobs as job
     set status = case
             when job.stalled_count >= :max_stalled_count or job.cancel_requested_at is not null then 'failed'

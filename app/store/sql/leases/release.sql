@@ -1,7 +1,7 @@
 -- release: active -> waiting, prioritized, delayed, failed
 -- Releases these jobs: no attempt and no stall is counted. Each is ready at its old place, or is delayed and gets a new
 -- one, in the order of their numbers. A job with a requested cancel fails.
-with moved as (
+with changed as (
     update rowline.jobs as job
     set (status, delay_ms, run_at, place) = (
             select

@@ -1,7 +1,7 @@
 -- retry_later: active -> delayed, waiting, prioritized
 -- Fails these attempts; the jobs are ready again after their delays, as if they were added then, in the order of their
--- numbers. :are_over: as in fail.
-with moved as (
+-- numbers. :include_expired: as in fail.
+with changed as (
     update rowline.jobs as job
     set (status, delay_ms, run_at, place) = (
             select
