@@ -25,7 +25,7 @@ from tests.support.raw import Answer, Server
 from tests.support.wire import Lost, Wire
 
 SEED = 20_260_101
-KEYS, THREADS = 2_000, 8
+KEYS, THREADS = 1_000, 8
 CUT_SHARE = 0.3
 PATH = "/queues/repeats/jobs"
 WITHIN_S = 60.0
@@ -101,7 +101,7 @@ def ids(answer: Answer) -> list[str]:
     return [job["id"] for job in answer.json()]
 
 
-def test_cut_anywhere_and_repeated_two_thousand_posts_are_one_batch_each(
+def test_cut_anywhere_and_repeated_a_thousand_posts_are_one_batch_each(
     server: Server, own_url: str, history: Recorder
 ) -> None:
     replays: list[str | None] = []

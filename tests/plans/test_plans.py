@@ -126,7 +126,7 @@ def open_at(server_url: str, template: str, size: int, *, analyzed: bool) -> Ite
 
 @pytest.fixture(
     scope="module",
-    params=[(0, False), (0, True), (1_000, False), (1_000, True), (1_250_000, False), (1_250_000, True)],
+    params=[(0, False), (0, True), (1_000, False), (1_000, True), (500_000, False), (500_000, True)],
     ids=lambda p: f"{p[0]} rows{', analyzed' if p[1] else ''}",
 )
 def filled(server_url: str, template: str, request: pytest.FixtureRequest) -> Iterator[Database]:

@@ -29,7 +29,7 @@ from app.store import counts, jobs, leases
 from tests.support.jobs import counted, insert, make_due, new
 
 SETTINGS = settings(
-    max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 QUEUES = ("q", "r")
 LOST = LeaseKey(number=0, token="00000000-0000-4000-8000-000000000000")

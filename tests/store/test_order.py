@@ -23,7 +23,7 @@ from tests.support.jobs import QUEUE, claim, insert, make_due, new, row
 
 SOON_MS, NEVER_MS = 2, 3_600_000
 SETTINGS = settings(
-    max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 MICROSECOND = timedelta(microseconds=1)
 

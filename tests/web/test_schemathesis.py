@@ -45,7 +45,7 @@ OPTIONS = (
         "--seed",
         "20261",
         "--max-examples",
-        "20",
+        "12",
         "--workers",
         "1",
         "--continue-on-failure",
