@@ -21,7 +21,7 @@ APP = ROOT / "app"
 MODULES = sorted(APP.rglob("*.py"))
 PAGES = [ROOT / "README.md", *sorted((APP / "docs").rglob("*.md"))]
 STATEMENTS = sorted((APP / "store" / "sql").glob("[a-z]*/*.sql"))
-OVER_ALL_QUEUES = {"look", "connected", "count_all", "forget", "fold", "take_turn", "await_turn", "recount"}
+OVER_ALL_QUEUES = {"look", "connected", "count_all", "forget", "fold", "try_lock", "await_lock", "recount"}
 PARTS_OF_VERBS = {"retry_completions"}
 """Functions of operations that other operations call, behind their commit."""
 FUNCTION_LINES, FILE_LINES, DECISION_LINES = 60, 400, 40

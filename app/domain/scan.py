@@ -52,7 +52,7 @@ class ScanCursor:
     """The scan position of one claimer in one queue. Times are in seconds of a monotonic clock."""
 
     def __init__(self) -> None:
-        self.has_long = False
+        self.has_large = False
         """Whether the last jobs were too long for one response; the next ones are expected to be, too."""
         self._at = HEAD
         self._looks_at_s = 0.0

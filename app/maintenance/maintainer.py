@@ -52,7 +52,7 @@ class Maintainer:
             self._loop("time_out", often_s, self._time_out),
             self._loop("forget", FORGET_S, lambda: maintenance.forget_keys(db, keep_ms=settings.keep_keys_ms)),
         ]
-        resting = Loop("rest", interval_s=REST_S, tick=db.rest)
+        resting = Loop("rest", interval_s=REST_S, tick=db.close_unused)
         self.loops = [self._rounds.loop, self._promoting, self._folding, *self._seldom, resting]
 
     def _loop(self, name: str, interval_s: float | None, tick: Callable[[], object]) -> Loop:

@@ -60,12 +60,12 @@ def claim_in(
     """Do what `claim` does, in a transaction that is open."""
     promote(conn, queue=queue)
     cursor = cursor or ScanCursor()
-    taken, scan, is_cut = _look(conn, queue, ask, most_bytes, cursor)
+    taken, scan, is_truncated = _look(conn, queue, ask, most_bytes, cursor)
     while scan.is_short and scan.start != HEAD and cursor.start(now_s=time.monotonic()) == HEAD:
         rest = Ask(limit=ask.limit - len(taken), lease_ms=ask.lease_ms, worker=ask.worker)
-        more, scan, is_cut = _look(conn, queue, rest, most_bytes - sum(lease.job.size for lease in taken), cursor)
+        more, scan, is_truncated = _look(conn, queue, rest, most_bytes - sum(lease.job.size for lease in taken), cursor)
         taken += more
-    next_due_ms = jobs.next_due_ms(conn, queue=queue) if len(taken) < ask.limit and not is_cut else None
+    next_due_ms = jobs.next_due_ms(conn, queue=queue) if len(taken) < ask.limit and not is_truncated else None
     return Claimed(leases=taken, next_due_ms=next_claim_in_ms(scan, cursor, next_due_ms))
 
 
@@ -85,12 +85,12 @@ def _look(conn: Connection, queue: str, ask: Ask, most_bytes: int, cursor: ScanC
         worker=ask.worker,
         start=cursor.start(now_s=time.monotonic()),
         most_bytes=most_bytes,
-        are_long=cursor.has_long,
+        are_large=cursor.has_large,
     )
-    if look.is_cut and not cursor.has_long:  # no job was claimed
-        cursor.has_long = True
+    if look.is_truncated and not cursor.has_large:  # no job was claimed
+        cursor.has_large = True
         return _look(conn, queue, ask, most_bytes, cursor)
-    cursor.has_long = look.is_cut
+    cursor.has_large = look.is_truncated
     cursor.note(look.scan, now_s=time.monotonic())
     return look
 

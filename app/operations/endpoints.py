@@ -135,7 +135,7 @@ def switch_off(db: Database, *, queue: str, revision: str, reason: str) -> bool:
 def reseal(db: Database, *, queue: str, again: Callable[[bytes], bytes]) -> bool:
     """Re-encrypt the secrets of the endpoint of `queue` by `again`; return whether there is one. Locks its row."""
     with db.begin() as conn:
-        sealed = endpoints.hold(conn, queue=queue)
+        sealed = endpoints.lock(conn, queue=queue)
         if sealed is None:
             return False
         endpoints.reseal(conn, queue=queue, sealed=Sealed(headers=again(sealed.headers), secrets=again(sealed.secrets)))

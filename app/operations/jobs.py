@@ -23,7 +23,7 @@ CANCEL_TRIES = 3
 """How often a cancel is tried: the job may be claimed or released between its two statements."""
 
 
-class Outcome(StrEnum):
+class InsertOutcome(StrEnum):
     """Whether a job of a request was created."""
 
     CREATED = "created"
@@ -34,7 +34,7 @@ class Submitted(NamedTuple):
     """The stored job, and whether this call created it."""
 
     job: Job
-    outcome: Outcome
+    outcome: InsertOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def submit_once(
     transaction uses the key, KeyReused if the key was used with another body, and what `submit_many` raises.
     """
     with db.begin() as conn:
-        if not keys.hold(conn, queue=queue, key=key):
+        if not keys.try_lock(conn, queue=queue, key=key):
             raise KeyInUse("the first request with this Idempotency-Key is still running: wait, then repeat it")
         answered = keys.find(conn, queue=queue, key=key, keep_ms=keep_ms)
         if answered and answered.answer is None:
@@ -119,7 +119,9 @@ def _submit(conn: Connection, queue: str, new: Sequence[NewJob], held: Reservati
     created = jobs.insert(conn, queue=queue, new=new)
     existing = _existing(conn, queue, new, created, held)
     return [
-        Submitted(stored, Outcome.CREATED) if stored else Submitted(existing[asked.custom_id or ""], Outcome.DUPLICATE)
+        Submitted(stored, InsertOutcome.CREATED)
+        if stored
+        else Submitted(existing[asked.custom_id or ""], InsertOutcome.DUPLICATE)
         for asked, stored in zip(new, created, strict=True)
     ]
 

@@ -72,7 +72,7 @@ def time_out(db: Database, *, random: Random) -> dict[str, int]:
         queues = leases.queues_with_expired(conn).overdue
 
     def end(conn: Connection, queue: str) -> int:
-        overdue = leases.hold_overdue(conn, queue=queue, limit=AT_ONCE)
+        overdue = leases.lock_overdue(conn, queue=queue, limit=AT_ONCE)
         failures = [(attempts.timed_out(late.lease, late.timeout_ms), late.tries) for late in overdue]
         return len(settle.fail_or_retry(conn, queue=queue, failures=failures, random=random, include_expired=True))
 

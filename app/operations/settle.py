@@ -156,7 +156,7 @@ def complete_in(conn: Connection, *, queue: str, completions: Sequence[Completio
 
 def fail_in(conn: Connection, *, queue: str, failures: Sequence[Failure], random: Random) -> dict[int, Status]:
     """Do what `fail` does, in a transaction that is open."""
-    held = leases.hold(conn, queue=queue, leases=[failure.lease for failure in failures])
+    held = leases.lock(conn, queue=queue, leases=[failure.lease for failure in failures])
     still_held = [(failure, held[failure.lease.number]) for failure in failures if failure.lease.number in held]
     statuses = fail_or_retry(conn, queue=queue, failures=still_held, random=random)
     if rest := [failure.lease for failure in failures if failure.lease.number not in statuses]:

@@ -190,10 +190,10 @@ class Database:
         """Whether this process listens to a topic now; where that connection is gone, whether it did at the end."""
         return self._listener.hears(topic)
 
-    def rest(self) -> None:
+    def close_unused(self) -> None:
         """Close the connections that were not used since the previous call, except one for writing."""
-        self._writing.rest(keep=1)
-        self._reading.rest(keep=0)
+        self._writing.close_unused(keep=1)
+        self._reading.close_unused(keep=0)
 
     def renew(self) -> None:
         """Replace all open connections at their next use: their settings date from when they were opened."""

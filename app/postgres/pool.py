@@ -33,7 +33,7 @@ class Pool:
         self._idle: list[Connection] = []
         self._invalid_since = 0.0  # on the monotonic clock
         self._idle_before = self._unused = 0
-        """How many were idle at the last `rest`, and how many of these were not used since."""
+        """How many were idle at the last `close_unused`, and how many of these were not used since."""
 
     def invalidate_all(self) -> None:
         """Do not reuse any connection that is open now, idle or in use."""
@@ -68,7 +68,7 @@ class Pool:
             else:
                 _drop(conn)
 
-    def rest(self, *, keep: int) -> None:
+    def close_unused(self, *, keep: int) -> None:
         """Close the connections not used since the previous call; if none was used, all but `keep`."""
         is_used = self._unused < self._idle_before
         with contextlib.suppress(IndexError):

@@ -28,12 +28,12 @@ OPEN = (Status.ACTIVE, Status.COMPLETED)
 class Part(Generic[T]):
     """Some of a job's entries, oldest first, and the number of all.
 
-    `is_cut`: more were asked for, but a response with them would be too long.
+    `is_truncated`: more were asked for, but a response with them would be too long.
     """
 
     entries: list[T]
     count: int
-    is_cut: bool
+    is_truncated: bool
 
 
 def attempts(
@@ -77,7 +77,7 @@ def _read(db: Database, held: Reservation, read: Callable[[Connection, int], Par
     """Read a little; if that was cut, reserve memory and read up to the limit of a response. Raises NoRoom."""
     with db.read() as conn:
         part = read(conn, BLIND)
-    if not part.is_cut:
+    if not part.is_truncated:
         return part
     if not held.take(held.room.per_answer * COPIES):
         raise NoRoom

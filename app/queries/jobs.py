@@ -22,7 +22,7 @@ from app.store.statements import Statement, composed
 from app.store.tables import jobs
 
 JOB = tuple(jobs.c[name] for name in rows.JOB)
-Hold = Callable[[], Reservation]
+Reserve = Callable[[], Reservation]
 """Returns the reservation of the response; only long ones need it."""
 TOGETHER_MOST = 32
 """The most callers whose jobs are read by one statement."""
@@ -55,12 +55,12 @@ class Part:
 class Page:
     """Jobs of a queue, and their counts in each status asked for, in one snapshot.
 
-    `is_cut`: more were asked for, but a response with them would be too long.
+    `is_truncated`: more were asked for, but a response with them would be too long.
     """
 
     counts: dict[Status, int]
     jobs: list[Job]
-    is_cut: bool = False
+    is_truncated: bool = False
 
 
 class Lookup:
@@ -73,9 +73,9 @@ class Lookup:
             self._found, most=TOGETHER_MOST, abort_error=DatabaseError
         )
 
-    def find(self, *, queue: str, job_id: str, hold: Hold = room.alone) -> Job:
-        """Read one job; a long one if `hold` can reserve memory for it. Raises JobNotFound, NoRoom."""
-        found = self._coalescer.ask(queue, job_id) or self._long(queue, job_id, hold)
+    def find(self, *, queue: str, job_id: str, reserve: Reserve = room.alone) -> Job:
+        """Read one job; a long one if `reserve` can reserve memory for it. Raises JobNotFound, NoRoom."""
+        found = self._coalescer.ask(queue, job_id) or self._long(queue, job_id, reserve)
         if found is None:
             raise JobNotFound.of(queue, job_id)
         return found
@@ -86,13 +86,13 @@ class Lookup:
             found = store.find(conn, queue=queue, job_ids=set(job_ids), most_bytes=SMALL)
         return [found.get(job_id) for job_id in job_ids]
 
-    def _long(self, queue: str, job_id: str, hold: Hold) -> Job | None:
+    def _long(self, queue: str, job_id: str, reserve: Reserve) -> Job | None:
         """Read a job that may be long, or may not exist."""
         with self._db.read_once() as conn:
             size = store.sizes(conn, queue=queue, job_ids=[job_id]).get(job_id)
         if size is None:
             return None
-        if not hold().take(size * COPIES):
+        if not reserve().take(size * COPIES):
             raise NoRoom
         with self._db.read_once() as conn:
             return store.find(conn, queue=queue, job_ids=[job_id]).get(job_id)
@@ -108,14 +108,14 @@ class Pages:
             self._read, most=PAGES_MOST, abort_error=DatabaseError
         )
 
-    def read(self, *, queue: str, part: Part, hold: Hold = room.alone) -> Page:
-        """Read a page; a long one if `hold` can reserve memory for it. Raises DatabaseError, NoRoom.
+    def read(self, *, queue: str, part: Part, reserve: Reserve = room.alone) -> Page:
+        """Read a page; a long one if `reserve` can reserve memory for it. Raises DatabaseError, NoRoom.
 
         Calls that share a snapshot share its errors. A page that is too long for a response is cut.
         """
         is_near = part.offset + part.length <= NEAR
         page = self._coalescer.ask(queue, part) if is_near else self._read(queue, [part])[0]
-        return page or self._long(queue, part, hold())
+        return page or self._long(queue, part, reserve())
 
     def _read(self, queue: str, parts: Sequence[Part]) -> list[Page | None]:
         """Read the pages, equal ones once; None for pages with a long job."""
@@ -124,7 +124,7 @@ class Pages:
             sent = {part: _send(conn, queue, part) for part in dict.fromkeys(parts)}
         numbers = counted()
         pages = {part: _page(numbers, part, found()) for part, found in sent.items()}
-        return [None if page.is_cut else page for page in [pages[part] for part in parts]]
+        return [None if page.is_truncated else page for page in [pages[part] for part in parts]]
 
     def _long(self, queue: str, part: Part, held: Reservation) -> Page:
         if not held.take(held.room.per_answer * COPIES):
@@ -136,10 +136,10 @@ class Pages:
 
 
 def _page(numbers: Mapping[Status, int], part: Part, found: Sequence[tuple[Any, ...]]) -> Page:
-    is_cut = not rows.are_whole(found)
-    whole = filter(rows.is_whole, found) if is_cut else found
+    is_truncated = not rows.are_whole(found)
+    whole = filter(rows.is_whole, found) if is_truncated else found
     asked = {status: numbers[status] for status in part.statuses}
-    return Page(counts=asked, jobs=[*map(rows.job, whole)], is_cut=is_cut)
+    return Page(counts=asked, jobs=[*map(rows.job, whole)], is_truncated=is_truncated)
 
 
 def _send(

@@ -11,8 +11,8 @@ from app.postgres.database import Connection
 from app.store.statements import Statement
 
 _count = Statement("counts/count")
-_take_turn = Statement("counts/take_turn")
-_await_turn = Statement("counts/await_turn")
+_try_lock = Statement("counts/try_lock")
+_await_lock = Statement("counts/await_lock")
 _fold = Statement("counts/fold")
 _recount = Statement("counts/recount")
 _STATUSES = tuple(Status)  # in the order of the statement's columns; iterating over an enumeration takes longer
@@ -42,7 +42,7 @@ class Folded(NamedTuple):
 
 def fold(conn: Connection, *, limit: int) -> Folded:
     """Add about `limit` deltas to the counts of their queues; none if another process is folding. Waits for no lock."""
-    if not _take_turn.rows(conn)[0].is_mine:
+    if not _try_lock.rows(conn)[0].is_mine:
         return Folded(0, ())
     [row] = _fold.rows(conn, limit=limit)
     return Folded(row.deltas, row.queues)
@@ -53,5 +53,5 @@ def recount(conn: Connection) -> list[str]:
 
     Waits for a fold that runs, and blocks folds until the transaction ends, but no statement that changes jobs.
     """
-    _await_turn.rows(conn)
+    _await_lock.rows(conn)
     return sorted(row.queue for row in _recount.rows(conn))

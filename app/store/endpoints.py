@@ -14,12 +14,12 @@ from app.store.statements import Statement
 _register = Statement("endpoints/register")
 _remove = Statement("endpoints/remove")
 _count_all = Statement("endpoints/count_all")
-_take_turn = Statement("endpoints/take_turn")
+_try_lock = Statement("endpoints/try_lock")
 _claim_calls = Statement("endpoints/claim_calls")
 _pause = Statement("endpoints/pause")
 _switch_off = Statement("endpoints/switch_off")
 _stalls_allowed = Statement("endpoints/stalls_allowed")
-_hold = Statement("endpoints/hold")
+_lock = Statement("endpoints/lock")
 _reseal = Statement("endpoints/reseal")
 
 
@@ -95,7 +95,7 @@ def send_claim(
     With `next_due_ms` 0 nothing was claimed, unless `ignore_due`: due jobs must be promoted first. `skip_dead` has the
     same result, and is faster where a snapshot keeps many dead index entries of ended leases.
     """
-    _take_turn.send(conn, queue=queue, revision=revision)
+    _try_lock.send(conn, queue=queue, revision=revision)
     rows_of = _claim_calls.send(
         conn,
         queue=queue,
@@ -138,12 +138,12 @@ def stalls_allowed(conn: Connection, *, queue: str) -> int | None:
     return int(rows[0].max_stalled_count) if rows else None
 
 
-def hold(conn: Connection, *, queue: str) -> Sealed | None:
+def lock(conn: Connection, *, queue: str) -> Sealed | None:
     """Lock the endpoint of `queue` and return its encrypted values; None if it was removed."""
-    rows = _hold.rows(conn, queue=queue)
+    rows = _lock.rows(conn, queue=queue)
     return Sealed(headers=bytes(rows[0].headers), secrets=bytes(rows[0].secrets)) if rows else None
 
 
 def reseal(conn: Connection, *, queue: str, sealed: Sealed) -> None:
-    """Store the same values, encrypted with another key; call `hold` first."""
+    """Store the same values, encrypted with another key; call `lock` first."""
     _reseal.rows(conn, queue=queue, headers=sealed.headers, secrets=sealed.secrets)

@@ -6,7 +6,7 @@ from app.domain.keys import IdempotencyKey
 from app.postgres.database import Connection
 from app.store.statements import Statement
 
-_hold = Statement("keys/hold")
+_try_lock = Statement("keys/try_lock")
 _find = Statement("keys/find")
 _keep = Statement("keys/keep")
 _forget = Statement("keys/forget")
@@ -20,12 +20,12 @@ class Answered:
     answer: str | None
 
 
-def hold(conn: Connection, *, queue: str, key: IdempotencyKey) -> bool:
+def try_lock(conn: Connection, *, queue: str, key: IdempotencyKey) -> bool:
     """Lock `key` until the transaction ends; return False if another transaction has it locked. Waits for no lock.
 
     The advisory lock is on a 64-bit hash: very rarely, an unused key seems to be in use.
     """
-    return bool(_hold.rows(conn, queue=queue, key=key.key, token_digest=key.token_digest)[0].held)
+    return bool(_try_lock.rows(conn, queue=queue, key=key.key, token_digest=key.token_digest)[0].held)
 
 
 def find(conn: Connection, *, queue: str, key: IdempotencyKey, keep_ms: int) -> Answered | None:
@@ -42,7 +42,7 @@ def find(conn: Connection, *, queue: str, key: IdempotencyKey, keep_ms: int) -> 
 
 
 def keep(conn: Connection, *, queue: str, key: IdempotencyKey, answer: str) -> None:
-    """Store the response of `key`; call `hold` first."""
+    """Store the response of `key`; call `try_lock` first."""
     _keep.rows(
         conn,
         queue=queue,

@@ -15,14 +15,14 @@ from app.store.jobs import ANY_BYTES
 from app.store.statements import Statement
 
 _claim = Statement("leases/claim")
-_claim_long = Statement("leases/claim_long")
+_claim_large = Statement("leases/claim_large")
 _claim_next = Statement("leases/claim_next")
 _extend = Statement("leases/extend")
 _complete = Statement("leases/complete")
 _completed_before = Statement("leases/completed_before")
 _ended_before = Statement("leases/ended_before")
-_hold = Statement("leases/hold")
-_hold_overdue = Statement("leases/hold_overdue")
+_lock = Statement("leases/lock")
+_lock_overdue = Statement("leases/lock_overdue")
 _fail = Statement("leases/fail")
 _retry_later = Statement("leases/retry_later")
 _release = Statement("leases/release")
@@ -52,11 +52,11 @@ class PresentedToken(NamedTuple):
 
 
 class WholeClaim(NamedTuple):
-    """The result of a claim of whole jobs. `is_cut`: there are more, but their texts together are too long."""
+    """The result of a claim of whole jobs. `is_truncated`: there are more, but their texts together are too long."""
 
     taken: list[Lease]
     scan: ScanResult
-    is_cut: bool
+    is_truncated: bool
 
 
 def claim(
@@ -68,22 +68,24 @@ def claim(
     worker: str,
     start: Place = HEAD,
     most_bytes: int = ANY_BYTES,
-    are_long: bool = False,
+    are_large: bool = False,
 ) -> WholeClaim:
     """Lease up to `limit` ready jobs of `queue`, in queue order, from `start` on. Takes row locks, waits for none.
 
-    If their texts together are longer than `most_bytes`, it leases none, or, with `are_long`, the first ones that fit,
-    at least one; then `is_cut` is true and the scan does not count as short. A lease ends no later than
+    If their texts together are longer than `most_bytes`, it leases none, or, with `are_large`, the first ones that fit,
+    at least one; then `is_truncated` is true and the scan does not count as short. A lease ends no later than
     `attempts.TIMEOUT_GRACE_MS` after the timeout of its job.
     """
     asked = {"queue": queue, "limit": limit, "lease_ms": lease_ms, "worker": worker, "most": most_bytes}
-    claimed = (_claim_long if are_long else _claim).rows(conn, **asked, **look_from(start))
+    claimed = (_claim_large if are_large else _claim).rows(conn, **asked, **look_from(start))
     last = claimed[-1]
     taken = [] if last.number is None else [rows.lease(row) for row in claimed]
     place = Place(last.priority, last.place) if taken else None
     found = len(taken)
-    scan = ScanResult(start=start, asked=found if last.is_cut else limit, found=found, last=place, took_s=last.took_s)
-    return WholeClaim(taken, scan, last.is_cut)
+    scan = ScanResult(
+        start=start, asked=found if last.is_truncated else limit, found=found, last=place, took_s=last.took_s
+    )
+    return WholeClaim(taken, scan, last.is_truncated)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,14 +151,14 @@ def ended_before(
     return _statuses(_run(_ended_before, conn, queue, leases, outcomes=list(outcomes)))
 
 
-def hold(conn: Connection, *, queue: str, leases: Sequence[LeaseKey]) -> dict[int, Tries]:
+def lock(conn: Connection, *, queue: str, leases: Sequence[LeaseKey]) -> dict[int, Tries]:
     """Lock the jobs whose leases are held, in the order of their numbers; return their attempts left, by number."""
-    return {row.number: rows.tries(row) for row in _run(_hold, conn, queue, leases)}
+    return {row.number: rows.tries(row) for row in _run(_lock, conn, queue, leases)}
 
 
-def hold_overdue(conn: Connection, *, queue: str, limit: int) -> list[Overdue]:
+def lock_overdue(conn: Connection, *, queue: str, limit: int) -> list[Overdue]:
     """Lock up to `limit` jobs that exceeded their timeouts and whose leases have run out. Waits for no lock."""
-    return [rows.overdue(row) for row in _hold_overdue.rows(conn, queue=queue, limit=limit)]
+    return [rows.overdue(row) for row in _lock_overdue.rows(conn, queue=queue, limit=limit)]
 
 
 def fail(

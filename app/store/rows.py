@@ -84,7 +84,7 @@ def tries(row: Any) -> Tries:
 
 
 def overdue(row: Any) -> Overdue:
-    """Return the attempt of a row of `leases/hold_overdue`."""
+    """Return the attempt of a row of `leases/lock_overdue`."""
     lease = LeaseKey(number=row.number, token=str(row.lease_token))
     return Overdue(lease=lease, timeout_ms=row.timeout_ms, tries=tries(row))
 

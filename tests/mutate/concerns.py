@@ -75,7 +75,7 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
     ),
     ("app/store/.*keys", (*_SQL, "web/test_idempotency.py", "maintenance/test_maintainer.py", *_PLANS)),
     ("app/store/.*rounds", (*_SQL, *_TIME, "maintenance/test_maintainer.py", *_PLANS)),
-    ("app/store/.*(claim|claim_long|find)[.]sql", (*_SQL, *_LEASES, "web/test_long_answers.py", *_PLANS)),
+    ("app/store/.*(claim|claim_large|find)[.]sql", (*_SQL, *_LEASES, "web/test_long_answers.py", *_PLANS)),
     ("app/store/.*leases", (*_SQL, *_LEASES, "store/test_counts.py", *_PLANS)),
     ("app/store/.*logs", (*_SQL, "worker/test_handlers_api.py", "web/test_get.py", *_PLANS)),
 )

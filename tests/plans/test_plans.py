@@ -22,27 +22,27 @@ from tests.support import databases
 from tests.support.jobs import insert, new
 
 SQL = Path(__file__).parents[2] / "app" / "store" / "sql"
-CLAIMS = ["leases/claim", "leases/claim_long", "leases/claim_next"]
+CLAIMS = ["leases/claim", "leases/claim_large", "leases/claim_next"]
 EVERYTHING = {"counts/recount"}
 """Statements that read all jobs, by whatever way: people ask for them, seldom."""
 INDEXES = {
-    "counts/await_turn": set(),
+    "counts/await_lock": set(),
     "counts/count": {"job_counts_pkey", "job_deltas_added_by", "job_folds_pkey"},
     "counts/fold": {"job_counts_pkey", "job_deltas_added_by", "job_folds_pkey"},
-    "counts/take_turn": set(),
+    "counts/try_lock": set(),
     "endpoints/claim_calls": {
         *("endpoints_pkey", "jobs_active", "jobs_delayed", "jobs_ready", "jobs_pkey"),
         *("job_counts_pkey", "job_deltas_added_by", "job_folds_pkey"),
     },
     "endpoints/count_all": {"endpoints_pkey"},
-    "endpoints/hold": {"endpoints_pkey"},
+    "endpoints/lock": {"endpoints_pkey"},
     "endpoints/pause": {"endpoints_pkey"},
     "endpoints/register": {"endpoints_pkey"},
     "endpoints/remove": {"endpoints_pkey"},
     "endpoints/reseal": {"endpoints_pkey"},
     "endpoints/stalls_allowed": {"endpoints_pkey"},
     "endpoints/switch_off": {"endpoints_pkey"},
-    "endpoints/take_turn": {"endpoints_pkey"},
+    "endpoints/try_lock": {"endpoints_pkey"},
     "jobs/cancel": {"jobs_pkey"},
     "jobs/find": {"jobs_custom_id", "jobs_pkey"},
     "jobs/insert": {"jobs_custom_id"},  # the arbiter, named by the insert
@@ -56,10 +56,10 @@ INDEXES = {
     "jobs/try_promotion": set(),
     "keys/find": {"idempotency_keys_pkey"},
     "keys/forget": {"idempotency_keys_answered"},
-    "keys/hold": set(),
+    "keys/try_lock": set(),
     "keys/keep": {"idempotency_keys_pkey"},
     "leases/claim": {"jobs_ready", "jobs_pkey"},
-    "leases/claim_long": {"jobs_ready", "jobs_pkey"},
+    "leases/claim_large": {"jobs_ready", "jobs_pkey"},
     "leases/claim_next": {"jobs_delayed", "jobs_ready", "jobs_pkey"},
     "leases/complete": {"jobs_pkey"},
     "leases/completed_before": {"jobs_pkey"},
@@ -68,8 +68,8 @@ INDEXES = {
     "leases/fail": {"jobs_pkey"},
     "leases/expire": {"jobs_pkey"},
     "leases/held": {"jobs_custom_id", "jobs_pkey"},
-    "leases/hold": {"jobs_pkey"},
-    "leases/hold_overdue": {"jobs_active"},
+    "leases/lock": {"jobs_pkey"},
+    "leases/lock_overdue": {"jobs_active"},
     "leases/queues_with_expired": {"jobs_active"},
     "leases/recover_stalled": {"jobs_active", "jobs_pkey"},
     "leases/release": {"jobs_pkey"},

@@ -28,7 +28,7 @@ TOLD: dict[str, dict[str, object]] = {
     "leases/extend": {"lease_ms": 90_000, "grace_ms": 1},
     "leases/fail": FAILURES,
     "leases/expire": {},
-    "leases/hold": {},
+    "leases/lock": {},
     "leases/recover_stalled": {"limit": AT_ONCE, "max_stalled_count": 1, "reason": "r", "cancelled": "c"},
     "leases/release": {"delays_ms": "5", "cancelled": "c"},
     "leases/retry_later": FAILURES | {"delays_ms": "5"},

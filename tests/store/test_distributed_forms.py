@@ -23,12 +23,12 @@ ADVISORY, LOCKS_ALL, RECURSIVE = "takes an advisory lock", "locks rows of all qu
 VOLATILE, STABLE = "UPDATE with a volatile function", "UPDATE with a stable function of a column"
 CHOICE, SLICE = "UPDATE with a stable function in CASE or COALESCE", "UPDATE with an array slice in SET"
 KEPT = {
-    "counts/await_turn": {ADVISORY},
-    "counts/take_turn": {ADVISORY},
+    "counts/await_lock": {ADVISORY},
+    "counts/try_lock": {ADVISORY},
     "jobs/queues_with_due": {RECURSIVE},
     "jobs/try_promotion": {ADVISORY},
     "keys/forget": {LOCKS_ALL},
-    "keys/hold": {ADVISORY},
+    "keys/try_lock": {ADVISORY},
     "leases/fail": {SLICE},
     "leases/release": {STABLE, CHOICE},
     "leases/retry_later": {SLICE, STABLE},

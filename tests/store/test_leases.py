@@ -50,7 +50,7 @@ def test_of_two_words_on_one_job_the_one_that_holds_the_lease_counts(conn: Conne
     assert row(conn, second).result in {"3", "4"}
 
 
-@pytest.mark.parametrize("way", ["claim", "claim_long", "claim_next", "claim_calls"])
+@pytest.mark.parametrize("way", ["claim", "claim_large", "claim_next", "claim_calls"])
 def test_a_lease_ends_with_the_time_of_its_job_from_the_claim_on(conn: Connection, way: str) -> None:
     short, long, endless = insert(conn, new(timeout_ms=1_000), new(timeout_ms=500_000), new())
     claim_by(conn, way, limit=3, lease_ms=60_000)

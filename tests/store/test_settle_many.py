@@ -23,7 +23,7 @@ WAYS: dict[str, Tell] = {
         conn, queue=QUEUE, releases=[Release(lease=key, delay_ms=key.number) for key in keys]
     ),
     "extend": lambda conn, keys: leases.extend(conn, queue=QUEUE, leases=keys, lease_ms=1000),
-    "hold": lambda conn, keys: leases.hold(conn, queue=QUEUE, leases=keys),
+    "hold": lambda conn, keys: leases.lock(conn, queue=QUEUE, leases=keys),
     "expire": lambda conn, keys: leases.expire(conn, queue=QUEUE, leases=keys),
 }
 

@@ -38,8 +38,8 @@ def claim_next(conn: Connection, limit: int = 1, *, start: Place = HEAD) -> leas
 def claim_by(conn: Connection, way: str, *, limit: int, lease_ms: int) -> None:
     """Claim by the statement of this name, in the transaction that is open."""
     asked: dict[str, Any] = {"queue": QUEUE, "limit": limit, "lease_ms": lease_ms, "worker": "push:w"}
-    if way in {"claim", "claim_long"}:
-        leases.claim(conn, **asked, are_long=way == "claim_long")
+    if way in {"claim", "claim_large"}:
+        leases.claim(conn, **asked, are_large=way == "claim_large")
         return
     if way == "claim_next":
         leases.send_claim(conn, **asked)

@@ -154,7 +154,7 @@ def test_finishing_brings_fewer_jobs_too(bounded: Client) -> None:
     assert bounded.page(length=0)["counts"]["waiting"] == 1
 
 
-@pytest.mark.parametrize("statement", ["jobs/find", "leases/claim", "leases/claim_long"])
+@pytest.mark.parametrize("statement", ["jobs/find", "leases/claim", "leases/claim_large"])
 def test_all_statements_size_a_job_alike(statement: str) -> None:
     assert " ".join(rows.BYTES.split()) in " ".join(Statement(statement).text.split())
 
@@ -270,7 +270,7 @@ def test_a_claim_locks_no_more_than_a_few_jobs_that_it_does_not_take(db: Databas
 
     with db.begin() as conn:
         first = leases.claim(
-            conn, queue="q", limit=30, lease_ms=60_000, worker="w", most_bytes=BOUND, are_long=True
+            conn, queue="q", limit=30, lease_ms=60_000, worker="w", most_bytes=BOUND, are_large=True
         ).taken
         [second] = work.take(db)
 

@@ -41,6 +41,6 @@ class LogsSchema(_PartSchema):
 def part(name: str, entries: Sequence[Any], found: Part[Any], *, start: int) -> dict[str, Any]:
     """Return the JSON of entries, as the member `name`; with `next` if they ended early."""
     members = {name: entries, "count": found.count}
-    if found.is_cut:
+    if found.is_truncated:
         members |= {"length": len(entries), "next": start + len(entries)}
     return members

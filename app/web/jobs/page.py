@@ -80,9 +80,9 @@ def dump(queue: str, part: Part, page: Page, job_json: JobSchema) -> dict[str, A
         "counts": {status.value: number for status, number in page.counts.items()},
         "jobs": [job_json.members(job) for job in page.jobs],
         "start": part.start,
-        "length": len(page.jobs) if page.is_cut else part.length,
+        "length": len(page.jobs) if page.is_truncated else part.length,
     }
-    if page.jobs and (page.is_cut or (part.after is not None and len(page.jobs) == part.length)):
+    if page.jobs and (page.is_truncated or (part.after is not None and len(page.jobs) == part.length)):
         members["next"] = cursor.of(queue, part, after=page.jobs[-1].number, passed=len(page.jobs))
     return members
 

@@ -90,7 +90,7 @@ def _add_reads(routes: Blueprint, settings: Settings, db: Database, room: Room) 
     job_json = JobSchema(queue_prefix=settings.queue_prefix)
     lookup, pages = jobs.Lookup(db), jobs.Pages(db)
 
-    def hold() -> Reservation:
+    def reserve() -> Reservation:
         return holding.of(request, room)
 
     @routes.get("/queues/<segment:queue>/jobs")
@@ -99,12 +99,12 @@ def _add_reads(routes: Blueprint, settings: Settings, db: Database, room: Room) 
         """List the jobs of a queue, page by page, with counts by status."""
         queue = names.queue_name(queue)
         asked = page.load(request, queue)
-        found = pages.read(queue=queue, part=asked, hold=hold)
+        found = pages.read(queue=queue, part=asked, reserve=reserve)
         return answers.json(page.dump(queue, asked, found, job_json))
 
     @routes.get("/queues/<segment:queue>/jobs/<segment:job_id>")
     @describe.route(gives=job_json, raises=(InvalidRequest, JobNotFound, NoRoom, DatabaseError))
     def get(queue: str, job_id: str) -> Response:
         """Get a job."""
-        found = lookup.find(queue=names.queue_name(queue), job_id=names.job_id(job_id), hold=hold)
+        found = lookup.find(queue=names.queue_name(queue), job_id=names.job_id(job_id), reserve=reserve)
         return answers.json(job_json.members(found))

@@ -9,7 +9,7 @@ counted as (
 select
     :_job
     , lease_token, leased_until, place, extract(epoch from scanned.at - statement_timestamp())::float8 as took_s,
-    scanned.is_cut
+    scanned.is_truncated
 from scanned
 left join changed on true
 order by priority, place

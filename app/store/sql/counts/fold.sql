@@ -1,6 +1,6 @@
 -- Adds deltas to the counts of their queues, up to :limit and those that were in flight; returns how many there were.
 -- Also returns the queues in which jobs became ready, if they have ready ones: their wake-ups may have been lost.
--- The caller holds the lock (take_turn). If it folded all deltas of its snapshot, it marks the snapshot as folded.
+-- The caller holds the lock (try_lock). If it folded all deltas of its snapshot, it marks the snapshot as folded.
 -- Indexes: job_deltas_added_by, job_counts_pkey, job_folds_pkey.
 with last as (
     :_last_fold

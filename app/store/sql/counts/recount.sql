@@ -1,6 +1,6 @@
 -- Counts all jobs, folds all deltas of this snapshot and returns the queues whose counts were wrong.
 -- The jobs and the deltas of uncommitted transactions are both invisible to it: no statement has to wait.
--- The caller holds the lock (await_turn). Reads all jobs.
+-- The caller holds the lock (await_lock). Reads all jobs.
 with counted as (
     select
         queue,

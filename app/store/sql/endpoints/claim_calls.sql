@@ -1,8 +1,8 @@
 -- claim: waiting, prioritized -> active
 -- Leases as `leases/claim` does, up to :limit jobs and as many as the limits of the endpoint of :queue allow, and
--- counts them in the window of the limiter; a new window begins after the last one. Runs after `take_turn`, in its
+-- counts them in the window of the limiter; a new window begins after the last one. Runs after `try_lock`, in its
 -- transaction and with a later snapshot, so that it sees the claims of other dispatchers. Without the lock of
--- `take_turn` it returns no row.
+-- `try_lock` it returns no row.
 -- Scans from (:from_priority, :from_place): the head of the queue, or past dead entries (`app/domain/scan.py`).
 -- Each row says how many jobs were requested, how long the scan took, how long counting the calls took, in how many ms
 -- the limiter or pause that prevents calls is over, and in how many ms the next delayed job is due. If one is due

@@ -1,5 +1,5 @@
 -- Returns the queues with leases that have run out, longest ago first, and for each whether it has stalled jobs, for
--- recover_stalled, and overdue ones, whose timeouts were exceeded, for hold_overdue.
+-- recover_stalled, and overdue ones, whose timeouts were exceeded, for lock_overdue.
 -- Index: jobs_active. Reads all active jobs, therefore in one process only (`app/maintenance/rounds.py`).
 select
     queue,

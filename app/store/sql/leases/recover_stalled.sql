@@ -1,7 +1,7 @@
 -- recover_stalled: active -> waiting, prioritized, failed
 -- Recovers jobs of :queue whose leases ran out: to the front of their priority, or, after too many stalls, to failed.
 -- Jobs recovered together keep their order. A job with a requested cancel fails. A job that exceeded its timeout is
--- left to hold_overdue: that is a failure, not a stall.
+-- left to lock_overdue: that is a failure, not a stall.
 -- Index: jobs_active. Skips locked rows, so that many processes can run it at once.
 -- Bisection finds the rank of a job, as in `_fragments/attempts.sql`.
 with stalled as (

@@ -22,7 +22,7 @@ scanned as materialized (
     -- A row that changed after the statement began was locked later than that: the attempt begins at the lock.
     select
         array_agg(number) filter (where over = 0) as numbers,
-        count(*) filter (where over > 0) > 0 as is_cut,
+        count(*) filter (where over > 0) > 0 as is_truncated,
         clock_timestamp() as at,
         uuid_send(gen_random_uuid()) as seed
     from locked
