@@ -52,7 +52,7 @@ insert into rowline.job_options (name, nth, kind, field, low, high, is_empty_abs
 FUNCTIONS = (
     *("enqueue_add(text, rowline.jobs[], boolean)", "enqueue_rows(json, text)"),
     *("enqueue_opts(json, text, rowline.job_options[])", "enqueue_texts_faults(json, text, rowline.job_options)"),
-    "are_texts_1(text[], integer, integer)",
+    *("are_texts_1(text[], integer, integer)", "enqueue_require_small(json, text, integer)"),
 )
 NAMES = ", ".join(f"rowline.{function}" for function in FUNCTIONS)
 

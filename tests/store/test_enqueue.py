@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from app.operations import maintenance
 from app.postgres import libpq, notify
 from app.postgres.database import Database
-from app.store.tables import jobs as jobs_table
 from app.web.jobs.new_job import OptsSchema
 from tests.support import databases, json_texts
 from tests.support.client import Client
+from tests.support.outbox import Sql
 
 KEYS = (*OptsSchema().fields, "Attempts", "", "x" * 101)
 NUMBERS = (
@@ -90,15 +90,6 @@ SOUND_JOB = st.tuples(json_texts.texts, OPTS).map(
 JOBS = st.lists(SOUND_JOB | st.lists(MEMBER, max_size=4).map(members) | VALUES, max_size=3).map(
     lambda jobs: f"[{', '.join(jobs)}]"
 )
-APART = {"queue", "number", "place", "run_at", "added_at"}
-SAME = ", ".join(f"{column.name}::text" for column in jobs_table.c if column.name not in APART)
-ROWS = f"""
-select
-    {SAME}, abs(place) - (extract(epoch from run_at) * 1000000)::bigint, place < 0, run_at - added_at
-from rowline.jobs
-where queue = %s
-order by number
-"""
 ANNOUNCE = """
 create function public.announce() returns trigger language plpgsql as $$ begin
     perform rowline.enqueue('orders', 'created', to_json(new.number));
@@ -115,27 +106,6 @@ OF_THE_BODY = (
     "must be a JSON array",
 )
 """What is told of the body before its jobs are read: of several such faults only one, by each in its own order."""
-
-
-class Sql:
-    """A program with a connection of its own, in autocommit."""
-
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
-        self.connection = connection
-
-    def rows(self, queue: str) -> list[Any]:
-        return self.connection.execute(ROWS, (queue,)).fetchall()
-
-    def add(self, queue: str, jobs: str) -> list[Any]:
-        return self.connection.execute("select * from rowline.enqueue_many(%s, %s::json)", (queue, jobs)).fetchall()
-
-    def refusal(self, query: str, *values: object) -> list[str]:
-        """Every fault, as the API tells it, of a statement that must be refused."""
-        with pytest.raises(psycopg.Error) as caught:
-            self.connection.execute(query, values)
-        faults = json.loads(caught.value.diag.message_detail or "")
-        assert caught.value.diag.message_primary == f"{faults[0]['path']} {faults[0]['message']}"
-        return [f"{fault['path']} {fault['message']}" for fault in faults]
 
 
 @pytest.fixture

@@ -97,6 +97,38 @@ $$;
 comment on function rowline.enqueue_opts(json, text, rowline.job_options[]) is
     'What opts mean, as columns of a job, and what is wrong with them.';
 
+create or replace function rowline.enqueue_require_small(job json, path text, max_data integer) returns void
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+    large record;
+begin
+    select member.key, bound.most
+    into large
+    from json_each(job) as member
+    cross join lateral (
+        select case member.key when 'data' then max_data when 'name' then 2097152 when 'opts' then 8192 else 1048576 end
+    ) as bound (most)
+    where octet_length(member.value::text) > bound.most
+    limit 1;
+    if large.key is not null then
+        perform rowline.enqueue_refuse(
+            array[
+                rowline.enqueue_fault(
+                    case when path = '' then '' else path || '.' end
+                    || case when length(large.key) > 100 then left(large.key, 100) || '…' else large.key end,
+                    format('must be at most %s bytes', large.most)
+                )
+            ],
+            '54000'
+        );
+    elsif (select count(*) from json_object_keys(job)) > 100 then
+        perform rowline.enqueue_refuse(array[rowline.enqueue_fault(path, 'has more than 100 members')], '22023');
+    end if;
+end
+$$;
+comment on function rowline.enqueue_require_small(json, text, integer) is
+    'Raises what is too large in a job, before anything that costs more than reading it.';
+
 create or replace function rowline.enqueue_rows(jobs json, paths text) returns rowline.jobs[]
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
@@ -106,9 +138,9 @@ declare
     found rowline.jobs[] := '{}';
     job rowline.jobs;
     faults json[] := '{}';
-    too_large json[] := '{}';
     max_jobs integer := rowline.enqueue_limit('rowline.max_jobs', 10000);
     max_data integer := rowline.enqueue_limit('rowline.max_data_bytes', 1048576);
+    max_body integer := rowline.enqueue_limit('rowline.max_body_bytes', greatest(10485760, 2 * max_data));
     each json;
     opts json;
     path text;
@@ -116,6 +148,16 @@ declare
     fault text;
     read record;
 begin
+    if octet_length(jobs::text) > max_body then  -- all that follows costs what the text is long
+        perform rowline.enqueue_refuse(
+            array[
+                rowline.enqueue_fault(
+                    case when paths = '' then 'job' else 'jobs' end, format('must be at most %s bytes', max_body)
+                )
+            ],
+            '54000'
+        );
+    end if;
     fault := rowline.enqueue_escape_fault(jobs::text);
     if fault is not null then
         perform rowline.enqueue_refuse(array[rowline.enqueue_fault('jobs', fault)], '22023');
@@ -147,6 +189,9 @@ begin
         if fault is not null then
             perform rowline.enqueue_refuse(array[rowline.enqueue_fault(path, fault)], '22023');
         end if;
+        if octet_length(each::text) > least(max_data, 500) then  -- a shorter one has neither fault
+            perform rowline.enqueue_require_small(each, path, max_data);
+        end if;
         opts := case when json_typeof(each -> 'opts') = 'object' then each -> 'opts' end;
         for read in
             select dot || rowline.enqueue_twin(each) as place, 'is there twice' as message
@@ -165,9 +210,6 @@ begin
         job := blank;
         job.name := each ->> 'name';
         job.data := btrim((each -> 'data')::text, E' \t\r\n');
-        if octet_length(job.data::text) > max_data then
-            too_large := too_large || rowline.enqueue_fault(dot || 'data', format('must be at most %s bytes', max_data));
-        end if;
         fault := case
             when each -> 'name' is null then 'is required'
             when json_typeof(each -> 'name') <> 'string' then 'must be a string'
@@ -198,11 +240,10 @@ begin
             from json_object_keys(each) as key
             where key not in ('name', 'data', 'opts')
         );
+        exit when cardinality(faults) >= 100;  -- no more are told
         found := found || job;
     end loop;
-    if cardinality(too_large) > 0 then
-        perform rowline.enqueue_refuse(too_large, '54000');
-    elsif cardinality(faults) > 0 then
+    if cardinality(faults) > 0 then
         perform rowline.enqueue_refuse(faults, '22023');
     end if;
     return found;
