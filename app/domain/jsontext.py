@@ -72,7 +72,7 @@ def depth(text: bytes, *, rest: Callable[[], None] = _nothing) -> int:
 
 def has_lone_surrogate(text: bytes) -> bool:
     """Return whether an escape stands for a lone surrogate, in JSON that is valid otherwise."""
-    return _LONE.search(text.replace(b"\\\\", b"")) is not None
+    return _LONE.search(text.replace(b"\\\\", b"  ")) is not None  # blanks: the two sides must not become a pair
 
 
 def whole_characters(text: bytes, rest: Callable[[], None]) -> bytes:

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.domain import jsontext
@@ -80,3 +80,17 @@ def test_whole_characters_leave_every_byte_in_its_place(text: str, before: int) 
     assert len(whole) == len(sent)
     assert b"\\ud" not in whole
     assert b"\\uD" not in whole
+
+
+ESCAPES = ["\\ud83d", "\\uDE00", "\\u00e9", "\\\\", "\\n", '\\"', "ud83d", "de00", " "]
+
+
+@given(st.lists(st.sampled_from(ESCAPES)).map("".join))
+@example("\\ud83d\\\\\\ude00")
+@example("\\\\ud83d\\\\ude00")
+@example("\\ud83d\\\\ude00")
+@example("\\\\\\ude00")
+def test_a_lone_surrogate_is_one_whatever_stands_around_it(inside: str) -> None:
+    means = json.loads(f'"{inside}"')
+
+    assert jsontext.has_lone_surrogate(f'["{inside}"]'.encode()) == any("\ud800" <= one <= "\udfff" for one in means)

@@ -159,6 +159,26 @@ def test_what_post_takes_sql_takes_alike_and_what_it_refuses_sql_refuses(sql: Sq
 
 
 @pytest.mark.parametrize(
+    "job",
+    [
+        '{"name": %s, "data": 1}',
+        '{"name": "n", "data": [%s]}',
+        '{"name": "n", "data": {%s: 1}}',
+        '{"name": "n", "data": 1, "opts": {"jobId": %s}}',
+        '{"name": "n", "data": 1, "opts": {%s: 1}}',
+        '{"name": "n", "data": 1, "opts": {"tags": [%s]}}',
+        '{"name": "n", "data": 1, %s: 1}',
+    ],
+)
+@pytest.mark.parametrize("text", ['"\\ud83d\\\\\\ude00"', '"\\ud83d\\\\\\\\\\ude00"', '"\\ud83d \\ude00"', '"\\ude00"'])
+def test_a_lone_surrogate_is_named_wherever_it_stands(sql: Sql, client: Client, job: str, text: str) -> None:
+    jobs = f"[{job % text}]"
+    assert sql.refusal("select rowline.enqueue_many('q', %s::json)", jobs) == ["jobs must not contain a lone surrogate"]
+    status, answer = posted(client, jobs)
+    assert (status, answer["details"][0]["message"]) == (400, "must not contain a lone surrogate")
+
+
+@pytest.mark.parametrize(
     ("call", "faults"),
     [
         ("'q', 'n', null", ["data is required"]),

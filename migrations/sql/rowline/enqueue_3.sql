@@ -1,6 +1,28 @@
 -- What adds jobs in SQL, by the table rowline.job_options: a new option is a row there, and a column of rowline.jobs,
 -- and no line here. A job is passed on as a row of rowline.jobs, so that no list of columns stands here either. The
--- functions that read one value are those of enqueue_2.sql, which says what holds for all.
+-- functions that read one value are those of enqueue_2.sql, which says what holds for all; those that stand here too
+-- are made anew here.
+
+create or replace function rowline.enqueue_escape_fault(written text) returns text
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+declare
+    bare text;
+begin
+    if strpos(written, '\u') = 0 then
+        return null;
+    end if;
+    bare := replace(written, '\\', '  ');  -- blanks, lest what stands on both sides of one becomes a pair
+    if bare ~ '\\u0000' then
+        return 'must not contain \u0000';
+    end if;
+    bare := regexp_replace(bare, '\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}', ' ', 'g');
+    if bare ~ '\\u[dD][89a-fA-F]' then
+        return 'must not contain a lone surrogate';
+    end if;
+    return null;
+end
+$$;
+comment on function rowline.enqueue_escape_fault(text) is 'An escape in JSON that stands for no character that can be stored; null if there is none.';
 
 create or replace function rowline.enqueue_texts_faults(value json, path text, option rowline.job_options) returns json[]
 language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
