@@ -1,7 +1,8 @@
 -- What adds jobs in SQL, by the table rowline.job_options: a new option is a row there, and a column of rowline.jobs,
 -- and no line here. A job is passed on as a row of rowline.jobs, so that no list of columns stands here either. The
 -- functions that read one value are those of enqueue_2.sql, which says what holds for all; those that stand here too
--- are made anew here.
+-- are made anew here. What a session may set changes nothing of what is stored: the two functions that programs call set
+-- what would.
 
 create or replace function rowline.enqueue_escape_fault(written text) returns text
 language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
@@ -343,7 +344,8 @@ comment on function rowline.enqueue_add(text, rowline.jobs[], boolean) is
 
 create or replace function rowline.enqueue_many(queue text, jobs json, notify boolean default false)
 returns setof rowline.enqueued
-language sql volatile security definer set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
+language sql volatile security definer set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on set extra_float_digits = 1 as $$
     select * from rowline.enqueue_add(queue, rowline.enqueue_rows(jobs, 'jobs[%s]'), notify)
 $$;
 comment on function rowline.enqueue_many(text, json, boolean) is
@@ -352,7 +354,8 @@ comment on function rowline.enqueue_many(text, json, boolean) is
 create or replace function rowline.enqueue(
     queue text, name text, data json, opts json default '{}', notify boolean default false
 ) returns rowline.enqueued
-language sql volatile security definer set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
+language sql volatile security definer set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on set extra_float_digits = 1 as $$
     select * from rowline.enqueue_add(
         queue,
         rowline.enqueue_rows(
