@@ -189,6 +189,8 @@ def test_a_lone_surrogate_is_named_wherever_it_stands(sql: Sql, client: Client, 
         ("repeat('x', 101), 'n', '1'", ["queue name must be at most 100 characters, not 101"]),
         ("'q', 'n', '1', '[]'", ["opts must be an object"]),
         ("'q', 'n', '1', '{\"flavour\": 1}'", ["opts.flavour is not known here"]),
+        ("'q', 'n', '1', '{\"backoff\": -1}'", ["opts.backoff must be between 0 and 316224000000"]),
+        ("'q', 'n', '1', '{\"backoff\": []}'", ["opts.backoff must be an object or a number of milliseconds"]),
         ("'q', 'n', '1', '{\"group\": {}}'", ["opts.group is an option that Rowline does not have yet"]),
         (
             "'q', 'n', '1', '{\"priority\": 0, \"delay\": -1}'",
@@ -208,6 +210,12 @@ def test_one_job_is_stored_to_the_letter(sql: Sql, client: Client) -> None:
     posted(client, f'[{{"name": "n", "data": {{"a" : 1.0e400}}, "opts": {opts}}}]')
     assert (row[0], row[2:]) == ("mine", ("prioritized", "created"))
     assert sql.rows("sql") == sql.rows("posted")
+
+
+def test_the_first_job_of_a_session_may_have_a_backoff_in_ms(sql: Sql) -> None:
+    sql.connection.execute("select rowline.enqueue('sql', 'n', '1', '{\"backoff\": 50}')")
+    stored = sql.connection.execute("select backoff_type, backoff_delay_ms from rowline.jobs").fetchall()
+    assert stored == [("fixed", 50)]
 
 
 def test_a_job_whose_id_exists_stays_as_it_is(sql: Sql) -> None:

@@ -41,6 +41,7 @@ JOBS = json.dumps(
         {"name": "n", "data": None, "opts": {"tags": ["NULL", "null", "{,}", '"\\', "01.02.2003"], "jobId": "1,5"}},
         {"name": "n", "data": "\U0001f600", "opts": {"lifo": True, "priority": 2_097_152, "attempts": 0}},
         {"name": "n", "data": 1, "opts": {"backoff": {"type": "linear", "jitter": 1e-12}, "keepLogs": 5.0}},
+        {"name": "n", "data": 1, "opts": {"backoff": 50}},
     ]
 )
 WRONG = json.dumps(

@@ -222,9 +222,12 @@ begin
             select dot || key, rowline.enqueue_json_fault(value::text) from json_each(each)
             union all
             select dot || 'opts.' || rowline.enqueue_twin(opts), 'is there twice' where opts is not null
-            union all
-            select dot || 'opts.' || rowline.enqueue_twin(opts -> 'backoff'), 'is there twice'
-            where json_typeof(opts -> 'backoff') = 'object'
+            union all  -- the planner calls what it can, whatever `where` says, but looks into no branch of a `case`
+            select
+                dot || 'opts.' || case
+                    when json_typeof(opts -> 'backoff') = 'object' then rowline.enqueue_twin(opts -> 'backoff')
+                end,
+                'is there twice'
         loop
             if read.place is not null and read.message is not null then
                 perform rowline.enqueue_refuse(array[rowline.enqueue_fault(read.place, read.message)], '22023');
