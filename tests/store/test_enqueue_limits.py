@@ -1,4 +1,4 @@
-"""What is too large for POST is too large in SQL, and is refused before anything that takes long."""
+"""What is too large for POST is too large in SQL, refused before anything that takes long; numbers mean the same."""
 
 import json
 from collections.abc import Iterator
@@ -106,3 +106,29 @@ def test_an_array_may_be_as_long_as_a_body(sql: Sql) -> None:
     one = '[{"name": "n", "data": 1}'
     assert sql.connection.execute(call, (one, BODY_MAX - len(one) - 1)).fetchone() == (1,)
     assert sql.refusal(call, one, BODY_MAX - len(one)) == [f"jobs must be at most {BODY_MAX} bytes"]
+
+
+NUMBERS = [
+    *("0." + "0" * 400 + "1", "-0." + "0" * 400 + "1", "1" * 300 + "e-700", "1" * 300 + "." + "1" * 300 + "e-700"),
+    *("1" * 300 + "e700", "0." + "0" * 400 + "1e+401", "0." + "0" * 400 + "1e+800", "1" + "0" * 400 + ".0"),
+    *("1" + "0" * 400 + "e-400", "0." + "1" * 4000, "1." + "0" * 4000 + "1", "1e-" + "9" * 3000, "1e" + "9" * 3000),
+    *("0e" + "9" * 3000, "0.0e-999", "5e-324", "2e-324", "-2e-324", "1.7976931348623157e308", "1.8e308"),
+    *("0.5e" + "0" * 2000 + "1", "1e00000000000", "-0.0", "1.00000000000000001", "0.1234567890125", "1e-12", "1e-13"),
+    *("-1e999999", "1E+2"),
+]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize(
+    "opts",
+    [
+        '{"delay": %s}',
+        '{"attempts": %s}',
+        '{"backoff": %s}',
+        '{"backoff": {"type": "fixed", "delay": %s}}',
+        '{"backoff": {"type": "fixed", "jitter": %s}}',
+    ],
+)
+def test_a_number_means_what_it_means_in_post(sql: Sql, client: Client, opts: str, number: str) -> None:
+    jobs = f'[{{"name": "n", "data": {number}, "opts": {opts % number}}}]'
+    assert assert_alike(sql, client, jobs) in {200, 400}

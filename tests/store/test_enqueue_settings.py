@@ -45,7 +45,13 @@ JOBS = json.dumps(
     ]
 )
 WRONG = json.dumps(
-    [{"name": "n", "data": 1, "opts": {"delay": 1e17, "tags": ["x" * 101], "backoff": {"jitter": 1.5}, "jobId": "1"}}]
+    [
+        {
+            "name": "n",
+            "data": 1,
+            "opts": {"delay": 1e17, "priority": 10**30, "tags": ["x" * 101], "backoff": {"jitter": 1.5}, "jobId": "1"},
+        }
+    ]
 )
 
 REFUSED = "select rowline.enqueue_many('q', %s::json)"

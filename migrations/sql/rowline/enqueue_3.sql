@@ -25,6 +25,24 @@ end
 $$;
 comment on function rowline.enqueue_escape_fault(text) is 'An escape in JSON that stands for no character that can be stored; null if there is none.';
 
+create or replace function rowline.enqueue_number(value json, out number double precision)
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+declare
+    parts text[];
+    power numeric;  -- of ten, of the first digit that is not 0
+begin
+    number := value::text::double precision;
+exception
+    when numeric_value_out_of_range then
+        parts := regexp_match(value::text, '([0-9]+)(?:\.([0-9]+))?(?:[eE]([-+]?[0-9]+))?');
+        power := coalesce(parts[3], '0')::numeric + case
+            when parts[1] = '0' then length(ltrim(parts[2], '0')) - length(parts[2]) - 1 else length(parts[1]) - 1
+        end;
+        number := case when power < 0 then 0 else 'infinity'::double precision end;
+end
+$$;
+comment on function rowline.enqueue_number(json) is 'A JSON number as a double: one that is too small is 0, one that is too large infinite.';
+
 create or replace function rowline.enqueue_texts_faults(value json, path text, option rowline.job_options) returns json[]
 language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 begin
