@@ -2,7 +2,7 @@
 
 create or replace function rowline.are_texts_1(texts text[], most integer, longest integer) returns boolean
 language sql immutable strict parallel safe
-return cardinality(texts) between 1 and most
+return array_ndims(texts) = 1 and array_lower(texts, 1) = 1 and cardinality(texts) between 1 and most
     and not exists (
         select from unnest(texts) as one (text)
         where one.text is null or char_length(one.text) not between 1 and longest
