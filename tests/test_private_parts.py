@@ -98,15 +98,11 @@ def faults_of_json_have_their_places() -> bool:
 def an_answer_whose_head_was_read_by_others_has_its_body_read() -> bool:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        theirs.sendall(b"HTTP\r\n2\r\nab\r\n0\r\n\r\ncde")
+        theirs.sendall(b"HTTP\r\ncd")
         answer = http.client.HTTPResponse(ours, method="POST")
         line = answer.fp.readline()
-        answer.chunked, answer.chunk_left, answer.length = True, None, None
-        chunks = answer.read(9)
-        answer = http.client.HTTPResponse(ours, method="POST")
-        theirs.sendall(b"cd")
         answer.chunked, answer.length = False, 3
-        return (line, chunks, answer.read(2), answer.length) == (b"HTTP\r\n", b"ab", b"cd", 1)
+        return (line, answer.read(2), answer.length) == (b"HTTP\r\n", b"cd", 1)
 
 
 def a_connection_keeps_the_last_dot_of_its_name() -> bool:
@@ -238,7 +234,7 @@ PARTS: dict[tuple[str, str], Callable[[], bool]] = {
         urllib3.HTTPConnectionPool("a", odd=1).conn_kw.get("odd") == 1
         and issubclass(urllib3.HTTPConnectionPool.ConnectionCls, urllib3.connection.HTTPConnection)
     ),
-    ("http.client: HTTPResponse reads a body by fp, chunked, chunk_left, length", ANSWERHEAD): (
+    ("http.client: HTTPResponse reads a body by fp, chunked, length", ANSWERHEAD): (
         an_answer_whose_head_was_read_by_others_has_its_body_read
     ),
     ("msgspec: what a DecodeError says, and where", "app/wire/jsonreader.py"): faults_of_json_have_their_places,

@@ -26,7 +26,7 @@ from urllib3.util import parse_url
 
 from app.net import addresses, polling
 from app.net.addresses import Network
-from app.net.answerhead import HeadError, Response
+from app.net.answerhead import ChunkError, HeadError, Response
 from app.net.lookups import Lookups, NotPublic, Resolver, Unusable, resolve
 
 ANSWER_MAX = 2**20  # bytes of a response body; a longer one is a failure
@@ -309,6 +309,8 @@ def _cause(error: Exception) -> str:
         return f"the answer is longer than {ANSWER_MAX} bytes, or its head than {HEAD_MAX}"
     if isinstance(error, HeadError):
         return f"the head of the answer is not HTTP: {error}"
+    if isinstance(error, ChunkError):
+        return f"the body of the answer is not HTTP: {error}"
     return f"the connection broke before the answer was whole: {_words(error)}"
 
 

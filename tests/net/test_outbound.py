@@ -255,6 +255,56 @@ def test_heads_as_servers_write_them_are_read(sent: bytes, headers: dict[str, st
     assert (found.status, found.reason, found.headers, found.body) == (200, "", headers, body)
 
 
+SIZE, END = "the line before a chunk is no size", "no CRLF follows a chunk"
+
+
+@pytest.mark.parametrize(
+    ("chunks", "fault"),
+    [
+        *((size + b"\r\nhello\r\n0\r\n\r\n", SIZE) for size in (b"-5", b"0x5", b"+5", b"1_0", b" 5", b"", b"\xb25")),
+        (b"-1\r\n", SIZE),
+        (b"5\nhello\r\n0\r\n\r\n", SIZE),
+        (b"5;a\rb\r\nhello\r\n0\r\n\r\n", SIZE),
+        (b"0" * 16 + b"5\r\nhello\r\n0\r\n\r\n", SIZE),
+        (b"5;" + b"a" * 260 + b"\r\nhello\r\n0\r\n\r\n", SIZE),
+        (b"5\r\nhelloXX0\r\n\r\n", END),
+        (b"5\r\nhello\n0\r\n\r\n", END),
+        (b"5\r\nhello\r\n0\r\nHTTP/1.1 200 OK\r\n\r\n", "a line after the last chunk is no header"),
+        (b"0\r\n" + b"X: y\r\n" * 101 + b"\r\n", "over 100 headers follow the last chunk"),
+    ],
+)
+def test_chunks_that_are_not_http_fail_the_call_and_say_how(chunks: bytes, fault: str) -> None:
+    sent = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks
+    with Receiver(lambda peer, _call: peer.sendall(sent)) as receiver, pytest.raises(CallError) as error:
+        call(Outbound(allowed=LOOPBACK), receiver.url)
+    assert str(error.value).startswith("the body of the answer is not HTTP: " + fault)
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [b"5\r\nhel", b"5\r\nhello", b"5\r\nhello\r", b"5\r\nhello\r\n", b"5;a=", b"5\r\nhello\r\n0"],
+)
+def test_chunks_that_end_early_fail_the_call(chunks: bytes) -> None:
+    def behaviour(connection: socket.socket, _call: Call) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks)
+        connection.shutdown(socket.SHUT_WR)
+
+    fault = "the connection broke before the answer was whole"
+    with Receiver(behaviour) as receiver, pytest.raises(CallError, match=fault):
+        call(Outbound(allowed=LOOPBACK), receiver.url)
+
+
+def test_chunks_as_servers_write_them_are_read_and_the_connection_is_kept() -> None:
+    chunks = b"2  \r\nab\r\n1;a=b; c\r\nc\r\n" + b"%x\r\n%b\r\n" % (70_000, b"d" * 70_000) + b"0A\r\n0123456789\r\n"
+    sent = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"00\r\nX: y\r\n\r\n"
+    with Receiver(lambda peer, _call: peer.sendall(sent)) as receiver:
+        target = Outbound(allowed=LOOPBACK).to(receiver.url)
+        answers = [target.call(headers={}, body=b"{}", timeout_ms=30_000) for _ in range(2)]
+        target.close()
+    assert {answer.body for answer in answers} == {b"abc" + b"d" * 70_000 + b"0123456789"}
+    assert receiver.connections == 1
+
+
 @pytest.mark.parametrize(
     ("line", "field", "connections"),
     [

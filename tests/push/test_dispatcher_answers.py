@@ -17,6 +17,7 @@ from tests.support.workers import add, in_status
 HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\nContent-Length: 7\r\n\r\n"
 PROCESSING = b"HTTP/1.1 102 Processing\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 UNKNOWN = b"HTTP/1.1 199 Patience\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -77,10 +78,12 @@ def breaks_off(piece: bytes) -> receivers.Behaviour:
         (endlessly(HINTS[:-2] + b"X: " + b"x" * 1_000 + b"\r\n\r\n"), "or its head than 65536"),
         (breaks_off(HINTS), "the connection broke before the answer was whole"),
         (breaks_off(HINTS[:40]), "the connection broke before the answer was whole"),
+        (in_pieces(CHUNKED + b"-5\r\nhello\r\n0\r\n\r\n"), "not HTTP: the line before a chunk is no size"),
+        (in_pieces(CHUNKED + b"5\r\nhelloXX0\r\n\r\n"), "not HTTP: no CRLF follows a chunk"),
         (in_pieces(HINTS, b"HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n"), "HTTP 500 Internal Server Error"),
     ],
 )
-def test_what_is_said_before_the_answer_is_no_answer_and_has_its_limits(
+def test_what_is_no_answer_or_breaks_its_limits_fails_the_attempt_and_says_why(
     db: Database, program: Program, behaviour: receivers.Behaviour, reason: str
 ) -> None:
     with Receiver(behaviour) as receiver:
