@@ -1,11 +1,10 @@
 """DNS look-ups of the hosts of endpoints, in threads, since libc's resolver has no timeout; addresses are checked.
 
-For gevent. A name whose look-ups hang must not delay others: names that were always fast have their own threads, and a
-name that hung and failed waits before its next look-up.
+For gevent. A name whose look-ups hang must not delay others: names that were quick have threads of their own, more than
+there should be names that turn slow at once, and a name that hung and failed waits before its next look-up.
 """
 
 import ipaddress
-import math
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -19,8 +18,10 @@ from gevent.threadpool import ThreadPool
 from app.net import addresses
 from app.net.addresses import Network
 
-PROVEN, OTHERS = 32, 96
-"""Simultaneous look-ups, each in a thread: of names that were always fast, and of all others."""
+PROVEN, OTHERS = 256, 96
+"""Simultaneous look-ups, each in a thread that is started on demand: of names that were quick, and of all others."""
+QUICK_S = 0.2
+"""A name whose last look-up took no longer is looked up in the threads of the quick ones."""
 ADDRESSES_MAX = 16
 """The maximum of addresses of a name that are checked and connected to: a DNS response may have thousands."""
 HUNG_S = 2.0
@@ -46,7 +47,8 @@ class NotPublic(Unusable):
 class _Name:
     """The history of a name. Times are in seconds of the monotonic clock."""
 
-    proven_from: float = math.inf
+    was_quick: bool = False
+    forgiven_at: float = 0.0
     held_until: float = 0.0
 
 
@@ -67,24 +69,31 @@ class Lookups:
     """Looks up names; simultaneous requests for one name share a look-up. One object per process."""
 
     def __init__(
-        self, *, allowed: Sequence[Network], resolver: Resolver, hung_s: float = HUNG_S, held_s: float = HELD_S
+        self,
+        *,
+        allowed: Sequence[Network],
+        resolver: Resolver,
+        quick_s: float = QUICK_S,
+        hung_s: float = HUNG_S,
+        held_s: float = HELD_S,
     ) -> None:
         """Start no thread yet. `allowed` are networks that may be called although they are not public."""
-        self._allowed, self._resolver, self._hung_s, self._held_s = allowed, resolver, hung_s, held_s
+        self._allowed, self._resolver = allowed, resolver
+        self._quick_s, self._hung_s, self._held_s = quick_s, hung_s, held_s
         self._proven, self._others = ThreadPool(PROVEN), ThreadPool(OTHERS)
-        self._asking: dict[tuple[str, int], gevent.Greenlet] = {}
+        self._asking: dict[str, gevent.Greenlet] = {}  # by name alone: its addresses do not depend on the port
         self._names: dict[str, _Name] = {}
 
     def vetted(self, host: str, port: int) -> list[str]:
         """Resolve `host` and return its first addresses. Raises Unusable; NotPublic if one of them may not be called.
 
-        Joins a look-up of the name that is running already, so that a name that hangs occupies one thread only.
+        Joins a look-up of the name that is running already, for any port: a name that hangs occupies one thread.
         """
         if not addresses.port_is_open(port):
             raise Unusable(f"port {port} may not be called")
-        if (host, port) not in self._asking:
-            self._asking[host, port] = gevent.spawn(self._ask, host, port)
-        found: list[str] | _Fault = self._asking[host, port].get()
+        if host not in self._asking:
+            self._asking[host] = gevent.spawn(self._ask, host, port)
+        found: list[str] | _Fault = self._asking[host].get()
         if isinstance(found, _Fault):
             raise found.kind(found.text)
         return found
@@ -92,12 +101,12 @@ class Lookups:
     def _ask(self, host: str, port: int) -> list[str] | _Fault:
         """Look up and check, in a greenlet of its own, which no timeout of a call ends."""
         name, now = self._names.get(host) or _Name(), time.monotonic()
-        threads = self._proven if name.proven_from <= now else self._others
+        threads = self._proven if name.was_quick and name.forgiven_at <= now else self._others
         try:
             gevent.sleep(max(0.0, name.held_until - now))
             found, took_s = threads.apply(self._timed, (host, port))
         finally:
-            del self._asking[host, port]
+            del self._asking[host]
         self._remember(host, took_s, is_found=not isinstance(found, Exception))
         return self._vet(host, found)
 
@@ -113,11 +122,10 @@ class Lookups:
 
     def _remember(self, host: str, took_s: float, *, is_found: bool) -> None:
         name, now = self._names.pop(host, None) or _Name(), time.monotonic()
+        name.was_quick = took_s <= self._quick_s
         if took_s > self._hung_s:
-            name.proven_from = now + FORGIVEN_S
+            name.forgiven_at = now + FORGIVEN_S
             name.held_until = 0.0 if is_found else now + self._held_s
-        elif name.proven_from == math.inf:
-            name.proven_from = now
         self._names[host] = name
         if len(self._names) > NAMES_MAX:
             del self._names[next(iter(self._names))]  # the least recently looked up

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import gevent
 import pytest
 
-from app.net.lookups import ADDRESSES_MAX, OTHERS, Lookups, Unusable
+from app.net.lookups import ADDRESSES_MAX, OTHERS, PROVEN, Lookups, Unusable
 from app.net.outbound import CallError, Outbound
 
 PUBLIC = "93.184.216.34"
@@ -59,6 +59,63 @@ def test_names_that_hang_keep_no_name_from_being_looked_up(let_go: threading.Eve
         assert outbound.vetted("new.example", 80) == [PUBLIC]
         hanging += [gevent.spawn(outbound.vetted, f"hangs.more{nth}.example", 80) for nth in range(100)]
         assert [outbound.vetted(f"{name}.example", 80) for name in ("old", "new")] == [[PUBLIC]] * 2
+    let_go.set()
+    gevent.joinall(hanging, timeout=30, raise_error=True)
+
+
+def test_a_name_that_hangs_on_many_ports_keeps_one_thread(let_go: threading.Event) -> None:
+    def resolver(host: str, _port: int) -> list[str]:
+        if host == "hangs.example":
+            let_go.wait(50)
+        return [PUBLIC]
+
+    lookups = Lookups(allowed=(), resolver=resolver)
+    hanging = [gevent.spawn(lookups.vetted, "hangs.example", 2_000 + nth) for nth in range(OTHERS + 10)]
+    gevent.sleep(0)  # all of them ask first
+    with gevent.Timeout(20):
+        assert lookups.vetted("new.example", 80) == [PUBLIC]
+    let_go.set()
+    gevent.joinall(hanging, timeout=30, raise_error=True)
+
+
+def test_names_that_were_quick_and_hang_all_at_once_delay_no_quick_name(let_go: threading.Event) -> None:
+    hung: list[str] = []
+
+    def resolver(host: str, _port: int) -> list[str]:
+        if host in hung:
+            let_go.wait(50)
+        return [PUBLIC]
+
+    lookups = Lookups(allowed=(), resolver=resolver)
+    names = [f"turns{nth}.example" for nth in range(PROVEN - 1)]
+    for name in ("old.example", *names):
+        lookups.vetted(name, 80)
+    hung += names
+    hanging = [gevent.spawn(lookups.vetted, name, 80) for name in names]
+    gevent.sleep(0)  # all of them ask first
+    with gevent.Timeout(20):
+        assert lookups.vetted("old.example", 80) == [PUBLIC]
+    let_go.set()
+    gevent.joinall(hanging, timeout=30, raise_error=True)
+
+
+def test_names_that_are_slow_each_time_delay_no_quick_name(let_go: threading.Event) -> None:
+    asked: set[str] = set()
+
+    def resolver(host: str, _port: int) -> list[str]:
+        if host.startswith("slow"):
+            let_go.wait(50 if host in asked else 1.1)
+            asked.add(host)
+        return [PUBLIC]
+
+    lookups = Lookups(allowed=(), resolver=resolver, quick_s=1.0)
+    lookups.vetted("old.example", 80)
+    names = [f"slow{nth}.example" for nth in range(PROVEN + 10)]
+    gevent.joinall([gevent.spawn(lookups.vetted, name, 80) for name in names], raise_error=True)
+    hanging = [gevent.spawn(lookups.vetted, name, 80) for name in names]
+    gevent.sleep(0)  # all of them ask first
+    with gevent.Timeout(20):
+        assert lookups.vetted("old.example", 80) == [PUBLIC]
     let_go.set()
     gevent.joinall(hanging, timeout=30, raise_error=True)
 
