@@ -169,7 +169,7 @@ class Completer:
             except SourceUnavailable as error:
                 self._updates_batch = max(1, self._updates_batch // 8)
                 self._updates[:0] = batch
-                self._updates.sort(key=lambda update: update.lease == batch[0].key)  # other attempts first; stable
+                self._updates.sort(key=lambda update: update.lease == batch[0].lease)  # other attempts first; stable
                 return error
             self._updates_batch = min(BATCH, self._updates_batch * 2)
         return None

@@ -233,7 +233,7 @@ def test_a_claim_with_a_mark_does_not_walk_over_what_a_snapshot_keeps_on_disk(ow
                     "most": ANY_BYTES,
                 }
                 plan = analyzed(conn, name, **asked, from_priority=0, from_place=place)
-                read.append(next(node for node in nodes(plan) if node.get("Subplan Name") == "CTE next"))
+                read.append(next(node for node in nodes(plan) if node.get("Subplan Name") == "CTE locked"))
                 conn.rollback()
                 conn.begin()
     db.close()
