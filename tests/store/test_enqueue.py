@@ -262,6 +262,18 @@ def test_the_operators_limits_hold(own_url: str) -> None:
         assert sql.refusal("select rowline.enqueue('q', 'n', '123456')") == ["data must be at most 5 bytes"]
 
 
+def test_the_operators_limit_of_a_body_holds_and_leaves_room_for_the_data_of_a_job(own_url: str) -> None:
+    call = "select rowline.enqueue('q', 'n', to_json(repeat('x', %s)))"
+    limit(own_url, "rowline.max_data_bytes = 20000000")
+    with psycopg.connect(libpq.normal(own_url), autocommit=True) as connection:
+        connection.execute(call, (19_999_998,))
+        assert Sql(connection).refusal(call, 19_999_999) == ["data must be at most 20000000 bytes"]
+    limit(own_url, "rowline.max_body_bytes = 100")
+    with psycopg.connect(libpq.normal(own_url), autocommit=True) as connection:
+        connection.execute("set rowline.max_body_bytes = 1000")
+        assert Sql(connection).refusal(call, 100) == ["job must be at most 100 bytes"]
+
+
 def test_who_adds_jobs_cannot_raise_the_limits(own_url: str) -> None:
     limit(own_url, "rowline.max_data_bytes = 5")
     [(name,)] = databases.ask(own_url, "select current_database()")
