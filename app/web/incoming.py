@@ -121,6 +121,10 @@ class Request(message.Request):  # type: ignore[misc]  # gunicorn has no types
         is_unauthenticated = self.client is not None and not self.client.is_known
         return self.body.failed or (is_unauthenticated and self._has_much_left()) or bool(super().should_close())
 
+    def forget_head(self) -> None:
+        """Free the fields once the request is handled, but keep what they say about closing the connection."""
+        self.headers = [("CONNECTION", "close" if super().should_close() else "keep-alive")]
+
     def _has_much_left(self) -> bool:
         reader = self.body.reader
         return reader.parser is not None if self.is_chunked else getattr(reader, "length", 0) > PIECE

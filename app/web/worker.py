@@ -231,6 +231,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
                 buffered.flush()
                 is_whole = self._take_rest(req, _pay_nothing, TAKE_S)
             else:
+                req.forget_head()  # it waits for its turn, and then for the next head, beside many others
                 pay = self._throttle_for(addr, req.path)
                 with waiting(self._refused, throttling.PATIENCE_S + self.cfg.keepalive):
                     if pay(time.thread_time() - began_at):

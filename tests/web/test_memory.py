@@ -19,7 +19,7 @@ from tests.support.clusters import until
 from tests.support.family import children
 from tests.support.raw import Server
 
-STRANGERS = 100
+STRANGERS = 300
 STRANGER_KIB = 64  # what one of them may hold
 LARGEST = "/docs/assets/swagger-ui-bundle.js"
 HEADER = b"X-Long: " + b"x" * 8_000 + b"\r\n"
@@ -45,10 +45,13 @@ KINDS = {
     "the OpenAPI document": raw.request("GET", "/openapi.json", token=None) * 20,
     "the longest page": raw.request("GET", "/docs/api.md", token=None) * 20,
     "a list of what there is": raw.request("GET", "/docs", token=None) * 20,
+    "a refused head of many fields": raw.request(
+        "GET", "/queues/q/jobs", *(f"A{nth}: " + "b" * 150 for nth in range(95)), token=None
+    ),
     "what is not there": raw.request("GET", "/" + "x" * 3_000, token=None) * 10,
 }
 
-ANSWERED = list(KINDS)[-5:]
+ANSWERED = list(KINDS)[-6:]
 
 
 @pytest.fixture
