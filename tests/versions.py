@@ -27,7 +27,7 @@ UNCHANGED = {
     "infra": ["vault"],
     "postgres": ["semaphore"],
     "local": ["embedded", "terminal"],
-    "net": ["lookups", "outbound"],
+    "net": ["exchanges", "lookups", "outbound"],
     "web": [
         "canaries",
         "docs",
