@@ -142,7 +142,9 @@ def test_an_answer_that_is_cut_short_or_none_is_a_failure_and_its_connection_is_
     receiver: Receiver, target: Target, behaviour: Behaviour
 ) -> None:
     receiver.behaviour = behaviour
-    with pytest.raises(CallError, match=r"the (connection broke before|head of|body of) the answer (was whole|is not HTTP): "):
+    with pytest.raises(
+        CallError, match=r"the (connection broke before|head of|body of) the answer (was whole|is not HTTP): "
+    ):
         call(target)
     receiver.behaviour = says()
     assert call(target).status == 200
