@@ -37,10 +37,10 @@ def _nothing() -> None:
     pass
 
 
-def check(text: bytes, *, rest: Callable[[], None] = _nothing) -> None:
+def check(text: bytes, *, give_way: Callable[[], None] = _nothing) -> None:
     """Check that valid JSON can be read back: it is not nested too deep, has no huge integers and no NUL.
 
-    Calls `rest` between pieces of work, which take a few ms at most for each MiB of text; never for a short text.
+    Calls `give_way` between pieces of work, which take a few ms at most for each MiB of text; never for a short text.
     Raises UnstorableJson.
     """
     if b"\\u0000" in text and b"\\u0000" in text.replace(b"\\\\", b""):
@@ -48,26 +48,26 @@ def check(text: bytes, *, rest: Callable[[], None] = _nothing) -> None:
     if len(text) < LONG:
         return
     if len(text) <= PIECE:
-        rest = _nothing
+        give_way = _nothing
     if _MANY_DIGITS in text.translate(_TO_ZERO):
-        text = _outside(text, rest)
+        text = _outside(text, give_way)
         _check_digits(text)
-    rest()
-    if text.count(b"[") + text.count(b"{") > DEPTH_MAX and depth(text, rest=rest) > DEPTH_MAX:
+    give_way()
+    if text.count(b"[") + text.count(b"{") > DEPTH_MAX and depth(text, give_way=give_way) > DEPTH_MAX:
         raise UnstorableJson(f"must not be nested deeper than {DEPTH_MAX}")
 
 
-def depth(text: bytes, *, rest: Callable[[], None] = _nothing) -> int:
-    """Return the nesting depth of valid JSON: 0 for a number, 1 for a flat array. `rest` is as in `check`."""
-    brackets = _outside(text, rest).translate(_TO_ARRAYS, _NO_BRACKETS)
+def depth(text: bytes, *, give_way: Callable[[], None] = _nothing) -> int:
+    """Return the nesting depth of valid JSON: 0 for a number, 1 for a flat array. `give_way` is as in `check`."""
+    brackets = _outside(text, give_way).translate(_TO_ARRAYS, _NO_BRACKETS)
     levels, are_short = 0, True
     while brackets and are_short:  # each round removes the innermost arrays, one level of the deepest places
         left = brackets.replace(b"[]", b"")
         are_short = (len(brackets) - len(left)) * _SHORT_RUN > len(brackets)
         brackets = left
         levels += 1
-        rest()
-    return levels + _depth_by_runs(brackets, rest)
+        give_way()
+    return levels + _depth_by_runs(brackets, give_way)
 
 
 def has_lone_surrogate(text: bytes) -> bool:
@@ -75,14 +75,14 @@ def has_lone_surrogate(text: bytes) -> bool:
     return _LONE.search(text.replace(b"\\\\", b"  ")) is not None  # blanks: the two sides must not become a pair
 
 
-def whole_characters(text: bytes, rest: Callable[[], None]) -> bytes:
+def whole_characters(text: bytes, give_way: Callable[[], None]) -> bytes:
     """Replace the escapes of U+D000 to U+DFFF, surrogates among them, by others; the length and the rest stay.
 
-    After an escaped backslash a letter may become a digit. Calls `rest` between pieces.
+    After an escaped backslash a letter may become a digit. Calls `give_way` between pieces.
     """
     whole = bytearray(text)
     for start in range(0, len(text), PIECE):
-        rest()
+        give_way()
         piece = slice(start, start + PIECE + len(b"ud"))  # an escape may begin in one piece and end in the next
         whole[piece] = whole[piece].replace(b"\\ud", b"\\u0").replace(b"\\uD", b"\\u0")
     return bytes(whole)
@@ -99,7 +99,7 @@ def lines(text: bytes) -> bytes | None:
     return b'"%b"' % b"\\n".join(parts[1::2]).replace(b"\1", b'\\"').replace(b"\0", b"\\\\")
 
 
-def _outside(text: bytes, rest: Callable[[], None]) -> bytes:
+def _outside(text: bytes, give_way: Callable[[], None]) -> bytes:
     """Return valid JSON without its strings, a space for each."""
     if b'"' not in text:
         return text
@@ -108,7 +108,7 @@ def _outside(text: bytes, rest: Callable[[], None]) -> bytes:
     kept: list[bytes] = []
     inside = 0  # 1 if a piece begins within a string
     for start in range(0, len(text), PIECE):
-        rest()
+        give_way()
         parts = text[start : start + PIECE].split(b'"')
         kept.append(b" ".join(parts[inside::2]))
         inside ^= (len(parts) - 1) & 1
@@ -128,7 +128,7 @@ def _check_digits(text: bytes) -> None:
         at = zeros.find(_MANY_DIGITS, number.end())
 
 
-def _depth_by_runs(brackets: bytes, rest: Callable[[], None]) -> int:
+def _depth_by_runs(brackets: bytes, give_way: Callable[[], None]) -> int:
     deepest = now = 0
     for start in range(0, len(brackets), PIECE):
         piece = brackets[start : start + PIECE]
@@ -138,5 +138,5 @@ def _depth_by_runs(brackets: bytes, rest: Callable[[], None]) -> int:
         opened, closed = runs[::2], runs[1::2]
         peaks = accumulate(map(operator.sub, opened[1:], closed), initial=now + sum(opened[:1]))
         deepest, now = max(deepest, max(peaks)), now + sum(opened) - sum(closed)  # noqa: PLW3301 -- no copy of so many
-        rest()
+        give_way()
     return deepest

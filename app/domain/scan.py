@@ -56,7 +56,7 @@ class ScanCursor:
         """Whether the last jobs were too long for one response; the next ones are expected to be, too."""
         self._at = HEAD
         self._looks_at_s = 0.0
-        self._rests_s = 0.0
+        self._pause_s = 0.0
         self._counts_all_at_s = 0.0
 
     def skips_dead(self, *, now_s: float) -> bool:
@@ -80,9 +80,9 @@ class ScanCursor:
         """Record the result of a scan."""
         if scan.start == HEAD:
             is_quick = scan.took_s <= QUICK_S + QUICK_A_JOB_S * scan.asked
-            self._rests_s = 0.0 if is_quick else min(LONGEST_S, max(INTERVAL_S, SHARE * scan.took_s))
-            self._looks_at_s = now_s + self._rests_s
-        elif scan.is_short and self._rests_s <= INTERVAL_S:
+            self._pause_s = 0.0 if is_quick else min(LONGEST_S, max(INTERVAL_S, SHARE * scan.took_s))
+            self._looks_at_s = now_s + self._pause_s
+        elif scan.is_short and self._pause_s <= INTERVAL_S:
             self._looks_at_s = now_s  # the end was reached: jobs that are left can only be before the cursor
         if scan.last:
             self._at = max(self._at, scan.last) if scan.is_short else scan.last

@@ -10,7 +10,7 @@ from random import Random
 
 from app.infra.settings import Settings
 from app.maintenance.loop import Loop
-from app.maintenance.rounds import BEAT_S, Rounds
+from app.maintenance.rounds import ROUND_S, Rounds
 from app.operations import maintenance
 from app.operations.maintenance import PendingWork
 from app.postgres.database import Database, DatabaseError
@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 FORGET_S = 60.0
 EARLY = 0.5  # the share of the interval after which a round may promote again, since rounds have jitter
-REST_S = 10.0  # a connection is closed after being idle for this long, at most twice that
+UNUSED_S = 10.0  # a connection is closed after being idle for this long, at most twice that
 
 
 def start(settings: Settings, db: Database, *, is_low_priority: bool = False) -> list[Loop]:
@@ -43,7 +43,7 @@ class Maintainer:
         self._promote_s, often_s = settings.promote_ms / 1000, settings.recover_ms / 1000
         self._promote_at = 0.0  # on the monotonic clock, at the earliest
         self._rounds = Rounds(
-            db, beat_s=min(BEAT_S, self._promote_s), on_look=self._begin, is_low_priority=is_low_priority
+            db, round_s=min(ROUND_S, self._promote_s), on_look=self._begin, is_low_priority=is_low_priority
         )
         self._promoting = self._loop("promote", None, lambda: maintenance.promote_due(db))
         self._folding = self._loop("fold", None, lambda: maintenance.fold_counts(db))
@@ -52,8 +52,8 @@ class Maintainer:
             self._loop("time_out", often_s, self._time_out),
             self._loop("forget", FORGET_S, lambda: maintenance.forget_keys(db, keep_ms=settings.keep_keys_ms)),
         ]
-        resting = Loop("rest", interval_s=REST_S, tick=db.close_unused)
-        self.loops = [self._rounds.loop, self._promoting, self._folding, *self._seldom, resting]
+        closing = Loop("close_unused", interval_s=UNUSED_S, tick=db.close_unused)
+        self.loops = [self._rounds.loop, self._promoting, self._folding, *self._seldom, closing]
 
     def _loop(self, name: str, interval_s: float | None, tick: Callable[[], object]) -> Loop:
         def tried() -> None:

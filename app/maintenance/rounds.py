@@ -27,7 +27,7 @@ from app.operations.maintenance import PendingWork
 from app.postgres.database import Database
 from app.postgres.wakeups import PROOF_S, PULSE
 
-BEAT_S = 0.5
+ROUND_S = 0.5
 PATIENCE = (1.5, 1.9)
 """After how many beats without a pulse a process takes over: below two, so that due jobs are seen within a second."""
 LEAST_PAUSE_S = 0.01
@@ -50,16 +50,16 @@ class Rounds:
         self,
         db: Database,
         *,
-        beat_s: float = BEAT_S,
+        round_s: float = ROUND_S,
         on_look: Callable[[PendingWork, bool], None],
         is_low_priority: bool = False,
     ) -> None:
         """Prepare. `on_look` gets what a round of this process found, and whether the process has just taken over.
 
-        `is_low_priority`: take over only if all other processes have low priority too. `beat_s` is the interval of the
+        `is_low_priority`: take over only if all other processes have low priority too. `round_s` is the interval of the
         rounds.
         """
-        self._db, self._beat_s, self._on_look, self._is_low_priority = db, beat_s, on_look, is_low_priority
+        self._db, self._round_s, self._on_look, self._is_low_priority = db, round_s, on_look, is_low_priority
         self._own_name = f"{secrets.token_hex(4)}:{socket.gethostname()}:{os.getpid()}"
         self._unable_until = 0.0
         self._rests_until = 0.0
@@ -77,7 +77,7 @@ class Rounds:
         It has the lowest priority for a while, so that other processes do not rely on its pulses.
         """
         self.is_leader = False
-        self._last_at = time.monotonic() + self._beat_s
+        self._last_at = time.monotonic() + self._round_s
         self._unable_until = time.monotonic() + UNABLE_S
 
     @property
@@ -109,7 +109,7 @@ class Rounds:
         """Do not listen for pulses for `rest_s`; with 0, listen again."""
         self._last_at = time.monotonic()
         self._rests_until = self._last_at + rest_s if rest_s else 0.0
-        self._db.rest_from(PULSE, is_resting=bool(rest_s))
+        self._db.listen_only_beside(PULSE, is_resting=bool(rest_s))
 
     @property
     def _hears_nothing(self) -> bool:
@@ -122,7 +122,7 @@ class Rounds:
             return max(LEAST_PAUSE_S, min(self._rests_until, self._trusts_until, hears_till) - time.monotonic())
         is_next = self.is_leader and self._db.wakeups.is_proved
         beats = 1.0 if is_next else random.uniform(*PATIENCE)  # noqa: S311 - no secret
-        looks_at = min(self._last_at + beats * self._beat_s, self._trusts_until)
+        looks_at = min(self._last_at + beats * self._round_s, self._trusts_until)
         return max(LEAST_PAUSE_S, looks_at - time.monotonic())
 
     def _tick(self) -> None:
@@ -130,7 +130,7 @@ class Rounds:
         now = time.monotonic()
         if self._rests_until and now >= self._rests_until:
             self._rest(0.0)
-        is_heard = self._hears_nothing or now < self._last_at + PATIENCE[0] * self._beat_s
+        is_heard = self._hears_nothing or now < self._last_at + PATIENCE[0] * self._round_s
         has_other_leader = not self.is_leader and is_heard
         if has_other_leader and now < self._trusts_until:
             return

@@ -182,9 +182,9 @@ class Database:
         """Do what `listen` does, until the process ends; `on_payload` gets each payload, "" if one may be lost."""
         self._listener.listen_payloads(topic, on_payload)
 
-    def rest_from(self, topic: str, *, is_resting: bool) -> None:
+    def listen_only_beside(self, topic: str, *, is_resting: bool) -> None:
         """Listen to a topic only while this process listens to other topics; or, if not `is_resting`, always."""
-        self._listener.rest(topic, is_resting=is_resting)
+        self._listener.only_beside(topic, is_resting=is_resting)
 
     def hears(self, topic: str) -> bool:
         """Whether this process listens to a topic now; where that connection is gone, whether it did at the end."""

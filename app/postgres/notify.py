@@ -24,7 +24,7 @@ from app.postgres.prepared import BoundStatement, PreparedConnection
 _log = logging.getLogger(__name__)
 
 INTERVAL_S = 0.015
-BEAT_S = 10.0  # how often an idle listener checks that its connection is alive
+CHECK_S = 10.0  # how often an idle listener checks that its connection is alive
 RETRY_S = 1.0
 POOLED_S = 60.0  # how often to check whether there is still a pooler in transaction mode
 NOTIFY = b"select set_config('lock_timeout', '5ms', true), pg_notify($1, '')"
@@ -194,7 +194,7 @@ class Listener:
 
         return unsubscribe
 
-    def rest(self, topic: str, *, is_resting: bool) -> None:
+    def only_beside(self, topic: str, *, is_resting: bool) -> None:
         """Listen to a topic only while there are others, since each NOTIFY wakes all listening connections.
 
         Or, if not `is_resting`, always, as at first.
@@ -249,12 +249,12 @@ class Listener:
                     connection.execute(f"listen {name}")
                     self._heard.add(name)
                     self._wake(name)  # a NOTIFY before the LISTEN was missed
-                readable = _readable([connection.fileno(), ear.fileno()], within_s=BEAT_S)
+                readable = _readable([connection.fileno(), ear.fileno()], within_s=CHECK_S)
                 with contextlib.suppress(BlockingIOError):
                     ear.recv(4096)
                 connection.ends_at = time.monotonic() + ANSWER_S
                 if time.monotonic() >= self._forget_at:
-                    self._forget_at = time.monotonic() + BEAT_S
+                    self._forget_at = time.monotonic() + CHECK_S
                     self._forget(connection)
                 if not readable:
                     connection.execute("select 1")

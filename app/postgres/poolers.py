@@ -194,7 +194,7 @@ def _missing(connection: BoundedConnection, asked: Mapping[str, str]) -> list[st
 def _keeps_name(connection: PreparedConnection) -> bool | None:
     """Return whether PostgreSQL knows a prepared statement by its own name; None if another connection prepared it."""
     try:
-        found = connection.ask(BoundStatement(_KEEPS_NAME, [name_of(_KEEPS_NAME)], None))
+        found = connection.run(BoundStatement(_KEEPS_NAME, [name_of(_KEEPS_NAME)], None))
     except (psycopg.errors.DuplicatePreparedStatement, psycopg.errors.InvalidSqlStatementName):
         return None
     return found.get_value(0, 0) == b"1"

@@ -52,7 +52,7 @@ class PreparedConnection(BoundedConnection):
         """Start without prepared statements; the arguments are psycopg's."""
         super().__init__(*arguments, **options)
         self._names: dict[bytes, bytes] = {}
-        self._noted: list[tuple[BoundStatement, PendingResult]] = []
+        self._queued: list[tuple[BoundStatement, PendingResult]] = []
         self.hint: BoundStatement | None = None
         """Runs right after the next statement, in a transaction of its own, without any effect on its outcome.
 
@@ -63,21 +63,21 @@ class PreparedConnection(BoundedConnection):
         """Convert values from now on by the loaders that are registered now."""
         self._loading = Transformer(self)
 
-    def ask(self, statement: BoundStatement) -> PGresult:
+    def run(self, statement: BoundStatement) -> PGresult:
         """Run a statement. Raises psycopg.Error."""
         if self.hint:
-            return self._ask_with(self.hint, statement)
+            return self._run_with(self.hint, statement)
         name = self._name_of(statement.text)
         self.pgconn.send_query_prepared(name, statement.values, statement.formats)
         return self._outcome()
 
-    def _ask_with(self, hint: BoundStatement, statement: BoundStatement) -> PGresult:
+    def _run_with(self, hint: BoundStatement, statement: BoundStatement) -> PGresult:
         hinting = self._name_of(hint.text)  # first: it may evict another name, but not that of the statement
-        asked = ((self._name_of(statement.text), statement), (hinting, hint))
+        sent = ((self._name_of(statement.text), statement), (hinting, hint))
         results: list[PGresult] = []
         try:
             self.pgconn.enter_pipeline_mode()
-            for name, (_, values, formats) in asked:
+            for name, (_, values, formats) in sent:
                 self.pgconn.send_query_prepared(name, values, formats)
                 self.pgconn.pipeline_sync()
             self.wait(self._with_hint(results))
@@ -108,10 +108,10 @@ class PreparedConnection(BoundedConnection):
         self._loading.set_pgresult(None)  # otherwise its memory would be kept while the connection is idle
         return rows
 
-    def note(self, statement: BoundStatement) -> PendingResult:
+    def queue(self, statement: BoundStatement) -> PendingResult:
         """Queue a statement for `run_queued`."""
         pending = PendingResult()
-        self._noted.append((statement, pending))
+        self._queued.append((statement, pending))
         return pending
 
     def run_queued(self, *, in_snapshot: bool = False) -> None:
@@ -120,20 +120,20 @@ class PreparedConnection(BoundedConnection):
         `in_snapshot`: in one read-only snapshot. BEGIN in the packet says so: libpq takes a session that is read-only
         by itself for a standby, and a pooler may give each transaction another session.
         """
-        noted, self._noted = self._noted, []
-        asked = [statement for statement, _ in noted]
+        queued, self._queued = self._queued, []
+        sent = [statement for statement, _ in queued]
         if in_snapshot:
-            asked = [_BEGIN_SNAPSHOT, *asked, _COMMIT]
-        names: list[Any] = [*map(self._names.get, [statement.text for statement in asked])]
+            sent = [_BEGIN_SNAPSHOT, *sent, _COMMIT]
+        names: list[Any] = [*map(self._names.get, [statement.text for statement in sent])]
         if None in names:
-            names = self._names_of([statement.text for statement in asked])
+            names = self._names_of([statement.text for statement in sent])
         send = self.pgconn.send_query_prepared
         try:
             self.pgconn.enter_pipeline_mode()
-            for name, (_, values, formats) in zip(names, asked, strict=True):
+            for name, (_, values, formats) in zip(names, sent, strict=True):
                 send(name, values, formats)
             self.pgconn.pipeline_sync()
-            results = self.wait(self._outcomes(len(asked)))
+            results = self.wait(self._outcomes(len(sent)))
             self.pgconn.exit_pipeline_mode()
         except BaseException:
             self.close()  # the responses still pending belong to the failed statements
@@ -141,14 +141,14 @@ class PreparedConnection(BoundedConnection):
         for result in results:
             if result.status not in _GOOD:
                 raise psycopg.errors.error_from_result(result)
-        for result, (_, pending) in zip(results[1:-1] if in_snapshot else results, noted, strict=True):
+        for result, (_, pending) in zip(results[1:-1] if in_snapshot else results, queued, strict=True):
             self._loading.set_pgresult(result)
             pending.rows = self._loading.load_rows(0, result.ntuples, tuple)
         self._loading.set_pgresult(None)
 
     def forget_queued(self) -> None:
         """Drop the queued statements."""
-        self._noted.clear()
+        self._queued.clear()
 
     def _name_of(self, text: bytes) -> bytes:
         """Return the name of a statement; prepare it first if it is not prepared."""

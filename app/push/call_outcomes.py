@@ -60,7 +60,7 @@ def _result(answer: Answer, max_bytes: int) -> str:
     result = answer.body if is_json and text else json.dumps(text, ensure_ascii=False).encode()
     if (size := len(result)) > max_bytes:
         raise UnstorableJson(f"must be at most {max_bytes} bytes, not {size}")
-    return jsonreader.whole(result, rest=give_way)
+    return jsonreader.whole(result, give_way=give_way)
 
 
 def _phrase(answer: Answer) -> str:

@@ -62,14 +62,14 @@ class Statement:
     def rows(self, conn: Connection, **parameters: Any) -> Sequence[Any]:
         """Run it and return its rows, with the columns as attributes. Raises psycopg's errors."""
         driver = driver_of(conn)
-        result = driver.ask(self._bound(parameters))
+        result = driver.run(self._bound(parameters))
         if self._make is None:
             self._make = _row(result)
         return driver.rows(result, self._make)
 
     def send(self, conn: Connection, **parameters: Any) -> Callable[[], Sequence[tuple[Any, ...]]]:
         """Send it in a block of `Database.pipeline`; call the result after the block to get its rows, as tuples."""
-        answer = driver_of(conn).note(self._bound(parameters))
+        answer = driver_of(conn).queue(self._bound(parameters))
         return lambda: answer.rows
 
     def _bound(self, parameters: Mapping[str, Any]) -> BoundStatement:

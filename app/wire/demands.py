@@ -73,7 +73,7 @@ def checked(members: Members, path: str, form: Form) -> Members:
 def require_storable(raw: bytes, path: str) -> None:
     """Check that valid JSON can be stored and returned unchanged. Raises UnparsableBody."""
     try:
-        jsontext.check(raw, rest=give_way)
+        jsontext.check(raw, give_way=give_way)
     except UnstorableJson as error:
         raise UnparsableBody(Fault(path, str(error))) from None
 

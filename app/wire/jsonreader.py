@@ -114,8 +114,8 @@ def end_or_none(view: memoryview, start: int) -> int | None:
     return None if error else end
 
 
-def whole(text: bytes, *, rest: Callable[[], None] = lambda: None) -> JsonText:
-    """Check that `text`, in UTF-8, is exactly one JSON value that can be stored. `rest` is as in `jsontext.check`.
+def whole(text: bytes, *, give_way: Callable[[], None] = lambda: None) -> JsonText:
+    """Check that `text`, in UTF-8, is exactly one JSON value that can be stored. `give_way` is as in `jsontext.check`.
 
     Raises UnstorableJson.
     """
@@ -124,8 +124,8 @@ def whole(text: bytes, *, rest: Callable[[], None] = lambda: None) -> JsonText:
     except (msgspec.DecodeError, RecursionError) as error:
         raise _fault(memoryview(text), error) from None
     if len(text) > jsontext.PIECE:
-        rest()
-    jsontext.check(text, rest=rest)
+        give_way()
+    jsontext.check(text, give_way=give_way)
     return JsonText(text.decode())
 
 

@@ -85,7 +85,7 @@ def read_value(raw: bytes) -> JsonText:
     """Validate one JSON value of any type; return its text. Raises UnparsableBody."""
     _require_utf8(raw)
     try:
-        return JsonText(jsonreader.whole(raw, rest=give_way).strip(" \t\r\n"))
+        return JsonText(jsonreader.whole(raw, give_way=give_way).strip(" \t\r\n"))
     except UnstorableJson as error:
         raise UnparsableBody(Fault(BODY, place(raw, 0, error))) from None
 

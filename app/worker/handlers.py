@@ -92,7 +92,7 @@ class HandlerProcess:
         return bool(self._unsent)
 
     @property
-    def room(self) -> int:
+    def free_slots(self) -> int:
         """How many jobs to claim for it now: none before half of its window is done, none behind slow jobs."""
         if not self.ready or self.stopping:
             return 0

@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 R = TypeVar("R")
 CLAIM_MS = 30_000  # how long a claim waits for a job: the maximum of the service
 CALL_S = 5.0  # the time limit of one call of the loop, or of the heartbeat
-REST_S = 0.5  # how long to wait, once stopped, for jobs that a claim has leased already
+STOP_S = 0.5  # how long to wait, once stopped, for jobs that a claim has leased already
 DEAD_LEASE_MS = 500  # the minimum length of a lease, for a job whose process died
 LOGGED_EACH_S = 10.0  # how often it is logged that the service cannot be reached, while that lasts
 
@@ -51,7 +51,7 @@ class HttpSource:
         self._is_asking = False
         self._came: list[ClaimedJob] = []
         self._trouble: rowline.RowlineError | None = None
-        self._rest_at: float | None = None  # once stopped: when to wait no longer, by time.monotonic()
+        self._stops_at: float | None = None  # once stopped: when to wait no longer, by time.monotonic()
         self._thread: threading.Thread | None = None
 
     def check(self) -> None:
@@ -125,18 +125,18 @@ class HttpSource:
     def stop(self) -> None:
         """Close the connection of the waiting claim: the service then leases nothing, or its response still arrives."""
         with self._changed:
-            if self._rest_at is not None:
+            if self._stops_at is not None:
                 return
-            self._rest_at = time.monotonic() + REST_S
+            self._stops_at = time.monotonic() + STOP_S
             self._changed.notify()
         self._claims.close()
 
     @property
-    def is_at_rest(self) -> bool:
+    def is_stopped(self) -> bool:
         """Whether the last claim is over, and its jobs were returned."""
         with self._changed:
-            is_over = self._thread is None or not self._thread.is_alive() or time.monotonic() > (self._rest_at or 0.0)
-            return self._rest_at is not None and is_over and not self._came
+            is_over = self._thread is None or not self._thread.is_alive() or time.monotonic() > (self._stops_at or 0.0)
+            return self._stops_at is not None and is_over and not self._came
 
     def _ask(self, ring: Callable[[], None]) -> None:
         """Claim, one call after the other, whenever the loop wants jobs. Runs in the claiming thread."""
@@ -147,8 +147,8 @@ class HttpSource:
     def _next_wish(self) -> int:
         """Wait until the loop wants jobs; return how many, 0 after `stop`."""
         with self._changed:
-            self._changed.wait_for(lambda: self._wish or self._rest_at is not None)
-            if self._rest_at is not None:
+            self._changed.wait_for(lambda: self._wish or self._stops_at is not None)
+            if self._stops_at is not None:
                 return 0
             self._is_asking = True
             count, self._wish = self._wish, 0
@@ -167,9 +167,9 @@ class HttpSource:
         with self._changed:
             self._is_asking = False
             self._came += [self._taken(lease) for lease in leases]
-            is_stopped = self._rest_at is not None
-            self._trouble = None if is_stopped else trouble
-        return not is_stopped
+            has_stopped = self._stops_at is not None
+            self._trouble = None if has_stopped else trouble
+        return not has_stopped
 
     def _taken(self, lease: rowline.Lease) -> ClaimedJob:
         job = lease.job

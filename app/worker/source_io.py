@@ -102,7 +102,7 @@ class SourceIO:
         if settles and limit and not (self._is_long and self._completer.are_final):
             self._begin(functools.partial(self._completer.exchange, limit=limit), limit=limit, settles=True)
             return
-        if not self._claim and (limit or not self._source.is_at_rest):
+        if not self._claim and (limit or not self._source.is_stopped):
             self._begin(functools.partial(self._only_claim, limit), limit=limit)
         if settles and not self._defers_settling(now, more_soon=more_soon):
             self._begin(functools.partial(self._completer.exchange, limit=0), settles=True)

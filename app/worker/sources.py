@@ -81,10 +81,10 @@ class Source(Protocol):
         """Extend leases."""
 
     def stop(self) -> None:
-        """Claim no more. `exchange` still returns jobs that were claimed before, until `is_at_rest`."""
+        """Claim no more. `exchange` still returns jobs that were claimed before, until `is_stopped`."""
 
     @property
-    def is_at_rest(self) -> bool:
+    def is_stopped(self) -> bool:
         """Whether, after `stop`, no more jobs can arrive."""
 
 
@@ -110,48 +110,48 @@ class DatabaseSource:
         if not completions and not limit:
             return SourceExchange(completed=(), claimed=ClaimedJobs(taken=[], poll_ms=self._poll_ms()))
         ask = claim.Ask(limit=limit, lease_ms=self._settings.lease_ms, worker=self._worker) if limit else None
-        with _away():
+        with _unavailable():
             done = exchange.exchange(self._db, queue=self._queue, completions=completions, ask=ask, cursor=self.cursor)
         claimed = ClaimedJobs(taken=done.taken, next_claim_ms=done.next_due_ms, poll_ms=self._poll_ms())
         return SourceExchange(completed=done.completed, claimed=claimed, unknown=done.unknown)
 
     def fail(self, failures: Sequence[Failure]) -> Collection[int]:
         """Fail all in one transaction."""
-        with _away():
+        with _unavailable():
             return settle.fail(self._db, queue=self._queue, failures=failures, random=self._random)
 
     def release(self, releases: Sequence[Release]) -> Collection[int]:
         """Release all in one transaction."""
-        with _away():
+        with _unavailable():
             return settle.release(self._db, queue=self._queue, releases=releases)
 
     def expire(self, held: Sequence[LeaseKey]) -> Collection[int]:
         """Recover them as stalled at once."""
         most = self._settings.max_stalled_count
-        with _away():
+        with _unavailable():
             return settle.recover_dead(self._db, queue=self._queue, held=held, max_stalled_count=most)
 
     def send_progress(self, updates: Sequence[ProgressUpdate]) -> None:
         """Store all in one transaction."""
-        with _away():
+        with _unavailable():
             progress.store(self._db, queue=self._queue, updates=updates)
 
     def extend(self, held: Sequence[LeaseKey]) -> dict[int, Extended]:
         """Extend all in one statement."""
-        with _away():
+        with _unavailable():
             return settle.extend(self._db, queue=self._queue, held=held, lease_ms=self._settings.lease_ms)
 
     def stop(self) -> None:
         """Do nothing: jobs arrive only by `exchange`."""
 
     @property
-    def is_at_rest(self) -> bool:
+    def is_stopped(self) -> bool:
         """Always: no claim runs in the background."""
         return True
 
 
 @contextlib.contextmanager
-def _away() -> Iterator[None]:
+def _unavailable() -> Iterator[None]:
     """Raise database errors of the block as SourceUnavailable."""
     try:
         yield

@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 BATCHING_S = 0.0003  # how long outcomes of quick jobs accumulate: waking up for each would cost more than the job
 CLAIM_BATCHING_MS = 1  # the same while a claim is running: until it returns, outcomes cannot be acted on
 ISOLATE_S = 0.05  # how often to look for a process for a quarantined job, while one waits
-REST_S = 0.1  # how often to check whether the source is at rest, once everything is settled
+STOPPED_CHECK_S = 0.1  # how often to check whether the source is stopped, once everything is settled
 FIRST_RESTART_S = 0.02  # doubled for each handler process in a row that dies before it has finished a job
 SLOWEST_RESTART_S = 5.0
 WAKE = b"\xff"  # not the number of a signal
@@ -141,7 +141,7 @@ class Worker:
             return False
         is_settled = not self._completer and self._source_io.is_idle
         is_late = time.monotonic() > self._stop_by + self._settings.lease_ms / 1000
-        return not self._processes and (is_settled or is_late) and self._source.is_at_rest
+        return not self._processes and (is_settled or is_late) and self._source.is_stopped
 
     def _wait(self) -> None:
         is_batching = self._source_io.is_claiming and any(process.runs_quick_jobs for process in self._processes)
@@ -170,7 +170,7 @@ class Worker:
         moments += [process.slow_at for process in self._processes if process.slow_at is not None]
         moments += [process.ends_at for process in self._processes if process.ends_at is not None]
         if self._stop_by is not None:
-            moments.append(self._stop_by if self._processes else time.monotonic() + REST_S)
+            moments.append(self._stop_by if self._processes else time.monotonic() + STOPPED_CHECK_S)
             return min(moments)
         if self._lacks_processes:
             moments.append(self._start_at)
@@ -331,7 +331,7 @@ class Worker:
     def _isolate(self) -> None:
         """Run quarantined jobs one by one, each alone in a process: if one kills it, no other job stalls."""
         for process in self._isolated:
-            if not process.room or process.outstanding:
+            if not process.free_slots or process.outstanding:
                 continue
             if self._quarantined:
                 process.give([self._quarantined.popleft()])
@@ -342,7 +342,7 @@ class Worker:
         """Return how many more jobs the processes have room for."""
         if self._stop_by is not None:
             return 0
-        room = sum(process.room for process in self._processes if process not in self._isolated)
+        room = sum(process.free_slots for process in self._processes if process not in self._isolated)
         return max(0, room - len(self._quarantined))
 
     def _exchange(self) -> None:
@@ -366,7 +366,7 @@ class Worker:
         by_load = sorted(self._processes, key=lambda process: len(process.outstanding))
         takers = [process for process in by_load if process not in self._isolated]
         for process in takers:
-            jobs = self._give(process, jobs, process.room)
+            jobs = self._give(process, jobs, process.free_slots)
         for process in takers:
             jobs = self._give(process, jobs, process.overflow)
         self._completer.release(jobs)  # room was lost since the claim: by a signal, a death or a slow job

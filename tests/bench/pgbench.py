@@ -23,8 +23,8 @@ select
     coalesce(array_agg(number order by number), '{}')::text as numbers,
     coalesce(array_agg(lease_token order by number), '{}')::text as tokens,
     coalesce(array_agg('null'::text), '{}')::text as results,
-    string_agg(claimed::text, '') as all_of_it
-from claimed \\gset
+    string_agg(changed::text, '') as all_of_it
+from changed \\gset
 """
 
 
@@ -45,9 +45,8 @@ def _bare(text: str) -> str:
     return re.sub(r"--[^\n]*\n", "", text)
 
 
-def run(place: Place, pgbench: Path) -> float:
-    """Work off the backlog with two clients; return the CPU seconds of pgbench. Raises BenchError."""
-    file = place.write("pgbench.sql", [script()])
+def words(pgbench: Path, file: str | Path, *, url: str, turns: int) -> list[str]:
+    """Return the command that runs the script so many times for each client."""
     variables = {
         "queue": QUEUE,
         "limit": AT_ONCE,
@@ -55,15 +54,21 @@ def run(place: Place, pgbench: Path) -> float:
         "grace_ms": attempts.TIMEOUT_GRACE_MS,
         "worker": "pgbench",
     } | HEAD
+    return [
+        *(str(pgbench), "--no-vacuum", "--protocol=prepared", f"--client={CLIENTS}", f"--jobs={CLIENTS}"),
+        *(f"--transactions={turns}", f"--file={file}"),
+        *(f"--define={name}={value}" for name, value in variables.items()),
+        libpq.normal(url),
+    ]
+
+
+def run(place: Place, pgbench: Path) -> float:
+    """Work off the backlog with two clients; return the CPU seconds of pgbench. Raises BenchError."""
+    file = place.write("pgbench.sql", [script()])
     turns = -(-place.backlog // AT_ONCE // CLIENTS) + 1
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     said = subprocess.run(
-        [
-            *(str(pgbench), "--no-vacuum", "--protocol=prepared", f"--client={CLIENTS}", f"--jobs={CLIENTS}"),
-            *(f"--transactions={turns}", f"--file={file}"),
-            *(f"--define={name}={value}" for name, value in variables.items()),
-            libpq.normal(place.url),
-        ],
+        words(pgbench, file, url=place.url, turns=turns),
         check=False,
         capture_output=True,
         text=True,

@@ -48,7 +48,7 @@ def test_brackets_in_long_strings_never_count(string: str) -> None:
 def test_a_long_look_gives_way_now_and_then() -> None:
     rests: list[None] = []
 
-    jsontext.check(json.dumps([{"": []}] * 100_000).encode(), rest=lambda: rests.append(None))
+    jsontext.check(json.dumps([{"": []}] * 100_000).encode(), give_way=lambda: rests.append(None))
 
     assert len(rests) > 10
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from app.infra.settings import Settings
 from app.local import binaries
 from app.store.statements import Statement
+from tests.bench import jobs, pgbench
 from tests.support import databases
 
 ROOT = Path(__file__).parents[2]
@@ -29,3 +30,16 @@ def test_statements_that_share_fragments_run_in_psql_as_they_stand(own_url: str)
     assert done.returncode == 0, done.stderr
     assert len(files) > 10
     assert databases.ask(own_url, "select queue, status from rowline.jobs") == [("q", "waiting")]
+
+
+def test_so_do_those_that_the_benchmark_of_workers_is_held_against(own_url: str, tmp_path: Path) -> None:
+    databases.run(own_url, f"select rowline.enqueue('{jobs.QUEUE}', 'n', '1')")
+    file = tmp_path / "pgbench.sql"
+    file.write_text(pgbench.script())
+    program = binaries.folder(Settings()) / "pgbench"
+
+    words = pgbench.words(program, file, url=databases.as_owner(own_url), turns=1)
+    done = subprocess.run(words, capture_output=True, text=True)  # noqa: PLW1510
+
+    assert done.returncode == 0, done.stderr
+    assert databases.ask(own_url, "select status from rowline.jobs") == [("completed",)]

@@ -25,7 +25,7 @@ END_LISTENERS = """
 def test_a_silent_listener_finds_out_that_its_connection_is_gone_and_looks_again(
     own_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(notify, "BEAT_S", 0.2)
+    monkeypatch.setattr(notify, "CHECK_S", 0.2)
     woken = threading.Event()
     with faultproxy.before(databases.as_owner(own_url)) as proxy:
         listener = Listener(proxy.url, libpq.arguments(Settings(), name="listening", statement_ms=10_000))
@@ -86,7 +86,7 @@ def test_a_wake_up_that_could_not_be_sent_is_sent_when_the_database_is_back(
 @pytest.fixture
 def pulsing(own_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     """A database whose listener hears one pulse after the other, and is about to forget all the time."""
-    monkeypatch.setattr(notify, "BEAT_S", 0.05)
+    monkeypatch.setattr(notify, "CHECK_S", 0.05)
     opened = Database(Settings(), url=own_url, size=1, name="rowline-test-own")
     is_over, heard = threading.Event(), threading.Semaphore(0)
 

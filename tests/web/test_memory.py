@@ -19,7 +19,7 @@ from tests.support.clusters import until
 from tests.support.family import children
 from tests.support.raw import Server
 
-STRANGERS = 300
+STRANGERS = 200
 STRANGER_KIB = 64  # what one of them may hold
 LARGEST = "/docs/assets/swagger-ui-bundle.js"
 HEADER = b"X-Long: " + b"x" * 8_000 + b"\r\n"

@@ -46,7 +46,7 @@ counts as (
         select active from rowline.job_counts where queue = :queue
     ) as parts
 ),
-room as materialized (
+capacity as materialized (
     select
         limits.*,
         case
@@ -75,7 +75,7 @@ locked as (
     select number
     :_ready
     order by priority, place
-    limit coalesce((select asked from room), 0)
+    limit coalesce((select asked from capacity), 0)
     for update skip locked
 ),
 scanned as materialized (
@@ -91,20 +91,20 @@ counted as (
 ),
 limited as (
     update rowline.endpoints as endpoint
-    set window_started_at = coalesce(room.window_started_at, room.asked_at),
-        window_count = room.window_count + calls.number
-    from room
+    set window_started_at = coalesce(capacity.window_started_at, capacity.asked_at),
+        window_count = capacity.window_count + calls.number
+    from capacity
     cross join (select count(*) as number from changed) as calls
-    where endpoint.queue = :queue and room.limiter_max is not null and calls.number > 0
+    where endpoint.queue = :queue and capacity.limiter_max is not null and calls.number > 0
 )
 select
     :_job
-    , lease_token::text, leased_until, place, room.asked,
-    extract(epoch from scanned.at - room.at)::float8 as took_s,
-    extract(epoch from room.at - statement_timestamp())::float8 as counted_s,
-    ceil(extract(epoch from room.opens_at - statement_timestamp()) * 1000)::bigint as limit_ends_in_ms,
+    , lease_token::text, leased_until, place, capacity.asked,
+    extract(epoch from scanned.at - capacity.at)::float8 as took_s,
+    extract(epoch from capacity.at - statement_timestamp())::float8 as counted_s,
+    ceil(extract(epoch from capacity.opens_at - statement_timestamp()) * 1000)::bigint as limit_ends_in_ms,
     due.ms as next_due_ms
-from room
+from capacity
 cross join scanned
 left join due on true
 left join changed on true
