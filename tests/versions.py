@@ -24,8 +24,7 @@ TESTS = [
     "faults",
 ]
 UNCHANGED = {
-    "infra": ["vault"],
-    "postgres": ["semaphore"],
+    "infra": ["room", "semaphore", "vault"],
     "local": ["embedded", "terminal"],
     "net": ["exchanges", "lookups", "outbound"],
     "web": [

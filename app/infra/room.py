@@ -4,8 +4,7 @@ A response is in memory several times while it is built: in the driver, as texts
 until the client has read it. Most clients read it at once; slow ones share the limit.
 """
 
-import threading
-from collections import deque
+from app.infra.semaphore import FairSemaphore
 
 SMALL = 64 * 1024
 """Responses up to this size are not counted: the number of connections limits their memory."""
@@ -15,7 +14,7 @@ COPIES = 4
 """How many copies of its texts a response has in memory while it is built."""
 
 
-class Room:
+class Room(FairSemaphore):
     """A limit of bytes that the greenlets or threads of a process share; reservations are served in order."""
 
     def __init__(self, size: int, *, per_answer: int, claims: int, wait_s: float) -> None:
@@ -24,57 +23,12 @@ class Room:
         `per_answer` is the most text in one page, less if two such pages would not fit. `claims` is the number of
         concurrent claims: the text of each is limited so that all of them reserve half of `size`, without waiting.
         """
-        self.size = size
+        super().__init__(size)
         self.per_answer = max(BLIND, min(per_answer, size // (2 * COPIES)))
         per_claim = max(SMALL, min(self.per_answer, size // (2 * COPIES * claims)))
         self.claims = ((per_claim, per_claim * COPIES), (SMALL, SMALL * COPIES))
         """The most text of a claim and the reservation for it: normally, and under memory pressure."""
         self.wait_s = wait_s
-        self.free = size
-        """The free bytes; negative if responses turned out larger than their reservations."""
-        self._lock = threading.Lock()
-        self._line: deque[tuple[int, threading.Lock]] = deque()
-
-    def take(self, size: int, *, timeout_s: float = 0.0) -> bool:
-        """Reserve `size` bytes, waiting up to `timeout_s`; return whether they were reserved."""
-        with self._lock:
-            if not self._line and size <= self.free:
-                self.free -= size
-                return True
-            if not timeout_s:
-                return False
-            turn = threading.Lock()
-            turn.acquire()
-            asked = size, turn
-            self._line.append(asked)
-        try:
-            is_served = turn.acquire(timeout=timeout_s)
-        except BaseException:  # a greenlet was killed while it waited
-            if not self._leave(asked):
-                self.change(size)
-            raise
-        return is_served or not self._leave(asked)
-
-    def _leave(self, asked: tuple[int, threading.Lock]) -> bool:
-        """Stop waiting; return False if the bytes were reserved meanwhile."""
-        with self._lock:
-            if is_waiting := asked in self._line:
-                self._line.remove(asked)
-                self._serve()  # the next one may need less
-            return is_waiting
-
-    def change(self, size: int) -> None:
-        """Free `size` bytes; if negative, reserve them even if they are not free."""
-        with self._lock:
-            self.free += size
-            if self._line:
-                self._serve()
-
-    def _serve(self) -> None:
-        while self._line and self._line[0][0] <= self.free:
-            size, turn = self._line.popleft()
-            self.free -= size
-            turn.release()
 
 
 class Reservation:
@@ -124,7 +78,7 @@ class Reservation:
     def become(self, size: int) -> None:
         """Set the reservation to the length of the finished response; 0 frees it."""
         if size != self.size:
-            self.room.change(self.size - size)
+            self.room.give(self.size - size)
             self.size = size
 
 

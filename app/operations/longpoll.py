@@ -11,11 +11,11 @@ from app.domain.job import Lease, Release
 from app.domain.scan import ScanCursors
 from app.infra import room
 from app.infra.room import Reservation
+from app.infra.semaphore import FairSemaphore
 from app.operations import claim, settle
 from app.operations.claim import Ask, Claimed
 from app.operations.watch import Watch
 from app.postgres.database import Database, DatabaseError
-from app.postgres.semaphore import FairSemaphore
 
 KEPT_SHARE = 4
 """One in so many connections is reserved for settling: otherwise waiting claims could use all of them."""

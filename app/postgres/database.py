@@ -13,13 +13,13 @@ import psycopg
 import sqlalchemy
 from sqlalchemy import exc
 
+from app.infra.semaphore import FairSemaphore
 from app.infra.settings import Settings
 from app.postgres import libpq, poolers
 from app.postgres.libpq import BoundedConnection, PoolerFault
 from app.postgres.notify import Listener, Notifier
 from app.postgres.pool import Pool
 from app.postgres.prepared import SNAPSHOT, PreparedConnection
-from app.postgres.semaphore import FairSemaphore
 from app.postgres.wakeups import WakeupMonitor
 
 Connection = sqlalchemy.Connection

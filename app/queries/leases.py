@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from app.domain.errors import Unauthorized
+from app.infra.semaphore import FairSemaphore
 from app.postgres.coalescer import RequestCoalescer
 from app.postgres.database import Database, DatabaseError
-from app.postgres.semaphore import FairSemaphore
 from app.store import leases
 from app.store.leases import PresentedToken
 

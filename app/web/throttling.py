@@ -36,7 +36,7 @@ class FairThrottle:
 
         Call it before the response is sent: then a client gains nothing by a new connection or by pipelining.
         """
-        if self._is_taken and not self._is_closed and not self._await_lock(who):
+        if self._is_taken and not self._is_closed and not self._await_turn(who):
             return False
         self._is_taken = True
         try:
@@ -65,7 +65,7 @@ class FairThrottle:
         turn.set()
         return True
 
-    def _await_lock(self, who: Hashable) -> bool:
+    def _await_turn(self, who: Hashable) -> bool:
         turn = _Turn()
         self._waiting.setdefault(who, deque()).append(turn)
         has_come = False

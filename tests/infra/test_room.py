@@ -15,15 +15,15 @@ room = Room(100, per_answer=100, claims=1, wait_s=60)
 assert room.take(100)
 def go():
     if room.take(60, timeout_s=60):
-        room.change(60)
+        room.give(60)
 waiting = [gevent.spawn(go) for _ in range(3)]
 while len(room._line) < 3:
     gevent.sleep(0)
 if {is_freed}:
-    room.change(100)
+    room.give(100)
 gevent.killall(waiting)
 if not {is_freed}:
-    room.change(100)
+    room.give(100)
 print(room.free, room.take(100))
 """
 

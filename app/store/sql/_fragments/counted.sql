@@ -1,5 +1,5 @@
--- Inserts the changes of `changed` to the counts of :queue. `changed` has a row for each job: `was`, its status before, or
--- null for a new job, and its status now.
+-- Inserts what `changed` does to the counts of :queue. It has a row for each job: `was`, its status before, or null for
+-- a new job, and its status now.
 insert into rowline.job_deltas (queue, waiting, prioritized, delayed, active, completed, failed)
 select
     :queue,

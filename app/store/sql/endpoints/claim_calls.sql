@@ -6,7 +6,7 @@
 -- Scans from (:from_priority, :from_place): the head of the queue, or past dead entries (`app/domain/scan.py`).
 -- Each row says how many jobs were requested, how long the scan took, how long counting the calls took, in how many ms
 -- the limiter or pause that prevents calls is over, and in how many ms the next delayed job is due. If one is due
--- already, nothing is claimed, unless :ignore_due: it must be promoted first. If there is no job, one row says only this.
+-- already, nothing is claimed, unless :ignore_due: it must be promoted first. Without a job, one row says only this.
 -- With :skip_dead it counts the running calls among the newest active jobs, as many as the stored counts say: so it
 -- does not read the dead index entries of older ones, which a snapshot may keep. Otherwise it does not read the counts.
 -- Indexes: endpoints_pkey, jobs_active, jobs_delayed, jobs_ready, job_counts_pkey, job_deltas_added_by, job_folds_pkey.

@@ -18,12 +18,13 @@ with changed as (
                 end,
                 case
                     when each.delay_ms > 0 then case when job.lifo then -1 else 1 end * (
-                        (extract(epoch from statement_timestamp()) * 1000000)::bigint + each.delay_ms * 1000 + ranked.nth - 1
+                        (extract(epoch from statement_timestamp()) * 1000000)::bigint + each.delay_ms * 1000
+                        + rank.nth - 1
                     )
                     else job.place
                 end
-            from (select width_bucket(job.number, :numbers::bigint[]) as nth) as ranked
-            cross join lateral (select (:delays_ms::bigint[])[ranked.nth] as delay_ms) as each
+            from (select width_bucket(job.number, :numbers::bigint[]) as nth) as rank
+            cross join lateral (select (:delays_ms::bigint[])[rank.nth] as delay_ms) as each
         ),
         failed_reason = case when job.cancel_requested_at is not null then :cancelled else job.failed_reason end,
         finished_at = case when job.cancel_requested_at is not null then statement_timestamp() end,

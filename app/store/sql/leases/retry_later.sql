@@ -9,10 +9,10 @@ with changed as (
                 each.delay_ms,
                 statement_timestamp() + each.delay_ms * interval '1 millisecond',
                 case when job.lifo then -1 else 1 end * (
-                    (extract(epoch from statement_timestamp()) * 1000000)::bigint + each.delay_ms * 1000 + ranked.nth - 1
+                    (extract(epoch from statement_timestamp()) * 1000000)::bigint + each.delay_ms * 1000 + rank.nth - 1
                 )
-            from (select width_bucket(job.number, :numbers::bigint[]) as nth) as ranked
-            cross join lateral (select (:delays_ms::bigint[])[ranked.nth] as delay_ms) as each
+            from (select width_bucket(job.number, :numbers::bigint[]) as nth) as rank
+            cross join lateral (select (:delays_ms::bigint[])[rank.nth] as delay_ms) as each
         ),
         :_failure
 ),

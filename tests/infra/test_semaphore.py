@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app.postgres.semaphore import FairSemaphore
+from app.infra.semaphore import FairSemaphore
 from tests.support.clusters import IMPORTABLE, PYTHON, until
 
 PATH = ":".join(IMPORTABLE)
@@ -61,7 +61,7 @@ def test_no_more_than_there_are_turns_go_at_once() -> None:
 KILLED = """
 from gevent import monkey; monkey.patch_all()
 import gevent
-from app.postgres.semaphore import FairSemaphore
+from app.infra.semaphore import FairSemaphore
 turns = FairSemaphore(2)
 assert turns.take(timeout_s=0) and turns.take(timeout_s=0)
 def go():
