@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import raw
-from tests.support.clusters import IMPORTABLE, PYTHON, Program
+from tests.support.clusters import IMPORTABLE, PYTHON, Program, free_port
 
 SLOW = """
 import importlib, signal, sys
@@ -19,14 +19,15 @@ sys.path.remove({folder!r})
 del sys.modules[__name__]
 importlib.import_module(__name__)
 """
-SERVED = {"DATABASE_URL": "postgresql://127.0.0.1:1/none", "AUTH_TOKENS": "a-token", "PORT": "1"}
+SERVED = {"DATABASE_URL": "postgresql://127.0.0.1:1/none", "AUTH_TOKENS": "a-token"}
 SCRIPT = [str(Path(PYTHON[0]).with_name("rowline"))]
 
 
 def importing(folder: Path, module: str, argv: list[str], *, when: str, **env: str) -> Program:
     """Run a program that has come to an import that does not end, in a process with the word `when`."""
     (folder / f"{module}.py").write_text(SLOW.format(when=when, folder=str(folder)))
-    program = Program(argv, env=SERVED | {"PYTHONPATH": ":".join([str(folder), *IMPORTABLE])} | env)
+    port = {"PORT": str(free_port())}  # one that who is not root may listen on too
+    program = Program(argv, env=SERVED | port | {"PYTHONPATH": ":".join([str(folder), *IMPORTABLE])} | env)
     program.expect("importing")
     return program
 
