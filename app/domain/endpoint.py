@@ -23,9 +23,9 @@ _VALUE = re.compile(r"[\t\x20-\x7e]*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limiter:
-    """At most `most` calls in each window of `window_ms`; a window begins with its first call."""
+    """At most `max_calls` calls in each window of `window_ms`; a window begins with its first call."""
 
-    most: int
+    max_calls: int
     window_ms: int
 
 

@@ -91,15 +91,15 @@ class ScanCursor:
 class ScanCursors:
     """The cursors of a process that serves many queues: the most recently used ones."""
 
-    def __init__(self, *, most: int = 10_000) -> None:
-        """Keep the cursors of up to `most` queues; a queue without one is read from its head."""
+    def __init__(self, *, max_queues: int = 10_000) -> None:
+        """Keep the cursors of up to `max_queues` queues; a queue without one is read from its head."""
         self._cursors: OrderedDict[str, ScanCursor] = OrderedDict()
-        self._most = most
+        self._max_queues = max_queues
 
     def of(self, queue: str) -> ScanCursor:
         """Return the cursor of a queue."""
         cursor = self._cursors.pop(queue, None) or ScanCursor()
         self._cursors[queue] = cursor
-        if len(self._cursors) > self._most:
+        if len(self._cursors) > self._max_queues:
             self._cursors.popitem(last=False)
         return cursor

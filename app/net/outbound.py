@@ -34,7 +34,7 @@ HEAD_MAX = 64 * 1024  # bytes of the head, including interim responses
 INTERIM_MAX = 1_000  # 1xx responses before the final one: one per 0.6 s of the longest call
 FRAMES_MAX = 256 * 1024  # bytes of chunk framing around a body
 PIECE = 64 * 1024
-IDLE_MOST = 100  # the most idle connections kept per endpoint
+IDLE_MAX = 100  # the most idle connections kept per endpoint
 DEFAULTS = {"Accept-Encoding": "identity", "User-Agent": "rowline", "Content-Type": "application/json"}
 """Headers that are sent unless an endpoint has its own."""
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
@@ -108,7 +108,7 @@ class Target:
         self._connection = functools.partial(outbound.connection, scheme=parts.scheme, host=host, port=port)
         self._idle: list[_Http | _Https] = []  # the one used last is taken first, so that few stay open
         # With fewer than there are concurrent calls, most calls would open a new one.
-        self._idle_most = min(concurrency, IDLE_MOST)
+        self._idle_max = min(concurrency, IDLE_MAX)
 
     def call(self, *, headers: Mapping[str, str], body: bytes, timeout_ms: int) -> Answer:
         """Send one request and read the response, within `timeout_ms` for the whole call. Raises CallError.
@@ -127,7 +127,7 @@ class Target:
 
     def close(self) -> None:
         """Close the idle connections; those in use are closed after their calls."""
-        self._idle_most = 0
+        self._idle_max = 0
         while self._idle:
             self._idle.pop().close()
 
@@ -138,7 +138,7 @@ class Target:
         except (HTTPError, HTTPException, OSError) as error:
             raise CallError(_cause(error)) from error
         finally:  # after the timeout too
-            if is_kept and len(self._idle) < self._idle_most:
+            if is_kept and len(self._idle) < self._idle_max:
                 self._idle.append(conn)
             else:
                 conn.close()

@@ -41,29 +41,29 @@ def claim(
     limit: int,
     lease_ms: int,
     worker: str,
-    most_bytes: int = ANY_BYTES,
+    max_bytes: int = ANY_BYTES,
     cursor: ScanCursor | None = None,
 ) -> Claimed:
-    """Lease up to `limit` jobs of `queue`, in queue order; after the first job, at most `most_bytes` of texts.
+    """Lease up to `limit` jobs of `queue`, in queue order; after the first job, at most `max_bytes` of texts.
 
     One transaction. It first promotes the delayed jobs that are due, so that they are claimed in their place.
     `cursor` is the caller's position in this queue; without one the scan starts at the head of the queue.
     """
     with db.begin() as conn:
         ask = Ask(limit=limit, lease_ms=lease_ms, worker=worker)
-        return claim_in(conn, queue=queue, ask=ask, most_bytes=most_bytes, cursor=cursor)
+        return claim_in(conn, queue=queue, ask=ask, max_bytes=max_bytes, cursor=cursor)
 
 
 def claim_in(
-    conn: Connection, *, queue: str, ask: Ask, most_bytes: int = ANY_BYTES, cursor: ScanCursor | None = None
+    conn: Connection, *, queue: str, ask: Ask, max_bytes: int = ANY_BYTES, cursor: ScanCursor | None = None
 ) -> Claimed:
     """Do what `claim` does, in a transaction that is open."""
     promote(conn, queue=queue)
     cursor = cursor or ScanCursor()
-    taken, scan, is_truncated = _look(conn, queue, ask, most_bytes, cursor)
+    taken, scan, is_truncated = _look(conn, queue, ask, max_bytes, cursor)
     while scan.is_short and scan.start != HEAD and cursor.start(now_s=time.monotonic()) == HEAD:
         rest = Ask(limit=ask.limit - len(taken), lease_ms=ask.lease_ms, worker=ask.worker)
-        more, scan, is_truncated = _look(conn, queue, rest, most_bytes - sum(lease.job.size for lease in taken), cursor)
+        more, scan, is_truncated = _look(conn, queue, rest, max_bytes - sum(lease.job.size for lease in taken), cursor)
         taken += more
     next_due_ms = jobs.next_due_ms(conn, queue=queue) if len(taken) < ask.limit and not is_truncated else None
     return Claimed(leases=taken, next_due_ms=next_claim_in_ms(scan, cursor, next_due_ms))
@@ -76,7 +76,7 @@ def promote(conn: Connection, *, queue: str) -> None:
             break
 
 
-def _look(conn: Connection, queue: str, ask: Ask, most_bytes: int, cursor: ScanCursor) -> leases.WholeClaim:
+def _look(conn: Connection, queue: str, ask: Ask, max_bytes: int, cursor: ScanCursor) -> leases.WholeClaim:
     look = leases.claim(
         conn,
         queue=queue,
@@ -84,12 +84,12 @@ def _look(conn: Connection, queue: str, ask: Ask, most_bytes: int, cursor: ScanC
         lease_ms=ask.lease_ms,
         worker=ask.worker,
         start=cursor.start(now_s=time.monotonic()),
-        most_bytes=most_bytes,
+        max_bytes=max_bytes,
         are_large=cursor.has_large,
     )
     if look.is_truncated and not cursor.has_large:  # no job was claimed
         cursor.has_large = True
-        return _look(conn, queue, ask, most_bytes, cursor)
+        return _look(conn, queue, ask, max_bytes, cursor)
     cursor.has_large = look.is_truncated
     cursor.note(look.scan, now_s=time.monotonic())
     return look

@@ -16,21 +16,23 @@ from app.store import endpoints, leases
 from app.store.endpoints import EndpointClaim, Sealed
 
 TOPIC = "/endpoints"  # notified when one is registered, removed or switched off; no valid queue name has a slash
-CLAIM_MOST = 32  # jobs in one claim, so that other dispatchers can claim in between
+CLAIM_MAX = 32  # jobs in one claim, so that other dispatchers can claim in between
 LOCKED_MS = 20  # the pause after another dispatcher held the endpoint's lock
 
 
 @operation
-def register(db: Database, *, new: NewEndpoint, vault: Vault, most: int) -> None:
+def register(db: Database, *, new: NewEndpoint, vault: Vault, max_endpoints: int) -> None:
     """Register the endpoint of a queue, or replace it.
 
-    Raises VaultError before anything is written, and TooManyEndpoints if there would be more than `most`.
+    Raises VaultError before anything is written, and TooManyEndpoints if there would be more than `max_endpoints`.
     """
     sealed = Sealed(headers=vault.seal(dict(new.headers)), secrets=vault.seal(list(new.secrets)))
     with db.begin() as conn:
-        if endpoints.register(conn, new=new, sealed=sealed) and endpoints.count_all(conn) > most:
-            raise TooManyEndpoints(f"there are {most} endpoints already: remove one, or raise ROWLINE_MAX_ENDPOINTS")
-    db.announce(TOPIC)
+        if endpoints.register(conn, new=new, sealed=sealed) and endpoints.count_all(conn) > max_endpoints:
+            raise TooManyEndpoints(
+                f"there are {max_endpoints} endpoints already: remove one, or raise ROWLINE_MAX_ENDPOINTS"
+            )
+    db.notify(TOPIC)
 
 
 @operation
@@ -40,7 +42,7 @@ def remove(db: Database, *, queue: str) -> None:
         is_removed = endpoints.remove(conn, queue=queue)
     if not is_removed:
         raise WorkerNotFound("Worker not found")
-    db.announce(TOPIC)
+    db.notify(TOPIC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +129,7 @@ def switch_off(db: Database, *, queue: str, revision: str, reason: str) -> bool:
     """Switch the endpoint off until it is registered again; return whether it was on."""
     with db.begin() as conn:
         was_on = endpoints.switch_off(conn, queue=queue, revision=revision, reason=reason)
-    db.announce(TOPIC)
+    db.notify(TOPIC)
     return was_on
 
 

@@ -15,7 +15,7 @@ from app.postgres.coalescer import RequestCoalescer
 from app.postgres.database import Connection, Database
 from app.store import jobs, keys
 
-TOGETHER_MOST = 100
+TOGETHER_MAX = 100
 """The maximum of jobs of different requests that one statement inserts."""
 TOGETHER_MAX_BYTES = 16 * 2**10
 """The maximum of such a job, in characters: a longer one would delay the others, and gain less."""
@@ -56,11 +56,11 @@ def submit_many(db: Database, *, queue: str, new: Sequence[NewJob], held: Reserv
     if not new:
         return []
     if all(job.custom_id is None for job in new):
-        with db.write_once(announcing=queue) as conn:
+        with db.write_once(notify=queue) as conn:
             return _submit(conn, queue, new, held)
     with db.begin() as conn:
         submitted = _submit(conn, queue, new, held)
-    db.announce(queue)
+    db.notify(queue)
     return submitted
 
 
@@ -70,7 +70,7 @@ class Submissions:
     def __init__(self, db: Database) -> None:
         """Start without pending requests."""
         self._db = db
-        self._singles: RequestCoalescer[NewJob, Submitted] = RequestCoalescer(self._together, most=TOGETHER_MOST)
+        self._singles: RequestCoalescer[NewJob, Submitted] = RequestCoalescer(self._together, max_batch=TOGETHER_MAX)
 
     def submit_many(self, *, queue: str, new: Sequence[NewJob], held: Reservation | None = None) -> list[Submitted]:
         """Do what `submit_many` does. Combined requests share the commit and errors of the database, nothing else.
@@ -78,7 +78,7 @@ class Submissions:
         Jobs with custom ids, which may wait for another transaction, are not combined.
         """
         if len(new) == 1 and new[0].custom_id is None and len(new[0].data) + len(new[0].opts) <= TOGETHER_MAX_BYTES:
-            return [self._singles.ask(queue, new[0])]
+            return [self._singles.submit(queue, new[0])]
         return submit_many(self._db, queue=queue, new=new, held=held)
 
     def _together(self, queue: str, new: Sequence[NewJob]) -> list[Submitted]:
@@ -111,7 +111,7 @@ def submit_once(
             return Reply(answered.answer, is_replay=True)
         text = answer(_submit(conn, queue, new, held) if new else [])
         keys.keep(conn, queue=queue, key=key, answer=text)
-    db.announce(queue)
+    db.notify(queue)
     return Reply(text, is_replay=False)
 
 
@@ -137,9 +137,9 @@ def _existing(
     custom_ids = sorted(set(taken))
     sizes = jobs.sizes(conn, queue=queue, job_ids=custom_ids)
     size = sum(sizes[custom_id] for custom_id in taken)
-    most = held.room.per_answer
-    if len(taken) > 1 and size > most + sum(len(job.data) + len(job.opts) for job in new):
-        message = f"have ids of existing jobs, together over {most} bytes longer than these: send fewer at once"
+    limit = held.room.per_answer
+    if len(taken) > 1 and size > limit + sum(len(job.data) + len(job.opts) for job in new):
+        message = f"have ids of existing jobs, together over {limit} bytes longer than these: send fewer at once"
         raise TooLarge(Fault("jobs", message))
     if not held.take_long(size * COPIES, is_patient=False):  # other transactions wait for these ids
         raise NoRoom
@@ -166,7 +166,7 @@ def cancel(db: Database, *, queue: str, job_id: str, held: Reservation | None = 
 
 
 def _cancelled(conn: Connection, queue: str, job_id: str, held: Reservation) -> Job:
-    found = jobs.find(conn, queue=queue, job_ids=[job_id], most_bytes=SMALL)
+    found = jobs.find(conn, queue=queue, job_ids=[job_id], max_bytes=SMALL)
     if not found:
         size = jobs.sizes(conn, queue=queue, job_ids=[job_id])[job_id]
         if not held.take(size * COPIES, is_patient=False):  # the job is locked

@@ -31,7 +31,7 @@ class _Line:
         self.waiters: deque[threading.Event] = deque()
         self.unsubscribe: Callable[[], None] | None = None
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """Wake the first claim. It wakes the next one when it leaves: one NOTIFY wakes as many as there are jobs."""
         with contextlib.suppress(IndexError):
             self.waiters[0].set()
@@ -90,7 +90,7 @@ class Waiting:
         if not self._semaphore.take(timeout_s=self._wait_s):
             raise DatabaseError("all database connections that claims may have are in use")
         try:
-            if has_left() or not (most_bytes := held.for_claim()):  # it may have left during the wait for a connection
+            if has_left() or not (max_bytes := held.for_claim()):  # it may have left during the wait for a connection
                 return _NOTHING
             found = claim.claim(
                 self._db,
@@ -98,7 +98,7 @@ class Waiting:
                 limit=ask.limit,
                 lease_ms=ask.lease_ms,
                 worker=ask.worker,
-                most_bytes=most_bytes,
+                max_bytes=max_bytes,
                 cursor=self.cursors.of(queue),
             )
         finally:
@@ -129,7 +129,7 @@ class Waiting:
             line = self._lines.setdefault(queue, _Line())
             line.waiters.append(woken)
             if line.unsubscribe is None:
-                line.unsubscribe = self._watch.add(queue, line.ring, cursor=self.cursors.of(queue))
+                line.unsubscribe = self._watch.add(queue, line.wake, cursor=self.cursors.of(queue))
             return line
 
     def _leave(self, queue: str, line: _Line, woken: threading.Event) -> None:
@@ -139,4 +139,4 @@ class Waiting:
                 del self._lines[queue]
                 assert line.unsubscribe is not None
                 line.unsubscribe()
-        line.ring()
+        line.wake()

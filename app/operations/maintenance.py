@@ -36,7 +36,7 @@ def look(db: Database, *, word: str | None) -> PendingWork:
 
 @operation
 def promote_due(db: Database) -> set[str]:
-    """Promote due jobs and announce them, one transaction per queue. Return the queues that have new ready jobs."""
+    """Promote due jobs and notify the queue, one transaction per queue. Return the queues that have new ready jobs."""
     with db.begin() as conn:
         queues = jobs.queues_with_due(conn)
 
@@ -48,7 +48,7 @@ def promote_due(db: Database) -> set[str]:
 
 @operation
 def recover_stalled(db: Database, *, max_stalled_count: int) -> dict[str, int]:
-    """Recover jobs whose leases ran out and announce them, one transaction per queue.
+    """Recover jobs whose leases ran out and notify the queue, one transaction per queue.
 
     Return how many were recovered or failed, by queue. The endpoint of a queue may override `max_stalled_count`.
     """
@@ -64,7 +64,7 @@ def recover_stalled(db: Database, *, max_stalled_count: int) -> dict[str, int]:
 
 @operation
 def time_out(db: Database, *, random: Random) -> dict[str, int]:
-    """Fail attempts that exceeded the timeouts of their jobs and announce it, one transaction per queue.
+    """Fail attempts that exceeded the timeouts of their jobs and notify the queue, one transaction per queue.
 
     Their jobs are retried while they have attempts left. Return how many failed, by queue.
     """
@@ -93,7 +93,7 @@ def _in_turn(db: Database, queues: Iterable[str], move: Callable[[Connection, st
                 found[queue] = move(conn, queue)
             if found[queue]:
                 moved[queue] = moved.get(queue, 0) + found[queue]
-                db.announce(queue)
+                db.notify(queue)
         left = [queue for queue in left if found[queue] == AT_ONCE]
     return moved
 
@@ -121,7 +121,7 @@ def fold_counts(db: Database) -> int:
             found, queues = counts.fold(conn, limit=FOLDED_AT_ONCE)
         folded += found
         for queue in queues:
-            db.announce(queue)
+            db.notify(queue)
     return folded
 
 

@@ -39,7 +39,7 @@ def fail(db: Database, *, queue: str, failures: Sequence[Failure], random: Rando
     with db.begin() as conn:
         statuses = fail_in(conn, queue=queue, failures=failures, random=random)
     if any(status is not Status.FAILED for status in statuses.values()):
-        db.announce(queue)
+        db.notify(queue)
     return statuses
 
 
@@ -87,7 +87,7 @@ def finish(
             statuses |= release_in(conn, queue=queue, releases=releases)
         claimed = _claimed(conn, queue, ask, cursor, held) if ask else None
     if READY & set(statuses.values()):
-        db.announce(queue)
+        db.notify(queue)
     return Finished(statuses=[statuses.get(one.lease.number) for one in outcomes], claimed=claimed)
 
 
@@ -96,8 +96,8 @@ def _claimed(
 ) -> Claimed | None:
     if held is None:
         return claim.claim_in(conn, queue=queue, ask=ask, cursor=cursor)
-    most_bytes = held.for_claim()
-    return claim.claim_in(conn, queue=queue, ask=ask, most_bytes=most_bytes, cursor=cursor) if most_bytes else None
+    max_bytes = held.for_claim()
+    return claim.claim_in(conn, queue=queue, ask=ask, max_bytes=max_bytes, cursor=cursor) if max_bytes else None
 
 
 @operation
@@ -132,7 +132,7 @@ def release(db: Database, *, queue: str, releases: Sequence[Release]) -> dict[in
     """Release jobs: they become ready again; no attempt and no stall is counted. Returns as `complete` does."""
     with db.begin() as conn:
         statuses = release_in(conn, queue=queue, releases=releases)
-    db.announce(queue)
+    db.notify(queue)
     return statuses
 
 
@@ -142,7 +142,7 @@ def recover_dead(db: Database, *, queue: str, held: Sequence[LeaseKey], max_stal
     with db.begin() as conn:
         expired = leases.expire(conn, queue=queue, leases=held)
         leases.recover_stalled(conn, queue=queue, limit=len(held), max_stalled_count=max_stalled_count)
-    db.announce(queue)
+    db.notify(queue)
     return expired
 
 

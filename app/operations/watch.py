@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 
 class _Watched(NamedTuple):
-    ring: Callable[[], None]
+    on_wake: Callable[[], None]
     cursor: ScanCursor | None
 
 
@@ -33,14 +33,14 @@ class Watch:
         self._is_closed = False
         self._look_at = 0.0  # on the monotonic clock
 
-    def add(self, queue: str, ring: Callable[[], None], *, cursor: ScanCursor | None = None) -> Callable[[], None]:
-        """Call `ring`, which must not block, when there may be a job; return a function that ends that. Once per queue.
+    def add(self, queue: str, on_wake: Callable[[], None], *, cursor: ScanCursor | None = None) -> Callable[[], None]:
+        """Call `on_wake`, which must not block, when there may be a job. Once per queue. Return what ends that.
 
         `cursor` is the position of the claims of this queue; without one the scan starts at the head of the queue.
         """
-        hush = self._db.listen(queue, ring)
+        unsubscribe = self._db.listen(queue, on_wake)
         with self._lock:
-            self._watched[queue] = _Watched(ring, cursor)
+            self._watched[queue] = _Watched(on_wake, cursor)
             if self._thread is None:
                 self._look_at = time.monotonic() + self._poll_ms / 1000
                 self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
@@ -52,7 +52,7 @@ class Watch:
         def remove() -> None:
             with self._lock:
                 del self._watched[queue]
-            hush()
+            unsubscribe()
 
         return remove
 
@@ -87,7 +87,7 @@ class Watch:
             return False
         found = ready(self._db, cursors={queue: one.cursor for queue, one in watched.items()})
         for queue in found:
-            watched[queue].ring()
+            watched[queue].on_wake()
         return bool(found)
 
 

@@ -21,25 +21,25 @@ class RequestCoalescer(Generic[Request, Result]):
         self,
         do: Callable[[str, Sequence[Request]], Sequence[Result]],
         *,
-        most: int,
+        max_batch: int,
         abort_error: type[DatabaseError] = OutcomeUnknown,
     ) -> None:
-        """Call `do` with a topic and up to `most` callers' requests: it does all or none, and returns their results.
+        """Call `do` with a topic and up to `max_batch` requests: it does all or none, and returns their results.
 
         If it raises a DatabaseError, all callers get that. If PostgreSQL rejects the statement because of its values,
         nothing was stored, and each request is repeated by itself, so that no caller fails because of another one.
         After any other exception the other callers get `abort_error`.
         """
-        self._do, self._most, self._abort_error = do, most, abort_error
+        self._do, self._max_batch, self._abort_error = do, max_batch, abort_error
         self._lock = threading.Lock()
         self._running: dict[str, _Batch[Request, Result]] = {}
         self._open: dict[str, _Batch[Request, Result]] = {}
 
-    def ask(self, topic: str, asked: Request) -> Result:
+    def submit(self, topic: str, asked: Request) -> Result:
         """Return the result of `asked`, in a batch with concurrent requests. Raises what `do` raises."""
         with self._lock:
             mine = self._open.get(topic)
-            if mine is None or len(mine.asked) == self._most:
+            if mine is None or len(mine.asked) == self._max_batch:
                 mine = self._open[topic] = _Batch(self._abort_error)
             nth = len(mine.asked)
             mine.asked.append(asked)

@@ -101,26 +101,26 @@ class Database:
             _commit(conn, driver)
 
     @contextmanager
-    def write_once(self, *, announcing: str | None = None) -> Iterator[Connection]:
-        """Yield a connection for one statement, which is a transaction by itself; then announce a topic, if any.
+    def write_once(self, *, notify: str | None = None) -> Iterator[Connection]:
+        """Yield a connection for one statement, a transaction by itself; then `notify` a topic, if any.
 
         Raises as `begin` does; a connection that breaks under the statement leaves its outcome unknown.
         """
         with self._connected(self._writing) as (conn, driver):
             driver.warning = None
-            hint = driver.hint = None if announcing is None else self._notifier.hint(announcing)
+            notification = driver.notification = None if notify is None else self._notifier.notification(notify)
             try:
                 yield conn
-                is_announced = hint is not None and driver.hint is None
+                is_notified = notification is not None and driver.notification is None
             except psycopg.Error as error:
                 if driver.closed:
                     raise OutcomeUnknown(f"a statement got no answer: {_first_line(error)}") from error
                 raise
             finally:
-                driver.hint = None
+                driver.notification = None
             _reject_commit_warning(driver)
-        if announcing is not None and not is_announced:
-            self.announce(announcing)
+        if notify is not None and not is_notified:
+            self.notify(notify)
 
     @contextmanager
     def pipeline(self) -> Iterator[Connection]:
@@ -167,12 +167,12 @@ class Database:
             yield conn
             driver.run_queued(in_snapshot=True)
 
-    def announce(self, topic: str) -> None:
-        """NOTIFY the listeners of `topic` soon; it is a hint that may be lost. Never blocks, never fails."""
-        self._notifier.ring(topic)
+    def notify(self, topic: str) -> None:
+        """NOTIFY the listeners of `topic` soon; the NOTIFY may be lost. Never blocks, never fails."""
+        self._notifier.notify(topic)
 
     def listen(self, topic: str, on_wake: Callable[[], None]) -> Callable[[], None]:
-        """Call `on_wake` in a thread when `topic` is announced, and whenever an announcement may have been lost.
+        """Call `on_wake` in a thread at each NOTIFY of `topic`, and whenever one may have been lost.
 
         `on_wake` must not block. Returns a function that ends it.
         """
@@ -218,7 +218,7 @@ class Database:
         return faults
 
     def close(self) -> None:
-        """Close the idle connections; stop announcing and listening."""
+        """Close the idle connections; stop notifying and listening."""
         self._notifier.close()
         self._listener.close()
         self._writing.close()

@@ -1,4 +1,4 @@
-"""Wake-ups between processes by NOTIFY and LISTEN. They are hints: losing every one costs only time.
+"""Wake-ups between processes by NOTIFY and LISTEN. Losing every one costs only time.
 
 A NOTIFY inside the inserting transaction would serialize all commits of the server, so it is sent after the commit, at
 most once per interval and channel: in the same packet as the statement, or by a thread.
@@ -62,10 +62,10 @@ class Notifier:
         self._thread: threading.Thread | None = None
         self._connection: libpq.BoundedConnection | None = None
 
-    def hint(self, topic: str) -> BoundStatement | None:
+    def notification(self, topic: str) -> BoundStatement | None:
         """Return the statement that notifies `topic`, for the caller to run now; None if one was sent just before.
 
-        In that case, and if the statement was not run or failed, call `ring`.
+        In that case, and if the statement was not run or failed, call `notify`.
         """
         with self._changed:
             name = channel(topic)
@@ -75,7 +75,7 @@ class Notifier:
             self._sent_at[name] = time.monotonic()
         return BoundStatement(NOTIFY, [name.encode()], None)
 
-    def ring(self, topic: str) -> None:
+    def notify(self, topic: str) -> None:
         """Notify the listeners of `topic` soon. Never blocks on the database, never fails."""
         with self._changed:
             name = channel(topic)
@@ -169,7 +169,7 @@ class Listener:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
-        self._bell: socket.socket | None = None
+        self._sender: socket.socket | None = None
 
     def subscribe(self, topic: str, on_wake: Callable[[], None]) -> Callable[[], None]:
         """Have the thread call `on_wake`, which must not block, at each NOTIFY; return a function that ends it."""
@@ -181,10 +181,12 @@ class Listener:
         with self._lock:
             self._wakes.setdefault(name, []).append(on_payload)
             if self._thread is None:
-                self._bell, ear = socket.socketpair()
-                self._thread = threading.Thread(target=self._run, args=[self._bell, ear], name="listener", daemon=True)
+                self._sender, receiver = socket.socketpair()
+                self._thread = threading.Thread(
+                    target=self._run, args=[self._sender, receiver], name="listener", daemon=True
+                )
                 contextvars.Context().run(self._thread.start)
-        self._ring()
+        self._interrupt()
 
         def unsubscribe() -> None:
             with self._lock:
@@ -203,7 +205,7 @@ class Listener:
         with self._lock:
             change(channel(topic))
             self._forget_at = 0.0
-        self._ring()
+        self._interrupt()
 
     def hears(self, topic: str) -> bool:
         """Whether it listens to a topic now; while there is no connection, whether the last one did."""
@@ -212,20 +214,20 @@ class Listener:
     def close(self) -> None:
         """Stop the thread."""
         self._stopped.set()
-        self._ring()
+        self._interrupt()
 
-    def _ring(self) -> None:
+    def _interrupt(self) -> None:
         with contextlib.suppress(OSError):  # a byte is pending already, or the thread has ended
-            if self._bell is not None:
-                self._bell.send(b".")
+            if self._sender is not None:
+                self._sender.send(b".")
 
-    def _run(self, bell: socket.socket, ear: socket.socket) -> None:
-        with bell, ear:
-            bell.setblocking(False)
-            ear.setblocking(False)
+    def _run(self, sender: socket.socket, receiver: socket.socket) -> None:
+        with sender, receiver:
+            sender.setblocking(False)
+            receiver.setblocking(False)
             while not self._stopped.is_set():
                 try:
-                    self._listen(ear)
+                    self._listen(receiver)
                 except libpq.PoolerFault as error:
                     self._on_loss()
                     if not self._is_told:
@@ -237,7 +239,7 @@ class Listener:
                     if not self._stopped.wait(RETRY_S):
                         _log.warning("listen_failed", extra={"cause": str(error).strip()})
 
-    def _listen(self, ear: socket.socket) -> None:
+    def _listen(self, receiver: socket.socket) -> None:
         with self._connect() as connection:
             self._heard = set()
             connection.ends_at = time.monotonic() + ANSWER_S
@@ -249,9 +251,9 @@ class Listener:
                     connection.execute(f"listen {name}")
                     self._heard.add(name)
                     self._wake(name)  # a NOTIFY before the LISTEN was missed
-                readable = _readable([connection.fileno(), ear.fileno()], within_s=CHECK_S)
+                readable = _readable([connection.fileno(), receiver.fileno()], within_s=CHECK_S)
                 with contextlib.suppress(BlockingIOError):
-                    ear.recv(4096)
+                    receiver.recv(4096)
                 connection.ends_at = time.monotonic() + ANSWER_S
                 if time.monotonic() >= self._forget_at:
                     self._forget_at = time.monotonic() + CHECK_S

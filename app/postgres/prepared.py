@@ -53,7 +53,7 @@ class PreparedConnection(BoundedConnection):
         super().__init__(*arguments, **options)
         self._names: dict[bytes, bytes] = {}
         self._queued: list[tuple[BoundStatement, PendingResult]] = []
-        self.hint: BoundStatement | None = None
+        self.notification: BoundStatement | None = None
         """Runs right after the next statement, in a transaction of its own, without any effect on its outcome.
 
         It is reset to None unless it fails.
@@ -65,25 +65,25 @@ class PreparedConnection(BoundedConnection):
 
     def run(self, statement: BoundStatement) -> PGresult:
         """Run a statement. Raises psycopg.Error."""
-        if self.hint:
-            return self._run_with(self.hint, statement)
+        if self.notification:
+            return self._run_notifying(self.notification, statement)
         name = self._name_of(statement.text)
         self.pgconn.send_query_prepared(name, statement.values, statement.formats)
         return self._outcome()
 
-    def _run_with(self, hint: BoundStatement, statement: BoundStatement) -> PGresult:
-        hinting = self._name_of(hint.text)  # first: it may evict another name, but not that of the statement
-        sent = ((self._name_of(statement.text), statement), (hinting, hint))
+    def _run_notifying(self, notification: BoundStatement, statement: BoundStatement) -> PGresult:
+        notifying = self._name_of(notification.text)  # first: it may evict another name, but not that of the statement
+        sent = ((self._name_of(statement.text), statement), (notifying, notification))
         results: list[PGresult] = []
         try:
             self.pgconn.enter_pipeline_mode()
             for name, (_, values, formats) in sent:
                 self.pgconn.send_query_prepared(name, values, formats)
                 self.pgconn.pipeline_sync()
-            self.wait(self._with_hint(results))
+            self.wait(self._both_outcomes(results))
             self.pgconn.exit_pipeline_mode()
             _good(results[1])
-            self.hint = None
+            self.notification = None
         except psycopg.Error:
             if not results:
                 self.close()
@@ -93,7 +93,7 @@ class PreparedConnection(BoundedConnection):
                 self.close()
         return _good(results[0])
 
-    def _with_hint(self, results: list[PGresult]) -> PQGen[None]:
+    def _both_outcomes(self, results: list[PGresult]) -> PQGen[None]:
         results += yield from self._outcomes(1)
         warning = self.warning
         try:

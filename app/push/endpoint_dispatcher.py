@@ -20,7 +20,7 @@ from app.infra.settings import Settings
 from app.net import signing
 from app.net.outbound import CallError, NotAllowed, Outbound
 from app.operations import endpoints
-from app.operations.endpoints import CLAIM_MOST
+from app.operations.endpoints import CLAIM_MAX
 from app.postgres.database import Database, DatabaseError
 from app.push import call_outcomes
 from app.push.call_outcomes import CallOutcome
@@ -124,7 +124,7 @@ class EndpointDispatcher:
 
         If settling fails, a separate greenlet retries it until all is settled; claims go on meanwhile.
         """
-        limit = 0 if self._is_retired else CLAIM_MOST
+        limit = 0 if self._is_retired else CLAIM_MAX
         try:
             if self._settling:
                 claimed = self._source.exchange((), limit=limit).claimed

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Select, bindparam, func, literal_column, select
 
-MOST = "most_bytes"
+MAX_BYTES = "max_bytes"
 """The parameter with the limit in bytes."""
 
 
@@ -16,7 +16,7 @@ def within(found: FromClause, *, by: str, is_descending: bool = False) -> Select
     """
     summed = select(found, func.sum(found.c.bytes).over(**_up_to_here(found, by, is_descending)).label("total"))
     first = summed.subquery("summed")
-    is_over = (first.c.total > bindparam(MOST)) & (first.c.total > first.c.bytes)
+    is_over = (first.c.total > bindparam(MAX_BYTES)) & (first.c.total > first.c.bytes)
     counted = func.count().filter(is_over).over(**_up_to_here(first, by, is_descending)).label("over")
     rows = select(first, counted).subquery("counted")
     return select(rows).where(rows.c.over <= literal_column("1")).order_by(_order(rows, by, is_descending))

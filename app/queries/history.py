@@ -41,13 +41,13 @@ def attempts(
 ) -> Part[Attempt]:
     """Read up to `length` attempts from offset `start`; `held` reserves memory. Raises JobNotFound, NoRoom."""
 
-    def read(conn: Connection, most_bytes: int) -> Part[Attempt]:
+    def read(conn: Connection, max_bytes: int) -> Part[Attempt]:
         number = _number(conn, queue, job_id)
         found = _attempts(queue, number).subquery()
         count = conn.execute(select(func.count()).select_from(found)).scalar_one()
         size = func.octet_length(found.c.worker) + func.coalesce(func.octet_length(found.c.reason), 0)
         part = select(found, size.label("bytes")).order_by(found.c.nth).offset(start).limit(length)
-        entries = _within(conn, part, "nth", most_bytes)
+        entries = _within(conn, part, "nth", max_bytes)
         return Part([rows.attempt(row) for row in entries if not row.over], count, any(row.over for row in entries))
 
     return _read(db, held or room.alone(), read)
@@ -58,7 +58,7 @@ def logs(
 ) -> Part[str]:
     """Read up to `length` of the kept log lines from offset `start`; otherwise as `attempts`."""
 
-    def read(conn: Connection, most_bytes: int) -> Part[str]:
+    def read(conn: Connection, max_bytes: int) -> Part[str]:
         number = _number(conn, queue, job_id)
         mine = (logs_table.c.queue == queue, logs_table.c.number == number)
         kept = conn.execute(select(jobs.c.logs_kept).where(jobs.c.queue == queue, jobs.c.number == number)).scalar()
@@ -67,7 +67,7 @@ def logs(
         count = min(there, kept)
         lines = select(logs_table.c.line_number, logs_table.c.line, func.octet_length(logs_table.c.line).label("bytes"))
         part = lines.where(*mine).order_by(logs_table.c.line_number).offset(there - count + start).limit(length)
-        entries = _within(conn, part, "line_number", most_bytes)
+        entries = _within(conn, part, "line_number", max_bytes)
         return Part([row.line for row in entries if not row.over], count, any(row.over for row in entries))
 
     return _read(db, held or room.alone(), read)
@@ -85,8 +85,8 @@ def _read(db: Database, held: Reservation, read: Callable[[Connection, int], Par
         return read(conn, held.room.per_answer)
 
 
-def _within(conn: Connection, part: Select[Any], by: str, most_bytes: int) -> Sequence[Any]:
-    return conn.execute(bounds.within(part.subquery("part"), by=by), {bounds.MOST: most_bytes}).all()
+def _within(conn: Connection, part: Select[Any], by: str, max_bytes: int) -> Sequence[Any]:
+    return conn.execute(bounds.within(part.subquery("part"), by=by), {bounds.MAX_BYTES: max_bytes}).all()
 
 
 def _number(conn: Connection, queue: str, job_id: str) -> int:

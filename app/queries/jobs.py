@@ -24,9 +24,9 @@ from app.store.tables import jobs
 JOB = tuple(jobs.c[name] for name in rows.JOB)
 Reserve = Callable[[], Reservation]
 """Returns the reservation of the response; only long ones need it."""
-TOGETHER_MOST = 32
+TOGETHER_MAX = 32
 """The most callers whose jobs are read by one statement."""
-PAGES_MOST = 8
+PAGES_MAX = 8
 """The most callers whose pages are read in one snapshot."""
 NEAR = 1_000
 """Only pages that end within so many jobs are read together: a deep one would delay the others."""
@@ -70,12 +70,12 @@ class Lookup:
         """Read from `db`."""
         self._db = db
         self._coalescer: RequestCoalescer[str, Job | None] = RequestCoalescer(
-            self._found, most=TOGETHER_MOST, abort_error=DatabaseError
+            self._found, max_batch=TOGETHER_MAX, abort_error=DatabaseError
         )
 
     def find(self, *, queue: str, job_id: str, reserve: Reserve = room.alone) -> Job:
         """Read one job; a long one if `reserve` can reserve memory for it. Raises JobNotFound, NoRoom."""
-        found = self._coalescer.ask(queue, job_id) or self._long(queue, job_id, reserve)
+        found = self._coalescer.submit(queue, job_id) or self._long(queue, job_id, reserve)
         if found is None:
             raise JobNotFound.of(queue, job_id)
         return found
@@ -83,7 +83,7 @@ class Lookup:
     def _found(self, queue: str, job_ids: Sequence[str]) -> list[Job | None]:
         """Read the jobs that exist and are not long; None for the others."""
         with self._db.read_once() as conn:
-            found = store.find(conn, queue=queue, job_ids=set(job_ids), most_bytes=SMALL)
+            found = store.find(conn, queue=queue, job_ids=set(job_ids), max_bytes=SMALL)
         return [found.get(job_id) for job_id in job_ids]
 
     def _long(self, queue: str, job_id: str, reserve: Reserve) -> Job | None:
@@ -105,7 +105,7 @@ class Pages:
         """Read from `db`."""
         self._db = db
         self._coalescer: RequestCoalescer[Part, Page | None] = RequestCoalescer(
-            self._read, most=PAGES_MOST, abort_error=DatabaseError
+            self._read, max_batch=PAGES_MAX, abort_error=DatabaseError
         )
 
     def read(self, *, queue: str, part: Part, reserve: Reserve = room.alone) -> Page:
@@ -114,7 +114,7 @@ class Pages:
         Calls that share a snapshot share its errors. A page that is too long for a response is cut.
         """
         is_near = part.offset + part.length <= NEAR
-        page = self._coalescer.ask(queue, part) if is_near else self._read(queue, [part])[0]
+        page = self._coalescer.submit(queue, part) if is_near else self._read(queue, [part])[0]
         return page or self._long(queue, part, reserve())
 
     def _read(self, queue: str, parts: Sequence[Part]) -> list[Page | None]:
@@ -131,7 +131,7 @@ class Pages:
             raise NoRoom
         with self._db.read_pipeline() as conn:
             counted = counts.send_count(conn, queue=queue)
-            found = _send(conn, queue, part, most_bytes=held.room.per_answer)
+            found = _send(conn, queue, part, max_bytes=held.room.per_answer)
         return _page(counted(), part, found())
 
 
@@ -143,16 +143,16 @@ def _page(numbers: Mapping[Status, int], part: Part, found: Sequence[tuple[Any, 
 
 
 def _send(
-    conn: Connection, queue: str, part: Part, *, most_bytes: int | None = None
+    conn: Connection, queue: str, part: Part, *, max_bytes: int | None = None
 ) -> Callable[[], Sequence[tuple[Any, ...]]]:
-    """Send the statement of a page. Without `most_bytes`, jobs over their share of BLIND come without their texts."""
+    """Send the statement of a page. Without `max_bytes`, jobs over their share of BLIND come without their texts."""
     if not part.length:
         return list
     statement = _statement(
         frozenset(part.statuses),
         newest_first=part.newest_first,
         goes_on=part.after is not None,
-        is_long=most_bytes is not None,
+        is_long=max_bytes is not None,
     )
     return statement.send(
         conn,
@@ -160,8 +160,8 @@ def _send(
         after=part.after,
         start=part.offset,
         length=part.length,
-        most=part.offset + part.length,
-        most_bytes=BLIND // part.length if most_bytes is None else most_bytes,
+        rows=part.offset + part.length,
+        max_bytes=BLIND // part.length if max_bytes is None else max_bytes,
     )
 
 
@@ -182,7 +182,7 @@ def _statement(
         return composed(
             "long page", _with_texts(counted, if_=counted.c.over == literal_column("0"), newest_first=newest_first)
         )
-    page = found.add_columns((size <= bindparam(bounds.MOST)).label("is_short")).subquery("page")
+    page = found.add_columns((size <= bindparam(bounds.MAX_BYTES)).label("is_short")).subquery("page")
     return composed("page", _with_texts(page, if_=page.c.is_short, newest_first=newest_first))
 
 
@@ -206,7 +206,7 @@ def _found(statuses: frozenset[Status], order: ColumnElement[Any], *, newest_fir
         whole = select(*JOB).where(*mine).order_by(order)
         return whole.offset(bindparam("start")).limit(bindparam("length"))
     parts = [
-        select(jobs.c.number).where(*mine, jobs.c.status == _literal(status)).order_by(order).limit(bindparam("most"))
+        select(jobs.c.number).where(*mine, jobs.c.status == _literal(status)).order_by(order).limit(bindparam("rows"))
         for status in sorted(statuses)
     ]
     merged = union_all(*(_parenthesised(part) for part in parts)).subquery()

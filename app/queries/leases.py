@@ -9,7 +9,7 @@ from app.postgres.database import Database, DatabaseError
 from app.store import leases
 from app.store.leases import PresentedToken
 
-TOGETHER_MOST = 1_000
+TOGETHER_MAX = 1_000
 _ALL = "all"
 
 
@@ -24,12 +24,12 @@ class Holders:
         self._db, self._wait_s = db, wait_ms / 1000
         self._semaphore = FairSemaphore(1)
         self._coalescer: RequestCoalescer[PresentedToken, bool] = RequestCoalescer(
-            self._held, most=TOGETHER_MOST, abort_error=DatabaseError
+            self._held, max_batch=TOGETHER_MAX, abort_error=DatabaseError
         )
 
     def require(self, *, queue: str, job_id: str, token: str) -> None:
         """Require that `token` holds the job now. Raises Unauthorized, DatabaseError."""
-        if not self._coalescer.ask(_ALL, PresentedToken(queue, job_id, token)):
+        if not self._coalescer.submit(_ALL, PresentedToken(queue, job_id, token)):
             raise Unauthorized("the token of the running attempt is required: Authorization: Bearer <token>")
 
     def _held(self, _topic: str, shown: Sequence[PresentedToken]) -> list[bool]:

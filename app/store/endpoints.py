@@ -42,7 +42,7 @@ def register(conn: Connection, *, new: NewEndpoint, sealed: Sealed) -> bool:
         secrets=sealed.secrets,
         timeout_ms=new.timeout_ms,
         concurrency=new.concurrency,
-        limiter_max=new.limiter and new.limiter.most,
+        limiter_max=new.limiter and new.limiter.max_calls,
         limiter_ms=new.limiter and new.limiter.window_ms,
         max_stalled_count=new.max_stalled_count,
     )

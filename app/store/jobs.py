@@ -50,10 +50,10 @@ def insert(conn: Connection, *, queue: str, new: Sequence[NewJob]) -> list[Job |
     return [row and rows.added(job, row, queue=queue) for job, row in zip(new, found, strict=True)]
 
 
-def find(conn: Connection, *, queue: str, job_ids: Collection[str], most_bytes: int = ANY_BYTES) -> dict[str, Job]:
-    """Return the jobs that exist, by id, without those whose texts are longer than `most_bytes`."""
+def find(conn: Connection, *, queue: str, job_ids: Collection[str], max_bytes: int = ANY_BYTES) -> dict[str, Job]:
+    """Return the jobs that exist, by id, without those whose texts are longer than `max_bytes`."""
     numbers, custom_ids = _parted(job_ids)
-    found = map(rows.job, _find.rows(conn, queue=queue, numbers=numbers, custom_ids=custom_ids, most=most_bytes))
+    found = map(rows.job, _find.rows(conn, queue=queue, numbers=numbers, custom_ids=custom_ids, max_bytes=max_bytes))
     return {job.id: job for job in found}
 
 

@@ -67,16 +67,16 @@ def claim(
     lease_ms: int,
     worker: str,
     start: Place = HEAD,
-    most_bytes: int = ANY_BYTES,
+    max_bytes: int = ANY_BYTES,
     are_large: bool = False,
 ) -> WholeClaim:
     """Lease up to `limit` ready jobs of `queue`, in queue order, from `start` on. Takes row locks, waits for none.
 
-    If their texts together are longer than `most_bytes`, it leases none, or, with `are_large`, the first ones that fit,
+    If their texts together are longer than `max_bytes`, it leases none, or, with `are_large`, the first ones that fit,
     at least one; then `is_truncated` is true and the scan does not count as short. A lease ends no later than
     `attempts.TIMEOUT_GRACE_MS` after the timeout of its job.
     """
-    asked = {"queue": queue, "limit": limit, "lease_ms": lease_ms, "worker": worker, "most": most_bytes}
+    asked = {"queue": queue, "limit": limit, "lease_ms": lease_ms, "worker": worker, "max_bytes": max_bytes}
     claimed = (_claim_large if are_large else _claim).rows(conn, **asked, **look_from(start))
     last = claimed[-1]
     taken = [] if last.number is None else [rows.lease(row) for row in claimed]

@@ -79,18 +79,18 @@ class Text(fields.Field[str]):
 
 
 class Texts(fields.Field[list[str]]):
-    """An array of up to `most` strings of 1 to `longest` characters; null counts as absent."""
+    """An array of up to `max_items` strings of 1 to `longest` characters; null counts as absent."""
 
-    def __init__(self, most: int, longest: int, **options: Any) -> None:
+    def __init__(self, max_items: int, longest: int, **options: Any) -> None:
         """Set the limits."""
         super().__init__(allow_none=True, **options)
-        self.most, self.longest = most, longest
+        self.max_items, self.longest = max_items, longest
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> list[str]:
         if not isinstance(value, list):
             raise ValidationError("must be an array of strings")
-        if len(value) > self.most:
-            raise ValidationError(f"must hold at most {self.most} strings")
+        if len(value) > self.max_items:
+            raise ValidationError(f"must hold at most {self.max_items} strings")
         faults: dict[int | str, Any] = {}
         for nth, text in enumerate(value):
             if not isinstance(text, str):

@@ -144,7 +144,7 @@ class ThrottledSocket:
         self._pay = pay
         self.admit = admit
         self._packets = 0
-        self._most = PIECE_MIN
+        self._piece_max = PIECE_MIN
         self.is_free = False
         """Whether the last request had a valid token: then the socket is not throttled."""
 
@@ -176,12 +176,12 @@ class ThrottledSocket:
 
     def _take(self, size: int, *flags: int) -> tuple[bytes, float, bool]:
         """Return the bytes, the CPU seconds used, and whether the limit of a read cut them from a longer packet."""
-        most, began_at = min(size, self._most), time.thread_time()
-        piece = bytes(self._sock.recv(most, *flags))
+        limit, began_at = min(size, self._piece_max), time.thread_time()
+        piece = bytes(self._sock.recv(limit, *flags))
         took_s = time.thread_time() - began_at
         is_quick = took_s <= BYTE_S * len(piece)
-        is_cut = is_quick and len(piece) == most < size
-        self._most = min(2 * self._most, PIECE) if is_quick else PIECE_MIN
+        is_cut = is_quick and len(piece) == limit < size
+        self._piece_max = min(2 * self._piece_max, PIECE) if is_quick else PIECE_MIN
         return piece, took_s, is_cut
 
 

@@ -230,7 +230,7 @@ def _type(_converter: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]
             }
         case Texts():
             text = {"type": "string", "minLength": 1, "maxLength": field.longest, "pattern": r"^[^\x00]*$"}
-            return {"type": ["array", "null"], "items": text, "maxItems": field.most}
+            return {"type": ["array", "null"], "items": text, "maxItems": field.max_items}
         case StringOrLines():
             return {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "null"}]}
         case NotYet():

@@ -9,7 +9,7 @@ from gevent.event import Event
 
 SHARE = 5
 """Unauthenticated clients together get 1/SHARE of the CPU time, however many they are."""
-CPU_MOST_S = 0.002
+CPU_MAX_S = 0.002
 """The most seconds counted per request: the measured time includes other greenlets that ran meanwhile."""
 PATIENCE_S = 10.0
 """The longest wait for a turn, in seconds: after that, behind a crowd at its own address, a client gets no response."""
@@ -41,7 +41,7 @@ class FairThrottle:
         self._is_taken = True
         try:
             if not self._is_closed:
-                gevent.sleep(min(took_s, CPU_MOST_S) * (SHARE - 1))
+                gevent.sleep(min(took_s, CPU_MAX_S) * (SHARE - 1))
         finally:
             self._next()
         return True

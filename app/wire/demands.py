@@ -23,12 +23,12 @@ class Form(NamedTuple):
     """The required form of an object: its known members, and limits on their values.
 
     Values of unknown members are not parsed: they are `null`. `loose` members may be strings, or arrays of strings,
-    with lone surrogates; `most` has the most bytes of members, by name.
+    with lone surrogates; `limits` has the most bytes of members, by name.
     """
 
     names: frozenset[str]
     loose: Collection[str] = ()
-    most: Mapping[str, int] = NO_LIMITS
+    limits: Mapping[str, int] = NO_LIMITS
 
 
 class Array(NamedTuple):
@@ -62,8 +62,8 @@ def checked(members: Members, path: str, form: Form) -> Members:
         return members
     for key, text in members.items():
         raw = text.encode()
-        if len(raw) > (most := form.most.get(key, LONGEST)):
-            raise too_long(member_path(path, key), most)
+        if len(raw) > (limit := form.limits.get(key, LONGEST)):
+            raise too_long(member_path(path, key), limit)
     for key, text in members.items():
         if key not in form.loose:
             require_storable(text.encode(), member_path(path, key))
@@ -83,14 +83,14 @@ def too_many(path: str, array: Array) -> TooLarge:
     return TooLarge(Fault(path, f"must hold at most {array.limit} {array.name}"))
 
 
-def too_long(path: str, most: int) -> TooLarge:
-    """Make the error for a value at `path` of over `most` bytes."""
-    return TooLarge(Fault(path, f"must be at most {most} bytes"))
+def too_long(path: str, limit: int) -> TooLarge:
+    """Make the error for a value at `path` of over `limit` bytes."""
+    return TooLarge(Fault(path, f"must be at most {limit} bytes"))
 
 
-def too_many_members(path: str, most: int) -> UnparsableBody:
-    """Make the error for an object at `path` with over `most` members."""
-    return UnparsableBody(Fault(path, f"has more than {most} members"))
+def too_many_members(path: str, limit: int) -> UnparsableBody:
+    """Make the error for an object at `path` with over `limit` members."""
+    return UnparsableBody(Fault(path, f"has more than {limit} members"))
 
 
 def place(raw: bytes, start: int, error: UnstorableJson) -> str:

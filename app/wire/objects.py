@@ -160,22 +160,22 @@ def string(text: JsonText) -> str:
     return str(value)
 
 
-def head(text: JsonText, most: int) -> str:
-    """Return the first `most` characters of a string, without decoding the rest."""
-    begin = text[: (most + 2) * _ESCAPED]
+def head(text: JsonText, count: int) -> str:
+    """Return the first `count` characters of a string, without decoding the rest."""
+    begin = text[: (count + 2) * _ESCAPED]
     if len(begin) == len(text):
-        return str(json.loads(text))[:most]
+        return str(json.loads(text))[:count]
     whole = CHARACTERS.match(begin.encode(), 1)
     assert whole is not None
-    return str(json.loads(b'"%b"' % whole[0]))[:most]
+    return str(json.loads(b'"%b"' % whole[0]))[:count]
 
 
-def tail(text: JsonText, most: int) -> str:
-    """Return the last `most` characters of a string, without decoding the rest."""
-    kept = text[-(most + 2) * _ESCAPED :]
+def tail(text: JsonText, count: int) -> str:
+    """Return the last `count` characters of a string, without decoding the rest."""
+    kept = text[-(count + 2) * _ESCAPED :]
     before = text[: -len(kept)]
     is_escape_cut = (len(before) - len(before.rstrip("\\"))) % 2 == 1
-    return str(json.loads('"' * bool(before) + "\\" * is_escape_cut + kept))[-most:]
+    return str(json.loads('"' * bool(before) + "\\" * is_escape_cut + kept))[-count:]
 
 
 def lines(text: JsonText) -> str | None:

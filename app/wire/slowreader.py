@@ -118,12 +118,12 @@ class Reader:
 
     def _value(self, start: int, key: str, path: str, form: Form) -> tuple[JsonText, int]:
         give_way()
-        most, where = form.most.get(key, LONGEST), member_path(path, key)
+        limit, where = form.limits.get(key, LONGEST), member_path(path, key)
         if key in form.loose and (loose := self._loose(start)):
             return loose
-        text, end = self._scanned(start, where, most)
-        if len(text) > most or len(raw := text.encode()) > most:
-            raise too_long(where, most)
+        text, end = self._scanned(start, where, limit)
+        if len(text) > limit or len(raw := text.encode()) > limit:
+            raise too_long(where, limit)
         if key not in form.names:
             return jsonreader.NULL, end
         require_storable(raw, where)
@@ -175,14 +175,14 @@ class Reader:
             position = characters.end()
         return position + 1
 
-    def _scanned(self, start: int, path: str, most: int) -> tuple[JsonText, int]:
-        """Parse the value at `start`, if it has at most `most` bytes."""
-        until = min(len(self._raw), start + most + 1)
+    def _scanned(self, start: int, path: str, limit: int) -> tuple[JsonText, int]:
+        """Parse the value at `start`, if it has at most `limit` bytes."""
+        until = min(len(self._raw), start + limit + 1)
         try:
             end = jsonreader.end_of(self._view[:until], start)
         except UnstorableJson as error:
             if until < len(self._raw) and isinstance(error, NotJson) and error.is_cut:
-                raise too_long(path, most) from None
+                raise too_long(path, limit) from None
             raise UnparsableBody(Fault(path, place(self._raw, start, error))) from None
         return JsonText(self._raw[start:end].decode().rstrip(" \t\r\n")), end
 

@@ -224,11 +224,11 @@ def _size(said: Failure | ProgressUpdate | Release | LeaseKey) -> int:
     return 0
 
 
-def _take_batch(endings: list[Any], most: int) -> list[Any]:
-    """Return the first outcomes as one batch: at most `most`, and at most BATCH_BYTES, but at least one."""
+def _take_batch(endings: list[Any], limit: int) -> list[Any]:
+    """Return the first outcomes as one batch: at most `limit`, and at most BATCH_BYTES, but at least one."""
     size = 0
-    for count, ending in enumerate(endings[:most]):
+    for count, ending in enumerate(endings[:limit]):
         size += len(ending.result) if isinstance(ending, Completion) else _size(ending)
         if count and size > BATCH_BYTES:
             return endings[:count]
-    return endings[:most]
+    return endings[:limit]

@@ -67,9 +67,9 @@ class HttpSource:
             self._logged_at = time.monotonic()
             _log.warning("claim_failed", extra={"queue": self._claiming.name, "cause": str(error)})
 
-    def start(self, ring: Callable[[], None]) -> None:
-        """Start the claiming thread; it calls `ring` whenever jobs have arrived or it is idle."""
-        self._thread = threading.Thread(target=self._ask, args=(ring,), name="claim", daemon=True)
+    def start(self, on_wake: Callable[[], None]) -> None:
+        """Start the claiming thread; it calls `on_wake` whenever jobs have arrived or it is idle."""
+        self._thread = threading.Thread(target=self._ask, args=(on_wake,), name="claim", daemon=True)
         self._thread.start()
 
     def _claimed(self, limit: int) -> ClaimedJobs:
@@ -138,11 +138,11 @@ class HttpSource:
             is_over = self._thread is None or not self._thread.is_alive() or time.monotonic() > (self._stops_at or 0.0)
             return self._stops_at is not None and is_over and not self._came
 
-    def _ask(self, ring: Callable[[], None]) -> None:
+    def _ask(self, on_wake: Callable[[], None]) -> None:
         """Claim, one call after the other, whenever the loop wants jobs. Runs in the claiming thread."""
         while (count := self._next_wish()) and self._claim(count):
-            ring()
-        ring()
+            on_wake()
+        on_wake()
 
     def _next_wish(self) -> int:
         """Wait until the loop wants jobs; return how many, 0 after `stop`."""

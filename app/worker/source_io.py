@@ -64,7 +64,7 @@ class SourceIO:
         """Whether no call is running."""
         return not self._claim and not self._settling
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """Claim soon: there may be jobs that a running claim has not seen."""
         self._claim_at = 0.0
 
@@ -117,7 +117,7 @@ class SourceIO:
         if limit is not None:
             self._claim, self._asked = call, limit
         if limit:
-            self._claim_at = math.inf  # `ring` sets it to 0
+            self._claim_at = math.inf  # `wake` sets it to 0
         if settles:
             self._settling, self._gathers_until, self._settles_final = call, None, self._completer.are_final
         self._go_on(call)

@@ -56,8 +56,8 @@ class Source(Protocol):
     lease. Two threads may call them at once: the loop and the heartbeat.
     """
 
-    def start(self, ring: Callable[[], None]) -> None:
-        """Call `ring`, from any thread, whenever there may be a job to claim."""
+    def start(self, on_wake: Callable[[], None]) -> None:
+        """Call `on_wake`, from any thread, whenever there may be a job to claim."""
 
     def exchange(self, completions: Sequence[Completion], *, limit: int) -> SourceExchange:
         """Complete attempts, and claim up to `limit` jobs, in queue order. Does not wait for jobs.
@@ -97,10 +97,10 @@ class DatabaseSource:
         self._random = Random()  # noqa: S311 - jitter is no secret
         self.cursor = ScanCursor()
 
-    def start(self, ring: Callable[[], None]) -> None:
-        """Call `ring` at each NOTIFY of the queue, and when NOTIFYs no longer arrive."""
-        self._db.listen(self._queue, ring)
-        self._db.wakeups.on_loss(ring)
+    def start(self, on_wake: Callable[[], None]) -> None:
+        """Call `on_wake` at each NOTIFY of the queue, and when NOTIFYs no longer arrive."""
+        self._db.listen(self._queue, on_wake)
+        self._db.wakeups.on_loss(on_wake)
 
     def _poll_ms(self) -> int:
         return self._db.wakeups.poll_ms(self._settings.poll_ms)
@@ -127,9 +127,9 @@ class DatabaseSource:
 
     def expire(self, held: Sequence[LeaseKey]) -> Collection[int]:
         """Recover them as stalled at once."""
-        most = self._settings.max_stalled_count
+        limit = self._settings.max_stalled_count
         with _unavailable():
-            return settle.recover_dead(self._db, queue=self._queue, held=held, max_stalled_count=most)
+            return settle.recover_dead(self._db, queue=self._queue, held=held, max_stalled_count=limit)
 
     def send_progress(self, updates: Sequence[ProgressUpdate]) -> None:
         """Store all in one transaction."""

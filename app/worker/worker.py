@@ -161,7 +161,7 @@ class Worker:
         wait_ms = max(0.0, self._next_at() - time.monotonic()) * 1000
         ready = dict(poll.poll(min(CLAIM_BATCHING_MS, wait_ms) if is_batching else wait_ms))
         if self._ear.fileno() in ready and WAKE in self._ear.recv(4096):
-            self._source_io.ring()
+            self._source_io.wake()
         self._source_io.go_on(ready)
 
     def _next_at(self) -> float:
@@ -325,8 +325,8 @@ class Worker:
         )
 
     def _process(self, *, threads: int) -> HandlerProcess:
-        most = {"max_batch": self._settings.max_batch, "max_bytes": self._settings.max_data_bytes}
-        return HandlerProcess(self._handlers, queue=self._queue, threads=threads, **most)
+        limits = {"max_batch": self._settings.max_batch, "max_bytes": self._settings.max_data_bytes}
+        return HandlerProcess(self._handlers, queue=self._queue, threads=threads, **limits)
 
     def _isolate(self) -> None:
         """Run quarantined jobs one by one, each alone in a process: if one kills it, no other job stalls."""
@@ -372,8 +372,8 @@ class Worker:
         self._completer.release(jobs)  # room was lost since the claim: by a signal, a death or a slow job
 
     @staticmethod
-    def _give(process: HandlerProcess, jobs: list[ClaimedJob], most: int) -> list[ClaimedJob]:
-        """Send the first `most` jobs to a process; return the rest."""
-        if most and jobs:
-            process.give(jobs[:most])
-        return jobs[most:]
+    def _give(process: HandlerProcess, jobs: list[ClaimedJob], count: int) -> list[ClaimedJob]:
+        """Send the first `count` jobs to a process; return the rest."""
+        if count and jobs:
+            process.give(jobs[:count])
+        return jobs[count:]

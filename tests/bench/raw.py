@@ -22,7 +22,7 @@ from tests.bench.window import Window
 
 LEASE_MS = 30_000
 Cursor = psycopg.Cursor[tuple[Any, ...]]
-HEAD = {"from_priority": scan.HEAD.priority, "from_place": scan.HEAD.place, "most": ANY_BYTES}
+HEAD = {"from_priority": scan.HEAD.priority, "from_place": scan.HEAD.place, "max_bytes": ANY_BYTES}
 
 
 class Writing(NamedTuple):

@@ -2,8 +2,9 @@
 
 One client asks for a job, again and again, over one connection; beside it two processes send the worst that somebody
 without a token can, as fast as they are answered. Its 99th percentile is compared with that of the rounds in calm.
-Neighbour, strangers and service share the machine's cores: where there are two, part of what is measured is that. What
-is sent "elsewhere" goes to a program that reads and forgets: what the machine itself costs.
+Strangers are on other machines, whose CPU does not serve the service: here they run with what CPU service and neighbour
+leave (SCHED_IDLE), unless `--beside` has them compete for it. The table says how much they sent with that. What is sent
+"elsewhere" goes to a program that reads and forgets: what the machine itself costs.
 """
 
 import contextlib
@@ -11,13 +12,15 @@ import dataclasses
 import http.client
 import json
 import multiprocessing
+import os
 import selectors
 import socket
 import statistics
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing.synchronize import Event
+from typing import Any
 
 import click
 
@@ -97,16 +100,19 @@ ATTACKS = {
 @click.option("--rounds", type=click.IntRange(1, 50), default=3, show_default=True)
 @click.option("--seconds", type=click.IntRange(1, 60), default=3, show_default=True)
 @click.option("--only", multiple=True, type=click.Choice([*ATTACKS]))
-def bench(*, rounds: int, seconds: int, only: tuple[str, ...]) -> None:
+@click.option("--beside", "is_beside", is_flag=True, help="The strangers compete with the service for its CPU.")
+def bench(*, rounds: int, seconds: int, only: tuple[str, ...], is_beside: bool) -> None:
     """Measure, and print a table with a mark for each attack."""
     with place.opened(settings.from_env({}), seconds=1, backlog=1) as on, on.api() as api:
         job = _job(on, api)
         p99: dict[str, list[float]] = {}
+        sent: dict[str, list[float]] = {}
         for _ in range(rounds):
             for name, attack in ATTACKS.items():
                 if attack is None or not only or name in only:
-                    with _attacked(api.port, attack):
+                    with _attacked(api.port, attack, is_beside=is_beside) as count:
                         p99.setdefault(name, []).append(_neighbour(on, api, job, seconds))
+                    sent.setdefault(name, []).append(count.value / seconds)
     calm = statistics.median(p99["calm"])
     rows = [
         [
@@ -114,11 +120,12 @@ def bench(*, rounds: int, seconds: int, only: tuple[str, ...]) -> None:
             f"{statistics.median(found):.2f}",
             f"{min(found):.2f} to {max(found):.2f}",
             f"{statistics.median(found) / calm:.1f}",
+            f"{statistics.median(sent[name]):,.0f}",
             "" if name == "calm" else "met" if statistics.median(found) <= GOAL * calm else "MISSED",
         ]
         for name, found in p99.items()
     ]
-    print(report.table([["two strangers send", "p99 of GET, ms", "rounds", "x calm", "goal 2"], *rows]))
+    print(report.table([["two strangers send", "p99 of GET, ms", "rounds", "x calm", "sent/s", "goal 2"], *rows]))
 
 
 def _job(on: Place, api: Service) -> str:
@@ -142,18 +149,18 @@ def _neighbour(on: Place, api: Service, job: str, seconds: int) -> float:
 
 
 @contextlib.contextmanager
-def _attacked(port: int, attack: Attack | None) -> Iterator[None]:
-    """Have strangers at it during the block."""
+def _attacked(port: int, attack: Attack | None, *, is_beside: bool) -> Iterator[Any]:
+    """Have strangers at it during the block; after it the yielded number says how often they sent."""
+    over, count = multiprocessing.Event(), multiprocessing.Value("q")
     if attack is None:
-        yield
+        yield count
         return
-    over = multiprocessing.Event()
     with contextlib.ExitStack() as stack:
         if attack.is_elsewhere:
             listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=1_000))
             port = listener.getsockname()[1]
         strangers = [
-            multiprocessing.Process(target=_WAYS[attack.way], args=(port, attack, over), daemon=True)
+            multiprocessing.Process(target=_be_stranger, args=(port, attack, over, count, is_beside), daemon=True)
             for _ in range(STRANGERS)
         ]
         if attack.is_elsewhere:
@@ -161,27 +168,38 @@ def _attacked(port: int, attack: Attack | None) -> Iterator[None]:
         for stranger in strangers:
             stranger.start()
         try:
-            yield
+            yield count
         finally:
             over.set()
             for stranger in strangers:
-                stranger.join(10)
+                stranger.join(30)
 
 
-def _ask(port: int, attack: Attack, over: Event) -> None:
+def _be_stranger(port: int, attack: Attack, over: Event, count: Any, is_beside: bool) -> None:  # noqa: FBT001 - of a process
+    """Send what the attack sends until it is over; add up how often."""
+    if not is_beside:
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    number = _WAYS[attack.way](port, attack, over)
+    with count.get_lock():
+        count.value += number
+
+
+def _ask(port: int, attack: Attack, over: Event) -> int:
     """Send it again and again, on a new connection where the service has closed."""
-    sent = attack.sent()
+    sent, number = attack.sent(), 0
     while not over.is_set():
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
             while not over.is_set():
                 connection.sendall(sent)
+                number += 1
                 if not connection.recv(MIB):
                     break
+    return number
 
 
-def _crowd(port: int, attack: Attack, over: Event) -> None:
+def _crowd(port: int, attack: Attack, over: Event) -> int:
     """Do so on many connections, on each again when it was answered."""
-    sent, watched = attack.sent(), selectors.DefaultSelector()
+    sent, watched, number = attack.sent(), selectors.DefaultSelector(), 0
     for _ in range(attack.connections):
         watched.register(socket.create_connection(("127.0.0.1", port), timeout=10), selectors.EVENT_READ)
     for each in list(watched.get_map().values()):
@@ -193,21 +211,25 @@ def _crowd(port: int, attack: Attack, over: Event) -> None:
             with contextlib.suppress(OSError):
                 if connection.recv(MIB):
                     connection.sendall(sent)
+                    number += 1
                     continue
             watched.unregister(connection)
             watched.register(socket.create_connection(("127.0.0.1", port), timeout=10), selectors.EVENT_READ)
+    return number
 
 
-def _leave(port: int, attack: Attack, over: Event) -> None:
+def _leave(port: int, attack: Attack, over: Event) -> int:
     """Connect, send it and break off, again and again."""
-    sent = attack.sent()
+    sent, number = attack.sent(), 0
     while not over.is_set():
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
             connection.sendall(sent)
+            number += 1
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    return number
 
 
-def _drip(port: int, attack: Attack, over: Event) -> None:
+def _drip(port: int, attack: Attack, over: Event) -> int:
     """Send it, or nothing, then byte by byte on each of many connections, on a new one where the service has closed."""
     sent, most = attack.sent() or b"GET / HTTP/1.1\r\nX: ", attack.length or HEAD_PACKETS
 
@@ -220,15 +242,18 @@ def _drip(port: int, attack: Attack, over: Event) -> None:
 
     connections = [opened() for _ in range(attack.connections)]
     counts = [0] * attack.connections
+    number = 0
     while not over.is_set():
         for at, connection in enumerate(connections):
             with contextlib.suppress(BlockingIOError):
                 with contextlib.suppress(ConnectionError):
                     if counts[at] < most:
                         counts[at] += connection.send(b"a")
+                        number += 1
                         continue
                 connection.close()
                 connections[at], counts[at] = opened(), 0
+    return number
 
 
 def _forget(listener: socket.socket, over: Event) -> None:
@@ -249,7 +274,7 @@ def _forget(listener: socket.socket, over: Event) -> None:
             connection.close()
 
 
-_WAYS = {"ask": _ask, "crowd": _crowd, "leave": _leave, "drip": _drip}
+_WAYS: dict[str, Callable[[int, Attack, Event], int]] = {"ask": _ask, "crowd": _crowd, "leave": _leave, "drip": _drip}
 
 
 if __name__ == "__main__":

@@ -155,7 +155,7 @@ def test_who_comes_to_the_end_of_the_line_looks_from_the_head_at_once_unless_tha
 
 
 def test_of_too_many_queues_those_that_were_used_last_are_remembered() -> None:
-    marks = ScanCursors(most=2)
+    marks = ScanCursors(max_queues=2)
     first, second = marks.of("first"), marks.of("second")
     assert marks.of("first") is first
     third = marks.of("third")

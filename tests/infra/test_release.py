@@ -31,7 +31,7 @@ def test_whatever_a_database_opens_a_connection_for_names_its_release(own_url: s
     with db.begin(), db.read():
         db.listen("q", woken.set)
         assert woken.wait(60)
-        db.announce("q")
+        db.notify("q")
         until(lambda: databases.ask(own_url, counting.format(release.HEAD)) == [(4,)])
     assert called(own_url) == {f"rowline-all {release.HEAD}"}
     db.close()

@@ -93,7 +93,7 @@ def test_only_calls_count_against_concurrency_and_no_lease_that_ran_out(db: Data
 
 
 def test_the_window_of_the_limiter_counts_what_is_taken_and_says_when_it_is_over(db: Database) -> None:
-    add(db, 9, concurrency=9, limiter=Limiter(most=3, window_ms=60_000))
+    add(db, 9, concurrency=9, limiter=Limiter(max_calls=3, window_ms=60_000))
     assert names(take(db, limit=2)) == ["0", "1"]
     assert names(take(db)) == ["2"]
     full = take(db)
@@ -102,7 +102,7 @@ def test_the_window_of_the_limiter_counts_what_is_taken_and_says_when_it_is_over
 
 
 def test_the_window_of_the_limiter_begins_anew(db: Database) -> None:
-    add(db, 9, concurrency=9, limiter=Limiter(most=1, window_ms=50))
+    add(db, 9, concurrency=9, limiter=Limiter(max_calls=1, window_ms=50))
     assert names(take(db)) == ["0"]
     until(lambda: names(take(db)) == ["1"])
 

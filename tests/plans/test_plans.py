@@ -170,7 +170,7 @@ def analyzed(conn: Connection, name: str, **parameters: object) -> dict[str, Any
 def test_a_claim_reads_the_rows_it_takes_and_no_others(filled: Database, name: str, start: Place) -> None:
     with filled.begin() as conn:
         places = {"from_priority": start.priority, "from_place": start.place}
-        asked = {"queue": "q", "limit": 10, "lease_ms": 1000, "grace_ms": 1000, "worker": "w", "most": ANY_BYTES}
+        asked = {"queue": "q", "limit": 10, "lease_ms": 1000, "grace_ms": 1000, "worker": "w", "max_bytes": ANY_BYTES}
         plan = analyzed(conn, name, **asked, **places)
         reads = [node for node in nodes(plan) if node.get("Relation Name") == "jobs" and "Scan" in node["Node Type"]]
         for node in reads:
@@ -230,7 +230,7 @@ def test_a_claim_with_a_mark_does_not_walk_over_what_a_snapshot_keeps_on_disk(ow
                     "lease_ms": 1000,
                     "grace_ms": 1000,
                     "worker": "w",
-                    "most": ANY_BYTES,
+                    "max_bytes": ANY_BYTES,
                 }
                 plan = analyzed(conn, name, **asked, from_priority=0, from_place=place)
                 read.append(next(node for node in nodes(plan) if node.get("Subplan Name") == "CTE locked"))
@@ -268,7 +268,7 @@ def fetched(conn: Connection) -> int:
 def test_a_long_page_is_not_read_behind_the_bytes_that_end_it(filled: Database) -> None:
     with filled.read() as conn:
         page = jobs._statement(frozenset(Status), newest_first=True, is_long=True)  # noqa: SLF001 - without the counts
-        asked = {"queue": "q", "start": 0, "length": 100, "most_bytes": 12}
+        asked = {"queue": "q", "start": 0, "length": 100, "max_bytes": 12}
         page.rows(conn, **asked)  # as above
         before = fetched(conn)
         found = page.rows(conn, **asked)
@@ -283,7 +283,7 @@ def test_a_page_reads_about_as_many_rows_as_it_shows(
 ) -> None:
     with filled.read() as conn:
         page = jobs._statement(frozenset(statuses), newest_first=newest_first)  # noqa: SLF001 - without the counts
-        asked = {"queue": "q", "start": 20, "length": 10, "most": 30, "most_bytes": 10_000}
+        asked = {"queue": "q", "start": 20, "length": 10, "rows": 30, "max_bytes": 10_000}
         page.rows(conn, **asked)  # who comes first past dead entries marks them so
         before = fetched(conn)
         found = page.rows(conn, **asked)
@@ -302,7 +302,7 @@ def test_a_page_reads_no_queue_whole_where_the_table_was_vacuumed_and_never_anal
     page = jobs._statement(frozenset(Status), newest_first=True)  # noqa: SLF001 - without the counts
     with db.read() as conn:
         before = fetched(conn)
-        found = page.rows(conn, queue="q", start=0, length=10, most=10, most_bytes=10_000)
+        found = page.rows(conn, queue="q", start=0, length=10, rows=10, max_bytes=10_000)
         assert len(found) == 10
         assert fetched(conn) - before <= 10 * 3
     db.close()

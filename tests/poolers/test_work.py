@@ -161,7 +161,7 @@ def is_heard(db: Database) -> bool:
     db.listen("q", woken.set)
     assert woken.wait(60)  # the one that says that it listens now
     woken.clear()
-    db.announce("q")
+    db.notify("q")
     return woken.wait(60)
 
 

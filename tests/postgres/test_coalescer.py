@@ -11,7 +11,7 @@ from app.postgres.coalescer import RequestCoalescer
 from app.postgres.database import DatabaseError, OutcomeUnknown
 from tests.support.clusters import until
 
-MOST = 4
+MAX_BATCH = 4
 Gathered = RequestCoalescer[str, str]
 
 
@@ -35,11 +35,11 @@ class Slow:
 
 def asked_while_busy(slow: Slow, gathering: Gathered, pool: ThreadPoolExecutor, words: str) -> list[Future[str]]:
     """Ask for the words while the database is busy with a first one, so that they gather."""
-    first = pool.submit(gathering.ask, "q", "first")
+    first = pool.submit(gathering.submit, "q", "first")
     assert slow.begun.wait(50)
     answers = []
     for nth, word in enumerate(words.split(), 1):
-        answers.append(pool.submit(gathering.ask, "q", word))
+        answers.append(pool.submit(gathering.submit, "q", word))
         until(lambda nth=nth: len(waiting(gathering)) >= nth)  # type: ignore[misc]
     slow.let_go.set()
     assert first.result(50) == "FIRST"
@@ -65,16 +65,16 @@ def pool() -> ThreadPoolExecutor:
 def test_who_comes_alone_is_served_alone() -> None:
     slow = Slow()
     slow.let_go.set()
-    gathering = RequestCoalescer(slow.do, most=MOST)
+    gathering = RequestCoalescer(slow.do, max_batch=MAX_BATCH)
 
-    assert [gathering.ask("q", "a"), gathering.ask("q", "b")] == ["A", "B"]
+    assert [gathering.submit("q", "a"), gathering.submit("q", "b")] == ["A", "B"]
     assert slow.rounds == [["q/a"], ["q/b"]]
 
 
 def test_those_who_come_meanwhile_are_served_together_each_with_his_own(pool: ThreadPoolExecutor) -> None:
     slow = Slow()
 
-    answers = asked_while_busy(slow, RequestCoalescer(slow.do, most=MOST), pool, "a b c")
+    answers = asked_while_busy(slow, RequestCoalescer(slow.do, max_batch=MAX_BATCH), pool, "a b c")
 
     assert [answer.result(50) for answer in answers] == ["A", "B", "C"]
     assert slow.rounds == [["q/first"], ["q/a", "q/b", "q/c"]]
@@ -82,11 +82,11 @@ def test_those_who_come_meanwhile_are_served_together_each_with_his_own(pool: Th
 
 def test_no_more_than_the_most_are_served_together(pool: ThreadPoolExecutor) -> None:
     slow = Slow()
-    gathering = RequestCoalescer(slow.do, most=2)
-    first = pool.submit(gathering.ask, "q", "first")
+    gathering = RequestCoalescer(slow.do, max_batch=2)
+    first = pool.submit(gathering.submit, "q", "first")
     assert slow.begun.wait(50)
 
-    answers = [pool.submit(gathering.ask, "q", word) for word in "abcde"]
+    answers = [pool.submit(gathering.submit, "q", word) for word in "abcde"]
     slow.let_go.set()
 
     assert sorted(answer.result(50) for answer in [first, *answers]) == ["A", "B", "C", "D", "E", "FIRST"]
@@ -95,29 +95,29 @@ def test_no_more_than_the_most_are_served_together(pool: ThreadPoolExecutor) -> 
 
 def test_other_topics_do_not_wait(pool: ThreadPoolExecutor) -> None:
     slow = Slow()
-    gathering = RequestCoalescer(slow.do, most=MOST)
-    pool.submit(gathering.ask, "q", "first")
+    gathering = RequestCoalescer(slow.do, max_batch=MAX_BATCH)
+    pool.submit(gathering.submit, "q", "first")
     assert slow.begun.wait(50)
 
-    assert gathering.ask("other", "a") == "A"
+    assert gathering.submit("other", "a") == "A"
     slow.let_go.set()
 
 
 def test_nobody_waits_long_for_a_slow_database(monkeypatch: pytest.MonkeyPatch, pool: ThreadPoolExecutor) -> None:
     monkeypatch.setattr("app.postgres.coalescer.MAX_WAIT_S", 0.01)
     slow = Slow()
-    gathering = RequestCoalescer(slow.do, most=MOST)
-    pool.submit(gathering.ask, "q", "first")
+    gathering = RequestCoalescer(slow.do, max_batch=MAX_BATCH)
+    pool.submit(gathering.submit, "q", "first")
     assert slow.begun.wait(50)
 
-    assert gathering.ask("q", "a") == "A", "though the first is not done"
+    assert gathering.submit("q", "a") == "A", "though the first is not done"
     slow.let_go.set()
 
 
 def test_what_is_refused_is_refused_to_its_own_caller_alone(pool: ThreadPoolExecutor) -> None:
     slow = Slow(error=psycopg.errors.CheckViolation("no"))
 
-    good, bad, late = asked_while_busy(slow, RequestCoalescer(slow.do, most=MOST), pool, "good bad late")
+    good, bad, late = asked_while_busy(slow, RequestCoalescer(slow.do, max_batch=MAX_BATCH), pool, "good bad late")
 
     assert [good.result(50), late.result(50)] == ["GOOD", "LATE"]
     with pytest.raises(psycopg.errors.CheckViolation):
@@ -127,7 +127,7 @@ def test_what_is_refused_is_refused_to_its_own_caller_alone(pool: ThreadPoolExec
 def test_trouble_with_the_database_is_told_to_all_and_tried_no_more(pool: ThreadPoolExecutor) -> None:
     slow = Slow(error=OutcomeUnknown("away"))
 
-    for answer in asked_while_busy(slow, RequestCoalescer(slow.do, most=MOST), pool, "good bad"):
+    for answer in asked_while_busy(slow, RequestCoalescer(slow.do, max_batch=MAX_BATCH), pool, "good bad"):
         with pytest.raises(OutcomeUnknown, match="away"):
             answer.result(50)
     assert len(slow.rounds) == 2
@@ -136,10 +136,10 @@ def test_trouble_with_the_database_is_told_to_all_and_tried_no_more(pool: Thread
 @pytest.mark.parametrize("kind", [OutcomeUnknown, DatabaseError])
 def test_those_served_by_one_who_is_broken_off_hear_of_it(kind: type[DatabaseError], pool: ThreadPoolExecutor) -> None:
     slow = Slow(error=SystemExit())
-    gathering = RequestCoalescer(slow.do, most=MOST, abort_error=kind)
+    gathering = RequestCoalescer(slow.do, max_batch=MAX_BATCH, abort_error=kind)
 
     leader, other = asked_while_busy(slow, gathering, pool, "bad other")
 
     assert isinstance(leader.exception(10), SystemExit)
     assert type(other.exception(10)) is kind
-    assert gathering.ask("q", "next") == "NEXT"
+    assert gathering.submit("q", "next") == "NEXT"

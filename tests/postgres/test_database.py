@@ -100,15 +100,15 @@ def together(db: Database) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def alone(db: Database, announcing: str | None) -> Iterator[None]:
-    add(db, announcing=announcing)
+def alone(db: Database, topic: str | None) -> Iterator[None]:
+    add(db, topic=topic)
     yield
 
 
 @pytest.mark.parametrize(
     "write",
-    [together, functools.partial(alone, announcing=None), functools.partial(alone, announcing="a")],
-    ids=["together", "alone", "announced"],
+    [together, functools.partial(alone, topic=None), functools.partial(alone, topic="a")],
+    ids=["together", "alone", "notified"],
 )
 @pytest.mark.parametrize("refused", ["raise exception 'no'", "perform pg_terminate_backend(pg_backend_pid())"])
 def test_a_statement_that_went_well_and_whose_commit_did_not_is_no_success(
@@ -154,24 +154,24 @@ def test_json_comes_back_as_its_text(single: Database) -> None:
     assert text == '{"b": 1e400,"a":[1.0]}'
 
 
-def test_an_announcement_wakes_who_listens_and_nobody_else(single: Database) -> None:
+def test_a_notification_wakes_who_listens_and_nobody_else(single: Database) -> None:
     heard = {"a": threading.Semaphore(0), "b": threading.Semaphore(0)}
     for topic, bell in heard.items():
         single.listen(topic, bell.release)
         assert bell.acquire(timeout=50), "the first call, for what was missed"
-    single.announce("a")
+    single.notify("a")
     assert heard["a"].acquire(timeout=50)
     assert not heard["b"].acquire(blocking=False)
 
 
 @pytest.mark.parametrize("topic", ["x" * 64, "\N{GRINNING FACE}" * 100, "a'b\"c;--", "%s", " "])
-def test_a_queue_of_any_name_is_announced(single: Database, topic: str) -> None:
+def test_a_queue_of_any_name_is_notified(single: Database, topic: str) -> None:
     """U13: a channel of PostgreSQL has at most 63 bytes."""
     heard, other = threading.Semaphore(0), threading.Semaphore(0)
     for name, bell in ((topic, heard), (f"{topic[:-1]}y", other)):
         single.listen(name, bell.release)
         assert bell.acquire(timeout=50)
-    single.announce(topic)
+    single.notify(topic)
     assert heard.acquire(timeout=50)
     assert not other.acquire(blocking=False)
 
@@ -182,19 +182,17 @@ def test_a_listener_whose_connection_dies_listens_again_and_looks(single: Databa
     assert heard.acquire(timeout=50)
     kill_backends(own_url)
     assert heard.acquire(timeout=50)
-    single.announce("a")
+    single.notify("a")
     assert heard.acquire(timeout=50)
 
 
-def add(db: Database, *, announcing: str | None = "a") -> None:
-    with db.write_once(announcing=announcing) as conn:
+def add(db: Database, *, topic: str | None = "a") -> None:
+    with db.write_once(notify=topic) as conn:
         insert.rows(conn, n=1)
 
 
-@pytest.mark.parametrize("say", [lambda db: db.announce("a"), add], ids=["announced", "added"])
-def test_many_announcements_are_few_notifications(
-    single: Database, own_url: str, say: Callable[[Database], None]
-) -> None:
+@pytest.mark.parametrize("say", [lambda db: db.notify("a"), add], ids=["notified", "added"])
+def test_many_calls_are_few_notifications(single: Database, own_url: str, say: Callable[[Database], None]) -> None:
     with psycopg.connect(libpq.normal(own_url), autocommit=True) as connection:
         connection.execute(f"listen {notify.channel('a')}")
         ends_at = time.monotonic() + 0.1
@@ -214,7 +212,7 @@ def test_many_announcements_are_few_notifications(
     ],
     ids=["refused", "broken off", "warned of"],
 )
-def test_what_is_added_is_added_and_announced_whatever_becomes_of_its_own_announcement(
+def test_what_is_added_is_added_and_notified_whatever_becomes_of_its_own_notification(
     single: Database, own_url: str, monkeypatch: pytest.MonkeyPatch, body: str
 ) -> None:
     """A full queue of notifications, say: the server's word on that is none on the commit before."""
@@ -315,7 +313,7 @@ def test_a_commit_whose_wait_for_a_standby_was_cancelled_is_unknown(postgres_bin
         db.close()
 
 
-def test_who_adds_does_not_wait_for_the_announcements_of_others(postgres_bin: Path | None) -> None:
+def test_who_adds_does_not_wait_for_the_notifications_of_others(postgres_bin: Path | None) -> None:
     """Of all NOTIFYs of a server, in any database, one commits at a time; this one waits for a standby."""
     with clusters.cluster(postgres_bin=postgres_bin) as cluster, contextlib.ExitStack() as stack:
         databases.run(cluster.url, "create table public.t (n integer)")

@@ -41,7 +41,7 @@ def test_a_silent_listener_finds_out_that_its_connection_is_gone_and_looks_again
 
 
 def is_heard(db: Database) -> bool:
-    db.announce(PULSE)
+    db.notify(PULSE)
     return db.wakeups.is_proved
 
 
@@ -75,7 +75,7 @@ def test_a_wake_up_that_could_not_be_sent_is_sent_when_the_database_is_back(
         proxy.fault = Fault.SWALLOW
         notifier = Notifier(proxy.url, direct)
         with caplog.at_level(logging.WARNING):
-            notifier.ring("q")
+            notifier.notify("q")
             until(lambda: "notify_failed" in caplog.messages, within_s=60)
         proxy.fault = Fault.NONE
         assert woken.wait(60)
@@ -92,7 +92,7 @@ def pulsing(own_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]
 
     def beat() -> None:
         while not is_over.is_set():
-            opened.announce(PULSE)
+            opened.notify(PULSE)
             heard.acquire(timeout=1)
 
     opened.listen_payloads(PULSE, lambda _word: heard.release())
@@ -136,8 +136,8 @@ def test_channels_that_come_and_go_lose_no_wake_up_while_others_are_given_up(
             woken = threading.Event()
             give_up = pulsing.listen(f"q{nth % 3}", woken.set)
             kept.clear()
-            pulsing.announce(f"q{nth % 3}")
-            pulsing.announce("kept")
+            pulsing.notify(f"q{nth % 3}")
+            pulsing.notify("kept")
             assert woken.wait(60)
             assert kept.wait(60)
             give_up()

@@ -226,7 +226,7 @@ def test_concurrency_and_limiter_hold_over_two_dispatchers(db: Database, shared_
 
     with Receiver(slow) as receiver, Receiver() as limited, receivers.dispatcher(shared_url):
         receivers.register(db, receiver.url, concurrency=3)
-        receivers.register(db, limited.url, queue="limited", limiter=Limiter(most=2, window_ms=60_000))
+        receivers.register(db, limited.url, queue="limited", limiter=Limiter(max_calls=2, window_ms=60_000))
         ids = add(db, *[new() for _ in range(24)])
         with db.begin() as conn:
             insert(conn, *[new() for _ in range(5)], queue="limited")

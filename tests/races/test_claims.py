@@ -217,7 +217,7 @@ def test_an_attempt_never_begins_before_the_one_before_it_has_ended(
         "lease_ms": 60_000,
         "grace_ms": 0,
         "worker": "late",
-        "most": 9,
+        "max_bytes": 9,
     }
     late = written_out(statement, values | {"from_priority": 0, "from_place": -(2**62)})
     held = "select pg_advisory_xact_lock(1)"

@@ -25,7 +25,7 @@ def revision(db: Database) -> str:
 
 
 def ask(nth: object, *, lease_ms: int = 60_000) -> Ask:
-    return Ask(limit=operations.CLAIM_MOST, lease_ms=lease_ms, worker=f"push:{nth}")
+    return Ask(limit=operations.CLAIM_MAX, lease_ms=lease_ms, worker=f"push:{nth}")
 
 
 def test_dispatchers_together_never_have_more_calls_than_concurrency(crowd: Database) -> None:
@@ -89,7 +89,7 @@ def test_dispatchers_that_tell_and_take_at_once_never_have_more_calls_than_concu
 def test_dispatchers_together_never_make_more_calls_in_a_window_than_the_limiter_allows(
     crowd: Database,
 ) -> None:
-    limiter = Limiter(most=7, window_ms=60_000)
+    limiter = Limiter(max_calls=7, window_ms=60_000)
     receivers.register(crowd, "https://example.com/", concurrency=1000, limiter=limiter)
     jobs.submit_many(crowd, queue="q", new=[new() for _ in range(JOBS)])
     registered = revision(crowd)

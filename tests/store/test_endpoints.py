@@ -13,7 +13,7 @@ def registered(conn: Connection, nth: int) -> tuple[Any, ...]:
     sealed = Sealed(headers=b"%d" % nth, secrets=b"s%d" % nth)
     where: dict[str, Any] = {"queue": "q", "url": f"https://{nth}.example/", "headers": {}, "secrets": []}
     limits: dict[str, Any] = {"timeout_ms": 1_000 + nth, "concurrency": 10 + nth, "max_stalled_count": 20 + nth}
-    limiter = Limiter(most=30 + nth, window_ms=40 + nth)
+    limiter = Limiter(max_calls=30 + nth, window_ms=40 + nth)
     new = NewEndpoint(**where, **limits, method=["POST", "PUT"][nth], limiter=limiter)
     endpoints.register(conn, new=new, sealed=sealed)
     names = "url, method, headers, secrets, timeout_ms, concurrency, limiter_max, limiter_ms, max_stalled_count"

@@ -91,7 +91,7 @@ JOBS = st.lists(SOUND_JOB | st.lists(MEMBER, max_size=4).map(members) | VALUES, 
     lambda jobs: f"[{', '.join(jobs)}]"
 )
 ANNOUNCE = """
-create function public.announce() returns trigger language plpgsql as $$ begin
+create function public.notify() returns trigger language plpgsql as $$ begin
     perform rowline.enqueue('orders', 'created', to_json(new.number));
     return new;
 end $$
@@ -238,7 +238,7 @@ def test_a_trigger_adds_a_job_for_each_row_in_the_order_of_the_rows(own_url: str
     statements = (
         "create table public.orders (number integer)",
         ANNOUNCE,
-        "create trigger announce after insert on public.orders for each row execute function public.announce()",
+        "create trigger announce after insert on public.orders for each row execute function public.notify()",
         "insert into public.orders select generate_series(1, 50)",
     )
     for statement in statements:

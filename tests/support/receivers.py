@@ -152,4 +152,6 @@ def dispatcher(url: str, **settings: int | str) -> Iterator[Program]:
 def register(db: Database, url: str, *, queue: str = "q", **members: Any) -> None:
     """Register an endpoint as the API does."""
     asked: dict[str, Any] = {"queue": queue, "url": url, "method": "POST", "headers": {}, "secrets": [SECRET]}
-    endpoints.register(db, new=NewEndpoint(**asked | members), vault=Vault(Settings(secret_keys=(KEY,))), most=1_000)
+    endpoints.register(
+        db, new=NewEndpoint(**asked | members), vault=Vault(Settings(secret_keys=(KEY,))), max_endpoints=1_000
+    )

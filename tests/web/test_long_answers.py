@@ -270,7 +270,7 @@ def test_a_claim_locks_no_more_than_a_few_jobs_that_it_does_not_take(db: Databas
 
     with db.begin() as conn:
         first = leases.claim(
-            conn, queue="q", limit=30, lease_ms=60_000, worker="w", most_bytes=BOUND, are_large=True
+            conn, queue="q", limit=30, lease_ms=60_000, worker="w", max_bytes=BOUND, are_large=True
         ).taken
         [second] = work.take(db)
 

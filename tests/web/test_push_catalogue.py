@@ -225,7 +225,7 @@ def test_w15_an_answer_after_the_end_of_the_lease_does_not_finish_the_job_twice(
             with db.begin() as conn:
                 jobs.make_due(conn, int(call.job["id"]))
             maintenance.recover_stalled(db, max_stalled_count=9)
-            db.announce("q")
+            db.notify("q")
             receiver.expect(2)
         connection.sendall(answer("200 OK", call.headers["idempotency-key"].encode()))
 

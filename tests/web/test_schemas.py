@@ -64,7 +64,9 @@ def test_jobs_are_read_as_marshmallow_reads_them(jobs: list[Any], has_twins: boo
         raw = raw.replace(b'"lifo"', b'"delay"').replace(b'"more"', b'"unknown"')
 
     def by_marshmallow() -> object:
-        asked = objects.read_objects(raw, demands.Array("jobs", 10, demands.Form(new_job.NAMES, most={"data": LIMIT})))
+        asked = objects.read_objects(
+            raw, demands.Array("jobs", 10, demands.Form(new_job.NAMES, limits={"data": LIMIT}))
+        )
         return [new_job.by_schema(members, f"jobs[{nth}]", LIMIT) for nth, members in enumerate(asked)]
 
     plainly = outcome(lambda: new_job.load(raw, max_jobs=10, max_data_bytes=LIMIT))
@@ -98,7 +100,7 @@ def test_what_ended_is_read_as_marshmallow_reads_it(finish: dict[str, Any]) -> N
     raw = json.dumps(finish).encode()
 
     def by_marshmallow() -> object:
-        form = demands.Form(frozenset(schemas.EndingSchema().fields), schemas.LOOSE, most={"returnvalue": LIMIT})
+        form = demands.Form(frozenset(schemas.EndingSchema().fields), schemas.LOOSE, limits={"returnvalue": LIMIT})
         names = frozenset(schemas.FinishSchema().fields)
         members, endings = objects.read_object(raw, demands.Form(names), array=demands.Array("jobs", 10, form))
         return said(*schemas.finish_by_schema(members, endings, LIMIT))

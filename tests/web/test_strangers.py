@@ -58,7 +58,7 @@ def test_a_crowd_at_one_address_delays_no_other() -> None:
 def test_who_is_not_served_in_time_is_turned_away_and_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     line = throttling.FairThrottle()
     monkeypatch.setattr(throttling, "PATIENCE_S", 0.01)
-    monkeypatch.setattr(throttling, "CPU_MOST_S", 0.05)
+    monkeypatch.setattr(throttling, "CPU_MAX_S", 0.05)
     first = gevent.spawn(line.wait_turn, "a", 0.05)
     gevent.sleep(0)
     late = [gevent.spawn(line.wait_turn, address, 0.0) for address in ("a", "b")]

@@ -13,7 +13,7 @@ from app.wire.slowreader import Reader
 from tests.fuzz import bodies
 
 NAMES = frozenset({"name", "data", "opts"})
-JOBS = Array("jobs", 100, Form(NAMES, most={"data": 20_000}))
+JOBS = Array("jobs", 100, Form(NAMES, limits={"data": 20_000}))
 
 
 def at_once(raw: bytes) -> list[Members] | None:

@@ -166,7 +166,7 @@ def test_no_claim_begins_while_a_failure_is_told(db: Database) -> None:
     with locked(db, f"select from rowline.jobs where number = {first} for update"):
         worker.source_io.begin(1, more_soon=False)
         second = add(db, new(priority=5))[0]
-        worker.source_io.ring()
+        worker.source_io.wake()
         worker.source_io.begin(1, more_soon=False)
         assert (worker.source_io.is_claiming, worker.source_io.is_idle) == (False, False)
     assert worker.claim(1) == [first]
@@ -183,7 +183,7 @@ def test_no_claim_begins_before_a_failure_that_came_up_while_others_are_told_is(
         worker.source_io.begin(1, more_soon=False)
         third = add(db, new(priority=5))[0]
         worker.fail_first()
-        worker.source_io.ring()
+        worker.source_io.wake()
         worker.source_io.begin(1, more_soon=False)
         assert (worker.source_io.is_claiming, worker.source_io.is_idle) == (False, False)
     assert worker.claim(1) == [first, second]

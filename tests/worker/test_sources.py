@@ -178,7 +178,7 @@ def test_a_lease_lost_over_http_is_noticed_and_the_late_result_refused(
         with db.begin() as conn:
             make_due(conn, int(job_id))
         maintenance.recover_stalled(db, max_stalled_count=9)
-        db.announce(QUEUE)
+        db.notify(QUEUE)
         begun(handlers, job_id, times=2)
         worker.expect("lease_lost")
         job = in_status(db, job_id)

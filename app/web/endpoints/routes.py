@@ -39,7 +39,7 @@ def blueprint(settings: Settings, db: Database, vault: Vault) -> Blueprint:
         if not new.secrets and not settings.webhook_secrets:
             headers[SECRET_HEADER] = signing.secret(secrets.token_bytes(SECRET_BYTES))
             new = dataclasses.replace(new, secrets=[headers[SECRET_HEADER]])
-        operations.register(db, new=new, vault=vault, most=settings.max_endpoints)
+        operations.register(db, new=new, vault=vault, max_endpoints=settings.max_endpoints)
         return answers.plain("OK", headers=headers)
 
     @routes.get("/workers")

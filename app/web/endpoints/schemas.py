@@ -161,6 +161,6 @@ def _endpoint(loaded: Mapping[str, Any]) -> NewEndpoint:
         secrets=target.get("secrets") or [],
         timeout_ms=target.get("timeout") or endpoint.TIMEOUT_MS,
         concurrency=opts.get("concurrency") or endpoint.CONCURRENCY,
-        limiter=Limiter(most=limiter["max"], window_ms=limiter["duration"]) if limiter else None,
+        limiter=Limiter(max_calls=limiter["max"], window_ms=limiter["duration"]) if limiter else None,
         max_stalled_count=opts.get("maxStalledCount"),
     )

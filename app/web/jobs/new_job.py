@@ -134,8 +134,8 @@ def load(raw: bytes, *, max_jobs: int, max_data_bytes: int) -> list[NewJob]:
 
     Lets other greenlets run meanwhile.
     """
-    most = {"data": max_data_bytes, "name": _NAME_TEXT_MAX, "opts": OPTS_TEXT_MAX}
-    asked = objects.read_objects(raw, Array("jobs", max_jobs, Form(NAMES, most=most)))
+    limits = {"data": max_data_bytes, "name": _NAME_TEXT_MAX, "opts": OPTS_TEXT_MAX}
+    asked = objects.read_objects(raw, Array("jobs", max_jobs, Form(NAMES, limits=limits)))
     jobs: list[NewJob] = []
     faults: list[Fault] = []
     for nth, members in enumerate(asked):

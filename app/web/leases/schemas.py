@@ -136,7 +136,7 @@ class FinishedSchema(ClaimedSchema):
 
 _CLAIM, _NEXT, _RELEASE, _EXTEND = ClaimSchema(), NextSchema(), ReleaseSchema(), ExtendSchema()
 _COMPLETE, _FAIL, _ENDING, _FINISH = CompleteSchema(), FailSchema(), EndingSchema(), FinishSchema()
-_FINISH_FORM = Form(frozenset(_FINISH.fields), most={"claim": 4_096})
+_FINISH_FORM = Form(frozenset(_FINISH.fields), limits={"claim": 4_096})
 _NULL = JsonText("null")
 STACK_TEXT_MAX = 2**20
 """The maximum of a stack trace as a JSON array of lines, in characters; a longer one is not stored."""
@@ -162,7 +162,7 @@ def load_claim(raw: bytes, *, lease_ms: int, max_wait_ms: int, worker: str) -> C
 
 def load_complete(raw: bytes, *, job_id: str, max_data_bytes: int) -> Settlement:
     """Read a completion. Raises InvalidRequest, TooLarge."""
-    members, _ = objects.read_object(raw, Form(frozenset(_COMPLETE.fields), most={"returnvalue": max_data_bytes}))
+    members, _ = objects.read_object(raw, Form(frozenset(_COMPLETE.fields), limits={"returnvalue": max_data_bytes}))
     loaded = new_job.loaded(_COMPLETE, objects.owns(members, besides=("returnvalue",)))
     return _settlement(job_id, loaded, partial(Completion, result=_result(members, "returnvalue", max_data_bytes)))
 
@@ -190,8 +190,8 @@ def load_finish(
     raw: bytes, *, lease_ms: int, worker: str, max_data_bytes: int, max_body_bytes: int
 ) -> tuple[list[Settlement], Ask | None]:
     """Read settlements, and the parameters of a claim if there is one. Raises InvalidRequest, TooLarge."""
-    most = dict.fromkeys(LOOSE, max_body_bytes) | {"returnvalue": max_data_bytes}
-    form = Form(frozenset(_ENDING.fields), LOOSE, most)
+    limits = dict.fromkeys(LOOSE, max_body_bytes) | {"returnvalue": max_data_bytes}
+    form = Form(frozenset(_ENDING.fields), LOOSE, limits)
     members, endings = objects.read_object(raw, _FINISH_FORM, array=Array("jobs", COUNT_MAX, form))
     if "jobs" not in members:
         raise InvalidRequest(Fault("jobs", "is required"))
