@@ -17,7 +17,7 @@ from app.store.tables import metadata
 from tests.support import databases
 from tests.support.jobs import in_status
 
-SOUND = [schema.MIGRATIONS / "sql" / "rowline" / f"{name}.sql" for name in ("broken_rule_1", "are_texts_1")]
+SOUND = [schema.MIGRATIONS / "sql" / "rowline" / f"{name}.sql" for name in ("broken_rule_1", "are_texts_2")]
 TABLES = """
 with tables as (
     select oid, relname from pg_class
@@ -51,6 +51,17 @@ def test_the_migrations_make_what_the_code_describes(server_url: str, shared_url
         engine = database.engine(url, {}, poolclass=sqlalchemy.NullPool)
         metadata.create_all(engine)
         assert shape(url) == shape(shared_url)
+
+
+def test_no_check_of_jobs_calls_a_function_that_is_planned_anew_for_each_statement(shared_url: str) -> None:
+    """PostgreSQL puts functions in SQL into the CHECKs that call them."""
+    called = """
+        select proname, lanname from pg_constraint
+        join pg_depend on pg_depend.objid = pg_constraint.oid and refclassid = 'pg_proc'::regclass
+        join pg_proc on pg_proc.oid = refobjid join pg_language on pg_language.oid = prolang
+        where conrelid = 'rowline.jobs'::regclass and contype = 'c' order by proname
+    """
+    assert databases.ask(shared_url, called) == [("are_texts_1", "plpgsql"), ("job_is_sound_1", "plpgsql")]
 
 
 @pytest.mark.parametrize(
