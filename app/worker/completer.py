@@ -160,7 +160,7 @@ class Completer:
     def _send_updates(self) -> SourceUnavailable | None:
         """Send progress and log lines, before their attempts are settled. After an error the next batch is smaller."""
         count = len(self._updates)
-        while count > 0:
+        while count > 0 and self._updates:  # newer progress may have replaced some of them meanwhile
             batch = _take_batch(self._updates, min(count, self._updates_batch))
             count -= len(batch)
             del self._updates[: len(batch)]  # so that new progress of the same attempt replaces none that is being sent
@@ -168,11 +168,16 @@ class Completer:
                 self._source.send_progress(batch)
             except SourceUnavailable as error:
                 self._updates_batch = max(1, self._updates_batch // 8)
-                self._updates[:0] = batch
+                self._put_back(batch)
                 self._updates.sort(key=lambda update: update.lease == batch[0].lease)  # other attempts first; stable
                 return error
             self._updates_batch = min(BATCH, self._updates_batch * 2)
         return None
+
+    def _put_back(self, batch: Sequence[ProgressUpdate]) -> None:
+        """Keep what could not be sent, but progress for which newer progress of the same attempt waits."""
+        newer = {update.lease for update in self._updates if update.line is None}
+        self._updates[:0] = [update for update in batch if update.line is not None or update.lease not in newer]
 
     def _settle_kind(
         self,

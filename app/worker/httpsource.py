@@ -27,6 +27,7 @@ CLAIM_MS = 30_000  # how long a claim waits for a job: the maximum of the servic
 CALL_S = 5.0  # the time limit of one call of the loop, or of the heartbeat
 STOP_S = 0.5  # how long to wait, once stopped, for jobs that a claim has leased already
 DEAD_LEASE_MS = 500  # the minimum length of a lease, for a job whose process died
+CLAIM_MAX = 1_000  # the service takes no claim of more
 LOGGED_EACH_S = 10.0  # how often it is logged that the service cannot be reached, while that lasts
 
 
@@ -80,7 +81,7 @@ class HttpSource:
                 raise SourceUnavailable(str(trouble)) from trouble
             came, self._came = self._came, []
             if limit > len(came) and not self._is_asking:
-                self._wish = limit - len(came)
+                self._wish = min(limit - len(came), CLAIM_MAX)
                 self._changed.notify()
         return ClaimedJobs(taken=came, poll_ms=self._settings.poll_ms)
 

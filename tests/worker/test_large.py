@@ -3,6 +3,7 @@
 import contextlib
 import select
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from app.domain import attempts
 from app.domain.job import ClaimedJob, JsonText, LeaseKey
 from app.domain.states import Status
 from app.infra.settings import Settings
+from app.operations.progress import ProgressUpdate
 from app.postgres.database import Database
 from app.queries import history
 from app.worker.completer import Completer
@@ -120,6 +122,66 @@ def _settle(endings: Completer, *, times: int) -> None:
 
 def _lines(db: Database, job_id: str) -> list[str]:
     return list(history.logs(db, queue=QUEUE, job_id=job_id, start=0, length=9).entries)
+
+
+class Interrupted(DatabaseSource):
+    """A source that hears of more while it sends, and cannot send at first."""
+
+    meanwhile: Callable[[], object] = staticmethod(lambda: None)
+    failures = 0
+
+    def send_progress(self, updates: Sequence[ProgressUpdate]) -> None:
+        meanwhile, self.meanwhile = self.meanwhile, lambda: None
+        meanwhile()
+        if self.failures:
+            self.failures -= 1
+            raise SourceUnavailable("away")
+        super().send_progress(updates)
+
+
+def test_progress_that_is_replaced_while_a_batch_is_sent_does_not_keep_outcomes_waiting(db: Database) -> None:
+    """The database is away for three tries. During the first one, and the one that succeeds, more is reported."""
+    add(db, new(), new())
+    source = Interrupted(Settings(), db, queue=QUEUE, worker="w")
+    endings = Completer(Settings(), source, HeldLeases(source, queue=QUEUE))
+    first, second = (lease.taken for lease in work.take(db, limit=2))
+
+    def report(value: int) -> None:
+        for taken in (first, second):
+            endings.add_progress(taken, {"progress": str(value)})
+
+    report(1)
+    source.failures, source.meanwhile = 3, lambda: report(2)
+    _settle(endings, times=3)
+
+    def end() -> None:
+        report(3)
+        for taken in (first, second):
+            endings.complete(taken, "1")
+
+    source.meanwhile = end
+    _settle(endings, times=2)
+
+    assert [(find(db, taken.id).status, find(db, taken.id).progress) for taken in (first, second)] == [
+        (Status.COMPLETED, "3")
+    ] * 2
+    assert len(endings) == 0
+
+
+def test_progress_that_could_not_be_sent_gives_way_to_newer_progress(db: Database) -> None:
+    add(db, new())
+    source = Interrupted(Settings(), db, queue=QUEUE, worker="w")
+    endings = Completer(Settings(), source, HeldLeases(source, queue=QUEUE))
+    [taken] = (lease.taken for lease in work.take(db))
+    for nth in range(20):
+        endings.add_progress(taken, {"progress": str(nth)})
+        source.failures = 1
+        source.meanwhile = lambda nth=nth: endings.add_progress(taken, {"progress": str(nth + 100)})  # type: ignore[misc]
+        _settle(endings, times=1)
+    assert len(endings) == 1
+
+    _settle(endings, times=1)
+    assert find(db, taken.id).progress == "119"
 
 
 def test_one_locked_job_does_not_keep_for_ever_what_others_report(db: Database, shared_url: str) -> None:

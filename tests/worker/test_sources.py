@@ -10,8 +10,10 @@ import pytest
 from app.domain.attempts import STALLED_REASON
 from app.domain.job import Job, JsonText
 from app.domain.states import Status
+from app.infra.settings import Settings
 from app.operations import maintenance
 from app.postgres.database import Database
+from app.worker.httpsource import HttpSource
 from tests.support import clusters, httpproxy, raw
 from tests.support.clusters import is_alive, until
 from tests.support.httpproxy import Fault, HttpProxy
@@ -250,6 +252,21 @@ def test_an_address_or_token_that_will_not_do_ends_the_start(
     with clusters.Program([*clusters.PYTHON, *argv]) as worker:
         assert worker.end() == 1
         assert told in worker.output
+
+
+def test_a_worker_with_room_for_more_than_a_claim_may_ask_for_goes_on_claiming(db: Database, service_url: str) -> None:
+    add(db, *(new() for _ in range(1_500)))
+    source = HttpSource(Settings(), url=service_url, token=raw.TOKEN, queue=QUEUE, worker="w")
+    source.start(lambda: None)
+    taken: set[str] = set()
+
+    def has_all() -> bool:
+        claimed = source.exchange((), limit=1_500 - len(taken)).claimed
+        taken.update(job.id for job in (claimed.taken if claimed else ()))
+        return len(taken) == 1_500
+
+    until(has_all)
+    source.stop()
 
 
 @pytest.mark.parametrize(
