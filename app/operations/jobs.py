@@ -104,9 +104,13 @@ def submit_once(
     with db.begin() as conn:
         if not keys.try_lock(conn, queue=queue, key=key):
             raise KeyInUse("the first request with this Idempotency-Key is still running: wait, then repeat it")
-        answered = keys.find(conn, queue=queue, key=key, keep_ms=keep_ms)
-        if answered and answered.answer is None:
+        answered = keys.find(conn, queue=queue, key=key, keep_ms=keep_ms, max_bytes=SMALL)
+        if answered and answered.body_digest != key.body_digest:
             raise KeyReused(Fault("Idempotency-Key", "was used for a request with another body"))
+        if answered and answered.answer is None:
+            if not (held or room.alone()).take_long(answered.size * COPIES, is_patient=False):  # the key is locked
+                raise NoRoom
+            answered = keys.find(conn, queue=queue, key=key, keep_ms=keep_ms, max_bytes=answered.size)
         if answered and answered.answer is not None:
             return Reply(answered.answer, is_replay=True)
         text = answer(_submit(conn, queue, new, held) if new else [])

@@ -14,9 +14,13 @@ _forget = Statement("keys/forget")
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The stored response of a key and the digest of its request's body. `answer` is None for another body."""
+    """The stored response of a key, of `size` bytes, and the digest of its request's body.
+
+    `answer` is None for another body, or if it is longer than was asked for.
+    """
 
     body_digest: bytes
+    size: int
     answer: str | None
 
 
@@ -28,8 +32,8 @@ def try_lock(conn: Connection, *, queue: str, key: IdempotencyKey) -> bool:
     return bool(_try_lock.rows(conn, queue=queue, key=key.key, token_digest=key.token_digest)[0].held)
 
 
-def find(conn: Connection, *, queue: str, key: IdempotencyKey, keep_ms: int) -> Answered | None:
-    """Return the response stored under `key` in the last `keep_ms`, if there is one."""
+def find(conn: Connection, *, queue: str, key: IdempotencyKey, keep_ms: int, max_bytes: int) -> Answered | None:
+    """Return the response stored under `key` in the last `keep_ms`, if there is one; its text up to `max_bytes`."""
     found = _find.rows(
         conn,
         queue=queue,
@@ -37,8 +41,9 @@ def find(conn: Connection, *, queue: str, key: IdempotencyKey, keep_ms: int) -> 
         token_digest=key.token_digest,
         body_digest=key.body_digest,
         keep_ms=keep_ms,
+        max_bytes=max_bytes,
     )
-    return Answered(found[0].body_digest, found[0].answer) if found else None
+    return Answered(bytes(found[0].body_digest), found[0].size, found[0].answer) if found else None
 
 
 def keep(conn: Connection, *, queue: str, key: IdempotencyKey, answer: str) -> None:

@@ -20,7 +20,7 @@ def life_cycle(earlier: Release, url: str, *files: str) -> subprocess.CompletedP
     env |= {"DATABASE_URL": url, "NEWER_RELEASE": str(PRESENT.folder), "NEWER_REVISION": "head"}
     env |= {"PYTHONPATH": f"{earlier.env['PYTHONPATH']}:{Path(__file__).parent}"}
     words = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "newer_schema", "-p", "no:cacheprovider", *files]
-    return subprocess.run(words, cwd=earlier.folder, env=env, check=False, capture_output=True, text=True, timeout=110)
+    return subprocess.run(words, cwd=earlier.folder, env=env, check=False, capture_output=True, text=True, timeout=900)
 
 
 @click.command()

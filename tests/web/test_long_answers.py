@@ -217,6 +217,18 @@ def test_without_room_what_exists_is_not_repeated_and_nothing_is_added(client: C
     assert client.page(length=0)["counts"]["waiting"] == 1
 
 
+def test_without_room_a_long_response_is_not_repeated_for_its_key(client: Client, full: Client) -> None:
+    long, short = (json.dumps([{"name": "n", "data": data}]) for data in ("x" * BOUND, "short"))
+    first = [client.post(PATH, body, Idempotency_Key=key).text for key, body in (("long", long), ("short", short))]
+    other = json.dumps([{"name": "n", "data": "y" * BOUND}])
+
+    no_room(full.post(PATH, long, Idempotency_Key="long"))
+    assert full.post(PATH, short, Idempotency_Key="short").text == first[1]
+    assert client.post(PATH, long, Idempotency_Key="long").text == first[0]
+    assert client.post(PATH, other, Idempotency_Key="long").status_code == 422
+    assert client.page(length=0)["counts"]["waiting"] == 2
+
+
 def test_without_room_a_long_job_is_not_cancelled_and_a_short_one_is(client: Client, full: Client) -> None:
     [long] = add(client, 1, "x" * BOUND)
     [short] = add(client, 1, "short")
