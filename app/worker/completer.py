@@ -19,6 +19,7 @@ BATCH = 500  # attempts settled in one transaction
 UPDATES_MAX = 1_000  # progress updates that are kept before handlers are slowed down
 UPDATES_BYTES = 16 * 2**20  # the same in bytes
 BATCH_BYTES = 4 * 2**20  # of results, reasons, stacks or progress updates in one transaction
+OUTCOMES_BYTES = 64 * 2**20  # of results, reasons and stacks that wait: more than settling is ever behind for a moment
 
 
 class Completer:
@@ -32,6 +33,7 @@ class Completer:
         self._released: list[Release] = []
         self._dead: list[LeaseKey] = []
         self._updates: list[ProgressUpdate] = []
+        self._bytes = 0  # of the completions and failures
         self._batch = BATCH
         self._updates_batch = BATCH
 
@@ -53,7 +55,7 @@ class Completer:
         if "result" in outcome:
             self.complete(taken, outcome["result"])
             return
-        self._failures.append(
+        self._fail(
             Failure(
                 lease=taken.key,
                 reason=attempts.clean_reason(outcome["reason"]),
@@ -67,9 +69,14 @@ class Completer:
         """Add a completed attempt with its result as JSON text; a result that cannot be stored makes it a failure."""
         try:
             self._completions.append(Completion(taken.key, self._storable(result)))
+            self._bytes += len(result)
         except UnstorableJson as error:
             reason = attempts.clean_reason(f"the handler's result {error}")
-            self._failures.append(Failure(lease=taken.key, reason=reason))
+            self._fail(Failure(lease=taken.key, reason=reason))
+
+    def _fail(self, failure: Failure) -> None:
+        self._failures.append(failure)
+        self._bytes += _size(failure)
 
     def add_progress(self, taken: ClaimedJob, message: dict[str, Any]) -> None:
         """Add progress or a log line of a running attempt. New progress replaces progress that is not sent yet."""
@@ -88,14 +95,21 @@ class Completer:
         self._updates.append(ProgressUpdate(lease=taken.key, progress=progress))
 
     @property
+    def may_grow(self) -> bool:
+        """Whether the outcomes that wait are below their limit. If not, nothing is claimed."""
+        return self._bytes < OUTCOMES_BYTES
+
+    @property
     def is_full(self) -> bool:
-        """Whether handlers must wait before they send more progress or log lines."""
-        return len(self._updates) >= UPDATES_MAX or sum(map(_size, self._updates)) >= UPDATES_BYTES
+        """Whether handlers must wait before they send more outcomes, progress or log lines."""
+        if not self.may_grow or len(self._updates) >= UPDATES_MAX:
+            return True
+        return sum(map(_size, self._updates)) >= UPDATES_BYTES
 
     def time_out(self, taken: ClaimedJob) -> None:
         """Add an attempt that exceeded its timeout and was killed."""
         assert taken.timeout_ms is not None
-        self._failures.append(attempts.timed_out(taken.key, taken.timeout_ms))
+        self._fail(attempts.timed_out(taken.key, taken.timeout_ms))
 
     def _storable(self, result: str) -> JsonText:
         limit = self._settings.max_data_bytes
@@ -206,6 +220,7 @@ class Completer:
     def _remove(self, endings: list[Any], keys: list[LeaseKey], settled: Collection[int]) -> None:
         """Remove the first outcomes, those of `keys`; leases that are not in `settled` were lost."""
         self._batch = min(BATCH, self._batch * 2)
+        self._bytes -= sum(map(_size, endings[: len(keys)]))
         del endings[: len(keys)]
         if len(settled) < len(keys):
             self._held.lose(key for key in keys if key.number not in settled)
@@ -220,8 +235,10 @@ def _identity(key: LeaseKey) -> LeaseKey:
     return key
 
 
-def _size(said: Failure | ProgressUpdate | Release | LeaseKey) -> int:
+def _size(said: Completion | Failure | ProgressUpdate | Release | LeaseKey) -> int:
     """Return about how many bytes it adds to a statement."""
+    if isinstance(said, Completion):
+        return len(said.result)
     if isinstance(said, Failure):
         return len(said.reason) + len(said.stack or "")
     if isinstance(said, ProgressUpdate):

@@ -109,8 +109,9 @@ class SourceIO:
 
     @property
     def _may_claim(self) -> bool:
-        """Whether a claim can begin: jobs that become ready again must be settled before it."""
-        return not self._claim and (not self._settling or (self._settles_final and self._completer.are_final))
+        """Whether a claim can begin: jobs that become ready again must be settled before it, and too many results."""
+        is_in_order = not self._settling or (self._settles_final and self._completer.are_final)
+        return not self._claim and is_in_order and self._completer.may_grow
 
     def _begin(self, do: Callable[[], ClaimedJobs | None], *, limit: int | None = None, settles: bool = False) -> None:
         call = DatabaseCoroutine(do)

@@ -181,14 +181,16 @@ class Worker:
     def _receive(self) -> None:
         for process in self._processes:
             process.flush()
-            if self._completer.is_full:
-                continue  # its socket fills up, which makes its handlers wait
-            answered = 0
-            for said in process.receive():
-                answered += self._handle(process, said)
-            if answered:
-                self._broken_starts = 0
-                process.resize_window(answered)
+            if not self._completer.is_full:  # otherwise its socket fills up, which makes its handlers wait
+                self._hear(process)
+
+    def _hear(self, process: HandlerProcess) -> None:
+        answered = 0
+        for said in process.receive():
+            answered += self._handle(process, said)
+        if answered:
+            self._broken_starts = 0
+            process.resize_window(answered)
 
     def _handle(self, process: HandlerProcess, said: Result | Message) -> bool:
         """Handle a message of a process; return whether it was an outcome."""
@@ -255,7 +257,7 @@ class Worker:
             code = process.ended()
             if code is None:
                 continue
-            self._receive()  # its last messages
+            self._hear(process)  # its last messages, even if too much waits: they are no more than its socket holds
             self._processes.remove(process)
             if process in self._isolated:
                 self._isolated.remove(process)

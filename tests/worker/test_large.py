@@ -3,7 +3,7 @@
 import contextlib
 import select
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,11 @@ from app.infra.settings import Settings
 from app.operations.progress import ProgressUpdate
 from app.postgres.database import Database
 from app.queries import history
-from app.worker.completer import Completer
+from app.worker.completer import OUTCOMES_BYTES, Completer
 from app.worker.handlers import HandlerProcess
 from app.worker.heartbeats import HeldLeases
 from app.worker.sources import DatabaseSource, SourceUnavailable
-from tests.support import work
+from tests.support import databases, work
 from tests.support.clusters import until
 from tests.support.jobs import QUEUE, new
 from tests.support.workers import WorkerProgram, add, find, in_status, written
@@ -202,3 +202,36 @@ def test_one_locked_job_does_not_keep_for_ever_what_others_report(db: Database, 
     assert _lines(db, first.id) == ["first 0", "first 1", "first 2"]
     assert (find(db, first.id).progress, len(endings)) == ("2", 0)
     hasty.close()
+
+
+@contextlib.contextmanager
+def slow_ends(url: str) -> Iterator[None]:
+    """Have the database take its time for each completed job."""
+    databases.run(
+        url,
+        """
+        create function public.linger() returns trigger language plpgsql
+        as 'begin perform pg_sleep(0.01); return new; end';
+        create trigger linger before update on rowline.jobs for each row when (new.status = 'completed')
+        execute function public.linger()
+        """,
+    )
+    try:
+        yield
+    finally:
+        databases.run(url, "drop function public.linger cascade")
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+def test_a_worker_whose_handlers_are_quicker_than_its_database_does_not_grow(
+    db: Database, shared_url: str, tmp_path: Path
+) -> None:
+    with slow_ends(shared_url), WorkerProgram(shared_url, written(tmp_path, LARGE)) as worker:
+        in_status(db, add(db, new("result", data=JsonText("1")))[0], within_s=60)
+        before = peak_bytes(worker.pid)
+        add(db, *(new("result", data=JsonText("900000")) for _ in range(400)))
+        completed = "select count(*) from rowline.jobs where status = 'completed'"
+        until(lambda: databases.ask(shared_url, completed) == [(401,)], within_s=180)
+        grown = peak_bytes(worker.pid) - before
+
+    assert grown < 2 * OUTCOMES_BYTES, f"{400 * 900_000} if it held them all"

@@ -13,7 +13,7 @@ from app.infra.settings import Settings
 from app.postgres.coroutine import DatabaseCoroutine
 from app.postgres.database import Database
 from app.queries import history
-from app.worker.completer import Completer
+from app.worker.completer import OUTCOMES_BYTES, Completer
 from app.worker.heartbeats import HeldLeases
 from app.worker.source_io import LARGE, SourceIO
 from app.worker.sources import DatabaseSource
@@ -199,3 +199,21 @@ def test_of_a_long_line_none_is_claimed_before_failures_are_told(db: Database) -
     worker.fail_first()
 
     assert worker.claim(2) == [*ids, ids[0], later[0]]
+
+
+def test_a_worker_claims_no_more_while_results_wait_over_their_limit(db: Database) -> None:
+    worker = Talking(db)
+    long = '"' + "x" * 900_000 + '"'
+    count = OUTCOMES_BYTES // len(long) + 1
+    ids = add(db, *(new() for _ in range(count + 1)))
+    assert worker.claim(count) == ids[:-1]
+    with locked(db, f"select from rowline.jobs where number = {ids[0]} for update"):
+        for job in worker.taken:
+            assert worker.endings.may_grow
+            worker.endings.complete(job, long)
+        worker.source_io.begin(1, more_soon=False)
+        assert (worker.source_io.is_claiming, worker.source_io.is_idle) == (False, False)
+        assert worker.endings.is_full
+    assert worker.claim(0) == ids[:-1]
+
+    assert worker.claim(1) == ids
