@@ -10,6 +10,9 @@ from app.operations import claim, operation
 from app.postgres.database import Connection, Database, DatabaseError
 from app.store import leases
 
+CLAIM_BYTES = 16 * 2**20
+"""The most data that one claim brings, unless its first job alone is longer: a worker holds it several times."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchanged:
@@ -37,22 +40,23 @@ def exchange(
     """Complete attempts, and claim the next jobs if `ask` is given. A job not in `completed` had lost its lease.
 
     One transaction, unless a delayed job is due: then the claim runs in a second one, which promotes that job first.
+    Jobs that are too long together for one claim are claimed in a second one too, as many as it takes.
     `cursor` is the caller's position in this queue; without one the scan starts at the head of the queue.
     """
     cursor = cursor or ScanCursor()
     start = cursor.start(now_s=time.monotonic())
     with db.pipeline() as conn:
         completed_by = _send_complete(conn, queue, completions) if completions else set[int]
-        found_by = _send_claim(conn, queue, ask, start) if ask else None
+        found_by = _send_claim(conn, queue, ask, start) if ask and not cursor.has_large else None
     completed = completed_by()
     found = found_by() if found_by else None
     completed, unknown = retry_completions(
         db, queue=queue, completions=completions, completed=completed, is_any_taken=bool(found and found.taken)
     )
-    if not ask or not found:
+    if not ask:
         return Exchanged(completed=completed, taken=[])
-    if found.next_due_ms == 0:
-        return _taken_with_due(db, queue, ask, cursor, completed)
+    if not found or found.next_due_ms == 0:
+        return _taken_whole(db, queue, ask, cursor, completed)
     cursor.note(found.scan, now_s=time.monotonic())
     next_claim_in_ms = claim.next_claim_in_ms(found.scan, cursor, found.next_due_ms)
     return Exchanged(completed=completed, taken=found.taken, next_due_ms=next_claim_in_ms, unknown=unknown)
@@ -81,7 +85,15 @@ def _send_complete(conn: Connection, queue: str, completions: Sequence[Completio
 
 
 def _send_claim(conn: Connection, queue: str, ask: claim.Ask, start: Place) -> Callable[[], leases.HandlerClaim]:
-    return leases.send_claim(conn, queue=queue, limit=ask.limit, lease_ms=ask.lease_ms, worker=ask.worker, start=start)
+    return leases.send_claim(
+        conn,
+        queue=queue,
+        limit=ask.limit,
+        lease_ms=ask.lease_ms,
+        worker=ask.worker,
+        start=start,
+        max_bytes=CLAIM_BYTES,
+    )
 
 
 def _completed(db: Database, queue: str, completions: Sequence[Completion]) -> set[int]:
@@ -91,8 +103,9 @@ def _completed(db: Database, queue: str, completions: Sequence[Completion]) -> s
         return numbers | leases.completed_before(conn, queue=queue, completions=completions)
 
 
-def _taken_with_due(db: Database, queue: str, ask: claim.Ask, cursor: ScanCursor, completed: set[int]) -> Exchanged:
+def _taken_whole(db: Database, queue: str, ask: claim.Ask, cursor: ScanCursor, completed: set[int]) -> Exchanged:
     with db.begin() as conn:
-        claimed = claim.claim_in(conn, queue=queue, ask=ask, cursor=cursor)
+        claimed = claim.claim_in(conn, queue=queue, ask=ask, max_bytes=CLAIM_BYTES, cursor=cursor)
     taken = [lease.taken for lease in claimed.leases]
-    return Exchanged(completed=completed, taken=taken, next_due_ms=claimed.next_due_ms)
+    next_due_ms = 0 if cursor.has_large else claimed.next_due_ms  # there are more
+    return Exchanged(completed=completed, taken=taken, next_due_ms=next_due_ms)

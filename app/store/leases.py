@@ -92,7 +92,7 @@ def claim(
 class HandlerClaim:
     """The result of a claim for handlers. `next_due_ms`: ms until a delayed job is due, None if none is delayed.
 
-    With 0 nothing was claimed: due jobs must be promoted first.
+    With 0 nothing was claimed: due jobs must be promoted first, or the data of the jobs are too long together.
     """
 
     taken: list[ClaimedJob]
@@ -101,10 +101,21 @@ class HandlerClaim:
 
 
 def send_claim(
-    conn: Connection, *, queue: str, limit: int, lease_ms: int, worker: str, start: Place = HEAD
+    conn: Connection,
+    *,
+    queue: str,
+    limit: int,
+    lease_ms: int,
+    worker: str,
+    start: Place = HEAD,
+    max_bytes: int = ANY_BYTES,
 ) -> Callable[[], HandlerClaim]:
-    """Lease as `claim` does, in a block of `Database.pipeline`; call the returned function after the block."""
-    rows_of = _claim_next.send(conn, queue=queue, limit=limit, lease_ms=lease_ms, worker=worker, **look_from(start))
+    """Lease as `claim` does, in a block of `Database.pipeline`; call the returned function after the block.
+
+    Of the texts only the data count for `max_bytes`.
+    """
+    asked = {"queue": queue, "limit": limit, "lease_ms": lease_ms, "worker": worker, "max_bytes": max_bytes}
+    rows_of = _claim_next.send(conn, **asked, **look_from(start))
 
     def found() -> HandlerClaim:
         claimed = rows_of()

@@ -25,6 +25,7 @@ BATCH_S = 0.1  # a process gets about this much work at a time, so that no job w
 MOMENT_S = 0.01  # this much work more is prefetched, since a claim takes a few ms
 BRISK_S = 0.001
 PERMIT_BYTES = 8  # as in rowline/child.py
+WINDOW_BYTES = 16 * 2**20  # a process that has so much data is given no more jobs than it has threads
 CHUNK = 1 << 18
 Message = dict[str, Any]
 Result = tuple[int, str]
@@ -70,6 +71,7 @@ class HandlerProcess:
         self._ends_at: dict[int, float] = {}  # by permit: when the job exceeds its timeout, if it has one
         self._pace_s = 0.0  # the recent mean time of a job
         self.outstanding: dict[int, ClaimedJob] = {}
+        self._bytes = 0  # about the length of the data of `outstanding`
         self.window = threads  # jobs that may be sent at a time
         self._ahead = 0  # jobs that may be prefetched besides, because they will run within MOMENT_S
         self.has_answered = False
@@ -93,11 +95,11 @@ class HandlerProcess:
 
     @property
     def free_slots(self) -> int:
-        """How many jobs to claim for it now: none before half of its window is done, none behind slow jobs."""
+        """How many jobs to claim for it now: none before half of its window is done, none behind slow or long ones."""
         if not self.ready or self.stopping:
             return 0
         held = len(self.outstanding)
-        if held > self._half or self.is_slow:
+        if held > self._half or self._bytes > WINDOW_BYTES or self.is_slow:
             return max(0, self._threads - held)
         return min(self.window, self.window + self._ahead - held)
 
@@ -152,6 +154,7 @@ class HandlerProcess:
         given = dict(enumerate(jobs, start=self._permit))
         self._permit += len(given)
         self.outstanding |= given
+        self._bytes += sum(len(job.data) for job in jobs)
         self._ends_at |= {n: time.monotonic() + job.timeout_ms / 1000 for n, job in given.items() if job.timeout_ms}
         messages = [_message(job, permit) for permit, job in given.items()]
         self._unsent += orjson.dumps({"queue": self._queue, "jobs": messages}) + b"\n"
@@ -224,7 +227,10 @@ class HandlerProcess:
         """Remove the job of an outcome from `outstanding` and return it; None if it was not there."""
         if self._ends_at:
             self._ends_at.pop(permit, None)
-        return self.outstanding.pop(permit, None)
+        job = self.outstanding.pop(permit, None)
+        if job:
+            self._bytes -= len(job.data)
+        return job
 
     def resize_window(self, answered: int) -> None:
         """Adapt the window to the pace: `answered` jobs ended in the time since the last outcomes."""

@@ -1,6 +1,8 @@
 """What handlers say can be as large as they like: what will not be kept stays in their process."""
 
+import base64
 import contextlib
+import random
 import select
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,11 +17,12 @@ from app.domain import attempts
 from app.domain.job import ClaimedJob, JsonText, LeaseKey
 from app.domain.states import Status
 from app.infra.settings import Settings
+from app.operations.exchange import CLAIM_BYTES
 from app.operations.progress import ProgressUpdate
 from app.postgres.database import Database
 from app.queries import history
 from app.worker.completer import OUTCOMES_BYTES, Completer
-from app.worker.handlers import HandlerProcess
+from app.worker.handlers import WINDOW_BYTES, HandlerProcess
 from app.worker.heartbeats import HeldLeases
 from app.worker.sources import DatabaseSource, SourceUnavailable
 from tests.support import databases, work
@@ -91,9 +94,7 @@ def test_reading_a_long_result_takes_not_much_longer_than_joining_it(tmp_path: P
     size = 64 * 2**20
     try:
         _read(process)
-        process.give(
-            [ClaimedJob(LeaseKey(1, "t"), "1", "result", JsonText(str(size)), JsonText("{}"), 0, 1, 0, None, 0)]
-        )
+        process.give([_claimed("result", str(size))])
         begun = time.process_time()
         [(_, result)] = _read(process)
         took = time.process_time() - begun
@@ -105,6 +106,10 @@ def test_reading_a_long_result_takes_not_much_longer_than_joining_it(tmp_path: P
     joined = b"".join(bytes(2**18) for _ in range(size // 2**18)).split(b"\n")
     assert len(result) == len(joined[0]) + 2
     assert took < 20 * (time.process_time() - begun), "80 times if it was joined at each piece"
+
+
+def _claimed(name: str, data: str) -> ClaimedJob:
+    return ClaimedJob(LeaseKey(1, "t"), "1", name, JsonText(data), JsonText("{}"), 0, 1, 0, None, 0)
 
 
 def _read(process: HandlerProcess) -> list[Any]:
@@ -235,3 +240,72 @@ def test_a_worker_whose_handlers_are_quicker_than_its_database_does_not_grow(
         grown = peak_bytes(worker.pid) - before
 
     assert grown < 2 * OUTCOMES_BYTES, f"{400 * 900_000} if it held them all"
+
+
+def _noise(length: int) -> JsonText:
+    """JSON that PostgreSQL cannot compress."""
+    return JsonText(f'"{base64.b64encode(random.Random(1).randbytes(length * 3 // 4)).decode()}"')
+
+
+def test_no_claim_of_a_worker_brings_more_data_than_its_limit(db: Database) -> None:
+    long = {"short": JsonText('"' + "x" * 900_000 + '"'), "long": _noise(900_000)}  # as they are stored
+    kinds = ["tiny"] * 5 + ["short"] * 20 + ["long"] * 20 + ["tiny"] * 5
+    ids = add(db, *(new(data=long.get(kind, JsonText("1"))) for kind in kinds))
+    source = DatabaseSource(Settings(poll_ms=3_600_000), db, queue=QUEUE, worker="w")
+    claims = list[list[ClaimedJob]]()
+    while sum(len(claim) for claim in claims) < len(ids):
+        claimed = source.exchange((), limit=100).claimed
+        assert claimed
+        claims.append(claimed.taken)
+        assert claimed.pause_s < 1 or claimed.taken[-1].id == ids[-1], "otherwise the rest would wait"
+
+    assert [job.id for claim in claims for job in claim] == ids
+    assert max(sum(len(job.data) for job in claim) for claim in claims) <= CLAIM_BYTES
+    assert len(claims) == 3
+
+
+def test_a_job_longer_than_the_limit_of_a_claim_is_claimed_alone(db: Database) -> None:
+    ids = add(db, new(), new(data=JsonText('"' + "x" * CLAIM_BYTES + '"')), new())
+    source = DatabaseSource(Settings(), db, queue=QUEUE, worker="w")
+    claims = [source.exchange((), limit=100).claimed for _ in ids]
+
+    assert [[job.id for job in claimed.taken] for claimed in claims if claimed] == [[job_id] for job_id in ids]
+
+
+BLOCKED = """
+    @rowline.handler("quick")
+    def quick(job):
+        return None
+
+    @rowline.handler("long")
+    def long(job):
+        time.sleep(600)
+"""
+
+
+def test_a_worker_that_ran_short_jobs_takes_no_more_long_ones_than_it_may_hold(
+    db: Database, shared_url: str, tmp_path: Path
+) -> None:
+    long = JsonText('"' + "x" * 900_000 + '"')
+    add(db, *(new("quick") for _ in range(2_000)), *(new("long", data=long) for _ in range(120)))
+    begun = "select count(*) from rowline.jobs where name = 'long' and attempts_started > 0"
+    returned = f"{begun} and status = 'waiting'"
+    with WorkerProgram(shared_url, written(tmp_path, BLOCKED), drain_ms=0):
+        until(lambda: databases.ask(shared_url, returned) != [(0,)])
+        [(count,)] = databases.ask(shared_url, begun)
+
+    assert count <= 3 * CLAIM_BYTES // len(long), "one claim is on its way while another one fills the window"
+
+
+def test_a_handler_process_that_holds_much_data_is_given_no_more(tmp_path: Path) -> None:
+    process = HandlerProcess(written(tmp_path, BLOCKED), queue=QUEUE, max_batch=100, threads=1, max_bytes=9)
+    process.ready, process.window = True, 100
+    try:
+        process.give([_claimed("long", f'"{"x" * WINDOW_BYTES}"')])
+        assert process.free_slots == 0
+        process.pop_outstanding(0)
+        assert process.free_slots == 100
+    finally:
+        process.kill()
+        until(lambda: process.ended() is not None)
+        process.close()

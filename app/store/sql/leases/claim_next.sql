@@ -3,11 +3,15 @@
 -- Scans from (:from_priority, :from_place): the head of the queue, or past dead entries (`app/domain/scan.py`).
 -- Each row says how long the scan took, and in how many ms the next delayed job is due. If one is due already, nothing
 -- is claimed: it must be promoted first. If there is no job, one row says only this.
+-- If the data of the jobs together are longer than :max_bytes bytes, nothing is claimed either, and the row says 0 ms.
 with due as (
     :_due
 ),
 locked as (
-    select number
+    select
+        number,
+        -- Data that are stored as they are need not be read for their length.
+        case when pg_column_compression(data) is null then pg_column_size(data) else octet_length(data::text) end as bytes
     :_ready
         and not exists (select from due where ms = 0)
     order by priority, place
@@ -16,7 +20,12 @@ locked as (
 ),
 scanned as materialized (
     -- A row that changed after the statement began was locked later than that: the attempt begins at the lock.
-    select array_agg(number) as numbers, clock_timestamp() as at, uuid_send(gen_random_uuid()) as seed from locked
+    select
+        case when sum(bytes) <= :max_bytes::bigint then array_agg(number) end as numbers,
+        case when sum(bytes) > :max_bytes::bigint then 0 end as too_long_ms,
+        clock_timestamp() as at,
+        uuid_send(gen_random_uuid()) as seed
+    from locked
 ),
 changed as (
     :_lease
@@ -29,7 +38,7 @@ counted as (
     :_counted
 )
 select
-    due.ms as next_due_ms, extract(epoch from scanned.at - statement_timestamp())::float8 as took_s, place,
+    coalesce(scanned.too_long_ms, due.ms) as next_due_ms, extract(epoch from scanned.at - statement_timestamp())::float8 as took_s, place,
     number, lease_token::text, custom_id, name, data, opts, priority, attempts_made + 1,
     floor(date_part('epoch', added_at) * 1000)::bigint, timeout_ms, stalled_count
 from scanned
