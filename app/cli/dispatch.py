@@ -9,6 +9,7 @@ from gevent import monkey
 from app.infra import interrupt, log, settings
 from app.local import processes
 from app.maintenance import maintainer, schema
+from app.net import connections
 from app.postgres.database import Database
 from app.push.dispatcher import Dispatcher
 
@@ -26,7 +27,10 @@ def dispatch() -> None:
         patched = [sys.executable, *interrupt.RUN, "gevent.monkey", "--module", "app", "dispatch"]
         os.execve(sys.executable, patched, dict(os.environ))  # noqa: S606 - fixed arguments, no shell
     log.configure(chosen.log_level)
-    processes.allow_open_files(OPEN_FILES)
+    needed = chosen.max_endpoints + connections.IDLE_MAX + connections.FILES_BESIDE  # a call of each endpoint at once
+    allowed = processes.allow_open_files(OPEN_FILES)
+    if fault := processes.files_fault("A dispatcher", allowed=allowed, needed=needed):
+        print(fault, file=sys.stderr, flush=True)
     db = Database(chosen, url=chosen.require_database_url(), size=CONNECTIONS, name="rowline-dispatcher")
     schema.wait(db)
     maintainer.start(chosen, db)

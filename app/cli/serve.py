@@ -28,8 +28,8 @@ def serve() -> None:
     if chosen.warning:
         print(chosen.warning, file=sys.stderr, flush=True)
     wanted = chosen.api_clients + chosen.api_connections + FILES_BESIDE
-    if (allowed := processes.allow_open_files(wanted)) < wanted:
-        advice = "raise the hard limit (ulimit -Hn, LimitNOFILE=)"
-        print(f"An API process may open {allowed} files but needs {wanted}: {advice}", file=sys.stderr, flush=True)
+    allowed = processes.allow_open_files(wanted)
+    if fault := processes.files_fault("An API process", allowed=allowed, needed=wanted):
+        print(fault, file=sys.stderr, flush=True)
     gunicorn = [sys.executable, *interrupt.RUN, "gunicorn", "--config", "python:app.web.server", "--chdir", str(ROOT)]
     os.execve(sys.executable, [*gunicorn, "wsgi:application"], environ)  # noqa: S606 - fixed arguments, no shell

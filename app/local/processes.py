@@ -36,6 +36,13 @@ def allow_open_files(wanted: int) -> int:
     return allowed
 
 
+def files_fault(name: str, *, allowed: int, needed: int) -> str | None:
+    """Return what to tell the operator if a process may open fewer files than it needs."""
+    if allowed >= needed:
+        return None
+    return f"{name} may open {allowed} files but needs {needed}: raise the hard limit (ulimit -Hn, LimitNOFILE=)"
+
+
 class StartError(Exception):
     """A child cannot be started; the message says why and what to do."""
 

@@ -15,8 +15,9 @@ import gevent
 from gevent import monkey
 from gevent.threadpool import ThreadPool
 
-from app.net import addresses
+from app.net import addresses, descriptors
 from app.net.addresses import Network
+from app.net.descriptors import OutOfDescriptors
 
 PROVEN, OTHERS = 256, 96
 """Simultaneous look-ups, each in a thread that is started on demand: of names that were quick, and of all others."""
@@ -56,7 +57,7 @@ class _Fault(NamedTuple):
     """Why a look-up failed, and the class of the exception: each waiter raises its own instance."""
 
     text: str
-    kind: type[Unusable] = Unusable
+    kind: type[Unusable | OutOfDescriptors] = Unusable
 
 
 def resolve(host: str, port: int) -> list[str]:
@@ -87,6 +88,7 @@ class Lookups:
     def vetted(self, host: str, port: int) -> list[str]:
         """Resolve `host` and return its first addresses. Raises Unusable; NotPublic if one of them may not be called.
 
+        Raises OutOfDescriptors if it failed because none are left.
         Joins a look-up of the name that is running already, for any port: a name that hangs occupies one thread.
         """
         if not addresses.port_is_open(port):
@@ -132,7 +134,8 @@ class Lookups:
 
     def _vet(self, host: str, found: Sequence[str] | Exception) -> list[str] | _Fault:
         if isinstance(found, Exception):
-            return _Fault(f"the name {host} cannot be resolved: {getattr(found, 'strerror', None) or found}")
+            kind = Unusable if descriptors.are_left() else OutOfDescriptors
+            return _Fault(f"the name {host} cannot be resolved: {getattr(found, 'strerror', None) or found}", kind)
         try:
             read = [ipaddress.ip_address(text.partition("%")[0]) for text in found]
         except ValueError:

@@ -24,9 +24,11 @@ from urllib3.connection import port_by_scheme
 from urllib3.exceptions import HTTPError, SSLError
 from urllib3.util import parse_url
 
-from app.net import addresses, polling
+from app.net import addresses, connections, descriptors, polling
 from app.net.addresses import Network
 from app.net.answerhead import ChunkError, HeadError, Response
+from app.net.connections import Connection, Connections
+from app.net.descriptors import OutOfDescriptors
 from app.net.lookups import Lookups, NotPublic, Resolver, Unusable, resolve
 
 ANSWER_MAX = 2**20  # bytes of a response body; a longer one is a failure
@@ -61,8 +63,14 @@ class Answer:
 class Outbound:
     """Calls endpoints. Create one per process."""
 
-    def __init__(self, *, allowed: Sequence[Network], resolver: Resolver = resolve) -> None:
-        """Allow public addresses, and those in the networks `allowed`; `resolver` is called in a thread."""
+    def __init__(
+        self, *, allowed: Sequence[Network], resolver: Resolver = resolve, shared: Connections | None = None
+    ) -> None:
+        """Allow public addresses, and those in the networks `allowed`; `resolver` is called in a thread.
+
+        `shared` has the connections of all targets; by default as many as the limit of open files permits.
+        """
+        self.shared = shared or Connections(open_files=connections.open_files())
         self._lookups = Lookups(allowed=allowed, resolver=resolver)
         self._tls = ssl.create_default_context()
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -106,13 +114,14 @@ class Target:
         host, port = (parts.hostname or "").strip("[]"), addresses.port_of(parts)
         self._method, self._head = method, _head(method, url, headers)
         self._connection = functools.partial(outbound.connection, scheme=parts.scheme, host=host, port=port)
-        self._idle: list[_Http | _Https] = []  # the one used last is taken first, so that few stay open
+        self._shared, self._idle = outbound.shared, connections.Stack()
         # With fewer than there are concurrent calls, most calls would open a new one.
         self._idle_max = min(concurrency, IDLE_MAX)
 
     def call(self, *, headers: Mapping[str, str], body: bytes, timeout_ms: int) -> Answer:
         """Send one request and read the response, within `timeout_ms` for the whole call. Raises CallError.
 
+        Raises OutOfDescriptors if nothing was sent because no connection can be opened, whatever the endpoint.
         `headers` are added to those of the target, and must not repeat them. Follows no redirects and uses no proxy.
         If a kept connection ends before the first byte of the response, as when the endpoint has closed an idle one,
         the request is sent once more over a new connection, with the same headers.
@@ -128,23 +137,20 @@ class Target:
     def close(self) -> None:
         """Close the idle connections; those in use are closed after their calls."""
         self._idle_max = 0
-        while self._idle:
-            self._idle.pop().close()
+        self._shared.close(self._idle)
 
     def _call(self, request: bytes) -> Answer:
-        conn, is_kept = self._idle.pop() if self._idle else self._connection(), False
+        conn, is_kept = self._shared.take(self._idle, self._connection), False
         try:
             answer, is_kept = self._exchange(conn, request)
         except (HTTPError, HTTPException, OSError) as error:
             raise CallError(_cause(error)) from error
         finally:  # after the timeout too
-            if is_kept and len(self._idle) < self._idle_max:
-                self._idle.append(conn)
-            else:
-                conn.close()
+            is_kept = is_kept and len(self._idle) < self._idle_max
+            self._shared.give_back(conn, self._idle if is_kept else None)
         return answer
 
-    def _exchange(self, conn: "_Http | _Https", request: bytes) -> tuple[Answer, bool]:
+    def _exchange(self, conn: Connection, request: bytes) -> tuple[Answer, bool]:
         """Send and receive over a kept connection if it is still open, else over a new one."""
         if conn.is_connected:
             kept = _Bounded(_socket_of(conn), limit=HEAD_MAX)
@@ -154,11 +160,19 @@ class Target:
                 if kept.has_begun:
                     raise
         conn.close()  # the endpoint has closed it, before the request or during it
-        conn.connect()
+        self._connect(conn)
         return _exchange(_Bounded(_socket_of(conn), limit=HEAD_MAX), self._method, request)
 
+    def _connect(self, conn: Connection) -> None:
+        """Open a connection. If no descriptors are left, idle connections of other endpoints give theirs."""
+        try:
+            conn.connect()
+        except OutOfDescriptors:
+            self._shared.close_idle()
+            conn.connect()
 
-def _socket_of(conn: "_Http | _Https") -> socket.socket:
+
+def _socket_of(conn: Connection) -> socket.socket:
     assert conn.sock
     return conn.sock
 
@@ -268,6 +282,8 @@ def _open(vetted: Callable[[str, int], list[str]], conn: Any) -> socket.socket:
         try:
             opened = socket.create_connection((address, conn.port))
         except OSError as error:
+            if descriptors.caused(error):
+                raise OutOfDescriptors(f"no connection can be opened: {_words(error)}") from error
             trouble = error
             continue
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

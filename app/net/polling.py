@@ -1,6 +1,7 @@
 """Checks a socket without yielding: under gevent even a poll without a wait runs a turn of its loop."""
 
 import select
+from collections.abc import Iterable
 
 from gevent import monkey
 
@@ -12,3 +13,11 @@ def has_unread(descriptor: int) -> bool:
     poll = _poll()
     poll.register(descriptor, select.POLLIN)
     return bool(poll.poll(0))
+
+
+def unread(descriptors: Iterable[int]) -> set[int]:
+    """Return those of `descriptors` of which `has_unread` is true. Does not block."""
+    poll = _poll()
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    return {descriptor for descriptor, _ in poll.poll(0)}

@@ -18,6 +18,7 @@ from app.domain.job import ClaimedJob, Job, LeaseKey
 from app.domain.scan import ScanCursor
 from app.infra.settings import Settings
 from app.net import signing
+from app.net.descriptors import OutOfDescriptors
 from app.net.outbound import CallError, NotAllowed, Outbound
 from app.operations import endpoints
 from app.operations.endpoints import CLAIM_MAX
@@ -32,6 +33,8 @@ from app.worker.heartbeats import HeldLeases
 from app.worker.sources import RETRY_S, SourceUnavailable
 
 _log = logging.getLogger(__name__)
+REST_S = 2.0
+"""How long an endpoint's jobs are not claimed by this process after descriptors have run out."""
 GONE = "the endpoint answered 410 Gone"
 Wake = Callable[[], None]
 
@@ -67,7 +70,7 @@ class EndpointDispatcher:
         self._parsing = BoundedSemaphore(1)
         """Responses of an endpoint are parsed one at a time, so that long ones take no more than their share of CPU."""
         self._bell = Event()
-        self._is_retired = self._has_warned = False
+        self._is_retired = self._has_warned = self._is_resting = False
         self._heartbeat = heartbeats.heartbeat(tools.settings, self._beat)
 
     @property
@@ -124,7 +127,7 @@ class EndpointDispatcher:
 
         If settling fails, a separate greenlet retries it until all is settled; claims go on meanwhile.
         """
-        limit = 0 if self._is_retired else CLAIM_MAX
+        limit = 0 if self._is_retired or self._is_resting else CLAIM_MAX
         try:
             if self._settling:
                 claimed = self._source.exchange((), limit=limit).claimed
@@ -194,6 +197,9 @@ class EndpointDispatcher:
             else:
                 self._pause(outcome.pause_ms)
                 self._completer.add(taken, outcome.ending)
+        except OutOfDescriptors as error:
+            self._rest(error)
+            self._completer.release([taken])  # without a delay: it keeps its place, and another dispatcher may take it
         except _Lost:
             pass  # logged already
         except _Cancelled:
@@ -226,6 +232,8 @@ class EndpointDispatcher:
             )
             with self._parsing:
                 return call_outcomes.judge(answer, max_bytes=self._tools.settings.max_data_bytes, now=datetime.now(UTC))
+        except OutOfDescriptors:
+            raise
         except CallError as error:
             if isinstance(error, NotAllowed):
                 self._warn_of_place(error)
@@ -233,6 +241,18 @@ class EndpointDispatcher:
         except Exception:  # noqa: BLE001 - the boundary: a bug in one call must neither lose its job nor end the loop
             _log.exception("call_broke", extra={"queue": job.queue, "job": job.number})
             return call_outcomes.failed("the call broke inside Rowline: see its log")
+
+    def _rest(self, error: OutOfDescriptors) -> None:
+        """Claim nothing for REST_S: the calls would end as this one, which is not the fault of the endpoint."""
+        if self._is_resting:
+            return
+        self._is_resting = True
+        gevent.spawn_later(REST_S, self._resume)
+        _log.warning("out_of_descriptors", extra={"queue": self._endpoint.queue, "cause": str(error)})
+
+    def _resume(self) -> None:
+        self._is_resting = False
+        self._bell.set()
 
     def _warn_of_place(self, error: NotAllowed) -> None:
         """Log once per endpoint that only the operator can allow its address; until then all its jobs fail."""
