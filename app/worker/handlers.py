@@ -7,6 +7,7 @@ back that have not begun by reading their permits itself, since the kernel deliv
 import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -25,6 +26,7 @@ BATCH_S = 0.1  # a process gets about this much work at a time, so that no job w
 MOMENT_S = 0.01  # this much work more is prefetched, since a claim takes a few ms
 BRISK_S = 0.001
 PERMIT_BYTES = 8  # as in rowline/child.py
+PIECE = select.PIPE_BUF // PERMIT_BYTES * PERMIT_BYTES  # written to a pipe as a whole or not at all
 WINDOW_BYTES = 16 * 2**20  # a process that has so much data is given no more jobs than it has threads
 CHUNK = 1 << 18
 Message = dict[str, Any]
@@ -64,6 +66,7 @@ class HandlerProcess:
         self._permits_out: int | None = permits_out
         self._queue = queue
         self._unsent = bytearray()
+        self._unwritten = bytearray()  # the permits for which the pipe had no room
         self._unread: list[bytes] = []  # the pieces of an incomplete line
         self._max_batch, self._threads = max(max_batch, threads), threads
         self._permit = 0
@@ -158,9 +161,8 @@ class HandlerProcess:
         self._ends_at |= {n: time.monotonic() + job.timeout_ms / 1000 for n, job in given.items() if job.timeout_ms}
         messages = [_message(job, permit) for permit, job in given.items()]
         self._unsent += orjson.dumps({"queue": self._queue, "jobs": messages}) + b"\n"
+        self._unwritten += b"".join(permit.to_bytes(PERMIT_BYTES) for permit in given)
         self.flush()
-        assert self._permits_out is not None
-        os.write(self._permits_out, b"".join(permit.to_bytes(PERMIT_BYTES) for permit in given))
 
     def take_back(self) -> list[ClaimedJob]:
         """Take back the jobs that have not begun; the process can no longer begin them."""
@@ -169,6 +171,8 @@ class HandlerProcess:
         with contextlib.suppress(BlockingIOError):
             while permits := os.read(self._permits_in, 1 << 16):
                 unread += permits
+        unread += self._unwritten
+        self._unwritten.clear()
         numbers = (int.from_bytes(unread[at : at + PERMIT_BYTES]) for at in range(0, len(unread), PERMIT_BYTES))
         return [job for number in numbers if (job := self.pop_outstanding(number))]
 
@@ -191,7 +195,10 @@ class HandlerProcess:
             os.killpg(self._process.pid, signal.SIGKILL)
 
     def flush(self) -> None:
-        """Send as many pending bytes as the socket takes. Never blocks."""
+        """Send as many pending bytes as the socket takes, and as many permits as the pipe takes. Never blocks.
+
+        A full pipe need not be waited for: its process says something after each permit that it takes.
+        """
         try:
             while self._unsent:
                 del self._unsent[: self._socket.send(self._unsent)]
@@ -199,6 +206,9 @@ class HandlerProcess:
             pass
         except OSError:
             self._unsent.clear()  # it is dead or dying, which `ended` will return
+        with contextlib.suppress(BlockingIOError):
+            while self._unwritten and self._permits_out is not None:
+                del self._unwritten[: os.write(self._permits_out, self._unwritten[:PIECE])]
 
     def receive(self) -> list[Result | Message]:
         """Return what was received: results by their permits, and messages. Never blocks.

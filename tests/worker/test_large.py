@@ -99,13 +99,17 @@ def test_reading_a_long_result_takes_not_much_longer_than_joining_it(tmp_path: P
         [(_, result)] = _read(process)
         took = time.process_time() - begun
     finally:
-        process.kill()
-        until(lambda: process.ended() is not None)
-        process.close()
+        _end(process)
     begun = time.process_time()
     joined = b"".join(bytes(2**18) for _ in range(size // 2**18)).split(b"\n")
     assert len(result) == len(joined[0]) + 2
     assert took < 20 * (time.process_time() - begun), "80 times if it was joined at each piece"
+
+
+def _end(process: HandlerProcess) -> None:
+    process.kill()
+    until(lambda: process.ended() is not None)
+    process.close()
 
 
 def _claimed(name: str, data: str) -> ClaimedJob:
@@ -306,6 +310,29 @@ def test_a_handler_process_that_holds_much_data_is_given_no_more(tmp_path: Path)
         process.pop_outstanding(0)
         assert process.free_slots == 100
     finally:
-        process.kill()
-        until(lambda: process.ended() is not None)
-        process.close()
+        _end(process)
+
+
+def test_permits_for_which_the_pipe_has_no_room_are_kept_until_it_has(tmp_path: Path) -> None:
+    count = 10_000  # with ROWLINE_MAX_BATCH=5000; a pipe takes 8,192
+    process = HandlerProcess(written(tmp_path, BLOCKED), queue=QUEUE, max_batch=count, threads=1, max_bytes=9)
+    try:
+        process.give([_claimed("quick", "1")] * count)
+        while process.outstanding:
+            select.select([process], [process] if process.wants_to_send else [], [], 60)
+            for said in process.receive():
+                if isinstance(said, tuple):
+                    process.pop_outstanding(said[0])
+            process.flush()
+    finally:
+        _end(process)
+
+
+def test_permits_for_which_the_pipe_has_no_room_are_taken_back_too(tmp_path: Path) -> None:
+    process = HandlerProcess(written(tmp_path, BLOCKED), queue=QUEUE, max_batch=10_000, threads=1, max_bytes=9)
+    try:
+        process.give([_claimed("long", "1")] * 10_000)
+        assert len(process.take_back()) + len(process.outstanding) == 10_000
+        assert len(process.outstanding) <= 1, "the one that has begun"
+    finally:
+        _end(process)
