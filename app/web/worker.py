@@ -214,7 +214,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             return True
         self._silent.pop(greenlet, None)  # its head has arrived
         is_served = False
-        with waiting(self._refused, throttling.PATIENCE_S + self.cfg.keepalive):
+        with waiting(self._refused, self._patience_s):
             is_served = self._throttle_for(addr, path)(took_s)
         return is_served and not client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
 
@@ -233,7 +233,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             else:
                 req.forget_head()  # it waits for its turn, and then for the next head, beside many others
                 pay = self._throttle_for(addr, req.path)
-                with waiting(self._refused, throttling.PATIENCE_S + self.cfg.keepalive):
+                with waiting(self._refused, self._patience_s):
                     if pay(time.thread_time() - began_at):
                         buffered.flush()
                         within_s = TAKE_S if req.should_close() else TAKE_S + throttling.PATIENCE_S
@@ -264,7 +264,15 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         os._exit(0)
 
     def _let_go(self) -> None:
-        """End all waits for clients now."""
+        """End all waits for clients now; strangers who are being answered have TAKE_S more, to read."""
         self._throttle.close()
         for greenlet, end in [*self._silent.items(), *self._idle.items()]:
             _end_now(end, greenlet)
+        gevent.sleep(TAKE_S)
+        for greenlet, end in [*self._refused.items()]:
+            _end_now(end, greenlet)
+
+    @property
+    def _patience_s(self) -> float:
+        """How long a stranger may take for its turn and to read the response."""
+        return throttling.PATIENCE_S + self.cfg.keepalive if self.alive else TAKE_S

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import raw
-from tests.support.clusters import open_files
+from tests.support.clusters import PATIENCE_S, open_files
 from tests.support.family import children
 from tests.support.raw import Server
 
@@ -151,6 +151,17 @@ def test_a_stopping_server_does_not_wait_for_who_is_silent(shared_url: str) -> N
         assert (idle.recv(1), kept.recv(1)) == (b"", b"")
         server.program.process.wait(50)
         assert time.monotonic() - started < 50
+
+
+def test_a_stop_waits_for_no_stranger_who_does_not_read(shared_url: str) -> None:
+    patience = {"ROWLINE_CLIENT_S": "120", "ROWLINE_DRAIN_MS": "300000"}
+    with raw.server(shared_url, **patience) as server, socket.socket() as stranger:
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        stranger.connect(("127.0.0.1", server.port))
+        stranger.sendall(raw.request("GET", "/docs/assets/swagger-ui-bundle.js") * 20)
+        assert stranger.recv(1, socket.MSG_PEEK) == b"H"
+        server.program.process.terminate()
+        assert server.program.process.wait(PATIENCE_S) == 0
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/queues/q/jobs", "/nowhere"])
