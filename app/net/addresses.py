@@ -14,6 +14,10 @@ FREE_PORTS_FROM = 1024
 _PUBLIC_6 = ipaddress.IPv6Network("2000::/3")
 """The global unicast range. Mapped (::ffff:0:0/96), compatible, NAT64 (64:ff9b::/96), unique local, link-local,
 site-local and multicast addresses are outside of it."""
+# Clouds serve metadata to their machines at link-local addresses (169.254.169.254; AWS also 169.254.170.2, Scaleway
+# 169.254.42.42, Tencent 169.254.0.23), at 100.100.100.200 (Alibaba), 192.0.0.192 (Oracle), fd00:ec2::254 (AWS) and
+# fd20:ce::254 (Google), none of which is public. One more address of that kind is in a public range:
+# 168.63.129.16, of Azure, https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16
 _CLOSED: tuple[Network, ...] = tuple(
     ipaddress.ip_network(text)
     for text in (
@@ -21,6 +25,7 @@ _CLOSED: tuple[Network, ...] = tuple(
         "10.0.0.0/8",
         "100.64.0.0/10",  # behind a carrier's NAT
         "127.0.0.0/8",
+        "168.63.129.16/32",  # Azure's platform: virtual, of the host of the machine
         "169.254.0.0/16",  # link-local, and the metadata of cloud machines
         "172.16.0.0/12",
         "192.0.0.0/24",

@@ -48,7 +48,13 @@ def test_no_look_alike_of_a_forbidden_address_is_registered_or_connected_to(cana
     assert canary.connections == 0
 
 
-@pytest.mark.parametrize("host", ["8.8.8.8", "1.1.1.1", "100.63.255.255", "100.128.0.1", "172.15.0.1", "172.32.0.1"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("8.8.8.8", "1.1.1.1", "100.63.255.255", "100.128.0.1", "172.15.0.1", "172.32.0.1"),
+        *("168.63.129.15", "168.63.129.17"),
+    ],
+)
 def test_public_addresses_are_open(host: str) -> None:
     assert addresses.url_fault(f"https://{host}/", allowed=()) is None
 
