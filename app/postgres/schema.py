@@ -28,6 +28,25 @@ MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 _log = logging.getLogger(__name__)
 
+_INSTALLED = """
+select exists (
+    select from pg_class
+    where oid = to_regclass('rowline.alembic_version') and relkind = 'r'
+)
+"""
+_OF_STRANGERS = """
+with recursive ours as (
+    select oid from pg_roles where rolname = current_user
+    union
+    select membership.roleid from pg_auth_members as membership join ours on membership.member = ours.oid
+)
+select nspname, pg_get_userbyid(nspowner) from pg_namespace
+where nspname in ('rowline', 'report')
+    and nspowner not in (select oid from ours)
+    and nspowner not in (select oid from pg_roles where rolsuper)
+"""
+"""pg_has_role() would say that a superuser is a member of every role."""
+
 
 class SchemaError(Exception):
     """A migration cannot be run: there is no such revision, or none in that direction."""
@@ -54,6 +73,7 @@ def upgrade(url: str, *, revision: str = "head") -> None:
     names = {one.name for one in revisions()}
 
     def migrate(config: Config, connection: sqlalchemy.Connection) -> None:
+        _refuse_of_strangers(connection)
         found = _revision_of(connection)
         if revision == "head" and found is not None and found not in names:
             _log.warning("schema_ahead", extra={"revision": found})
@@ -105,6 +125,22 @@ def _config() -> Config:
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
     return config
+
+
+def _refuse_of_strangers(connection: sqlalchemy.Connection) -> None:
+    """Raise SchemaError if nothing is installed and another role made one of our schemas.
+
+    It could keep functions and rights there, which would be those of our owner after `rowline db roles`. This asks the
+    catalog first, since to read a view of a stranger is to run it.
+    """
+    is_installed = connection.exec_driver_sql(_INSTALLED).scalar_one() and _revision_of(connection) is not None
+    strange = None if is_installed else connection.exec_driver_sql(_OF_STRANGERS).first()
+    connection.rollback()
+    if strange:
+        raise SchemaError(
+            f'the schema {strange[0]} exists, and the role "{strange[1]}" made it: it could keep functions and rights '
+            "there. If nothing in it is needed, drop it, or upgrade as that role or a member of it"
+        )
 
 
 def _revision_of(connection: sqlalchemy.Connection) -> str | None:

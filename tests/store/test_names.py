@@ -1,5 +1,6 @@
 """No function of ours looks a name up where its caller, or a stranger, can put something."""
 
+import contextlib
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -184,6 +185,51 @@ def test_migrations_and_roles_make_the_same_whatever_a_stranger_put_into_the_pat
         roles.apply(db)
         db.close()
         assert made(url) == made(shared_url)
+
+
+@contextlib.contextmanager
+def made_by_another(server_url: str, statements: str) -> Iterator[str]:
+    """A database in which a role of its own, with the right to make schemas, has run these statements."""
+    with databases.fresh(server_url) as url:
+        name = f"other_{databases.name_of(url)}"
+        databases.run(url, f"create role {name}")
+        try:
+            grant = f"do $$ begin execute format('grant create on database %I to {name}', current_database()); end $$"
+            databases.run(url, f"{grant}; set role {name}; {statements}")
+            yield url
+        finally:
+            databases.run(url, f"drop owned by {name} cascade; drop role {name}")
+
+
+@pytest.mark.parametrize("made", ["rowline", "report"])
+@pytest.mark.parametrize(
+    "beside",
+    [
+        "",
+        "create table {}.alembic_version (version_num text, oldest text)",
+        "create view {}.alembic_version as select 1 / 0 as version_num",
+    ],
+)
+def test_the_first_upgrade_refuses_a_schema_that_another_role_made(server_url: str, made: str, beside: str) -> None:
+    with made_by_another(server_url, f"create schema {made}; {beside.format(made)}") as url:
+        refused = rf'the schema {made} exists, and the role "other_\w+" made it: .* drop it, or upgrade as that role'
+        with pytest.raises(schema.SchemaError, match=refused):
+            schema.upgrade(url)
+        assert databases.ask(url, "select relname from pg_class where relname = 'jobs'") == []
+
+
+def test_the_first_upgrade_uses_a_schema_of_a_role_that_the_upgrader_is_a_member_of(server_url: str) -> None:
+    with made_by_another(server_url, "create schema rowline") as url:
+        databases.run(url, f"grant other_{databases.name_of(url)} to current_user")
+        schema.upgrade(url)
+        assert databases.ask(url, "select count(*) from rowline.jobs") == [(0,)]
+
+
+def test_a_later_upgrade_does_not_ask_whose_the_schema_is(server_url: str) -> None:
+    with made_by_another(server_url, "select") as url:
+        schema.upgrade(url)
+        databases.run(url, f"alter schema rowline owner to other_{databases.name_of(url)}")
+        schema.upgrade(url)
 
 
 def test_sessions_of_the_service_look_for_names_in_pg_catalog_alone(own_url: str) -> None:
