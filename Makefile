@@ -8,7 +8,7 @@ JOBS ?= 4
 SPREAD = -n $(JOBS) --dist loadfile --no-loadscope-reorder
 RESTARTS ?= 10
 
-.PHONY: help run test test-busy check fix cover bench bench-peers bench-depth bench-shapes bench-strangers bench-against calm faults promises upgrade-rehearsal rolling-restart poolers fuzz mutate explain psql migrate migration docs versions clean
+.PHONY: help run test test-busy check fix cover bench bench-peers bench-depth bench-shapes bench-strangers bench-tokens bench-against calm faults promises upgrade-rehearsal rolling-restart poolers fuzz mutate explain psql migrate migration docs versions clean
 
 help:  ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ bench-shapes: .venv/installed-dev  ## Compare the cost of JSON bodies of many sh
 
 bench-strangers: .venv/installed-dev  ## Measure what unauthenticated clients cost other clients, about 2 minutes
 	@$(BIN)/python -m tests.bench.strangers $(STRANGERS)
+
+bench-tokens: .venv/installed-dev  ## Measure what it costs to check 10,000 tokens of the database, about 1 minute
+	@$(BIN)/python -m tests.bench.tokens $(TOKENS)
 
 bench-against: .venv/installed-dev  ## Compare with another installed checkout, about 25 minutes: make bench-against BASE=../base
 	@$(BIN)/python -m tests.bench.against $(BASE) $(AGAINST)

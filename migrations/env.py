@@ -37,6 +37,8 @@ VERSION_TABLE = (
     "(version_num varchar(32) not null, oldest text, constraint alembic_version_pkc primary key (version_num))"
 )
 ADD_OLDEST = f"alter table {VERSION} add column if not exists oldest text"
+AUDIT = f"{tables.SCHEMA}.audit"
+NOTE = f"insert into {AUDIT} (actor, action, target) values (%(actor)s, 'db.migrate', %(revision)s)"  # noqa: S608 - our own words
 GIVES_WAY = psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected
 
 
@@ -141,6 +143,8 @@ def _end_revision(*, ctx: Any, heads: set[str], **_: object) -> None:
     [revision] = heads
     oldest = ScriptDirectory.from_config(context.config).get_revision(revision).module.oldest
     ctx.impl.execute(f"update {VERSION} set oldest = '{oldest}'")  # noqa: S608 - our own words
+    if not ctx.as_sql and context.get_bind().exec_driver_sql(f"select to_regclass('{AUDIT}')").scalar() is not None:
+        context.get_bind().exec_driver_sql(NOTE, {"actor": context.config.attributes["actor"], "revision": revision})
 
 
 run()

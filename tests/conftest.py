@@ -85,7 +85,17 @@ def shared_db(settings: Settings, shared_url: str) -> Iterator[Database]:
 def db(shared_db: Database, shared_url: str) -> Database:
     """The shared database, empty."""
     # In the order in which others lock them: a server that another test left may still be at it.
-    tables = ("endpoints", "jobs", "attempts", "job_deltas", "job_counts", "logs", "idempotency_keys")
+    tables = (
+        "endpoints",
+        "jobs",
+        "attempts",
+        "job_deltas",
+        "job_counts",
+        "logs",
+        "idempotency_keys",
+        "tokens",
+        "audit",
+    )
     databases.run(shared_url, f"truncate {', '.join(f'rowline.{table}' for table in tables)}")
     return shared_db
 

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from app.cli import account
 from app.domain.programs import Program
 from app.infra import conninfo, log, settings
 from app.local import embedded
@@ -28,14 +29,14 @@ def db() -> None:
 @click.argument("revision", default="head")
 def upgrade(revision: str) -> None:
     """Upgrade the schema to REVISION (default: the newest). Waits while another process migrates it."""
-    schema.upgrade(_owner_url(), revision=revision)
+    schema.upgrade(_owner_url(), revision=revision, actor=account.actor().id)
 
 
 @db.command()
 @click.argument("revision")
 def downgrade(revision: str) -> None:
     """Downgrade the schema to REVISION. `base` removes all of it, jobs included."""
-    schema.downgrade(_owner_url(), revision=revision)
+    schema.downgrade(_owner_url(), revision=revision, actor=account.actor().id)
 
 
 @db.command()
@@ -97,7 +98,9 @@ def roles(*, is_applied: bool) -> None:
     if not is_applied:
         print(operations.SCRIPT)
         return
-    operations.apply(Database(settings.from_env(os.environ), url=_owner_url(), size=1, name="rowline-db"))
+    operations.apply(
+        Database(settings.from_env(os.environ), url=_owner_url(), size=1, name="rowline-db"), actor=account.actor()
+    )
     print("the roles exist; set a password for those that log in: \\password rowline_runtime")
 
 
@@ -120,7 +123,7 @@ def pooler(*, is_applied: bool) -> None:
 def recount() -> None:
     """Recount all jobs and repair wrong counts. The service may run meanwhile. Prints the queues that were wrong."""
     chosen = dataclasses.replace(settings.from_env(os.environ), statement_ms=RECOUNT_MS)
-    wrong = maintenance.recount(Database(chosen, url=_url(), size=1, name="rowline-db"))
+    wrong = maintenance.recount(Database(chosen, url=_url(), size=1, name="rowline-db"), actor=account.actor())
     print("\n".join(f"repaired: {queue}" for queue in wrong) if wrong else "all counts were correct")
 
 

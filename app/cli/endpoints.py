@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from app.cli import account
 from app.infra import settings
 from app.infra.vault import Vault, VaultError
 from app.local import embedded
@@ -27,7 +28,9 @@ def reencrypt() -> None:
     done, left = 0, []
     for queue in queries.urls(db):
         try:
-            done += operations.reseal(db, queue=queue, again=lambda sealed: vault.seal(vault.open(sealed)))
+            done += operations.reseal(
+                db, actor=account.actor(), queue=queue, again=lambda sealed: vault.seal(vault.open(sealed))
+            )
         except VaultError as error:
             left.append(f"{queue}: {error}")
     print("\n".join([f"{done} endpoints encrypted with the first key", *left]))

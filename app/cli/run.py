@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from app.cli import account
 from app.infra import log, settings
 from app.infra.settings import Settings
 from app.local import home, terminal
@@ -91,14 +92,14 @@ def _prepare_database(chosen: Settings, lock: Lock | None, supervisor: Superviso
     In the embedded database that is the run-time role, which can do no DDL. The superuser's session ends here.
     """
     if chosen.database_url:
-        schema.upgrade(chosen.database_url)
+        schema.upgrade(chosen.database_url, actor=account.actor().id)
         return chosen.database_url
     server = _start_postgres(chosen, lock, supervisor)
     if server is None:
         return None
-    schema.upgrade(server.owner_url)
+    schema.upgrade(server.owner_url, actor=account.actor().id)
     opened = Database(chosen, url=server.owner_url, size=1, name="rowline-run")
-    roles.apply(opened)
+    roles.apply(opened, actor=account.actor())
     opened.close()
     return server.url
 

@@ -8,6 +8,12 @@
     │   ├── SlowBody        the body did not arrive in time
     │   └── KeyReused       the idempotency key was used for another request
     ├── Unauthorized        no token, or an unknown one
+    ├── Forbidden           the token lacks a scope
+    ├── OverQuota           a limit of the token, or of wrong tokens of an address, is reached
+    ├── TokenNotFound
+    ├── TokenEnded          the token is revoked or expired
+    ├── NotRotating         the token has no second secret
+    ├── TooManyTokens       the limit of tokens is reached
     ├── JobNotFound
     ├── WorkerNotFound      the queue has no endpoint
     ├── TooManyEndpoints    the limit of endpoints is reached
@@ -23,6 +29,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 ID_SHOWN = 200  # characters of an unknown id that an error message repeats
+SCOPES_SHOWN = 500  # characters of scopes
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +94,52 @@ class Unauthorized(RowlineError):
     """The request has no token, or an unknown one. The response is the same for both, so that it reveals nothing."""
 
     code = "unauthorized"
+
+
+class Forbidden(RowlineError):
+    """The token lacks a scope. The response is the same whether the queue exists or not."""
+
+    code = "forbidden"
+
+    @classmethod
+    def of(cls, *scopes: object) -> Self:
+        """Return the error for the scopes that are missing."""
+        return cls(f"the token lacks the scope {', '.join(map(str, scopes))[:SCOPES_SHOWN]}")
+
+
+class OverQuota(RowlineError):
+    """A limit of the token, or the limit of wrong tokens of an address, is reached. Nothing was stored."""
+
+    code = "over_quota"
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        """Set the message, and after how many seconds the request can succeed."""
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class TokenNotFound(RowlineError):
+    """There is no API token with this id."""
+
+    code = "token_not_found"
+
+
+class TokenEnded(RowlineError):
+    """The API token is revoked or expired."""
+
+    code = "token_ended"
+
+
+class NotRotating(RowlineError):
+    """The API token has no second secret: its rotation has not begun, or is finished."""
+
+    code = "not_rotating"
+
+
+class TooManyTokens(RowlineError):
+    """The maximum number of API tokens exists already."""
+
+    code = "too_many_tokens"
 
 
 class JobNotFound(RowlineError):

@@ -148,6 +148,13 @@ class Settings:
         secret=True,
     )
     queue_prefix: str = _setting("QUEUE_PREFIX", "bull", _prefix, "The first part of `queueQualifiedName`.")
+    trusted_proxies: tuple[Network, ...] = _setting(
+        "ROWLINE_TRUSTED_PROXIES",
+        (),
+        _networks,
+        "Networks, comma-separated, of proxies whose `X-Forwarded-For` names the address of a client, for the limit of "
+        "wrong tokens and the audit.",
+    )
     api_processes: int = _setting(
         "ROWLINE_API_PROCESSES", 2, _whole(1, 256), "API processes (gunicorn workers) per node."
     )

@@ -11,13 +11,14 @@ from random import Random
 from app.infra.settings import Settings
 from app.maintenance.loop import Loop
 from app.maintenance.rounds import ROUND_S, Rounds
-from app.operations import maintenance
+from app.operations import audit, maintenance, tokens
 from app.operations.maintenance import PendingWork
 from app.postgres.database import Database, DatabaseError
 
 _log = logging.getLogger(__name__)
 
 FORGET_S = 60.0
+PARTITION_S = 3600.0
 EARLY = 0.5  # the share of the interval after which a round may promote again, since rounds have jitter
 UNUSED_S = 10.0  # a connection is closed after being idle for this long, at most twice that
 
@@ -51,6 +52,7 @@ class Maintainer:
             self._loop("recover", often_s, self._recover),
             self._loop("time_out", often_s, self._time_out),
             self._loop("forget", FORGET_S, lambda: maintenance.forget_keys(db, keep_ms=settings.keep_keys_ms)),
+            self._loop("partition", PARTITION_S, lambda: (audit.partition(db), tokens.forget(db))),
         ]
         closing = Loop("close_unused", interval_s=UNUSED_S, tick=db.close_unused)
         self.loops = [self._rounds.loop, self._promoting, self._folding, *self._seldom, closing]

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from app.domain.audit import Act, Actor
 from app.domain.endpoint import NewEndpoint
 from app.domain.errors import TooManyEndpoints, WorkerNotFound
 from app.domain.job import Completion, Lease
@@ -12,36 +13,41 @@ from app.infra.vault import Vault
 from app.operations import claim, exchange, operation
 from app.operations.claim import Ask
 from app.postgres.database import Connection, Database
-from app.store import endpoints, leases
+from app.store import audit, endpoints, leases
 from app.store.endpoints import EndpointClaim, Sealed
 
 TOPIC = "/endpoints"  # notified when one is registered, removed or switched off; no valid queue name has a slash
 CLAIM_MAX = 32  # jobs in one claim, so that other dispatchers can claim in between
+DISPATCHER = Actor(id="dispatcher")
 LOCKED_MS = 20  # the pause after another dispatcher held the endpoint's lock
 
 
 @operation
-def register(db: Database, *, new: NewEndpoint, vault: Vault, max_endpoints: int) -> None:
+def register(db: Database, *, actor: Actor, new: NewEndpoint, vault: Vault, max_endpoints: int) -> None:
     """Register the endpoint of a queue, or replace it.
 
     Raises VaultError before anything is written, and TooManyEndpoints if there would be more than `max_endpoints`.
     """
     sealed = Sealed(headers=vault.seal(dict(new.headers)), secrets=vault.seal(list(new.secrets)))
     with db.begin() as conn:
+        before = endpoints.describe(conn, queue=new.queue)
         if endpoints.register(conn, new=new, sealed=sealed) and endpoints.count_all(conn) > max_endpoints:
             raise TooManyEndpoints(
                 f"there are {max_endpoints} endpoints already: remove one, or raise ROWLINE_MAX_ENDPOINTS"
             )
+        after = endpoints.describe(conn, queue=new.queue)
+        audit.note(conn, actor, Act(action="workers.register", queue=new.queue, before=before, after=after))
     db.notify(TOPIC)
 
 
 @operation
-def remove(db: Database, *, queue: str) -> None:
+def remove(db: Database, *, actor: Actor, queue: str) -> None:
     """Remove the endpoint of `queue`; running calls may end. Raises WorkerNotFound."""
     with db.begin() as conn:
-        is_removed = endpoints.remove(conn, queue=queue)
-    if not is_removed:
-        raise WorkerNotFound("Worker not found")
+        before = endpoints.describe(conn, queue=queue)
+        if not endpoints.remove(conn, queue=queue):
+            raise WorkerNotFound("Worker not found")
+        audit.note(conn, actor, Act(action="workers.remove", queue=queue, before=before))
     db.notify(TOPIC)
 
 
@@ -129,16 +135,19 @@ def switch_off(db: Database, *, queue: str, revision: str, reason: str) -> bool:
     """Switch the endpoint off until it is registered again; return whether it was on."""
     with db.begin() as conn:
         was_on = endpoints.switch_off(conn, queue=queue, revision=revision, reason=reason)
+        if was_on:
+            audit.note(conn, DISPATCHER, Act(action="workers.switch_off", queue=queue, after={"reason": reason}))
     db.notify(TOPIC)
     return was_on
 
 
 @operation
-def reseal(db: Database, *, queue: str, again: Callable[[bytes], bytes]) -> bool:
+def reseal(db: Database, *, actor: Actor, queue: str, again: Callable[[bytes], bytes]) -> bool:
     """Re-encrypt the secrets of the endpoint of `queue` by `again`; return whether there is one. Locks its row."""
     with db.begin() as conn:
         sealed = endpoints.lock(conn, queue=queue)
         if sealed is None:
             return False
         endpoints.reseal(conn, queue=queue, sealed=Sealed(headers=again(sealed.headers), secrets=again(sealed.secrets)))
+        audit.note(conn, actor, Act(action="workers.reencrypt", queue=queue))
     return True

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from app.domain.audit import Act, Actor
 from app.domain.errors import Fault, JobFinished, JobNotFound, KeyInUse, KeyReused, NoRoom, TooLarge
 from app.domain.job import Job, NewJob
 from app.domain.keys import IdempotencyKey
@@ -13,7 +14,7 @@ from app.infra.room import COPIES, SMALL, Reservation
 from app.operations import operation
 from app.postgres.coalescer import RequestCoalescer
 from app.postgres.database import Connection, Database
-from app.store import jobs, keys
+from app.store import audit, jobs, keys
 
 TOGETHER_MAX = 100
 """The maximum of jobs of different requests that one statement inserts."""
@@ -95,11 +96,13 @@ def submit_once(
     keep_ms: int,
     answer: Callable[[Sequence[Submitted]], str],
     held: Reservation | None = None,
+    admit: Callable[[], None] = lambda: None,
 ) -> Reply:
     """Add `new` as `submit_many` does; if `key` has a response not older than `keep_ms`, return that instead.
 
     One transaction stores the jobs, the key and the response that `answer` returns. Raises KeyInUse while another
-    transaction uses the key, KeyReused if the key was used with another body, and what `submit_many` raises.
+    transaction uses the key, KeyReused if the key was used with another body, what `admit` raises, which is called
+    before jobs are added, and what `submit_many` raises.
     """
     with db.begin() as conn:
         if not keys.try_lock(conn, queue=queue, key=key):
@@ -113,6 +116,7 @@ def submit_once(
             answered = keys.find(conn, queue=queue, key=key, keep_ms=keep_ms, max_bytes=answered.size)
         if answered and answered.answer is not None:
             return Reply(answered.answer, is_replay=True)
+        admit()
         text = answer(_submit(conn, queue, new, held) if new else [])
         keys.keep(conn, queue=queue, key=key, answer=text)
     db.notify(queue)
@@ -151,7 +155,7 @@ def _existing(
 
 
 @operation
-def cancel(db: Database, *, queue: str, job_id: str, held: Reservation | None = None) -> Job:
+def cancel(db: Database, *, actor: Actor, queue: str, job_id: str, held: Reservation | None = None) -> Job:
     """Cancel a job: fail it, or, if it is active, ask its worker to stop. Return the job after that.
 
     One transaction: after an error nothing is stored. `held` reserves memory for the job. Raises JobNotFound,
@@ -163,7 +167,10 @@ def cancel(db: Database, *, queue: str, job_id: str, held: Reservation | None = 
             if number is None:
                 break
             if jobs.cancel(conn, queue=queue, number=number) or jobs.request_cancel(conn, queue=queue, number=number):
-                return _cancelled(conn, queue, job_id, held or room.alone())
+                job = _cancelled(conn, queue, job_id, held or room.alone())
+                after = {"status": job.status.value}
+                audit.note(conn, actor, Act(action="jobs.cancel", queue=queue, target=job.id, after=after))
+                return job
         if number is None or not jobs.exists(conn, queue=queue, number=number):
             raise JobNotFound.of(queue, job_id)
     raise JobFinished(f"job {job_id!r} has ended: there is nothing to cancel")

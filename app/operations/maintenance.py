@@ -5,11 +5,13 @@ from random import Random
 from typing import NamedTuple
 
 from app.domain import attempts
+from app.domain.audit import Act, Actor
 from app.operations import operation, settle
 from app.postgres.database import Connection, Database, DatabaseError
-from app.store import counts, endpoints, jobs, keys, leases, rounds
+from app.store import audit, counts, endpoints, jobs, keys, leases, rounds
 
 AT_ONCE = 1_000  # rows per transaction, so that none holds its locks long
+RECOUNTED_SHOWN = 100  # queues whose counts were wrong that an act names
 FOLDED_AT_ONCE = 20_000  # count deltas per transaction; no other statement waits for their rows
 
 
@@ -126,7 +128,11 @@ def fold_counts(db: Database) -> int:
 
 
 @operation
-def recount(db: Database) -> list[str]:
+def recount(db: Database, *, actor: Actor) -> list[str]:
     """Recount all jobs; return the queues whose counts were wrong. One transaction, which blocks no other."""
     with db.begin() as conn:
-        return counts.recount(conn)
+        wrong = counts.recount(conn)
+        audit.note(
+            conn, actor, Act(action="db.recount", affected=len(wrong), after={"queues": wrong[:RECOUNTED_SHOWN]})
+        )
+        return wrong

@@ -24,6 +24,8 @@ from app.postgres.poolers import PoolerMode
 from app.postgres.prepared import PreparedConnection
 
 CONNECT_S = 5
+UNKNOWN = "cli:unknown"
+"""Who migrates, for the audit, where it is not known."""
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 _log = logging.getLogger(__name__)
@@ -65,10 +67,10 @@ class Revision:
     about: str
 
 
-def upgrade(url: str, *, revision: str = "head") -> None:
+def upgrade(url: str, *, revision: str = "head", actor: str = UNKNOWN) -> None:
     """Upgrade the schema of `url` to `revision`; waits while another process migrates. A newer schema is left as it is.
 
-    Raises DatabaseError, SchemaError.
+    Each revision is noted in the audit, if the schema has one, as done by `actor`. Raises DatabaseError, SchemaError.
     """
     names = {one.name for one in revisions()}
 
@@ -80,12 +82,12 @@ def upgrade(url: str, *, revision: str = "head") -> None:
             return
         command.upgrade(config, revision)
 
-    _run(url, migrate)
+    _run(url, migrate, actor)
 
 
-def downgrade(url: str, *, revision: str) -> None:
+def downgrade(url: str, *, revision: str, actor: str = UNKNOWN) -> None:
     """Downgrade the schema of `url` to `revision` ("base" = an empty database). Raises DatabaseError, SchemaError."""
-    _run(url, lambda config, _connection: command.downgrade(config, revision))
+    _run(url, lambda config, _connection: command.downgrade(config, revision), actor)
 
 
 def sql(*, since: str, revision: str = "head") -> str:
@@ -150,7 +152,7 @@ def _revision_of(connection: sqlalchemy.Connection) -> str | None:
     return found
 
 
-def _run(url: str, migrate: Callable[[Config, sqlalchemy.Connection], None]) -> None:
+def _run(url: str, migrate: Callable[[Config, sqlalchemy.Connection], None], actor: str) -> None:
     session: dict[str, Any] = {
         "connect_timeout": CONNECT_S,
         "application_name": release.named("rowline-migrate"),
@@ -165,7 +167,7 @@ def _run(url: str, migrate: Callable[[Config, sqlalchemy.Connection], None]) -> 
         with database.translated(), engine.connect() as connection, _translated():
             if is_pooled:
                 _settle(connection, libpq.asked(session["options"]))
-            config.attributes["connection"] = connection
+            config.attributes.update(connection=connection, actor=actor)
             migrate(config, connection)
     finally:
         engine.dispose()

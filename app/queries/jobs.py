@@ -28,6 +28,7 @@ TOGETHER_MAX = 32
 """The most callers whose jobs are read by one statement."""
 PAGES_MAX = 8
 """The most callers whose pages are read in one snapshot."""
+NOT_STARTED = (Status.WAITING, Status.PRIORITIZED, Status.DELAYED)
 NEAR = 1_000
 """Only pages that end within so many jobs are read together: a deep one would delay the others."""
 
@@ -223,3 +224,10 @@ def _literal(status: Status) -> ColumnElement[str]:
 
 def _parenthesised(part: Select[tuple[int]]) -> Select[tuple[int]]:
     return select(part.subquery().c.number)
+
+
+def waiting(db: Database, *, queue: str) -> int:
+    """Return how many jobs of `queue` have not started yet: waiting, prioritized or delayed. Raises DatabaseError."""
+    with db.read_once() as conn:
+        numbers = counts.count(conn, queue=queue)
+    return sum(numbers[status] for status in NOT_STARTED)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from rowline.errors import (
     Conflict,
+    Forbidden,
     InvalidRequest,
     JobFailed,
     LeaseLost,
@@ -29,15 +30,20 @@ from rowline.job import Job, Release
 from rowline.values import (
     AddedJob,
     AttemptInfo,
+    Audit,
+    AuditEntry,
     Completion,
     Extended,
     Failure,
     Finished,
+    IssuedToken,
     JobInfo,
     Lease,
     Logs,
     NewJob,
     Page,
+    TokenInfo,
+    Tokens,
 )
 
 if TYPE_CHECKING:
@@ -47,12 +53,16 @@ if TYPE_CHECKING:
 __all__ = [
     "AddedJob",
     "AttemptInfo",
+    "Audit",
+    "AuditEntry",
     "Completion",
     "Conflict",
     "Extended",
     "Failure",
     "Finished",
+    "Forbidden",
     "InvalidRequest",
+    "IssuedToken",
     "Job",
     "JobFailed",
     "JobInfo",
@@ -66,6 +76,8 @@ __all__ = [
     "Release",
     "Rowline",
     "RowlineError",
+    "TokenInfo",
+    "Tokens",
     "Unauthorized",
     "Unavailable",
     "UnrecoverableError",

@@ -1,13 +1,15 @@
 """The client of the HTTP API."""
 
 import os
-from collections.abc import Callable
-from typing import Self
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Self, TypeVar
 
 from rowline.errors import RowlineError
-from rowline.queue import Queue
-from rowline.transport import Transport
+from rowline.queue import Queue, quoted
+from rowline.transport import Call, Transport
+from rowline.values import Audit, IssuedToken, TokenInfo, Tokens
 
+R = TypeVar("R")
 TIMEOUT_S = 30.0
 
 
@@ -43,6 +45,62 @@ class Rowline:
         """Return a queue; it need not exist. Raises ValueError for an invalid name."""
         return Queue(self._transport, name)
 
+    def create_token(
+        self,
+        name: str,
+        scopes: Iterable[str],
+        *,
+        expires_on: int | None = None,
+        limits: Mapping[str, int] | None = None,
+    ) -> IssuedToken:
+        """Create an API token; its secret is in the result only. `limits`: requestsPerS, jobsPerS, waitingJobs.
+
+        Not retried if the response may be lost: the token that nobody knows would stay valid. Raises Unauthorized if it
+        would have a scope that the token of this client lacks.
+        """
+        body: dict[str, Any] = {"name": name, "scopes": list(scopes)}
+        body |= {} if expires_on is None else {"expiresOn": expires_on}
+        body |= {} if limits is None else {"limits": dict(limits)}
+        return self._send("POST", "/tokens", body=body, is_repeatable=False, read=_issued)
+
+    def tokens(self, *, start: int = 0, length: int = 10) -> Tokens:
+        """Return some API tokens, the newest first; `length` is at most 100."""
+        return self._send("GET", "/tokens", query={"start": start, "length": length}, read=Tokens.of)
+
+    def rotate_token(self, token_id: str) -> IssuedToken:
+        """Give a token another secret, in place of a second one. Both are valid until the rotation is finished."""
+        return self._send("POST", f"/tokens/{quoted(token_id)}/rotate", read=_issued)
+
+    def finish_token_rotation(self, token_id: str) -> TokenInfo:
+        """Make the second secret of a token its only one. Raises Conflict if it has none."""
+        path = f"/tokens/{quoted(token_id)}/finish-rotation"
+        return self._send("POST", path, is_repeatable=False, read=TokenInfo.of)
+
+    def revoke_token(self, token_id: str) -> TokenInfo:
+        """Revoke a token: it is refused everywhere within 5 s. Raises NotFound."""
+        return self._send("DELETE", f"/tokens/{quoted(token_id)}", read=TokenInfo.of)
+
+    def audit(
+        self,
+        *,
+        since: int | None = None,
+        actor: str | None = None,
+        action: str | None = None,
+        queue: str | None = None,
+        before: int | None = None,
+        length: int = 10,
+    ) -> Audit:
+        """Return some acts, the newest first, of those that match; `length` is at most 100.
+
+        `actor`: its id or the name of a token; `before`: only acts with a lower number, such as `next`.
+        """
+        asked = {"since": since, "actor": actor, "action": action, "queue": queue, "before": before, "length": length}
+        query = {name: value for name, value in asked.items() if value is not None}
+        return self._send("GET", "/audit", query=query, read=Audit.of)
+
+    def _send(self, method: str, path: str, *, read: Callable[[Any], R], **more: Any) -> R:
+        return self._transport.send(Call(method=method, path=path, **more)).read(read)
+
     def close(self) -> None:
         """Close all connections. Waiting claims return the jobs that the service has already leased to them."""
         self._transport.close()
@@ -52,3 +110,7 @@ class Rowline:
 
     def __exit__(self, *_error: object) -> None:
         self.close()
+
+
+def _issued(response: Mapping[str, Any]) -> IssuedToken:
+    return IssuedToken.of(response, token=response["token"])

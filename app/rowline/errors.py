@@ -2,7 +2,8 @@
 
 RowlineError
 ├── InvalidRequest   400, 405, 413, 415, 422: the request is invalid; a retry cannot succeed
-├── Unauthorized     401, 403: the API token is missing, invalid, or lacks the permission
+├── Unauthorized     401: the API token is missing or invalid
+│   └── Forbidden    403: it lacks a scope
 ├── NotFound         404: no such job, or no such path
 ├── Conflict         409: the job's status does not allow it
 │   └── LeaseLost    the attempt has lost its lease: stop working on it
@@ -40,7 +41,11 @@ class InvalidRequest(RowlineError):
 
 
 class Unauthorized(RowlineError):
-    """The API token is missing, invalid, or lacks the permission."""
+    """The API token is missing or invalid, or, as `Forbidden`, lacks a scope."""
+
+
+class Forbidden(Unauthorized):
+    """The API token lacks a scope, which the message names."""
 
 
 class NotFound(RowlineError):
@@ -73,7 +78,7 @@ class JobFailed(RowlineError):
         self.job = job
 
 
-_BY_STATUS: dict[int, type[RowlineError]] = {401: Unauthorized, 403: Unauthorized, 404: NotFound, 409: Conflict}
+_BY_STATUS: dict[int, type[RowlineError]] = {401: Unauthorized, 403: Forbidden, 404: NotFound, 409: Conflict}
 
 
 def of(status: int, body: bytes, *, of_attempt: bool) -> RowlineError:

@@ -40,7 +40,7 @@ class Queue:
         """Use the queue `name`; it need not exist."""
         self.name = name
         self._transport = transport
-        self._jobs = f"/queues/{_quoted(name)}/jobs"
+        self._jobs = f"/queues/{quoted(name)}/jobs"
 
     # Adding
 
@@ -89,7 +89,7 @@ class Queue:
 
     def get(self, job_id: str) -> JobInfo:
         """Return a job. Raises NotFound."""
-        return self._send("GET", f"/{_quoted(job_id)}", read=JobInfo.of)
+        return self._send("GET", f"/{quoted(job_id)}", read=JobInfo.of)
 
     def list(
         self, *, statuses: Iterable[str] = (), start: int = 0, length: int = 10, is_oldest_first: bool = False
@@ -133,7 +133,7 @@ class Queue:
 
     def _look(self, job_id: str, limit_s: float) -> JobInfo | None:
         try:
-            return self._send("GET", f"/{_quoted(job_id)}", read=JobInfo.of, timeout_s=limit_s)
+            return self._send("GET", f"/{quoted(job_id)}", read=JobInfo.of, timeout_s=limit_s)
         except Unavailable as error:
             if error.code == CLOSED:
                 raise
@@ -149,7 +149,7 @@ class Queue:
 
     def _past(self, job_id: str, noun: str, start: int, length: int) -> dict[str, Any]:
         """Return entries of the history of a job, from as many responses as necessary."""
-        path, query = f"/{_quoted(job_id)}/{noun}", {"start": start, "length": length}
+        path, query = f"/{quoted(job_id)}/{noun}", {"start": start, "length": length}
         history = part = self._send("GET", path, query=query, read=_parts_of(noun))
         while "next" in part and len(history[noun]) < length:
             query = {"start": part["next"], "length": length - len(history[noun])}
@@ -165,7 +165,7 @@ class Queue:
         Raises NotFound, and Conflict if it has finished. A job that is cancelled already is returned, without an error.
         """
         try:
-            return self._send("POST", f"/{_quoted(job_id)}/cancel", read=JobInfo.of)
+            return self._send("POST", f"/{quoted(job_id)}/cancel", read=JobInfo.of)
         except Conflict:
             job = self.get(job_id)
             if job.failed_reason != CANCELLED or job.status != "failed":
@@ -205,7 +205,7 @@ class Queue:
     def extend(self, lease: Held, *, lock_duration_ms: int | None = None) -> Extended:
         """Extend a lease from now; call this every third of its duration. Raises LeaseLost."""
         length = {} if lock_duration_ms is None else {"lockDuration": lock_duration_ms}
-        return self._send("POST", f"/{_quoted(lease.id)}/extend", {"token": lease.token} | length, read=Extended.of)
+        return self._send("POST", f"/{quoted(lease.id)}/extend", {"token": lease.token} | length, read=Extended.of)
 
     def finish(
         self,
@@ -242,7 +242,7 @@ class Queue:
         self._report(lease, "logs", line, is_repeatable=False)
 
     def _end(self, lease: Held, verb: str, body: dict[str, Any]) -> str:
-        return self._send("POST", f"/{_quoted(lease.id)}/{verb}", {"token": lease.token} | body, read=_status)
+        return self._send("POST", f"/{quoted(lease.id)}/{verb}", {"token": lease.token} | body, read=_status)
 
     def _claimed(self, call: Call) -> tuple[Mapping[str, Any], tuple[Lease, ...]]:
         """Send a call that claims; return its response and the leases. Fail the jobs that cannot be read."""
@@ -253,7 +253,7 @@ class Queue:
         return response, leases
 
     def _report(self, lease: Held, noun: str, value: Any, *, is_repeatable: bool) -> None:
-        path = f"{self._jobs}/{_quoted(lease.id)}/{noun}"
+        path = f"{self._jobs}/{quoted(lease.id)}/{noun}"
         call = Call(method="POST", path=path, body=value, attempt_token=lease.token, is_repeatable=is_repeatable)
         self._transport.send(call)
 
@@ -272,7 +272,7 @@ class Queue:
         return self._transport.send(call, timeout_s=timeout_s).read(read)
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
     """Quote a name for a path. Raises ValueError for names that would change the path."""
     if name in {"", ".", ".."}:
         raise ValueError(f"{name!r} is no name of a queue or a job")
@@ -293,8 +293,10 @@ def _attempts(response: Any) -> tuple[AttemptInfo, ...]:
 
 
 def _parts_of(noun: str) -> Callable[[Any], dict[str, Any]]:
-    """Return a function that reads a response with a list of this name."""
-    return lambda response: dict(response) | {noun: list(response[noun])}
+    """Return a function that reads a response with a list of this name; empty if the token may not see it."""
+    return lambda response: (
+        dict(response) | {noun: list(response[noun] if noun not in response.get("hidden", ()) else ())}
+    )
 
 
 def _status(response: Any) -> str:

@@ -59,6 +59,7 @@ class JobInfo:
     result: Any  # the value that the attempt returned; None also before it completed
     processed_by: str | None
     tags: tuple[str, ...]  # in the order sent
+    hidden: tuple[str, ...] = ()  # the members that this token may not see, without the scope `payload`: None here
 
     @property
     def is_finished(self) -> bool:
@@ -71,10 +72,10 @@ class JobInfo:
         return cls(
             id=members["id"],
             name=members["name"],
-            data=members["data"],
+            data=members.get("data"),
             opts=members["opts"],
             status=members["status"],
-            progress=members["progress"],
+            progress=members.get("progress"),
             attempts_made=members["attemptsMade"],
             stalled_count=members["stalledCounter"],
             delay_ms=members["delay"],
@@ -83,10 +84,11 @@ class JobInfo:
             processed_on=members.get("processedOn"),
             finished_on=members.get("finishedOn"),
             failed_reason=members.get("failedReason"),
-            stacktrace=tuple(members["stacktrace"]),
+            stacktrace=tuple(members.get("stacktrace", ())),
             result=members.get("result"),
             processed_by=members.get("processedBy"),
             tags=tuple(members.get("tags", ())),
+            hidden=tuple(members.get("hidden", ())),
             **more,
         )
 
@@ -224,10 +226,110 @@ class AttemptInfo:
 class Logs:
     """Some log lines of a job, oldest first, and how many there are."""
 
-    lines: tuple[str, ...]
+    lines: tuple[str, ...]  # empty if the token lacks the scope `payload`
     count: int
 
     @classmethod
     def of(cls, members: Mapping[str, Any]) -> Self:
         """Return the log lines of a response."""
-        return cls(lines=tuple(members["logs"]), count=members["count"])
+        return cls(lines=tuple(members.get("logs", ())), count=members["count"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenInfo:
+    """An API token, without its secret."""
+
+    id: str
+    name: str
+    scopes: tuple[str, ...]
+    limits: dict[str, int]
+    created_on: int
+    expires_on: int | None
+    revoked_on: int | None
+    is_rotating: bool  # a second secret is valid too
+
+    @classmethod
+    def of(cls, members: Mapping[str, Any], **more: Any) -> Self:
+        """Return the token of a response. Unknown members are ignored."""
+        return cls(
+            id=members["id"],
+            name=members["name"],
+            scopes=tuple(members["scopes"]),
+            limits=members["limits"],
+            created_on=members["createdOn"],
+            expires_on=members.get("expiresOn"),
+            revoked_on=members.get("revokedOn"),
+            is_rotating=members["rotating"],
+            **more,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuedToken(TokenInfo):
+    """A token with its secret, which is shown once: store it now."""
+
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """Some API tokens, the newest first, and how many there are."""
+
+    tokens: tuple[TokenInfo, ...]
+    count: int
+
+    @classmethod
+    def of(cls, members: Mapping[str, Any]) -> Self:
+        """Return the tokens of a response."""
+        return cls(tokens=tuple(map(TokenInfo.of, members["tokens"])), count=members["count"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """An act: who did what, and when. `outcome`: `done`, or `refused` if the token lacked the scope."""
+
+    number: int
+    at: int
+    actor: str
+    actor_name: str | None
+    address: str | None
+    request_id: str | None
+    action: str
+    queue: str | None
+    target: str | None
+    affected: int
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    outcome: str
+
+    @classmethod
+    def of(cls, members: Mapping[str, Any]) -> Self:
+        """Return the act of a member of a response. Unknown members are ignored."""
+        return cls(
+            number=members["number"],
+            at=members["at"],
+            actor=members["actor"],
+            actor_name=members.get("actorName"),
+            address=members.get("address"),
+            request_id=members.get("requestId"),
+            action=members["action"],
+            queue=members.get("queue"),
+            target=members.get("target"),
+            affected=members["affected"],
+            before=members.get("before"),
+            after=members.get("after"),
+            outcome=members["outcome"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """Some acts, the newest first. `next`: the `before` of the next ones, if there may be more."""
+
+    entries: tuple[AuditEntry, ...]
+    next: int | None
+
+    @classmethod
+    def of(cls, members: Mapping[str, Any]) -> Self:
+        """Return the acts of a response."""
+        return cls(entries=tuple(map(AuditEntry.of, members["entries"])), next=members.get("next"))

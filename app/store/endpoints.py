@@ -13,6 +13,7 @@ from app.store.statements import Statement
 
 _register = Statement("endpoints/register")
 _remove = Statement("endpoints/remove")
+_describe = Statement("endpoints/describe")
 _count_all = Statement("endpoints/count_all")
 _try_lock = Statement("endpoints/try_lock")
 _claim_calls = Statement("endpoints/claim_calls")
@@ -47,6 +48,12 @@ def register(conn: Connection, *, new: NewEndpoint, sealed: Sealed) -> bool:
         max_stalled_count=new.max_stalled_count,
     )
     return bool(row.is_new)
+
+
+def describe(conn: Connection, *, queue: str) -> dict[str, Any] | None:
+    """Return the endpoint of `queue` for the audit; None if it has none. Of its URL the host, and no secret."""
+    found = _describe.rows(conn, queue=queue)
+    return found[0]._asdict() if found else None
 
 
 def count_all(conn: Connection) -> int:

@@ -118,6 +118,9 @@ begin
     if to_regclass('rowline.alembic_version') is not null then
         revoke insert, update, delete on rowline.alembic_version from rowline_runtime;
     end if;
+    if to_regproc('rowline.audit_partitions') is not null then
+        perform rowline.audit_partitions();  -- it leaves the running programs the right to add and read rows of the audit
+    end if;
     for found in
         select oid::regprocedure as name from pg_proc
         where pronamespace = 'rowline'::regnamespace and proname in ('enqueue', 'enqueue_many')

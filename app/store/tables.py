@@ -15,6 +15,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -30,11 +31,13 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSON, UUID
 
 from app.domain import endpoint
 from app.domain.attempts import KEPT
+from app.domain.audit import ActOutcome
 from app.domain.ids import QUEUE_NAME_MAX
 from app.domain.job import NewJob
 from app.domain.keys import KEY_MAX
 from app.domain.options import STORED, Kind
 from app.domain.states import Status
+from app.domain.tokens import ID_LENGTH, LIMIT_MAX, NAME_MAX, SCOPES_MAX
 
 SCHEMA = "rowline"
 UPGRADER_LOCK = 0x526F776C696E65  # the advisory lock of migrations: the bytes of "Rowline"
@@ -303,3 +306,67 @@ queue_settings = Table(
 
 Rarely written: claims and settlements write elsewhere, so that reading a setting passes no dead rows.
 """
+
+_LIMIT = f"between 1 and {LIMIT_MAX}"
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", _NAME, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("scopes", ARRAY(_NAME), nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("next_digest", LargeBinary),  # of the second secret, while the token is rotated
+    Column("requests_per_s", Integer),
+    Column("jobs_per_s", Integer),
+    Column("waiting_jobs", Integer),
+    Column("created_at", _WHEN, nullable=False, server_default=text("statement_timestamp()")),
+    Column("expires_at", _WHEN),
+    Column("revoked_at", _WHEN),
+    PrimaryKeyConstraint("id", name="tokens_pkey"),
+    CheckConstraint(f"id ~ '^[0-9A-Za-z]{{{ID_LENGTH}}}$'", name="tokens_id"),
+    CheckConstraint(f"char_length(name) between 1 and {NAME_MAX}", name="tokens_name"),
+    CheckConstraint(f"cardinality(scopes) between 1 and {SCOPES_MAX}", name="tokens_scopes"),
+    CheckConstraint(f"octet_length(digest) = {DIGEST} and octet_length(next_digest) = {DIGEST}", name="tokens_digest"),
+    CheckConstraint(
+        f"requests_per_s {_LIMIT} and jobs_per_s {_LIMIT} and waiting_jobs {_LIMIT}",
+        name="tokens_limits",
+    ),
+)
+"""API tokens, by their SHA-256. Revoked and expired ones stay."""
+
+token_changes = Table(
+    "token_changes",
+    metadata,
+    Column("is_only", Boolean, nullable=False, server_default=text("true")),
+    Column("mark", UUID(as_uuid=False), nullable=False, server_default=text("gen_random_uuid()")),
+    PrimaryKeyConstraint("is_only", name="token_changes_pkey"),
+    CheckConstraint("is_only", name="token_changes_is_only"),
+)
+"""At most one row, with a random mark, which changes when a secret ceases to be valid.
+
+What was read beside a mark is true while that is the mark. It is no number: after a restore one could come again.
+"""
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", BigInteger, Identity(always=True), nullable=False),
+    Column("at", _WHEN, nullable=False, server_default=text("statement_timestamp()")),
+    Column("actor", _NAME, nullable=False),
+    Column("actor_name", Text),
+    Column("address", _NAME),
+    Column("request_id", _NAME),
+    Column("action", _NAME, nullable=False),
+    Column("queue", _NAME),
+    Column("target", _NAME),
+    Column("affected", BigInteger, nullable=False, server_default=text("1")),
+    Column("before", JSON),
+    Column("after", JSON),
+    Column("outcome", _NAME, nullable=False, server_default=text(f"'{ActOutcome.DONE}'")),
+    PrimaryKeyConstraint("number", "at", name="audit_pkey"),
+    CheckConstraint(f"outcome in ({_words(ActOutcome)})", name="audit_outcome"),
+    CheckConstraint("isfinite(at)", name="audit_at"),
+    postgresql_partition_by="range (at)",
+)
+"""Who did what, by month. The run-time role can add rows and read them, and change none."""

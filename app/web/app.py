@@ -3,6 +3,7 @@
 import re
 import time
 import uuid
+from http import HTTPStatus
 
 from flask import Flask, Request, Response, request
 
@@ -13,13 +14,16 @@ from app.infra.settings import Settings
 from app.infra.vault import Vault
 from app.operations.longpoll import Waiting
 from app.postgres.database import Database
-from app.web import answers, clients, docs, handbook, health, holding, names, openapi, problems, progress
-from app.web.auth import TOKEN_DIGEST, Tokens
+from app.web import answers, clients, describe, docs, handbook, health, holding, names, openapi, problems, progress
+from app.web.audit import routes as audit
+from app.web.auth import CALLER, Tokens
 from app.web.endpoints import routes as endpoints
 from app.web.history import routes as history
 from app.web.holding import HELD
 from app.web.jobs import routes as jobs
 from app.web.leases import routes as leases
+from app.web.quotas import Quotas
+from app.web.tokens import routes as tokens
 from app.web.worker import TOKENS, WAITING
 
 OPEN = {"health", "docs"}  # the blueprints that need no token
@@ -39,22 +43,33 @@ def create(settings: Settings, db: Database) -> Flask:
     flask.url_map.merge_slashes = False
     flask.url_map.strict_slashes = True
     flask.wsgi_app = names.RawPath(flask.wsgi_app)  # type: ignore[method-assign]
-    tokens = flask.extensions[TOKENS] = Tokens(settings.tokens)
-    room = holding.room(settings)
+    access = flask.extensions[TOKENS] = Tokens(settings, db)
+    room, quotas = holding.room(settings), Quotas()
+    actions = describe.Actions()
 
     def begin() -> None:
-        """Require an API token for every route but those of TOKENLESS; an unknown path is a 404 without a token too."""
+        """Require an API token that may do what the route does, for every route but those of TOKENLESS.
+
+        An unknown path is a 404 without a token too.
+        """
         asked = _current()
         _begin(asked)
         if asked.url_rule is None:
-            if tokens.knows(asked.environ):  # a known client with a wrong path: its body is read to the end
+            if access.knows(asked.environ):  # a known client with a wrong path: its body is read to the end
                 clients.vouch(asked.environ)
         elif asked.blueprint not in TOKENLESS:
-            asked.environ[TOKEN_DIGEST] = tokens.check(asked.environ)
+            caller = asked.environ[CALLER] = access.check(asked.environ)
             clients.vouch(asked.environ)
+            quotas.take_request(caller)
+            if not caller.is_full and asked.method != "OPTIONS":
+                segment = (asked.view_args or {}).get("queue")
+                queue = None if segment is None else names.queue_name(segment)
+                access.require(asked, actions[asked.endpoint], queue)
 
     def end(response: Response) -> Response:
         asked = _current()
+        if response.status_code == HTTPStatus.FORBIDDEN and CALLER in asked.environ:
+            access.note_refusal(asked)
         length = response.content_length or 0
         if (length > SMALL or HELD in asked.environ) and asked.blueprint not in OPEN:  # shared bytes
             response = holding.settle(asked, response, room)
@@ -64,15 +79,18 @@ def create(settings: Settings, db: Database) -> Flask:
 
     flask.before_request(begin)
     flask.after_request(end)
-    flask.register_blueprint(jobs.blueprint(settings, db, room))
+    flask.register_blueprint(jobs.blueprint(settings, db, room, access, quotas))
     waiting = flask.extensions[WAITING] = Waiting(db, poll_ms=settings.poll_ms, wait_ms=settings.pool_wait_ms)
-    flask.register_blueprint(leases.blueprint(settings, db, waiting, room))
+    flask.register_blueprint(leases.blueprint(settings, db, waiting, room, access))
     flask.register_blueprint(progress.blueprint(settings, db))
     flask.register_blueprint(history.blueprint(db, room))
-    flask.register_blueprint(endpoints.blueprint(settings, db, Vault(settings)))
+    flask.register_blueprint(endpoints.blueprint(settings, db, Vault(settings), access))
+    flask.register_blueprint(tokens.blueprint(settings, db, access))
+    flask.register_blueprint(audit.blueprint(db))
     flask.register_blueprint(health.blueprint(db))
     flask.register_blueprint(docs.blueprint())
     problems.register(flask)
+    actions.update(describe.actions(flask, besides=TOKENLESS))
     flask.extensions[docs.DOCUMENT] = answers.dump(openapi.document(flask, open_blueprints=OPEN))
     return flask
 

@@ -1,65 +1,187 @@
-"""Authentication: API tokens from the settings, and tokens of attempts."""
+"""Authentication and authorization: API tokens of the database and of the settings, and tokens of attempts."""
 
-import hashlib
 import hmac
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+import logging
+import time
+from collections import OrderedDict, deque
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 from flask import Request
 
-from app.domain import ids
-from app.domain.errors import Unauthorized
+from app.domain import ids, tokens
+from app.domain.audit import Act, Actor, ActOutcome
+from app.domain.errors import Forbidden, OverQuota, Unauthorized
+from app.domain.tokens import ALL, Action, Caller, Scope
+from app.infra import log
+from app.infra.settings import Settings
+from app.operations import audit
+from app.postgres.database import Database, DatabaseError
+from app.queries.tokens import Callers
+from app.web import clients, throttling
 
-TOKEN_DIGEST = "rowline.token-digest"  # noqa: S105 - no secret
-"""The key of the WSGI environment with the digest that `Tokens.check` returned."""
+_log = logging.getLogger(__name__)
 
-
+CALLER = "rowline.caller"
+"""The key of the WSGI environment with the `Caller` that `Tokens.check` returned."""
 ATTEMPTS_REMEMBERED = 10_000
+WRONG_MAX, WRONG_S = 20, 60.0
+"""So many wrong tokens of an address are answered with 401 within so many seconds, by each API process."""
+REFUSED_MAX, REFUSED_S = 10, 60.0
+"""So many refusals of a token enter the audit within so many seconds, by each API process."""
+_REFUSED_ON = "rowline.refused-on"
+"""The key of the WSGI environment with the queue on which the caller was refused an action."""
+_REQUIRED = "a valid token is required: Authorization: Bearer <token>"
+
+
+class Recently:
+    """Counts what happened within the last `per_s` seconds, up to `limit` times for each key, for the latest keys."""
+
+    def __init__(self, limit: int, per_s: float, *, keys: int = 10_000) -> None:
+        """Start empty."""
+        self._limit, self._per_s, self._keys = limit, per_s, keys
+        self._times: OrderedDict[Hashable, deque[float]] = OrderedDict()
+
+    def wait_s(self, key: Hashable) -> float:
+        """Return for how many seconds there will be `limit` of a key; 0 if there are fewer."""
+        times = self._times.get(key)
+        if times is None or len(times) < self._limit:
+            return 0.0
+        return max(0.0, times[0] + self._per_s - time.monotonic())
+
+    def note(self, key: Hashable) -> None:
+        """Count one."""
+        times = self._times.setdefault(key, deque(maxlen=self._limit))
+        times.append(time.monotonic())
+        self._times.move_to_end(key)
+        if len(self._times) > self._keys:
+            self._times.popitem(last=False)
 
 
 class Tokens:
     """The valid API tokens. They are compared in constant time, by digest, so that not even their lengths leak."""
 
-    def __init__(self, tokens: Sequence[str]) -> None:
-        """Accept `tokens`."""
-        self._digests = [_digest(token.encode()) for token in tokens]
-        self._shown: OrderedDict[str, None] = OrderedDict()
+    def __init__(self, settings: Settings, db: Database) -> None:
+        """Accept the tokens of the settings, and those in the database."""
+        self._db, self._proxies = db, settings.trusted_proxies
+        self._given = [
+            (tokens.digest(token.encode()), _of_settings(nth, token)) for nth, token in enumerate(settings.tokens, 1)
+        ]
+        self._callers = Callers(db, wait_ms=settings.pool_wait_ms)
+        self._wrong, self._refused = Recently(WRONG_MAX, WRONG_S), Recently(REFUSED_MAX, REFUSED_S)
+        self._attempts: OrderedDict[str, None] = OrderedDict()
         """Authorization headers with valid tokens of attempts, the most recently used last (an LRU cache).
 
         In lower case: who writes one token in many ways must not push others out.
         """
 
-    def check(self, environ: Mapping[str, Any]) -> bytes:
-        """Require a valid API token; return its SHA-256. Raises Unauthorized."""
-        digest = self._known(environ.get("HTTP_AUTHORIZATION", ""))
-        if digest is None:
-            raise Unauthorized("a valid token is required: Authorization: Bearer <token>")
-        return digest
+    def check(self, environ: Mapping[str, Any]) -> Caller:
+        """Require a valid API token; return who shows it. Raises Unauthorized, OverQuota, DatabaseError."""
+        scheme, _, shown = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+        digest = _digest(shown)
+        caller = self._of_settings(digest)
+        if scheme.lower() != "bearer":
+            raise Unauthorized(_REQUIRED)
+        caller = caller or self._looked_up(shown, digest)
+        if caller is not None:
+            return caller
+        address = throttling.client_key(clients.address(environ, self._proxies))
+        if (wait_s := self._wrong.wait_s(address)) > 0:
+            raise OverQuota("this address sent too many wrong tokens: wait", retry_after_s=wait_s)
+        self._wrong.note(address)
+        raise Unauthorized(_REQUIRED)
 
     def knows(self, environ: Mapping[str, Any]) -> bool:
-        """Return whether a request has a valid API token."""
-        return self._known(environ.get("HTTP_AUTHORIZATION", "")) is not None
+        """Return whether a request has an API token that is valid, as far as is known. Asks nobody."""
+        return self._is_known(environ.get("HTTP_AUTHORIZATION", ""))
 
     def remember(self, authorization: str) -> None:
         """Remember a header with a valid token of an attempt, for `let_in`."""
         shown = authorization.lower()
-        self._shown[shown] = None
-        self._shown.move_to_end(shown)
-        if len(self._shown) > ATTEMPTS_REMEMBERED:
-            self._shown.popitem(last=False)
+        self._attempts[shown] = None
+        self._attempts.move_to_end(shown)
+        if len(self._attempts) > ATTEMPTS_REMEMBERED:
+            self._attempts.popitem(last=False)
 
     def let_in(self, authorization: str) -> bool:
         """Return whether a request with this header is handled without throttling. Its route authorizes it later."""
-        return authorization.lower() in self._shown or self._known(authorization) is not None
+        return authorization.lower() in self._attempts or self._is_known(authorization)
 
-    def _known(self, authorization: str) -> bytes | None:
+    def require(self, request: Request, action: Action, queue: str | None) -> None:
+        """Require that the caller may do `action` on `queue`. Raises Forbidden."""
+        caller: Caller = request.environ[CALLER]
+        if not caller.may(action, queue):
+            request.environ[_REFUSED_ON] = queue
+            raise Forbidden.of(Scope(action, ALL if queue is None else queue))
+
+    def note_refusal(self, request: Request) -> None:
+        """Note in the audit that a known token was refused, some times a minute at most. Raises nothing."""
+        caller: Caller = request.environ[CALLER]
+        if self._refused.wait_s(caller.id) > 0:
+            return
+        self._refused.note(caller.id)
+        queue = request.environ.get(_REFUSED_ON)
+        act = Act(action=str(request.endpoint), queue=queue, affected=0, outcome=ActOutcome.REFUSED)
+        try:
+            audit.note(self._db, actor=self.actor(request), act=act)
+        except DatabaseError as error:
+            _log.warning("database_trouble", extra={"cause": str(error)})
+
+    def require_still(self, request: Request) -> None:
+        """Require that the token of a request that has waited is valid still. Raises Unauthorized."""
+        if not self.is_still_valid(request):
+            raise Unauthorized(_REQUIRED)
+
+    def is_still_valid(self, request: Request) -> bool:
+        """Return whether the token of a request that waits is valid still, as far as that can be known."""
+        caller: Caller = request.environ[CALLER]
+        if not caller.is_stored:
+            return True
+        shown = _shown(request)
+        try:
+            return self._looked_up(shown, _digest(shown)) is not None
+        except DatabaseError:  # what waits for the database finds that out itself
+            return True
+
+    def distrust(self) -> None:
+        """Ask at the next request which tokens are valid still, after one has ceased to be."""
+        self._callers.distrust()
+
+    def actor(self, request: Request) -> Actor:
+        """Return who acts by this request, for the audit."""
+        caller: Caller = request.environ[CALLER]
+        address = clients.address(request.environ, self._proxies)
+        return Actor(id=caller.id, name=caller.name or None, address=address, request_id=log.request_id.get())
+
+    def _looked_up(self, shown: str, digest: bytes) -> Caller | None:
+        """Return who shows a token of the database. Raises DatabaseError."""
+        caller = self._callers.seen(tokens.claimed_id(shown), digest)
+        if caller is None and (token_id := tokens.id_of(shown)):
+            caller = self._callers.find(token_id, digest)
+        return caller
+
+    def _of_settings(self, digest: bytes) -> Caller | None:
+        known = [caller for given, caller in self._given if hmac.compare_digest(digest, given)]
+        return known[0] if known else None  # all are compared: the time does not depend on which one matches
+
+    def _is_known(self, authorization: str) -> bool:
         scheme, _, shown = authorization.partition(" ")
-        digest = _digest(shown.encode("latin-1", "replace"))
-        known = [
-            hmac.compare_digest(digest, other) for other in self._digests
-        ]  # all of them, so that the time does not depend on which one matches
-        return digest if scheme.lower() == "bearer" and any(known) else None
+        digest = _digest(shown)
+        known = self._of_settings(digest)
+        return scheme.lower() == "bearer" and (
+            known is not None or self._callers.remembers(tokens.claimed_id(shown), digest)
+        )
+
+
+def may_see(request: Request, queue: str) -> bool:
+    """Whether the caller may see the contents of the jobs of `queue`."""
+    caller: Caller = request.environ[CALLER]
+    return caller.may(Action.PAYLOAD, queue)
+
+
+def secret(request: Request) -> bytes:
+    """Return the SHA-256 of the API token of a request."""
+    return _digest(_shown(request))
 
 
 def attempt_token(request: Request) -> str:
@@ -74,5 +196,14 @@ def attempt_token(request: Request) -> str:
     return token
 
 
-def _digest(token: bytes) -> bytes:
-    return hashlib.sha256(token).digest()
+def _of_settings(nth: int, token: str) -> Caller:
+    """Return the caller of a token of AUTH_TOKENS. Its idempotency keys are kept by the token itself."""
+    return Caller(id=f"env:{nth}", name="", scopes=(Scope(ALL),), key_digest=tokens.digest(token.encode()))
+
+
+def _shown(request: Request) -> str:
+    return str(request.environ["HTTP_AUTHORIZATION"]).partition(" ")[2]
+
+
+def _digest(shown: str) -> bytes:
+    return tokens.digest(shown.encode("latin-1", "replace"))

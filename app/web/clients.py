@@ -1,15 +1,17 @@
 """Slow clients: time limits for reading a body and for sending a response."""
 
+import ipaddress
 import select
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gevent
 from flask import Request
 
 from app.domain.errors import Fault, SlowBody
+from app.net.addresses import Network
 
 BYTES_A_S = 64 * 1024
 """The minimum rate of a client: a slower one is disconnected, once it is `client_s` behind."""
@@ -46,6 +48,36 @@ def _piece(stream: Any, size: int, within_s: float) -> bytes:
     # here: frame and traceback would refer to each other and keep the body in memory until a full collection.
     with gevent.Timeout(max(within_s, 0.001), SlowBody(Fault("body", "did not come in time"))):
         return bytes(stream.read(size))
+
+
+def address(environ: Mapping[str, Any], proxies: Sequence[Network]) -> str:
+    """Return the address of a client: that of the connection, or, if that is of `proxies`, what they forward.
+
+    The last of X-Forwarded-For that is no proxy counts: what stands before it, the client can have sent itself.
+    """
+    found = str(environ.get("REMOTE_ADDR") or "")
+    if not proxies:
+        return found
+    hops = [hop.strip() for hop in environ.get("HTTP_X_FORWARDED_FOR", "").split(",")]
+    while hops and _is_within(found, proxies) and _is_address(hops[-1]):
+        found = hops.pop()
+    return found
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_within(text: str, networks: Sequence[Network]) -> bool:
+    if not _is_address(text):
+        return False
+    found = ipaddress.ip_address(text)
+    found = getattr(found, "ipv4_mapped", None) or found
+    return any(found in network for network in networks)
 
 
 def vouch(environ: Mapping[str, Any]) -> None:

@@ -1,12 +1,14 @@
-"""Descriptions of routes for the OpenAPI document, written at the routes. They have no effect on requests."""
+"""Descriptions of routes, written at the routes: for the OpenAPI document, and the action that a token must allow."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from flask import Flask
 from marshmallow import Schema
 
 from app.domain.errors import RowlineError
+from app.domain.tokens import Action
 from app.postgres.database import DatabaseError
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -17,6 +19,7 @@ _ATTRIBUTE = "rowline_description"
 class Description:
     """The request and the responses of a route; its summary is the first line of the function's docstring."""
 
+    action: Action | None = None  # that the API token must allow, on the queue of the path if there is one
     body: type[Schema] | dict[str, Any] | None = None  # a marshmallow schema or a JSON Schema
     body_many: bool = False  # the body is an array of these
     body_required: bool = True
@@ -49,4 +52,21 @@ def of(view: Callable[..., Any]) -> Description:
         raise LookupError(  # noqa: TRY004 -- the attribute is missing, not of a wrong type
             f"{view.__name__} has no description: add @describe.route"
         )
+    return found
+
+
+Actions = dict[str | None, Action]
+"""The action of each route that needs an API token, by its name."""
+
+
+def actions(flask: Flask, *, besides: Collection[str]) -> Actions:
+    """Return the action of each route but those of the blueprints `besides`. Raises LookupError for one without."""
+    found = Actions()
+    for name, view in flask.view_functions.items():
+        if name.split(".")[0] in besides:
+            continue
+        action = of(view).action
+        if action is None:
+            raise LookupError(f"{name} has no action: name it in @describe.route")
+        found[name] = action
     return found

@@ -79,11 +79,11 @@ class Text(fields.Field[str]):
 
 
 class Texts(fields.Field[list[str]]):
-    """An array of up to `max_items` strings of 1 to `longest` characters; null counts as absent."""
+    """An array of up to `max_items` strings of 1 to `longest` characters; null counts as absent, as of `Whole`."""
 
     def __init__(self, max_items: int, longest: int, **options: Any) -> None:
         """Set the limits."""
-        super().__init__(allow_none=True, **options)
+        super().__init__(**{"allow_none": True} | options)
         self.max_items, self.longest = max_items, longest
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> list[str]:

@@ -47,6 +47,11 @@ def job_id(segment: str) -> str:
     return _decoded(segment, what="job id", max_length=ids.JOB_ID_MAX)
 
 
+def token_id(segment: str) -> str:
+    """Decode and validate the id of an API token. Raises InvalidRequest."""
+    return _decoded(segment, what="token id", max_length=ids.JOB_ID_MAX)
+
+
 def _decoded(segment: str, *, what: str, max_length: int) -> str:
     try:
         name = unquote_to_bytes(segment.encode("ascii")).decode()

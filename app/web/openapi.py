@@ -21,13 +21,16 @@ from app.web.jobs.new_job import BackoffField, BackoffSchema, JobId
 from app.web.jobs.page import ALL, Statuses
 from app.web.problem import ProblemSchema
 from app.wire.fields import Json, Milliseconds
+from app.wire.job import PAYLOAD
 
 VERSION = "3.1.0"
 REQUESTS = {
     *("NewJob", "Opts", "Backoff", "Claim", "Complete", "Fail", "Release", "Extend"),
-    *("Finish", "Ending", "Next", "Line", "Worker", "Endpoint", "WorkerOpts", "Limiter"),
+    *("Finish", "Ending", "Next", "Line", "Worker", "Endpoint", "WorkerOpts", "Limiter", "NewToken", "TokenLimits"),
 }
 """The schemas of requests: unknown members are rejected."""
+HIDEABLE = {*PAYLOAD, "logs"}
+"""Members that a response lacks if the token lacks `payload`."""
 NAME = r"^(?!\.{1,2}$)[^/\x00-\x1f\x7f-\x9f]+$"
 KEY = r'^(?:[!#-~](?:[ -~]{0,253}[!-~])?|"(?:[ !#-\[\]-~]|\\["\\]){1,255}")$'  # as `domain/keys` reads it
 CUSTOM_ID = r"^(?![0-9]+$)(?!\.{1,2}$)[^/\x00-\x1f\x7f-\x9f]*$"
@@ -49,6 +52,7 @@ _PATHS: dict[str, dict[str, Any]] = {
     "page": {"about": "The name of a page.", "max": 255, "example": "api.md"},
     "decision": {"about": "The name of a decision record.", "max": 255, "example": "0003-the-place-in-line.md"},
     "asset": {"about": "The name of a file.", "max": 255, "example": "handbook.css"},
+    "token_id": {"about": "The id of an API token, which is a part of it.", "max": 255, "example": "Ab3dEf9h"},
     "job_id": {"about": "The id of a job, generated or custom.", "max": ids.JOB_ID_MAX, "example": "welcome-ada"},
 }
 REQUEST_HEADERS: dict[str, dict[str, Any]] = {
@@ -87,8 +91,18 @@ ANSWER_HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "const": "true"},
     },
 }
+BY_TOKEN = (errors.Unauthorized, errors.Forbidden, errors.OverQuota)
+"""What every route that needs an API token may respond with."""
 _HEADERS_OF = {errors.Unauthorized.code: "WWW-Authenticate"} | dict.fromkeys(
-    (errors.KeyInUse.code, errors.NoRoom.code, DatabaseError.code, OutcomeUnknown.code, "not_ready"), "Retry-After"
+    (
+        errors.KeyInUse.code,
+        errors.NoRoom.code,
+        errors.OverQuota.code,
+        DatabaseError.code,
+        OutcomeUnknown.code,
+        "not_ready",
+    ),
+    "Retry-After",
 )
 
 
@@ -121,14 +135,18 @@ def document(flask: Flask, *, open_blueprints: set[str]) -> dict[str, Any]:
         described = describe.of(view)
         operation = _operation(described, rule, summary=(view.__doc__ or "").split("\n")[0])
         if rule.endpoint.split(".")[0] not in open_blueprints:
-            operation["security"] = [{"attempt" if described.by_attempt else "token": []}]
-            operation["responses"]["401"] = _refusal([errors.Unauthorized.code])
+            action = [] if described.action is None else [described.action.value]
+            operation["security"] = [{"attempt" if described.by_attempt else "token": action}]
+            for error in (errors.Unauthorized,) if described.by_attempt else BY_TOKEN:
+                operation["responses"][str(problems.STATUSES[error])] = _refusal([error.code])
         methods = (rule.methods or set()) - {"HEAD", "OPTIONS"}
         spec.path(path=path(rule), operations={method.lower(): operation for method in methods})
     made = spec.to_dict()
     for name, schema in made["components"]["schemas"].items():
         if name not in REQUESTS:
             schema.pop("additionalProperties", None)  # later releases may add members to responses
+        if "hidden" in schema.get("properties", {}):
+            schema["required"] = [name for name in schema["required"] if name not in HIDEABLE]
     return dict(made)
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import math
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -24,6 +25,12 @@ STATUSES: dict[type[RowlineError | DatabaseError], int] = {
     errors.UnsupportedBody: 415,
     errors.TooLarge: 413,
     errors.Unauthorized: 401,
+    errors.Forbidden: 403,
+    errors.OverQuota: 429,
+    errors.TokenNotFound: 404,
+    errors.TokenEnded: 409,
+    errors.NotRotating: 409,
+    errors.TooManyTokens: 409,
     errors.JobNotFound: 404,
     errors.WorkerNotFound: 404,
     errors.JobFinished: 409,
@@ -90,6 +97,8 @@ def of(error: RowlineError | DatabaseError) -> Problem:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, DatabaseError | errors.KeyInUse | errors.NoRoom):
         headers["Retry-After"] = str(RETRY_AFTER_S)
+    if isinstance(error, errors.OverQuota):
+        headers["Retry-After"] = str(max(RETRY_AFTER_S, math.ceil(error.retry_after_s)))
     return Problem(
         status=status,
         code=error.code,

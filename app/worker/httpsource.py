@@ -56,9 +56,9 @@ class HttpSource:
         self._thread: threading.Thread | None = None
 
     def check(self) -> None:
-        """Check the token against the service. Raises rowline.RowlineError; a service that is away is only logged."""
+        """Check that the token may work jobs. Raises rowline.RowlineError; a service that is away is only logged."""
         try:
-            self._claiming.counts("waiting")
+            self._claiming.finish(())
         except rowline.Unavailable as error:
             self._log_failed_try(error)
 

@@ -38,6 +38,15 @@ def used_s(roots: Mapping[str, int]) -> dict[str, float]:
     }
 
 
+def scheduled_ns(pid: int) -> int:
+    """Return the CPU time of a process and its children so far, of all their threads, by the scheduler's account."""
+    used = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        used += int((task / "schedstat").read_text().split()[0])
+        used += sum(map(scheduled_ns, map(int, (task / "children").read_text().split())))
+    return used
+
+
 def rss_mib(roots: Mapping[str, int]) -> dict[str, list[float]]:
     """Return the resident memory of every process, by part, largest first; shared memory counts in each."""
     stats = _stats()

@@ -14,6 +14,7 @@ from app.operations import maintenance
 from app.postgres import schema
 from app.postgres.database import Database
 from tests.support import clusters, databases
+from tests.support.acting import ACTOR
 
 LIVE = 100_000
 FINISHED = """
@@ -119,7 +120,7 @@ def fill(connection: "psycopg.Connection[tuple[object, ...]]", url: str, *, jobs
     connection.execute(LIVING.replace("n %", "n %%"), {"live": live})
     db = Database(Settings(statement_ms=600_000), url=url, size=1, name="bench")
     with contextlib.closing(db):
-        maintenance.recount(db)
+        maintenance.recount(db, actor=ACTOR)
 
 
 def _best_ms(connection: "psycopg.Connection[tuple[object, ...]]", query: str) -> float:

@@ -8,13 +8,12 @@ import http.client
 import itertools
 import json
 import statistics
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import click
 
 from app.infra import settings
-from tests.bench import place, report
+from tests.bench import cpu, place, report
 from tests.bench.place import Place, Service
 from tests.support.shapes import SHAPES
 
@@ -150,14 +149,7 @@ class Caller:
         return answer.status, answer.read()
 
     def _cpu_ms(self) -> float:
-        return sum(_cpu_ns(self._api.pid)) / 1e6
-
-
-def _cpu_ns(pid: int) -> Iterator[int]:
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        yield int((task / "schedstat").read_text().split()[0])
-        for child in (task / "children").read_text().split():
-            yield from _cpu_ns(int(child))
+        return cpu.scheduled_ns(self._api.pid) / 1e6
 
 
 def _table(route: str, found: dict[str, tuple[list[float], int, int]]) -> None:

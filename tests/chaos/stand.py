@@ -19,6 +19,7 @@ from tests.chaos import pullers, receiver
 from tests.chaos.kept import Kept
 from tests.checker.record import Recorder
 from tests.support import clusters, databases, faultproxy, raw
+from tests.support.acting import ACTOR
 from tests.support.clusters import PYTHON, Cluster, free_port, is_alive, until
 from tests.support.family import children
 from tests.support.faultproxy import FaultProxy
@@ -98,7 +99,7 @@ class Ground:
         """Name the queues whose counts are not what counting gives."""
         db = Database(Settings(), url=self.url, size=1, name="recount", limit_ms=60_000)
         try:
-            return maintenance.recount(db)
+            return maintenance.recount(db, actor=ACTOR)
         finally:
             db.close()
 

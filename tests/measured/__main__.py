@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 import click
 
-from tests.measured import claims, kills, outage, poison, rounds, wakeups
+from tests.measured import claims, kills, outage, poison, revoked, rounds, wakeups
 from tests.measured.figure import Figure
 
 PARTS: dict[str, Callable[[], Iterable[Figure]]] = {
@@ -16,6 +16,7 @@ PARTS: dict[str, Callable[[], Iterable[Figure]]] = {
     "outage": outage.measure,
     "wakeups": wakeups.measure,
     "rounds": rounds.measure,
+    "revoked": revoked.measure,
 }
 
 

@@ -28,6 +28,7 @@ EXCEPTIONS = {
     "0008": {"prefer-robust-stmts": "what a killed run left of the index is dropped before"},
     "0009": {"ban-drop-constraint": "a check that says the same takes their place in the same statement"},
     "0012": {"ban-drop-constraint": "what a killed run left of it is dropped before"},
+    "0016": {"prefer-bigint-over-int": BOUNDED},
 }
 """Revision -> rule of squawk -> why it does not hold there."""
 STEPS = {"expand", "contract", "stop"}
@@ -96,7 +97,8 @@ def test_every_revision_says_what_kind_of_step_it_is_and_who_can_use_what_it_lea
 @each_revision
 def test_a_step_that_expands_takes_nothing_away(revision: Revision) -> None:
     if revision.step == "expand":
-        assert not DESTRUCTIVE.search(sql_of(revision).lower())
+        run = re.sub(r"\$\$.*?\$\$", "", sql_of(revision).lower(), flags=re.DOTALL)  # without the bodies of functions
+        assert not DESTRUCTIVE.search(run)
 
 
 @each_revision

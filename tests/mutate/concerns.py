@@ -18,6 +18,7 @@ _ENDPOINTS = (
     "races/test_endpoints.py",
     "web/test_workers.py",
 )
+_TOKENS = ("web/test_tokens.py", "web/test_audit.py", "web/test_scopes.py", "web/test_quotas.py")
 _LONG = ("web/test_long_answers.py",)
 _TIME = ("operations/test_maintain.py",)
 _LEASES = (*_SETTLING, *_TIME, *_CLAIMS, "web/test_pull.py", "races/test_claims.py", "plans/test_settle_many.py")
@@ -49,6 +50,10 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
     (
         "app/operations/maintenance",
         (*_TIME, "store/test_counts.py", "races/test_claims.py", "maintenance/test_maintainer.py"),
+    ),
+    (
+        "app/(domain|store|operations)/.*(tokens|audit)",
+        (*_SQL, "domain/test_tokens.py", "queries/test_callers.py", *_TOKENS, *_PLANS),
     ),
     ("app/operations/progress", ("worker/test_handlers_api.py", "web/test_get.py")),
     ("app/operations/roles", ("store/test_roles.py",)),

@@ -12,6 +12,7 @@ from app.operations.settle import Settlement
 from app.postgres import libpq, notify
 from app.postgres.database import Database
 from tests.support import work
+from tests.support.acting import ACTOR
 from tests.support.clusters import PATIENCE_S
 from tests.support.jobs import QUEUE, insert, new
 
@@ -53,7 +54,7 @@ def test_who_waits_hears_at_once_of_a_job_that_is_ready_again(
 def test_a_heartbeat_waits_for_no_job_that_somebody_has_locked_and_says_that_it_is_held(db: Database) -> None:
     jobs.submit_many(db, queue=QUEUE, new=[new(), new()])
     locked, free = work.take(db, limit=2)
-    jobs.cancel(db, queue=QUEUE, job_id=locked.job.id)
+    jobs.cancel(db, actor=ACTOR, queue=QUEUE, job_id=locked.job.id)
     with db.begin() as conn:
         conn.exec_driver_sql(f"select from rowline.jobs where number = {locked.job.number} for update")
         held = settle.extend(db, queue=QUEUE, held=[locked.key, free.key], lease_ms=3_600_000)

@@ -26,6 +26,9 @@ CLAIMS = ["leases/claim", "leases/claim_large", "leases/claim_next"]
 EVERYTHING = {"counts/recount"}
 """Statements that read all jobs, by whatever way: people ask for them, seldom."""
 INDEXES = {
+    "audit/exists": set(),
+    "audit/note": set(),
+    "audit/partition": set(),
     "counts/await_lock": set(),
     "counts/count": {"job_counts_pkey", "job_deltas_added_by", "job_folds_pkey"},
     "counts/fold": {"job_counts_pkey", "job_deltas_added_by", "job_folds_pkey"},
@@ -35,6 +38,7 @@ INDEXES = {
         *("job_counts_pkey", "job_deltas_added_by", "job_folds_pkey"),
     },
     "endpoints/count_all": {"endpoints_pkey"},
+    "endpoints/describe": {"endpoints_pkey"},
     "endpoints/lock": {"endpoints_pkey"},
     "endpoints/pause": {"endpoints_pkey"},
     "endpoints/register": {"endpoints_pkey"},
@@ -78,6 +82,17 @@ INDEXES = {
     "logs/append": {"jobs_pkey"},
     "logs/trim": {"logs_pkey"},
     "programs/connected": set(),
+    "tokens/changes": {"token_changes_pkey"},
+    "tokens/count_all": {"tokens_pkey"},
+    "tokens/find": {"tokens_pkey", "token_changes_pkey"},
+    "tokens/finish_rotation": {"tokens_pkey"},
+    "tokens/forget": {"tokens_pkey"},
+    "tokens/hold": {"tokens_pkey"},
+    "tokens/insert": {"tokens_pkey"},  # the arbiter
+    "tokens/lock": {"tokens_pkey"},
+    "tokens/note_change": {"token_changes_pkey"},  # the arbiter
+    "tokens/revoke": {"tokens_pkey"},
+    "tokens/rotate": {"tokens_pkey"},
     "rounds/look": {"jobs_delayed", "job_deltas_added_by", "job_folds_pkey"},
 }
 ALL = [str(index.name) for table in metadata.tables.values() for index in table.indexes]

@@ -7,6 +7,7 @@ from app.domain.job import Completion, Failure, JsonText, Lease, Release
 from app.operations import claim, jobs, maintenance, settle
 from app.postgres.database import Database
 from app.store import counts
+from tests.support.acting import ACTOR
 from tests.support.jobs import counted, insert, new
 from tests.support.race import RACERS, race
 
@@ -40,7 +41,7 @@ def work(db: Database, random: Random) -> None:
             conn.rollback()
             conn.begin()
     delayed = jobs.submit_many(db, queue=queue, new=[new(delay_ms=3_600_000)])[0].job
-    jobs.cancel(db, queue=queue, job_id=delayed.id)
+    jobs.cancel(db, actor=ACTOR, queue=queue, job_id=delayed.id)
     assert len(added) == 5
 
 
@@ -75,13 +76,13 @@ def test_no_snapshot_has_a_wrong_count_while_many_work_and_fold(crowd: Database)
     assert sum(race(racer)) > TURNS * workers, "deltas were folded while others worked"
     maintenance.fold_counts(crowd)
     read()
-    assert maintenance.recount(crowd) == []
+    assert maintenance.recount(crowd, actor=ACTOR) == []
 
 
 def test_a_recount_amid_many_who_work_finds_nothing_wrong(crowd: Database) -> None:
     def racer(nth: int) -> list[str]:
         if nth == 0:
-            return [queue for _ in range(TURNS) for queue in maintenance.recount(crowd)]
+            return [queue for _ in range(TURNS) for queue in maintenance.recount(crowd, actor=ACTOR)]
         for _ in range(TURNS // 4):
             work(crowd, Random(nth))
             maintenance.fold_counts(crowd)

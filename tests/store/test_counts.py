@@ -26,6 +26,7 @@ from app.operations import claim, maintenance, settle
 from app.operations import jobs as operations
 from app.postgres.database import Connection, Database
 from app.store import counts, jobs, leases
+from tests.support.acting import ACTOR
 from tests.support.jobs import counted, insert, make_due, new
 
 SETTINGS = settings(
@@ -117,7 +118,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def recount(self) -> None:
-        assert maintenance.recount(self.db) == []
+        assert maintenance.recount(self.db, actor=ACTOR) == []
 
     @precondition(lambda self: not self.open)
     @rule(queue=queues, batch=st.lists(asked.filter(lambda job: not job.custom_id), min_size=1, max_size=2))
@@ -232,8 +233,8 @@ def test_a_recount_mends_what_was_written_past_us_and_names_the_queues(added: Da
         conn.exec_driver_sql("insert into rowline.job_counts (queue) values ('empty')")
     operations.submit_many(added, queue="right", new=[new()])
 
-    assert maintenance.recount(added) == ["gone", "q"]
-    assert maintenance.recount(added) == []
+    assert maintenance.recount(added, actor=ACTOR) == ["gone", "q"]
+    assert maintenance.recount(added, actor=ACTOR) == []
     with added.read() as conn:
         assert counts.count(conn, queue="q") == counted(conn, "q")
         assert not any(counts.count(conn, queue="gone").values())
@@ -242,7 +243,7 @@ def test_a_recount_mends_what_was_written_past_us_and_names_the_queues(added: Da
 def test_a_recount_waits_for_nobody_who_changes_jobs(added: Database) -> None:
     with added.begin() as conn:
         insert(conn, new())
-        assert maintenance.recount(added) == []
+        assert maintenance.recount(added, actor=ACTOR) == []
     with added.read() as conn:
         assert counts.count(conn, queue="q")[Status.WAITING] == 3
 
@@ -251,6 +252,6 @@ def test_a_job_that_is_cancelled_leaves_the_status_it_had(added: Database) -> No
     with added.read() as conn:
         job_ids = list(conn.exec_driver_sql("select number::text from rowline.jobs").scalars())
     for job_id in job_ids:
-        operations.cancel(added, queue="q", job_id=job_id)
+        operations.cancel(added, actor=ACTOR, queue="q", job_id=job_id)
     with added.read() as conn:
         assert counts.count(conn, queue="q") == dict.fromkeys(Status, 0) | {Status.FAILED: 4}

@@ -14,6 +14,7 @@ from app.postgres import libpq, notify
 from app.postgres.database import Database
 from app.web.jobs.new_job import OptsSchema
 from tests.support import databases, json_texts
+from tests.support.acting import ACTOR
 from tests.support.client import Client
 from tests.support.outbox import Sql
 
@@ -366,4 +367,4 @@ def test_the_counts_know_of_what_was_added_and_of_nothing_else(sql: Sql, db: Dat
         raise ZeroDivisionError
     counted = "select waiting, prioritized, delayed, active from report.counts where queue = 'sql'"
     assert sql.connection.execute(counted).fetchall() == [(1, 1, 1, 0)]
-    assert maintenance.recount(db) == []
+    assert maintenance.recount(db, actor=ACTOR) == []

@@ -14,6 +14,7 @@ from app.operations import roles
 from app.postgres import schema
 from app.postgres.database import Database
 from tests.support import databases
+from tests.support.acting import ACTOR
 
 PATH = "search_path=pg_catalog, pg_temp"
 OURS = "pronamespace in ('rowline'::regnamespace, 'report'::regnamespace)"
@@ -137,7 +138,7 @@ def test_every_function_of_ours_says_where_it_looks_for_names(own_url: str) -> N
 
 def test_nothing_that_has_its_owners_rights_is_open_to_everybody(own_url: str) -> None:
     ours = databases.ask(own_url, f"select proname from pg_proc where {OURS} and prosecdef order by proname")
-    assert ours == [("enqueue",), ("enqueue_add",), ("enqueue_many",), ("enqueue_store",)]
+    assert ours == [("audit_partitions",), ("enqueue",), ("enqueue_add",), ("enqueue_many",), ("enqueue_store",)]
     open_ = (
         f"select proname from pg_proc where {OURS} and prosecdef and has_function_privilege('public', oid, 'execute')"
     )
@@ -182,7 +183,7 @@ def test_migrations_and_roles_make_the_same_whatever_a_stranger_put_into_the_pat
         databases.run(url, f"create schema trap; {TYPES}")
         schema.upgrade(led_astray(url))
         db = Database(Settings(), url=led_astray(url), size=1, name="test")
-        roles.apply(db)
+        roles.apply(db, actor=ACTOR)
         db.close()
         assert made(url) == made(shared_url)
 

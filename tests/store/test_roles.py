@@ -16,6 +16,7 @@ from app.operations import roles
 from app.postgres import libpq, schema
 from app.postgres.database import Connection, Database
 from tests.support import databases
+from tests.support.acting import ACTOR
 from tests.support.clusters import PYTHON, Program
 from tests.support.jobs import insert, new
 
@@ -40,7 +41,7 @@ def connected(url: str, role: str) -> psycopg.Connection[Any]:
 def roled_url(own_url: str) -> str:
     """A database of its own on which the script ran: what is the database's own is not copied from the template."""
     db = Database(Settings(), url=databases.as_owner(own_url), size=1, name="test")
-    roles.apply(db)
+    roles.apply(db, actor=ACTOR)
     db.close()
     return own_url
 
@@ -156,9 +157,9 @@ def test_the_owner_migrates_down_and_up_and_run_time_keeps_its_rights(roled_url:
 def test_the_roles_can_be_made_before_the_first_migration(server_url: str) -> None:
     with databases.fresh(server_url) as url:
         db = Database(Settings(), url=url, size=1, name="test")
-        roles.apply(db)
+        roles.apply(db, actor=ACTOR)
         schema.upgrade(with_option(url, "-c role=rowline_owner"))
-        roles.apply(db)
+        roles.apply(db, actor=ACTOR)
         db.close()
         with connected(url, "rowline_report_public") as public:
             assert public.execute("select * from report.queues").fetchall() == []
@@ -190,7 +191,7 @@ def test_run_time_uses_what_the_owner_made_before_the_roles_and_makes_later(role
             owner.execute(statement)
     if not is_later:
         db = Database(Settings(), url=databases.as_owner(roled_url), size=1, name="test")
-        roles.apply(db)
+        roles.apply(db, actor=ACTOR)
         db.close()
     with connected(roled_url, "rowline_runtime") as runtime:
         for statement in USED:
@@ -203,7 +204,7 @@ def test_nobody_else_gets_into_the_schemas_whoever_was_let_in_before(own_url: st
     databases.run(own_url, "grant usage on schema rowline, report to public")
     databases.run(own_url, "grant select on all tables in schema report to public")
     db = Database(Settings(), url=databases.as_owner(own_url), size=1, name="test")
-    roles.apply(db)
+    roles.apply(db, actor=ACTOR)
     db.close()
     with connected(own_url, role) as stranger:
         for statement in ("select * from report.jobs", "select rowline.enqueue('q', 'n', '1')"):

@@ -21,7 +21,8 @@ SOUND = [schema.MIGRATIONS / "sql" / "rowline" / f"{name}.sql" for name in ("bro
 TABLES = """
 with tables as (
     select oid, relname from pg_class
-    where relnamespace = 'rowline'::regnamespace and relkind = 'r' and relname <> 'alembic_version'
+    where relnamespace = 'rowline'::regnamespace and relkind in ('r', 'p') and not relispartition
+        and relname <> 'alembic_version'
 )
 select relname || ' column ' || attname, format_type(atttypid, atttypmod) || ' ' || attnotnull::text || ' ' ||
     coalesce(pg_get_expr(adbin, adrelid), '') || ' ' || attcollation::regcollation::text

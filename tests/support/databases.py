@@ -12,6 +12,7 @@ from app.infra.settings import Settings
 from app.operations import roles
 from app.postgres import libpq, schema
 from app.postgres.database import Database
+from tests.support.acting import ACTOR
 
 RUNTIME = "-c role=rowline_runtime -c search_path=hostile"
 """How the tests use a database: as the role of run time, which can do no DDL, and with a path that leads astray."""
@@ -91,7 +92,7 @@ def prepare(url: str) -> str:
     """Bring a database to head, with its roles, and return the URL with which the service under test uses it."""
     schema.upgrade(url)
     db = Database(Settings(), url=url, size=1, name="rowline-test")
-    roles.apply(db)
+    roles.apply(db, actor=ACTOR)
     db.close()
     run(url, HOSTILE)
     return as_runtime(url)

@@ -16,6 +16,7 @@ from app.infra.settings import Settings
 from app.infra.vault import Vault
 from app.operations import endpoints
 from app.postgres.database import Database
+from tests.support.acting import ACTOR
 from tests.support.clusters import PATIENCE_S, PYTHON, Program, until
 from tests.support.raw import KEY
 
@@ -153,5 +154,9 @@ def register(db: Database, url: str, *, queue: str = "q", **members: Any) -> Non
     """Register an endpoint as the API does."""
     asked: dict[str, Any] = {"queue": queue, "url": url, "method": "POST", "headers": {}, "secrets": [SECRET]}
     endpoints.register(
-        db, new=NewEndpoint(**asked | members), vault=Vault(Settings(secret_keys=(KEY,))), max_endpoints=1_000
+        db,
+        actor=ACTOR,
+        new=NewEndpoint(**asked | members),
+        vault=Vault(Settings(secret_keys=(KEY,))),
+        max_endpoints=1_000,
     )

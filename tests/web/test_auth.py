@@ -80,8 +80,8 @@ def test_no_answer_tells_a_missing_queue_from_one_that_is_there(client: Client) 
     assert answers.error(_ask(client, None), 401) == answers.error(_ask(client, None, path="/queues/absent/jobs"), 401)
 
 
-def test_one_token_of_an_attempt_takes_one_place_among_the_remembered_however_it_is_written() -> None:
-    tokens = Tokens(["a-token-of-the-api"])
+def test_one_token_of_an_attempt_takes_one_place_among_the_remembered_however_it_is_written(db: Database) -> None:
+    tokens = Tokens(Settings(tokens=("a-token-of-the-api",)), db)
     one, other = f"Bearer {uuid.uuid4()}", f"Bearer {uuid.uuid4()}"
     tokens.remember(one)
     letters = [place for place, letter in enumerate(other) if letter.isalpha()]

@@ -60,8 +60,8 @@ def test_reading(client: Client, post: Callable[[int], None]) -> None:
     def page(length: int) -> None:
         assert len(json.loads(client.get(f"{JOBS}?length={length}").text)["jobs"]) == length
 
-    assert instructions(lambda: client.get(f"{JOBS}/{job['id']}")) <= 1_780
-    assert instructions(lambda: page(10)) <= 3_690
+    assert instructions(lambda: client.get(f"{JOBS}/{job['id']}")) <= 1_830
+    assert instructions(lambda: page(10)) <= 3_760
     assert a_job(page) <= 162
 
 

@@ -69,6 +69,10 @@ def called(client: Client, document: dict[str, Any], path: str, method: str, *, 
     body, authorization = "", client.authorization
     if "requestBody" in operation:
         body = json.dumps(operation["requestBody"]["content"]["application/json"]["example"])
+    if "{token_id}" in path:  # a token that is being rotated
+        made = client.post("/tokens", json.dumps({"name": "n", "scopes": ["work"]})).json or {}
+        client.post(f"/tokens/{made['id']}/rotate", "")
+        asked = asked.replace(parameters["token_id"]["example"], made["id"])
     client.add(*new_job.EXAMPLE, queue=queue)
     client.post("/workers", json.dumps(worker.EXAMPLE | {"queue": queue}))
     if work.TOKEN_EXAMPLE in body or {"attempt": []} in operation.get("security", []):
@@ -105,7 +109,7 @@ def test_an_error_is_a_problem_as_described(client: Client, document: dict[str, 
 def test_reading_is_in_conflict_with_nothing(document: dict[str, Any]) -> None:
     said = {code for methods in document["paths"].values() for code in methods.get("get", {}).get("responses", {})}
 
-    assert said == {"200", "400", "401", "404", "500", "503"}
+    assert said == {"200", "400", "401", "403", "404", "429", "500", "503"}
 
 
 def test_every_member_of_an_answer_is_described(client: Client, document: dict[str, Any]) -> None:
@@ -126,7 +130,7 @@ def test_every_error_code_is_documented(document: dict[str, Any]) -> None:
 
 def test_every_answer_says_when_to_try_again_or_how_to_get_in(document: dict[str, Any]) -> None:
     answers = document["paths"]["/queues/{queue}/jobs"]["post"]["responses"]
-    assert {status for status, said in answers.items() if "Retry-After" in said["headers"]} == {"409", "503"}
+    assert {status for status, said in answers.items() if "Retry-After" in said["headers"]} == {"409", "429", "503"}
     assert {status for status, said in answers.items() if "WWW-Authenticate" in said["headers"]} == {"401"}
     assert answers["408"]["description"] == "`slow_body`"
     assert answers["409"]["description"] == "`idempotency_key_in_use`"

@@ -19,6 +19,7 @@ from tests.support.clusters import is_alive, until
 from tests.support.httpproxy import Fault, HttpProxy
 from tests.support.jobs import QUEUE, make_due, new
 from tests.support.raw import Server
+from tests.support.tokens import issue
 from tests.support.workers import WorkerProgram, add, find, in_status, written
 from tests.worker.test_deaths import begun, handlers, marks, slow
 
@@ -267,6 +268,17 @@ def test_a_worker_with_room_for_more_than_a_claim_may_ask_for_goes_on_claiming(d
 
     until(has_all)
     source.stop()
+
+
+def test_a_token_that_may_work_is_all_that_a_worker_needs_and_another_one_ends_the_start(
+    db: Database, service_url: str, handlers: Path
+) -> None:
+    [job_id] = add(db, new("quick"))
+    with WorkerProgram(service_url, handlers, extra={"ROWLINE_TOKEN": issue(db, f"work@{QUEUE}").secret}):
+        in_status(db, job_id, Status.COMPLETED)
+    with WorkerProgram(service_url, handlers, extra={"ROWLINE_TOKEN": issue(db, "jobs:read").secret}) as worker:
+        assert worker.end() == 1
+        assert f"the token lacks the scope work@{QUEUE}" in worker.output
 
 
 @pytest.mark.parametrize(

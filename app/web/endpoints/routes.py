@@ -6,6 +6,7 @@ import secrets
 from flask import Blueprint, Response, request
 
 from app.domain.errors import InvalidRequest, TooManyEndpoints, WorkerNotFound
+from app.domain.tokens import Action, Caller
 from app.infra.settings import Settings
 from app.infra.vault import Vault
 from app.net import signing
@@ -13,18 +14,20 @@ from app.operations import endpoints as operations
 from app.postgres.database import Database, DatabaseError, OutcomeUnknown
 from app.queries import endpoints as queries
 from app.web import answers, body, describe, names
+from app.web.auth import CALLER, Tokens
 from app.web.endpoints import schemas
 
 SECRET_BYTES = 32
 SECRET_HEADER = "Rowline-Webhook-Secret"  # noqa: S105 - the name of a header, no secret
 
 
-def blueprint(settings: Settings, db: Database, vault: Vault) -> Blueprint:
+def blueprint(settings: Settings, db: Database, vault: Vault, access: Tokens) -> Blueprint:
     """Return the routes below /workers."""
     routes = Blueprint("workers", __name__)
 
     @routes.post("/workers")
     @describe.route(
+        action=Action.ENDPOINTS,
         body=schemas.WorkerSchema,
         gives="text/plain",
         gives_headers=(SECRET_HEADER,),
@@ -35,24 +38,31 @@ def blueprint(settings: Settings, db: Database, vault: Vault) -> Blueprint:
         """Register the endpoint of a queue, or replace it."""
         raw = body.read(request, limit=min(body.SHORT, settings.max_body_bytes), client_s=settings.client_s)
         new = schemas.load(raw, allowed=settings.webhook_allow)
+        access.require(request, Action.ENDPOINTS, new.queue)
         headers = {}
         if not new.secrets and not settings.webhook_secrets:
             headers[SECRET_HEADER] = signing.secret(secrets.token_bytes(SECRET_BYTES))
             new = dataclasses.replace(new, secrets=[headers[SECRET_HEADER]])
-        operations.register(db, new=new, vault=vault, max_endpoints=settings.max_endpoints)
+        operations.register(db, actor=access.actor(request), new=new, vault=vault, max_endpoints=settings.max_endpoints)
         return answers.plain("OK", headers=headers)
 
     @routes.get("/workers")
-    @describe.route(gives="application/json", raises=(DatabaseError,))
+    @describe.route(action=Action.ENDPOINTS, gives="application/json", raises=(DatabaseError,))
     def list_urls() -> Response:
-        """List the URLs of the endpoints, by queue."""
-        return answers.json(queries.urls(db))
+        """List the URLs of the endpoints, by queue; those that the token may manage."""
+        caller: Caller = request.environ[CALLER]
+        urls = queries.urls(db)
+        return answers.json({queue: url for queue, url in urls.items() if caller.may(Action.ENDPOINTS, queue)})
 
     @routes.delete("/workers/<segment:queue>")
-    @describe.route(gives="text/plain", raises=(InvalidRequest, WorkerNotFound, DatabaseError, OutcomeUnknown))
+    @describe.route(
+        action=Action.ENDPOINTS,
+        gives="text/plain",
+        raises=(InvalidRequest, WorkerNotFound, DatabaseError, OutcomeUnknown),
+    )
     def remove(queue: str) -> Response:
         """Delete the endpoint of a queue."""
-        operations.remove(db, queue=names.queue_name(queue))
+        operations.remove(db, actor=access.actor(request), queue=names.queue_name(queue))
         return answers.plain("OK")
 
     return routes

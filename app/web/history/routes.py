@@ -3,11 +3,12 @@
 from flask import Blueprint, Response, request
 
 from app.domain.errors import InvalidRequest, JobNotFound, NoRoom
+from app.domain.tokens import Action
 from app.infra.room import Room
 from app.postgres.database import Database, DatabaseError
 from app.queries import history
-from app.web import answers, describe, holding, names
-from app.web.history.schemas import AttemptSchema, AttemptsSchema, LogsSchema, part
+from app.web import answers, auth, describe, holding, names
+from app.web.history.schemas import AttemptSchema, AttemptsSchema, LogsSchema, part, without_lines, without_reasons
 from app.web.jobs import page
 
 _RAISES = (InvalidRequest, JobNotFound, NoRoom, DatabaseError)
@@ -19,33 +20,38 @@ def blueprint(db: Database, room: Room) -> Blueprint:
     attempt_json = AttemptSchema()
 
     @routes.get("/queues/<segment:queue>/jobs/<segment:job_id>/attempts")
-    @describe.route(query=page.PartQuerySchema, gives=AttemptsSchema(), raises=_RAISES)
+    @describe.route(action=Action.READ, query=page.PartQuerySchema, gives=AttemptsSchema(), raises=_RAISES)
     def attempts(queue: str, job_id: str) -> Response:
         """List the attempts of a job, oldest first."""
         start, length = page.load_part(request)
+        queue = names.queue_name(queue)
         found = history.attempts(
             db,
-            queue=names.queue_name(queue),
+            queue=queue,
             job_id=names.job_id(job_id),
             start=start,
             length=length,
             held=holding.of(request, room),
         )
-        return answers.json(part("attempts", attempt_json.dump(found.entries, many=True), found, start=start))
+        entries = attempt_json.dump(found.entries, many=True)
+        members = part("attempts", entries, found, start=start)
+        return answers.json(members if auth.may_see(request, queue) else without_reasons(members))
 
     @routes.get("/queues/<segment:queue>/jobs/<segment:job_id>/logs")
-    @describe.route(query=page.PartQuerySchema, gives=LogsSchema(), raises=_RAISES)
+    @describe.route(action=Action.READ, query=page.PartQuerySchema, gives=LogsSchema(), raises=_RAISES)
     def logs(queue: str, job_id: str) -> Response:
         """List the log lines of a job, oldest first."""
         start, length = page.load_part(request)
+        queue = names.queue_name(queue)
         found = history.logs(
             db,
-            queue=names.queue_name(queue),
+            queue=queue,
             job_id=names.job_id(job_id),
             start=start,
             length=length,
             held=holding.of(request, room),
         )
-        return answers.json(part("logs", found.entries, found, start=start))
+        members = part("logs", found.entries, found, start=start)
+        return answers.json(members if auth.may_see(request, queue) else without_lines(members))
 
     return routes

@@ -17,11 +17,14 @@ class AttemptSchema(Schema):
     startedOn = Milliseconds(attribute="started_at", required=True)
     endedOn = Milliseconds(attribute="ended_at", allow_none=True, required=True)
     outcome = fields.String(required=True)
-    reason = fields.String(allow_none=True, required=True)
+    reason = fields.String(allow_none=True)
 
 
 class _PartSchema(Schema):
     count = fields.Integer(required=True)
+    hidden = fields.List(
+        fields.String(), metadata={"description": "Present if the token lacks `payload`: the members left out."}
+    )
     length = fields.Integer(metadata={"description": "Present if the response ended early: how many entries it has."})
     next = fields.Integer(metadata={"description": "Present if the response ended early: the `start` of the next one."})
 
@@ -44,3 +47,16 @@ def part(name: str, entries: Sequence[Any], found: Part[Any], *, start: int) -> 
     if found.is_truncated:
         members |= {"length": len(entries), "next": start + len(entries)}
     return members
+
+
+def without_reasons(members: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the reasons of attempts, for a client without the scope `payload`."""
+    for attempt in members["attempts"]:
+        del attempt["reason"]
+    return members | {"hidden": ["reason"]}
+
+
+def without_lines(members: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the log lines, for a client without the scope `payload`."""
+    del members["logs"]
+    return members | {"hidden": ["logs"]}

@@ -1,6 +1,7 @@
 """The query of GET /queues/:queue/jobs."""
 
 import functools
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -9,6 +10,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 from werkzeug.datastructures import MultiDict
 
 from app.domain.errors import Fault, InvalidRequest
+from app.domain.job import Job
 from app.domain.states import Status
 from app.queries.jobs import Page, Part
 from app.web.fields import WholeText
@@ -74,11 +76,11 @@ def load(request: Request, queue: str) -> Part:
     return (_seen if len(query) <= _SEEN_LONGEST else _page)(query)
 
 
-def dump(queue: str, part: Part, page: Page, job_json: JobSchema) -> dict[str, Any]:
+def dump(queue: str, part: Part, page: Page, members_of: Callable[[Job], dict[str, Any]]) -> dict[str, Any]:
     """Return the JSON of a page, with `next` if it ended early, or if it was requested by a cursor and is full."""
     members: dict[str, Any] = {
         "counts": {status.value: number for status, number in page.counts.items()},
-        "jobs": [job_json.members(job) for job in page.jobs],
+        "jobs": [members_of(job) for job in page.jobs],
         "start": part.start,
         "length": len(page.jobs) if page.is_truncated else part.length,
     }
@@ -88,7 +90,7 @@ def dump(queue: str, part: Part, page: Page, job_json: JobSchema) -> dict[str, A
 
 
 def _page(query: bytes) -> Part:
-    loaded = _load(_schema, query)
+    loaded = loaded_query(_schema, query)
     return Part(
         statuses=tuple(loaded["statuses"]),
         start=loaded["start"],
@@ -115,11 +117,12 @@ def _from_cursor(query: bytes, queue: str) -> Part | None:
 
 def load_part(request: Request) -> tuple[int, int]:
     """Read `start` and `length`. Raises InvalidRequest with all faults."""
-    loaded = _load(_part_schema, request.query_string)
+    loaded = loaded_query(_part_schema, request.query_string)
     return loaded["start"], loaded["length"]
 
 
-def _load(schema: Schema, query: bytes) -> dict[str, Any]:
+def loaded_query(schema: Schema, query: bytes) -> dict[str, Any]:
+    """Read the parameters of a query by a schema. Raises InvalidRequest with all faults."""
     parameters = _parameters(query)
     twice = [name for name in schema.fields if len(parameters.getlist(name)) > 1]
     if twice:

@@ -6,36 +6,39 @@ from flask import Blueprint, Response, request
 
 from app.domain.errors import InvalidRequest, JobFinished, JobNotFound, KeyInUse, KeyReused, NoRoom
 from app.domain.keys import IdempotencyKey
+from app.domain.tokens import Action, Caller
 from app.infra.room import Reservation, Room
 from app.infra.settings import Settings
 from app.operations import jobs as operations
 from app.postgres.database import Database, DatabaseError, OutcomeUnknown
 from app.queries import jobs
-from app.web import answers, body, describe, headers, holding, names
-from app.web.auth import TOKEN_DIGEST
+from app.web import answers, auth, body, describe, headers, holding, names, quotas
+from app.web.auth import CALLER, Tokens
 from app.web.jobs import new_job, page
 from app.web.jobs.submitted import SubmittedSchema
+from app.web.quotas import Quotas
 from app.wire.job import JobSchema
 
 AROUND = 400
 """Estimated bytes of a job in a response, besides its texts (data, opts, result)."""
 
 
-def blueprint(settings: Settings, db: Database, room: Room) -> Blueprint:
+def blueprint(settings: Settings, db: Database, room: Room, access: Tokens, limits: Quotas) -> Blueprint:
     """Return the routes below /queues/<queue>/jobs."""
     routes = Blueprint("jobs", __name__)
-    _add_writes(routes, settings, db, room)
-    _add_cancel(routes, settings, db, room)
+    _add_writes(routes, settings, db, room, limits)
+    _add_cancel(routes, settings, db, room, access)
     _add_reads(routes, settings, db, room)
     return routes
 
 
-def _add_writes(routes: Blueprint, settings: Settings, db: Database, room: Room) -> None:
+def _add_writes(routes: Blueprint, settings: Settings, db: Database, room: Room, limits: Quotas) -> None:
     submitted_json = SubmittedSchema(queue_prefix=settings.queue_prefix)
     submissions = operations.Submissions(db)
 
     @routes.post("/queues/<segment:queue>/jobs")
     @describe.route(
+        action=Action.ADD,
         body=new_job.NewJobSchema,
         body_many=True,
         headers=("Idempotency-Key",),
@@ -51,30 +54,39 @@ def _add_writes(routes: Blueprint, settings: Settings, db: Database, room: Room)
         key = headers.idempotency_key(request)
         raw = body.read(request, limit=settings.max_body_bytes, client_s=settings.client_s)
         new = new_job.load(raw, max_jobs=settings.max_jobs, max_data_bytes=settings.max_data_bytes)
+        caller: Caller = request.environ[CALLER]
+        shown = submitted_json.dump_all if auth.may_see(request, queue) else submitted_json.dump_known
         held = holding.of(request, room)
         if not held.take_long(len(raw) + len(new) * AROUND):
             raise NoRoom
+
+        def admit() -> None:
+            if caller.limits.waiting_jobs is not None:
+                quotas.require_waiting_below(caller, jobs.waiting(db, queue=queue), len(new))
+            limits.take_jobs(caller, len(new))
+
         if key is None:
-            return answers.json(submitted_json.dump_all(submissions.submit_many(queue=queue, new=new, held=held)))
+            admit()
+            return answers.json(shown(submissions.submit_many(queue=queue, new=new, held=held)))
         reply = operations.submit_once(
             db,
             queue=queue,
             new=new,
-            key=IdempotencyKey(
-                key=key, token_digest=request.environ[TOKEN_DIGEST], body_digest=hashlib.sha256(raw).digest()
-            ),
+            key=IdempotencyKey(key=key, token_digest=caller.key_digest, body_digest=hashlib.sha256(raw).digest()),
             keep_ms=settings.keep_keys_ms,
             held=held,
-            answer=lambda submitted: answers.text(submitted_json.dump_all(submitted)),
+            admit=admit,
+            answer=lambda submitted: answers.text(shown(submitted)),
         )
         return answers.json(answers.Text(reply.text), headers=headers.replayed(reply.is_replay))
 
 
-def _add_cancel(routes: Blueprint, settings: Settings, db: Database, room: Room) -> None:
+def _add_cancel(routes: Blueprint, settings: Settings, db: Database, room: Room, access: Tokens) -> None:
     job_json = JobSchema(queue_prefix=settings.queue_prefix)
 
     @routes.post("/queues/<segment:queue>/jobs/<segment:job_id>/cancel")
     @describe.route(
+        action=Action.MANAGE,
         gives=job_json,
         raises=(InvalidRequest, *body.ERRORS, JobNotFound, JobFinished, NoRoom, DatabaseError, OutcomeUnknown),
     )
@@ -82,8 +94,9 @@ def _add_cancel(routes: Blueprint, settings: Settings, db: Database, room: Room)
         """Cancel a job: fail it, or, if it is active, ask its worker to stop."""
         queue, job_id = names.queue_name(queue), names.job_id(job_id)
         body.read(request, limit=settings.max_body_bytes, client_s=settings.client_s)  # read, but ignored
-        job = operations.cancel(db, queue=queue, job_id=job_id, held=holding.of(request, room))
-        return answers.json(job_json.members(job))
+        actor, held = access.actor(request), holding.of(request, room)
+        job = operations.cancel(db, actor=actor, queue=queue, job_id=job_id, held=held)
+        return answers.json(job_json.members_for(sees_payload=auth.may_see(request, queue))(job))
 
 
 def _add_reads(routes: Blueprint, settings: Settings, db: Database, room: Room) -> None:
@@ -94,17 +107,24 @@ def _add_reads(routes: Blueprint, settings: Settings, db: Database, room: Room) 
         return holding.of(request, room)
 
     @routes.get("/queues/<segment:queue>/jobs")
-    @describe.route(query=page.PageQuerySchema, gives=page.PageSchema(), raises=(InvalidRequest, NoRoom, DatabaseError))
+    @describe.route(
+        action=Action.READ,
+        query=page.PageQuerySchema,
+        gives=page.PageSchema(),
+        raises=(InvalidRequest, NoRoom, DatabaseError),
+    )
     def list_page(queue: str) -> Response:
         """List the jobs of a queue, page by page, with counts by status."""
         queue = names.queue_name(queue)
         asked = page.load(request, queue)
         found = pages.read(queue=queue, part=asked, reserve=reserve)
-        return answers.json(page.dump(queue, asked, found, job_json))
+        members = job_json.members_for(sees_payload=auth.may_see(request, queue))
+        return answers.json(page.dump(queue, asked, found, members))
 
     @routes.get("/queues/<segment:queue>/jobs/<segment:job_id>")
-    @describe.route(gives=job_json, raises=(InvalidRequest, JobNotFound, NoRoom, DatabaseError))
+    @describe.route(action=Action.READ, gives=job_json, raises=(InvalidRequest, JobNotFound, NoRoom, DatabaseError))
     def get(queue: str, job_id: str) -> Response:
         """Get a job."""
-        found = lookup.find(queue=names.queue_name(queue), job_id=names.job_id(job_id), reserve=reserve)
-        return answers.json(job_json.members(found))
+        queue, job_id = names.queue_name(queue), names.job_id(job_id)
+        found = lookup.find(queue=queue, job_id=job_id, reserve=reserve)
+        return answers.json(job_json.members_for(sees_payload=auth.may_see(request, queue))(found))

@@ -5,7 +5,7 @@ from typing import Any
 
 from marshmallow import fields
 
-from app.operations.jobs import Submitted
+from app.operations.jobs import InsertOutcome, Submitted
 from app.wire.job import JobSchema
 
 
@@ -17,3 +17,10 @@ class SubmittedSchema(JobSchema):
     def dump_all(self, submitted: Sequence[Submitted]) -> list[dict[str, Any]]:
         """Return the JSON of the response, in the order of the request."""
         return [self.members(job) | {"outcome": outcome} for job, outcome in submitted]
+
+    def dump_known(self, submitted: Sequence[Submitted]) -> list[dict[str, Any]]:
+        """Do what `dump_all` does, for a client that sees the contents only of the jobs that it created."""
+        return [
+            (self.members if outcome is InsertOutcome.CREATED else self.without_payload)(job) | {"outcome": outcome}
+            for job, outcome in submitted
+        ]

@@ -5,13 +5,15 @@ from random import Random
 from flask import Blueprint, Response, request
 
 from app.domain.errors import InvalidRequest, JobNotFound, LeaseLost, NoRoom
+from app.domain.tokens import Action
 from app.infra.room import Room
 from app.infra.settings import Settings
 from app.operations import settle
 from app.operations.longpoll import Waiting
 from app.operations.settle import Settlement
 from app.postgres.database import Database, DatabaseError, OutcomeUnknown
-from app.web import answers, body, clients, describe, holding, names
+from app.web import answers, auth, body, clients, describe, holding, names
+from app.web.auth import Tokens
 from app.web.leases import schemas
 from app.wire.job import JobSchema
 
@@ -19,10 +21,10 @@ TOKEN_EXAMPLE = "7b0e1c1e-6f1f-4a55-9d52-6a3f9c8a2b11"  # noqa: S105 - an exampl
 _ENDS = (InvalidRequest, *body.ERRORS, JobNotFound, LeaseLost, DatabaseError, OutcomeUnknown)
 
 
-def blueprint(settings: Settings, db: Database, waiting: Waiting, room: Room) -> Blueprint:
+def blueprint(settings: Settings, db: Database, waiting: Waiting, room: Room, access: Tokens) -> Blueprint:
     """Return the routes for HTTP workers."""
     routes = Blueprint("work", __name__)
-    _add_claim(routes, settings, waiting, room)
+    _add_claim(routes, settings, waiting, room, access)
     _add_endings(routes, settings, db)
     _add_extend(routes, settings, db)
     _add_finish(routes, settings, db, waiting, room)
@@ -38,11 +40,12 @@ def _worker() -> str:
     return request.remote_addr or "http"
 
 
-def _add_claim(routes: Blueprint, settings: Settings, waiting: Waiting, room: Room) -> None:
+def _add_claim(routes: Blueprint, settings: Settings, waiting: Waiting, room: Room, access: Tokens) -> None:
     job_json = JobSchema(queue_prefix=settings.queue_prefix)
 
     @routes.post("/queues/<segment:queue>/jobs/claim")
     @describe.route(
+        action=Action.WORK,
         body=schemas.ClaimSchema,
         body_required=False,
         gives=schemas.ClaimedSchema(),
@@ -58,10 +61,12 @@ def _add_claim(routes: Blueprint, settings: Settings, waiting: Waiting, room: Ro
             queue=queue,
             ask=asked.ask,
             wait_ms=asked.wait_ms,
-            has_left=lambda: clients.has_left(request),
+            has_left=lambda: clients.has_left(request) or not access.is_still_valid(request),
             held=holding.of(request, room),
         )
-        return answers.json({"jobs": schemas.dump_leases(leases, job_json)})
+        if not leases and asked.wait_ms:
+            access.require_still(request)  # it was revoked meanwhile
+        return answers.json({"jobs": schemas.dump_leases(leases, job_json, sees_payload=auth.may_see(request, queue))})
 
 
 def _add_endings(routes: Blueprint, settings: Settings, db: Database) -> None:
@@ -73,6 +78,7 @@ def _add_endings(routes: Blueprint, settings: Settings, db: Database) -> None:
 
     @routes.post("/queues/<segment:queue>/jobs/<segment:job_id>/complete")
     @describe.route(
+        action=Action.WORK,
         body=schemas.CompleteSchema,
         gives=schemas.EndedSchema(),
         raises=_ENDS,
@@ -87,6 +93,7 @@ def _add_endings(routes: Blueprint, settings: Settings, db: Database) -> None:
 
     @routes.post("/queues/<segment:queue>/jobs/<segment:job_id>/fail")
     @describe.route(
+        action=Action.WORK,
         body=schemas.FailSchema,
         gives=schemas.EndedSchema(),
         raises=_ENDS,
@@ -99,6 +106,7 @@ def _add_endings(routes: Blueprint, settings: Settings, db: Database) -> None:
 
     @routes.post("/queues/<segment:queue>/jobs/<segment:job_id>/release")
     @describe.route(
+        action=Action.WORK,
         body=schemas.ReleaseSchema,
         gives=schemas.EndedSchema(),
         raises=_ENDS,
@@ -115,6 +123,7 @@ def _add_extend(routes: Blueprint, settings: Settings, db: Database) -> None:
 
     @routes.post("/queues/<segment:queue>/jobs/<segment:job_id>/extend")
     @describe.route(
+        action=Action.WORK,
         body=schemas.ExtendSchema,
         gives=extended_json,
         raises=_ENDS,
@@ -134,6 +143,7 @@ def _add_finish(routes: Blueprint, settings: Settings, db: Database, waiting: Wa
 
     @routes.post("/queues/<segment:queue>/jobs/finish")
     @describe.route(
+        action=Action.WORK,
         body=schemas.FinishSchema,
         gives=schemas.FinishedSchema(),
         raises=(InvalidRequest, *body.ERRORS, DatabaseError, OutcomeUnknown),
@@ -162,5 +172,6 @@ def _add_finish(routes: Blueprint, settings: Settings, db: Database, waiting: Wa
         finished = [
             schemas.dump_ended(one.job_id, status) for one, status in zip(settlements, done.statuses, strict=True)
         ]
-        claimed = schemas.dump_leases(done.claimed.leases, job_json) if done.claimed else []
+        sees_payload = auth.may_see(request, queue)
+        claimed = schemas.dump_leases(done.claimed.leases, job_json, sees_payload=sees_payload) if done.claimed else []
         return answers.json({"finished": finished, "jobs": claimed})

@@ -1,0 +1,164 @@
+"""`rowline tokens`: commands for API tokens, on the database itself."""
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import click
+
+from app.cli import account
+from app.domain.errors import RowlineError
+from app.domain.tokens import LIMIT_MAX, NAME_MAX, SCOPES_MAX, Limits, Scope, Token, limits_json
+from app.infra import settings
+from app.local import embedded
+from app.operations import tokens as operations
+from app.operations.tokens import Issued
+from app.postgres.database import Database
+from app.queries import tokens as queries
+
+R = TypeVar("R")
+UNITS = {"h": "hours", "d": "days", "w": "weeks"}
+LISTED = 1_000  # tokens read at a time
+
+
+class ScopeText(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
+    """A scope such as jobs:add@mail, or *."""
+
+    name = "SCOPE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Scope:
+        """Read the scope."""
+        try:
+            return value if isinstance(value, Scope) else Scope.read(value)
+        except ValueError as error:
+            self.fail(f"{value!r} {error}", param, ctx)
+
+
+class Lifetime(click.ParamType):  # type: ignore[type-arg]  # as above
+    """A length of time: 12h, 90d, 52w."""
+
+    name = "LENGTH"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Read the length."""
+        found = re.fullmatch(r"([1-9]\d{0,4})([hdw])", value)
+        if not found:
+            self.fail(f"{value!r} is not a length of time such as 12h, 90d or 52w", param, ctx)
+        return timedelta(**{UNITS[found[2]]: int(found[1])})
+
+
+_limit = click.IntRange(1, LIMIT_MAX)
+
+
+@click.group()
+def tokens() -> None:
+    """Manage API tokens. They are in the database: DATABASE_URL, or the embedded one of `rowline run`."""
+
+
+@tokens.command()
+@click.option("--scopes", required=True, multiple=True, type=ScopeText(), help="What it may do; may be repeated.")
+@click.option("--name", help="What it is for. Default: your account.")
+@click.option("--expires", type=Lifetime(), help="After how long it ends: 12h, 90d, 52w. Default: never.")
+@click.option("--requests-per-s", type=_limit, help="The most requests a second, in each API process.")
+@click.option("--jobs-per-s", type=_limit, help="The most jobs a second that it may add, in each API process.")
+@click.option("--waiting-jobs", type=_limit, help="It adds none to a queue in which so many jobs have not started.")
+def create(
+    *,
+    scopes: tuple[Scope, ...],
+    name: str | None,
+    expires: timedelta | None,
+    requests_per_s: int | None,
+    jobs_per_s: int | None,
+    waiting_jobs: int | None,
+) -> None:
+    """Create a token and print it. It is shown only now."""
+    actor = account.actor()
+    if name is not None and not 1 <= len(name) <= NAME_MAX:
+        raise click.BadParameter(f"must have 1 to {NAME_MAX} characters", param_hint="--name")
+    if len(scopes) > SCOPES_MAX:
+        raise click.BadParameter(f"must be at most {SCOPES_MAX}", param_hint="--scopes")
+    limits = Limits(requests_per_s=requests_per_s, jobs_per_s=jobs_per_s, waiting_jobs=waiting_jobs)
+    issued = _told(
+        lambda db: operations.create(
+            db,
+            actor=actor,
+            caller=None,
+            name=name or actor.id.partition(":")[2],
+            scopes=scopes,
+            limits=limits,
+            expires_at=datetime.now(UTC) + expires if expires else None,
+        )
+    )
+    _print_secret(issued)
+
+
+@tokens.command("list")
+def list_all() -> None:
+    """List the tokens, the newest first: id, scopes, limits, name."""
+
+    def read(db: Database) -> list[Token]:
+        found: list[Token] = []
+        count, more = queries.page(db, start=0, length=LISTED)
+        while more:
+            found += more
+            count, more = queries.page(db, start=len(found), length=LISTED) if len(found) < count else (count, [])
+        return found
+
+    for token in _told(read):
+        print(_line(token))
+
+
+@tokens.command()
+@click.argument("token_id")
+def rotate(token_id: str) -> None:
+    """Print a second secret of a token. Both are valid until `finish-rotation`."""
+    _print_secret(_told(lambda db: operations.rotate(db, actor=account.actor(), caller=None, token_id=token_id)))
+
+
+@tokens.command()
+@click.argument("token_id")
+def finish_rotation(token_id: str) -> None:
+    """Make the second secret of a token its only one."""
+    token = _told(lambda db: operations.finish_rotation(db, actor=account.actor(), caller=None, token_id=token_id))
+    print(f"{token.id}: the first secret is refused within 5 s")
+
+
+@tokens.command()
+@click.argument("token_id")
+def revoke(token_id: str) -> None:
+    """Revoke a token. It is refused everywhere within 5 s."""
+    token = _told(lambda db: operations.revoke(db, actor=account.actor(), token_id=token_id))
+    print(f"{token.id}: revoked, refused within 5 s")
+
+
+def _told(act: Callable[[Database], R]) -> R:
+    """Do something on the database; a fault is one line and exit code 1."""
+    chosen = settings.from_env(os.environ)
+    url = chosen.database_url or embedded.url_of_running(chosen)
+    db = Database(chosen, url=url, size=1, name="rowline-tokens")
+    try:
+        return act(db)
+    except RowlineError as error:
+        raise click.ClickException(str(error)) from None
+    except UnicodeEncodeError:
+        raise click.ClickException("the arguments must be UTF-8") from None
+    finally:
+        db.close()
+
+
+def _print_secret(issued: Issued) -> None:
+    """Print the secret alone to standard output, for a script, and what it is to standard error."""
+    print(f"{_line(issued.token)}\nThe token, which is not shown again:", file=sys.stderr)
+    print(issued.secret)
+
+
+def _line(token: Token) -> str:
+    state = "revoked" if token.revoked_at else "expired" if token.is_ended else "rotating" if token.is_rotating else ""
+    expires = f"expires {token.expires_at:%Y-%m-%d %H:%M}Z" if token.expires_at and not token.is_ended else ""
+    limits = ", ".join(f"{name} {limit}" for name, limit in limits_json(token.limits).items())
+    name = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in token.name)
+    parts = [token.id, ",".join(map(str, token.scopes)), limits, expires, state, name]
+    return "  ".join(part for part in parts if part)

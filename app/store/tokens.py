@@ -1,0 +1,135 @@
+"""API tokens, by id; their secrets are stored as SHA-256."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from app.domain import tokens as domain
+from app.domain.tokens import Limits, Scope, Token
+from app.postgres.database import Connection
+from app.store.statements import Statement
+
+_find = Statement("tokens/find")
+_changes = Statement("tokens/changes")
+_note_change = Statement("tokens/note_change")
+_insert = Statement("tokens/insert")
+_lock = Statement("tokens/lock")
+_hold = Statement("tokens/hold")
+_forget = Statement("tokens/forget")
+_rotate = Statement("tokens/rotate")
+_finish_rotation = Statement("tokens/finish_rotation")
+_revoke = Statement("tokens/revoke")
+_count_all = Statement("tokens/count_all")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The token of an id, None if there is none; its digests; how long it is valid; the mark it was read beside."""
+
+    token: Token | None
+    digests: tuple[bytes, ...]
+    expires_in_ms: int | None
+    mark: str
+
+
+def find(conn: Connection, token_ids: Collection[str]) -> dict[str, Found]:
+    """Return what is stored of each of `token_ids`, all of one snapshot."""
+    return {row.asked_id: _found(row) for row in _find.rows(conn, ids=list(token_ids))}
+
+
+def _found(row: Any) -> Found:
+    if row.id is None:
+        return Found(token=None, digests=(), expires_in_ms=None, mark=row.mark)
+    digests = tuple(bytes(digest) for digest in (row.digest, row.next_digest) if digest is not None)
+    return Found(token=of(row), digests=digests, expires_in_ms=row.expires_in_ms, mark=row.mark)
+
+
+def changes(conn: Connection) -> str:
+    """Return the mark that changes when a secret ceases to be valid."""
+    return str(_changes.rows(conn)[0].mark)
+
+
+def note_change(conn: Connection) -> None:
+    """Note that a secret ceases to be valid, so that processes read tokens again. Waits for other such changes."""
+    _note_change.rows(conn)
+
+
+def insert(
+    conn: Connection,
+    *,
+    token_id: str,
+    name: str,
+    scopes: Collection[Scope],
+    digest: bytes,
+    limits: Limits,
+    expires_at: datetime | None,
+) -> Token | None:
+    """Store a new token and return it; None if the id is taken."""
+    found = _insert.rows(
+        conn,
+        id=token_id,
+        name=name,
+        scopes=[str(scope) for scope in scopes],
+        digest=digest,
+        requests_per_s=limits.requests_per_s,
+        jobs_per_s=limits.jobs_per_s,
+        waiting_jobs=limits.waiting_jobs,
+        expires_s=expires_at.timestamp() if expires_at else None,
+    )
+    return of(found[0]) if found else None
+
+
+def lock(conn: Connection, *, token_id: str) -> Token | None:
+    """Lock a token until the transaction ends and return it; None if there is none."""
+    found = _lock.rows(conn, id=token_id)
+    return of(found[0]) if found else None
+
+
+def hold(conn: Connection, *, token_id: str, digest: bytes) -> bool:
+    """Lock a token against changes until the transaction ends; return whether it is valid with this secret."""
+    found = _hold.rows(conn, id=token_id)
+    if not found or found[0].is_ended:
+        return False
+    stored = [bytes(each) for each in (found[0].digest, found[0].next_digest) if each is not None]
+    return domain.is_one_of(digest, stored)
+
+
+def forget(conn: Connection, *, limit: int) -> int:
+    """Delete up to `limit` tokens that ended 400 days ago; return how many."""
+    return len(_forget.rows(conn, limit=limit))
+
+
+def rotate(conn: Connection, *, token_id: str, digest: bytes) -> None:
+    """Store a second secret of a token, in place of one that it may have."""
+    _rotate.rows(conn, id=token_id, digest=digest)
+
+
+def finish_rotation(conn: Connection, *, token_id: str) -> bool:
+    """Leave a token its second secret alone; return whether it had one."""
+    return bool(_finish_rotation.rows(conn, id=token_id))
+
+
+def revoke(conn: Connection, *, token_id: str) -> bool:
+    """Revoke a token; return whether it was not revoked before."""
+    return bool(_revoke.rows(conn, id=token_id))
+
+
+def count_all(conn: Connection) -> int:
+    """Return how many tokens there are, ended ones too."""
+    return int(_count_all.rows(conn)[0].number)
+
+
+def of(row: Any) -> Token:
+    """Return the token of a row."""
+    return Token(
+        id=row.id,
+        name=row.name,
+        scopes=tuple(map(Scope.stored, row.scopes)),
+        limits=Limits(requests_per_s=row.requests_per_s, jobs_per_s=row.jobs_per_s, waiting_jobs=row.waiting_jobs),
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+        is_rotating=row.next_digest is not None,
+        is_ended=row.is_ended,
+    )

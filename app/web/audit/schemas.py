@@ -1,0 +1,105 @@
+"""The query and the response of GET /audit."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Request
+from marshmallow import Schema, ValidationError, fields
+
+from app.domain.audit import Entry
+from app.queries.audit import Wanted
+from app.web.fields import Text, WholeText
+from app.web.jobs import page
+from app.web.tokens.schemas import TIME_MAX
+from app.wire.fields import milliseconds
+
+FILTER_MAX = 255  # characters
+
+
+class Filter(Text):
+    """A word to look for."""
+
+    def _deserialize(self, value: Any, *args: Any, **options: Any) -> str:
+        text = super()._deserialize(value, *args, **options)
+        if "\x00" in text:
+            raise ValidationError("must not contain NUL")
+        return text
+
+
+class AuditQuerySchema(Schema):
+    """Which acts are requested. Unknown parameters are ignored."""
+
+    since = WholeText(0, TIME_MAX, metadata={"description": "ms since the epoch"})
+    actor = Filter(FILTER_MAX, metadata={"description": "its id, such as token:ab12cd34, or the name of a token"})
+    action = Filter(FILTER_MAX)
+    queue = Filter(FILTER_MAX)
+    before = WholeText(0, page.START_MAX, metadata={"description": "only acts with a lower number: `next` of a page"})
+    length = WholeText(1, page.LENGTH_MAX, load_default=10)
+
+
+class EntrySchema(Schema):
+    """An act: who did what, and when."""
+
+    number = fields.Integer(required=True)
+    at = fields.Integer(required=True, metadata={"description": "ms since the epoch"})
+    actor = fields.String(required=True)
+    actorName = fields.String()
+    address = fields.String()
+    requestId = fields.String()
+    action = fields.String(required=True)
+    queue = fields.String()
+    target = fields.String()
+    affected = fields.Integer(required=True)
+    before = fields.Dict(keys=fields.String())
+    after = fields.Dict(keys=fields.String())
+    outcome = fields.String(required=True)
+
+
+class AuditSchema(Schema):
+    """Some acts, the newest first."""
+
+    entries = fields.List(fields.Nested(EntrySchema), required=True)
+    next = fields.Integer(metadata={"description": "Present if there may be more: `before` of the next page."})
+
+
+_query = AuditQuerySchema(unknown="exclude")
+
+
+def load(request: Request) -> tuple[Wanted, int]:
+    """Read which acts are requested, and how many. Raises InvalidRequest with all faults."""
+    loaded = page.loaded_query(_query, request.query_string)
+    since = loaded.get("since")
+    wanted = Wanted(
+        since=None if since is None else datetime.fromtimestamp(since / 1000, UTC),
+        actor=loaded.get("actor"),
+        action=loaded.get("action"),
+        queue=loaded.get("queue"),
+        before=loaded.get("before"),
+    )
+    return wanted, loaded["length"]
+
+
+def dump(entries: list[Entry], *, length: int) -> dict[str, Any]:
+    """Return the JSON of the response."""
+    members: dict[str, Any] = {"entries": [_dump(entry) for entry in entries]}
+    return members | ({"next": entries[-1].number} if len(entries) == length else {})
+
+
+def _dump(entry: Entry) -> dict[str, Any]:
+    actor, act = entry.actor, entry.act
+    members = {
+        "number": entry.number,
+        "at": milliseconds(entry.at),
+        "actor": actor.id,
+        "actorName": actor.name,
+        "address": actor.address,
+        "requestId": actor.request_id,
+        "action": act.action,
+        "queue": act.queue,
+        "target": act.target,
+        "affected": act.affected,
+        "before": act.before,
+        "after": act.after,
+        "outcome": act.outcome.value,
+    }
+    return {name: value for name, value in members.items() if value is not None}

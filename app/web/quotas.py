@@ -1,0 +1,52 @@
+"""The limits of API tokens. Rates are kept by each API process by itself."""
+
+import time
+
+from app.domain.errors import OverQuota
+from app.domain.tokens import Caller
+
+BURST_S = 1.0
+"""What a token may use within so many seconds, it may use at once."""
+KEPT_MAX = 20_000
+ROUNDING_S = 1e-6
+WAITING_S = 5.0
+"""After how many seconds to look again whether fewer jobs wait."""
+
+
+class Quotas:
+    """How much of its rates each token has used. For the greenlets of one thread."""
+
+    def __init__(self) -> None:
+        """Start with all of every rate."""
+        self._used_until: dict[tuple[str, str], float] = {}
+        """On the monotonic clock: all of a rate until then is used; more of the past than BURST_S is forgotten."""
+
+    def take_request(self, caller: Caller) -> None:
+        """Count a request. Raises OverQuota."""
+        if caller.limits.requests_per_s is not None:
+            self._take(caller, "requests", caller.limits.requests_per_s, 1)
+
+    def take_jobs(self, caller: Caller, number: int) -> None:
+        """Count jobs to be added. A request with more than a second's share needs all of it. Raises OverQuota."""
+        if caller.limits.jobs_per_s is not None and number:
+            self._take(caller, "jobs", caller.limits.jobs_per_s, number)
+
+    def _take(self, caller: Caller, what: str, per_s: int, number: int) -> None:
+        key, now = (caller.id, what), time.monotonic()
+        used_until = max(self._used_until.get(key, 0.0), now - BURST_S)
+        wait_s = used_until + min(number / per_s, BURST_S) - now
+        if wait_s > ROUNDING_S:
+            raise OverQuota(f"the token may use {per_s} {what} a second", retry_after_s=wait_s)
+        self._used_until[key] = used_until + number / per_s
+        if len(self._used_until) > KEPT_MAX:
+            self._used_until = {key: at for key, at in self._used_until.items() if at > now - BURST_S}
+
+
+def require_waiting_below(caller: Caller, waiting: int, number: int) -> None:
+    """Require that a queue with `waiting` jobs may get `number` more. Raises OverQuota."""
+    limit = caller.limits.waiting_jobs
+    if limit is not None and waiting + number > limit:
+        message = (
+            f"the token may add jobs up to {limit} that wait in a queue: {waiting} do, and {number} would join them"
+        )
+        raise OverQuota(message, retry_after_s=WAITING_S)

@@ -1,0 +1,77 @@
+"""`rowline tokens` and `rowline audit`, as a person calls them."""
+
+import re
+
+import pytest
+
+from tests.support import raw
+from tests.support.clusters import PYTHON, Program
+from tests.support.raw import request
+
+FORM = re.compile(r"rl_([0-9A-Za-z]{8})_[0-9A-Za-z]{38}")
+
+
+def said(url: str, *words: str, code: int = 0) -> str:
+    with Program([*PYTHON, "-m", "app", *words], env={"DATABASE_URL": url}) as program:
+        assert program.end() == code, program.output
+        return program.output.strip()
+
+
+def created(url: str, *words: str) -> tuple[str, str]:
+    """Create a token; return its id and the token."""
+    found = FORM.search(said(url, "tokens", "create", *words))
+    assert found
+    return found[1], found[0]
+
+
+def test_the_first_token_comes_from_the_machine_and_lets_in_at_once(own_url: str) -> None:
+    with raw.server(own_url) as server:
+        token_id, token = created(own_url, "--scopes", "*")
+        [answer] = server.ask(request("GET", "/tokens", token=token), end=True)
+        assert [one["id"] for one in answer.json()["tokens"]] == [token_id]
+        said(own_url, "tokens", "revoke", token_id)
+        assert said(own_url, "tokens", "list").startswith(f"{token_id}  *  revoked")
+
+
+def test_a_token_is_rotated_and_revoked_and_the_audit_says_by_whom(own_url: str) -> None:
+    token_id, first = created(
+        own_url,
+        *("--scopes", "jobs:add@mail", "--scopes", "work@mail*", "--name", "mailer", "--expires", "90d"),
+        "--jobs-per-s",
+        "50",
+    )
+    second = said(own_url, "tokens", "rotate", token_id).splitlines()[-1]
+    assert FORM.fullmatch(second)
+    assert second != first
+    line = said(own_url, "tokens", "list")
+    assert re.fullmatch(
+        rf"{token_id}  jobs:add@mail,work@mail\*  jobsPerS 50  expires \S+ \S+Z  rotating  mailer", line
+    )
+    said(own_url, "tokens", "finish-rotation", token_id)
+    said(own_url, "tokens", "revoke", token_id)
+
+    lines = said(own_url, "audit", "--since", "1h").splitlines()
+    acts = [re.split("  +", line)[2] for line in lines]
+    assert acts[:4] == ["tokens.revoke", "tokens.finish_rotation", "tokens.rotate", "tokens.create"]
+    assert set(acts[4:]) == {"db.roles", "db.migrate"}
+    assert all(re.split("  +", line)[1].startswith("cli:") for line in lines)
+    assert "mailer" in said(own_url, "audit", "--action", "tokens.create")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "fault"),
+    [
+        (("create", "--scopes", "nothing"), 2, "'nothing' must begin with one of jobs:add"),
+        (("create",), 2, "Missing option '--scopes'"),
+        (("create", "--scopes", "*", "--name", ""), 2, "must have 1 to 100 characters"),
+        (("create", "--scopes", "*", "--expires", "soon"), 2, "'soon' is not a length of time"),
+        (("revoke", "absent00"), 1, "there is no token 'absent00'"),
+        (("rotate", "absent00"), 1, "there is no token 'absent00'"),
+        (("finish-rotation", "absent00"), 1, "there is no token 'absent00'"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_line(own_url: str, words: tuple[str, ...], code: int, fault: str) -> None:
+    output = said(own_url, "tokens", *words, code=code)
+
+    assert fault in output
+    assert "Traceback" not in output
