@@ -58,7 +58,7 @@ class Connections:
 
     def __init__(self, *, open_files: int, unused_s: float = UNUSED_S, look_s: float = LOOK_S) -> None:
         """Divide `open_files` descriptors; an idle connection is kept for at most `unused_s`."""
-        self._most = open_files - min(FILES_BESIDE, open_files // 2)
+        self._in_all_max = open_files - min(FILES_BESIDE, open_files // 2)
         self._idle_max = min(IDLE_MAX, open_files // 4)
         self._unused_s, self._look_s = unused_s, look_s
         self._used = 0
@@ -74,7 +74,7 @@ class Connections:
             conn, _ = stack.popitem()
             del self._idle[conn]
         else:
-            if self._used + len(self._idle) >= self._most:
+            if self._used + len(self._idle) >= self._in_all_max:
                 self._close_oldest()
             conn = make()
         self._used += 1
