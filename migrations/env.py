@@ -132,8 +132,12 @@ def _options() -> dict[str, Any]:
     }
 
 
-def _end_revision(*, ctx: Any, heads: set[str], **_: object) -> None:
-    """Write down, in the transaction of the revision, which code can use what it leaves; bound the next one."""
+def _end_revision(*, ctx: Any, step: Any, heads: set[str], **_: object) -> None:
+    """Write down, in the transaction of the revision, which code can use what it leaves; bound the next one.
+
+    A feature may have kept older code out (`rowline.require_release`): going up leaves it out, going down keeps out no
+    code that knows the revision.
+    """
     for bound in BOUNDS:
         ctx.impl.execute(bound)
     if not heads:
@@ -142,7 +146,9 @@ def _end_revision(*, ctx: Any, heads: set[str], **_: object) -> None:
         ctx.impl.execute(ADD_OLDEST)
     [revision] = heads
     oldest = ScriptDirectory.from_config(context.config).get_revision(revision).module.oldest
-    ctx.impl.execute(f"update {VERSION} set oldest = '{oldest}'")  # noqa: S608 - our own words
+    newest = f"greatest(oldest, '{oldest}')"
+    newest = newest if step.is_upgrade else f"least({newest}, '{revision}')"
+    ctx.impl.execute(f"update {VERSION} set oldest = {newest}")  # noqa: S608 - our own words
     if not ctx.as_sql and context.get_bind().exec_driver_sql(f"select to_regclass('{AUDIT}')").scalar() is not None:
         context.get_bind().exec_driver_sql(NOTE, {"actor": context.config.attributes["actor"], "revision": revision})
 

@@ -93,6 +93,7 @@ def db(shared_db: Database, shared_url: str) -> Database:
         "job_counts",
         "logs",
         "idempotency_keys",
+        "queue_settings",
         "tokens",
         "audit",
     )

@@ -8,7 +8,7 @@ import click
 from app.infra import interrupt
 from app.infra.settings import SettingsError
 
-COMMANDS = ("run", "serve", "work", "dispatch", "endpoints", "tokens", "audit", "report", "db", "docs")
+COMMANDS = ("run", "serve", "work", "dispatch", "queues", "endpoints", "tokens", "audit", "report", "db", "docs")
 """Each is a function of the module of its name."""
 
 

@@ -6,19 +6,14 @@ import os
 import re
 import sys
 import unicodedata
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import click
 import orjson
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from app.cli import charts
-from app.domain.attempts import REASON_MAX
+from app.cli import charts, tables
 from app.infra import settings
 from app.local import embedded
 from app.postgres.database import Database
@@ -27,7 +22,6 @@ from app.queries.reports import REPORTS, Found
 
 STATEMENT_MS = 30_000
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-PIPE_WIDTH = 200  # characters of a table that goes to a file
 FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - these four as well, where people write Japanese
 """The first characters of text that spreadsheets evaluate as a formula (OWASP: CSV Injection)."""
 
@@ -76,7 +70,7 @@ def report(
         rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
         print(orjson.dumps(rows, default=str, option=orjson.OPT_INDENT_2).decode())
     else:
-        _show(found, _title(name, queue, since))
+        tables.show(found, _title(name, queue, since))
 
 
 def _database() -> Database:
@@ -93,7 +87,7 @@ def _title(name: str, queue: str | None, since: timedelta) -> str:
 def _write_csv(found: Found) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     writer.writerow(found.columns)
-    writer.writerows([_cell(_plain(value)) for value in row] for row in found.rows)
+    writer.writerows([_cell(tables.plain(value)) for value in row] for row in found.rows)
 
 
 def _cell(value: object) -> object:
@@ -102,33 +96,3 @@ def _cell(value: object) -> object:
         return value
     text = "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(one) == "Cc" else one for one in value)
     return f"'{text}" if value.startswith(FORMULA) else text
-
-
-def _show(found: Found, title: str) -> None:
-    """Print a table. Texts of jobs are escaped: they cannot be markup or control sequences of the terminal."""
-    table = Table(title=title, box=box.SIMPLE_HEAD)
-    for index, column in enumerate(found.columns):
-        is_number = any(isinstance(row[index], int | float) for row in found.rows)
-        table.add_column(column, justify="right" if is_number else "left", overflow="fold")
-    for row in found.rows:
-        table.add_row(*(Text(_visible(value)) for value in row))
-    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
-    console.print(table if found.rows else f"{title}: no rows")
-
-
-def _visible(value: object) -> str:
-    shown = f"{value:,.3f}" if isinstance(value, float) else str(_plain(value))
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in shown)
-
-
-def _plain(value: object) -> object:
-    match value:
-        case None:
-            return ""
-        case datetime():
-            return value.isoformat(sep=" ", timespec="seconds")
-        case list():
-            return ", ".join(map(str, value))
-        case str():
-            return value[:REASON_MAX]
-    return value

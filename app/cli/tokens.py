@@ -1,6 +1,5 @@
 """`rowline tokens`: commands for API tokens, on the database itself."""
 
-import os
 import re
 import sys
 from collections.abc import Callable
@@ -10,10 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from app.cli import account
-from app.domain.errors import RowlineError
 from app.domain.tokens import LIMIT_MAX, NAME_MAX, SCOPES_MAX, Limits, Scope, Token, limits_json
-from app.infra import settings
-from app.local import embedded
 from app.operations import tokens as operations
 from app.operations.tokens import Issued
 from app.postgres.database import Database
@@ -135,18 +131,7 @@ def revoke(token_id: str) -> None:
 
 
 def _told(act: Callable[[Database], R]) -> R:
-    """Do something on the database; a fault is one line and exit code 1."""
-    chosen = settings.from_env(os.environ)
-    url = chosen.database_url or embedded.url_of_running(chosen)
-    db = Database(chosen, url=url, size=1, name="rowline-tokens")
-    try:
-        return act(db)
-    except RowlineError as error:
-        raise click.ClickException(str(error)) from None
-    except UnicodeEncodeError:
-        raise click.ClickException("the arguments must be UTF-8") from None
-    finally:
-        db.close()
+    return account.on_database(act, command="tokens")
 
 
 def _print_secret(issued: Issued) -> None:

@@ -18,6 +18,7 @@
     ├── WorkerNotFound      the queue has no endpoint
     ├── TooManyEndpoints    the limit of endpoints is reached
     ├── JobFinished         the job has finished already
+    ├── OlderNodesRun       programs are connected that would not obey what is to be stored
     ├── NoRoom              the memory for long responses is in use
     ├── KeyInUse            the first request with that idempotency key is still running
     └── LeaseLost           the token does not, or no longer, hold the lease of the job
@@ -169,6 +170,12 @@ class TooManyEndpoints(RowlineError):
     """The maximum number of endpoints is registered already."""
 
     code = "too_many_endpoints"
+
+
+class OlderNodesRun(RowlineError):
+    """Programs of an older release are connected, which would not obey this. Nothing was stored."""
+
+    code = "older_nodes_run"
 
 
 class KeyInUse(RowlineError):

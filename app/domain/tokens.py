@@ -219,6 +219,10 @@ class Caller:
         """Whether it may do `action` on `queue`; None: on any queue at all, or where none is concerned."""
         return self.is_full or any(scope.allows(action, queue) for scope in self.scopes)
 
+    def patterns(self, action: Action) -> list[str]:
+        """Return the patterns of the names of the queues on which it may do `action`."""
+        return [scope.pattern for scope in self.scopes if scope.allows(action, None)]
+
     def lacking(self, wanted: Sequence[Scope]) -> list[Scope]:
         """Return those of `wanted` that none of its scopes includes: nobody grants what they do not hold."""
         return [one for one in wanted if not any(scope.includes(one) for scope in self.scopes)]

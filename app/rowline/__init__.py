@@ -42,6 +42,8 @@ from rowline.values import (
     Logs,
     NewJob,
     Page,
+    QueueInfo,
+    Queues,
     TokenInfo,
     Tokens,
 )
@@ -73,6 +75,8 @@ __all__ = [
     "NotFound",
     "Page",
     "Queue",
+    "QueueInfo",
+    "Queues",
     "Release",
     "Rowline",
     "RowlineError",

@@ -7,7 +7,7 @@ from typing import Any, Self, TypeVar
 from rowline.errors import RowlineError
 from rowline.queue import Queue, quoted
 from rowline.transport import Call, Transport
-from rowline.values import Audit, IssuedToken, TokenInfo, Tokens
+from rowline.values import Audit, IssuedToken, Queues, TokenInfo, Tokens
 
 R = TypeVar("R")
 TIMEOUT_S = 30.0
@@ -44,6 +44,15 @@ class Rowline:
     def queue(self, name: str) -> Queue:
         """Return a queue; it need not exist. Raises ValueError for an invalid name."""
         return Queue(self._transport, name)
+
+    def queues(self, *, pattern: str = "*", start: int = 0, length: int = 10) -> Queues:
+        """Return some queues that have jobs or set something, by name; `length` is at most 100.
+
+        In `pattern` `*` stands for any characters. Those that the token may not read are left out.
+        """
+        return self._send(
+            "GET", "/queues", query={"pattern": pattern, "start": start, "length": length}, read=Queues.of
+        )
 
     def create_token(
         self,

@@ -24,6 +24,7 @@ from rowline.values import (
     Logs,
     NewJob,
     Page,
+    QueueInfo,
 )
 
 R = TypeVar("R")
@@ -40,7 +41,8 @@ class Queue:
         """Use the queue `name`; it need not exist."""
         self.name = name
         self._transport = transport
-        self._jobs = f"/queues/{quoted(name)}/jobs"
+        self._path = f"/queues/{quoted(name)}"
+        self._jobs = f"{self._path}/jobs"
 
     # Adding
 
@@ -156,6 +158,26 @@ class Queue:
             part = self._send("GET", path, query=query, read=_parts_of(noun))
             history[noun] += part[noun]
         return history
+
+    # The queue itself
+
+    def info(self) -> QueueInfo:
+        """Return the queue as it stands; one that has nothing has zeros."""
+        return self._about("GET", "")
+
+    def pause(self, reason: str | None = None) -> QueueInfo:
+        """Pause the queue: from now on no claim hands out a job of it. Jobs that were claimed before go on.
+
+        A pause that there is stays as it is. Raises Conflict while programs of an older release are connected.
+        """
+        return self._about("POST", "/pause", body={} if reason is None else {"reason": reason})
+
+    def resume(self) -> QueueInfo:
+        """Resume the queue. One that is not paused stays as it is."""
+        return self._about("POST", "/resume")
+
+    def _about(self, method: str, path: str, **more: Any) -> QueueInfo:
+        return self._transport.send(Call(method=method, path=self._path + path, **more)).read(QueueInfo.of)
 
     # Cancelling
 

@@ -36,6 +36,7 @@ from app.domain.ids import QUEUE_NAME_MAX
 from app.domain.job import NewJob
 from app.domain.keys import KEY_MAX
 from app.domain.options import STORED, Kind
+from app.domain.queue import REASON_MAX
 from app.domain.states import Status
 from app.domain.tokens import ID_LENGTH, LIMIT_MAX, NAME_MAX, SCOPES_MAX
 
@@ -299,8 +300,16 @@ queue_settings = Table(
     "queue_settings",
     metadata,
     Column("queue", _NAME, nullable=False),
+    Column("paused_at", _WHEN),
+    Column("paused_by", _NAME),
+    Column("pause_reason", Text),
     PrimaryKeyConstraint("queue", name="queue_settings_pkey"),
     CheckConstraint(f"char_length(queue) between 1 and {QUEUE_NAME_MAX}", name="queue_settings_queue"),
+    CheckConstraint(
+        "num_nulls(paused_at, paused_by) in (0, 2) and (paused_at is not null or pause_reason is null) "
+        f"and char_length(pause_reason) between 1 and {REASON_MAX}",
+        name="queue_settings_pause",
+    ),
 )
 """The settings of queues, one column each. Only queues with a setting have a row.
 

@@ -22,6 +22,7 @@ from app.web.history import routes as history
 from app.web.holding import HELD
 from app.web.jobs import routes as jobs
 from app.web.leases import routes as leases
+from app.web.queues import routes as queues
 from app.web.quotas import Quotas
 from app.web.tokens import routes as tokens
 from app.web.worker import TOKENS, WAITING
@@ -79,16 +80,20 @@ def create(settings: Settings, db: Database) -> Flask:
 
     flask.before_request(begin)
     flask.after_request(end)
-    flask.register_blueprint(jobs.blueprint(settings, db, room, access, quotas))
     waiting = flask.extensions[WAITING] = Waiting(db, poll_ms=settings.poll_ms, wait_ms=settings.pool_wait_ms)
-    flask.register_blueprint(leases.blueprint(settings, db, waiting, room, access))
-    flask.register_blueprint(progress.blueprint(settings, db))
-    flask.register_blueprint(history.blueprint(db, room))
-    flask.register_blueprint(endpoints.blueprint(settings, db, Vault(settings), access))
-    flask.register_blueprint(tokens.blueprint(settings, db, access))
-    flask.register_blueprint(audit.blueprint(db))
-    flask.register_blueprint(health.blueprint(db))
-    flask.register_blueprint(docs.blueprint())
+    for blueprint in (
+        jobs.blueprint(settings, db, room, access, quotas),
+        leases.blueprint(settings, db, waiting, room, access),
+        progress.blueprint(settings, db),
+        history.blueprint(db, room),
+        queues.blueprint(settings, db, access),
+        endpoints.blueprint(settings, db, Vault(settings), access),
+        tokens.blueprint(settings, db, access),
+        audit.blueprint(db),
+        health.blueprint(db),
+        docs.blueprint(),
+    ):
+        flask.register_blueprint(blueprint)
     problems.register(flask)
     actions.update(describe.actions(flask, besides=TOKENLESS))
     flask.extensions[docs.DOCUMENT] = answers.dump(openapi.document(flask, open_blueprints=OPEN))

@@ -78,6 +78,16 @@ class Text(fields.Field[str]):
         return value
 
 
+class Filter(Text):
+    """A word of a query to look for."""
+
+    def _deserialize(self, value: Any, *args: Any, **options: Any) -> str:
+        text = super()._deserialize(value, *args, **options)
+        if "\x00" in text:
+            raise ValidationError("must not contain NUL")
+        return text
+
+
 class Texts(fields.Field[list[str]]):
     """An array of up to `max_items` strings of 1 to `longest` characters; null counts as absent, as of `Whole`."""
 

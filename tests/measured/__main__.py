@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 import click
 
-from tests.measured import claims, kills, outage, poison, revoked, rounds, wakeups
+from tests.measured import claims, kills, outage, pauses, poison, revoked, rounds, wakeups
 from tests.measured.figure import Figure
 
 PARTS: dict[str, Callable[[], Iterable[Figure]]] = {
@@ -17,6 +17,7 @@ PARTS: dict[str, Callable[[], Iterable[Figure]]] = {
     "wakeups": wakeups.measure,
     "rounds": rounds.measure,
     "revoked": revoked.measure,
+    "pauses": pauses.measure,
 }
 
 

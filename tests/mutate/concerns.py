@@ -55,6 +55,10 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
         "app/(domain|store|operations)/.*(tokens|audit)",
         (*_SQL, "domain/test_tokens.py", "queries/test_callers.py", *_TOKENS, *_PLANS),
     ),
+    (
+        "app/(domain|store|operations)/.*queue",
+        (*_SQL, "web/test_queues.py", "races/test_pause.py", "migrations/test_migrations.py", *_PLANS),
+    ),
     ("app/operations/progress", ("worker/test_handlers_api.py", "web/test_get.py")),
     ("app/operations/roles", ("store/test_roles.py",)),
     ("app/operations/settle", (*_SETTLING, "operations/test_exchange.py", "web/test_pull.py", "races/test_claims.py")),

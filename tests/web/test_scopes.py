@@ -24,7 +24,15 @@ BODIES: dict[str, Any] = {
 }
 DECLARED = {
     "jobs:add": {"jobs.add"},
-    "jobs:read": {"jobs.list_page", "jobs.get", "history.attempts", "history.logs"},
+    "jobs:read": {
+        "jobs.list_page",
+        "jobs.get",
+        "history.attempts",
+        "history.logs",
+        "queues.list_queues",
+        "queues.get_queue",
+    },
+    "queues:manage": {"queues.pause", "queues.resume"},
     "jobs:manage": {"jobs.cancel"},
     "work": {"work.claim", "work.complete", "work.fail", "work.release", "work.extend", "work.finish"},
     "endpoints:manage": {"workers.register", "workers.list_urls", "workers.remove"},
@@ -100,7 +108,7 @@ def test_an_action_is_allowed_on_the_queues_of_its_pattern(
 ) -> None:
     found = allowed(flask, issue(db, f"{action}@{pattern}").secret)
 
-    of_no_queue = {"workers.list_urls"} & DECLARED.get(action, set())
+    of_no_queue = {"workers.list_urls", "queues.list_queues"} & DECLARED.get(action, set())
     assert found == (DECLARED.get(action, set()) if is_mine else of_no_queue)
 
 

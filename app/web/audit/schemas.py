@@ -4,26 +4,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask import Request
-from marshmallow import Schema, ValidationError, fields
+from marshmallow import Schema, fields
 
 from app.domain.audit import Entry
 from app.queries.audit import Wanted
-from app.web.fields import Text, WholeText
+from app.web.fields import Filter, WholeText
 from app.web.jobs import page
 from app.web.tokens.schemas import TIME_MAX
 from app.wire.fields import milliseconds
 
 FILTER_MAX = 255  # characters
-
-
-class Filter(Text):
-    """A word to look for."""
-
-    def _deserialize(self, value: Any, *args: Any, **options: Any) -> str:
-        text = super()._deserialize(value, *args, **options)
-        if "\x00" in text:
-            raise ValidationError("must not contain NUL")
-        return text
 
 
 class AuditQuerySchema(Schema):

@@ -1,5 +1,6 @@
 -- Returns the :queues that have a due job, or a ready one at or after their place in (:from_priorities, :from_places).
--- Indexes: jobs_ready, jobs_delayed, one probe of each per queue.
+-- A paused queue has none that is ready. Indexes: jobs_ready, jobs_delayed, queue_settings_pkey, one probe of each per
+-- queue.
 select asked.queue
 from unnest(:queues::text[], :from_priorities::integer[], :from_places::bigint[])
     as asked (queue, from_priority, from_place)
@@ -7,6 +8,10 @@ cross join lateral (
     (select from rowline.jobs
     where queue = asked.queue and status in ('waiting', 'prioritized')
         and (priority, place) >= (asked.from_priority, asked.from_place)
+        and not exists (
+            select from rowline.queue_settings as setting
+            where setting.queue = asked.queue and setting.paused_at is not null
+        )
     order by priority, place
     limit 1)
     union all

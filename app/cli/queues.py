@@ -1,0 +1,109 @@
+"""`rowline queues`: lists queues, pauses and resumes them, on the database itself."""
+
+from typing import Any
+
+import click
+import orjson
+
+from app.cli import account, tables
+from app.domain import ids
+from app.domain.queue import REASON_MAX, Queue
+from app.domain.states import Status
+from app.operations import queues as operations
+from app.postgres.database import Database
+from app.queries import queues as queries
+from app.queries.reports import Found
+from app.wire import queue as wire
+
+LISTED = 1_000  # queues read at a time
+COLUMNS = ["queue", *(status.value for status in Status), "oldest ready", "paused since", "by", "why"]
+
+
+class QueueName(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
+    """The name of a queue."""
+
+    name = "QUEUE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check the name."""
+        if fault := ids.name_fault(value, max_length=ids.QUEUE_NAME_MAX):
+            self.fail(f"the name {fault}", param, ctx)
+        return str(value)
+
+
+_queue = click.argument("queue", type=QueueName())
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group()
+def queues() -> None:
+    """List, pause and resume queues. They are in the database: DATABASE_URL, or the embedded one of `rowline run`."""
+
+
+@queues.command("list")
+@click.option("--pattern", default="*", help="Only these: a name, in which * stands for any characters.")
+@_as_json
+def list_all(*, pattern: str, as_json: bool) -> None:
+    """List the queues that have jobs or set something, by name."""
+
+    def read(db: Database) -> list[Queue]:
+        found: list[Queue] = []
+        count, more = queries.page(db, pattern=pattern, start=0, length=LISTED)
+        while more:
+            found += more
+            count, more = (
+                queries.page(db, pattern=pattern, start=len(found), length=LISTED) if len(found) < count else (0, [])
+            )
+        return found
+
+    _print(account.on_database(read, command="queues"), as_json=as_json)
+
+
+@queues.command()
+@_queue
+@_as_json
+def show(*, queue: str, as_json: bool) -> None:
+    """Show a queue."""
+    found = account.on_database(lambda db: queries.find(db, queue=queue), command="queues")
+    _print(found, as_json=as_json)
+
+
+@queues.command()
+@_queue
+@click.option("--reason", help="Why, for those who find it paused.")
+@_as_json
+def pause(*, queue: str, reason: str | None, as_json: bool) -> None:
+    """Pause a queue: no claim hands out a job of it. Claimed jobs go on. A pause that there is stays as it is."""
+    if reason is not None and len(reason) > REASON_MAX:
+        raise click.BadParameter(f"must have at most {REASON_MAX} characters", param_hint="--reason")
+    paused = account.on_database(
+        lambda db: operations.pause(db, actor=account.actor(), queue=queue, reason=reason or None), command="queues"
+    )
+    _print(paused.queue, as_json=as_json)
+    if paused.claims_in_flight:
+        left = f"{paused.claims_in_flight} transactions that began before the pause have not ended: they may be claims"
+        click.echo(f"after {operations.BARRIER_S:g} s {left}", err=True)
+
+
+@queues.command()
+@_queue
+@_as_json
+def resume(*, queue: str, as_json: bool) -> None:
+    """Resume a queue. One that is not paused stays as it is."""
+    found = account.on_database(lambda db: operations.resume(db, actor=account.actor(), queue=queue), command="queues")
+    _print(found, as_json=as_json)
+
+
+def _print(found: Queue | list[Queue], *, as_json: bool) -> None:
+    if as_json:
+        members = [wire.dump(queue) for queue in found] if isinstance(found, list) else wire.dump(found)
+        print(orjson.dumps(members, option=orjson.OPT_INDENT_2).decode())
+        return
+    rows = [_row(queue) for queue in (found if isinstance(found, list) else [found])]
+    tables.show(Found(columns=COLUMNS, rows=rows), "queues")
+
+
+def _row(queue: Queue) -> tuple[object, ...]:
+    pause = queue.pause
+    paused = (pause.at, pause.by, pause.reason) if pause else (None, None, None)
+    return (queue.name, *(queue.counts[status] for status in Status), queue.oldest_ready_at, *paused)

@@ -1,0 +1,77 @@
+"""Queues: their settings, and how they stand. A queue that sets nothing has no row."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.domain.programs import SERVING
+from app.domain.queue import PRIORITIES_MAX, Pause, Queue
+from app.domain.states import Status
+from app.postgres.database import Connection
+from app.store import counts
+from app.store.statements import Statement
+from app.store.tables import count_of
+
+_pause = Statement("queues/pause")
+_resume = Statement("queues/resume")
+_require_release = Statement("queues/require_release")
+_transactions = Statement("queues/transactions")
+_page = Statement("queues/page")
+_stand = Statement("queues/stand")
+
+
+def pause(conn: Connection, *, queue: str, by: str, reason: str | None) -> tuple[Pause, bool]:
+    """Pause a queue; return its pause, and whether it is new: an earlier one stays as it is. Waits for a row lock."""
+    [row] = _pause.rows(conn, queue=queue, by=by, reason=reason)
+    return _of(row), row.is_new
+
+
+def resume(conn: Connection, *, queue: str) -> Pause | None:
+    """End the pause of a queue; return it, None if there was none. Waits for a row lock."""
+    found = _resume.rows(conn, queue=queue)
+    return _of(found[0]) if found else None
+
+
+def require_release(conn: Connection, revision: str) -> None:
+    """Keep out programs that are older than `revision`, from the commit on. Waits for a row lock."""
+    _require_release.rows(conn, revision=revision)
+
+
+def transactions(conn: Connection) -> set[str]:
+    """Return the transactions that the service's programs run now, besides this one."""
+    return {row.id for row in _transactions.rows(conn, programs=list(SERVING))}
+
+
+def find(conn: Connection, *, queue: str) -> Queue:
+    """Return a queue as it stands in this transaction; one that has nothing has zeros."""
+    return _queues(conn, {queue: counts.count(conn, queue=queue)})[0]
+
+
+def page(conn: Connection, *, pattern: str, allowed: Sequence[str], start: int, length: int) -> tuple[int, list[Queue]]:
+    """Return how many queues match the pattern and one of those allowed, and some of them, by name.
+
+    The patterns are those of LIKE. Reads the counts of all queues.
+    """
+    rows = _page.rows(conn, pattern=pattern, allowed=list(allowed), start=start, length=length)
+    numbers = {row.queue: {status: getattr(row, count_of(status)) for status in Status} for row in rows if row.queue}
+    return rows[0].matching, _queues(conn, numbers)
+
+
+def _queues(conn: Connection, numbers: Mapping[str, Mapping[Status, int]]) -> list[Queue]:
+    """Return how queues stand of which the counts are known, in the same order."""
+    rows = _stand.rows(conn, queues=list(numbers), most_priorities=PRIORITIES_MAX) if numbers else []
+    standing = {row.queue: row for row in rows}
+    return [_queue(standing[queue], counted) for queue, counted in numbers.items()]
+
+
+def _queue(row: Any, counted: Mapping[Status, int]) -> Queue:
+    return Queue(
+        name=row.queue,
+        counts=counted,
+        pause=None if row.paused_at is None else _of(row),
+        oldest_ready_at=row.oldest_ready_at,
+        next_due_at=row.next_due_at,
+    )
+
+
+def _of(row: Any) -> Pause:
+    return Pause(at=row.paused_at, by=row.paused_by, reason=row.pause_reason)

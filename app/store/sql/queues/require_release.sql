@@ -1,0 +1,2 @@
+-- Keeps programs out that are older than :revision, from the commit on.
+select rowline.require_release(:revision)

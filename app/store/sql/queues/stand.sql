@@ -1,0 +1,51 @@
+-- Returns of each of :queues its pause, since when the job that has been ready longest is ready, and when the next
+-- delayed one is due. With more than :most_priorities different priorities among its ready jobs the first is null.
+-- Indexes: queue_settings_pkey; jobs_ready, three probes for each priority; jobs_delayed, one probe for each queue.
+select
+    asked.queue, setting.paused_at, setting.paused_by, setting.pause_reason,
+    timestamptz 'epoch' + ready.place * interval '1 microsecond' as oldest_ready_at, due.run_at as next_due_at
+from unnest(:queues::text[]) as asked (queue)
+left join rowline.queue_settings as setting on setting.queue = asked.queue
+left join lateral (
+    with recursive priorities as (
+        (select priority from rowline.jobs
+        where queue = asked.queue and status in ('waiting', 'prioritized')
+        order by priority
+        limit 1)
+        union all
+        select next.priority
+        from priorities
+        cross join lateral (
+            select priority from rowline.jobs
+            where queue = asked.queue and status in ('waiting', 'prioritized') and priority > priorities.priority
+            order by priority
+            limit 1
+        ) as next
+    ),
+    first as materialized (
+        select priority from priorities limit :most_priorities + 1
+    )
+    -- The place of a job is when it became ready, in microseconds; negative for lifo.
+    select min(oldest.place) as place
+    from first
+    cross join lateral (
+        (select place from rowline.jobs
+        where queue = asked.queue and status in ('waiting', 'prioritized')
+            and priority = first.priority and place >= 0
+        order by priority, place
+        limit 1)
+        union all
+        (select - place from rowline.jobs
+        where queue = asked.queue and status in ('waiting', 'prioritized')
+            and priority = first.priority and place < 0
+        order by priority desc, place desc
+        limit 1)
+    ) as oldest
+    where (select count(*) from first) <= :most_priorities
+) as ready on true
+left join lateral (
+    select run_at from rowline.jobs
+    where queue = asked.queue and status = 'delayed'
+    order by run_at
+    limit 1
+) as due on true

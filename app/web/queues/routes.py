@@ -1,0 +1,80 @@
+"""Queues: list, get, pause, resume."""
+
+from flask import Blueprint, Response, request
+
+from app.domain.errors import InvalidRequest, OlderNodesRun
+from app.domain.tokens import Action, Caller
+from app.infra.settings import Settings
+from app.operations import queues as operations
+from app.postgres.database import Database, DatabaseError, OutcomeUnknown
+from app.queries import queues as queries
+from app.web import answers, body, describe, names
+from app.web.auth import CALLER, Tokens
+from app.web.queues import schemas
+from app.wire import queue as wire
+
+
+def blueprint(settings: Settings, db: Database, access: Tokens) -> Blueprint:
+    """Return the routes of queues, but those of their jobs."""
+    routes = Blueprint("queues", __name__)
+    _add_reads(routes, db)
+    _add_pauses(routes, settings, db, access)
+    return routes
+
+
+def _add_reads(routes: Blueprint, db: Database) -> None:
+    @routes.get("/queues")
+    @describe.route(
+        action=Action.READ,
+        query=schemas.QueuesQuerySchema,
+        gives=schemas.QueuesSchema(),
+        raises=(InvalidRequest, DatabaseError),
+    )
+    def list_queues() -> Response:
+        """List the queues that have jobs or set something, by name; those that the token may read."""
+        pattern, start, length = schemas.load_query(request.query_string)
+        caller: Caller = request.environ[CALLER]
+        allowed = caller.patterns(Action.READ)
+        count, found = queries.page(db, pattern=pattern, allowed=allowed, start=start, length=length)
+        members = {"queues": [wire.dump(queue) for queue in found], "count": count}
+        return answers.json(members | {"start": start, "length": length})
+
+    @routes.get("/queues/<segment:queue>")
+    @describe.route(action=Action.READ, gives=wire.QueueSchema(), raises=(InvalidRequest, DatabaseError))
+    def get_queue(queue: str) -> Response:
+        """Get a queue; one that has nothing yet has zeros."""
+        return answers.json(wire.dump(queries.find(db, queue=names.queue_name(queue))))
+
+
+def _add_pauses(routes: Blueprint, settings: Settings, db: Database, access: Tokens) -> None:
+    def raw() -> bytes:
+        return body.read(request, limit=min(body.SHORT, settings.max_body_bytes), client_s=settings.client_s)
+
+    @routes.post("/queues/<segment:queue>/pause")
+    @describe.route(
+        action=Action.QUEUES,
+        body=schemas.PauseSchema,
+        body_required=False,
+        gives=schemas.PausedQueueSchema(),
+        raises=(InvalidRequest, *body.ERRORS, OlderNodesRun, DatabaseError, OutcomeUnknown),
+        example={"body": schemas.EXAMPLE},
+    )
+    def pause(queue: str) -> Response:
+        """Pause a queue: after the response no claim hands out a job of it. Claimed jobs go on."""
+        queue = names.queue_name(queue)
+        reason = schemas.load_reason(raw())
+        paused = operations.pause(db, actor=access.actor(request), queue=queue, reason=reason)
+        left = {"claimsInFlight": paused.claims_in_flight} if paused.claims_in_flight else {}
+        return answers.json(wire.dump(paused.queue) | left)
+
+    @routes.post("/queues/<segment:queue>/resume")
+    @describe.route(
+        action=Action.QUEUES,
+        gives=wire.QueueSchema(),
+        raises=(InvalidRequest, *body.ERRORS, DatabaseError, OutcomeUnknown),
+    )
+    def resume(queue: str) -> Response:
+        """Resume a queue. One that is not paused stays as it is."""
+        queue = names.queue_name(queue)
+        raw()  # read, but ignored
+        return answers.json(wire.dump(operations.resume(db, actor=access.actor(request), queue=queue)))

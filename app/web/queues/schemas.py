@@ -1,0 +1,70 @@
+"""The query of GET /queues, the body of a pause, and the responses."""
+
+from marshmallow import Schema, fields
+
+from app.domain.ids import QUEUE_NAME_MAX
+from app.domain.queue import REASON_MAX
+from app.domain.tokens import ALL
+from app.web.fields import Filter, Text, WholeText
+from app.web.jobs import new_job
+from app.web.jobs.page import LENGTH_MAX, START_MAX, loaded_query
+from app.wire import objects
+from app.wire.demands import Form
+from app.wire.queue import QueueSchema
+
+
+class QueuesQuerySchema(Schema):
+    """Which queues are requested. Unknown parameters are ignored."""
+
+    pattern = Filter(
+        QUEUE_NAME_MAX, load_default=ALL, metadata={"description": "a name, in which `*` stands for any characters"}
+    )
+    start = WholeText(0, START_MAX, load_default=0)
+    length = WholeText(0, LENGTH_MAX, load_default=10)
+
+
+class PauseSchema(Schema):
+    """Why a queue is paused."""
+
+    error_messages = {"unknown": "is not known here", "type": "must be an object"}  # noqa: RUF012 - as marshmallow has it
+    reason = Text(REASON_MAX, allow_none=True)
+
+
+class PausedQueueSchema(QueueSchema):
+    """A queue after a pause."""
+
+    claimsInFlight = fields.Integer(
+        metadata={
+            "description": "Present if transactions that began before the pause had not ended after 5 s: so many "
+            "claims may still hand out jobs."
+        }
+    )
+
+
+class QueuesSchema(Schema):
+    """Some queues, by name, and how many match."""
+
+    queues = fields.List(fields.Nested(QueueSchema), required=True)
+    count = fields.Integer(required=True)
+    start = fields.Integer(required=True)
+    length = fields.Integer(required=True)
+
+
+EXAMPLE = {"reason": "the mail provider is down"}
+"""An example body, for the OpenAPI document."""
+_query, _pause = QueuesQuerySchema(unknown="exclude"), PauseSchema()
+_FORM = Form(frozenset(_pause.fields))
+
+
+def load_query(query: bytes) -> tuple[str, int, int]:
+    """Read the pattern, `start` and `length`. Raises InvalidRequest with all faults."""
+    loaded = loaded_query(_query, query)
+    return loaded["pattern"], loaded["start"], loaded["length"]
+
+
+def load_reason(raw: bytes) -> str | None:
+    """Read the body of a pause, which may be empty. Raises InvalidRequest, UnparsableBody."""
+    if not raw.strip():
+        return None
+    loaded = new_job.loaded(_pause, objects.owns(objects.read_object(raw, _FORM)[0]))
+    return loaded.get("reason") or None

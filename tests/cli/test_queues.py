@@ -1,0 +1,38 @@
+"""`rowline queues`, as a person calls it."""
+
+import json
+
+import psycopg
+
+from tests.cli.test_tokens import said
+from tests.support import databases
+
+
+def test_queues_are_listed_paused_and_resumed_and_the_audit_says_by_whom(own_url: str) -> None:
+    databases.run(own_url, "select rowline.enqueue('mail', 'n', '1'), rowline.enqueue('other', 'n', '1')")
+
+    assert [one["name"] for one in json.loads(said(own_url, "queues", "list", "--json"))] == ["mail", "other"]
+    assert json.loads(said(own_url, "queues", "list", "--json", "--pattern", "m*"))[0]["counts"]["waiting"] == 1
+    table = said(own_url, "queues", "pause", "mail", "--reason", "provider \x1b[31mdown")
+    assert "mail" in table
+    assert "cli:" in table
+    assert "provider" in table
+    assert "\x1b" not in table
+    shown = json.loads(said(own_url, "queues", "show", "mail", "--json"))
+    assert (shown["paused"], shown["pauseReason"]) == (True, "provider \x1b[31mdown")
+    assert json.loads(said(own_url, "queues", "resume", "mail", "--json"))["paused"] is False
+    acts = [line.split("  ")[2] for line in said(own_url, "audit", "--queue", "mail").splitlines()]
+    assert acts == ["queues.resume", "queues.pause"]
+
+
+def test_a_fault_is_a_line(own_url: str) -> None:
+    assert "the name must" in said(own_url, "queues", "show", "a/b", code=2)
+    assert "at most 500" in said(own_url, "queues", "pause", "q", "--reason", "x" * 501, code=2)
+    assert said(own_url, "queues", "list") == "queues: no rows"
+
+
+def test_a_pause_is_refused_in_a_line_while_older_programs_are_connected(own_url: str) -> None:
+    with psycopg.connect(own_url, application_name="rowline-worker 0016"):
+        line = said(own_url, "queues", "pause", "q", code=1)
+    assert line.startswith("Error: programs of older releases are connected")
+    assert line.endswith("rowline-worker 0016: 1")

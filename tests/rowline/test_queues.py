@@ -1,0 +1,50 @@
+"""The client's calls for queues."""
+
+import psycopg
+import pytest
+import rowline
+
+from tests.support.httpproxy import HttpProxy
+
+
+def test_a_queue_is_paused_and_resumed_and_tells_how_it_stands(queue: rowline.Queue) -> None:
+    queue.add("n")
+    paused = queue.pause("the provider is down")
+    assert (paused.name, paused.is_paused, paused.pause_reason, paused.paused_by) == (
+        "q",
+        True,
+        "the provider is down",
+        "env:1",
+    )
+    assert (paused.counts["waiting"], paused.claims_in_flight, paused.next_due_on) == (1, 0, None)
+    assert queue.claim() == ()
+    assert queue.pause().pause_reason == "the provider is down"
+    assert queue.info().is_paused
+    assert not queue.resume().is_paused
+    assert len(queue.claim()) == 1
+
+
+def test_a_claim_that_waits_gets_its_job_when_the_queue_is_resumed(api: rowline.Rowline, proxy: HttpProxy) -> None:
+    queue = api.queue("q")
+    queue.pause()
+    queue.add("n")
+    assert queue.claim(wait_ms=300) == ()
+    queue.resume()
+    assert len(queue.claim(wait_ms=10_000)) == 1
+
+
+def test_queues_are_listed_with_how_many_there_are(api: rowline.Rowline) -> None:
+    for name in ("a1", "a2", "b"):
+        api.queue(name).add("n")
+    found = api.queues(pattern="a*", length=1)
+    assert ([one.name for one in found.queues], found.count) == (["a1"], 2)
+    assert [one.name for one in api.queues(start=1).queues] == ["a2", "b"]
+
+
+def test_a_pause_is_a_conflict_while_an_older_program_is_connected(queue: rowline.Queue, shared_url: str) -> None:
+    with (
+        psycopg.connect(shared_url, application_name="rowline-dispatcher 0016"),
+        pytest.raises(rowline.Conflict, match="rowline-dispatcher 0016") as raised,
+    ):
+        queue.pause()
+    assert raised.value.code == "older_nodes_run"
