@@ -21,8 +21,13 @@ APP = ROOT / "app"
 MODULES = sorted(APP.rglob("*.py"))
 PAGES = [ROOT / "README.md", *sorted((APP / "docs").rglob("*.md"))]
 STATEMENTS = sorted((APP / "store" / "sql").glob("[a-z]*/*.sql"))
-OF_NO_QUEUE = {"tokens", "audit"}
-OVER_ALL_QUEUES = {"look", "connected", "count_all", "forget", "fold", "try_lock", "await_lock", "recount"}
+OF_NO_QUEUE = {"tokens", "audit", "settings"}
+OVER_ALL_QUEUES = {"look", "connected", "count_all", "forget", "fold", "try_lock", "await_lock", "recount"} | {
+    "require_release",
+    "transactions",
+    "page",
+    "finished",
+}
 PARTS_OF_VERBS = {"retry_completions"}
 """Functions of operations that other operations call, behind their commit."""
 FUNCTION_LINES, FILE_LINES, DECISION_LINES = 60, 400, 40

@@ -8,7 +8,20 @@ import click
 from app.infra import interrupt
 from app.infra.settings import SettingsError
 
-COMMANDS = ("run", "serve", "work", "dispatch", "queues", "endpoints", "tokens", "audit", "report", "db", "docs")
+COMMANDS = (
+    "run",
+    "serve",
+    "work",
+    "dispatch",
+    "queues",
+    "settings",
+    "endpoints",
+    "tokens",
+    "audit",
+    "report",
+    "db",
+    "docs",
+)
 """Each is a function of the module of its name."""
 
 

@@ -1,22 +1,25 @@
-"""`rowline queues`: lists queues, pauses and resumes them, on the database itself."""
+"""`rowline queues`: lists queues, pauses and resumes them, changes their settings, on the database itself."""
 
 from typing import Any
 
 import click
 import orjson
 
-from app.cli import account, tables
+from app.cli import account, retention, tables
 from app.domain import ids
 from app.domain.queue import REASON_MAX, Queue
+from app.domain.retention import Keep
 from app.domain.states import Status
 from app.operations import queues as operations
+from app.operations import settings
 from app.postgres.database import Database
 from app.queries import queues as queries
 from app.queries.reports import Found
 from app.wire import queue as wire
+from app.wire import retention as wire_retention
 
 LISTED = 1_000  # queues read at a time
-COLUMNS = ["queue", *(status.value for status in Status), "oldest ready", "paused since", "by", "why"]
+COLUMNS = ["queue", *(status.value for status in Status), "oldest ready", "paused since", "by", "why", "settings"]
 
 
 class QueueName(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
@@ -37,7 +40,7 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 @click.group()
 def queues() -> None:
-    """List, pause and resume queues. They are in the database: DATABASE_URL, or the embedded one of `rowline run`."""
+    """List, pause and set queues. They are in the database: DATABASE_URL, or the embedded one of `rowline run`."""
 
 
 @queues.command("list")
@@ -94,6 +97,30 @@ def resume(*, queue: str, as_json: bool) -> None:
     _print(found, as_json=as_json)
 
 
+@queues.command("set")
+@_queue
+@retention.options
+@_as_json
+def change(*, queue: str, as_json: bool, **keeps: Keep | None) -> None:
+    """Change the settings of a queue that are named."""
+    found = account.on_database(
+        lambda db: settings.change_queue(db, actor=account.actor(), queue=queue, keeps=retention.given(keeps)),
+        command="queues",
+    )
+    _print(found, as_json=as_json)
+
+
+@queues.command()
+@_queue
+@_as_json
+def forget(*, queue: str, as_json: bool) -> None:
+    """Forget a queue that has no jobs: its settings, and a pause."""
+    found = account.on_database(
+        lambda db: settings.forget_queue(db, actor=account.actor(), queue=queue), command="queues"
+    )
+    _print(found, as_json=as_json)
+
+
 def _print(found: Queue | list[Queue], *, as_json: bool) -> None:
     if as_json:
         members = [wire.dump(queue) for queue in found] if isinstance(found, list) else wire.dump(found)
@@ -103,7 +130,10 @@ def _print(found: Queue | list[Queue], *, as_json: bool) -> None:
     tables.show(Found(columns=COLUMNS, rows=rows), "queues")
 
 
-def _row(queue: Queue) -> tuple[object, ...]:
+def _row(queue: Queue) -> Any:
     pause = queue.pause
+    kept = ", ".join(
+        f"{name} {orjson.dumps(value).decode()}" for name, value in wire_retention.dump(queue.retention).items()
+    )
     paused = (pause.at, pause.by, pause.reason) if pause else (None, None, None)
-    return (queue.name, *(queue.counts[status] for status in Status), queue.oldest_ready_at, *paused)
+    return (queue.name, *(queue.counts[status] for status in Status), queue.oldest_ready_at, *paused, kept)

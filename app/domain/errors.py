@@ -18,6 +18,7 @@
     ├── WorkerNotFound      the queue has no endpoint
     ├── TooManyEndpoints    the limit of endpoints is reached
     ├── JobFinished         the job has finished already
+    ├── QueueNotEmpty       the queue has jobs
     ├── OlderNodesRun       programs are connected that would not obey what is to be stored
     ├── NoRoom              the memory for long responses is in use
     ├── KeyInUse            the first request with that idempotency key is still running
@@ -170,6 +171,12 @@ class TooManyEndpoints(RowlineError):
     """The maximum number of endpoints is registered already."""
 
     code = "too_many_endpoints"
+
+
+class QueueNotEmpty(RowlineError):
+    """The queue has jobs, so that it cannot be forgotten."""
+
+    code = "queue_not_empty"
 
 
 class OlderNodesRun(RowlineError):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.domain.retention import Retention
 from app.domain.states import Status
 
 REASON_MAX = 500  # characters of why a queue is paused
@@ -31,3 +32,4 @@ class Queue:
     pause: Pause | None
     oldest_ready_at: datetime | None  # when the job that has been ready longest became so
     next_due_at: datetime | None  # when the next delayed job is due
+    retention: Retention  # what the queue sets itself

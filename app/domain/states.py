@@ -46,5 +46,6 @@ TRANSITIONS = {
     "recover_stalled": Rule(ACTIVE, READY | FAILED),
     "cancel": Rule(READY | DELAYED, FAILED),
     "request_cancel": Rule(ACTIVE, ACTIVE),
+    "sweep": Rule(FINAL, NOWHERE),
 }
 """Event -> rule. No event enters waiting-children yet: flows will. Each event is one file below app/store/sql."""

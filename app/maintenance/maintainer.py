@@ -11,7 +11,7 @@ from random import Random
 from app.infra.settings import Settings
 from app.maintenance.loop import Loop
 from app.maintenance.rounds import ROUND_S, Rounds
-from app.operations import audit, maintenance, tokens
+from app.operations import audit, maintenance, retention, tokens
 from app.operations.maintenance import PendingWork
 from app.postgres.database import Database, DatabaseError
 
@@ -19,6 +19,7 @@ _log = logging.getLogger(__name__)
 
 FORGET_S = 60.0
 PARTITION_S = 3600.0
+SWEEP_S, SWEEP_WHOLE_S = 10.0, 3600.0
 EARLY = 0.5  # the share of the interval after which a round may promote again, since rounds have jitter
 UNUSED_S = 10.0  # a connection is closed after being idle for this long, at most twice that
 
@@ -46,12 +47,14 @@ class Maintainer:
         self._rounds = Rounds(
             db, round_s=min(ROUND_S, self._promote_s), on_look=self._begin, is_low_priority=is_low_priority
         )
+        self._swept_whole_at = 0.0
         self._promoting = self._loop("promote", None, lambda: maintenance.promote_due(db))
         self._folding = self._loop("fold", None, lambda: maintenance.fold_counts(db))
         self._seldom = [
             self._loop("recover", often_s, self._recover),
             self._loop("time_out", often_s, self._time_out),
             self._loop("forget", FORGET_S, lambda: maintenance.forget_keys(db, keep_ms=settings.keep_keys_ms)),
+            self._loop("sweep", SWEEP_S, self._sweep),
             self._loop("partition", PARTITION_S, lambda: (audit.partition(db), tokens.forget(db))),
         ]
         closing = Loop("close_unused", interval_s=UNUSED_S, tick=db.close_unused)
@@ -87,3 +90,12 @@ class Maintainer:
     def _time_out(self) -> None:
         for queue, jobs in maintenance.time_out(self._db, random=self._random).items():
             _log.warning("timed_out", extra={"queue": queue, "jobs": jobs})
+
+    def _sweep(self) -> None:
+        now = time.monotonic()
+        is_whole = now - self._swept_whole_at >= SWEEP_WHOLE_S
+        removed = retention.sweep(self._db, is_whole=is_whole)
+        if is_whole:
+            self._swept_whole_at = now
+        for queue, jobs in removed.items():
+            _log.info("jobs_removed", extra={"queue": queue, "jobs": jobs})

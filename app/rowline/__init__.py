@@ -27,6 +27,7 @@ from rowline.errors import (
 )
 from rowline.handlers import UnrecoverableError, handler
 from rowline.job import Job, Release
+from rowline.queueinfo import QueueInfo, Queues
 from rowline.values import (
     AddedJob,
     AttemptInfo,
@@ -42,8 +43,6 @@ from rowline.values import (
     Logs,
     NewJob,
     Page,
-    QueueInfo,
-    Queues,
     TokenInfo,
     Tokens,
 )

@@ -6,8 +6,9 @@ from typing import Any, Self, TypeVar
 
 from rowline.errors import RowlineError
 from rowline.queue import Queue, quoted
+from rowline.queueinfo import UNCHANGED, Kept, Queues, Unchanged, retention_json
 from rowline.transport import Call, Transport
-from rowline.values import Audit, IssuedToken, Queues, TokenInfo, Tokens
+from rowline.values import Audit, IssuedToken, TokenInfo, Tokens
 
 R = TypeVar("R")
 TIMEOUT_S = 30.0
@@ -53,6 +54,16 @@ class Rowline:
         return self._send(
             "GET", "/queues", query={"pattern": pattern, "start": start, "length": length}, read=Queues.of
         )
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings of the service that are set: they hold for queues that have none of their own."""
+        return self._send("GET", "/settings", read=dict)
+
+    def change_settings(
+        self, *, remove_on_complete: Kept | Unchanged = UNCHANGED, remove_on_fail: Kept | Unchanged = UNCHANGED
+    ) -> dict[str, Any]:
+        """Change the settings of the service that are given; None takes one away. Return all that are set."""
+        return self._send("PATCH", "/settings", body=retention_json(remove_on_complete, remove_on_fail), read=dict)
 
     def create_token(
         self,

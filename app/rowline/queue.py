@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from rowline import claims
 from rowline.errors import Conflict, JobFailed, RowlineError, Unavailable
+from rowline.queueinfo import UNCHANGED, Kept, QueueInfo, Unchanged, retention_json
 from rowline.transport import CLOSED, Call, Transport
 from rowline.values import (
     AddedJob,
@@ -24,7 +25,6 @@ from rowline.values import (
     Logs,
     NewJob,
     Page,
-    QueueInfo,
 )
 
 R = TypeVar("R")
@@ -175,6 +175,16 @@ class Queue:
     def resume(self) -> QueueInfo:
         """Resume the queue. One that is not paused stays as it is."""
         return self._about("POST", "/resume")
+
+    def change_settings(
+        self, *, remove_on_complete: Kept | Unchanged = UNCHANGED, remove_on_fail: Kept | Unchanged = UNCHANGED
+    ) -> QueueInfo:
+        """Change the settings that are given; None takes one away, so that the service's own holds."""
+        return self._about("PATCH", "", body={"settings": retention_json(remove_on_complete, remove_on_fail)})
+
+    def forget(self) -> QueueInfo:
+        """Forget a queue without jobs: its settings, and a pause. Raises Conflict if it has jobs."""
+        return self._about("DELETE", "")
 
     def _about(self, method: str, path: str, **more: Any) -> QueueInfo:
         return self._transport.send(Call(method=method, path=self._path + path, **more)).read(QueueInfo.of)

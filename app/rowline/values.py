@@ -236,49 +236,6 @@ class Logs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QueueInfo:
-    """A queue as it stands. Times are ms since the epoch."""
-
-    name: str
-    counts: dict[str, int]
-    is_paused: bool
-    paused_on: int | None
-    paused_by: str | None  # as in the audit
-    pause_reason: str | None
-    oldest_ready_on: int | None  # when the job that has been ready longest became so
-    next_due_on: int | None  # when the next delayed job is due
-    claims_in_flight: int  # after a pause: claims that began before it and had not ended after 5 s
-
-    @classmethod
-    def of(cls, members: Mapping[str, Any]) -> Self:
-        """Return the queue of a response. Unknown members are ignored."""
-        return cls(
-            name=members["name"],
-            counts=members["counts"],
-            is_paused=members["paused"],
-            paused_on=members.get("pausedOn"),
-            paused_by=members.get("pausedBy"),
-            pause_reason=members.get("pauseReason"),
-            oldest_ready_on=members.get("oldestReadyOn"),
-            next_due_on=members.get("nextDueOn"),
-            claims_in_flight=members.get("claimsInFlight", 0),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Queues:
-    """Some queues, by name, and how many match."""
-
-    queues: tuple[QueueInfo, ...]
-    count: int
-
-    @classmethod
-    def of(cls, members: Mapping[str, Any]) -> Self:
-        """Return the queues of a response."""
-        return cls(queues=tuple(map(QueueInfo.of, members["queues"])), count=members["count"])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TokenInfo:
     """An API token, without its secret."""
 

@@ -5,14 +5,18 @@ from typing import Any
 
 from app.domain.programs import SERVING
 from app.domain.queue import PRIORITIES_MAX, Pause, Queue
+from app.domain.retention import Keep
 from app.domain.states import Status
 from app.postgres.database import Connection
-from app.store import counts
+from app.store import counts, settings
 from app.store.statements import Statement
 from app.store.tables import count_of
 
 _pause = Statement("queues/pause")
 _resume = Statement("queues/resume")
+_change = Statement("queues/change")
+_tidy = Statement("queues/tidy")
+_forget = Statement("queues/forget")
 _require_release = Statement("queues/require_release")
 _transactions = Statement("queues/transactions")
 _page = Statement("queues/page")
@@ -28,7 +32,19 @@ def pause(conn: Connection, *, queue: str, by: str, reason: str | None) -> tuple
 def resume(conn: Connection, *, queue: str) -> Pause | None:
     """End the pause of a queue; return it, None if there was none. Waits for a row lock."""
     found = _resume.rows(conn, queue=queue)
+    _tidy.rows(conn, queue=queue)
     return _of(found[0]) if found else None
+
+
+def change(conn: Connection, *, queue: str, keeps: Mapping[str, Keep | None]) -> None:
+    """Change the fields of the retention of a queue that `keeps` names; None takes a setting away. Waits for a lock."""
+    _change.rows(conn, queue=queue, **settings.changes(keeps))
+    _tidy.rows(conn, queue=queue)
+
+
+def forget(conn: Connection, *, queue: str) -> bool:
+    """Delete all settings of a queue; return whether there were any. Waits for a row lock."""
+    return bool(_forget.rows(conn, queue=queue))
 
 
 def require_release(conn: Connection, revision: str) -> None:
@@ -70,6 +86,7 @@ def _queue(row: Any, counted: Mapping[Status, int]) -> Queue:
         pause=None if row.paused_at is None else _of(row),
         oldest_ready_at=row.oldest_ready_at,
         next_due_at=row.next_due_at,
+        retention=settings.retention(row),
     )
 
 

@@ -303,6 +303,8 @@ queue_settings = Table(
     Column("paused_at", _WHEN),
     Column("paused_by", _NAME),
     Column("pause_reason", Text),
+    Column("remove_on_complete", JSON),
+    Column("remove_on_fail", JSON),
     PrimaryKeyConstraint("queue", name="queue_settings_pkey"),
     CheckConstraint(f"char_length(queue) between 1 and {QUEUE_NAME_MAX}", name="queue_settings_queue"),
     CheckConstraint(
@@ -315,6 +317,17 @@ queue_settings = Table(
 
 Rarely written: claims and settlements write elsewhere, so that reading a setting passes no dead rows.
 """
+
+settings = Table(
+    "settings",
+    metadata,
+    Column("is_only", Boolean, nullable=False, server_default=text("true")),
+    Column("remove_on_complete", JSON),
+    Column("remove_on_fail", JSON),
+    PrimaryKeyConstraint("is_only", name="settings_pkey"),
+    CheckConstraint("is_only", name="settings_is_only"),
+)
+"""One row: the settings of the service, which hold for queues that have none of their own."""
 
 _LIMIT = f"between 1 and {LIMIT_MAX}"
 

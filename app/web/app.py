@@ -5,11 +5,11 @@ import time
 import uuid
 from http import HTTPStatus
 
-from flask import Flask, Request, Response, request
+from flask import Blueprint, Flask, Request, Response, request
 
 from app.domain.errors import Fault, InvalidRequest
 from app.infra import log
-from app.infra.room import SMALL
+from app.infra.room import SMALL, Room
 from app.infra.settings import Settings
 from app.infra.vault import Vault
 from app.operations.longpoll import Waiting
@@ -24,6 +24,7 @@ from app.web.jobs import routes as jobs
 from app.web.leases import routes as leases
 from app.web.queues import routes as queues
 from app.web.quotas import Quotas
+from app.web.settings import routes as service_settings
 from app.web.tokens import routes as tokens
 from app.web.worker import TOKENS, WAITING
 
@@ -80,24 +81,31 @@ def create(settings: Settings, db: Database) -> Flask:
 
     flask.before_request(begin)
     flask.after_request(end)
-    waiting = flask.extensions[WAITING] = Waiting(db, poll_ms=settings.poll_ms, wait_ms=settings.pool_wait_ms)
-    for blueprint in (
-        jobs.blueprint(settings, db, room, access, quotas),
-        leases.blueprint(settings, db, waiting, room, access),
-        progress.blueprint(settings, db),
-        history.blueprint(db, room),
-        queues.blueprint(settings, db, access),
-        endpoints.blueprint(settings, db, Vault(settings), access),
-        tokens.blueprint(settings, db, access),
-        audit.blueprint(db),
-        health.blueprint(db),
-        docs.blueprint(),
-    ):
+    for blueprint in _blueprints(flask, settings, db, room, quotas):
         flask.register_blueprint(blueprint)
     problems.register(flask)
     actions.update(describe.actions(flask, besides=TOKENLESS))
     flask.extensions[docs.DOCUMENT] = answers.dump(openapi.document(flask, open_blueprints=OPEN))
     return flask
+
+
+def _blueprints(flask: Flask, settings: Settings, db: Database, room: Room, quotas: Quotas) -> tuple[Blueprint, ...]:
+    """Return the routes, by noun."""
+    access = flask.extensions[TOKENS]
+    waiting = flask.extensions[WAITING] = Waiting(db, poll_ms=settings.poll_ms, wait_ms=settings.pool_wait_ms)
+    return (
+        jobs.blueprint(settings, db, room, access, quotas),
+        leases.blueprint(settings, db, waiting, room, access),
+        progress.blueprint(settings, db),
+        history.blueprint(db, room),
+        queues.blueprint(settings, db, access),
+        service_settings.blueprint(settings, db, access),
+        endpoints.blueprint(settings, db, Vault(settings), access),
+        tokens.blueprint(settings, db, access),
+        audit.blueprint(db),
+        health.blueprint(db),
+        docs.blueprint(),
+    )
 
 
 def _current() -> Request:

@@ -35,6 +35,7 @@ STATUSES: dict[type[RowlineError | DatabaseError], int] = {
     errors.WorkerNotFound: 404,
     errors.JobFinished: 409,
     errors.TooManyEndpoints: 409,
+    errors.QueueNotEmpty: 409,
     errors.OlderNodesRun: 409,
     errors.LeaseLost: 409,
     errors.KeyInUse: 409,

@@ -6,7 +6,9 @@ from marshmallow import Schema, fields
 
 from app.domain.queue import Queue
 from app.domain.states import Status
+from app.wire import retention
 from app.wire.fields import Milliseconds
+from app.wire.retention import RetentionSchema
 
 
 class QueueSchema(Schema):
@@ -22,6 +24,7 @@ class QueueSchema(Schema):
         attribute="oldest_ready_at",
         metadata={"description": "since when the job that has been ready longest is ready"},
     )
+    settings = fields.Nested(RetentionSchema, required=True, metadata={"description": "what the queue sets itself"})
     nextDueOn = Milliseconds(attribute="next_due_at", metadata={"description": "when the next delayed job is due"})
 
 
@@ -41,6 +44,8 @@ def dump(queue: Queue) -> dict[str, Any]:
             "pauseReason": pause and pause.reason,
             "oldest_ready_at": queue.oldest_ready_at,
             "next_due_at": queue.next_due_at,
+            "settings": {},
         }
     )
-    return {name: value for name, value in members.items() if value is not None}
+    present = {name: value for name, value in members.items() if value is not None}
+    return present | {"settings": retention.dump(queue.retention)}

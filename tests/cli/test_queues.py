@@ -36,3 +36,27 @@ def test_a_pause_is_refused_in_a_line_while_older_programs_are_connected(own_url
         line = said(own_url, "queues", "pause", "q", code=1)
     assert line.startswith("Error: programs of older releases are connected")
     assert line.endswith("rowline-worker 0016: 1")
+
+
+def test_retention_is_set_for_a_queue_and_for_the_service(own_url: str) -> None:
+    def settings(*words: str) -> object:
+        found = json.loads(said(own_url, *words))
+        return found.get("settings", found)
+
+    set_queue = ("queues", "set", "mail", "--json")
+    assert settings(*set_queue, "--remove-on-complete", "7d") == {"removeOnComplete": {"age": 604_800}}
+    assert settings(*set_queue, "--remove-on-fail", "12h,500", "--remove-on-complete", "unset") == {
+        "removeOnFail": {"age": 43_200, "count": 500}
+    }
+    assert settings(*set_queue, "--remove-on-fail", "all") == {"removeOnFail": False}
+    assert settings("queues", "forget", "mail", "--json") == {}
+    week, month = {"age": 7 * 86_400}, {"age": 30 * 86_400}
+    assert settings("settings", "show") == {"removeOnComplete": week, "removeOnFail": month}
+    assert settings("settings", "set", "--remove-on-complete", "none", "--remove-on-fail", "1000") == {
+        "removeOnComplete": {"count": 0},
+        "removeOnFail": {"count": 1000},
+    }
+    for wrong in ("7", "7x", "1d,", ",5", "", "99999d", "9999999999"):
+        code = 0 if wrong == "7" else 2
+        said(own_url, *set_queue, "--remove-on-complete", wrong, code=code)
+    assert "give one of" in said(own_url, *set_queue, code=2)

@@ -56,8 +56,15 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
         (*_SQL, "domain/test_tokens.py", "queries/test_callers.py", *_TOKENS, *_PLANS),
     ),
     (
-        "app/(domain|store|operations)/.*queue",
-        (*_SQL, "web/test_queues.py", "races/test_pause.py", "migrations/test_migrations.py", *_PLANS),
+        "app/(domain|store|operations)/.*(queues/|queues?[.]py|settings|retention)",
+        (
+            *_SQL,
+            "web/test_queues.py",
+            "operations/test_retention.py",
+            "races/test_pause.py",
+            "migrations/test_migrations.py",
+            *_PLANS,
+        ),
     ),
     ("app/operations/progress", ("worker/test_handlers_api.py", "web/test_get.py")),
     ("app/operations/roles", ("store/test_roles.py",)),

@@ -82,12 +82,21 @@ INDEXES = {
     "logs/append": {"jobs_pkey"},
     "logs/trim": {"logs_pkey"},
     "programs/connected": set(),
+    "queues/change": {"queue_settings_pkey"},  # the arbiter
+    "queues/forget": {"queue_settings_pkey"},
     "queues/page": {"job_counts_pkey", "job_deltas_added_by", "job_folds_pkey", "queue_settings_pkey"},
     "queues/pause": {"queue_settings_pkey"},  # the arbiter
     "queues/require_release": set(),
     "queues/resume": {"queue_settings_pkey"},
     "queues/stand": {"jobs_delayed", "jobs_ready", "queue_settings_pkey"},
+    "queues/tidy": {"queue_settings_pkey"},
     "queues/transactions": set(),
+    "retention/aged": {"jobs_listed"},
+    "retention/edge": {"jobs_listed"},
+    "retention/finished": {"job_counts_pkey", "queue_settings_pkey", "settings_pkey"},
+    "retention/sweep": {"attempts_pkey", "jobs_listed", "jobs_pkey", "logs_pkey"},
+    "settings/change": {"settings_pkey"},  # the arbiter
+    "settings/find": {"settings_pkey"},
     "tokens/changes": {"token_changes_pkey"},
     "tokens/count_all": {"tokens_pkey"},
     "tokens/find": {"tokens_pkey", "token_changes_pkey"},

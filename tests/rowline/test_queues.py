@@ -48,3 +48,24 @@ def test_a_pause_is_a_conflict_while_an_older_program_is_connected(queue: rowlin
     ):
         queue.pause()
     assert raised.value.code == "older_nodes_run"
+
+
+def test_settings_of_a_queue_and_of_the_service_are_changed_and_taken_away(api: rowline.Rowline) -> None:
+    queue = api.queue("q")
+    assert queue.change_settings(remove_on_complete={"age": 60}, remove_on_fail=False).settings == {
+        "removeOnComplete": {"age": 60},
+        "removeOnFail": False,
+    }
+    assert queue.change_settings(remove_on_complete=None).settings == {"removeOnFail": False}
+    assert queue.forget().settings == {}
+    before = api.settings()
+    try:
+        assert api.change_settings(remove_on_complete=10)["removeOnComplete"] == {"count": 10}
+        assert "removeOnFail" not in api.change_settings(remove_on_fail=None)
+    finally:
+        api.change_settings(
+            remove_on_complete=before.get("removeOnComplete"), remove_on_fail=before.get("removeOnFail")
+        )
+    queue.add("n")
+    with pytest.raises(rowline.Conflict):
+        queue.forget()

@@ -17,6 +17,8 @@ from tests.support.client import Client
 from tests.support.tokens import issue
 
 BODIES: dict[str, Any] = {
+    "queues.change_queue": {"settings": {}},
+    "settings.change_settings": {},
     "jobs.add": [{"name": "n", "data": 1}],
     "work.finish": {"jobs": []},
     "workers.register": {"queue": "mail", "endpoint": {"url": "https://example.com/", "method": "POST"}},
@@ -31,8 +33,12 @@ DECLARED = {
         "history.logs",
         "queues.list_queues",
         "queues.get_queue",
+        "settings.get_settings",
     },
-    "queues:manage": {"queues.pause", "queues.resume"},
+    "queues:manage": {
+        *("queues.pause", "queues.resume", "queues.change_queue", "queues.forget_queue"),
+        "settings.change_settings",
+    },
     "jobs:manage": {"jobs.cancel"},
     "work": {"work.claim", "work.complete", "work.fail", "work.release", "work.extend", "work.finish"},
     "endpoints:manage": {"workers.register", "workers.list_urls", "workers.remove"},
@@ -108,8 +114,9 @@ def test_an_action_is_allowed_on_the_queues_of_its_pattern(
 ) -> None:
     found = allowed(flask, issue(db, f"{action}@{pattern}").secret)
 
-    of_no_queue = {"workers.list_urls", "queues.list_queues"} & DECLARED.get(action, set())
-    assert found == (DECLARED.get(action, set()) if is_mine else of_no_queue)
+    of_no_queue = {"workers.list_urls", "queues.list_queues", "settings.get_settings"} & DECLARED.get(action, set())
+    of_all_queues = set() if pattern == "*" else {"settings.change_settings"}
+    assert found == (DECLARED.get(action, set()) - of_all_queues if is_mine else of_no_queue)
 
 
 def test_everything_allows_everything(flask: Flask, db: Database) -> None:

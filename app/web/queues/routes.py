@@ -1,11 +1,12 @@
-"""Queues: list, get, pause, resume."""
+"""Queues: list, get, pause, resume, change settings, forget."""
 
 from flask import Blueprint, Response, request
 
-from app.domain.errors import InvalidRequest, OlderNodesRun
+from app.domain.errors import InvalidRequest, OlderNodesRun, QueueNotEmpty
 from app.domain.tokens import Action, Caller
 from app.infra.settings import Settings
 from app.operations import queues as operations
+from app.operations import settings as settings_operations
 from app.postgres.database import Database, DatabaseError, OutcomeUnknown
 from app.queries import queues as queries
 from app.web import answers, body, describe, names
@@ -19,6 +20,7 @@ def blueprint(settings: Settings, db: Database, access: Tokens) -> Blueprint:
     routes = Blueprint("queues", __name__)
     _add_reads(routes, db)
     _add_pauses(routes, settings, db, access)
+    _add_settings(routes, settings, db, access)
     return routes
 
 
@@ -78,3 +80,32 @@ def _add_pauses(routes: Blueprint, settings: Settings, db: Database, access: Tok
         queue = names.queue_name(queue)
         raw()  # read, but ignored
         return answers.json(wire.dump(operations.resume(db, actor=access.actor(request), queue=queue)))
+
+
+def _add_settings(routes: Blueprint, settings: Settings, db: Database, access: Tokens) -> None:
+    @routes.patch("/queues/<segment:queue>")
+    @describe.route(
+        action=Action.QUEUES,
+        body=schemas.QueueChangeSchema,
+        gives=wire.QueueSchema(),
+        raises=(InvalidRequest, *body.ERRORS, DatabaseError, OutcomeUnknown),
+        example={"body": schemas.CHANGE_EXAMPLE},
+    )
+    def change_queue(queue: str) -> Response:
+        """Change the settings of a queue that are named; null takes one away, so that the service's own holds."""
+        queue = names.queue_name(queue)
+        raw = body.read(request, limit=min(body.SHORT, settings.max_body_bytes), client_s=settings.client_s)
+        keeps = schemas.load_change(raw)
+        changed = settings_operations.change_queue(db, actor=access.actor(request), queue=queue, keeps=keeps)
+        return answers.json(wire.dump(changed))
+
+    @routes.delete("/queues/<segment:queue>")
+    @describe.route(
+        action=Action.QUEUES,
+        gives=wire.QueueSchema(),
+        raises=(InvalidRequest, QueueNotEmpty, DatabaseError, OutcomeUnknown),
+    )
+    def forget_queue(queue: str) -> Response:
+        """Forget a queue that has no jobs: its settings, and a pause."""
+        queue = names.queue_name(queue)
+        return answers.json(wire.dump(settings_operations.forget_queue(db, actor=access.actor(request), queue=queue)))

@@ -4,13 +4,15 @@ from marshmallow import Schema, fields
 
 from app.domain.ids import QUEUE_NAME_MAX
 from app.domain.queue import REASON_MAX
+from app.domain.retention import Keep
 from app.domain.tokens import ALL
 from app.web.fields import Filter, Text, WholeText
 from app.web.jobs import new_job
 from app.web.jobs.page import LENGTH_MAX, START_MAX, loaded_query
-from app.wire import objects
+from app.wire import objects, retention
 from app.wire.demands import Form
 from app.wire.queue import QueueSchema
+from app.wire.retention import RetentionSchema
 
 
 class QueuesQuerySchema(Schema):
@@ -28,6 +30,15 @@ class PauseSchema(Schema):
 
     error_messages = {"unknown": "is not known here", "type": "must be an object"}  # noqa: RUF012 - as marshmallow has it
     reason = Text(REASON_MAX, allow_none=True)
+
+
+class QueueChangeSchema(Schema):
+    """What is changed of a queue."""
+
+    error_messages = {"unknown": "is not known here", "type": "must be an object"}  # noqa: RUF012 - as above
+    settings = fields.Nested(
+        RetentionSchema, required=True, error_messages={"required": "is required", "null": "must not be null"}
+    )
 
 
 class PausedQueueSchema(QueueSchema):
@@ -51,9 +62,10 @@ class QueuesSchema(Schema):
 
 
 EXAMPLE = {"reason": "the mail provider is down"}
-"""An example body, for the OpenAPI document."""
-_query, _pause = QueuesQuerySchema(unknown="exclude"), PauseSchema()
-_FORM = Form(frozenset(_pause.fields))
+CHANGE_EXAMPLE = {"settings": {"removeOnComplete": {"age": 86_400, "count": 10_000}, "removeOnFail": None}}
+"""Example bodies, for the OpenAPI document."""
+_query, _pause, _change = QueuesQuerySchema(unknown="exclude"), PauseSchema(), QueueChangeSchema()
+_FORM, _CHANGE_FORM = Form(frozenset(_pause.fields)), Form(frozenset(_change.fields))
 
 
 def load_query(query: bytes) -> tuple[str, int, int]:
@@ -68,3 +80,9 @@ def load_reason(raw: bytes) -> str | None:
         return None
     loaded = new_job.loaded(_pause, objects.owns(objects.read_object(raw, _FORM)[0]))
     return loaded.get("reason") or None
+
+
+def load_change(raw: bytes) -> dict[str, Keep | None]:
+    """Read the settings to change, by the fields of `Retention`. Raises InvalidRequest, UnparsableBody."""
+    asked = objects.owns(objects.read_object(raw, _CHANGE_FORM)[0], objects=("settings",))
+    return retention.changes(new_job.loaded(_change, asked)["settings"])

@@ -1,8 +1,9 @@
--- Returns of each of :queues its pause, since when the job that has been ready longest is ready, and when the next
+-- Returns of each of :queues its settings, since when the job that has been ready longest is ready, and when the next
 -- delayed one is due. With more than :most_priorities different priorities among its ready jobs the first is null.
 -- Indexes: queue_settings_pkey; jobs_ready, three probes for each priority; jobs_delayed, one probe for each queue.
 select
-    asked.queue, setting.paused_at, setting.paused_by, setting.pause_reason,
+    asked.queue, setting.paused_at, setting.paused_by, setting.pause_reason, setting.remove_on_complete,
+    setting.remove_on_fail,
     timestamptz 'epoch' + ready.place * interval '1 microsecond' as oldest_ready_at, due.run_at as next_due_at
 from unnest(:queues::text[]) as asked (queue)
 left join rowline.queue_settings as setting on setting.queue = asked.queue

@@ -1,0 +1,53 @@
+"""Options of commands that set how long finished jobs are kept."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import click
+
+from app.domain.retention import AGE_MAX_S, COUNT_MAX, FOR_EVER, SETTINGS, Keep
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
+UNCHANGED = Keep(age_s=-1)
+"""The default of an option: the setting stays as it is."""
+
+
+class Kept(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
+    """Which finished jobs are kept: 7d, 1000, 7d,1000, all, none, or unset."""
+
+    name = "KEPT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Keep | None:
+        """Read it; None for `unset`."""
+        words = {"all": FOR_EVER, "none": Keep(count=0), "unset": None}
+        if isinstance(value, Keep):
+            return value
+        if value in words:
+            return words[value]
+        found = re.fullmatch(r"(?:(\d{1,10})([smhdw]))?(?:(?(1),)(\d{1,10}))?", value)
+        if not found or not value:
+            self.fail(f"{value!r} is not as 7d, 1000, 7d,1000, all, none or unset", param, ctx)
+        age_s = int(found[1]) * UNITS_S[found[2]] if found[1] else None
+        count = int(found[3]) if found[3] else None
+        if (age_s or 0) > AGE_MAX_S or (count or 0) > COUNT_MAX:
+            self.fail(f"{value!r} is more than ten years, or than {COUNT_MAX} jobs", param, ctx)
+        return Keep(age_s=age_s, count=count)
+
+
+def options(command: Command) -> Command:
+    """Add --remove-on-complete and --remove-on-fail."""
+    for field, status in (("on_fail", "failed"), ("on_complete", "completed")):
+        told = f"Which {status} jobs are kept: 7d, 1000, 7d,1000, all, none, or unset."
+        name = f"--remove-{field.replace('_', '-')}"
+        command = click.option(name, field, type=Kept(), default=UNCHANGED, show_default=False, help=told)(command)
+    return command
+
+
+def given(keeps: Mapping[str, Keep | None]) -> dict[str, Keep | None]:
+    """Return the settings that were given. Raises UsageError if none was."""
+    found = {field: keep for field, keep in keeps.items() if keep != UNCHANGED}
+    if not found:
+        raise click.UsageError(f"give one of {', '.join(SETTINGS)}: --remove-on-complete, --remove-on-fail")
+    return found

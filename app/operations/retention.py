@@ -1,0 +1,65 @@
+"""Retention: removes finished jobs that are not to be kept, in bounded steps, beside the work."""
+
+import time
+from typing import NamedTuple
+
+from app.domain.retention import Target
+from app.operations import operation
+from app.postgres.database import Database
+from app.store import retention
+
+AT_ONCE = 1_000
+"""Jobs that a transaction looks at."""
+ASKED_AT_ONCE = 1_000  # queues whose oldest jobs one statement reads
+
+
+class _Pass(NamedTuple):
+    target: Target
+    edge: int | None
+    after: int
+
+
+@operation
+def sweep(db: Database, *, is_whole: bool) -> dict[str, int]:
+    """Remove finished jobs that are too old or too many; return how many, by queue. A transaction for each step.
+
+    Jobs are looked at in the order of adding, in which most of them end. A queue is left at the first step that removes
+    nothing; if `is_whole`, only behind its last job: so jobs are found that ended before one that was added earlier.
+    After each step it rests for as long as that took.
+    """
+    removed: dict[str, int] = {}
+    left = [_Pass(target, edge, after=0) for target, edge in _begun(db, is_whole=is_whole)]
+    while left:
+        left = [following for one in left if (following := _step(db, one, removed, is_whole=is_whole))]
+    return removed
+
+
+def _begun(db: Database, *, is_whole: bool) -> list[tuple[Target, int | None]]:
+    """Return what may have jobs that are too old or too many, and the number up to which they are too many."""
+    with db.begin() as conn:
+        counted = retention.targets(conn)
+    old: set[Target] = set()
+    aged = [target for target, _ in counted if target.keep.age_s is not None]
+    for first in range(0, len(aged), ASKED_AT_ONCE):
+        asked = aged[first : first + ASKED_AT_ONCE]
+        with db.begin() as conn:
+            old.update(asked if is_whole else retention.aged(conn, asked))
+    found = []
+    for target, number in counted:
+        are_many = target.keep.count is not None and number > target.keep.count
+        if target in old or are_many:
+            with db.begin() as conn:
+                found.append((target, retention.edge(conn, target) if are_many else None))
+    return found
+
+
+def _step(db: Database, one: _Pass, removed: dict[str, int], *, is_whole: bool) -> _Pass | None:
+    """Make a step, count what it removed, and rest. Return the next one, None at the end."""
+    began_at = time.monotonic()
+    with db.begin() as conn:
+        swept = retention.sweep(conn, one.target, edge=one.edge, after=one.after, limit=AT_ONCE)
+    if swept.removed:
+        removed[one.target.queue] = removed.get(one.target.queue, 0) + swept.removed
+    time.sleep(time.monotonic() - began_at)
+    is_over = swept.last is None or swept.looked_at < AT_ONCE or not (swept.removed or is_whole)
+    return None if is_over or swept.last is None else one._replace(after=swept.last)

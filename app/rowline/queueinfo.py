@@ -1,0 +1,68 @@
+"""Values of queues and their settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Self
+
+
+class Unchanged(Enum):
+    """The default of settings: what is not given stays as it is. None would take it away."""
+
+    UNCHANGED = 0
+
+
+UNCHANGED = Unchanged.UNCHANGED
+Kept = bool | int | Mapping[str, int] | None
+"""Which finished jobs are kept: True: none; False: all; a number: the newest; {"age": s, "count": n}; None: not set."""
+
+
+def retention_json(remove_on_complete: Kept | Unchanged, remove_on_fail: Kept | Unchanged) -> dict[str, Any]:
+    """Return the JSON of the settings that are to be changed."""
+    given = {"removeOnComplete": remove_on_complete, "removeOnFail": remove_on_fail}
+    return {name: value for name, value in given.items() if value is not UNCHANGED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueInfo:
+    """A queue as it stands. Times are ms since the epoch."""
+
+    name: str
+    counts: dict[str, int]
+    is_paused: bool
+    paused_on: int | None
+    paused_by: str | None  # as in the audit
+    pause_reason: str | None
+    oldest_ready_on: int | None  # when the job that has been ready longest became so
+    next_due_on: int | None  # when the next delayed job is due
+    settings: dict[str, Any]  # what it sets itself
+    claims_in_flight: int  # after a pause: claims that began before it and had not ended after 5 s
+
+    @classmethod
+    def of(cls, members: Mapping[str, Any]) -> Self:
+        """Return the queue of a response. Unknown members are ignored."""
+        return cls(
+            name=members["name"],
+            counts=members["counts"],
+            is_paused=members["paused"],
+            paused_on=members.get("pausedOn"),
+            paused_by=members.get("pausedBy"),
+            pause_reason=members.get("pauseReason"),
+            oldest_ready_on=members.get("oldestReadyOn"),
+            next_due_on=members.get("nextDueOn"),
+            settings=members.get("settings", {}),
+            claims_in_flight=members.get("claimsInFlight", 0),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queues:
+    """Some queues, by name, and how many match."""
+
+    queues: tuple[QueueInfo, ...]
+    count: int
+
+    @classmethod
+    def of(cls, members: Mapping[str, Any]) -> Self:
+        """Return the queues of a response."""
+        return cls(queues=tuple(map(QueueInfo.of, members["queues"])), count=members["count"])

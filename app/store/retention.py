@@ -1,0 +1,74 @@
+"""Retention: removing finished jobs that are not to be kept."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from app.domain.retention import FOR_EVER, SPARED_S, Target
+from app.domain.states import Status
+from app.postgres.database import Connection
+from app.store import settings
+from app.store.statements import Statement
+
+_finished = Statement("retention/finished")
+_aged = Statement("retention/aged")
+_edge = Statement("retention/edge")
+_sweep = Statement("retention/sweep")
+
+
+class Swept(NamedTuple):
+    """How many jobs a step looked at, the number of the last one, and how many it removed."""
+
+    looked_at: int
+    last: int | None
+    removed: int
+
+
+def targets(conn: Connection) -> list[tuple[Target, int]]:
+    """Return the finished jobs that are not kept for ever, and how many there are as far as counts are folded."""
+    found = []
+    for row in _finished.rows(conn):
+        for status, number, stored in (
+            (Status.COMPLETED, row.completed, row.remove_on_complete),
+            (Status.FAILED, row.failed, row.remove_on_fail),
+        ):
+            keep = settings.keep(stored)
+            if number > 0 and keep is not None and keep != FOR_EVER:
+                found.append((Target(row.queue, status, keep), number))
+    return found
+
+
+def aged(conn: Connection, asked: Sequence[Target]) -> list[Target]:
+    """Return those of which the job with the lowest number is too old. All have an age."""
+    rows = _aged.rows(
+        conn,
+        queues=[one.queue for one in asked],
+        statuses=[one.status for one in asked],
+        ages_s=[one.keep.age_s for one in asked],
+    )
+    return [asked[row.nth - 1] for row in rows]
+
+
+def edge(conn: Connection, target: Target) -> int | None:
+    """Return the number of the newest job that is too many, None if none is. Reads as many entries as are kept."""
+    if target.keep.count is None:
+        return None
+    found = _edge.rows(conn, queue=target.queue, status=target.status, count=target.keep.count)
+    return int(found[0].number) if found else None
+
+
+def sweep(conn: Connection, target: Target, *, edge: int | None, after: int, limit: int) -> Swept:
+    """Look at `limit` jobs after the number `after`, in the order of adding; remove those not to be kept.
+
+    Waits for row locks, and removes attempts and logs with the jobs.
+    """
+    [row] = _sweep.rows(
+        conn,
+        queue=target.queue,
+        status=target.status,
+        age_s=target.keep.age_s,
+        edge=edge,
+        spared_s=SPARED_S,
+        after=after,
+        limit=limit,
+    )
+    return Swept(*row)

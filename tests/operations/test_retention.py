@@ -1,0 +1,174 @@
+"""Which finished jobs are removed, by whose settings, and what goes with them."""
+
+import pytest
+
+from app.domain.attempts import Outcome
+from app.domain.job import Completion, Failure, JsonText
+from app.domain.retention import FOR_EVER, Keep
+from app.domain.states import Status
+from app.operations import claim, jobs, retention, settings, settle
+from app.postgres.database import Database
+from app.store import counts
+from app.store import leases as store
+from tests.support import databases
+from tests.support.acting import ACTOR
+from tests.support.jobs import counted, new
+
+DAY_S = 24 * 3600
+
+
+@pytest.fixture(autouse=True)
+def no_settings(shared_url: str) -> None:
+    databases.run(shared_url, "truncate rowline.settings")
+
+
+def finished(db: Database, *, completed: int = 0, failed: int = 0, queue: str = "q", hours_ago: float = 1) -> None:
+    """Add jobs that have ended so long ago."""
+    jobs.submit_many(db, queue=queue, new=[new() for _ in range(completed + failed)])
+    held = claim.claim(db, queue=queue, limit=completed + failed, lease_ms=60_000, worker="w").leases
+    done, bad = held[:completed], held[completed:]
+    settle.complete(db, queue=queue, completions=[Completion(lease=one.key, result=JsonText("1")) for one in done])
+    with db.begin() as conn:
+        store.fail(conn, queue=queue, failures=[Failure(lease=one.key, reason="r") for one in bad])
+        conn.exec_driver_sql(
+            "update rowline.jobs set finished_at = finished_at - %(h)s * interval '1 hour' "
+            "where queue = %(q)s and number = any(%(n)s)",
+            {"h": hours_ago, "q": queue, "n": [one.key.number for one in held]},
+        )
+
+
+def fold(db: Database) -> None:
+    with db.begin() as conn:
+        counts.fold(conn, limit=1_000)
+
+
+def kept(db: Database, url: str, queue: str = "q") -> dict[Status, int]:
+    """Return how many finished jobs a queue has, after checking that its counts say the same."""
+    with db.begin() as conn:
+        found = counted(conn, queue)
+        assert counts.count(conn, queue=queue) == found
+    return {status: found[status] for status in (Status.COMPLETED, Status.FAILED)}
+
+
+def service(db: Database, **keeps: Keep | None) -> None:
+    settings.change(db, actor=ACTOR, keeps=keeps)
+
+
+def swept(db: Database, *, is_whole: bool = False) -> dict[str, int]:
+    fold(db)
+    return retention.sweep(db, is_whole=is_whole)
+
+
+def test_nothing_is_removed_where_nothing_is_set_or_for_ever(db: Database, shared_url: str) -> None:
+    finished(db, completed=2, failed=2, hours_ago=9_999)
+    assert swept(db) == {}
+    service(db, on_complete=FOR_EVER, on_fail=FOR_EVER)
+    assert swept(db, is_whole=True) == {}
+    assert kept(db, shared_url) == {Status.COMPLETED: 2, Status.FAILED: 2}
+
+
+def test_jobs_that_ended_too_long_ago_are_removed_by_status(db: Database, shared_url: str) -> None:
+    finished(db, completed=3, failed=1, hours_ago=25)
+    finished(db, completed=2, failed=1, hours_ago=23)
+    service(db, on_complete=Keep(age_s=DAY_S))
+    assert swept(db) == {"q": 3}
+    assert kept(db, shared_url) == {Status.COMPLETED: 2, Status.FAILED: 2}
+    service(db, on_fail=Keep(age_s=DAY_S))
+    assert swept(db) == {"q": 1}
+    assert kept(db, shared_url) == {Status.COMPLETED: 2, Status.FAILED: 1}
+
+
+def test_the_newest_that_were_added_are_kept_by_count(db: Database, shared_url: str) -> None:
+    finished(db, completed=5)
+    service(db, on_complete=Keep(count=2))
+    assert swept(db) == {"q": 3}
+    [(lowest,), (highest,)] = databases.ask(shared_url, "select number from rowline.jobs order by number")
+    assert swept(db) == {}
+    assert highest == lowest + 1
+
+
+def test_age_and_count_hold_both(db: Database, shared_url: str) -> None:
+    finished(db, completed=3, hours_ago=25)
+    finished(db, completed=3, hours_ago=1)
+    service(db, on_complete=Keep(age_s=DAY_S, count=2))
+    assert swept(db) == {"q": 4}
+    finished(db, completed=1, hours_ago=25)
+    assert swept(db, is_whole=True) == {"q": 2}
+    assert kept(db, shared_url)[Status.COMPLETED] == 1
+
+
+def test_what_has_just_ended_is_spared_by_a_count(db: Database, shared_url: str) -> None:
+    finished(db, completed=2, hours_ago=0)
+    service(db, on_complete=Keep(count=0))
+    assert swept(db) == {}
+    databases.run(shared_url, "update rowline.jobs set finished_at = finished_at - interval '6 seconds'")
+    assert swept(db) == {"q": 2}
+
+
+def test_a_queue_s_own_setting_wins_until_it_is_taken_away(db: Database, shared_url: str) -> None:
+    finished(db, completed=2, hours_ago=25)
+    finished(db, completed=2, hours_ago=25, queue="other")
+    service(db, on_complete=Keep(age_s=DAY_S))
+    settings.change_queue(db, actor=ACTOR, queue="q", keeps={"on_complete": FOR_EVER})
+    assert swept(db) == {"other": 2}
+    settings.change_queue(db, actor=ACTOR, queue="q", keeps={"on_complete": None})
+    assert swept(db) == {"q": 2}
+
+
+def test_attempts_and_logs_go_with_their_job_and_others_stay(db: Database, shared_url: str) -> None:
+    finished(db, completed=1, failed=1, hours_ago=25)
+    finished(db, failed=1, hours_ago=1)
+    databases.run(
+        shared_url,
+        "insert into rowline.logs (queue, number, line) select queue, number, 'l' from rowline.jobs; "
+        "insert into rowline.attempts (queue, number, nth, worker, started_at, ended_at, outcome) "
+        f"select queue, number, 9, 'w', now(), now(), '{Outcome.FAILED}' from rowline.jobs where status = 'completed'",
+    )
+    service(db, on_complete=Keep(age_s=DAY_S), on_fail=Keep(age_s=DAY_S))
+    assert swept(db) == {"q": 2}
+    for table in ("jobs", "attempts", "logs"):
+        assert databases.ask(shared_url, f"select count(*) from rowline.{table}") == [(1,)], table
+
+
+def test_jobs_that_have_not_ended_are_never_removed(db: Database, shared_url: str) -> None:
+    jobs.submit_many(db, queue="q", new=[new(), new(), new(delay_ms=60_000), new(priority=1)])
+    claim.claim(db, queue="q", limit=1, lease_ms=60_000, worker="w")
+    finished(db, completed=1, hours_ago=9)
+    service(db, on_complete=Keep(age_s=0, count=0), on_fail=Keep(age_s=0, count=0))
+    assert sum(swept(db, is_whole=True).values()) == 1
+    with db.begin() as conn:
+        assert sum(counted(conn, "q").values()) == 4
+
+
+def test_a_late_job_behind_one_that_stays_is_found_by_a_whole_pass(db: Database, shared_url: str) -> None:
+    finished(db, completed=1, hours_ago=1)
+    finished(db, completed=1, hours_ago=25)
+    service(db, on_complete=Keep(age_s=DAY_S))
+    assert swept(db) == {}
+    assert swept(db, is_whole=True) == {"q": 1}
+
+
+def test_more_than_a_step_is_removed_in_steps_over_queues(
+    db: Database, shared_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "AT_ONCE", 3)
+    monkeypatch.setattr(retention, "ASKED_AT_ONCE", 1)
+    for queue, number in (("a", 10), ("b", 3), ("c", 1)):
+        finished(db, completed=number, hours_ago=25, queue=queue)
+        finished(db, completed=2, hours_ago=1, queue=queue)
+    service(db, on_complete=Keep(age_s=DAY_S))
+    assert swept(db) == {"a": 10, "b": 3, "c": 1}
+    for queue in "abc":
+        assert kept(db, shared_url, queue)[Status.COMPLETED] == 2
+
+
+def test_a_removed_job_is_gone_by_every_way_and_its_id_is_free(db: Database, shared_url: str) -> None:
+    [first] = jobs.submit_many(db, queue="q", new=[new(custom_id="mine")])
+    [lease] = claim.claim(db, queue="q", limit=1, lease_ms=60_000, worker="w").leases
+    settle.complete(db, queue="q", completions=[Completion(lease=lease.key, result=JsonText("1"))])
+    databases.run(shared_url, "update rowline.jobs set finished_at = finished_at - interval '6 seconds'")
+    service(db, on_complete=Keep(count=0))
+    assert swept(db) == {"q": 1}
+    [again] = jobs.submit_many(db, queue="q", new=[new(custom_id="mine")])
+    assert again.outcome == "created"
+    assert again.job.number > first.job.number
