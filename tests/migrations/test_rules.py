@@ -29,6 +29,7 @@ EXCEPTIONS = {
     "0009": {"ban-drop-constraint": "a check that says the same takes their place in the same statement"},
     "0012": {"ban-drop-constraint": "what a killed run left of it is dropped before"},
     "0016": {"prefer-bigint-over-int": BOUNDED},
+    "0017": {"constraint-missing-not-valid": "only queues that set something have a row, and none does yet"},
 }
 """Revision -> rule of squawk -> why it does not hold there."""
 STEPS = {"expand", "contract", "stop"}

@@ -23,8 +23,8 @@ from tests.support.jobs import insert, new
 
 SQL = Path(__file__).parents[2] / "app" / "store" / "sql"
 CLAIMS = ["leases/claim", "leases/claim_large", "leases/claim_next"]
-EVERYTHING = {"counts/recount"}
-"""Statements that read all jobs, by whatever way: people ask for them, seldom."""
+EVERYTHING = {"counts/recount", "queues/page"}
+"""Statements that read all jobs, or the counts of all queues, by whatever way: people ask for them, seldom."""
 INDEXES = {
     "audit/exists": set(),
     "audit/note": set(),
@@ -84,7 +84,6 @@ INDEXES = {
     "programs/connected": set(),
     "queues/change": {"queue_settings_pkey"},  # the arbiter
     "queues/forget": {"queue_settings_pkey"},
-    "queues/page": {"job_counts_pkey", "job_deltas_added_by", "job_folds_pkey", "queue_settings_pkey"},
     "queues/pause": {"queue_settings_pkey"},  # the arbiter
     "queues/require_release": set(),
     "queues/resume": {"queue_settings_pkey"},
@@ -175,7 +174,7 @@ def test_each_statement_goes_through_its_own_indexes(filled: Database) -> None:
     with filled.read() as conn:
         for name, indexes in INDEXES.items():
             plan = plans.plan(conn, Statement(name))
-            assert {index for index in ALL if index in plan} == indexes, f"{name}:\n{plan}"
+            assert {index for index in ALL if re.search(rf"\b{index}\b", plan)} == indexes, f"{name}:\n{plan}"
             assert "Seq Scan on" not in plan, f"{name}:\n{plan}"
             for condition in re.findall(r"using jobs_pkey on jobs.*\n\s*Index Cond: (.*)", plan):
                 assert "number = " in condition, f"{name}:\n{plan}"

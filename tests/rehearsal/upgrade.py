@@ -1,7 +1,9 @@
 """An upgrade under load: the release before serves, the schema moves under it, this release takes over, and so on."""
 
 import contextlib
+import http.client
 import itertools
+import json
 import signal
 import threading
 import time
@@ -137,8 +139,10 @@ def rehearse(earlier: Release, folder: Path, url: str, *, phase_s: float, produc
         new = Fleet(stack, PRESENT, ground, folder, history, producers=producers, size=size)
         go_on("both releases")
         assert old.load.is_whole
+        assert _pause(new.ports[0]) == (409, "older_nodes_run")
         old.retire()
         go_on("this release")
+        assert _pause(new.ports[0]) == (200, None)
         _end_well(Program([*PYTHON, "-c", TO_COME, to_come.migrations(folder), url]))
         go_on("this release on a schema to come, with a column, a check and an index more on jobs")
         assert new.load.is_whole
@@ -151,6 +155,15 @@ def rehearse(earlier: Release, folder: Path, url: str, *, phase_s: float, produc
         run.unanswered = sum(event.get("name") == "got no answer" for event in events)
         run.replies = [*old.load.replies, *new.load.replies]
     return run
+
+
+def _pause(port: int) -> tuple[int, str | None]:
+    """Pause a queue that nobody works; return the status of the response, and the code of the error if it is one."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    with contextlib.closing(connection):
+        connection.request("POST", "/queues/held/pause", headers={"Authorization": f"Bearer {TOKEN}"})
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read()).get("code")
 
 
 def _end_well(program: Program) -> None:

@@ -32,6 +32,7 @@ KEPT = {
     "leases/fail": {SLICE},
     "leases/release": {STABLE, CHOICE},
     "leases/retry_later": {SLICE, STABLE},
+    "queues/stand": {RECURSIVE},
     "rounds/look": {RECURSIVE},
 }
 """What decision 49 keeps, and says why."""

@@ -138,7 +138,14 @@ def test_every_function_of_ours_says_where_it_looks_for_names(own_url: str) -> N
 
 def test_nothing_that_has_its_owners_rights_is_open_to_everybody(own_url: str) -> None:
     ours = databases.ask(own_url, f"select proname from pg_proc where {OURS} and prosecdef order by proname")
-    assert ours == [("audit_partitions",), ("enqueue",), ("enqueue_add",), ("enqueue_many",), ("enqueue_store",)]
+    assert ours == [
+        ("audit_partitions",),
+        ("enqueue",),
+        ("enqueue_add",),
+        ("enqueue_many",),
+        ("enqueue_store",),
+        ("require_release",),
+    ]
     open_ = (
         f"select proname from pg_proc where {OURS} and prosecdef and has_function_privilege('public', oid, 'execute')"
     )

@@ -42,5 +42,5 @@ comment on column report.retention.jobs is 'bigint: jobs that are kept';
 comment on column report.retention.oldest_added_at is 'timestamp with time zone: when the one with the lowest number was added';
 comment on column report.retention.oldest_finished_at is 'timestamp with time zone: when that one finished';
 comment on column report.retention.newest_finished_at is 'timestamp with time zone: when the one with the highest number finished';
-comment on column report.retention.keeps is 'text: what is set: {"age": s, "count": n}, or false: for ever; null when nothing is set, so that all are kept';
+comment on column report.retention.keeps is 'text: what is set, as JSON: an object with age (s) and count, or false: for ever; null when nothing is set, so that all are kept';
 comment on column report.retention.set_by is 'text: queue or service: where that is set';

@@ -1,6 +1,6 @@
 -- Returns the queues whose names match :pattern and one of :allowed, by name, :length of them from :start on, with their
 -- counts; and in each row how many match. Queues without jobs are there if they set something.
--- Without a queue, one row says how many match. Indexes: job_counts_pkey, queue_settings_pkey, job_deltas_added_by.
+-- Without a queue, one row says how many match. Reads the counts of all queues. Index: job_deltas_added_by.
 with last as (
     :_last_fold
 ),
