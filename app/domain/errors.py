@@ -20,6 +20,9 @@
     ├── JobFinished         the job has finished already
     ├── QueueNotEmpty       the queue has jobs
     ├── OlderNodesRun       programs are connected that would not obey what is to be stored
+    ├── JobActive           the job is being worked
+    ├── JobNotFinished      the job has not finished yet
+    ├── JobNotDelayed       the job is not delayed
     ├── NoRoom              the memory for long responses is in use
     ├── KeyInUse            the first request with that idempotency key is still running
     └── LeaseLost           the token does not, or no longer, hold the lease of the job
@@ -156,9 +159,27 @@ class JobNotFound(RowlineError):
 
 
 class JobFinished(RowlineError):
-    """The job is completed or failed, so that it cannot be cancelled."""
+    """The job is completed or failed, so that it can be neither cancelled nor changed."""
 
     code = "job_finished"
+
+
+class JobActive(RowlineError):
+    """The job is active, so that it cannot be removed, and nothing of it but its data can be changed."""
+
+    code = "job_active"
+
+
+class JobNotFinished(RowlineError):
+    """The job is neither completed nor failed, so that it cannot be retried."""
+
+    code = "job_not_finished"
+
+
+class JobNotDelayed(RowlineError):
+    """The job is not delayed, so that it cannot be promoted."""
+
+    code = "job_not_delayed"
 
 
 class WorkerNotFound(RowlineError):

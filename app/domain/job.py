@@ -42,9 +42,9 @@ class Job(NamedTuple):
     queue: str  # set by the insert
     number: int  # set by the insert: ascending in the order of insertion, from one sequence for all queues
     custom_id: str | None  # set by the insert, as in `NewJob`
-    name: str  # set by the insert
+    name: str  # set by the insert; a change by hand sets it, as the next, priority, lifo, delay_ms and tags
     data: JsonText  # set by the insert
-    opts: JsonText  # set by the insert, as the client sent them
+    opts: JsonText  # set by the insert, as the client sent them; a change by hand leaves them
     status: Status  # changed by the events of `states.TRANSITIONS`
     priority: int  # set by the insert, as in `NewJob`
     lifo: bool  # set by the insert
@@ -59,15 +59,20 @@ class Job(NamedTuple):
     failed_reason: str | None  # set by each failure, by the stall that was one too many, and by a cancel: the last one
     stacktrace: Sequence[str]  # each failure may add one; oldest first, the newest `stacks_kept` are kept
     added_at: datetime  # set by the insert
-    processed_at: datetime | None  # when it was claimed last; None before the first claim
+    processed_at: datetime | None  # when it was claimed last; None before the first claim. Clients see `begun_at`
     finished_at: datetime | None  # when it completed or failed; None in every other status
-    processed_by: str | None  # the worker of the last claim; None before the first claim
+    processed_by: str | None  # the worker of the last claim; None before the first claim; a retry by hand clears it
     tags: Sequence[str] | None  # set by the insert, as in `NewJob`
 
     @property
     def id(self) -> str:
         """The id in the API: the custom id, or else the number."""
         return self.custom_id if self.custom_id is not None else str(self.number)
+
+    @property
+    def begun_at(self) -> datetime | None:
+        """When it was claimed last; None before the first claim, and from a retry by hand to the next claim."""
+        return None if self.processed_by is None else self.processed_at
 
     @property
     def size(self) -> int:
@@ -154,6 +159,35 @@ class Release:
 
     lease: LeaseKey
     delay_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What is changed of a job by hand; None leaves it as it is."""
+
+    data: JsonText | None = None
+    name: str | None = None
+    priority: int | None = None  # 0 takes it away
+    lifo: bool | None = None
+    delay_ms: int | None = None  # from now
+    attempts: int | None = None  # at least 1
+    tags: Sequence[str] | None = None  # empty: none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedJob:
+    """What the verbs of one job decide by, and what the audit says of it, while its row is locked."""
+
+    number: int
+    status: Status
+    lease_token: str | None  # of the last claim
+    attempts_made: int
+    name: str
+    priority: int
+    lifo: bool
+    delay_ms: int
+    attempts: int
+    tags: Sequence[str] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

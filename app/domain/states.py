@@ -47,5 +47,10 @@ TRANSITIONS = {
     "cancel": Rule(READY | DELAYED, FAILED),
     "request_cancel": Rule(ACTIVE, ACTIVE),
     "sweep": Rule(FINAL, NOWHERE),
+    "retry": Rule(FINAL, READY),
+    "promote_now": Rule(DELAYED, READY),
+    "change": Rule(READY | DELAYED, READY | DELAYED),
+    "change_data": Rule(ACTIVE, ACTIVE),
+    "remove_job": Rule(READY | DELAYED | FINAL, NOWHERE),
 }
 """Event -> rule. No event enters waiting-children yet: flows will. Each event is one file below app/store/sql."""

@@ -1,27 +1,24 @@
-"""Adding and cancelling jobs."""
+"""Adding jobs."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from app.domain.audit import Act, Actor
-from app.domain.errors import Fault, JobFinished, JobNotFound, KeyInUse, KeyReused, NoRoom, TooLarge
+from app.domain.errors import Fault, KeyInUse, KeyReused, NoRoom, TooLarge
 from app.domain.job import Job, NewJob
 from app.domain.keys import IdempotencyKey
 from app.infra import room
 from app.infra.room import COPIES, SMALL, Reservation
 from app.operations import operation
 from app.postgres.coalescer import RequestCoalescer
-from app.postgres.database import Connection, Database
-from app.store import audit, jobs, keys
+from app.postgres.database import Connection, Database, DatabaseError
+from app.store import jobs, keys
 
 TOGETHER_MAX = 100
 """The maximum of jobs of different requests that one statement inserts."""
 TOGETHER_MAX_BYTES = 16 * 2**10
 """The maximum of such a job, in characters: a longer one would delay the others, and gain less."""
-CANCEL_TRIES = 3
-"""How often a cancel is tried: the job may be claimed or released between its two statements."""
 
 
 class InsertOutcome(StrEnum):
@@ -137,13 +134,18 @@ def _submit(conn: Connection, queue: str, new: Sequence[NewJob], held: Reservati
 def _existing(
     conn: Connection, queue: str, new: Sequence[NewJob], created: Sequence[Job | None], held: Reservation | None
 ) -> dict[str, Job]:
-    """Return the jobs whose custom ids existed before, or come from an earlier job of the same array."""
+    """Return the jobs whose custom ids existed before, or come from an earlier job of the same array.
+
+    Raises DatabaseError, for another try, if one was removed since the insert met it.
+    """
     taken = [job.custom_id for job, stored in zip(new, created, strict=True) if stored is None and job.custom_id]
     if not taken:
         return {}
     held = held or room.alone()
     custom_ids = sorted(set(taken))
     sizes = jobs.sizes(conn, queue=queue, job_ids=custom_ids)
+    if len(sizes) < len(custom_ids):
+        raise _removed()
     size = sum(sizes[custom_id] for custom_id in taken)
     limit = held.room.per_answer
     if len(taken) > 1 and size > limit + sum(len(job.data) + len(job.opts) for job in new):
@@ -151,36 +153,11 @@ def _existing(
         raise TooLarge(Fault("jobs", message))
     if not held.take_long(size * COPIES, is_patient=False):  # other transactions wait for these ids
         raise NoRoom
-    return jobs.find(conn, queue=queue, job_ids=custom_ids)
+    existing = jobs.find(conn, queue=queue, job_ids=custom_ids)
+    if len(existing) < len(custom_ids):
+        raise _removed()
+    return existing
 
 
-@operation
-def cancel(db: Database, *, actor: Actor, queue: str, job_id: str, held: Reservation | None = None) -> Job:
-    """Cancel a job: fail it, or, if it is active, ask its worker to stop. Return the job after that.
-
-    One transaction: after an error nothing is stored. `held` reserves memory for the job. Raises JobNotFound,
-    JobFinished if the job has ended already, and NoRoom.
-    """
-    with db.begin() as conn:
-        number = jobs.numbers(conn, queue=queue, job_ids=[job_id]).get(job_id)
-        for _ in range(CANCEL_TRIES):
-            if number is None:
-                break
-            if jobs.cancel(conn, queue=queue, number=number) or jobs.request_cancel(conn, queue=queue, number=number):
-                job = _cancelled(conn, queue, job_id, held or room.alone())
-                after = {"status": job.status.value}
-                audit.note(conn, actor, Act(action="jobs.cancel", queue=queue, target=job.id, after=after))
-                return job
-        if number is None or not jobs.exists(conn, queue=queue, number=number):
-            raise JobNotFound.of(queue, job_id)
-    raise JobFinished(f"job {job_id!r} has ended: there is nothing to cancel")
-
-
-def _cancelled(conn: Connection, queue: str, job_id: str, held: Reservation) -> Job:
-    found = jobs.find(conn, queue=queue, job_ids=[job_id], max_bytes=SMALL)
-    if not found:
-        size = jobs.sizes(conn, queue=queue, job_ids=[job_id])[job_id]
-        if not held.take(size * COPIES, is_patient=False):  # the job is locked
-            raise NoRoom
-        found = jobs.find(conn, queue=queue, job_ids=[job_id])
-    return found[job_id]
+def _removed() -> DatabaseError:
+    return DatabaseError("a job was removed while its id was added again", is_worth_another_try=True)

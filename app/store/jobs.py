@@ -1,4 +1,4 @@
-"""Jobs: insert, find, cancel, promote."""
+"""Jobs: insert, find, promote, and the verbs of one job."""
 
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -9,7 +9,7 @@ import sqlalchemy
 
 from app.domain import ids
 from app.domain.attempts import CANCELLED_REASON
-from app.domain.job import Job, NewJob
+from app.domain.job import ATTEMPTS_MAX, Change, Job, JsonText, LeaseKey, LockedJob, NewJob
 from app.domain.scan import Place
 from app.postgres.database import Connection
 from app.store import options, rows
@@ -27,6 +27,12 @@ _next_due = Statement("jobs/next_due")
 _cancel = Statement("jobs/cancel")
 _request_cancel = Statement("jobs/request_cancel")
 _numbers = Statement("jobs/numbers")
+_lock_one = Statement("jobs/lock_one")
+_retry = Statement("jobs/retry")
+_promote_now = Statement("jobs/promote_now")
+_change = Statement("jobs/change")
+_change_data = Statement("jobs/change_data")
+_remove_job = Statement("jobs/remove_job")
 
 PROMOTION_PATIENCE_S, PROMOTION_PAUSE_S = 0.3, 0.003
 """How long a promotion waits for another one of the queue, and how often it tries."""
@@ -89,6 +95,12 @@ def numbers(conn: Connection, *, queue: str, job_ids: Collection[str]) -> dict[s
     return found | {row.custom_id: row.number for row in rows}
 
 
+def lock_one(conn: Connection, *, queue: str, number: int) -> LockedJob | None:
+    """Lock a job until the transaction ends; None if it does not exist. Waits for a row lock."""
+    found = _lock_one.rows(conn, queue=queue, number=number)
+    return rows.locked(found[0]) if found else None
+
+
 def exists(conn: Connection, *, queue: str, number: int) -> bool:
     """Return whether the job exists."""
     mine = (jobs.c.queue == queue, jobs.c.number == number)
@@ -103,6 +115,32 @@ def cancel(conn: Connection, *, queue: str, number: int) -> bool:
 def request_cancel(conn: Connection, *, queue: str, number: int) -> bool:
     """Request the cancel of an active job; return whether it was active. The lease stays. Waits for a row lock."""
     return bool(_request_cancel.rows(conn, queue=queue, number=number))
+
+
+def retry(conn: Connection, *, queue: str, number: int, reset_attempts: bool) -> bool:
+    """Make a job that has ended ready again; return whether it had ended. The caller has locked it."""
+    asked = {"reset_attempts": reset_attempts, "attempts_max": ATTEMPTS_MAX}
+    return bool(_retry.rows(conn, queue=queue, number=number, **asked))
+
+
+def promote_now(conn: Connection, *, queue: str, number: int) -> bool:
+    """Make a delayed job ready; return whether it was delayed. The caller has locked it."""
+    return bool(_promote_now.rows(conn, queue=queue, number=number))
+
+
+def change(conn: Connection, *, queue: str, number: int, change: Change) -> bool:
+    """Change a job that is ready or delayed; return whether it was. The caller has locked it."""
+    return bool(_change.rows(conn, queue=queue, number=number, **options.of_change(change)))
+
+
+def change_data(conn: Connection, *, queue: str, lease: LeaseKey, data: JsonText) -> bool:
+    """Change the data of an active job; return whether the lease is held. Waits for a row lock."""
+    return bool(_change_data.rows(conn, queue=queue, number=lease.number, token=lease.token, data=data))
+
+
+def remove_job(conn: Connection, *, queue: str, number: int) -> bool:
+    """Delete a job that is not active, its attempts and its log; return whether it was. The caller has locked it."""
+    return bool(_remove_job.rows(conn, queue=queue, number=number))
 
 
 def promote(conn: Connection, *, queue: str, limit: int, patience_s: float = PROMOTION_PATIENCE_S) -> int:

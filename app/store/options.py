@@ -1,10 +1,11 @@
 """The table of options (`app/domain/options.py`) for the statements: SQL fragments and their parameters."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.domain.backoff import Backoff
-from app.domain.job import Job, NewJob
+from app.domain.job import Change, Job, NewJob
 from app.domain.options import BACKOFF_COLUMNS, COLUMNS, STORED, Kind
 
 JITTER_DIGITS = 12
@@ -54,6 +55,14 @@ def of_many(new: Sequence[NewJob]) -> dict[str, Sequence[Any]]:
     values |= {column: [part[column] for part in parts] or nulls for column in BACKOFF_COLUMNS}
     for field in _LISTS:
         values[field] = [*map(_text, values[field])] if any(values[field]) else nulls
+    return values
+
+
+def of_change(change: Change) -> dict[str, Any]:
+    """Return the values of the columns that a change by hand sets, by column name; None for those that stay."""
+    values = {each.name: getattr(change, each.name) for each in dataclasses.fields(change)}
+    for field in _LISTS:
+        values[field] = values[field] if values[field] is None else _text(values[field]) or "{}"
     return values
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.domain.attempts import Attempt, Outcome, Overdue, Tries
 from app.domain.backoff import Backoff, BackoffType
-from app.domain.job import ClaimedJob, Job, JsonText, Lease, LeaseKey, NewJob
+from app.domain.job import ClaimedJob, Job, JsonText, Lease, LeaseKey, LockedJob, NewJob
 from app.domain.states import Status
 from app.store import statements
 
@@ -71,6 +71,12 @@ def taken(row: tuple[Any, ...]) -> ClaimedJob:
     """Return the job of a row of `leases/claim_next`. Positional, because it runs for each job of a worker."""
     _due, _took, _place, number, token, custom_id, *rest = row
     return ClaimedJob(LeaseKey(number, token), str(number) if custom_id is None else custom_id, *rest)
+
+
+def locked(row: Any) -> LockedJob:
+    """Return the job of a row of `jobs/lock_one`, which has its fields."""
+    token = None if row.lease_token is None else str(row.lease_token)
+    return LockedJob(**row._asdict() | {"status": STATUSES[row.status], "lease_token": token})
 
 
 def tries(row: Any) -> Tries:

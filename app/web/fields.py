@@ -53,8 +53,8 @@ class Flag(fields.Field[bool]):
     """true or false; null counts as absent."""
 
     def __init__(self, **options: Any) -> None:
-        """Allow null."""
-        super().__init__(allow_none=True, **options)
+        """Allow null, unless `allow_none` is false."""
+        super().__init__(**{"allow_none": True} | options)
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> bool:
         if not isinstance(value, bool):

@@ -27,6 +27,7 @@ VERSION = "3.1.0"
 REQUESTS = {
     *("NewJob", "Opts", "Backoff", "Claim", "Complete", "Fail", "Release", "Extend"),
     *("Finish", "Ending", "Next", "Line", "Worker", "Endpoint", "WorkerOpts", "Limiter", "NewToken", "TokenLimits"),
+    *("Retry", "Change"),
 }
 """The schemas of requests: unknown members are rejected."""
 HIDEABLE = {*PAYLOAD, "logs"}
@@ -237,7 +238,7 @@ def _type(_converter: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]
         case Number():
             return {"type": ["number", *null], "minimum": field.low, "maximum": field.high}
         case Flag():
-            return {"type": ["boolean", *null]}
+            return {"type": ["boolean", *null] if null else "boolean"}
         case JobId():
             return {"type": ["string", *null], "maxLength": ids.JOB_ID_MAX, "pattern": CUSTOM_ID}
         case Text():
@@ -248,7 +249,7 @@ def _type(_converter: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]
             }
         case Texts():
             text = {"type": "string", "minLength": 1, "maxLength": field.longest, "pattern": r"^[^\x00]*$"}
-            return {"type": ["array", "null"], "items": text, "maxItems": field.max_items}
+            return {"type": ["array", *null] if null else "array", "items": text, "maxItems": field.max_items}
         case StringOrLines():
             return {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "null"}]}
         case NotYet():

@@ -52,7 +52,7 @@ class JobSchema(Schema):
     delay = fields.Integer(attribute="delay_ms", required=True)
     priority = fields.Integer(required=True)
     timestamp = Milliseconds(attribute="added_at", required=True)
-    processedOn = Milliseconds(attribute="processed_at")
+    processedOn = Milliseconds(attribute="begun_at")
     finishedOn = Milliseconds(attribute="finished_at")
     processedBy = fields.String(attribute="processed_by")
     tags = fields.List(fields.String())

@@ -10,6 +10,7 @@ _CLAIMS = ("store/test_leases.py", "operations/test_claim.py", "operations/test_
 _SETTLING = ("store/test_settle_many.py", "operations/test_settle.py", "web/test_cancel.py")
 _RACES = ("races/test_claims.py", "races/test_scan_cursors.py")
 _JOBS = ("store/test_inserts.py", "web/test_add.py", "web/test_ids.py", "web/test_cancel.py", "web/test_get.py")
+_VERBS = ("web/test_cancel.py", "web/test_manage.py", "web/test_change.py", "races/test_manage.py")
 _COUNTS = ("store/test_counts.py", "races/test_counts.py")
 _ENDPOINTS = (
     "store/test_endpoints.py",
@@ -36,7 +37,7 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
         "app/(domain|store)/options",
         ("domain/test_options.py", "store/test_options.py", "store/test_inserts.py", "web/test_job_fields.py"),
     ),
-    ("app/domain/errors", ("web/test_cancel.py", "web/test_errors.py", "web/test_pull.py")),
+    ("app/domain/errors", ("web/test_cancel.py", "web/test_manage.py", "web/test_errors.py", "web/test_pull.py")),
     ("app/domain/endpoint", ("web/test_workers.py", "push/test_dispatcher.py")),
     ("app/domain/keys", ("web/test_idempotency.py",)),
     ("app/domain/job", ("store/test_leases.py", "operations/test_exchange.py", "web/test_pull.py", "web/test_get.py")),
@@ -71,8 +72,9 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
     ("app/operations/settle", (*_SETTLING, "operations/test_exchange.py", "web/test_pull.py", "races/test_claims.py")),
     (
         "app/operations/jobs",
-        ("web/test_add.py", "web/test_cancel.py", "races/test_submissions.py", "web/test_idempotency.py", *_LONG),
+        ("web/test_add.py", "races/test_submissions.py", "web/test_idempotency.py", *_LONG),
     ),
+    ("app/operations/manage", (*_VERBS, "web/test_audit.py", *_LONG)),
     ("app/operations/(longpoll|watch)", ("web/test_waiting.py",)),
     ("app/(domain|store)/.*programs", ("domain/test_programs.py", "store/test_programs.py", *_PLANS)),
     ("app/store/roles", ("store/test_roles.py",)),
@@ -85,6 +87,10 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
         (*_SQL, *_LEASES, *_TIME, "store/test_counts.py", "web/test_long_answers.py", *_PLANS),
     ),
     ("app/store/.*endpoints", (*_SQL, *_ENDPOINTS, *_PLANS)),
+    (
+        "app/store/.*jobs/(cancel|request_cancel|lock_one|retry|promote_now|change|change_data|remove_job)[.]sql",
+        (*_SQL, *_VERBS, "store/test_counts.py", *_PLANS),
+    ),
     (
         "app/store/.*jobs",
         (*_SQL, *_TIME, *_JOBS, *_CLAIMS, "races/test_submissions.py", "races/test_claims.py", *_PLANS),

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from app.domain.job import Failure, Lease, Release
-from app.operations import jobs, settle
+from app.operations import jobs, manage, settle
 from app.operations.settle import Settlement
 from app.postgres import libpq, notify
 from app.postgres.database import Database
@@ -54,7 +54,7 @@ def test_who_waits_hears_at_once_of_a_job_that_is_ready_again(
 def test_a_heartbeat_waits_for_no_job_that_somebody_has_locked_and_says_that_it_is_held(db: Database) -> None:
     jobs.submit_many(db, queue=QUEUE, new=[new(), new()])
     locked, free = work.take(db, limit=2)
-    jobs.cancel(db, actor=ACTOR, queue=QUEUE, job_id=locked.job.id)
+    manage.cancel(db, actor=ACTOR, queue=QUEUE, job_id=locked.job.id)
     with db.begin() as conn:
         conn.exec_driver_sql(f"select from rowline.jobs where number = {locked.job.number} for update")
         held = settle.extend(db, queue=QUEUE, held=[locked.key, free.key], lease_ms=3_600_000)

@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from app.domain.states import Status
-from app.operations import jobs
+from app.operations import jobs, manage
 from app.postgres.database import Database
 from tests.support import databases, receivers
 from tests.support.acting import ACTOR
@@ -190,7 +190,7 @@ def test_a_cancelled_job_has_its_call_broken_off(db: Database, shared_url: str) 
         receivers.register(db, receiver.url)
         job_id = add(db, new(attempts=3))[0]
         receiver.expect(1)
-        jobs.cancel(db, actor=ACTOR, queue="q", job_id=job_id)
+        manage.cancel(db, actor=ACTOR, queue="q", job_id=job_id)
         job = in_status(db, job_id)
         until(lambda: receiver.open == 0)
 

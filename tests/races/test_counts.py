@@ -4,7 +4,7 @@ from collections.abc import Callable
 from random import Random
 
 from app.domain.job import Completion, Failure, JsonText, Lease, Release
-from app.operations import claim, jobs, maintenance, settle
+from app.operations import claim, jobs, maintenance, manage, settle
 from app.postgres.database import Database
 from app.store import counts
 from tests.support.acting import ACTOR
@@ -41,7 +41,7 @@ def work(db: Database, random: Random) -> None:
             conn.rollback()
             conn.begin()
     delayed = jobs.submit_many(db, queue=queue, new=[new(delay_ms=3_600_000)])[0].job
-    jobs.cancel(db, actor=ACTOR, queue=queue, job_id=delayed.id)
+    manage.cancel(db, actor=ACTOR, queue=queue, job_id=delayed.id)
     assert len(added) == 5
 
 

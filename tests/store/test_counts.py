@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import ExitStack
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,9 +21,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from app.domain.job import Completion, Failure, JsonText, Lease, LeaseKey, NewJob, Release
-from app.domain.states import Status
-from app.operations import claim, maintenance, settle
+from app.domain.job import Change, Completion, Failure, JsonText, Lease, LeaseKey, NewJob, Release
+from app.domain.states import FINAL, READY, Status
+from app.operations import claim, maintenance, manage, settle
 from app.operations import jobs as operations
 from app.postgres.database import Connection, Database
 from app.store import counts, jobs, leases
@@ -103,6 +104,22 @@ class Machine(RuleBasedStateMachine):
         for number in self.numbers(queue, status)[:1]:
             with self.db.begin() as conn:
                 assert jobs.cancel(conn, queue=queue, number=number)
+
+    @rule(queue=queues, status=st.sampled_from(sorted(FINAL | READY | {Status.DELAYED})), turn=st.integers(0, 99))
+    def manage(self, queue: str, status: Status, turn: int) -> None:
+        """Do to the first job of a status what can be done to it by hand."""
+        for number in self.numbers(queue, status)[:1]:
+            one: dict[str, Any] = {"queue": queue, "number": number}
+            changes = [Change(priority=turn % 3), Change(delay_ms=turn % 2 * 3_600_000), Change(name="other")]
+            with self.db.begin() as conn:
+                if turn % 5 == 0:
+                    assert jobs.remove_job(conn, **one)
+                elif status in FINAL:
+                    assert jobs.retry(conn, **one, reset_attempts=turn % 2 == 0)
+                elif turn % 5 == 1:
+                    assert jobs.promote_now(conn, **one) == (status is Status.DELAYED)
+                else:
+                    assert jobs.change(conn, **one, change=changes[turn % 3])
 
     @rule(queue=queues)
     def promote(self, queue: str) -> None:
@@ -252,6 +269,6 @@ def test_a_job_that_is_cancelled_leaves_the_status_it_had(added: Database) -> No
     with added.read() as conn:
         job_ids = list(conn.exec_driver_sql("select number::text from rowline.jobs").scalars())
     for job_id in job_ids:
-        operations.cancel(added, actor=ACTOR, queue="q", job_id=job_id)
+        manage.cancel(added, actor=ACTOR, queue="q", job_id=job_id)
     with added.read() as conn:
         assert counts.count(conn, queue="q") == dict.fromkeys(Status, 0) | {Status.FAILED: 4}

@@ -238,6 +238,33 @@ def test_without_room_a_long_job_is_not_cancelled_and_a_short_one_is(client: Cli
     assert answers.ok(full.post(f"{PATH}/{short}/cancel", ""))["status"] == "failed"
 
 
+@pytest.mark.parametrize(
+    ("method", "verb", "opts"), [("DELETE", "", {}), ("POST", "/promote", {"delay": 60_000}), ("PATCH", "", {})]
+)
+def test_without_room_nothing_is_done_to_a_long_job_by_hand(
+    client: Client, full: Client, method: str, verb: str, opts: dict[str, int]
+) -> None:
+    [long] = add(client, 1, "x" * BOUND, **opts)
+    [short] = add(client, 1, "short", **opts)
+    before = client.job(long)
+
+    def ask(job_id: str) -> Any:
+        body = '{"name": "other"}' if method == "PATCH" else ""
+        return full.flask.open(f"{PATH}/{job_id}{verb}", method=method, data=body, headers=full.authorization)
+
+    no_room(ask(long))
+    assert client.job(long) == before
+    assert answers.ok(ask(short))["id"] == short
+
+
+def test_without_room_a_long_job_is_not_retried(client: Client, full: Client) -> None:
+    [long] = add(client, 1, "x" * BOUND)
+    client.post(f"{PATH}/{long}/cancel", "")
+
+    no_room(full.post(f"{PATH}/{long}/retry", ""))
+    assert client.job(long)["status"] == "failed"
+
+
 def test_jobs_that_exist_are_repeated_up_to_an_answer_more_than_was_sent(bounded: Client) -> None:
     sent = [{"name": "n", "data": LONG, "opts": {"jobId": f"own-{nth}"}} for nth in range(9)]
     bounded.add(*sent)

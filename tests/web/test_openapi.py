@@ -78,9 +78,20 @@ def called(client: Client, document: dict[str, Any], path: str, method: str, *, 
     if work.TOKEN_EXAMPLE in body or {"attempt": []} in operation.get("security", []):
         [lease] = (client.post(f"/queues/{queue}/jobs/claim", "").json or {})["jobs"]
         body = body.replace(work.TOKEN_EXAMPLE, lease["token"])
+    bring_there(client, asked)
     if {"attempt": []} in operation.get("security", []):
         authorization = {"Authorization": f"Bearer {lease['token']}"}
     return client.flask.open(asked, method=method.upper(), data=body, headers=authorization)
+
+
+def bring_there(client: Client, path: str) -> None:
+    """Bring the job into a status in which it can be retried or promoted."""
+    job, _, verb = path.rpartition("/")
+    if verb == "retry":
+        assert client.post(f"{job}/cancel", "").status_code == 200
+    if verb == "promote":
+        delayed = client.flask.patch(job, data=json.dumps({"delay": 60_000}), headers=client.authorization)
+        assert delayed.status_code == 200
 
 
 def test_a_path_allows_what_the_document_says(client: Client, document: dict[str, Any]) -> None:
@@ -89,8 +100,8 @@ def test_a_path_allows_what_the_document_says(client: Client, document: dict[str
         asked = re.sub(r"{(\w+)}", lambda found: parameters[found[1]]["example"], path)
         wanted = {method.upper() for method in methods} | ({"HEAD"} if "get" in methods else set())
         if path.endswith(("/jobs/claim", "/jobs/finish")):  # a job may be called so
-            wanted |= {"GET", "HEAD"}
-        answer = client.flask.open(asked, method="PATCH", headers=client.authorization)
+            wanted |= {"GET", "HEAD", "DELETE", "PATCH"}
+        answer = client.flask.open(asked, method="PUT", headers=client.authorization)
         assert answer.status_code == 405, path
         assert set(answer.headers["Allow"].split(", ")) - {"OPTIONS"} == wanted, path
 

@@ -52,7 +52,12 @@ def asked(client: Client) -> list[tuple[str, str, Any]]:
     return [
         *reads,
         ("POST", PATH, duplicate),
+        ("PATCH", f"{PATH}/waiting", {"priority": 3, "tags": [SEEN]}),
+        ("PATCH", f"{PATH}/waiting", {"delay": 60_000}),
+        ("POST", f"{PATH}/waiting/promote", None),
         ("POST", f"{PATH}/active/cancel", None),
+        ("POST", f"{PATH}/completed/retry", None),
+        ("DELETE", f"{PATH}/completed", None),
         ("GET", "/workers", None),
         ("GET", "/audit", None),
     ]

@@ -39,7 +39,7 @@ DECLARED = {
         *("queues.pause", "queues.resume", "queues.change_queue", "queues.forget_queue"),
         "settings.change_settings",
     },
-    "jobs:manage": {"jobs.cancel"},
+    "jobs:manage": {f"jobs.{verb}" for verb in ("cancel", "change", "promote", "remove_job", "retry")},
     "work": {"work.claim", "work.complete", "work.fail", "work.release", "work.extend", "work.finish"},
     "endpoints:manage": {"workers.register", "workers.list_urls", "workers.remove"},
     "tokens:manage": {f"tokens.{verb}" for verb in ("create", "list_tokens", "revoke", "rotate", "finish_rotation")},

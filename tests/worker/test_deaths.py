@@ -9,7 +9,7 @@ import pytest
 from app.domain.attempts import CANCELLED_REASON, STALLED_REASON
 from app.domain.job import JsonText
 from app.domain.states import Status
-from app.operations import jobs
+from app.operations import manage
 from app.postgres.database import Database
 from tests.support import raw
 from tests.support.acting import ACTOR
@@ -122,7 +122,7 @@ def test_a_job_that_waits_to_run_alone_can_be_cancelled_and_is_handed_back_at_a_
         until(lambda: len(again()) == 2)
         cancelled, waiting = (job_id for job_id in slows if job_id not in again())
         until(lambda: find(db, waiting).status is Status.ACTIVE)
-        jobs.cancel(db, actor=ACTOR, queue=QUEUE, job_id=cancelled)
+        manage.cancel(db, actor=ACTOR, queue=QUEUE, job_id=cancelled)
         assert in_status(db, cancelled).failed_reason == CANCELLED_REASON
         worker.process.send_signal(signal.SIGTERM)
         assert worker.end(signal.SIGINT) == 0

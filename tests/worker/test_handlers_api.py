@@ -7,7 +7,7 @@ import pytest
 
 from app.domain.job import JsonText
 from app.domain.states import Status
-from app.operations import jobs
+from app.operations import manage
 from app.postgres.database import Database
 from app.queries import history
 from tests.support import databases
@@ -137,7 +137,7 @@ def test_a_cancelled_job_sees_it_and_is_not_tried_again(db: Database, shared_url
     job_id = add(db, new("looks", attempts=5))[0]
     with WorkerProgram(shared_url, handlers, **QUICK):
         until(lambda: history.logs(db, queue=QUEUE, job_id=job_id, start=0, length=1).count)
-        jobs.cancel(db, actor=ACTOR, queue=QUEUE, job_id=job_id)
+        manage.cancel(db, actor=ACTOR, queue=QUEUE, job_id=job_id)
         job = in_status(db, job_id)
 
     assert (job.status, job.failed_reason) == (Status.FAILED, "RuntimeError: stopped")

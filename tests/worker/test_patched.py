@@ -8,7 +8,7 @@ import pytest
 
 from app.domain.job import JsonText
 from app.domain.states import Status
-from app.operations import jobs
+from app.operations import manage
 from app.postgres.database import Database
 from app.queries import history
 from tests.support import raw
@@ -85,6 +85,6 @@ def test_a_patched_handler_sees_that_its_job_is_cancelled(
     job_id = add(db, new("looks", attempts=5))[0]
     with WorkerProgram(shared_url, handlers(tmp_path, patch), lease_ms=1_500):
         until(lambda: history.logs(db, queue=QUEUE, job_id=job_id, start=0, length=1).count, within_s=60)
-        jobs.cancel(db, actor=ACTOR, queue=QUEUE, job_id=job_id)
+        manage.cancel(db, actor=ACTOR, queue=QUEUE, job_id=job_id)
         job = in_status(db, job_id, within_s=60)
     assert (job.status, job.failed_reason) == (Status.FAILED, "RuntimeError: stopped")

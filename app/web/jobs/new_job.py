@@ -9,7 +9,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 
 from app.domain import ids
 from app.domain.backoff import LONGEST_MS, Backoff, BackoffType
-from app.domain.errors import Fault, InvalidRequest, TooLarge
+from app.domain.errors import Fault, InvalidRequest
 from app.domain.job import JsonText, NewJob
 from app.domain.options import OPTIONS, STORED, Kind, Option
 from app.infra.cooperation import give_way
@@ -24,7 +24,7 @@ _Opts = tuple[Any, ...]
 _REQUIRED_MEMBERS = 2  # name and data
 _OPTION_FIELDS = NewJob._fields[NewJob._fields.index("opts") + 1 :]
 _NULL, _EMPTY = JsonText("null"), JsonText("{}")
-_NAME_TEXT_MAX = 2**21
+NAME_TEXT_MAX = 2**21
 """The maximum of a name as JSON, in bytes; a longer one is rejected unread, a shorter one by its characters."""
 OPTS_TEXT_MAX = 8 * 1024
 """The maximum of options as JSON, in bytes: twice what the longest need with every character escaped."""
@@ -90,23 +90,33 @@ class JobId(Text):
         return custom_id
 
 
-_FIELDS: dict[Kind, Callable[[Option], fields.Field[Any]]] = {
-    Kind.WHOLE: lambda option: Whole(option.low, option.high),
-    Kind.FLAG: lambda _: Flag(),
+_FIELDS: dict[Kind, Callable[..., fields.Field[Any]]] = {
+    Kind.WHOLE: lambda option, **more: Whole(option.low, option.high, **more),
+    Kind.FLAG: lambda _, **more: Flag(**more),
     Kind.ID: lambda _: JobId(),
-    Kind.TEXTS: lambda option: Texts(option.high, option.longest),
+    Kind.TEXTS: lambda option, **more: Texts(option.high, option.longest, **more),
     Kind.BACKOFF: lambda _: BackoffField(),
     Kind.PLANNED: lambda _: NotYet(),
 }
 
 
-class _KnownOnly(Schema):
+def field_of(option: Option, **more: Any) -> fields.Field[Any]:
+    """Return the field of an option; `more` are parameters of marshmallow's fields."""
+    return _FIELDS[option.kind](option, **more)
+
+
+class KnownOnly(Schema):
+    """A schema of a request: unknown members are rejected by name."""
+
     error_messages = _UNKNOWN
 
 
-_OPTS = {option.name: _FIELDS[option.kind](option) for option in OPTIONS}
-OptsSchema = _KnownOnly.from_dict(dict(_OPTS), name="OptsSchema")
+_OPTS = {option.name: field_of(option) for option in OPTIONS}
+OptsSchema = KnownOnly.from_dict(dict(_OPTS), name="OptsSchema")
 """`opts` of a job, from the table of options."""
+
+
+NOT_EMPTY = validate.Length(min=1, error="must not be empty")
 
 
 class NewJobSchema(Schema):
@@ -117,7 +127,7 @@ class NewJobSchema(Schema):
         ids.JOB_NAME_MAX,
         required=True,
         error_messages=_REQUIRED | {"null": "must be a string"},
-        validate=validate.Length(min=1, error="must not be empty"),
+        validate=NOT_EMPTY,
     )
     data = fields.Raw(required=True, allow_none=True, error_messages=_REQUIRED)
     opts = fields.Nested(OptsSchema, allow_none=True)
@@ -134,7 +144,7 @@ def load(raw: bytes, *, max_jobs: int, max_data_bytes: int) -> list[NewJob]:
 
     Lets other greenlets run meanwhile.
     """
-    limits = {"data": max_data_bytes, "name": _NAME_TEXT_MAX, "opts": OPTS_TEXT_MAX}
+    limits = {"data": max_data_bytes, "name": NAME_TEXT_MAX, "opts": OPTS_TEXT_MAX}
     asked = objects.read_objects(raw, Array("jobs", max_jobs, Form(NAMES, limits=limits)))
     jobs: list[NewJob] = []
     faults: list[Fault] = []
@@ -193,8 +203,7 @@ _seen_opts = functools.lru_cache(maxsize=4096)(_opts)
 
 def by_schema(members: Members, path: str, max_data_bytes: int) -> NewJob:
     """Read a job with the schema. Raises InvalidRequest with all its faults, TooLarge."""
-    if _bytes(members.get("data", _NULL), max_data_bytes) > max_data_bytes:
-        raise TooLarge(Fault(f"{path}.data", f"must be at most {max_data_bytes} bytes"))
+    require_size(members.get("data", _NULL), f"{path}.data", max_data_bytes)
     try:
         values = _schema.load(objects.owns(members, path=path, objects=("opts",), besides=("data",)))
     except ValidationError as error:
@@ -247,6 +256,12 @@ def _as_opts(opts: dict[str, Any]) -> _Opts:
         if value is not None and (value or not option.is_empty_absent):
             meant[option.field] = value
     return tuple(meant[field] for field in _OPTION_FIELDS)
+
+
+def require_size(text: str, path: str, limit: int) -> None:
+    """Require that `text` has at most `limit` bytes. Raises TooLarge."""
+    if _bytes(text, limit) > limit:
+        raise demands.too_long(path, limit)
 
 
 def _bytes(text: str, limit: int) -> int:

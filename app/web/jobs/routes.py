@@ -1,10 +1,10 @@
-"""Jobs of a queue: add, cancel, list, get."""
+"""Jobs of a queue: add, list, get; and those of `manage`."""
 
 import hashlib
 
 from flask import Blueprint, Response, request
 
-from app.domain.errors import InvalidRequest, JobFinished, JobNotFound, KeyInUse, KeyReused, NoRoom
+from app.domain.errors import InvalidRequest, JobNotFound, KeyInUse, KeyReused, NoRoom
 from app.domain.keys import IdempotencyKey
 from app.domain.tokens import Action, Caller
 from app.infra.room import Reservation, Room
@@ -14,7 +14,7 @@ from app.postgres.database import Database, DatabaseError, OutcomeUnknown
 from app.queries import jobs
 from app.web import answers, auth, body, describe, headers, holding, names, quotas
 from app.web.auth import CALLER, Tokens
-from app.web.jobs import new_job, page
+from app.web.jobs import manage, new_job, page
 from app.web.jobs.submitted import SubmittedSchema
 from app.web.quotas import Quotas
 from app.wire.job import JobSchema
@@ -27,8 +27,8 @@ def blueprint(settings: Settings, db: Database, room: Room, access: Tokens, limi
     """Return the routes below /queues/<queue>/jobs."""
     routes = Blueprint("jobs", __name__)
     _add_writes(routes, settings, db, room, limits)
-    _add_cancel(routes, settings, db, room, access)
     _add_reads(routes, settings, db, room)
+    manage.add_routes(routes, settings, db, room, access)
     return routes
 
 
@@ -79,24 +79,6 @@ def _add_writes(routes: Blueprint, settings: Settings, db: Database, room: Room,
             answer=lambda submitted: answers.text(shown(submitted)),
         )
         return answers.json(answers.Text(reply.text), headers=headers.replayed(reply.is_replay))
-
-
-def _add_cancel(routes: Blueprint, settings: Settings, db: Database, room: Room, access: Tokens) -> None:
-    job_json = JobSchema(queue_prefix=settings.queue_prefix)
-
-    @routes.post("/queues/<segment:queue>/jobs/<segment:job_id>/cancel")
-    @describe.route(
-        action=Action.MANAGE,
-        gives=job_json,
-        raises=(InvalidRequest, *body.ERRORS, JobNotFound, JobFinished, NoRoom, DatabaseError, OutcomeUnknown),
-    )
-    def cancel(queue: str, job_id: str) -> Response:
-        """Cancel a job: fail it, or, if it is active, ask its worker to stop."""
-        queue, job_id = names.queue_name(queue), names.job_id(job_id)
-        body.read(request, limit=settings.max_body_bytes, client_s=settings.client_s)  # read, but ignored
-        actor, held = access.actor(request), holding.of(request, room)
-        job = operations.cancel(db, actor=actor, queue=queue, job_id=job_id, held=held)
-        return answers.json(job_json.members_for(sees_payload=auth.may_see(request, queue))(job))
 
 
 def _add_reads(routes: Blueprint, settings: Settings, db: Database, room: Room) -> None:

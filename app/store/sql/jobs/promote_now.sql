@@ -1,0 +1,22 @@
+-- promote_now: delayed -> waiting, prioritized
+-- Makes a delayed job ready before it is due, as the latest comer of its kind. The caller has locked its row.
+-- One that is due already, but not promoted yet, keeps the place of its due time.
+with clock as (
+    select (extract(epoch from statement_timestamp()) * 1000000)::bigint as us
+),
+changed as (
+    update rowline.jobs as job
+    set status = case when job.priority > 0 then 'prioritized' else 'waiting' end,
+        delay_ms = 0,
+        run_at = least(job.run_at, statement_timestamp()),
+        place = case
+            when job.lifo then greatest(job.place, -(select us from clock))
+            else least(job.place, (select us from clock))
+        end
+    where job.queue = :queue and job.number = :number and job.status || '' = 'delayed'
+    returning job.number, 'delayed' as was, job.status
+),
+counted as (
+    :_counted
+)
+select number from changed

@@ -1,0 +1,33 @@
+-- retry: completed, failed -> waiting, prioritized
+-- Makes a job that has ended ready again, as the latest comer of its kind. The caller has locked its row.
+-- With :reset_attempts no attempts count as made; without, the job may fail once more at least, within :attempts_max.
+-- attempts_started goes on, and processed_at stays with it; processed_by is null until the next claim.
+with ended as (
+    select number, status from rowline.jobs
+    where queue = :queue and number = :number and status || '' in ('completed', 'failed')
+),
+changed as (
+    update rowline.jobs as job
+    set status = case when job.priority > 0 then 'prioritized' else 'waiting' end,
+        run_at = statement_timestamp(),
+        place = case when job.lifo then -1 else 1 end * (extract(epoch from statement_timestamp()) * 1000000)::bigint,
+        attempts = case
+            when :reset_attempts::boolean then job.attempts
+            else greatest(job.attempts, least(job.attempts_made + 1, :attempts_max::integer))
+        end,
+        attempts_made = case when :reset_attempts::boolean then 0 else job.attempts_made end,
+        stalled_count = 0,
+        result = null,
+        failed_reason = null,
+        finished_at = null,
+        cancel_requested_at = null,
+        processed_by = null
+    from ended
+    where job.queue = :queue and job.number = :number and job.number = ended.number
+        and job.status || '' in ('completed', 'failed')
+    returning job.number, ended.status as was, job.status
+),
+counted as (
+    :_counted
+)
+select number from changed

@@ -1,0 +1,114 @@
+"""The verbs of one job: remove, retry, promote, change, cancel."""
+
+from flask import Blueprint, Response, request
+
+from app.domain.errors import (
+    InvalidRequest,
+    JobActive,
+    JobFinished,
+    JobNotDelayed,
+    JobNotFinished,
+    JobNotFound,
+    LeaseLost,
+    NoRoom,
+)
+from app.domain.job import Job
+from app.domain.tokens import Action
+from app.infra.room import COPIES, Room
+from app.infra.settings import Settings
+from app.operations import manage as operations
+from app.postgres.database import Database, DatabaseError, OutcomeUnknown
+from app.web import answers, auth, body, describe, holding, names
+from app.web.auth import Tokens
+from app.web.jobs import verbs
+from app.wire.job import JobSchema
+
+_ANY = (InvalidRequest, *body.ERRORS, JobNotFound, NoRoom, DatabaseError, OutcomeUnknown)
+
+
+def add_routes(routes: Blueprint, settings: Settings, db: Database, room: Room, access: Tokens) -> None:
+    """Add the routes of the verbs."""
+    _add_plain(routes, settings, db, room, access)
+    _add_with_body(routes, settings, db, room, access)
+
+
+def _answer(job_json: JobSchema, job: Job) -> Response:
+    return answers.json(job_json.members_for(sees_payload=auth.may_see(request, job.queue))(job))
+
+
+def _add_plain(routes: Blueprint, settings: Settings, db: Database, room: Room, access: Tokens) -> None:
+    """Add the routes whose bodies are read, but ignored."""
+    job_json = JobSchema(queue_prefix=settings.queue_prefix)
+
+    def ignore_body() -> None:
+        body.read(request, limit=settings.max_body_bytes, client_s=settings.client_s)
+
+    @routes.delete("/queues/<segment:queue>/jobs/<segment:job_id>")
+    @describe.route(action=Action.MANAGE, gives=job_json, raises=(*_ANY, JobActive))
+    def remove_job(queue: str, job_id: str) -> Response:
+        """Remove a job that is not active, with its attempts and its log; return it as it was."""
+        queue, job_id = names.queue_name(queue), names.job_id(job_id)
+        ignore_body()
+        actor, held = access.actor(request), holding.of(request, room)
+        return _answer(job_json, operations.remove_job(db, actor=actor, queue=queue, job_id=job_id, held=held))
+
+    @routes.post("/queues/<segment:queue>/jobs/<segment:job_id>/promote")
+    @describe.route(action=Action.MANAGE, gives=job_json, raises=(*_ANY, JobNotDelayed))
+    def promote(queue: str, job_id: str) -> Response:
+        """Make a delayed job ready now."""
+        queue, job_id = names.queue_name(queue), names.job_id(job_id)
+        ignore_body()
+        actor, held = access.actor(request), holding.of(request, room)
+        return _answer(job_json, operations.promote_now(db, actor=actor, queue=queue, job_id=job_id, held=held))
+
+    @routes.post("/queues/<segment:queue>/jobs/<segment:job_id>/cancel")
+    @describe.route(action=Action.MANAGE, gives=job_json, raises=(*_ANY, JobFinished))
+    def cancel(queue: str, job_id: str) -> Response:
+        """Cancel a job: fail it, or, if it is active, ask its worker to stop."""
+        queue, job_id = names.queue_name(queue), names.job_id(job_id)
+        ignore_body()
+        actor, held = access.actor(request), holding.of(request, room)
+        return _answer(job_json, operations.cancel(db, actor=actor, queue=queue, job_id=job_id, held=held))
+
+
+def _add_with_body(routes: Blueprint, settings: Settings, db: Database, room: Room, access: Tokens) -> None:
+    job_json = JobSchema(queue_prefix=settings.queue_prefix)
+
+    @routes.post("/queues/<segment:queue>/jobs/<segment:job_id>/retry")
+    @describe.route(
+        action=Action.MANAGE,
+        body=verbs.RetrySchema,
+        body_required=False,
+        gives=job_json,
+        raises=(*_ANY, JobNotFinished),
+        example={"body": {"resetAttempts": True}},
+    )
+    def retry(queue: str, job_id: str) -> Response:
+        """Retry a job that has completed or failed: it is ready again, at once."""
+        queue, job_id = names.queue_name(queue), names.job_id(job_id)
+        limit = min(body.SHORT, settings.max_body_bytes)
+        reset_attempts = verbs.load_retry(body.read(request, limit=limit, client_s=settings.client_s))
+        actor, held = access.actor(request), holding.of(request, room)
+        job = operations.retry(db, actor=actor, queue=queue, job_id=job_id, reset_attempts=reset_attempts, held=held)
+        return _answer(job_json, job)
+
+    @routes.patch("/queues/<segment:queue>/jobs/<segment:job_id>")
+    @describe.route(
+        action=Action.MANAGE,
+        body=verbs.ChangeSchema,
+        gives=job_json,
+        raises=(*_ANY, JobActive, JobFinished, LeaseLost),
+        example={"body": verbs.CHANGE_EXAMPLE},
+    )
+    def change(queue: str, job_id: str) -> Response:
+        """Change a job that is waiting, prioritized or delayed; or the data of an active one, with its token."""
+        queue, job_id = names.queue_name(queue), names.job_id(job_id)
+        raw = body.read(request, limit=settings.max_body_bytes, client_s=settings.client_s)
+        asked = verbs.load_change(raw, max_data_bytes=settings.max_data_bytes)
+        actor, held = access.actor(request), holding.of(request, room)
+        if not held.take_long(len(raw) * COPIES):
+            raise NoRoom
+        job = operations.change(
+            db, actor=actor, queue=queue, job_id=job_id, change=asked.change, token=asked.token, held=held
+        )
+        return _answer(job_json, job)

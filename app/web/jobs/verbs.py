@@ -1,0 +1,89 @@
+"""The bodies of the requests that retry and change a job."""
+
+import dataclasses
+from typing import Any, NamedTuple
+
+from marshmallow import fields
+
+from app.domain import ids
+from app.domain.errors import Fault, InvalidRequest
+from app.domain.job import Change, JsonText
+from app.domain.options import OPTIONS, Option
+from app.web.fields import Flag, Text
+from app.web.jobs import new_job
+from app.wire import objects
+from app.wire.demands import BODY, Form
+
+TOKEN_MAX = 255
+CHANGEABLE = ("attempts", "delay", "priority", "lifo", "tags")
+"""The options of a job that can be changed, in the order of their faults."""
+_NOT_NULL: dict[str, Any] = {"allow_none": False, "error_messages": {"null": "must not be null"}}
+_ANY_BUT_NULL = ["array", "boolean", "number", "object", "string"]
+_OPTIONS = {option.name: option for option in OPTIONS if option.name in CHANGEABLE}
+
+
+def _field(option: Option) -> fields.Field[Any]:
+    """Return the field of an option, with the limits of adding; the priority 0 takes the priority away."""
+    return new_job.field_of(dataclasses.replace(option, low=0) if option.name == "priority" else option, **_NOT_NULL)
+
+
+class RetrySchema(new_job.KnownOnly):
+    """The body of a retry."""
+
+    resetAttempts = Flag()
+
+
+ChangeSchema = new_job.KnownOnly.from_dict(
+    {
+        "name": Text(ids.JOB_NAME_MAX, validate=new_job.NOT_EMPTY, **_NOT_NULL),
+        "data": fields.Raw(metadata={"type": _ANY_BUT_NULL, "description": "Any JSON value but null."}, **_NOT_NULL),
+        **{name: _field(_OPTIONS[name]) for name in CHANGEABLE},
+        "token": Text(TOKEN_MAX, **_NOT_NULL),
+    },
+    name="ChangeSchema",
+)
+"""The body of a change: what it names is changed. `token`, that of the running attempt, is required if it is active."""
+
+CHANGE_EXAMPLE = {"priority": 3, "data": {"to": "grace@example.com"}}
+_RETRY, _CHANGE = RetrySchema(), ChangeSchema()
+_NAMES = {name: None for name in _CHANGE.fields if name != "token"}.keys()
+
+
+class Changed(NamedTuple):
+    """A change, and the token of the attempt in which it is made, if any."""
+
+    change: Change
+    token: str | None
+
+
+def load_retry(raw: bytes) -> bool:
+    """Read the body of a retry, which may be empty; return whether its attempts are reset. Raises InvalidRequest."""
+    if not raw.strip():
+        return True
+    members, _ = objects.read_object(raw, Form(frozenset(_RETRY.fields)))
+    return new_job.loaded(_RETRY, objects.owns(members)).get("resetAttempts") is not False
+
+
+def load_change(raw: bytes, *, max_data_bytes: int) -> Changed:
+    """Read the body of a change. Raises InvalidRequest with all its faults, TooLarge."""
+    limits = {"data": max_data_bytes, "name": new_job.NAME_TEXT_MAX, "tags": new_job.OPTS_TEXT_MAX}
+    members, _ = objects.read_object(raw, Form(frozenset(_CHANGE.fields), limits=limits))
+    data = members.get("data")
+    if data is not None:
+        new_job.require_size(data, "data", max_data_bytes)
+    values = objects.owns(members, objects=("tags",), besides=("data",))
+    if data is not None and data.strip() != "null":
+        values["data"] = data
+    loaded = new_job.loaded(_CHANGE, values)
+    if not loaded.keys() & _NAMES:
+        raise InvalidRequest(Fault(BODY, f"must name what to change: {', '.join(_NAMES)}"))
+    change = Change(
+        data=None if data is None else JsonText(data),
+        name=loaded.get("name"),
+        priority=loaded.get("priority"),
+        lifo=loaded.get("lifo"),
+        delay_ms=loaded.get("delay"),
+        attempts=None if "attempts" not in loaded else max(1, loaded["attempts"]),
+        tags=loaded.get("tags"),
+    )
+    return Changed(change, ids.lease_token(loaded["token"]) if "token" in loaded else None)
