@@ -204,6 +204,54 @@ class Queue:
                 raise
             return job
 
+    # Managing. Not retried if the response may be lost: Unavailable, `is_outcome_unknown`.
+
+    def remove(self, job_id: str) -> JobInfo:
+        """Remove a job that is not active, with its attempts and its log; return it as it was.
+
+        Raises NotFound, and Conflict if it is active.
+        """
+        return self._send("DELETE", f"/{quoted(job_id)}", is_repeatable=False, read=JobInfo.of)
+
+    def retry(self, job_id: str, *, reset_attempts: bool = True) -> JobInfo:
+        """Make a job that has completed or failed ready again, at once; return the job after that.
+
+        Without `reset_attempts` the attempts that were made count still, and one more is allowed at least. Raises
+        NotFound, and Conflict if it has not ended.
+        """
+        body = {"resetAttempts": reset_attempts}
+        return self._send("POST", f"/{quoted(job_id)}/retry", body, is_repeatable=False, read=JobInfo.of)
+
+    def promote(self, job_id: str) -> JobInfo:
+        """Make a delayed job ready now; return the job after that.
+
+        Raises NotFound, and Conflict if it is not delayed.
+        """
+        return self._send("POST", f"/{quoted(job_id)}/promote", is_repeatable=False, read=JobInfo.of)
+
+    def change(
+        self,
+        job_id: str,
+        *,
+        data: Any = None,
+        name: str | None = None,
+        priority: int | None = None,
+        delay_ms: int | None = None,
+        lifo: bool | None = None,
+        attempts: int | None = None,
+        tags: Iterable[str] | None = None,
+        token: str | None = None,
+    ) -> JobInfo:
+        """Change a job that is waiting, prioritized or delayed; None leaves a value as it is. Return it after that.
+
+        Of an active job only `data` can be changed, with the `token` of its attempt. `priority` 0 takes it away;
+        `delay_ms` counts from now. Raises NotFound, Conflict, and LeaseLost if the token does not hold the job.
+        """
+        asked = {"data": data, "name": name, "priority": priority, "delay": delay_ms, "lifo": lifo}
+        asked |= {"attempts": attempts, "tags": None if tags is None else [*tags], "token": token}
+        body = {member: value for member, value in asked.items() if value is not None}
+        return self._send("PATCH", f"/{quoted(job_id)}", body, is_repeatable=False, read=JobInfo.of)
+
     # Working
 
     def claim(

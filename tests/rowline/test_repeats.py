@@ -49,6 +49,20 @@ def test_a_get_is_repeated(queue: rowline.Queue, proxy: HttpProxy) -> None:
     assert queue.get(added.id).id == added.id
 
 
+@pytest.mark.parametrize("verb", ["remove", "retry", "promote", "change"])
+def test_what_is_done_to_a_job_by_hand_is_not_repeated_if_its_answer_is_lost(
+    queue: rowline.Queue, proxy: HttpProxy, verb: str
+) -> None:
+    added = queue.add("n", delay_ms=3_600_000 if verb == "promote" else None)
+    if verb == "retry":
+        queue.cancel(added.id)
+    proxy.plan = [Fault.LOSE_ANSWER]
+
+    with pytest.raises(rowline.Unavailable) as raised:
+        getattr(queue, verb)(added.id, **({"name": "other"} if verb == "change" else {}))
+    assert raised.value.is_outcome_unknown
+
+
 def test_trouble_that_does_not_end_is_told_in_time(proxy: HttpProxy) -> None:
     proxy.plan = [Fault.LOSE_ANSWER] * 100
     with rowline.Rowline(proxy.url, raw.TOKEN, timeout_s=1) as client:

@@ -109,6 +109,36 @@ def test_a_job_can_be_cancelled_while_it_waits_and_while_it_runs(queue: rowline.
     assert raised.value.code == "job_finished"
 
 
+def test_a_job_is_managed_by_hand(queue: rowline.Queue) -> None:
+    added = queue.add("n", 1, delay_ms=3_600_000, attempts=1)
+
+    job = queue.change(added.id, data={"to": "ü"}, name="other", priority=3, tags=["a"], attempts=2)
+    assert (job.data, job.name, job.priority, job.tags, job.status) == ({"to": "ü"}, "other", 3, ("a",), "delayed")
+    assert queue.promote(added.id).status == "prioritized"
+    assert queue.change(added.id, priority=0, lifo=True, tags=[]).status == "waiting"
+    [lease] = queue.claim()
+    assert queue.change(lease.id, data=2, token=lease.token).data == 2
+    assert queue.fail(lease, "broke", unrecoverable=True) == "failed"
+    assert queue.retry(lease.id, reset_attempts=False).attempts_made == 1
+    queue.cancel(lease.id)
+    assert queue.retry(lease.id).attempts_made == 0
+    assert queue.remove(lease.id).data == 2
+    with pytest.raises(rowline.NotFound):
+        queue.remove(lease.id)
+
+
+def test_what_its_status_does_not_allow_is_a_conflict(queue: rowline.Queue) -> None:
+    [lease] = taken(queue)
+    for verb in (queue.remove, queue.retry, queue.promote, lambda job_id: queue.change(job_id, name="other")):
+        with pytest.raises(rowline.Conflict):
+            verb(lease.id)
+    queue.complete(lease)
+    with pytest.raises(rowline.LeaseLost):
+        queue.change(lease.id, data=2, token=lease.token)
+    with pytest.raises(rowline.InvalidRequest):
+        queue.change(lease.id)
+
+
 @pytest.mark.parametrize(
     "late",
     [

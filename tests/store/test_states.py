@@ -122,7 +122,7 @@ def test_a_prioritized_job_comes_back_prioritized(conn: Connection, event: str) 
 def test_each_file_names_its_transition_in_its_first_line() -> None:
     for event, rule in TRANSITIONS.items():
         first = next(SQL.glob(f"*/{event}.sql")).read_text().splitlines()[0]
-        named = re.fullmatch(r"-- (\w+): (.*)->(.*)", first)
+        named = re.fullmatch(r"-- (\w+): (.*)-> (.+)", first)
         assert named, first
         assert named[1] == event
         assert set(filter(None, named[2].strip().split(", "))) == rule.leaves
