@@ -13,6 +13,7 @@ COMMANDS = (
     "serve",
     "work",
     "dispatch",
+    "jobs",
     "queues",
     "settings",
     "endpoints",

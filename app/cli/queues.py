@@ -5,7 +5,7 @@ from typing import Any
 import click
 import orjson
 
-from app.cli import account, retention, tables
+from app.cli import account, direct, retention, tables
 from app.domain import ids
 from app.domain.queue import REASON_MAX, Queue
 from app.domain.retention import Keep
@@ -59,7 +59,7 @@ def list_all(*, pattern: str, as_json: bool) -> None:
             )
         return found
 
-    _print(account.on_database(read, command="queues"), as_json=as_json)
+    _print(direct.told(read, name="rowline-queues"), as_json=as_json)
 
 
 @queues.command()
@@ -67,7 +67,7 @@ def list_all(*, pattern: str, as_json: bool) -> None:
 @_as_json
 def show(*, queue: str, as_json: bool) -> None:
     """Show a queue."""
-    found = account.on_database(lambda db: queries.find(db, queue=queue), command="queues")
+    found = direct.told(lambda db: queries.find(db, queue=queue), name="rowline-queues")
     _print(found, as_json=as_json)
 
 
@@ -79,8 +79,9 @@ def pause(*, queue: str, reason: str | None, as_json: bool) -> None:
     """Pause a queue: no claim hands out a job of it. Claimed jobs go on. A pause that there is stays as it is."""
     if reason is not None and len(reason) > REASON_MAX:
         raise click.BadParameter(f"must have at most {REASON_MAX} characters", param_hint="--reason")
-    paused = account.on_database(
-        lambda db: operations.pause(db, actor=account.actor(), queue=queue, reason=reason or None), command="queues"
+    paused = direct.told(
+        lambda db: operations.pause(db, actor=account.actor(), queue=queue, reason=reason or None),
+        name="rowline-queues",
     )
     _print(paused.queue, as_json=as_json)
     if paused.claims_in_flight:
@@ -93,7 +94,7 @@ def pause(*, queue: str, reason: str | None, as_json: bool) -> None:
 @_as_json
 def resume(*, queue: str, as_json: bool) -> None:
     """Resume a queue. One that is not paused stays as it is."""
-    found = account.on_database(lambda db: operations.resume(db, actor=account.actor(), queue=queue), command="queues")
+    found = direct.told(lambda db: operations.resume(db, actor=account.actor(), queue=queue), name="rowline-queues")
     _print(found, as_json=as_json)
 
 
@@ -103,9 +104,9 @@ def resume(*, queue: str, as_json: bool) -> None:
 @_as_json
 def change(*, queue: str, as_json: bool, **keeps: Keep | None) -> None:
     """Change the settings of a queue that are named."""
-    found = account.on_database(
+    found = direct.told(
         lambda db: settings.change_queue(db, actor=account.actor(), queue=queue, keeps=retention.given(keeps)),
-        command="queues",
+        name="rowline-queues",
     )
     _print(found, as_json=as_json)
 
@@ -115,9 +116,7 @@ def change(*, queue: str, as_json: bool, **keeps: Keep | None) -> None:
 @_as_json
 def forget(*, queue: str, as_json: bool) -> None:
     """Forget a queue that has no jobs: its settings, and a pause."""
-    found = account.on_database(
-        lambda db: settings.forget_queue(db, actor=account.actor(), queue=queue), command="queues"
-    )
+    found = direct.told(lambda db: settings.forget_queue(db, actor=account.actor(), queue=queue), name="rowline-queues")
     _print(found, as_json=as_json)
 
 

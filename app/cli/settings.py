@@ -3,7 +3,7 @@
 import click
 import orjson
 
-from app.cli import account, retention
+from app.cli import account, direct, retention
 from app.domain.retention import Keep, Retention
 from app.operations import settings as operations
 from app.queries import settings as queries
@@ -18,7 +18,7 @@ def settings() -> None:
 @settings.command()
 def show() -> None:
     """Print the settings that are set, as JSON."""
-    _print(account.on_database(queries.find, command="settings"))
+    _print(direct.told(queries.find, name="rowline-settings"))
 
 
 @settings.command("set")
@@ -27,7 +27,7 @@ def change(**keeps: Keep | None) -> None:
     """Change the settings that are named; print all that are set."""
     wanted = retention.given(keeps)
     actor = account.actor()
-    _print(account.on_database(lambda db: operations.change(db, actor=actor, keeps=wanted), command="settings"))
+    _print(direct.told(lambda db: operations.change(db, actor=actor, keeps=wanted), name="rowline-settings"))
 
 
 def _print(found: Retention) -> None:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from app.cli import account
+from app.cli import account, direct
 from app.domain.tokens import LIMIT_MAX, NAME_MAX, SCOPES_MAX, Limits, Scope, Token, limits_json
 from app.operations import tokens as operations
 from app.operations.tokens import Issued
@@ -131,7 +131,7 @@ def revoke(token_id: str) -> None:
 
 
 def _told(act: Callable[[Database], R]) -> R:
-    return account.on_database(act, command="tokens")
+    return direct.told(act, name="rowline-tokens")
 
 
 def _print_secret(issued: Issued) -> None:
