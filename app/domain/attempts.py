@@ -78,7 +78,10 @@ def retry_delay_ms(tries: Tries, failure: Failure, random: Random) -> int | None
     failures = tries.made + 1
     if failure.unrecoverable or tries.is_cancelled or failures >= tries.allowed:
         return None
-    return max(failure.least_delay_ms, backoff.delay_ms(tries.backoff, failures=failures, random=random))
+    delay_ms = failure.delay_ms
+    if delay_ms is None:
+        delay_ms = backoff.delay_ms(tries.backoff, failures=failures, random=random)
+    return max(failure.least_delay_ms, delay_ms)
 
 
 def clean_reason(reason: str) -> str:

@@ -149,7 +149,8 @@ class Failure:
     reason: str
     stack: str | None = None
     unrecoverable: bool = False
-    least_delay_ms: int = 0  # the minimum delay before the next attempt, if there is one
+    delay_ms: int | None = None  # the delay before the next attempt, if there is one; None: by the job's backoff
+    least_delay_ms: int = 0  # the minimum of either
     is_timeout: bool = False
 
 

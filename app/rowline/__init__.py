@@ -26,7 +26,7 @@ from rowline.errors import (
     Unavailable,
 )
 from rowline.handlers import UnrecoverableError, handler
-from rowline.job import Job, Release
+from rowline.job import Job, Release, RetryIn
 from rowline.queueinfo import QueueInfo, Queues
 from rowline.values import (
     AddedJob,
@@ -77,6 +77,7 @@ __all__ = [
     "QueueInfo",
     "Queues",
     "Release",
+    "RetryIn",
     "Rowline",
     "RowlineError",
     "TokenInfo",

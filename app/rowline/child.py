@@ -30,7 +30,7 @@ from types import ModuleType
 from typing import Any
 
 from rowline import handlers
-from rowline.job import Attempt, Job, Release, whole_ms
+from rowline.job import Attempt, Job, Release, RetryIn, whole_ms
 
 PERMIT_BYTES = 8
 Message = dict[str, Any]
@@ -240,8 +240,8 @@ def run(fields: Fields, attempt: Attempt) -> str | Message:
         result = handlers.find(job.name)(job)
     except handlers.NobodyHandles as error:
         return {"unhandled": str(error)[:REASON_MAX]}
-    except Release as release:
-        return _released(release)
+    except (Release, RetryIn) as asked:
+        return _released(asked) if isinstance(asked, Release) else _retried(asked)
     except BaseException as error:  # noqa: BLE001 - the handler boundary: any exception of user code is a failure
         return _failure(error)
     try:
@@ -268,6 +268,14 @@ def _released(release: Release) -> Message:
         return {"release": min(LONGEST_MS, whole_ms(release.delay_ms))}
     except BaseException as error:  # noqa: BLE001 - it may be a subclass of the user's
         return _failure(error)
+
+
+def _retried(retry: RetryIn) -> Message:
+    try:
+        chosen = {"reason": str(retry)[:REASON_MAX], "delay": min(LONGEST_MS, whole_ms(retry.delay_ms))}
+    except BaseException as error:  # noqa: BLE001 - as above
+        return _failure(error)
+    return _failure(retry) | chosen
 
 
 def _failure(error: BaseException) -> Message:

@@ -1,12 +1,14 @@
 """The job as a handler sees it."""
 
 import json
+import math
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 LINE_MAX = 64 * 1024  # characters kept of a log line, as in app/domain/attempts.py; the rest is not sent
+SECONDS_MAX = 2**40  # more than any delay that is kept, and as ms a number that all can read
 
 
 class Release(Exception):
@@ -18,6 +20,24 @@ class Release(Exception):
         self.delay_ms = whole_ms(delay_ms)
 
 
+class RetryIn(Exception):
+    """Raised by a handler, it fails the attempt with `reason`; the next one, if any is left, begins after `seconds`.
+
+    They are waited instead of the backoff's time.
+    """
+
+    def __init__(self, seconds: float, reason: str) -> None:
+        """Set the wait, in seconds, and the reason of the failure. Raises ValueError."""
+        super().__init__(seconds, reason)
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
+            raise ValueError("seconds must be a number, 0 or more")
+        self.delay_ms, self.reason = round(min(seconds, SECONDS_MAX) * 1000), reason
+
+    def __str__(self) -> str:
+        """Return the reason."""
+        return str(self.reason)
+
+
 def whole_ms(delay_ms: object) -> int:
     """Return `delay_ms` if it is a whole number, 0 or more. Raises ValueError."""
     if isinstance(delay_ms, bool) or not isinstance(delay_ms, int) or delay_ms < 0:
@@ -25,7 +45,7 @@ def whole_ms(delay_ms: object) -> int:
     return delay_ms
 
 
-Release.__module__ = "rowline"  # the name that users know it by
+Release.__module__ = RetryIn.__module__ = "rowline"  # the name that users know them by
 
 
 @dataclass(slots=True)

@@ -272,11 +272,26 @@ class Queue:
         return self._end(lease, "complete", {"returnvalue": returnvalue})
 
     def fail(
-        self, lease: Held, failed_reason: str, *, stacktrace: str | None = None, unrecoverable: bool = False
+        self,
+        lease: Held,
+        failed_reason: str,
+        *,
+        stacktrace: str | None = None,
+        unrecoverable: bool = False,
+        delay_ms: int | None = None,
     ) -> str:
-        """Fail an attempt; return the status of the job: `failed` if it is not retried. Raises LeaseLost."""
-        body = {"failedReason": failed_reason, "unrecoverable": unrecoverable}
-        return self._end(lease, "fail", body | ({} if stacktrace is None else {"stacktrace": stacktrace}))
+        """Fail an attempt; return the status of the job: `failed` if it is not retried. Raises LeaseLost.
+
+        `delay_ms`: the wait before the next attempt, if there is one, instead of the backoff's.
+        """
+        failure = Failure(
+            lease=lease,
+            failed_reason=failed_reason,
+            stacktrace=stacktrace,
+            unrecoverable=unrecoverable,
+            delay_ms=delay_ms,
+        )
+        return self._end(lease, "fail", failure.members)
 
     def release(self, lease: Held, *, delay_ms: int = 0) -> str:
         """Release a job, to its old place or with a delay, without counting an attempt. Raises LeaseLost."""

@@ -182,12 +182,18 @@ class Failure:
     failed_reason: str
     stacktrace: str | None = None
     unrecoverable: bool = False
+    delay_ms: int | None = None  # the wait before the next attempt, if there is one, instead of the backoff's
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """The JSON for `fail`, without the token."""
+        optional = {"stacktrace": self.stacktrace, "delay": self.delay_ms}
+        given = {name: value for name, value in optional.items() if value is not None}
+        return {"failedReason": self.failed_reason, "unrecoverable": self.unrecoverable} | given
 
     def json(self) -> dict[str, Any]:
         """Return the JSON for `finish`."""
-        body = {"id": self.lease.id, "token": self.lease.token, "failedReason": self.failed_reason}
-        stack = {} if self.stacktrace is None else {"stacktrace": self.stacktrace}
-        return body | stack | {"unrecoverable": self.unrecoverable}
+        return {"id": self.lease.id, "token": self.lease.token} | self.members
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,6 +61,7 @@ class Completer:
                 reason=attempts.clean_reason(outcome["reason"]),
                 stack=outcome["stack"] and attempts.clean_stack(outcome["stack"]),
                 unrecoverable=outcome["unrecoverable"],
+                delay_ms=min(outcome["delay"], LONGEST_MS) if "delay" in outcome else None,
                 least_delay_ms=outcome.get("leastDelayMs", 0),
             )
         )

@@ -214,7 +214,11 @@ class HttpSource:
         if isinstance(ending, Completion):
             return rowline.Completion(lease=name, returnvalue=json.loads(ending.result))
         return rowline.Failure(
-            lease=name, failed_reason=ending.reason, stacktrace=ending.stack, unrecoverable=ending.unrecoverable
+            lease=name,
+            failed_reason=ending.reason,
+            stacktrace=ending.stack,
+            unrecoverable=ending.unrecoverable,
+            delay_ms=ending.delay_ms,
         )
 
     def _extended(self, held: Sequence[LeaseKey], lease_ms: int) -> dict[int, Extended]:

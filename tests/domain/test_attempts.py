@@ -30,6 +30,18 @@ def test_a_job_of_one_attempt_has_no_second(allowed: int) -> None:
     assert _delay_ms(made=0, allowed=allowed) is None
 
 
+@pytest.mark.parametrize(
+    ("chosen", "least", "delay_ms"), [(7, 0, 7), (0, 0, 0), (None, 500, 500), (7, 500, 500), (700, 500, 700)]
+)
+def test_a_delay_that_the_worker_chose_stands_instead_of_the_backoff_and_a_least_one_is_kept(
+    chosen: int | None, least: int, delay_ms: int
+) -> None:
+    failure = Failure(lease=LeaseKey(number=1, token="t"), reason="r", delay_ms=chosen, least_delay_ms=least)
+
+    assert attempts.retry_delay_ms(Tries(allowed=2, made=0, backoff=LINEAR), failure, Random(1)) == delay_ms
+    assert attempts.retry_delay_ms(Tries(allowed=1, made=0, backoff=LINEAR), failure, Random(1)) is None
+
+
 def test_without_a_backoff_the_next_attempt_is_at_once() -> None:
     assert _delay_ms(made=0, allowed=2, backoff=None) == 0
 

@@ -27,7 +27,7 @@ _LEASES = (*_SETTLING, *_TIME, *_CLAIMS, "web/test_pull.py", "races/test_claims.
 CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
     (
         "app/domain/(attempts|backoff)",
-        ("domain/test_attempts.py", "domain/test_backoff.py", *_TIME, "web/test_pull.py"),
+        ("domain/test_attempts.py", "domain/test_backoff.py", *_TIME, "web/test_pull.py", "web/test_chosen_delays.py"),
     ),
     ("app/domain/ids", ("domain/test_ids.py", "web/test_ids.py")),
     ("app/domain/jsontext", ("domain/test_jsontext.py", "web/test_data.py")),

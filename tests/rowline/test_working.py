@@ -54,6 +54,16 @@ def test_a_failed_attempt_is_tried_again_until_there_is_none_left(queue: rowline
     ]
 
 
+def test_a_failure_may_choose_when_the_next_attempt_begins(queue: rowline.Queue) -> None:
+    one, two = (queue.add("n", attempts=2, backoff=1_000) for _ in range(2))
+    first, second = queue.claim(2)
+
+    assert queue.fail(first, "busy", delay_ms=60_000) == "delayed"
+    failure = rowline.Failure(lease=second, failed_reason="busy", delay_ms=0)
+    assert queue.finish([failure]).statuses == ("waiting",)
+    assert (queue.get(one.id).delay_ms, queue.get(two.id).delay_ms) == (60_000, 0)
+
+
 def test_a_released_job_goes_back_at_once_or_later(queue: rowline.Queue) -> None:
     [lease] = taken(queue)
 

@@ -84,6 +84,7 @@ ENDING = st.fixed_dictionaries(
         "returnvalue": JSON,
         "failedReason": st.text(max_size=3) | st.none(),
         "unrecoverable": st.booleans() | st.none(),
+        "delay": st.sampled_from([0, 5, 5.0, -1, None]),
         "more": JSON,
     },
 )

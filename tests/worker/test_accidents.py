@@ -27,6 +27,10 @@ ODD = """
         def __init__(self):
             pass
 
+    class OddRetry(rowline.RetryIn):
+        def __init__(self):
+            pass
+
     class Unlisted(dict):
         def items(self):
             raise KeyError("items")
@@ -45,6 +49,11 @@ ODD = """
         release.delay_ms = delay_ms
         return release
 
+    def retry(delay_ms):
+        chosen = rowline.RetryIn(0, "r")
+        chosen.delay_ms = delay_ms
+        return chosen
+
     RAISED = {
         "secretive": lambda: Secretive("told"),
         "closed": Closed,
@@ -52,6 +61,9 @@ ODD = """
         "bytes": lambda: SyntaxError("told", ("file", 1, 1, b"text")),
         "anonymous": Anonymous,
         "release": Odd,
+        "retry": OddRetry,
+        "retry text": lambda: retry("soon"),
+        "retry of anything": lambda: rowline.RetryIn(0, Mute()),
         "release text": lambda: released("soon"),
         "release of thousands of digits": lambda: released(-(10 ** 5_000)),
     }
@@ -79,6 +91,9 @@ TOLD = [
     ("raises", "bytes", "told"),
     ("raises", "anonymous", "Anonymous"),
     ("raises", "release", "AttributeError"),
+    ("raises", "retry", "AttributeError"),
+    ("raises", "retry text", "delay_ms"),
+    ("raises", "retry of anything", "SystemExit: 3"),
     ("raises", "release text", "delay_ms"),
     ("raises", "release of thousands of digits", "delay_ms"),
     ("raises within", "secretive", "RuntimeError: while it was mended"),

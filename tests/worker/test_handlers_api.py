@@ -1,9 +1,12 @@
 """What a handler can do with its job besides returning: report, look whether to stop, ask for more time."""
 
 import json
+import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
+import rowline
 
 from app.domain.job import JsonText
 from app.domain.states import Status
@@ -218,8 +221,6 @@ def test_processes_that_die_at_once_are_started_more_and_more_slowly(
 
 
 def test_a_job_of_a_test_reports_to_nobody(handlers: Path) -> None:
-    import rowline  # noqa: PLC0415 - as a user's test does
-
     job = rowline.Job(
         queue="q",
         id="1",
@@ -236,6 +237,22 @@ def test_a_job_of_a_test_reports_to_nobody(handlers: Path) -> None:
     assert job.cancelled is False
     with pytest.raises(ValueError, match="0 or more"):
         rowline.Release(delay_ms=-1)
+
+
+@pytest.mark.parametrize("seconds", [-1, -0.001, float("nan"), float("inf"), True, "5", None])
+def test_a_wait_that_is_no_length_of_time_is_refused(seconds: Any) -> None:
+    with pytest.raises(ValueError, match="seconds must be a number, 0 or more"):
+        rowline.RetryIn(seconds, "busy")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "delay_ms"), [(0, 0), (1.1, 1_100), (0.0004, 0), (10**9, 10**12), (1e308, 2**40 * 1_000)]
+)
+def test_a_wait_is_whole_milliseconds(seconds: float, delay_ms: int) -> None:
+    retry = rowline.RetryIn(seconds, "busy")
+
+    assert (retry.delay_ms, retry.reason, str(retry)) == (delay_ms, "busy", "busy")
+    assert str(pickle.loads(pickle.dumps(retry))) == "busy"
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")

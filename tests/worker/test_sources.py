@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.domain.attempts import STALLED_REASON
+from app.domain.backoff import Backoff, BackoffType
 from app.domain.job import Job, JsonText
 from app.domain.states import Status
 from app.infra.settings import Settings
@@ -43,6 +44,12 @@ def flaky(job):
 @rowline.handler("hopeless")
 def hopeless(job):
     raise rowline.UnrecoverableError("no such customer")
+
+@rowline.handler("later")
+def later(job):
+    if job.attempt < 3:
+        raise rowline.RetryIn(job.data, "busy")
+    return "done"
 
 @rowline.handler("return")
 def give_back(job):
@@ -111,6 +118,23 @@ def test_one_handlers_file_gives_the_same_from_either(
     assert came[1] == came[0]
     assert [job[0] for job in came[0]].count(Status.COMPLETED) == 54
     assert came[0][10][2] == STALLED_REASON
+
+
+def test_a_handler_chooses_the_wait_before_the_next_attempt(db: Database, source: str, tmp_path: Path) -> None:
+    hourly = Backoff(type=BackoffType.FIXED, delay_ms=3_600_000)
+    with WorkerProgram(source, written(tmp_path, RESULTS)):
+        soon, late, last = add(
+            db,
+            new("later", data=JsonText("0.25"), attempts=3, backoff=hourly),
+            new("later", data=JsonText("86400"), attempts=3),
+            new("later", data=JsonText("0"), attempts=1),
+        )
+        done, waiting, failed = in_status(db, soon), in_status(db, late, Status.DELAYED), in_status(db, last)
+
+    assert (done.status, done.attempts_made, done.delay_ms, done.failed_reason) == (Status.COMPLETED, 3, 250, "busy")
+    assert (waiting.delay_ms, waiting.attempts_made, waiting.failed_reason) == (86_400_000, 1, "busy")
+    assert "in later" in waiting.stacktrace[0]
+    assert (failed.status, failed.attempts_made, failed.failed_reason) == (Status.FAILED, 1, "busy")
 
 
 def test_a_worker_over_http_is_woken_by_a_new_job(db: Database, service_url: str, handlers: Path) -> None:

@@ -32,7 +32,7 @@ LOOSE = (
     "failedReason",
     "stacktrace",
 )  # cut and cleaned, whatever they contain, so that every failure can be reported
-_FAILING = {"failedReason", "stacktrace", "unrecoverable"}
+_FAILING = {"failedReason", "stacktrace", "unrecoverable", "delay"}
 
 
 class ClaimSchema(Schema):
@@ -62,6 +62,9 @@ class FailSchema(_TokenSchema):
     failedReason = fields.String(allow_none=True, error_messages={"invalid": "must be a string"})
     stacktrace = StringOrLines()
     unrecoverable = Flag()
+    delay = Whole(
+        0, LONGEST_MS, metadata={"description": "ms before the next attempt, if there is one, instead of the backoff"}
+    )
 
 
 class ReleaseSchema(_TokenSchema):
@@ -77,7 +80,7 @@ class ExtendSchema(_TokenSchema):
 
 
 class EndingSchema(FailSchema, CompleteSchema):
-    """One of many settlements: a failure if failedReason, stacktrace or unrecoverable is set, else a completion."""
+    """One of many settlements: a failure if one of the members of a failure is set, else a completion."""
 
     id = Text(ids.JOB_ID_MAX, required=True, error_messages=_REQUIRED | {"null": "must be a string"})
 
@@ -312,6 +315,7 @@ def _failure(loaded: dict[str, Any]) -> Any:
         reason=attempts.clean_reason(loaded.get("failedReason") or ""),
         stack=None if stack is None else attempts.clean_stack(stack),
         unrecoverable=loaded.get("unrecoverable") or False,
+        delay_ms=loaded.get("delay"),
     )
 
 
