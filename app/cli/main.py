@@ -14,6 +14,7 @@ COMMANDS = (
     "work",
     "dispatch",
     "jobs",
+    "wait",
     "queues",
     "settings",
     "endpoints",

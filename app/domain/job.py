@@ -81,6 +81,13 @@ class Job(NamedTuple):
         return sum(map(len, texts)) + sum(map(len, self.stacktrace))
 
 
+class JobKey(NamedTuple):
+    """Identifies a job for good: another one may have its custom id later."""
+
+    queue: str
+    number: int
+
+
 class LeaseKey(NamedTuple):
     """Identifies a lease: the number of the job and the token of the claim."""
 

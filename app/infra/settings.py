@@ -212,7 +212,7 @@ class Settings:
         "ROWLINE_MAX_WAIT_MS",
         30_000,
         _whole(0, 30_000),
-        "The longest wait of a claim over HTTP; a longer `wait` is reduced to it.",
+        "The longest wait over HTTP, for a job to claim or for the end of one; a longer `wait` is reduced to it.",
     )
     max_stalled_count: int = _setting(
         "ROWLINE_MAX_STALLED_COUNT", 1, _whole(0, 1000), "How often a job may stall before it fails."

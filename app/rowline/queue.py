@@ -28,10 +28,11 @@ from rowline.values import (
 )
 
 R = TypeVar("R")
-FIRST_LOOK_S = 0.05
+FIRST_LOOK_S = 0.05  # the first pause of `wait` between two requests
 LONGEST_LOOK_S = 2.0
+RESPONSE_S, LONGEST_RESPONSE_S = 1.0, 30.0  # how long `wait` waits for a late response: at its end, and before
 CANCELLED = "job cancelled"  # the failed_reason of a cancelled job
-LONGEST_WAIT_MS = 30_000  # the service's limit for the wait of a claim
+LONGEST_WAIT_MS = 30_000  # the service's limit for the wait of a request
 
 
 class Queue:
@@ -113,7 +114,7 @@ class Queue:
         return self.list(statuses=statuses, length=0).counts
 
     def wait(self, job: str | JobInfo, *, timeout_s: float) -> JobInfo:
-        """Wait until a job is completed and return it. Polls often at first, then every two seconds.
+        """Wait until a job is completed and return it. The service answers when the job ends.
 
         Raises JobFailed, NotFound (also if the job is removed meanwhile) and TimeoutError, after which the job goes on.
         Keeps waiting while the service is unavailable.
@@ -121,21 +122,28 @@ class Queue:
         job_id = job if isinstance(job, str) else job.id
         ends_at, pause_s = time.monotonic() + timeout_s, FIRST_LOOK_S
         while True:
-            seen = self._look(job_id, max(FIRST_LOOK_S, ends_at - time.monotonic()))
+            asked_at = time.monotonic()
+            seen = self._look(job_id, max(0.0, ends_at - asked_at))
             if seen and seen.is_finished:
                 break
-            if time.monotonic() + pause_s >= ends_at:
+            if time.monotonic() >= ends_at:
                 status = seen.status if seen else "unknown: the service is unavailable"
                 raise TimeoutError(f"job {job_id!r} has not ended within {timeout_s:g} s; its status is {status}")
-            time.sleep(pause_s)
+            if time.monotonic() - asked_at > LONGEST_LOOK_S:
+                pause_s = FIRST_LOOK_S
+            time.sleep(max(0.0, min(pause_s, ends_at - time.monotonic())))  # a service may respond before the end
             pause_s = min(LONGEST_LOOK_S, pause_s * 1.5)
         if seen.status == "failed":
             raise JobFailed(seen)
         return seen
 
-    def _look(self, job_id: str, limit_s: float) -> JobInfo | None:
+    def _look(self, job_id: str, left_s: float) -> JobInfo | None:
+        """Read a job when it has ended, or after `left_s` as it is; None if the service is unavailable."""
+        wait_ms = int(min(LONGEST_WAIT_MS, left_s * 1000))
+        more: dict[str, Any] = {"query": {"wait": wait_ms}, "wait_s": wait_ms / 1000} if wait_ms else {}
+        limit_s = max(RESPONSE_S, min(LONGEST_RESPONSE_S, left_s - wait_ms / 1000))
         try:
-            return self._send("GET", f"/{quoted(job_id)}", read=JobInfo.of, timeout_s=limit_s)
+            return self._send("GET", f"/{quoted(job_id)}", read=JobInfo.of, timeout_s=limit_s, **more)
         except Unavailable as error:
             if error.code == CLOSED:
                 raise

@@ -9,7 +9,7 @@ import sqlalchemy
 
 from app.domain import ids
 from app.domain.attempts import CANCELLED_REASON
-from app.domain.job import ATTEMPTS_MAX, Change, Job, JsonText, LeaseKey, LockedJob, NewJob
+from app.domain.job import ATTEMPTS_MAX, Change, Job, JobKey, JsonText, LeaseKey, LockedJob, NewJob
 from app.domain.scan import Place
 from app.postgres.database import Connection
 from app.store import options, rows
@@ -33,6 +33,7 @@ _promote_now = Statement("jobs/promote_now")
 _change = Statement("jobs/change")
 _change_data = Statement("jobs/change_data")
 _remove_job = Statement("jobs/remove_job")
+_ended = Statement("jobs/ended")
 
 PROMOTION_PATIENCE_S, PROMOTION_PAUSE_S = 0.3, 0.003
 """How long a promotion waits for another one of the queue, and how often it tries."""
@@ -105,6 +106,12 @@ def exists(conn: Connection, *, queue: str, number: int) -> bool:
     """Return whether the job exists."""
     mine = (jobs.c.queue == queue, jobs.c.number == number)
     return conn.execute(sqlalchemy.select(sqlalchemy.literal(1)).where(*mine)).first() is not None
+
+
+def ended(conn: Connection, waited: Sequence[JobKey]) -> list[JobKey]:
+    """Return those of the jobs that are completed or failed, or that do not exist."""
+    queues, numbers = [key.queue for key in waited], [key.number for key in waited]
+    return [JobKey(row.queue, row.number) for row in _ended.rows(conn, queues=queues, numbers=numbers)]
 
 
 def cancel(conn: Connection, *, queue: str, number: int) -> bool:

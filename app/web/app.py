@@ -12,6 +12,7 @@ from app.infra import log
 from app.infra.room import SMALL, Room
 from app.infra.settings import Settings
 from app.infra.vault import Vault
+from app.operations.jobends import JobEnds
 from app.operations.longpoll import Waiting
 from app.postgres.database import Database
 from app.web import answers, clients, describe, docs, handbook, health, holding, names, openapi, problems, progress
@@ -26,7 +27,7 @@ from app.web.queues import routes as queues
 from app.web.quotas import Quotas
 from app.web.settings import routes as service_settings
 from app.web.tokens import routes as tokens
-from app.web.worker import TOKENS, WAITING
+from app.web.worker import ENDS, TOKENS, WAITING
 
 OPEN = {"health", "docs"}  # the blueprints that need no token
 BY_ATTEMPT = {"progress"}  # those that need the token of an attempt, which they check themselves
@@ -46,8 +47,7 @@ def create(settings: Settings, db: Database) -> Flask:
     flask.url_map.strict_slashes = True
     flask.wsgi_app = names.RawPath(flask.wsgi_app)  # type: ignore[method-assign]
     access = flask.extensions[TOKENS] = Tokens(settings, db)
-    room, quotas = holding.room(settings), Quotas()
-    actions = describe.Actions()
+    room, quotas, actions = holding.room(settings), Quotas(), describe.Actions()
 
     def begin() -> None:
         """Require an API token that may do what the route does, for every route but those of TOKENLESS.
@@ -93,8 +93,9 @@ def _blueprints(flask: Flask, settings: Settings, db: Database, room: Room, quot
     """Return the routes, by noun."""
     access = flask.extensions[TOKENS]
     waiting = flask.extensions[WAITING] = Waiting(db, poll_ms=settings.poll_ms, wait_ms=settings.pool_wait_ms)
+    ends = flask.extensions[ENDS] = JobEnds(db)
     return (
-        jobs.blueprint(settings, db, room, access, quotas),
+        jobs.blueprint(settings, db, room, access, quotas, ends=ends),
         leases.blueprint(settings, db, waiting, room, access),
         progress.blueprint(settings, db),
         history.blueprint(db, room),

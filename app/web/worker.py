@@ -42,8 +42,8 @@ UNPARSED_S = 0.0005
 """The estimated CPU seconds of reading invalid HTTP and responding to it."""
 CHUNKED_PIECE, UNAUTHENTICATED_CHUNKED_PIECE = 1024, 64
 """Bytes read at once when the rest of a chunked body is discarded: chunks of one byte take up to 8 us each."""
-WAITING = "rowline-waiting"
-"""The key of the waiting claims among the application's extensions."""
+WAITING, ENDS = "rowline-waiting", "rowline-ends"
+"""The keys of the waiting claims, and of those who wait for the ends of jobs, among the application's extensions."""
 HEALTH = {"/health/live", "/health/ready"}
 REST_MAX = 16 * 2**20  # bytes of a rejected body that are read and discarded at most
 UNPARSABLE: dict[type[BaseException], tuple[int, str, str]] = {
@@ -257,7 +257,8 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         super().handle_exit(sig, frame)
         gevent.spawn_later(LINGER_S, self._let_go)
         if application := getattr(self, "wsgi", None):  # None before the application is loaded
-            gevent.spawn(application.extensions[WAITING].close)
+            for name in (WAITING, ENDS):
+                gevent.spawn(application.extensions[name].close)
 
     def handle_quit(self, _sig: int, _frame: Any) -> None:
         """Stop at once, as at Ctrl-C. Without gevent, which prints an exit as a fault, and exits when it gets to it."""

@@ -50,6 +50,7 @@ INDEXES = {
     "jobs/cancel": {"jobs_pkey"},
     "jobs/change": {"jobs_pkey"},
     "jobs/change_data": {"jobs_pkey"},
+    "jobs/ended": {"jobs_pkey"},
     "jobs/find": {"jobs_custom_id", "jobs_pkey"},
     "jobs/insert": {"jobs_custom_id"},  # the arbiter, named by the insert
     "jobs/insert_one": {"jobs_custom_id"},

@@ -1,5 +1,6 @@
 """The client against a real service: what is asked, and what comes back."""
 
+import math
 import multiprocessing
 import subprocess
 import sys
@@ -11,7 +12,8 @@ import rowline
 from app.domain.job import JsonText
 from app.postgres.database import Database
 from tests.support import clusters, raw, work
-from tests.support.httpproxy import HttpProxy
+from tests.support.clusters import until
+from tests.support.httpproxy import Fault, HttpProxy
 
 NOBODY = "http://127.0.0.1:1"
 
@@ -115,6 +117,53 @@ def test_waiting_for_a_failed_job_raises_its_reason(queue: rowline.Queue, db: Da
     with pytest.raises(rowline.JobFailed, match="no such address") as raised:
         queue.wait(added.id, timeout_s=10)
     assert raised.value.job.failed_reason == "no such address"
+
+
+def test_waiting_asks_once_as_long_as_the_service_makes_it_wait(
+    queue: rowline.Queue, db: Database, proxy: HttpProxy
+) -> None:
+    added = queue.add("n", 1)
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(queue.wait, added, timeout_s=45)
+        until(lambda: any(b"?wait=30000 " in request for request in proxy.requests))
+        work.complete_next(db)
+        assert waiting.result().status == "completed"
+    assert sum(request.startswith(b"GET ") for request in proxy.requests) == 1
+
+
+def test_waiting_goes_on_while_the_service_is_unavailable(queue: rowline.Queue, db: Database, proxy: HttpProxy) -> None:
+    added = queue.add("n", 1)
+    proxy.plan = [Fault.SAY_LATER, Fault.LOSE_ANSWER, Fault.CUT]
+    work.complete_next(db)
+
+    assert queue.wait(added, timeout_s=45).status == "completed"
+    assert proxy.plan == []
+
+
+def test_waiting_for_a_service_that_is_away_ends_when_the_time_is_over() -> None:
+    with (
+        rowline.Rowline("http://127.0.0.1:1", "t") as client,
+        pytest.raises(TimeoutError, match="its status is unknown: the service is unavailable"),
+    ):
+        client.queue("q").wait("1", timeout_s=0.1)
+
+
+def test_waiting_without_an_end_is_possible(queue: rowline.Queue, db: Database) -> None:
+    added = queue.add("n", 1)
+    work.complete_next(db)
+
+    assert queue.wait(added, timeout_s=math.inf).status == "completed"
+
+
+def test_a_removed_job_is_waited_for_no_longer(queue: rowline.Queue, db: Database, proxy: HttpProxy) -> None:
+    added = queue.add("n", 1)
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(queue.wait, added, timeout_s=45)
+        until(lambda: any(b"?wait=" in request for request in proxy.requests))
+        with db.begin() as conn:
+            conn.exec_driver_sql("delete from rowline.jobs")
+        with pytest.raises(rowline.NotFound):
+            waiting.result()
 
 
 def test_waiting_ends_when_the_time_is_over(queue: rowline.Queue) -> None:

@@ -9,6 +9,7 @@ import rowline
 
 from app.postgres.database import Database
 from tests.support import raw
+from tests.support.clusters import until
 from tests.support.httpproxy import Fault, HttpProxy
 
 
@@ -94,6 +95,16 @@ def test_a_closed_client_says_so(api: rowline.Rowline) -> None:
         api.queue("q").counts()
     with pytest.raises(rowline.Unavailable, match="closed"):
         api.queue("q").wait("n", timeout_s=60)
+
+
+def test_closing_a_client_ends_its_waits(api: rowline.Rowline, queue: rowline.Queue, proxy: HttpProxy) -> None:
+    added = queue.add("n")
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(queue.wait, added, timeout_s=600)
+        until(lambda: any(b"?wait=" in request for request in proxy.requests))
+        api.close()
+        with pytest.raises(rowline.Unavailable, match="closed"):
+            waiting.result(40)
 
 
 @pytest.mark.parametrize("fault", [Fault.PAGE, Fault.OTHER_JSON])

@@ -19,6 +19,7 @@ from app.wire.job import JobSchema
 
 LENGTH_MAX = 100
 START_MAX = 2**53
+WAIT_MAX_MS = 30_000
 ALL = "all"
 _SEEN_LONGEST = 256
 """The longest query that is cached, in bytes: most requests have the same query as others."""
@@ -64,8 +65,20 @@ class PartQuerySchema(Schema):
     length = WholeText(0, LENGTH_MAX, load_default=10)
 
 
+class WaitQuerySchema(Schema):
+    """The query parameters of one job. Unknown ones are ignored."""
+
+    wait = WholeText(
+        0,
+        WAIT_MAX_MS,
+        load_default=0,
+        metadata={"description": "Responds when the job has ended, or after so many ms; at most ROWLINE_MAX_WAIT_MS."},
+    )
+
+
 _schema = PageQuerySchema(unknown="exclude")
 _part_schema = PartQuerySchema(unknown="exclude")
+_wait_schema = WaitQuerySchema(unknown="exclude")
 
 
 def load(request: Request, queue: str) -> Part:
@@ -119,6 +132,12 @@ def load_part(request: Request) -> tuple[int, int]:
     """Read `start` and `length`. Raises InvalidRequest with all faults."""
     loaded = loaded_query(_part_schema, request.query_string)
     return loaded["start"], loaded["length"]
+
+
+def load_wait(request: Request) -> int:
+    """Read `wait`, in ms. Raises InvalidRequest."""
+    query = request.query_string
+    return int(loaded_query(_wait_schema, query)["wait"]) if b"wait" in query else 0
 
 
 def loaded_query(schema: Schema, query: bytes) -> dict[str, Any]:

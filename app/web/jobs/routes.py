@@ -1,18 +1,21 @@
 """Jobs of a queue: add, list, get; and those of `manage`."""
 
 import hashlib
+from functools import partial
 
 from flask import Blueprint, Response, request
 
 from app.domain.errors import InvalidRequest, JobNotFound, KeyInUse, KeyReused, NoRoom
+from app.domain.job import Job
 from app.domain.keys import IdempotencyKey
 from app.domain.tokens import Action, Caller
 from app.infra.room import Reservation, Room
 from app.infra.settings import Settings
 from app.operations import jobs as operations
+from app.operations.jobends import JobEnds
 from app.postgres.database import Database, DatabaseError, OutcomeUnknown
 from app.queries import jobs
-from app.web import answers, auth, body, describe, headers, holding, names, quotas
+from app.web import answers, auth, body, clients, describe, headers, holding, names, quotas
 from app.web.auth import CALLER, Tokens
 from app.web.jobs import manage, new_job, page
 from app.web.jobs.submitted import SubmittedSchema
@@ -23,11 +26,14 @@ AROUND = 400
 """Estimated bytes of a job in a response, besides its texts (data, opts, result)."""
 
 
-def blueprint(settings: Settings, db: Database, room: Room, access: Tokens, limits: Quotas) -> Blueprint:
+def blueprint(
+    settings: Settings, db: Database, room: Room, access: Tokens, limits: Quotas, *, ends: JobEnds
+) -> Blueprint:
     """Return the routes below /queues/<queue>/jobs."""
     routes = Blueprint("jobs", __name__)
     _add_writes(routes, settings, db, room, limits)
-    _add_reads(routes, settings, db, room)
+    _add_list(routes, settings, db, room)
+    _add_get(routes, settings, db, room, access, ends=ends)
     manage.add_routes(routes, settings, db, room, access)
     return routes
 
@@ -81,9 +87,9 @@ def _add_writes(routes: Blueprint, settings: Settings, db: Database, room: Room,
         return answers.json(answers.Text(reply.text), headers=headers.replayed(reply.is_replay))
 
 
-def _add_reads(routes: Blueprint, settings: Settings, db: Database, room: Room) -> None:
+def _add_list(routes: Blueprint, settings: Settings, db: Database, room: Room) -> None:
     job_json = JobSchema(queue_prefix=settings.queue_prefix)
-    lookup, pages = jobs.Lookup(db), jobs.Pages(db)
+    pages = jobs.Pages(db)
 
     def reserve() -> Reservation:
         return holding.of(request, room)
@@ -103,10 +109,36 @@ def _add_reads(routes: Blueprint, settings: Settings, db: Database, room: Room) 
         members = job_json.members_for(sees_payload=auth.may_see(request, queue))
         return answers.json(page.dump(queue, asked, found, members))
 
+
+def _add_get(routes: Blueprint, settings: Settings, db: Database, room: Room, access: Tokens, *, ends: JobEnds) -> None:
+    job_json = JobSchema(queue_prefix=settings.queue_prefix)
+    lookup = jobs.Lookup(db)
+
+    def reserve() -> Reservation:
+        return holding.of(request, room)
+
+    def when_ended(queue: str, job_id: str, wait_ms: int) -> Job:
+        found = ends.wait(
+            partial(lookup.find, queue=queue, job_id=job_id, reserve=reserve),
+            wait_ms=wait_ms,
+            has_left=lambda: clients.has_left(request) or not access.is_still_valid(request),
+            held=reserve(),
+        )
+        access.require_still(request)  # it may have been revoked meanwhile
+        return found
+
     @routes.get("/queues/<segment:queue>/jobs/<segment:job_id>")
-    @describe.route(action=Action.READ, gives=job_json, raises=(InvalidRequest, JobNotFound, NoRoom, DatabaseError))
+    @describe.route(
+        action=Action.READ,
+        query=page.WaitQuerySchema,
+        gives=job_json,
+        raises=(InvalidRequest, JobNotFound, NoRoom, DatabaseError),
+    )
     def get(queue: str, job_id: str) -> Response:
-        """Get a job."""
+        """Get a job; with `wait`, wait for its end (long poll)."""
         queue, job_id = names.queue_name(queue), names.job_id(job_id)
-        found = lookup.find(queue=queue, job_id=job_id, reserve=reserve)
+        if wait_ms := min(page.load_wait(request), settings.max_wait_ms):
+            found = when_ended(queue, job_id, wait_ms)
+        else:
+            found = lookup.find(queue=queue, job_id=job_id, reserve=reserve)
         return answers.json(job_json.members_for(sees_payload=auth.may_see(request, queue))(found))
