@@ -33,6 +33,15 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
 
 
+class FailedCode(StrEnum):
+    """Why a job has failed for good, for programs; `failed_reason` is for people."""
+
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    STALLED = "stalled"
+    TIMED_OUT = "timed_out"
+
+
 KEPT = tuple(outcome for outcome in Outcome if outcome not in {Outcome.RUNNING, Outcome.COMPLETED})
 """The outcomes stored in the table of attempts; the other two follow from the status of the job."""
 

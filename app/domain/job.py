@@ -63,6 +63,7 @@ class Job(NamedTuple):
     finished_at: datetime | None  # when it completed or failed; None in every other status
     processed_by: str | None  # the worker of the last claim; None before the first claim; a retry by hand clears it
     tags: Sequence[str] | None  # set by the insert, as in `NewJob`
+    failed_code: str | None  # of `attempts.FailedCode`, set when it fails for good; a retry by hand will clear it
 
     @property
     def id(self) -> str:

@@ -208,7 +208,9 @@ class Queue:
             return self._send("POST", f"/{quoted(job_id)}/cancel", read=JobInfo.of)
         except Conflict:
             job = self.get(job_id)
-            if job.failed_reason != CANCELLED or job.status != "failed":
+            # Without the scope `payload` there is no reason to see, and a service before failedCode has only that.
+            why = job.failed_code or ("cancelled" if job.failed_reason == CANCELLED else None)
+            if why != "cancelled" or job.status != "failed":
                 raise
             return job
 

@@ -59,6 +59,7 @@ class JobInfo:
     result: Any  # the value that the attempt returned; None also before it completed
     processed_by: str | None
     tags: tuple[str, ...]  # in the order sent
+    failed_code: str | None = None  # why it has failed for good: failed, cancelled, stalled or timed_out
     hidden: tuple[str, ...] = ()  # the members that this token may not see, without the scope `payload`: None here
 
     @property
@@ -88,6 +89,7 @@ class JobInfo:
             result=members.get("result"),
             processed_by=members.get("processedBy"),
             tags=tuple(members.get("tags", ())),
+            failed_code=members.get("failedCode"),
             hidden=tuple(members.get("hidden", ())),
             **more,
         )

@@ -30,6 +30,7 @@ _NOT_BEGUN = {
     "processed_at": None,
     "finished_at": None,
     "processed_by": None,
+    "failed_code": None,
 }
 """The values of a new job, before its first claim."""
 _ASKED = tuple(field for field in JOB if field in NewJob._fields)

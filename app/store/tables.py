@@ -93,6 +93,7 @@ jobs = Table(
     Column("finished_at", _WHEN),
     Column("cancel_requested_at", _WHEN),
     Column("failed_reason", Text),
+    Column("failed_code", _NAME),
     Column("stacktrace", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("data", JSON, nullable=False),
     Column("opts", JSON, nullable=False),
@@ -101,11 +102,12 @@ jobs = Table(
     Column("result", JSON),
     # The number comes first, so that a statement with numbers and a queue has one possible plan only.
     PrimaryKeyConstraint("number", "queue", name="jobs_pkey"),
-    # The rules that hold for every row are in migrations/sql/rowline/broken_rule_1.sql, see decisions 31 and 34.
+    # The rules that hold for every row are in migrations/sql/rowline/broken_rule_2.sql, see decisions 31 and 34.
     CheckConstraint(
-        "rowline.job_is_sound_1(queue, custom_id, name, status, priority, lifo, place, delay_ms, attempts, "
+        "rowline.job_is_sound_2(queue, custom_id, name, status, priority, lifo, place, delay_ms, attempts, "
         "attempts_made, attempts_started, stalled_count, backoff_type, backoff_delay_ms, backoff_jitter, timeout_ms, "
-        "stacks_kept, logs_kept, lease_token, leased_until, processed_at, finished_at, failed_reason, result)",
+        "stacks_kept, logs_kept, lease_token, leased_until, processed_at, finished_at, failed_reason, result, "
+        "failed_code)",
         name="jobs_sound",
     ),
     *(

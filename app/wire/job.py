@@ -10,6 +10,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, post_dump
 
+from app.domain.attempts import FailedCode
 from app.domain.job import Job, JsonText
 from app.wire.fields import Json, Milliseconds, Written
 
@@ -45,6 +46,7 @@ class JobSchema(Schema):
     returnvalue = ReturnValue(attribute="result", dump_only=True, metadata={"type": "string"})
     result = Json()
     failedReason = fields.String(attribute="failed_reason")
+    failedCode = fields.String(attribute="failed_code", metadata={"enum": [code.value for code in FailedCode]})
     stacktrace = fields.List(fields.String(), required=True)
     attemptsMade = fields.Integer(attribute="attempts_made", required=True)
     attemptsStarted = fields.Integer(attribute="attempts_started", required=True)

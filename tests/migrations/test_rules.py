@@ -30,6 +30,10 @@ EXCEPTIONS = {
     "0012": {"ban-drop-constraint": "what a killed run left of it is dropped before"},
     "0016": {"prefer-bigint-over-int": BOUNDED},
     "0017": {"constraint-missing-not-valid": "only queues that set something have a row, and none does yet"},
+    "0019": {
+        "ban-drop-constraint": "a check that says more takes its place in the same statement",
+        "ban-drop-function": "only that check has called it",
+    },
 }
 """Revision -> rule of squawk -> why it does not hold there."""
 STEPS = {"expand", "contract", "stop"}

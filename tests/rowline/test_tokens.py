@@ -52,3 +52,12 @@ def test_a_service_a_worker_and_a_colleague_each_need_their_own_scopes(proxy: Ht
         service.get(job.id)
     with pytest.raises(rowline.Forbidden, match="the token lacks the scope jobs:manage@q"):
         worker.cancel(job.id)
+
+
+def test_who_may_not_see_reasons_may_cancel_twice(proxy: HttpProxy, db: Database) -> None:
+    scopes = [f"jobs:{verb}@q" for verb in ("add", "read", "manage")]
+    manager = rowline.Rowline(proxy.url, issue(db, *scopes).secret, timeout_s=10).queue("q")
+    job = manager.add("n")
+
+    assert [manager.cancel(job.id).failed_code for _ in range(2)] == ["cancelled"] * 2
+    assert manager.get(job.id).failed_reason is None

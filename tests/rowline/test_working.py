@@ -149,6 +149,17 @@ def test_what_its_status_does_not_allow_is_a_conflict(queue: rowline.Queue) -> N
         queue.change(lease.id)
 
 
+def test_a_failed_job_was_cancelled_if_its_code_says_so_not_its_reason(queue: rowline.Queue) -> None:
+    [lease] = taken(queue)
+    queue.fail(lease, "job cancelled")
+    [again] = queue.claim()
+    queue.fail(again, "job cancelled")
+
+    assert queue.get(lease.id).failed_code == "failed"
+    with pytest.raises(rowline.Conflict):
+        queue.cancel(lease.id)
+
+
 @pytest.mark.parametrize(
     "late",
     [

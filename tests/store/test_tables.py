@@ -6,7 +6,7 @@ import psycopg
 import pytest
 import sqlalchemy
 
-from app.domain.attempts import LOGS_MAX, STACKS_KEPT
+from app.domain.attempts import LOGS_MAX, STACKS_KEPT, FailedCode
 from app.domain.backoff import LONGEST_MS, BackoffType
 from app.domain.ids import JOB_ID_MAX, JOB_NAME_MAX, QUEUE_NAME_MAX
 from app.domain.job import ATTEMPTS_MAX, PRIORITY_MAX
@@ -17,7 +17,9 @@ from app.store.tables import metadata
 from tests.support import databases
 from tests.support.jobs import in_status
 
-SOUND = [schema.MIGRATIONS / "sql" / "rowline" / f"{name}.sql" for name in ("broken_rule_1", "are_texts_2")]
+SOUND = [
+    schema.MIGRATIONS / "sql" / "rowline" / f"{name}.sql" for name in ("broken_rule_1", "broken_rule_2", "are_texts_2")
+]
 TABLES = """
 with tables as (
     select oid, relname from pg_class
@@ -62,7 +64,7 @@ def test_no_check_of_jobs_calls_a_function_that_is_planned_anew_for_each_stateme
         join pg_proc on pg_proc.oid = refobjid join pg_language on pg_language.oid = prolang
         where conrelid = 'rowline.jobs'::regclass and contype = 'c' order by proname
     """
-    assert databases.ask(shared_url, called) == [("are_texts_1", "plpgsql"), ("job_is_sound_1", "plpgsql")]
+    assert databases.ask(shared_url, called) == [("are_texts_1", "plpgsql"), ("job_is_sound_2", "plpgsql")]
 
 
 @pytest.mark.parametrize(
@@ -85,6 +87,7 @@ def test_no_check_of_jobs_calls_a_function_that_is_planned_anew_for_each_stateme
         ("jobs_result_exactly_when_completed", Status.COMPLETED, "result = null"),
         ("jobs_result_exactly_when_completed", Status.FAILED, "result = '1'"),
         ("jobs_failed_says_why", Status.FAILED, "failed_reason = null"),
+        ("jobs_failed_code", Status.FAILED, "failed_code = 'odd'"),
         ("jobs_attempts", Status.WAITING, "attempts = 0"),
         ("jobs_attempts", Status.WAITING, f"attempts = {ATTEMPTS_MAX + 1}"),
         ("jobs_attempts_made", Status.WAITING, "attempts_made = 1"),
@@ -154,6 +157,12 @@ def test_what_the_limits_allow_can_be_stored(conn: Connection, change: str) -> N
 
 
 SETTING = "insert into rowline.queue_settings (queue) values (%(queue)s)"
+
+
+@pytest.mark.parametrize("code", ["null", *(f"'{code}'" for code in (*FailedCode, "start_by", "child_failed"))])
+def test_a_failed_job_has_a_code_or_failed_by_the_release_before(conn: Connection, code: str) -> None:
+    in_status(conn, Status.FAILED)
+    assert conn.exec_driver_sql(f"update rowline.jobs set failed_code = {code}").rowcount == 1
 
 
 @pytest.mark.parametrize("queue", ["", "ö" * (QUEUE_NAME_MAX + 1)])

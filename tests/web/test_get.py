@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from app.domain.job import Release
+from app.domain.job import Failure, Release
 from app.infra.settings import Settings
-from app.operations import settle
+from app.operations import maintenance, settle
 from app.postgres.database import Database
 from app.web import app
 from tests.conftest import TOKEN
@@ -108,7 +108,7 @@ def test_a_failed_job_shows_why_and_its_times(client: Client, db: Database) -> N
 
     job = client.job(job_id)
 
-    assert set(job) == ALWAYS | {"processedOn", "processedBy", "finishedOn", "failedReason"}
+    assert set(job) == ALWAYS | {"processedOn", "processedBy", "finishedOn", "failedReason", "failedCode"}
     assert (job["status"], job["attemptsMade"]) == ("failed", 1)
     assert (job["failedReason"], job["stacktrace"]) == ("it broke", ["line 1\nline 2"])
     assert isinstance(job["finishedOn"], int)
@@ -135,6 +135,51 @@ def test_the_last_failure_stays_when_a_later_attempt_goes_well(client: Client, d
 
     assert (job["status"], job["attemptsMade"], job["result"]) == ("completed", 3, 5)
     assert (job["failedReason"], job["stacktrace"]) == ("second", ["s1", "s2"])
+
+
+def test_a_failed_job_says_why_in_a_word(client: Client, db: Database) -> None:
+    codes: dict[str, str] = {}
+
+    def note(code: str, job_id: str) -> None:
+        codes[code] = client.job(job_id)["failedCode"]
+
+    job_id = _add(client, attempts=2)
+    work.fail_next(db)
+    assert "failedCode" not in client.job(job_id), "it is retried"
+    work.fail_next(db)
+    note("failed", job_id)
+    job_id = _add(client)
+    work.fail_next(db, is_timeout=True)
+    note("timed_out", job_id)
+    job_id = _add(client)
+    work.stall_next(db)
+    assert "failedCode" not in client.job(job_id), "it is recovered"
+    work.stall_next(db)
+    note("stalled", job_id)
+    job_id = _add(client, delay=3_600_000)
+    client.post(f"/queues/q/jobs/{job_id}/cancel", "")
+    note("cancelled", job_id)
+
+    assert codes == {code: code for code in ("failed", "timed_out", "stalled", "cancelled")}
+
+
+@pytest.mark.parametrize("end", ["fails", "times out", "is released", "stalls"])
+def test_a_job_that_was_cancelled_while_it_ran_says_so_however_its_attempt_ends(
+    client: Client, db: Database, end: str
+) -> None:
+    job_id = _add(client, attempts=5)
+    [lease] = work.take(db, lease_ms=0 if end == "stalls" else work.LEASE_MS)
+    client.post(f"/queues/q/jobs/{job_id}/cancel", "")
+    failure = Failure(lease=lease.key, reason="stopped", is_timeout=end == "times out")
+    if end == "is released":
+        settle.release(db, queue="q", releases=[Release(lease=lease.key)])
+    elif end == "stalls":
+        maintenance.recover_stalled(db, max_stalled_count=5)
+    else:
+        settle.fail(db, queue="q", failures=[failure], random=work.RANDOM)
+
+    job = client.job(job_id)
+    assert (job["status"], job["failedCode"]) == ("failed", "cancelled")
 
 
 def test_an_unrecoverable_failure_skips_the_attempts_that_are_left(client: Client, db: Database) -> None:

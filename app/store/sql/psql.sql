@@ -16,7 +16,7 @@
 \set _locked `cat app/store/sql/_fragments/locked.sql`
 \set _ready `cat app/store/sql/_fragments/ready.sql`
 \set _settled `cat app/store/sql/_fragments/settled.sql`
-\set _job 'queue, number, custom_id, name, data, opts, status, priority, lifo, delay_ms, run_at, timeout_ms, attempts_made, attempts_started, stalled_count, progress, result, failed_reason, stacktrace, added_at, processed_at, finished_at, processed_by, tags'
+\set _job 'queue, number, custom_id, name, data, opts, status, priority, lifo, delay_ms, run_at, timeout_ms, attempts_made, attempts_started, stalled_count, progress, result, failed_reason, stacktrace, added_at, processed_at, finished_at, processed_by, tags, failed_code'
 \set _option_columns 'attempts, backoff_type, backoff_delay_ms, backoff_jitter, delay_ms, priority, lifo, custom_id, logs_kept, stacks_kept, timeout_ms, tags'
 \set _option_arrays ':attempts::integer[], :backoff_type::text[], :backoff_delay_ms::bigint[], :backoff_jitter::real[], :delay_ms::bigint[], :priority::integer[], :lifo::boolean[], :custom_id::text[], :logs_kept::integer[], :stacks_kept::integer[], :timeout_ms::bigint[], :tags::text[]'
 \set _option_values ':attempts::integer as attempts, :backoff_type::text as backoff_type, :backoff_delay_ms::bigint as backoff_delay_ms, :backoff_jitter::real as backoff_jitter, :delay_ms::bigint as delay_ms, :priority::integer as priority, :lifo::boolean as lifo, :custom_id::text as custom_id, :logs_kept::integer as logs_kept, :stacks_kept::integer as stacks_kept, :timeout_ms::bigint as timeout_ms, :tags::text::text[] as tags'

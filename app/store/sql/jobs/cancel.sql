@@ -9,6 +9,7 @@ changed as (
     update rowline.jobs as job
     set status = 'failed',
         failed_reason = :cancelled,
+        failed_code = 'cancelled',
         cancel_requested_at = statement_timestamp(),
         finished_at = statement_timestamp()
     from idle

@@ -19,6 +19,7 @@ changed as (
         stalled_count = 0,
         result = null,
         failed_reason = null,
+        failed_code = null,
         finished_at = null,
         cancel_requested_at = null,
         processed_by = null

@@ -5,6 +5,11 @@ with changed as (
     update rowline.jobs as job
     set status = 'failed',
         finished_at = statement_timestamp(),
+        failed_code = case
+            when job.cancel_requested_at is not null then 'cancelled'
+            when (:are_timeouts::boolean[])[width_bucket(job.number, :numbers::bigint[])] then 'timed_out'
+            else 'failed'
+        end,
         :_failure
 ),
 :_settled

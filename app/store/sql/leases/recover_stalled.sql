@@ -35,6 +35,10 @@ changed as (
             when job.stalled_count >= :max_stalled_count then :reason
             else job.failed_reason
         end,
+        failed_code = case
+            when job.cancel_requested_at is not null then 'cancelled'
+            when job.stalled_count >= :max_stalled_count then 'stalled'
+        end,
         finished_at = case
             when job.stalled_count >= :max_stalled_count or job.cancel_requested_at is not null
             then (select at from ranked)

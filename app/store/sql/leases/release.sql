@@ -27,6 +27,7 @@ with changed as (
             cross join lateral (select (:delays_ms::bigint[])[rank.nth] as delay_ms) as each
         ),
         failed_reason = case when job.cancel_requested_at is not null then :cancelled else job.failed_reason end,
+        failed_code = case when job.cancel_requested_at is not null then 'cancelled' end,
         finished_at = case when job.cancel_requested_at is not null then statement_timestamp() end,
         leased_until = null
     :_attempts
