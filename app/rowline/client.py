@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self, TypeVar
 
 from rowline.errors import RowlineError
-from rowline.queue import Queue, quoted
+from rowline.queue import Queue
 from rowline.queueinfo import UNCHANGED, Kept, Queues, Unchanged, retention_json
-from rowline.transport import Call, Transport
+from rowline.transport import Call, Transport, quoted
 from rowline.values import Audit, IssuedToken, TokenInfo, Tokens
 
 R = TypeVar("R")

@@ -6,12 +6,11 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
-from urllib.parse import quote
 
-from rowline import claims
+from rowline import answers, claims
 from rowline.errors import Conflict, JobFailed, RowlineError, Unavailable
 from rowline.queueinfo import UNCHANGED, Kept, QueueInfo, Unchanged, retention_json
-from rowline.transport import CLOSED, Call, Transport
+from rowline.transport import CLOSED, Call, Transport, quoted
 from rowline.values import (
     AddedJob,
     AttemptInfo,
@@ -86,7 +85,7 @@ class Queue:
         """Add all jobs or none, in one transaction; return them in order. Retried requests add them once only."""
         body = [job.json() for job in jobs]
         key = str(uuid.uuid4())
-        return self._send("POST", "", body, headers={"Idempotency-Key": key}, read=_added)
+        return self._send("POST", "", body, headers={"Idempotency-Key": key}, read=answers.added)
 
     # Reading
 
@@ -155,15 +154,15 @@ class Queue:
 
     def attempts(self, job_id: str, *, start: int = 0, length: int = 10) -> tuple[AttemptInfo, ...]:
         """Return attempts of a job, oldest first; `length` is at most 100."""
-        return _attempts(self._past(job_id, "attempts", start, length))
+        return answers.attempts(self._past(job_id, "attempts", start, length))
 
     def _past(self, job_id: str, noun: str, start: int, length: int) -> dict[str, Any]:
         """Return entries of the history of a job, from as many responses as necessary."""
         path, query = f"/{quoted(job_id)}/{noun}", {"start": start, "length": length}
-        history = part = self._send("GET", path, query=query, read=_parts_of(noun))
+        history = part = self._send("GET", path, query=query, read=answers.parts_of(noun))
         while "next" in part and len(history[noun]) < length:
             query = {"start": part["next"], "length": length - len(history[noun])}
-            part = self._send("GET", path, query=query, read=_parts_of(noun))
+            part = self._send("GET", path, query=query, read=answers.parts_of(noun))
             history[noun] += part[noun]
         return history
 
@@ -327,16 +326,16 @@ class Queue:
         """
         body: dict[str, Any] = {"jobs": [ending.json() for ending in endings]}
         if not claim:
-            return self._send("POST", "/finish", body, read=_finished)
+            return self._send("POST", "/finish", body, read=answers.finished)
         wish = {"claim": _claim(claim, lock_duration_ms, worker)}
         try:
             call = Call(method="POST", path=f"{self._jobs}/finish", body=body | wish, is_repeatable=False)
             response, leases = self._claimed(call)
-            return Finished(statuses=_statuses(response), leases=leases)
+            return Finished(statuses=answers.statuses(response), leases=leases)
         except Unavailable as error:
             if not error.is_outcome_unknown:
                 raise
-        return self._send("POST", "/finish", body, read=_finished)
+        return self._send("POST", "/finish", body, read=answers.finished)
 
     def progress(self, lease: Held, progress: Any) -> None:
         """Report the progress of an attempt: a number or an object. Raises LeaseLost."""
@@ -347,7 +346,7 @@ class Queue:
         self._report(lease, "logs", line, is_repeatable=False)
 
     def _end(self, lease: Held, verb: str, body: dict[str, Any]) -> str:
-        return self._send("POST", f"/{quoted(lease.id)}/{verb}", {"token": lease.token} | body, read=_status)
+        return self._send("POST", f"/{quoted(lease.id)}/{verb}", {"token": lease.token} | body, read=answers.status)
 
     def _claimed(self, call: Call) -> tuple[Mapping[str, Any], tuple[Lease, ...]]:
         """Send a call that claims; return its response and the leases. Fail the jobs that cannot be read."""
@@ -377,40 +376,6 @@ class Queue:
         return self._transport.send(call, timeout_s=timeout_s).read(read)
 
 
-def quoted(name: str) -> str:
-    """Quote a name for a path. Raises ValueError for names that would change the path."""
-    if name in {"", ".", ".."}:
-        raise ValueError(f"{name!r} is no name of a queue or a job")
-    return quote(name, safe="")
-
-
 def _claim(count: int, lock_duration_ms: int | None, worker: str | None) -> dict[str, Any]:
     asked = {"count": count, "lockDuration": lock_duration_ms, "worker": worker}
     return {name: value for name, value in asked.items() if value is not None}
-
-
-def _added(response: Any) -> tuple[AddedJob, ...]:
-    return tuple(AddedJob.of(job, outcome=job["outcome"]) for job in response)
-
-
-def _attempts(response: Any) -> tuple[AttemptInfo, ...]:
-    return tuple(AttemptInfo.of(attempt) for attempt in response["attempts"])
-
-
-def _parts_of(noun: str) -> Callable[[Any], dict[str, Any]]:
-    """Return a function that reads a response with a list of this name; empty if the token may not see it."""
-    return lambda response: (
-        dict(response) | {noun: list(response[noun] if noun not in response.get("hidden", ()) else ())}
-    )
-
-
-def _status(response: Any) -> str:
-    return str(response["status"])
-
-
-def _statuses(response: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(map(_status, response["finished"]))
-
-
-def _finished(response: Mapping[str, Any]) -> Finished:
-    return Finished(statuses=_statuses(response), leases=())

@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import urllib3
 from rowline import errors
@@ -286,3 +286,10 @@ def _seconds(retry_after: str | None) -> float:
     if retry_after is None or not (retry_after.isascii() and retry_after.isdigit()):
         return 0.0
     return int(retry_after) + random.uniform(0.0, FIRST_PAUSE_S)  # noqa: S311 - jitter is no secret
+
+
+def quoted(name: str) -> str:
+    """Quote a name for a path. Raises ValueError for names that would change the path."""
+    if name in {"", ".", ".."}:
+        raise ValueError(f"{name!r} is no name of a queue or a job")
+    return quote(name, safe="")

@@ -14,7 +14,7 @@ from app.domain.job import Job, JobKey
 from app.domain.states import Status
 from app.infra.room import Reservation, Room
 from app.infra.settings import Settings
-from app.operations import jobends
+from app.operations import jobends, manage
 from app.operations import jobs as operations
 from app.operations.jobends import JobEnds
 from app.postgres.database import Database, DatabaseError
@@ -71,7 +71,7 @@ def test_who_waits_hears_of_an_end_whatever_brought_it(db: Database, ends: JobEn
     waiting = begun(pool, ends, db, completed, failed, cancelled)
     work.complete_next(db, result="5")
     work.fail_next(db, reason="broke")
-    operations.cancel(db, actor=ACTOR, queue=QUEUE, job_id=cancelled)
+    manage.cancel(db, actor=ACTOR, queue=QUEUE, job_id=cancelled)
 
     found = [one.result(40) for one in waiting]
     assert [job.status for job in found] == [Status.COMPLETED, Status.FAILED, Status.FAILED]
