@@ -7,8 +7,10 @@ JOBS ?= 4
 # Files in the order of their names: xdist's own order leaves some long ones for the end.
 SPREAD = -n $(JOBS) --dist loadfile --no-loadscope-reorder
 RESTARTS ?= 10
+SEQUENCES ?= 2000
+STEPS ?= 50
 
-.PHONY: help run test test-busy check fix cover bench bench-peers bench-depth bench-shapes bench-strangers bench-tokens bench-against calm faults promises upgrade-rehearsal rolling-restart poolers fuzz mutate explain psql migrate migration docs versions clean
+.PHONY: help run test test-busy check fix cover bench bench-peers bench-depth bench-shapes bench-strangers bench-tokens bench-against calm model faults promises upgrade-rehearsal rolling-restart poolers fuzz mutate explain psql migrate migration docs versions clean
 
 help:  ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +66,9 @@ bench-tokens: .venv/installed-dev  ## Measure what it costs to check 10,000 toke
 
 bench-against: .venv/installed-dev  ## Compare with another installed checkout, about 25 minutes: make bench-against BASE=../base
 	@$(BIN)/python -m tests.bench.against $(BASE) $(AGAINST)
+
+model: .venv/installed-dev  ## Compare 2,000 sequences of 50 steps with a model of a queue (SEQUENCES=200 STEPS=50: fewer)
+	@MODEL_SEQUENCES=$(SEQUENCES) MODEL_STEPS=$(STEPS) $(BIN)/python -m pytest -q --timeout 3600 tests/model
 
 calm: .venv/installed-dev  ## Work 50,000 jobs with 16 pull workers without faults: each must run exactly once
 	@$(BIN)/python -m tests.chaos.calm

@@ -77,12 +77,12 @@ def _ratio(ours: list[Any], theirs: list[Any]) -> float:
 
 def _row(ratios: Sequence[float]) -> list[str]:
     ordered, middle = sorted(ratios), statistics.median(ratios)
-    low, high = _interval(ordered)
+    low, high = interval(ordered)
     mark = "met" if middle >= ENOUGH else "NOT MET" if high < ENOUGH else "not met, within noise"
     return [f"{middle:.3f}", f"{low:.3f} to {high:.3f}", mark]
 
 
-def _interval(ordered: Sequence[float]) -> tuple[float, float]:
+def interval(ordered: Sequence[float]) -> tuple[float, float]:
     """Return the narrowest pair of order statistics that holds the median so surely, by the binomial distribution."""
     count, outside = len(ordered), 0.0
     depth = 0

@@ -1,0 +1,171 @@
+"""What a queue does, in memory: the service is compared with it, step by step."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+READY = {"waiting", "prioritized"}
+OVER = {"completed", "failed"}
+CANCELLED = "job cancelled"
+
+
+@dataclass
+class ModelJob:
+    """A job as the model has it."""
+
+    id: str
+    status: str
+    priority: int
+    lifo: bool
+    attempts: int
+    place: int  # among the jobs of its priority: the least comes first
+    attempts_made: int = 0
+    attempts_started: int = 0
+    is_cancelled: bool = False
+    token: str | None = None
+    failed_reason: str | None = None
+    result: Any = None
+
+    def seen(self) -> dict[str, Any]:
+        """Return the members of JobJson that are compared."""
+        found = {
+            "id": self.id,
+            "status": self.status,
+            "priority": self.priority,
+            "attemptsMade": self.attempts_made,
+            "attemptsStarted": self.attempts_started,
+        }
+        if self.failed_reason is not None:
+            found["failedReason"] = self.failed_reason
+        if self.status == "completed":
+            found["result"] = self.result
+        return found
+
+
+@dataclass
+class Model:
+    """A queue. Time is a counter: what happens later gets a higher number."""
+
+    jobs: dict[str, ModelJob] = field(default_factory=dict)
+    is_paused: bool = False
+    now: int = 0
+
+    def add(self, job_id: str, *, priority: int, lifo: bool, attempts: int, is_delayed: bool) -> None:
+        """Add a job."""
+        job = ModelJob(id=job_id, status="delayed", priority=priority, lifo=lifo, attempts=attempts, place=0)
+        self.jobs[job_id] = job
+        if not is_delayed:
+            self._line_up(job)
+
+    def claim(self, count: int) -> list[str]:
+        """Return the ids of the jobs that a claim hands out, in order."""
+        ready = [job for job in self.jobs.values() if job.status in READY and not self.is_paused]
+        taken = sorted(ready, key=lambda job: (job.priority, job.place))[:count]
+        for job in taken:
+            job.status = "active"
+            job.attempts_started += 1
+        return [job.id for job in taken]
+
+    def complete(self, job_id: str, result: Any) -> str:
+        """Complete an attempt; return the status of the job."""
+        job = self._ended(job_id)
+        job.status, job.result, job.attempts_made = "completed", result, job.attempts_made + 1
+        return job.status
+
+    def fail(self, job_id: str, reason: str, *, is_unrecoverable: bool) -> str:
+        """Fail an attempt; return the status of the job."""
+        job = self._ended(job_id)
+        job.attempts_made += 1
+        job.failed_reason = reason
+        if is_unrecoverable or job.is_cancelled or job.attempts_made >= job.attempts:
+            job.status = "failed"
+        else:
+            self._line_up(job)
+        return job.status
+
+    def release(self, job_id: str) -> str:
+        """Give a job back to its old place; return its status."""
+        job = self._ended(job_id)
+        if job.is_cancelled:
+            job.status, job.failed_reason = "failed", CANCELLED
+        else:
+            job.status = "prioritized" if job.priority else "waiting"
+        return job.status
+
+    def cancel(self, job_id: str) -> int:
+        """Cancel a job; return the HTTP status."""
+        job = self.jobs.get(job_id)
+        if job is None:
+            return 404
+        if job.status in OVER:
+            return 409
+        job.is_cancelled = True
+        if job.status != "active":
+            job.status, job.failed_reason = "failed", CANCELLED
+        return 200
+
+    def remove(self, job_id: str) -> int:
+        """Remove a job; return the HTTP status."""
+        job = self.jobs.get(job_id)
+        if job is None:
+            return 404
+        if job.status == "active":
+            return 409
+        del self.jobs[job_id]
+        return 200
+
+    def retry(self, job_id: str, *, resets: bool) -> int:
+        """Retry a job that has ended; return the HTTP status."""
+        job = self.jobs.get(job_id)
+        if job is None:
+            return 404
+        if job.status not in OVER:
+            return 409
+        job.failed_reason = job.result = None
+        job.is_cancelled = False
+        if resets:
+            job.attempts_made = 0
+        else:
+            job.attempts = max(job.attempts, job.attempts_made + 1)
+        self._line_up(job)
+        return 200
+
+    def promote(self, job_id: str) -> int:
+        """Make a delayed job ready; return the HTTP status."""
+        job = self.jobs.get(job_id)
+        if job is None:
+            return 404
+        if job.status != "delayed":
+            return 409
+        self._line_up(job)
+        return 200
+
+    def change(self, job_id: str, *, priority: int | None, lifo: bool | None, is_delayed: bool) -> int:
+        """Change a job that has not begun; return the HTTP status."""
+        job = self.jobs.get(job_id)
+        if job is None:
+            return 404
+        if job.status == "active" or job.status in OVER:
+            return 409
+        job.priority = job.priority if priority is None else priority
+        job.lifo = job.lifo if lifo is None else lifo
+        if is_delayed:
+            job.status = "delayed"
+        elif job.status != "delayed" and (priority is not None or lifo is not None):
+            self._line_up(job)
+        return 200
+
+    def counts(self) -> dict[str, int]:
+        """Return how many jobs there are in each status."""
+        statuses = ("waiting", "prioritized", "delayed", "active", "waiting-children", "completed", "failed")
+        return {status: sum(job.status == status for job in self.jobs.values()) for status in statuses}
+
+    def _line_up(self, job: ModelJob) -> None:
+        """Join the line as the latest comer."""
+        self.now += 1
+        job.status = "prioritized" if job.priority else "waiting"
+        job.place = -self.now if job.lifo else self.now
+
+    def _ended(self, job_id: str) -> ModelJob:
+        job = self.jobs[job_id]
+        job.token = None
+        return job
