@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.model.model import Model
 from tests.support import answers, databases
@@ -13,12 +13,23 @@ from tests.support.client import Client
 HOUR_MS = 3_600_000
 
 
+PICKS = st.integers(0, 999)
+"""Which of the jobs that can be meant, modulo their number."""
+JOBS = st.lists(
+    st.tuples(st.sampled_from([0, 0, 1, 5]), st.booleans(), st.integers(1, 3), st.sampled_from([False, False, True])),
+    min_size=1,
+    max_size=4,
+)
+
+
 class QueueMachine(RuleBasedStateMachine):
-    """A queue of the service beside its model. `client` and `url` are set by who runs it."""
+    """A queue of the service beside its model. `client` and `url` are set by who runs it.
+
+    Rules are few, and each does one of several things: so each kind comes often enough for the others to meet it.
+    """
 
     client: Client
     url: str
-    ids = Bundle("ids")
 
     @initialize()
     def begin(self) -> None:
@@ -29,16 +40,10 @@ class QueueMachine(RuleBasedStateMachine):
             "rowline.queue_settings",
         )
         self.model = Model()
+        self.ids: list[str] = []
 
-    @rule(
-        target=ids,
-        jobs=st.lists(
-            st.tuples(st.sampled_from([0, 0, 1, 5]), st.booleans(), st.integers(1, 3), st.booleans()),
-            min_size=1,
-            max_size=3,
-        ),
-    )
-    def add(self, jobs: list[tuple[int, bool, int, bool]]) -> Any:
+    @rule(jobs=JOBS)
+    def add(self, jobs: list[tuple[int, bool, int, bool]]) -> None:
         """Add some jobs."""
         bodies = []
         for priority, lifo, attempts, is_delayed in jobs:
@@ -47,7 +52,7 @@ class QueueMachine(RuleBasedStateMachine):
         added = [job["id"] for job in self.client.add(*bodies)]
         for job_id, (priority, lifo, attempts, is_delayed) in zip(added, jobs, strict=True):
             self.model.add(job_id, priority=priority, lifo=lifo, attempts=attempts, is_delayed=is_delayed)
-        return multiple(*added)
+        self.ids += added
 
     @rule(count=st.integers(1, 4))
     def claim(self, count: int) -> None:
@@ -57,72 +62,61 @@ class QueueMachine(RuleBasedStateMachine):
         for lease in leases:
             self.model.jobs[lease["job"]["id"]].token = lease["token"]
 
-    @rule(job_id=ids, result=st.sampled_from([None, 1, "done"]))
-    def complete(self, job_id: str, result: Any) -> None:
-        """Complete an attempt that runs."""
-        if token := self._token(job_id):
-            told = self._post(f"{job_id}/complete", {"token": token, "returnvalue": result})
-            assert told["status"] == self.model.complete(job_id, result)
+    @precondition(lambda self: self.model.active())
+    @rule(pick=PICKS, verb=st.sampled_from(["complete", "fail", "fail for good", "release"]))
+    def end(self, pick: int, verb: str) -> None:
+        """End an attempt that runs."""
+        active = self.model.active()
+        job = active[pick % len(active)]
+        body: dict[str, Any] = {"token": job.token}
+        if verb == "complete":
+            told, expected = self._post(f"{job.id}/complete", body | {"returnvalue": pick}), job.complete(pick)
+        elif verb == "release":
+            told, expected = self._post(f"{job.id}/release", body), self.model.release(job)
+        else:
+            is_unrecoverable = verb == "fail for good"
+            told = self._post(f"{job.id}/fail", body | {"failedReason": verb, "unrecoverable": is_unrecoverable})
+            expected = self.model.fail(job, verb, is_unrecoverable=is_unrecoverable)
+        assert told["status"] == expected
 
-    @rule(job_id=ids, is_unrecoverable=st.booleans())
-    def fail(self, job_id: str, is_unrecoverable: bool) -> None:  # noqa: FBT001 - drawn
-        """Fail an attempt that runs."""
-        if token := self._token(job_id):
-            body = {"token": token, "failedReason": "why", "unrecoverable": is_unrecoverable}
-            told = self._post(f"{job_id}/fail", body)
-            assert told["status"] == self.model.fail(job_id, "why", is_unrecoverable=is_unrecoverable)
+    @precondition(lambda self: self.ids)
+    @rule(pick=PICKS, verb=st.sampled_from(["cancel", "remove", "retry", "retry on", "promote"]))
+    def manage(self, pick: int, verb: str) -> None:
+        """Do something to a job, in whatever status it is."""
+        job_id = self.ids[pick % len(self.ids)]
+        match verb:
+            case "cancel":
+                self._compare("POST", f"{job_id}/cancel", self.model.cancel(job_id))
+            case "remove":
+                self._compare("DELETE", job_id, self.model.remove(job_id))
+            case "promote":
+                self._compare("POST", f"{job_id}/promote", self.model.promote(job_id))
+            case _:
+                resets = verb == "retry"
+                body = {"resetAttempts": resets}
+                self._compare("POST", f"{job_id}/retry", self.model.retry(job_id, resets=resets), body)
 
-    @rule(job_id=ids)
-    def release(self, job_id: str) -> None:
-        """Give back a job that runs."""
-        if token := self._token(job_id):
-            assert self._post(f"{job_id}/release", {"token": token})["status"] == self.model.release(job_id)
-
-    @rule(job_id=ids)
-    def cancel(self, job_id: str) -> None:
-        """Cancel a job."""
-        self._compare("POST", f"{job_id}/cancel", self.model.cancel(job_id))
-
-    @rule(job_id=ids)
-    def remove(self, job_id: str) -> None:
-        """Remove a job."""
-        self._compare("DELETE", job_id, self.model.remove(job_id))
-
-    @rule(job_id=ids, resets=st.booleans())
-    def retry(self, job_id: str, resets: bool) -> None:  # noqa: FBT001 - drawn
-        """Retry a job."""
-        self._compare("POST", f"{job_id}/retry", self.model.retry(job_id, resets=resets), {"resetAttempts": resets})
-
-    @rule(job_id=ids)
-    def promote(self, job_id: str) -> None:
-        """Promote a job."""
-        self._compare("POST", f"{job_id}/promote", self.model.promote(job_id))
-
+    @precondition(lambda self: self.ids)
     @rule(
-        job_id=ids,
+        pick=PICKS,
         priority=st.sampled_from([None, 0, 1, 5]),
         lifo=st.sampled_from([None, False, True]),
-        is_delayed=st.booleans(),
+        is_delayed=st.sampled_from([False, False, True]),
     )
-    def change(self, job_id: str, priority: int | None, lifo: bool | None, is_delayed: bool) -> None:  # noqa: FBT001
+    def change(self, pick: int, priority: int | None, lifo: bool | None, is_delayed: bool) -> None:  # noqa: FBT001
         """Change a job."""
+        job_id = self.ids[pick % len(self.ids)]
         body: dict[str, Any] = {} if priority is None else {"priority": priority}
         body |= ({} if lifo is None else {"lifo": lifo}) | ({"delay": HOUR_MS} if is_delayed else {})
         if body:
             said = self.model.change(job_id, priority=priority, lifo=lifo, is_delayed=is_delayed)
             self._compare("PATCH", job_id, said, body)
 
-    @rule()
-    def pause(self) -> None:
-        """Pause the queue."""
-        assert answers.ok(self.client.post("/queues/q/pause", ""))["paused"]
-        self.model.is_paused = True
-
-    @rule()
-    def resume(self) -> None:
-        """Resume the queue."""
-        assert not answers.ok(self.client.post("/queues/q/resume", ""))["paused"]
-        self.model.is_paused = False
+    @rule(verb=st.sampled_from(["resume", "resume", "pause"]))
+    def hold(self, verb: str) -> None:
+        """Pause the queue, or resume it."""
+        self.model.is_paused = verb == "pause"
+        assert answers.ok(self.client.post(f"/queues/q/{verb}", ""))["paused"] == self.model.is_paused
 
     @invariant()
     def same(self) -> None:
@@ -137,10 +131,6 @@ class QueueMachine(RuleBasedStateMachine):
             assert {name: seen[job_id].get(name) for name in expected} == expected
         queue = answers.ok(self.client.get("/queues/q"))
         assert (queue["counts"], queue["paused"]) == (self.model.counts(), self.model.is_paused)
-
-    def _token(self, job_id: str) -> str | None:
-        job = self.model.jobs.get(job_id)
-        return job.token if job and job.status == "active" else None
 
     def _post(self, path: str, body: Any) -> Any:
         return answers.ok(self.client.post(f"/queues/q/jobs/{path}", json.dumps(body)))

@@ -25,6 +25,11 @@ class ModelJob:
     failed_reason: str | None = None
     result: Any = None
 
+    def complete(self, result: Any) -> str:
+        """Complete an attempt; return the status of the job."""
+        self.status, self.result, self.attempts_made = "completed", result, self.attempts_made + 1
+        return self.status
+
     def seen(self) -> dict[str, Any]:
         """Return the members of JobJson that are compared."""
         found = {
@@ -65,15 +70,12 @@ class Model:
             job.attempts_started += 1
         return [job.id for job in taken]
 
-    def complete(self, job_id: str, result: Any) -> str:
-        """Complete an attempt; return the status of the job."""
-        job = self._ended(job_id)
-        job.status, job.result, job.attempts_made = "completed", result, job.attempts_made + 1
-        return job.status
+    def active(self) -> list[ModelJob]:
+        """Return the jobs that run."""
+        return [job for job in self.jobs.values() if job.status == "active"]
 
-    def fail(self, job_id: str, reason: str, *, is_unrecoverable: bool) -> str:
+    def fail(self, job: ModelJob, reason: str, *, is_unrecoverable: bool) -> str:
         """Fail an attempt; return the status of the job."""
-        job = self._ended(job_id)
         job.attempts_made += 1
         job.failed_reason = reason
         if is_unrecoverable or job.is_cancelled or job.attempts_made >= job.attempts:
@@ -82,9 +84,8 @@ class Model:
             self._line_up(job)
         return job.status
 
-    def release(self, job_id: str) -> str:
+    def release(self, job: ModelJob) -> str:
         """Give a job back to its old place; return its status."""
-        job = self._ended(job_id)
         if job.is_cancelled:
             job.status, job.failed_reason = "failed", CANCELLED
         else:
@@ -164,8 +165,3 @@ class Model:
         self.now += 1
         job.status = "prioritized" if job.priority else "waiting"
         job.place = -self.now if job.lifo else self.now
-
-    def _ended(self, job_id: str) -> ModelJob:
-        job = self.jobs[job_id]
-        job.token = None
-        return job

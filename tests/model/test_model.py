@@ -8,7 +8,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.model.machine import QueueMachine
 from tests.support.client import Client
 
-SEQUENCES, STEPS = 10, 20
+SEQUENCES, STEPS = 20, 30
 
 
 def test_the_service_does_what_the_model_does(client: Client, shared_url: str) -> None:
