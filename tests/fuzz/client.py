@@ -25,7 +25,7 @@ class Tally:
     kinds: Counter[str] = field(default_factory=Counter)
     statuses: Counter[int] = field(default_factory=Counter)
     created: int = 0
-    """Jobs that answers of 200 told of as created."""
+    """Jobs that answers of 200 told of as created, without those that others told of as removed."""
     doubtful: int = 0
     """Broken framings that ended without any answer: each may have stored something, or not."""
     connections: int = 0
@@ -120,7 +120,9 @@ class _Client:
 
 
 def created(case: Case, answer: Answer) -> int:
-    """Count the jobs that an answer says it stored: a POST's, unless it was given before."""
+    """Count the jobs that an answer says it stored: a POST's, unless it was given before; -1 for one removed."""
+    if case.method == "DELETE" and answer.status == 200 and b'"queueQualifiedName"' in answer.body:
+        return -1
     is_new = answer.status == 200 and "idempotency-replayed" not in answer.headers
     if not is_new or case.method != "POST" or not answer.body.startswith(b"[") or len(answer.body) == 2:
         return 0
