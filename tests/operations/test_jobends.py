@@ -202,8 +202,9 @@ def test_who_has_left_waits_no_longer(
 
 
 def test_closing_ends_all_waits_and_nobody_waits_afterwards(
-    db: Database, ends: JobEnds, pool: ThreadPoolExecutor
+    db: Database, ends: JobEnds, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(jobends, "CHECK_S", 1_000)
     job_id = add(db)
     waiting = begun(pool, ends, db, job_id, job_id)
     ends.close()
