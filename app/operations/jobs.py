@@ -93,13 +93,13 @@ def submit_once(
     keep_ms: int,
     answer: Callable[[Sequence[Submitted]], str],
     held: Reservation | None = None,
-    admit: Callable[[], None] = lambda: None,
+    admit: Callable[[Connection], None] = lambda _conn: None,
 ) -> Reply:
     """Add `new` as `submit_many` does; if `key` has a response not older than `keep_ms`, return that instead.
 
     One transaction stores the jobs, the key and the response that `answer` returns. Raises KeyInUse while another
     transaction uses the key, KeyReused if the key was used with another body, what `admit` raises, which is called
-    before jobs are added, and what `submit_many` raises.
+    before jobs are added, again if the transaction is tried again, and what `submit_many` raises.
     """
     with db.begin() as conn:
         if not keys.try_lock(conn, queue=queue, key=key):
@@ -113,7 +113,7 @@ def submit_once(
             answered = keys.find(conn, queue=queue, key=key, keep_ms=keep_ms, max_bytes=answered.size)
         if answered and answered.answer is not None:
             return Reply(answered.answer, is_replay=True)
-        admit()
+        admit(conn)
         text = answer(_submit(conn, queue, new, held) if new else [])
         keys.keep(conn, queue=queue, key=key, answer=text)
     db.notify(queue)

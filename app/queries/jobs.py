@@ -226,8 +226,7 @@ def _parenthesised(part: Select[tuple[int]]) -> Select[tuple[int]]:
     return select(part.subquery().c.number)
 
 
-def waiting(db: Database, *, queue: str) -> int:
-    """Return how many jobs of `queue` have not started yet: waiting, prioritized or delayed. Raises DatabaseError."""
-    with db.read_once() as conn:
-        numbers = counts.count(conn, queue=queue)
+def waiting(conn: Connection, *, queue: str) -> int:
+    """Return how many jobs of `queue` have not started yet: waiting, prioritized or delayed."""
+    numbers = counts.count(conn, queue=queue)
     return sum(numbers[status] for status in NOT_STARTED)

@@ -4,6 +4,8 @@ import time
 
 from app.domain.errors import OverQuota
 from app.domain.tokens import Caller
+from app.postgres.database import Connection, Database
+from app.queries import jobs
 
 BURST_S = 1.0
 """What a token may use within so many seconds, it may use at once."""
@@ -42,7 +44,36 @@ class Quotas:
             self._used_until = {key: at for key, at in self._used_until.items() if at > now - BURST_S}
 
 
-def require_waiting_below(caller: Caller, waiting: int, number: int) -> None:
+class Admission:
+    """Whether a token may add the jobs of one request. A transaction that is tried again pays for them once."""
+
+    def __init__(self, quotas: Quotas, caller: Caller, *, queue: str, number: int) -> None:
+        """Admit `number` jobs to `queue`."""
+        self._quotas, self._caller = quotas, caller
+        self._queue, self._number = queue, number
+        self._is_paid = False
+
+    def require_alone(self, db: Database) -> None:
+        """Do what `require` does without a transaction: only a limit of waiting jobs needs a connection."""
+        if self._caller.limits.waiting_jobs is None:
+            self._pay()
+            return
+        with db.read_once() as conn:
+            self.require(conn)
+
+    def require(self, conn: Connection) -> None:
+        """Require that the jobs are within the limits; count them over `conn`. Raises OverQuota, DatabaseError."""
+        if self._caller.limits.waiting_jobs is not None:
+            _require_waiting_below(self._caller, jobs.waiting(conn, queue=self._queue), self._number)
+        self._pay()
+
+    def _pay(self) -> None:
+        if not self._is_paid:
+            self._quotas.take_jobs(self._caller, self._number)
+        self._is_paid = True
+
+
+def _require_waiting_below(caller: Caller, waiting: int, number: int) -> None:
     """Require that a queue with `waiting` jobs may get `number` more. Raises OverQuota."""
     limit = caller.limits.waiting_jobs
     if limit is not None and waiting + number > limit:

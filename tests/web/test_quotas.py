@@ -3,13 +3,15 @@
 import dataclasses
 import ipaddress
 import json
+from typing import Any
 
 import pytest
 from werkzeug.test import TestResponse
 
 from app.domain.tokens import Limits
 from app.infra.settings import Settings
-from app.postgres.database import Database
+from app.postgres.database import Database, DatabaseError
+from app.store import keys
 from app.web import app
 from tests.support import answers
 from tests.support.client import Client
@@ -112,6 +114,23 @@ def test_a_stored_answer_is_given_again_whatever_the_limits_are(client: Client, 
     assert [answer.status_code for answer in said] == [200] * 3
     assert said[0].text == said[2].text
     assert refused(program.post(JOBS, json.dumps([JOB]), Idempotency_Key="other")) == 5
+
+
+def test_jobs_of_a_transaction_that_is_tried_again_count_once(
+    client: Client, db: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = Client(client.flask, token=issue(db, "jobs:add", limits=Limits(jobs_per_s=2)).secret)
+    keep, troubles = keys.keep, [DatabaseError("a lock was not had in time", is_worth_another_try=True)]
+
+    def keep_late(*args: Any, **more: Any) -> None:
+        if troubles:
+            raise troubles.pop()
+        keep(*args, **more)
+
+    monkeypatch.setattr(keys, "keep", keep_late)
+    answers.ok(program.post(JOBS, json.dumps([JOB, JOB]), Idempotency_Key="k"))
+    assert not troubles
+    assert refused(program.post(JOBS, json.dumps([JOB, JOB]), Idempotency_Key="other")) == 1
 
 
 def test_what_is_refused_because_too_many_wait_uses_up_no_rate(client: Client, db: Database, clock: Clock) -> None:

@@ -1,9 +1,6 @@
 """What each scope allows: every route, every action, on the queue and beside it."""
 
 import json
-import re
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from flask import Flask
@@ -14,16 +11,9 @@ from app.postgres.database import Database
 from app.web import app, describe
 from tests.support import answers
 from tests.support.client import Client
+from tests.support.routes import BODIES, routes
 from tests.support.tokens import issue
 
-BODIES: dict[str, Any] = {
-    "queues.change_queue": {"settings": {}},
-    "settings.change_settings": {},
-    "jobs.add": [{"name": "n", "data": 1}],
-    "work.finish": {"jobs": []},
-    "workers.register": {"queue": "mail", "endpoint": {"url": "https://example.com/", "method": "POST"}},
-    "tokens.create": {"name": "n", "scopes": ["tokens:manage"]},
-}
 DECLARED = {
     "jobs:add": {"jobs.add"},
     "jobs:read": {
@@ -45,15 +35,6 @@ DECLARED = {
     "tokens:manage": {f"tokens.{verb}" for verb in ("create", "list_tokens", "revoke", "rotate", "finish_rotation")},
     "audit": {"audit.list_acts"},
 }
-
-
-def routes(flask: Flask) -> Iterator[tuple[str, str, str]]:
-    """Yield name, method and path of each route that needs an API token, for the queue `mail`."""
-    for rule in flask.url_map.iter_rules():
-        if rule.endpoint.split(".")[0] not in app.TOKENLESS:
-            [method] = (rule.methods or set()) - {"HEAD", "OPTIONS"}
-            path = rule.rule.replace("<segment:queue>", "mail")
-            yield rule.endpoint, method, re.sub("<[^>]*>", "absent00", path)
 
 
 @pytest.fixture

@@ -66,13 +66,9 @@ def _add_writes(routes: Blueprint, settings: Settings, db: Database, room: Room,
         if not held.take_long(len(raw) + len(new) * AROUND):
             raise NoRoom
 
-        def admit() -> None:
-            if caller.limits.waiting_jobs is not None:
-                quotas.require_waiting_below(caller, jobs.waiting(db, queue=queue), len(new))
-            limits.take_jobs(caller, len(new))
-
+        admission = quotas.Admission(limits, caller, queue=queue, number=len(new))
         if key is None:
-            admit()
+            admission.require_alone(db)
             return answers.json(shown(submissions.submit_many(queue=queue, new=new, held=held)))
         reply = operations.submit_once(
             db,
@@ -81,7 +77,7 @@ def _add_writes(routes: Blueprint, settings: Settings, db: Database, room: Room,
             key=IdempotencyKey(key=key, token_digest=caller.key_digest, body_digest=hashlib.sha256(raw).digest()),
             keep_ms=settings.keep_keys_ms,
             held=held,
-            admit=admit,
+            admit=admission.require,
             answer=lambda submitted: answers.text(shown(submitted)),
         )
         return answers.json(answers.Text(reply.text), headers=headers.replayed(reply.is_replay))

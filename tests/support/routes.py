@@ -1,0 +1,28 @@
+"""The routes of the API, to walk over: none that comes later is forgotten."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Flask
+
+from app.web import app
+
+BODIES: dict[str, Any] = {
+    "queues.change_queue": {"settings": {}},
+    "settings.change_settings": {},
+    "jobs.add": [{"name": "n", "data": 1}],
+    "work.finish": {"jobs": []},
+    "workers.register": {"queue": "mail", "endpoint": {"url": "https://example.com/", "method": "POST"}},
+    "tokens.create": {"name": "n", "scopes": ["tokens:manage"]},
+}
+"""Of routes that refuse an empty body: one that they accept."""
+
+
+def routes(flask: Flask) -> Iterator[tuple[str, str, str]]:
+    """Yield name, method and path of each route that needs an API token, for the queue `mail`."""
+    for rule in flask.url_map.iter_rules():
+        if rule.endpoint.split(".")[0] not in app.TOKENLESS:
+            [method] = (rule.methods or set()) - {"HEAD", "OPTIONS"}
+            path = rule.rule.replace("<segment:queue>", "mail")
+            yield rule.endpoint, method, re.sub("<[^>]*>", "absent00", path)
