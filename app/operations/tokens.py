@@ -20,6 +20,7 @@ from app.domain.tokens import TOKENS_MAX, Caller, Limits, Scope, Token
 from app.operations import operation
 from app.postgres.database import Connection, Database
 from app.store import audit, tokens
+from app.store.tokens import Locked
 
 FORGOTTEN_AT_ONCE = 1_000
 _TRIES = 3  # of an id at random: two tokens have the same one in 2^47 cases
@@ -52,7 +53,7 @@ def create(
     """
     _require_within(caller, scopes, limits, expires_at)
     with db.begin() as conn:
-        _hold(conn, caller, secret)
+        _lock(conn, caller, secret)
         if tokens.count_all(conn) >= TOKENS_MAX:
             raise TooManyTokens(f"there are {TOKENS_MAX} tokens already")
         for _ in range(_TRIES):
@@ -82,56 +83,63 @@ def rotate(db: Database, *, actor: Actor, caller: Caller | None, secret: bytes =
     """
     second = domain.another(token_id)
     with db.begin() as conn:
-        _hold(conn, caller, secret)
-        token = _lock(conn, token_id)
+        token = _lock_with_own(conn, caller, secret, token_id)
         _require_within(caller, token.scopes, token.limits, token.expires_at)
         _require_valid(token)
         tokens.rotate(conn, token_id=token_id, digest=domain.digest(second.encode()))
         if token.is_rotating:  # the one that is replaced is valid no more
             tokens.note_change(conn)
         audit.note(conn, actor, Act(action="tokens.rotate", target=token_id))
-        return Issued(token=_lock(conn, token_id), secret=second)
+        return Issued(token=_again(conn, token_id), secret=second)
 
 
 @operation
 def finish_rotation(db: Database, *, actor: Actor, caller: Caller | None, secret: bytes = b"", token_id: str) -> Token:
     """Make the second secret of a token its only one. Raises TokenNotFound, TokenEnded, NotRotating, Forbidden."""
     with db.begin() as conn:
-        _hold(conn, caller, secret)
-        token = _lock(conn, token_id)
+        token = _lock_with_own(conn, caller, secret, token_id)
         _require_within(caller, token.scopes, token.limits, token.expires_at)
         _require_valid(token)
         if not tokens.finish_rotation(conn, token_id=token_id):
             raise NotRotating(f"token {token_id} has no second secret: rotate it first")
         tokens.note_change(conn)
         audit.note(conn, actor, Act(action="tokens.finish_rotation", target=token_id))
-        return _lock(conn, token_id)
+        return _again(conn, token_id)
 
 
 @operation
 def revoke(db: Database, *, actor: Actor, caller: Caller | None = None, secret: bytes = b"", token_id: str) -> Token:
     """Revoke a token: it is refused everywhere within 5 s. One that is revoked stays so. Raises TokenNotFound."""
     with db.begin() as conn:
-        _hold(conn, caller, secret)
-        before = _lock(conn, token_id)
+        before = _lock_with_own(conn, caller, secret, token_id)
         if not tokens.revoke(conn, token_id=token_id):
             return before
         tokens.note_change(conn)
         audit.note(conn, actor, Act(action="tokens.revoke", target=token_id, before=_shown(before)))
-        return _lock(conn, token_id)
+        return _again(conn, token_id)
 
 
-def _hold(conn: Connection, caller: Caller | None, secret: bytes) -> None:
-    """Keep the caller's own token valid until the transaction ends: its API process may have trusted it too long."""
-    if caller and caller.is_stored and not tokens.hold(conn, token_id=caller.token_id, digest=secret):
-        raise Unauthorized("the token has been revoked, or has expired")
+def _lock(conn: Connection, caller: Caller | None, secret: bytes, *token_ids: str) -> dict[str, Locked]:
+    """Lock tokens and the caller's own, which must be valid: its API process may have trusted it too long."""
+    own = [caller.token_id] if caller and caller.is_stored else []
+    locked = tokens.lock(conn, token_ids={*own, *token_ids})
+    for token_id in own:
+        mine = locked.get(token_id)
+        if mine is None or mine.token.is_ended or not domain.is_one_of(secret, mine.digests):
+            raise Unauthorized("the token has been revoked, or has expired")
+    return locked
 
 
-def _lock(conn: Connection, token_id: str) -> Token:
-    token = tokens.lock(conn, token_id=token_id)
-    if token is None:
+def _lock_with_own(conn: Connection, caller: Caller | None, secret: bytes, token_id: str) -> Token:
+    locked = _lock(conn, caller, secret, token_id)
+    if token_id not in locked:
         raise TokenNotFound(f"there is no token {token_id[: domain.ID_LENGTH]!r}")
-    return token
+    return locked[token_id].token
+
+
+def _again(conn: Connection, token_id: str) -> Token:
+    """Read a token that is locked, after it was changed."""
+    return tokens.lock(conn, token_ids=[token_id])[token_id].token
 
 
 @operation

@@ -3,9 +3,8 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from app.domain import tokens as domain
 from app.domain.tokens import Limits, Scope, Token
 from app.postgres.database import Connection
 from app.store.statements import Statement
@@ -15,7 +14,6 @@ _changes = Statement("tokens/changes")
 _note_change = Statement("tokens/note_change")
 _insert = Statement("tokens/insert")
 _lock = Statement("tokens/lock")
-_hold = Statement("tokens/hold")
 _forget = Statement("tokens/forget")
 _rotate = Statement("tokens/rotate")
 _finish_rotation = Statement("tokens/finish_rotation")
@@ -33,6 +31,13 @@ class Found:
     mark: str
 
 
+class Locked(NamedTuple):
+    """A token that is locked, and its digests."""
+
+    token: Token
+    digests: tuple[bytes, ...]
+
+
 def find(conn: Connection, token_ids: Collection[str]) -> dict[str, Found]:
     """Return what is stored of each of `token_ids`, all of one snapshot."""
     return {row.asked_id: _found(row) for row in _find.rows(conn, ids=list(token_ids))}
@@ -41,8 +46,11 @@ def find(conn: Connection, token_ids: Collection[str]) -> dict[str, Found]:
 def _found(row: Any) -> Found:
     if row.id is None:
         return Found(token=None, digests=(), expires_in_ms=None, mark=row.mark)
-    digests = tuple(bytes(digest) for digest in (row.digest, row.next_digest) if digest is not None)
-    return Found(token=of(row), digests=digests, expires_in_ms=row.expires_in_ms, mark=row.mark)
+    return Found(token=of(row), digests=_digests(row), expires_in_ms=row.expires_in_ms, mark=row.mark)
+
+
+def _digests(row: Any) -> tuple[bytes, ...]:
+    return tuple(bytes(digest) for digest in (row.digest, row.next_digest) if digest is not None)
 
 
 def changes(conn: Connection) -> str:
@@ -80,19 +88,12 @@ def insert(
     return of(found[0]) if found else None
 
 
-def lock(conn: Connection, *, token_id: str) -> Token | None:
-    """Lock a token until the transaction ends and return it; None if there is none."""
-    found = _lock.rows(conn, id=token_id)
-    return of(found[0]) if found else None
+def lock(conn: Connection, *, token_ids: Collection[str]) -> dict[str, Locked]:
+    """Lock those of `token_ids` that there are until the transaction ends, and return them by their ids.
 
-
-def hold(conn: Connection, *, token_id: str, digest: bytes) -> bool:
-    """Lock a token against changes until the transaction ends; return whether it is valid with this secret."""
-    found = _hold.rows(conn, id=token_id)
-    if not found or found[0].is_ended:
-        return False
-    stored = [bytes(each) for each in (found[0].digest, found[0].next_digest) if each is not None]
-    return domain.is_one_of(digest, stored)
+    Whoever needs several locks them by one call: then nobody waits for one who waits for them.
+    """
+    return {row.id: Locked(of(row), _digests(row)) for row in _lock.rows(conn, ids=list(token_ids))}
 
 
 def forget(conn: Connection, *, limit: int) -> int:

@@ -108,7 +108,6 @@ INDEXES = {
     "tokens/find": {"tokens_pkey", "token_changes_pkey"},
     "tokens/finish_rotation": {"tokens_pkey"},
     "tokens/forget": {"tokens_pkey"},
-    "tokens/hold": {"tokens_pkey"},
     "tokens/insert": {"tokens_pkey"},  # the arbiter
     "tokens/lock": {"tokens_pkey"},
     "tokens/note_change": {"token_changes_pkey"},  # the arbiter
