@@ -128,20 +128,21 @@ class Tokens:
             _log.warning("database_trouble", extra={"cause": str(error)})
 
     def require_still(self, request: Request) -> None:
-        """Require that the token of a request that has waited is valid still. Raises Unauthorized."""
-        if not self.is_still_valid(request):
+        """Require that the token of a request that has waited is valid still. Raises Unauthorized, DatabaseError."""
+        caller: Caller = request.environ[CALLER]
+        if not caller.is_stored:
+            return
+        shown = _shown(request)
+        if self._looked_up(shown, _digest(shown)) is None:
             raise Unauthorized(_REQUIRED)
 
     def is_still_valid(self, request: Request) -> bool:
-        """Return whether the token of a request that waits is valid still, as far as that can be known."""
-        caller: Caller = request.environ[CALLER]
-        if not caller.is_stored:
-            return True
-        shown = _shown(request)
+        """Return whether the token of a request that waits is valid still; not if that is unknown for too long."""
         try:
-            return self._looked_up(shown, _digest(shown)) is not None
-        except DatabaseError:  # what waits for the database finds that out itself
-            return True
+            self.require_still(request)
+        except (Unauthorized, DatabaseError):
+            return False
+        return True
 
     def distrust(self) -> None:
         """Ask at the next request which tokens are valid still, after one has ceased to be."""

@@ -1,20 +1,28 @@
 """Reading the bodies of requests: completely, or not at all."""
 
-from flask import Request
+import time
+
+from flask import Request, current_app
 from gunicorn.http.errors import ParseException
 
 from app.domain.errors import Fault, SlowBody, TooLarge, UnparsableBody, UnsupportedBody
 from app.web import clients
+from app.web.auth import CALLER
+from app.web.worker import TOKENS
 
 ERRORS = (UnparsableBody, UnsupportedBody, TooLarge, SlowBody)
 """What reading a body raises, besides the errors about its content."""
 SHORT = 128 * 1024
 """The longest body, in bytes, of routes that take short values only."""
+AT_ONCE_S = 0.5
+"""After a body that took longer than so many seconds the token is checked again, so that 5 s after it was revoked none
+begins to do anything: when the head came, what the process knew of it was up to 4 s old."""
 
 
 def read(request: Request, *, limit: int, client_s: float) -> bytes:
     """Read the whole body, whatever its Content-Type says. Raises UnsupportedBody, TooLarge, SlowBody, UnparsableBody.
 
+    Raises Unauthorized and DatabaseError too if it took long: an API token must be valid when the whole body is there.
     `limit` is in bytes; `client_s` is the time allowed beyond that of the minimum rate, see `clients`.
     """
     environ, length = request.environ, request.content_length
@@ -26,6 +34,7 @@ def read(request: Request, *, limit: int, client_s: float) -> bytes:
         raise UnsupportedBody(Fault("body", "must not be encoded"))
     if (length or 0) > limit:
         raise _too_large(limit)
+    began_at = time.monotonic()
     try:
         raw = clients.read(environ, length=length, limit=limit, client_s=client_s)
     except (ParseException, OSError) as error:
@@ -34,6 +43,8 @@ def read(request: Request, *, limit: int, client_s: float) -> bytes:
         raise _too_large(limit)
     if len(raw) < (length or 0):
         raise UnparsableBody(Fault("body", f"ended after {len(raw)} of {length} bytes"))
+    if time.monotonic() - began_at > AT_ONCE_S and CALLER in environ:
+        current_app.extensions[TOKENS].require_still(request)
     return raw
 
 

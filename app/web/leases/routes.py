@@ -64,8 +64,8 @@ def _add_claim(routes: Blueprint, settings: Settings, waiting: Waiting, room: Ro
             has_left=lambda: clients.has_left(request) or not access.is_still_valid(request),
             held=holding.of(request, room),
         )
-        if not leases and asked.wait_ms:
-            access.require_still(request)  # it was revoked meanwhile
+        if not leases:
+            access.require_still(request)  # a revoked token gets none, and hears why
         return answers.json({"jobs": schemas.dump_leases(leases, job_json, sees_payload=auth.may_see(request, queue))})
 
 

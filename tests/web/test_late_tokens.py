@@ -1,0 +1,126 @@
+"""Tokens that cease to be valid while a request of theirs is under way."""
+
+import io
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from app.infra.settings import Settings
+from app.operations import tokens as operations
+from app.operations.tokens import Issued
+from app.postgres.database import Database, DatabaseError
+from app.store import tokens as store
+from app.web import app
+from tests.support import answers
+from tests.support.acting import ACTOR
+from tests.support.client import Client
+from tests.support.clusters import until
+from tests.support.routes import BODIES, routes
+from tests.support.tokens import issue
+
+JOBS = "/queues/q/jobs"
+
+
+class Late(io.BytesIO):
+    """A body, before whose first byte something happens."""
+
+    def __init__(self, body: bytes, happens: Callable[[], object]) -> None:
+        super().__init__(body)
+        self.length, self.is_read, self._happens = len(body), False, happens
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if not self.is_read:
+            self.is_read = True
+            self._happens()
+        return super().read(size)
+
+
+@pytest.fixture
+def flask(settings: Settings, db: Database, monkeypatch: pytest.MonkeyPatch) -> Flask:
+    """The application, which trusts nothing that it remembers."""
+    monkeypatch.setattr("app.queries.tokens.TRUST_S", 0.0)
+    return app.create(settings, db)
+
+
+@pytest.fixture
+def every_body_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.web.body.AT_ONCE_S", 0.0)
+
+
+def sent(flask: Flask, method: str, path: str, issued: Issued, body: Late) -> TestResponse:
+    headers = {"Authorization": f"Bearer {issued.secret}"}
+    return flask.test_client().open(path, method=method, headers=headers, input_stream=body, content_length=body.length)
+
+
+def revoking(db: Database, issued: Issued) -> Callable[[], object]:
+    return partial(operations.revoke, db, actor=ACTOR, token_id=issued.token.id)
+
+
+@pytest.mark.usefixtures("every_body_is_late")
+def test_a_token_that_is_revoked_before_the_body_is_there_does_nothing_on_any_route(flask: Flask, db: Database) -> None:
+    for name, method, path in list(routes(flask)):
+        if method not in {"GET", "DELETE"}:
+            issued = issue(db, "*")
+            body = Late(json.dumps(BODIES.get(name, {})).encode(), revoking(db, issued))
+            answer = sent(flask, method, path, issued, body)
+
+            assert body.is_read, name
+            assert answers.problem(answer, 401)["code"] == "unauthorized"
+
+
+@pytest.mark.usefixtures("every_body_is_late")
+def test_a_token_that_expires_before_the_body_is_there_does_nothing(flask: Flask, client: Client, db: Database) -> None:
+    ends_at = datetime.now(UTC) + timedelta(seconds=2)
+    issued = issue(db, "jobs:add", expires_at=ends_at)
+    body = Late(b'[{"name":"n","data":1}]', partial(until, lambda: datetime.now(UTC) > ends_at))
+
+    assert answers.problem(sent(flask, "POST", JOBS, issued, body), 401)["code"] == "unauthorized"
+    assert client.page()["counts"]["waiting"] == 0
+
+
+@pytest.mark.usefixtures("every_body_is_late")
+def test_a_late_body_of_a_token_that_is_valid_is_accepted(flask: Flask, settings: Settings, db: Database) -> None:
+    body = b'[{"name":"n","data":1}]'
+
+    assert sent(flask, "POST", JOBS, issue(db, "jobs:add"), Late(body, lambda: time.sleep(0))).status_code == 200
+    assert Client(flask.test_client(), token=settings.tokens[0]).add({"name": "n", "data": 1})
+
+
+def test_a_claim_that_does_not_wait_says_that_its_token_was_revoked(
+    flask: Flask, client: Client, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.web.body.AT_ONCE_S", 60.0)
+    client.add({"name": "n", "data": 1})
+    issued = issue(db, "work")
+    answer = sent(flask, "POST", f"{JOBS}/claim", issued, Late(b'{"count":1}', revoking(db, issued)))
+
+    assert answers.problem(answer, 401)["code"] == "unauthorized"
+    assert client.page()["counts"]["waiting"] == 1
+
+
+def test_a_claim_that_waits_gets_nothing_once_tokens_could_not_be_read_for_too_long(
+    flask: Flask, client: Client, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.queries.tokens.KEPT_S", 0.0)
+    program = Client(flask.test_client(), token=issue(db, "work").secret)
+
+    def broken(*_args: Any) -> Any:
+        raise DatabaseError("too many connections")
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(program.post, f"{JOBS}/claim", json.dumps({"wait": 30_000}))
+        until(lambda: "q" in flask.extensions["rowline-waiting"]._lines)  # noqa: SLF001
+        monkeypatch.setattr(store, "changes", broken)
+        monkeypatch.setattr(store, "find", broken)
+        client.add({"name": "n", "data": 1})
+
+        assert answers.problem(waiting.result(60), 503)["code"] == "database_unavailable"
+    assert client.page()["counts"]["waiting"] == 1
