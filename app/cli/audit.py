@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import click
 import orjson
 
+from app.cli import columns
 from app.cli.report import Since
 from app.domain.audit import Entry
 from app.infra import settings
@@ -37,7 +38,7 @@ def audit(*, since: timedelta, actor: str | None, action: str | None, queue: str
 
 
 def _line(entry: Entry) -> str:
-    """Return an act as a line; what programs sent can be no control sequence of the terminal."""
+    """Return an act as a line; what programs sent can imitate none."""
     actor, act = entry.actor, entry.act
     who = f"{actor.id} ({actor.name})" if actor.name else actor.id
     where = "/".join(part for part in (act.queue, act.target) if part)
@@ -47,8 +48,7 @@ def _line(entry: Entry) -> str:
     number = f"{act.affected}" if act.affected > 1 else ""
     outcome = "" if act.outcome == "done" else act.outcome.value
     parts = [f"{entry.at:%Y-%m-%d %H:%M:%S}Z", who, actor.address, act.action, where, number, outcome, changed]
-    line = "  ".join(part for part in parts if part)
-    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in line)
+    return columns.line(parts)
 
 
 def _json(members: object) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 import orjson
 
-from app.cli import account, direct
+from app.cli import account, columns, direct
 from app.domain import ids
 from app.domain.errors import RowlineError
 from app.domain.job import Job
@@ -144,7 +144,7 @@ def change(
 
 
 def _print(act: Callable[[Database], Job], *, is_json: bool) -> None:
-    """Print the job that `act` returns; what programs sent can be no control sequence of the terminal."""
+    """Print the job that `act` returns; what programs sent can imitate no column."""
     job = direct.told(act, name="rowline-jobs")
     if is_json:
         members = JobSchema(queue_prefix=settings.from_env(os.environ).queue_prefix).members(job)
@@ -153,5 +153,4 @@ def _print(act: Callable[[Database], Job], *, is_json: bool) -> None:
     priority = f"priority {job.priority}" if job.priority else ""
     tags = f"tags {', '.join(job.tags)}" if job.tags else ""
     parts = [job.id, job.status.value, job.name, priority, f"attempts made {job.attempts_made}", tags]
-    line = "  ".join(part for part in [*parts, job.failed_reason] if part)
-    print("".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in line))
+    print(columns.line([*parts, job.failed_reason]))

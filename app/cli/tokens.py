@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from app.cli import account, direct
+from app.cli import account, columns, direct
 from app.domain.tokens import LIMIT_MAX, NAME_MAX, SCOPES_MAX, Limits, Scope, Token, limits_json
 from app.operations import tokens as operations
 from app.operations.tokens import Issued
@@ -144,6 +144,4 @@ def _line(token: Token) -> str:
     state = "revoked" if token.revoked_at else "expired" if token.is_ended else "rotating" if token.is_rotating else ""
     expires = f"expires {token.expires_at:%Y-%m-%d %H:%M}Z" if token.expires_at and not token.is_ended else ""
     limits = ", ".join(f"{name} {limit}" for name, limit in limits_json(token.limits).items())
-    name = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in token.name)
-    parts = [token.id, ",".join(map(str, token.scopes)), limits, expires, state, name]
-    return "  ".join(part for part in parts if part)
+    return columns.line([token.id, ",".join(map(str, token.scopes)), limits, expires, state, token.name])
