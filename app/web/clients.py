@@ -60,7 +60,7 @@ def address(environ: Mapping[str, Any], proxies: Sequence[Network]) -> str:
         return found
     hops = [hop.strip() for hop in environ.get("HTTP_X_FORWARDED_FOR", "").split(",")]
     while hops and _is_within(found, proxies) and _is_address(hops[-1]):
-        found = hops.pop()
+        found = hops.pop().partition("%")[0]  # a zone of IPv6 is any text, and says nothing on another machine
     return found
 
 
