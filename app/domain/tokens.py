@@ -29,6 +29,8 @@ _FORM = re.compile(
     re.ASCII,
 )
 
+_SECRET = re.compile(rf"(?<={PREFIX}_[0-9A-Za-z]{{{ID_LENGTH}}}_)[0-9A-Za-z]+", re.ASCII)
+
 
 class Action(StrEnum):
     """What a scope allows. `app/docs/tokens.md` says what each means."""
@@ -72,6 +74,11 @@ def id_of(shown: str) -> str | None:
     """Return the id of a token that a client shows; None if it has not the form of one, or a typing error."""
     found = _FORM.fullmatch(shown)
     return found["id"] if found and found["check"] == _checksum(found["body"]) else None
+
+
+def masked(text: str) -> str:
+    """Return a text for a log, without the secrets of tokens that somebody has put into it, whole or not."""
+    return _SECRET.sub("***", text) if f"{PREFIX}_" in text else text
 
 
 def digest(shown: bytes) -> bytes:

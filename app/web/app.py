@@ -8,6 +8,7 @@ from http import HTTPStatus
 from flask import Blueprint, Flask, Request, Response, request
 
 from app.domain.errors import Fault, InvalidRequest
+from app.domain.tokens import masked
 from app.infra import log
 from app.infra.room import SMALL, Room
 from app.infra.settings import Settings
@@ -132,7 +133,7 @@ def _end(asked: Request, response: Response) -> Response:
     headers.setdefault("Cache-Control", "no-store")  # for responses of Flask itself, such as OPTIONS
     members = {
         "method": asked.method,
-        "path": asked.environ["PATH_INFO"][:500],  # without query and origin, which may contain tokens
+        "path": masked(asked.environ["PATH_INFO"])[:500],  # without query and origin, which may contain tokens too
         "status": response.status_code,
         "ms": round((time.perf_counter() - asked.environ[_STARTED]) * 1000, 3),
     }

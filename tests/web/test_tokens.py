@@ -179,6 +179,17 @@ def test_an_idempotency_key_belongs_to_the_token_and_survives_its_rotation(
     assert said[0].text == said[1].text != said[2].text
 
 
+def test_a_token_that_is_taken_for_its_id_is_not_logged(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    logged: list[dict[str, Any]] = []
+    monkeypatch.setattr("app.infra.log.write", lambda _event, members: logged.append(members))
+    token = created(client, "work")["token"]
+    for shown in (token, token[:-1]):
+        answer = client.flask.delete(f"/tokens/{shown}", headers=client.authorization)
+        assert answers.problem(answer, 404)["error"] == f"there is no token {token[:8]!r}"
+
+    assert [members["path"] for members in logged[-2:]] == [f"/tokens/{token[:12]}***"] * 2
+
+
 def test_tokens_are_listed_page_by_page_the_newest_first(client: Client) -> None:
     ids = [created(client, "work")["id"] for _ in range(3)][::-1]
 
