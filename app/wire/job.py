@@ -16,6 +16,8 @@ from app.wire.fields import Json, Milliseconds, Written
 
 PAYLOAD = ("data", "progress", "returnvalue", "result", "failedReason", "stacktrace")
 """The contents of a job, which a client sees only with the scope `payload`. A number as progress is not one."""
+_NUMBER = "-0123456789"
+"""What the JSON of a number begins with."""
 
 
 class ReturnValue(Written[JsonText]):
@@ -79,7 +81,7 @@ class JobSchema(Schema):
         hidden = [
             name
             for name in PAYLOAD
-            if name in members and name not in shows and (name != "progress" or job.progress.startswith("{"))
+            if name in members and name not in shows and (name != "progress" or job.progress.lstrip()[0] not in _NUMBER)
         ]
         for name in hidden:
             del members[name]

@@ -7,7 +7,7 @@ import pytest
 
 from app.domain.tokens import Action
 from app.postgres.database import Database
-from tests.support import answers
+from tests.support import answers, databases
 from tests.support.client import Client
 from tests.support.tokens import issue
 
@@ -105,6 +105,20 @@ def test_what_is_no_content_is_shown(client: Client, db: Database) -> None:
     [attempt] = answers.ok(program.get(f"{PATH}/failed/attempts"))["attempts"]
     assert attempt["outcome"] == "failed"
     assert answers.ok(program.get(f"{PATH}/failed/logs"))["count"] == 1
+
+
+@pytest.mark.parametrize("progress", ['"canary"', '["canary"]', ' {"canary": 1}', "true", "null"])
+def test_progress_that_is_no_number_is_hidden_however_it_was_stored(
+    client: Client, db: Database, shared_url: str, progress: str
+) -> None:
+    """A handler that writes to the socket of its worker stores any JSON."""
+    [job] = client.add({"name": "n", "data": 1})
+    program = Client(client.flask, token=token(db, "jobs:read"))
+    databases.run(shared_url, f"update rowline.jobs set progress = '{progress}'")
+    assert "progress" in answers.ok(program.get(f"{PATH}/{job['id']}"))["hidden"]
+
+    databases.run(shared_url, "update rowline.jobs set progress = ' -1.5'")
+    assert answers.ok(program.get(f"{PATH}/{job['id']}"))["progress"] == -1.5
 
 
 def test_who_creates_a_job_is_shown_it_and_a_duplicate_is_not(client: Client, db: Database) -> None:
