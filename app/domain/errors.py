@@ -142,7 +142,7 @@ class NotRotating(RowlineError):
 
 
 class TooManyTokens(RowlineError):
-    """The maximum number of API tokens exists already."""
+    """The maximum number of valid API tokens exists already."""
 
     code = "too_many_tokens"
 

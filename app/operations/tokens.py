@@ -54,8 +54,8 @@ def create(
     _require_within(caller, scopes, limits, expires_at)
     with db.begin() as conn:
         _lock(conn, caller, secret)
-        if tokens.count_all(conn) >= TOKENS_MAX:
-            raise TooManyTokens(f"there are {TOKENS_MAX} tokens already")
+        if tokens.count_valid(conn) >= TOKENS_MAX:
+            raise TooManyTokens(f"{TOKENS_MAX} tokens are valid already: revoke some")
         for _ in range(_TRIES):
             shown, token_id = domain.create()
             token = tokens.insert(

@@ -18,7 +18,7 @@ _forget = Statement("tokens/forget")
 _rotate = Statement("tokens/rotate")
 _finish_rotation = Statement("tokens/finish_rotation")
 _revoke = Statement("tokens/revoke")
-_count_all = Statement("tokens/count_all")
+_count_valid = Statement("tokens/count_valid")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,9 +116,9 @@ def revoke(conn: Connection, *, token_id: str) -> bool:
     return bool(_revoke.rows(conn, id=token_id))
 
 
-def count_all(conn: Connection) -> int:
-    """Return how many tokens there are, ended ones too."""
-    return int(_count_all.rows(conn)[0].number)
+def count_valid(conn: Connection) -> int:
+    """Return how many tokens are valid."""
+    return int(_count_valid.rows(conn)[0].number)
 
 
 def of(row: Any) -> Token:

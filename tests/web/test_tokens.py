@@ -200,10 +200,12 @@ def test_tokens_are_listed_page_by_page_the_newest_first(client: Client) -> None
 
 def test_no_more_tokens_are_made_than_are_allowed(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.operations.tokens.TOKENS_MAX", 1)
-    created(client, "work")
+    first = created(client, "work")["id"]
 
     answer = client.post("/tokens", json.dumps({"name": "n", "scopes": ["work"]}))
     assert answers.problem(answer, 409)["code"] == "too_many_tokens"
+    answers.ok(client.flask.delete(f"/tokens/{first}", headers=client.authorization))
+    assert created(client, "work")["id"] != first, "what has ended keeps nobody out"
 
 
 def test_while_the_database_is_away_a_token_of_it_is_a_503_and_one_of_the_settings_is_known(
