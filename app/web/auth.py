@@ -80,11 +80,12 @@ class Tokens:
         scheme, _, shown = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
         digest = _digest(shown)
         caller = self._of_settings(digest)
-        if scheme.lower() != "bearer":
-            raise Unauthorized(_REQUIRED)
-        caller = caller or self._looked_up(shown, digest)
-        if caller is not None:
+        is_bearer = scheme.lower() == "bearer"
+        if is_bearer and (caller := caller or self._looked_up(shown, digest)):
             return caller
+        clients.disown(environ)
+        if not is_bearer:
+            raise Unauthorized(_REQUIRED)
         address = throttling.client_key(clients.address(environ, self._proxies))
         if (wait_s := self._wrong.wait_s(address)) > 0:
             raise OverQuota("this address sent too many wrong tokens: wait", retry_after_s=wait_s)

@@ -86,6 +86,12 @@ def vouch(environ: Mapping[str, Any]) -> None:
         connection.is_known = True
 
 
+def disown(environ: Mapping[str, Any]) -> None:
+    """Mark the client of this request as a stranger, whatever it showed before on the same connection."""
+    if connection := environ.get("gunicorn.socket"):
+        connection.is_refused = True
+
+
 def has_left(request: Request) -> bool:
     """Return whether the client has closed the connection, or its sending side. Does not block."""
     connection = request.environ.get("gunicorn.socket")

@@ -196,6 +196,8 @@ class BufferedSocket:
         self._sock = sock
         self._kept: list[bytes] = []
         self._is_first = True
+        self.is_refused = False
+        """Whether the client showed no valid token where one is required: the application sets it."""
         self._sock.begin()
 
     @property

@@ -226,6 +226,8 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         try:
             super().handle_request(listener_name, req, buffered, addr)
         finally:
+            if buffered.is_refused:
+                setattr(gevent.getcurrent(), KNOWN, False)
             if buffered.is_known:
                 setattr(gevent.getcurrent(), KNOWN, True)
                 buffered.flush()

@@ -11,6 +11,7 @@ from app.web import app
 BODIES: dict[str, Any] = {
     "queues.change_queue": {"settings": {}},
     "settings.change_settings": {},
+    "jobs.change": {"priority": 1},
     "jobs.add": [{"name": "n", "data": 1}],
     "work.finish": {"jobs": []},
     "workers.register": {"queue": "mail", "endpoint": {"url": "https://example.com/", "method": "POST"}},

@@ -6,16 +6,20 @@ import socket
 import struct
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import gevent
 import pytest
 from gunicorn.config import Config
 from gunicorn.http.unreader import SocketUnreader
+from gunicorn.workers.ggevent import GeventWorker
 
 from app.domain.errors import SlowBody
 from app.web import clients, incoming, throttling, worker
 from tests.support import raw
+from tests.support.client import Client
 from tests.support.raw import DEADLINE_S, Server
 
 REFUSED = b"HTTP/1.1 4"  # 401, and 429 after twenty
@@ -217,6 +221,57 @@ def test_a_friend_who_is_mistaken_keeps_his_connection(small: Server, method: st
     answers = small.ask(asked * 2, wanted=2)
 
     assert [(answer.status, answer.headers["connection"]) for answer in answers] == [(status, "keep-alive")] * 2
+
+
+class _Connection(SimpleNamespace):
+    """What the application sees of a connection."""
+
+    is_known = is_refused = False
+
+    def settimeout(self, _seconds: float) -> None:
+        """Never mind."""
+
+
+@pytest.mark.parametrize("shown", ["Bearer wrong", "Basic {}", ""])
+def test_whoever_shows_no_valid_token_where_one_is_needed_is_a_stranger(client: Client, shown: str) -> None:
+    connections = {"right": _Connection(), "wrong": _Connection(), "open": _Connection()}
+    right = client.authorization["Authorization"]
+    wrong = shown.format(right.split(" ")[1])
+    for kind, (path, token) in {"right": ("/queues/q/jobs", right), "wrong": ("/queues/q/jobs", wrong)}.items():
+        client.flask.get(
+            path, headers={"Authorization": token}, environ_overrides={"gunicorn.socket": connections[kind]}
+        )
+    client.flask.get("/health/live", environ_overrides={"gunicorn.socket": connections["open"]})
+
+    assert {kind: (one.is_known, one.is_refused) for kind, one in connections.items()} == {
+        "right": (True, False),
+        "wrong": (False, True),
+        "open": (False, False),
+    }
+
+
+def test_a_connection_is_free_until_a_token_is_refused_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stayed so for as long as it lived, even if its token was revoked."""
+    seen = list[bool]()
+    acts: Iterator[Callable[[dict[str, Any]], object]] = iter([clients.vouch, bool, clients.disown, clients.vouch])
+    monkeypatch.setattr(
+        GeventWorker,
+        "handle_request",
+        lambda _self, _name, _req, sock, _addr: next(acts)({"gunicorn.socket": sock}),
+    )
+    monkeypatch.setattr(worker.Worker, "_take_rest", lambda *_: True)
+    serving = object.__new__(worker.Worker)
+    serving._refused, serving._throttle, serving.alive = {}, throttling.FairThrottle(), False
+    asked = SimpleNamespace(path="/", client=None, forget_head=bool, should_close=bool)
+    sock = incoming.ThrottledSocket(SimpleNamespace(), bool)
+
+    def serve() -> None:
+        for _ in range(4):
+            serving.handle_request("", asked, sock, ("10.0.0.1", 1))
+            seen.append(sock.is_free)
+
+    gevent.spawn(serve).join()
+    assert seen == [True, True, False, True]
 
 
 def test_a_request_of_whoever_is_gone_is_not_handled(small: Server) -> None:
