@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from app.postgres.database import Database
+from app.domain.job import JsonText, LeaseKey
+from app.postgres.database import Connection, Database
+from app.store import jobs
 from tests.support import answers, work
 from tests.support.client import Client
+from tests.support.jobs import claim, insert
 
 PATH = "/queues/q/jobs"
 CANARY = "canary-5e1f0c"
@@ -46,6 +49,22 @@ def test_what_is_named_is_changed_and_nothing_else(client: Client, opts: dict[st
 
     assert job == before | {"name": "other", "data": {"b": 1, "a": [None]}, "tags": ["x", "y", "x"]}
     assert job["opts"] == opts
+
+
+@pytest.mark.parametrize("change", [{"name": "other"}, {"delay": 60_000}, {"lifo": True}, {"data": 2}, {"tags": ["b"]}])
+def test_what_is_not_named_stays(client: Client, db: Database, change: dict[str, Any]) -> None:
+    opts = {"priority": 3, "attempts": 4, "tags": ["a"], "lifo": False}
+    job_id = add(client, **opts)
+    columns = ("name", "data", "priority", "attempts", "tags", "lifo", "delay_ms")
+    query = f"select {', '.join(columns).replace('data', 'data::text')} from rowline.jobs"
+    with db.read() as conn:
+        before = dict(zip(columns, conn.exec_driver_sql(query).one(), strict=True))
+    changed(client, job_id, **change)
+
+    with db.read() as conn:
+        after = dict(zip(columns, conn.exec_driver_sql(query).one(), strict=True))
+    [named] = ["delay_ms" if name == "delay" else name for name in change]
+    assert {name for name in columns if after[name] != before[name]} == {named}
 
 
 def test_data_come_back_to_the_letter(client: Client) -> None:
@@ -204,6 +223,15 @@ def test_with_another_token_the_lease_is_lost(client: Client, db: Database, toke
     answer = patch(client, lease.job.id, json.dumps({"data": 2, "token": token}))
     assert answers.problem(answer, 409)["code"] == "lease_lost"
     assert client.job(lease.job.id)["data"] == 1
+
+
+def test_a_token_is_compared_by_the_statement_too(conn: Connection) -> None:
+    insert(conn)
+    [lease] = claim(conn)
+
+    for token, is_mine in ((NOBODYS, False), (lease.token, True)):
+        key = LeaseKey(number=lease.job.number, token=token)
+        assert jobs.change_data(conn, queue="q", lease=key, data=JsonText("2")) is is_mine
 
 
 def test_a_token_that_has_run_out_or_whose_attempt_has_ended_changes_nothing(client: Client, db: Database) -> None:
