@@ -19,7 +19,10 @@ _ENDPOINTS = (
     "races/test_endpoints.py",
     "web/test_workers.py",
 )
-_TOKENS = ("web/test_tokens.py", "web/test_audit.py", "web/test_scopes.py", "web/test_quotas.py")
+_TOKENS = (
+    *("web/test_tokens.py", "web/test_audit.py", "web/test_scopes.py", "web/test_quotas.py"),
+    *("web/test_late_tokens.py", "web/test_connections.py", "races/test_tokens.py"),
+)
 _LONG = ("web/test_long_answers.py",)
 _TIME = ("operations/test_maintain.py",)
 _LEASES = (*_SETTLING, *_TIME, *_CLAIMS, "web/test_pull.py", "races/test_claims.py", "plans/test_settle_many.py")

@@ -53,7 +53,7 @@ def test_the_document_has_every_route_and_no_other(flask: Flask, document: dict[
 def test_every_operation_is_alive(client: Client, document: dict[str, Any]) -> None:
     for nth, (path, methods) in enumerate(document["paths"].items()):
         for method, operation in methods.items():
-            answer = called(client, document, path, method, queue=f"demo-{nth}")
+            answer = called(client, document, path, method, queue=f"demo-{nth}-{method}")
             assert answer.status_code == 200, f"{method} {path}: {answer.text}"
             [media] = operation["responses"]["200"]["content"].items()
             assert media[0] in {answer.mimetype, "*/*"}
@@ -73,7 +73,8 @@ def called(client: Client, document: dict[str, Any], path: str, method: str, *, 
         made = client.post("/tokens", json.dumps({"name": "n", "scopes": ["work"]})).json or {}
         client.post(f"/tokens/{made['id']}/rotate", "")
         asked = asked.replace(parameters["token_id"]["example"], made["id"])
-    client.add(*new_job.EXAMPLE, queue=queue)
+    if (method, path) != ("delete", "/queues/{queue}"):  # which forgets one without jobs
+        client.add(*new_job.EXAMPLE, queue=queue)
     client.post("/workers", json.dumps(worker.EXAMPLE | {"queue": queue}))
     if work.TOKEN_EXAMPLE in body or {"attempt": []} in operation.get("security", []):
         [lease] = (client.post(f"/queues/{queue}/jobs/claim", "").json or {})["jobs"]
