@@ -1,6 +1,6 @@
 """Maintenance: promotes due jobs, recovers stalled ones, folds counts. Safe in any number of processes at once."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from random import Random
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from app.postgres.database import Connection, Database, DatabaseError
 from app.store import audit, counts, endpoints, jobs, keys, leases, rounds
 
 AT_ONCE = 1_000  # rows per transaction, so that none holds its locks long
+READ_AT_ONCE = 20_000  # due jobs per statement that looks for their queues
 RECOUNTED_SHOWN = 100  # queues whose counts were wrong that an act names
 FOLDED_AT_ONCE = 20_000  # count deltas per transaction; no other statement waits for their rows
 
@@ -38,14 +39,27 @@ def look(db: Database, *, word: str | None) -> PendingWork:
 
 @operation
 def promote_due(db: Database) -> set[str]:
-    """Promote due jobs and notify the queue, one transaction per queue. Return the queues that have new ready jobs."""
-    with db.begin() as conn:
-        queues = jobs.queues_with_due(conn)
+    """Promote due jobs and notify the queue, one transaction per queue. Return the queues that have new ready jobs.
 
-    def promote(conn: Connection, queue: str) -> int:
-        return jobs.promote(conn, queue=queue, limit=AT_ONCE, patience_s=0.0)  # no queue delays another
+    Reads the due jobs of all queues in steps, and promotes between them: so a queue with many due jobs delays the
+    others only by the time that it takes to read past its jobs.
+    """
+    promoted: set[str] = set()
+    left: dict[str, None] = {}
+    place, found = jobs.FIRST_DUE, READ_AT_ONCE
+    while left or found == READ_AT_ONCE:
+        if found == READ_AT_ONCE:
+            with db.begin() as conn:
+                queues, found, place = jobs.queues_with_due(conn, limit=READ_AT_ONCE, after=place)
+            left |= dict.fromkeys(queues)
+        moved = _once(db, left, _promote)
+        promoted |= {queue for queue, jobs_moved in moved.items() if jobs_moved}
+        left = _unfinished(moved)
+    return promoted
 
-    return set(_in_turn(db, queues, promote))
+
+def _promote(conn: Connection, queue: str) -> int:
+    return jobs.promote(conn, queue=queue, limit=AT_ONCE, patience_s=0.0)  # no queue delays another
 
 
 @operation
@@ -81,23 +95,37 @@ def time_out(db: Database, *, random: Random) -> dict[str, int]:
     return _in_turn(db, queues, end)
 
 
-def _in_turn(db: Database, queues: Iterable[str], move: Callable[[Connection, str], int]) -> dict[str, int]:
+Move = Callable[[Connection, str], int]
+
+
+def _in_turn(db: Database, queues: Iterable[str], move: Move) -> dict[str, int]:
     """Move up to AT_ONCE jobs of each queue in turn by `move`, until no queue has more; return how many, by queue.
 
     So a queue with many jobs does not delay the others, and waiting workers are notified after each batch.
     """
-    moved: dict[str, int] = {}
-    left = list(queues)
+    total: dict[str, int] = {}
+    left = dict.fromkeys(queues)
     while left:
-        found: dict[str, int] = {}
-        for queue in left:
-            with db.begin() as conn:
-                found[queue] = move(conn, queue)
-            if found[queue]:
-                moved[queue] = moved.get(queue, 0) + found[queue]
-                db.notify(queue)
-        left = [queue for queue in left if found[queue] == AT_ONCE]
+        moved = _once(db, left, move)
+        total |= {queue: total.get(queue, 0) + jobs_moved for queue, jobs_moved in moved.items() if jobs_moved}
+        left = _unfinished(moved)
+    return total
+
+
+def _once(db: Database, queues: Iterable[str], move: Move) -> dict[str, int]:
+    """Move up to AT_ONCE jobs of each queue and notify it; return how many, by queue."""
+    moved: dict[str, int] = {}
+    for queue in queues:
+        with db.begin() as conn:
+            moved[queue] = move(conn, queue)
+        if moved[queue]:
+            db.notify(queue)
     return moved
+
+
+def _unfinished(moved: Mapping[str, int]) -> dict[str, None]:
+    """Return the queues that may have more."""
+    return dict.fromkeys(queue for queue, jobs_moved in moved.items() if jobs_moved == AT_ONCE)
 
 
 @operation

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Collection, Mapping, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy
 
@@ -165,9 +165,31 @@ def promote(conn: Connection, *, queue: str, limit: int, patience_s: float = PRO
     return len(_promote.rows(conn, queue=queue, limit=limit))
 
 
-def queues_with_due(conn: Connection) -> list[str]:
-    """Return the queues in which a delayed job is due."""
-    return [row.queue for row in _queues_with_due.rows(conn)]
+class DuePlace(NamedTuple):
+    """A position among the delayed jobs of all queues, in the order in which they are due."""
+
+    at: str
+    number: int
+
+
+FIRST_DUE = DuePlace("-infinity", 0)
+
+
+class Due(NamedTuple):
+    """The queues of some due jobs, how many jobs these are, and the place of the last one."""
+
+    queues: list[str]
+    found: int
+    last: DuePlace
+
+
+def queues_with_due(conn: Connection, *, limit: int, after: DuePlace = FIRST_DUE) -> Due:
+    """Return the queues of the first `limit` jobs of all queues that are due after a place."""
+    found = _queues_with_due.rows(conn, limit=limit, after_at=after.at, after_number=after.number)
+    if not found:
+        return Due([], 0, after)
+    [row] = found
+    return Due(row.queues, row.found, DuePlace(row.last_at, row.last_number))
 
 
 def queues_with_ready(conn: Connection, *, starts: Mapping[str, Place]) -> list[str]:

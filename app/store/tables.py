@@ -143,6 +143,8 @@ Index(
     postgresql_where=text("status in ('waiting', 'prioritized')"),
 )
 Index("jobs_delayed", jobs.c.queue, jobs.c.run_at, postgresql_where=text("status = 'delayed'"))
+# Of all queues. Its condition is written so that no statement of one queue can be planned through it.
+Index("jobs_due", jobs.c.run_at, jobs.c.number, postgresql_where=text("'' || status = 'delayed'"))
 # No index contains the end of the lease, so that a heartbeat is a HOT update.
 Index("jobs_active", jobs.c.queue, jobs.c.number, postgresql_where=text("status = 'active'"))
 Index("jobs_listed", jobs.c.queue, jobs.c.status, jobs.c.number, postgresql_where=text("status <> 'active'"))

@@ -34,6 +34,7 @@ EXCEPTIONS = {
         "ban-drop-constraint": "a check that says more takes its place in the same statement",
         "ban-drop-function": "only that check has called it",
     },
+    "0021": {"prefer-robust-stmts": "what a killed run left of the index is dropped before"},
 }
 """Revision -> rule of squawk -> why it does not hold there."""
 STEPS = {"expand", "contract", "stop"}

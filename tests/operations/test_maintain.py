@@ -74,3 +74,32 @@ def test_it_is_done_at_once_however_much_it_is(db: Database, what: str) -> None:
     notice(db, what)
 
     assert statuses(db, "q") == {Status.WAITING: count}
+
+
+def test_due_jobs_are_all_found_in_steps_smaller_than_what_one_moment_makes_due(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(maintenance, "READ_AT_ONCE", 2)
+    monkeypatch.setattr(maintenance, "AT_ONCE", 2)
+    for queue, count in (("a", 5), ("b", 3), ("c", 1)):
+        bring(db, "due", queue=queue, count=count)
+
+    with db.begin() as conn:
+        conn.exec_driver_sql("update rowline.jobs set run_at = '2020-01-01'")
+        conn.exec_driver_sql("update rowline.jobs set run_at = '2020-01-02' where queue = 'c'")
+
+    assert notice(db, "due") == {"a", "b", "c"}
+    assert [statuses(db, queue) for queue in ("a", "b", "c")] == [{Status.WAITING: count} for count in (5, 3, 1)]
+
+
+def test_a_queue_that_somebody_has_locked_holds_up_no_due_jobs_of_others(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(maintenance, "READ_AT_ONCE", 2)
+    bring(db, "due", queue="locked", count=5)
+    with db.begin() as conn:
+        conn.exec_driver_sql("update rowline.jobs set run_at = '2020-01-01'")
+    bring(db, "due", queue="other")
+    with db.begin() as conn:
+        conn.exec_driver_sql("select from rowline.jobs where queue = 'locked' for update")
+        assert notice(db, "due") == {"other"}

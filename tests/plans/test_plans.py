@@ -59,7 +59,7 @@ INDEXES = {
     "jobs/numbers": {"jobs_custom_id"},
     "jobs/promote": {"jobs_delayed", "jobs_pkey"},
     "jobs/promote_now": {"jobs_pkey"},
-    "jobs/queues_with_due": {"jobs_delayed"},
+    "jobs/queues_with_due": {"jobs_due"},
     "jobs/queues_with_ready": {"jobs_delayed", "jobs_ready", "queue_settings_pkey"},
     "jobs/remove_job": {"attempts_pkey", "jobs_pkey", "logs_pkey"},
     "jobs/request_cancel": {"jobs_pkey"},
@@ -112,7 +112,7 @@ INDEXES = {
     "tokens/note_change": {"token_changes_pkey"},  # the arbiter
     "tokens/revoke": {"tokens_pkey"},
     "tokens/rotate": {"tokens_pkey"},
-    "rounds/look": {"jobs_delayed", "job_deltas_added_by", "job_folds_pkey"},
+    "rounds/look": {"jobs_due", "job_deltas_added_by", "job_folds_pkey"},
 }
 ALL = [str(index.name) for table in metadata.tables.values() for index in table.indexes]
 ALL += [str(table.primary_key.name) for table in metadata.tables.values()]
@@ -281,9 +281,22 @@ def buffers(plan: dict[str, Any]) -> int:
 
 def test_looking_for_due_jobs_reads_next_to_nothing_when_none_is(filled: Database) -> None:
     with filled.begin() as conn:
-        for name, parameters in (("jobs/promote", {"queue": "q", "limit": 1000}), ("jobs/queues_with_due", {})):
+        asked = {"limit": 1000, "after_at": "-infinity", "after_number": 0}
+        for name, parameters in (("jobs/promote", {"queue": "q", "limit": 1000}), ("jobs/queues_with_due", asked)):
             plan = analyzed(conn, name, **parameters)
             assert buffers(plan) <= 12, json.dumps(plan, indent=1)
+        conn.rollback()
+        conn.begin()
+
+
+def test_the_look_reads_next_to_nothing_however_many_queues_have_delayed_jobs(filled: Database) -> None:
+    with filled.begin() as conn:
+        conn.exec_driver_sql(
+            "update rowline.jobs set queue = 'q' || number where status = 'delayed' and number <= 5000"
+        )
+        plan = analyzed(conn, "rounds/look", channel="c", words="{}")
+        reads = [node for node in nodes(plan) if node.get("Relation Name") == "jobs"]
+        assert sum(node["Actual Rows"] * node["Actual Loops"] for node in reads) <= 1, json.dumps(reads, indent=1)
         conn.rollback()
         conn.begin()
 

@@ -25,7 +25,6 @@ CHOICE, SLICE = "UPDATE with a stable function in CASE or COALESCE", "UPDATE wit
 KEPT = {
     "counts/await_lock": {ADVISORY},
     "counts/try_lock": {ADVISORY},
-    "jobs/queues_with_due": {RECURSIVE},
     "jobs/try_promotion": {ADVISORY},
     "keys/forget": {LOCKS_ALL},
     "keys/try_lock": {ADVISORY},
@@ -33,7 +32,6 @@ KEPT = {
     "leases/release": {STABLE, CHOICE},
     "leases/retry_later": {SLICE, STABLE},
     "queues/stand": {RECURSIVE},
-    "rounds/look": {RECURSIVE},
 }
 """What decision 49 keeps, and says why."""
 CASES = [

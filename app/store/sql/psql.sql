@@ -6,7 +6,6 @@
 \set _bytes `cat app/store/sql/_fragments/bytes.sql`
 \set _claimed_whole `cat app/store/sql/_fragments/claimed_whole.sql`
 \set _counted `cat app/store/sql/_fragments/counted.sql`
-\set _delayed `cat app/store/sql/_fragments/delayed.sql`
 \set _due `cat app/store/sql/_fragments/due.sql`
 \set _ended `cat app/store/sql/_fragments/ended.sql`
 \set _failure `cat app/store/sql/_fragments/failure.sql`

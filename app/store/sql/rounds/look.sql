@@ -1,14 +1,17 @@
 -- Returns whether a delayed job is due in any queue, and whether there are deltas to fold; sends :words, one or none,
 -- on :channel. One process runs it twice a second (`app/maintenance/rounds.py`); its commit does not wait for the disk.
--- Indexes: jobs_delayed, one probe per queue with delayed jobs; job_deltas_added_by, job_folds_pkey.
-with recursive delayed as (
-    :_delayed
+-- Indexes: jobs_due, one probe; job_deltas_added_by, job_folds_pkey.
+with next_due as (
+    select run_at from rowline.jobs
+    where '' || status = 'delayed'
+    order by run_at, number
+    limit 1
 ),
 last as (
     :_last_fold
 )
 select
-    exists (select from delayed where run_at <= statement_timestamp()) as is_due,
+    exists (select from next_due where run_at <= statement_timestamp()) as is_due,
     exists (select from rowline.job_deltas where added_by >= (select folded_below from last))
     or exists (
         select from rowline.job_deltas
