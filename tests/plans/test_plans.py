@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from app.domain.scan import HEAD, Place
-from app.domain.states import Status
 from app.infra.settings import Settings
 from app.operations import maintenance
 from app.postgres.database import Connection, Database
-from app.queries import jobs, plans
+from app.queries import plans
 from app.store import leases
 from app.store.jobs import ANY_BYTES
 from app.store.statements import Statement
@@ -310,49 +309,6 @@ def fetched(conn: Connection) -> int:
             "where c.oid = 'rowline.jobs'::regclass or i.indrelid = 'rowline.jobs'::regclass"
         ).scalar_one()
     )
-
-
-def test_a_long_page_is_not_read_behind_the_bytes_that_end_it(filled: Database) -> None:
-    with filled.read() as conn:
-        page = jobs._statement(frozenset(Status), newest_first=True, is_long=True)  # noqa: SLF001 - without the counts
-        asked = {"queue": "q", "start": 0, "length": 100, "max_bytes": 12}
-        page.rows(conn, **asked)  # as above
-        before = fetched(conn)
-        found = page.rows(conn, **asked)
-        assert fetched(conn) - before <= 8 * 2
-        assert [row.data for row in found] in ([], ["1", "1", None], ["1", "1", "1", None])
-
-
-@pytest.mark.parametrize("newest_first", [True, False])
-@pytest.mark.parametrize("statuses", [list(Status), [Status.ACTIVE], [Status.COMPLETED, Status.FAILED]])
-def test_a_page_reads_about_as_many_rows_as_it_shows(
-    filled: Database, statuses: list[Status], *, newest_first: bool
-) -> None:
-    with filled.read() as conn:
-        page = jobs._statement(frozenset(statuses), newest_first=newest_first)  # noqa: SLF001 - without the counts
-        asked = {"queue": "q", "start": 20, "length": 10, "rows": 30, "max_bytes": 10_000}
-        page.rows(conn, **asked)  # who comes first past dead entries marks them so
-        before = fetched(conn)
-        found = page.rows(conn, **asked)
-        assert len(found) <= fetched(conn) - before <= len(statuses) * 30 * 2 + 10 * 3
-
-
-@pytest.mark.parametrize("stored", [500, 1_000])
-def test_a_page_reads_no_queue_whole_where_the_table_was_vacuumed_and_never_analyzed(own_url: str, stored: int) -> None:
-    db = Database(Settings(database_url=own_url), url=own_url, size=1, name="plans")
-    with db.begin() as conn:
-        for _ in range(stored // 100):
-            insert(conn, *[new() for _ in range(100)])
-        if stored == 1_000:
-            conn.exec_driver_sql("delete from rowline.jobs where mod(number, 2) = 0")
-    databases.run(own_url, "vacuum rowline.jobs")
-    page = jobs._statement(frozenset(Status), newest_first=True)  # noqa: SLF001 - without the counts
-    with db.read() as conn:
-        before = fetched(conn)
-        found = page.rows(conn, queue="q", start=0, length=10, rows=10, max_bytes=10_000)
-        assert len(found) == 10
-        assert fetched(conn) - before <= 10 * 3
-    db.close()
 
 
 @pytest.mark.parametrize("start", [HEAD, Place(0, 500)])

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from app.domain.states import Status
 from app.operations import maintenance
 from app.postgres.database import Database
+from app.queries import jobs
 from tests.support import answers, clusters, work
 from tests.support.client import Client
 from tests.support.json_texts import IN_DATABASE
@@ -57,6 +58,20 @@ def test_the_jobs_of_another_queue_are_not_in_the_page(client: Client) -> None:
     client.add({"name": "n", "data": 0}, queue="q2")
 
     assert (client.page("q2")["counts"]["waiting"], len(client.page("q2")["jobs"])) == (1, 1)
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_the_jobs_of_a_small_queue_are_found_behind_many_of_another(client: Client, order: str) -> None:
+    ids = []
+    for _ in range(3):
+        client.add(*[{"name": "n", "data": 0}] * 100, queue="other")
+        ids.append(client.add({"name": "n", "data": 0})[0]["id"])
+        client.add(*[{"name": "n", "data": 0}] * 100, queue="other")
+    expected = ids if order == "asc" else ids[::-1]
+
+    assert [job["id"] for job in client.page(order=order)["jobs"]] == expected
+    assert [job["id"] for job in client.page(order=order, start=1, length=1)["jobs"]] == expected[1:2]
+    assert client.page(order=order, start=3)["jobs"] == []
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
@@ -169,6 +184,16 @@ def test_a_page_past_the_end_is_empty(client: Client, start: int, statuses: str)
     page = client.page(statuses=statuses, start=start)
 
     assert (page["jobs"], page["start"], page["counts"]["waiting"]) == ([], start, 2)
+
+
+def test_a_page_far_past_the_end_is_empty_without_a_walk_through_the_queue(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _add(client, 2)
+    monkeypatch.delattr(jobs, "_send")  # what reads the jobs of a page
+
+    page = client.page(start=2**53, statuses="waiting,delayed")
+    assert (page["counts"], page["jobs"]) == ({"waiting": 2, "delayed": 0}, [])
 
 
 @pytest.mark.parametrize(
