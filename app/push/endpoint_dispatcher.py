@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -70,7 +71,8 @@ class EndpointDispatcher:
         self._parsing = BoundedSemaphore(1)
         """Responses of an endpoint are parsed one at a time, so that long ones take no more than their share of CPU."""
         self._bell = Event()
-        self._is_retired = self._has_warned = self._is_resting = False
+        self._is_retired = self._has_warned = self._is_resting = self._is_gone = False
+        self._paused_until = self._noted_until = 0.0  # on the monotonic clock: as calls said, and as it is stored
         self._heartbeat = heartbeats.heartbeat(tools.settings, self._beat)
 
     @property
@@ -123,10 +125,11 @@ class EndpointDispatcher:
                 self._bell.wait(wait_s)
 
     def _exchange(self) -> float:
-        """Settle ended calls, claim jobs and start their calls; return the seconds to wait before the next turn.
+        """Note what calls said, settle them, claim jobs and start their calls; return the seconds until the next turn.
 
         If settling fails, a separate greenlet retries it until all is settled; claims go on meanwhile.
         """
+        self._note()
         limit = 0 if self._is_retired or self._is_resting else CLAIM_MAX
         try:
             if self._settling:
@@ -192,10 +195,10 @@ class EndpointDispatcher:
         try:
             outcome = self._call(job, taken.key.token)
             if outcome.ending is None:
-                self._switch_off()
+                self._is_gone = True
                 self._completer.release([taken])
             else:
-                self._pause(outcome.pause_ms)
+                self._paused_until = max(self._paused_until, time.monotonic() + outcome.pause_ms / 1000)
                 self._completer.add(taken, outcome.ending)
         except OutOfDescriptors as error:
             self._rest(error)
@@ -261,21 +264,23 @@ class EndpointDispatcher:
             cause = f"{error}: if it is to be, set ROWLINE_WEBHOOK_ALLOW for `rowline dispatch` as for `rowline serve`"
             _log.warning("endpoint_not_allowed", extra={"queue": self._endpoint.queue, "cause": cause})
 
-    def _switch_off(self) -> None:
-        queue = self._endpoint.queue
-        try:
-            if endpoints.switch_off(self._tools.db, queue=queue, revision=self.revision, reason=GONE):
-                _log.warning("endpoint_switched_off", extra={"queue": queue, "cause": GONE})
-        except DatabaseError as error:  # the next 410 switches it off
-            _log.warning("endpoint_not_noted", extra={"queue": queue, "cause": str(error)})
+    def _note(self) -> None:
+        """Store what calls have said of the endpoint: that it is gone, and its longest pause that is not over.
 
-    def _pause(self, pause_ms: int) -> None:
-        if not pause_ms:
-            return
+        Only the loop does so, one statement for however many calls: they are not to take all connections.
+        """
         queue = self._endpoint.queue
         try:
-            endpoints.pause(self._tools.db, queue=queue, revision=self.revision, pause_ms=pause_ms)
-        except DatabaseError as error:
+            if self._is_gone:
+                if endpoints.switch_off(self._tools.db, queue=queue, revision=self.revision, reason=GONE):
+                    _log.warning("endpoint_switched_off", extra={"queue": queue, "cause": GONE})
+                self._is_gone = False
+            until, now = self._paused_until, time.monotonic()
+            if until > max(now, self._noted_until):
+                pause_ms = math.ceil((until - now) * 1000)
+                endpoints.pause(self._tools.db, queue=queue, revision=self.revision, pause_ms=pause_ms)
+                self._noted_until = until
+        except DatabaseError as error:  # the next turn tries again
             _log.warning("endpoint_not_noted", extra={"queue": queue, "cause": str(error)})
 
 
