@@ -77,16 +77,20 @@ def promote(conn: Connection, *, queue: str) -> None:
 
 
 def _look(conn: Connection, queue: str, ask: Ask, max_bytes: int, cursor: ScanCursor) -> leases.WholeClaim:
-    look = leases.claim(
-        conn,
-        queue=queue,
-        limit=ask.limit,
-        lease_ms=ask.lease_ms,
-        worker=ask.worker,
-        start=cursor.start(now_s=time.monotonic()),
-        max_bytes=max_bytes,
-        are_large=cursor.has_large,
-    )
+    try:
+        look = leases.claim(
+            conn,
+            queue=queue,
+            limit=ask.limit,
+            lease_ms=ask.lease_ms,
+            worker=ask.worker,
+            start=cursor.start(now_s=time.monotonic()),
+            max_bytes=max_bytes,
+            are_large=cursor.has_large,
+        )
+    except Exception:
+        cursor.has_large = True  # it may have taken too long to measure the jobs; the next claim measures only a few
+        raise
     if look.is_truncated and not cursor.has_large:  # no job was claimed
         cursor.has_large = True
         return _look(conn, queue, ask, max_bytes, cursor)

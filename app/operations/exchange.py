@@ -45,9 +45,13 @@ def exchange(
     """
     cursor = cursor or ScanCursor()
     start = cursor.start(now_s=time.monotonic())
-    with db.pipeline() as conn:
-        completed_by = _send_complete(conn, queue, completions) if completions else set[int]
-        found_by = _send_claim(conn, queue, ask, start) if ask and not cursor.has_large else None
+    try:
+        with db.pipeline() as conn:
+            completed_by = _send_complete(conn, queue, completions) if completions else set[int]
+            found_by = _send_claim(conn, queue, ask, start) if ask and not cursor.has_large else None
+    except DatabaseError:
+        cursor.has_large |= bool(ask)  # as in a claim of whole jobs
+        raise
     completed = completed_by()
     found = found_by() if found_by else None
     completed, unknown = retry_completions(

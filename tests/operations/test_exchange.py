@@ -1,5 +1,7 @@
 """Telling and taking at once: what it gives is what both give one after the other."""
 
+import contextlib
+
 import pytest
 
 from app.domain.job import ClaimedJob, Completion, JsonText, Lease, LeaseKey, NewJob
@@ -8,9 +10,10 @@ from app.domain.states import Status
 from app.operations import claim, exchange
 from app.operations import jobs as operations
 from app.operations.claim import Ask
-from app.postgres.database import Database
+from app.postgres.database import Database, DatabaseError
 from app.queries import jobs
 from app.store import leases
+from app.store.statements import Statement
 from tests.support.jobs import QUEUE, make_due, new
 from tests.support.scan_cursors import slow_to_look
 
@@ -136,3 +139,25 @@ def test_when_the_block_fails_nothing_is_completed_and_the_pool_goes_on(db: Data
         raise ZeroDivisionError
     assert jobs.Lookup(db).find(queue=QUEUE, job_id=job.id).status is Status.ACTIVE
     assert exchange.exchange(db, queue=QUEUE, completions=[done(job)]).completed == {job.key.number}
+
+
+@pytest.mark.parametrize("way", ["exchange", "claim"])
+def test_after_a_claim_that_took_too_long_the_next_one_measures_fewer_jobs(
+    db: Database, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    operations.submit_many(db, queue=QUEUE, new=[new(), new(), new()])
+    late = Statement("late", "select pg_cancel_backend(pg_backend_pid()), pg_sleep(60)")
+    monkeypatch.setattr(leases, "_claim", late)
+    monkeypatch.setattr(leases, "_claim_next", late)
+    cursor = ScanCursor()
+
+    def take() -> int:
+        if way == "exchange":
+            return len(exchange.exchange(db, queue=QUEUE, completions=[], ask=ASK, cursor=cursor).taken)
+        return len(claim.claim(db, queue=QUEUE, limit=2, lease_ms=60_000, worker="w", cursor=cursor).leases)
+
+    found = 0
+    for _ in range(2):
+        with contextlib.suppress(DatabaseError):
+            found += take()
+    assert found
