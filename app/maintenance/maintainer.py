@@ -21,6 +21,7 @@ FORGET_S = 60.0
 PARTITION_S = 3600.0
 SWEEP_S, SWEEP_WHOLE_S = 10.0, 3600.0
 EARLY = 0.5  # the share of the interval after which a round may promote again, since rounds have jitter
+EXPIRED_SHARE = 10  # the pause between reads of all active jobs is at least so many times as long as the last one took
 UNUSED_S = 10.0  # a connection is closed after being idle for this long, at most twice that
 
 
@@ -42,7 +43,8 @@ class Maintainer:
         """Prepare; the `loops` are to be started. `is_low_priority` is as for `Rounds`."""
         self._settings, self._db = settings, db
         self._random = Random()  # noqa: S311 - spreads retries, guards nothing
-        self._promote_s, often_s = settings.promote_ms / 1000, settings.recover_ms / 1000
+        self._promote_s, self._often_s = settings.promote_ms / 1000, settings.recover_ms / 1000
+        self._expired_took_s = 0.0
         self._promote_at = 0.0  # on the monotonic clock, at the earliest
         self._rounds = Rounds(
             db, round_s=min(ROUND_S, self._promote_s), on_look=self._begin, is_low_priority=is_low_priority
@@ -50,17 +52,18 @@ class Maintainer:
         self._swept_whole_at = 0.0
         self._promoting = self._loop("promote", None, lambda: maintenance.promote_due(db))
         self._folding = self._loop("fold", None, lambda: maintenance.fold_counts(db))
+        self._overdue: list[str] = []
+        self._timing_out = self._loop("time_out", None, self._time_out)
         self._seldom = [
-            self._loop("recover", often_s, self._recover),
-            self._loop("time_out", often_s, self._time_out),
+            self._loop("recover", self._recover_pause_s, self._recover),
             self._loop("forget", FORGET_S, lambda: maintenance.forget_keys(db, keep_ms=settings.keep_keys_ms)),
             self._loop("sweep", SWEEP_S, self._sweep),
             self._loop("partition", PARTITION_S, lambda: (audit.partition(db), tokens.forget(db))),
         ]
         closing = Loop("close_unused", interval_s=UNUSED_S, tick=db.close_unused)
-        self.loops = [self._rounds.loop, self._promoting, self._folding, *self._seldom, closing]
+        self.loops = [self._rounds.loop, self._promoting, self._folding, self._timing_out, *self._seldom, closing]
 
-    def _loop(self, name: str, interval_s: float | None, tick: Callable[[], object]) -> Loop:
+    def _loop(self, name: str, interval_s: float | Callable[[], float] | None, tick: Callable[[], object]) -> Loop:
         def tried() -> None:
             try:
                 tick()
@@ -81,14 +84,25 @@ class Maintainer:
         for loop in self._seldom if is_new else ():
             loop.hurry()
 
+    def _recover_pause_s(self) -> float:
+        often_s = self._often_s * self._random.uniform(0.9, 1.1)
+        return max(often_s, EXPIRED_SHARE * self._expired_took_s)
+
     def _recover(self) -> None:
+        """Look for leases that have run out, once for both loops; recover the stalled jobs here."""
+        started = time.monotonic()
+        found = maintenance.expired(self._db)
+        self._expired_took_s = time.monotonic() - started
+        self._overdue = found.overdue
+        if found.overdue:
+            self._timing_out.hurry()
         for queue, jobs in maintenance.recover_stalled(
-            self._db, max_stalled_count=self._settings.max_stalled_count
+            self._db, max_stalled_count=self._settings.max_stalled_count, queues=found.stalled
         ).items():
             _log.warning("stalled_recovered", extra={"queue": queue, "jobs": jobs})
 
     def _time_out(self) -> None:
-        for queue, jobs in maintenance.time_out(self._db, random=self._random).items():
+        for queue, jobs in maintenance.time_out(self._db, random=self._random, queues=self._overdue).items():
             _log.warning("timed_out", extra={"queue": queue, "jobs": jobs})
 
     def _sweep(self) -> None:

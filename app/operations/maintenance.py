@@ -1,6 +1,6 @@
 """Maintenance: promotes due jobs, recovers stalled ones, folds counts. Safe in any number of processes at once."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from app.postgres.database import Connection, Database, DatabaseError
 from app.store import audit, counts, endpoints, jobs, keys, leases, rounds
 
 AT_ONCE = 1_000  # rows per transaction, so that none holds its locks long
-READ_AT_ONCE = 20_000  # due jobs per statement that looks for their queues
+READ_AT_ONCE = 20_000  # due or active jobs per statement that looks for their queues
 RECOUNTED_SHOWN = 100  # queues whose counts were wrong that an act names
 FOLDED_AT_ONCE = 20_000  # count deltas per transaction; no other statement waits for their rows
 
@@ -62,14 +62,36 @@ def _promote(conn: Connection, queue: str) -> int:
     return jobs.promote(conn, queue=queue, limit=AT_ONCE, patience_s=0.0)  # no queue delays another
 
 
+class ExpiredQueues(NamedTuple):
+    """The queues with leases that have run out, longest ago first: with stalled jobs, and with overdue ones."""
+
+    stalled: list[str]
+    overdue: list[str]
+
+
 @operation
-def recover_stalled(db: Database, *, max_stalled_count: int) -> dict[str, int]:
+def expired(db: Database) -> ExpiredQueues:
+    """Return the queues with leases that have run out. Reads all active jobs, in steps."""
+    found: list[leases.Expired] = []
+    place: leases.ActivePlace | None = leases.FIRST_ACTIVE
+    while place:
+        with db.begin() as conn:
+            part, place = leases.queues_with_expired(conn, limit=READ_AT_ONCE, after=place)
+        found += part
+    found.sort(key=lambda one: one.since_s)
+    stalled = dict.fromkeys(one.queue for one in found if one.has_stalled)
+    overdue = dict.fromkeys(one.queue for one in found if one.has_overdue)
+    return ExpiredQueues([*stalled], [*overdue])
+
+
+@operation
+def recover_stalled(db: Database, *, max_stalled_count: int, queues: Sequence[str] | None = None) -> dict[str, int]:
     """Recover jobs whose leases ran out and notify the queue, one transaction per queue.
 
     Return how many were recovered or failed, by queue. The endpoint of a queue may override `max_stalled_count`.
+    `queues`: those that may have some, as `expired` has found them.
     """
-    with db.begin() as conn:
-        queues = leases.queues_with_expired(conn).stalled
+    queues = expired(db).stalled if queues is None else queues
 
     def recover(conn: Connection, queue: str) -> int:
         allowed = endpoints.stalls_allowed(conn, queue=queue) or max_stalled_count
@@ -79,13 +101,12 @@ def recover_stalled(db: Database, *, max_stalled_count: int) -> dict[str, int]:
 
 
 @operation
-def time_out(db: Database, *, random: Random) -> dict[str, int]:
+def time_out(db: Database, *, random: Random, queues: Sequence[str] | None = None) -> dict[str, int]:
     """Fail attempts that exceeded the timeouts of their jobs and notify the queue, one transaction per queue.
 
-    Their jobs are retried while they have attempts left. Return how many failed, by queue.
+    Their jobs are retried while they have attempts left. Return how many failed, by queue. `queues` as above.
     """
-    with db.begin() as conn:
-        queues = leases.queues_with_expired(conn).overdue
+    queues = expired(db).overdue if queues is None else queues
 
     def end(conn: Connection, queue: str) -> int:
         overdue = leases.lock_overdue(conn, queue=queue, limit=AT_ONCE)

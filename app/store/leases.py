@@ -224,16 +224,30 @@ def recover_stalled(conn: Connection, *, queue: str, limit: int, max_stalled_cou
 
 
 class Expired(NamedTuple):
-    """The queues with leases that have run out, longest ago first: with stalled jobs, and with overdue ones."""
+    """A queue with leases that have run out, the first at `since_s` of the epoch: of stalled jobs, overdue ones."""
 
-    stalled: list[str]
-    overdue: list[str]
+    queue: str
+    since_s: float
+    has_stalled: bool
+    has_overdue: bool
 
 
-def queues_with_expired(conn: Connection) -> Expired:
-    """Return the queues with leases that have run out. Reads all active jobs."""
-    found = _queues_with_expired.rows(conn)
-    return Expired([row.queue for row in found if row.has_stalled], [row.queue for row in found if row.has_overdue])
+ActivePlace = tuple[str, int]
+"""A position among the active jobs of all queues: a queue and a number."""
+FIRST_ACTIVE: ActivePlace = ("", 0)
+
+
+def queues_with_expired(
+    conn: Connection, *, limit: int, after: ActivePlace = FIRST_ACTIVE
+) -> tuple[list[Expired], ActivePlace | None]:
+    """Return the queues with leases that have run out among the next `limit` active jobs after a place.
+
+    And the place to go on after; None at the end.
+    """
+    found = _queues_with_expired.rows(conn, limit=limit, after_queue=after[0], after_number=after[1])
+    expired = [Expired(row.queue, row.since, row.has_stalled, row.has_overdue) for row in found if row.queue]
+    is_more = found and found[0].found == limit
+    return expired, (found[0].last_queue, found[0].last_number) if is_more else None
 
 
 def report_progress(conn: Connection, *, queue: str, lease: LeaseKey, progress: JsonText) -> bool:

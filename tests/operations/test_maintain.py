@@ -103,3 +103,17 @@ def test_a_queue_that_somebody_has_locked_holds_up_no_due_jobs_of_others(
     with db.begin() as conn:
         conn.exec_driver_sql("select from rowline.jobs where queue = 'locked' for update")
         assert notice(db, "due") == {"other"}
+
+
+@pytest.mark.parametrize("what", ["stalled", "overdue"])
+def test_leases_that_have_run_out_are_found_in_steps_smaller_than_a_queue(
+    db: Database, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr(maintenance, "READ_AT_ONCE", 2)
+    for queue, count in (("a", 5), ("b", 1), ("c", 2)):
+        bring(db, what, queue=queue, count=count)
+    operations.submit_many(db, queue="b", new=[new(), new()])
+    work.take(db, queue="b", limit=2)
+
+    assert notice(db, what) == {"a", "b", "c"}
+    assert notice(db, what) == set()

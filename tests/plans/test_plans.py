@@ -288,6 +288,15 @@ def test_looking_for_due_jobs_reads_next_to_nothing_when_none_is(filled: Databas
         conn.begin()
 
 
+def test_looking_for_leases_that_have_run_out_reads_a_step_of_the_active_jobs(filled: Database) -> None:
+    with filled.begin() as conn:
+        plan = analyzed(conn, "leases/queues_with_expired", limit=10, after_queue="", after_number=0)
+        reads = [node for node in nodes(plan) if node.get("Relation Name") == "jobs"]
+        assert sum(node["Actual Rows"] * node["Actual Loops"] for node in reads) <= 10, json.dumps(reads, indent=1)
+        conn.rollback()
+        conn.begin()
+
+
 def test_the_look_reads_next_to_nothing_however_many_queues_have_delayed_jobs(filled: Database) -> None:
     with filled.begin() as conn:
         conn.exec_driver_sql(
