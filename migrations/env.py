@@ -146,8 +146,11 @@ def _end_revision(*, ctx: Any, step: Any, heads: set[str], **_: object) -> None:
         ctx.impl.execute(ADD_OLDEST)
     [revision] = heads
     oldest = ScriptDirectory.from_config(context.config).get_revision(revision).module.oldest
-    newest = f"greatest(oldest, '{oldest}')"
-    newest = newest if step.is_upgrade else f"least({newest}, '{revision}')"
+    if step.is_upgrade:
+        newest = f"greatest(oldest, '{oldest}')"
+    else:  # what a feature has raised stays, up to the revision
+        left = step.up_revision.module.oldest
+        newest = f"case when oldest = '{left}' then '{oldest}' else least(oldest, '{revision}') end"
     ctx.impl.execute(f"update {VERSION} set oldest = {newest}")  # noqa: S608 - our own words
     if not ctx.as_sql and context.get_bind().exec_driver_sql(f"select to_regclass('{AUDIT}')").scalar() is not None:
         context.get_bind().exec_driver_sql(NOTE, {"actor": context.config.attributes["actor"], "revision": revision})

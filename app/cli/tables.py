@@ -11,7 +11,7 @@ from rich.text import Text
 from app.domain.attempts import REASON_MAX
 from app.queries.reports import Found
 
-PIPE_WIDTH = 200  # characters of a table that goes to a file
+PIPE_WIDTH = 280  # characters of a table that goes to a file
 
 
 def show(found: Found, title: str) -> None:

@@ -27,7 +27,7 @@ VERSION = "3.1.0"
 REQUESTS = {
     *("NewJob", "Opts", "Backoff", "Claim", "Complete", "Fail", "Release", "Extend"),
     *("Finish", "Ending", "Next", "Line", "Worker", "Endpoint", "WorkerOpts", "Limiter", "NewToken", "TokenLimits"),
-    *("Retry", "Change"),
+    *("Retry", "Change", "Pause", "QueueChange", "Retention"),
 }
 """The schemas of requests: unknown members are rejected."""
 HIDEABLE = {*PAYLOAD, "logs"}
@@ -264,7 +264,8 @@ def _type(_converter: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]
         case Statuses():
             return {"type": "array", "items": {"type": "string", "enum": [ALL, *Status]}}
         case Milliseconds():
-            return {"type": "integer", "description": "milliseconds since the Unix epoch"}
+            kind: Any = ["integer", "null"] if field.allow_none else "integer"
+            return {"type": kind, "description": "milliseconds since the Unix epoch"}
         case Json():
             return {"description": "Any JSON value; it is stored and returned unchanged, byte for byte."}
     return {}

@@ -8,7 +8,7 @@ from app.domain.queue import Queue
 from app.domain.states import Status
 from app.wire import retention
 from app.wire.fields import Milliseconds
-from app.wire.retention import RetentionSchema
+from app.wire.retention import RetentionSetSchema
 
 
 class QueueSchema(Schema):
@@ -24,7 +24,7 @@ class QueueSchema(Schema):
         attribute="oldest_ready_at",
         metadata={"description": "since when the job that has been ready longest is ready"},
     )
-    settings = fields.Nested(RetentionSchema, required=True, metadata={"description": "what the queue sets itself"})
+    settings = fields.Nested(RetentionSetSchema, required=True, metadata={"description": "what the queue sets itself"})
     nextDueOn = Milliseconds(attribute="next_due_at", metadata={"description": "when the next delayed job is due"})
 
 

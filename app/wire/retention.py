@@ -38,12 +38,11 @@ class Kept(fields.Field[Keep]):
             return Keep(count=_whole(value, COUNT_MAX, "must be true, false, a number or an object"))
         if unknown := [name for name in value if name not in _LIMITS]:
             raise ValidationError({unknown[0]: ["is not known here"]})
-        given = {name: limit for name, limit in value.items() if limit is not None}
-        if not given:
+        if not value:
             raise ValidationError("must have age or count")
         faults: dict[str, Any] = {}
         read = {}
-        for name, limit in given.items():
+        for name, limit in value.items():
             try:
                 read[name] = _whole(limit, _LIMITS[name], "must be an integer")
             except ValidationError as error:
@@ -69,6 +68,10 @@ class RetentionSchema(Schema):
     error_messages = {"unknown": "is not known here", "type": "must be an object"}  # noqa: RUF012 - as marshmallow has it
     removeOnComplete = Kept()
     removeOnFail = Kept()
+
+
+class RetentionSetSchema(RetentionSchema):
+    """The same in a response: only what is set."""
 
 
 def dump(retention: Retention) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import dataclasses
 import uuid
 
 import pytest
+from flask import Flask
 from werkzeug.test import TestResponse
 
 from app.infra.settings import Settings, SettingsError
@@ -13,6 +14,13 @@ from app.web.auth import ATTEMPTS_REMEMBERED, Tokens
 from tests.conftest import TOKEN
 from tests.support import answers, work
 from tests.support.client import Client
+from tests.support.routes import routes
+
+
+@pytest.fixture
+def flask(settings: Settings, db: Database) -> Flask:
+    return app.create(settings, db)
+
 
 ROUTES = [("GET", "/queues/q/jobs"), ("POST", "/queues/q/jobs"), ("GET", "/queues/q/jobs/1")]
 
@@ -30,6 +38,12 @@ def test_every_route_of_jobs_needs_a_token(client: Client, authorization: str | 
     assert answers.problem(answer, 401)["code"] == "unauthorized"
     assert answer.headers["WWW-Authenticate"] == "Bearer"
     assert sum(client.page()["counts"].values()) == 0
+
+
+def test_no_route_does_anything_without_a_token_or_with_a_wrong_one(client: Client, flask: Flask) -> None:
+    for _name, method, path in routes(flask):
+        assert answers.problem(_ask(client, None, method, path), 401)["code"] == "unauthorized"
+        assert _ask(client, "Bearer wrong", method, path).status_code in {401, 429}, path
 
 
 @pytest.mark.parametrize("authorization", [f"Bearer {TOKEN}", f"bearer {TOKEN}", f"BEARER {TOKEN}"])

@@ -107,15 +107,12 @@ def test_a_target_with_an_origin_is_its_path(client: Client, target: str) -> Non
     [
         *(
             "/",
-            "/queues",
-            "/queues/",
-            "/queues/x",
             "/queues/x/",
             "/Queues/x/jobs",
             "/queues/x/Jobs",
             "/queues/x/jobs/1/",
         ),
-        *("/queues/x/jobs/1/2", "/queues%2Fx%2Fjobs", "/queues/x%2Fjobs", "/queues/x/jobs;a", "/queues/a/b/jobs", "*"),
+        *("/queues/x/jobs/1/2", "/queues%2Fx%2Fjobs", "/queues/x/jobs;a", "/queues/a/b/jobs", "*"),
         *("/..%2fqueues/x/jobs", "/queues/x/../x/jobs", "/queues//x/jobs", "/static/x", "/health", "/health/live/"),
         *("//workers", "///workers", "//queues/x/jobs", "////queues/x/jobs", "//health/live", "//x/workers", "//"),
         *("/workers//", "/./workers", "/x/../workers", "/.//workers", "/%2Fworkers", "/%2f"),

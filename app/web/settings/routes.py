@@ -13,7 +13,7 @@ from app.web.auth import CALLER, Tokens
 from app.web.jobs import new_job
 from app.wire import objects, retention
 from app.wire.demands import Form
-from app.wire.retention import RetentionSchema
+from app.wire.retention import RetentionSchema, RetentionSetSchema
 
 EXAMPLE = {"removeOnComplete": {"age": 604_800}, "removeOnFail": False}
 """An example body, for the OpenAPI document."""
@@ -26,7 +26,7 @@ def blueprint(settings: Settings, db: Database, access: Tokens) -> Blueprint:
     routes = Blueprint("settings", __name__)
 
     @routes.get("/settings")
-    @describe.route(action=Action.READ, gives=RetentionSchema(), raises=(DatabaseError,))
+    @describe.route(action=Action.READ, gives=RetentionSetSchema(), raises=(DatabaseError,))
     def get_settings() -> Response:
         """Get the settings of the service that are set."""
         return answers.json(retention.dump(queries.find(db)))
@@ -35,7 +35,7 @@ def blueprint(settings: Settings, db: Database, access: Tokens) -> Blueprint:
     @describe.route(
         action=Action.QUEUES,
         body=RetentionSchema,
-        gives=RetentionSchema(),
+        gives=RetentionSetSchema(),
         raises=(InvalidRequest, *body.ERRORS, Forbidden, DatabaseError, OutcomeUnknown),
         example={"body": EXAMPLE},
     )
