@@ -13,5 +13,9 @@ def line(texts: Iterable[str | None]) -> str:
 
 
 def _visible(text: str) -> str:
-    printable = "".join(one if one.isprintable() else _HIDDEN for one in text)
-    return _SPACES.sub(_HIDDEN, printable)
+    return _SPACES.sub(_HIDDEN, printable(text))
+
+
+def printable(text: str) -> str:
+    """Return a text without what could control a terminal."""
+    return "".join(one if one.isprintable() else _HIDDEN for one in text)

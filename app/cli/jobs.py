@@ -8,8 +8,7 @@ from typing import Any
 import click
 import orjson
 
-from app.cli import account, columns, direct
-from app.domain import ids
+from app.cli import account, columns, direct, names
 from app.domain.errors import RowlineError
 from app.domain.job import Job
 from app.infra import settings
@@ -23,21 +22,7 @@ from app.wire.job import JobSchema
 Command = Callable[..., None]
 
 
-class Name(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
-    """The name of a queue, or the id of a job."""
-
-    def __init__(self, name: str, longest: int) -> None:
-        """Allow up to `longest` characters."""
-        self.name, self._longest = name, longest
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Validate the name."""
-        if fault := ids.name_fault(value, max_length=self._longest):
-            self.fail(fault, param, ctx)
-        return str(value)
-
-
-class JsonValue(click.ParamType):  # type: ignore[type-arg]  # as above
+class JsonValue(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
     """A JSON value, kept as the text that it is."""
 
     name = "JSON"
@@ -58,8 +43,7 @@ def jobs() -> None:
 def _of_one_job(command: Command) -> Command:
     """Add what the command of one job takes: QUEUE ID --json."""
     command = click.option("--json", "is_json", is_flag=True, help="Print the job as the API shows it.")(command)
-    command = click.argument("job_id", metavar="ID", type=Name("ID", ids.JOB_ID_MAX))(command)
-    return click.argument("queue", type=Name("QUEUE", ids.QUEUE_NAME_MAX))(command)
+    return names.queue(names.job_id(command))
 
 
 @jobs.command()

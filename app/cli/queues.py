@@ -1,12 +1,12 @@
 """`rowline queues`: lists queues, pauses and resumes them, changes their settings, on the database itself."""
 
+from functools import partial
 from typing import Any
 
 import click
 import orjson
 
-from app.cli import account, direct, retention, tables
-from app.domain import ids
+from app.cli import account, direct, names, retention, tables
 from app.domain.queue import REASON_MAX, Queue
 from app.domain.retention import Keep
 from app.domain.states import Status
@@ -18,23 +18,9 @@ from app.queries.reports import Found
 from app.wire import queue as wire
 from app.wire import retention as wire_retention
 
-LISTED = 1_000  # queues read at a time
 COLUMNS = ["queue", *(status.value for status in Status), "oldest ready", "paused since", "by", "why", "settings"]
 
 
-class QueueName(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
-    """The name of a queue."""
-
-    name = "QUEUE"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Check the name."""
-        if fault := ids.name_fault(value, max_length=ids.QUEUE_NAME_MAX):
-            self.fail(f"the name {fault}", param, ctx)
-        return str(value)
-
-
-_queue = click.argument("queue", type=QueueName())
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -49,21 +35,14 @@ def queues() -> None:
 def list_all(*, pattern: str, as_json: bool) -> None:
     """List the queues that have jobs or set something, by name."""
 
-    def read(db: Database) -> list[Queue]:
-        found: list[Queue] = []
-        count, more = queries.page(db, pattern=pattern, start=0, length=LISTED)
-        while more:
-            found += more
-            count, more = (
-                queries.page(db, pattern=pattern, start=len(found), length=LISTED) if len(found) < count else (0, [])
-            )
-        return found
+    def page(db: Database, start: int) -> tuple[int, list[Queue]]:
+        return queries.page(db, pattern=pattern, start=start, length=direct.LISTED)
 
-    _print(direct.told(read, name="rowline-queues"), as_json=as_json)
+    _print(direct.told(lambda db: direct.listed(partial(page, db)), name="rowline-queues"), as_json=as_json)
 
 
 @queues.command()
-@_queue
+@names.queue
 @_as_json
 def show(*, queue: str, as_json: bool) -> None:
     """Show a queue."""
@@ -72,7 +51,7 @@ def show(*, queue: str, as_json: bool) -> None:
 
 
 @queues.command()
-@_queue
+@names.queue
 @click.option("--reason", help="Why, for those who find it paused.")
 @_as_json
 def pause(*, queue: str, reason: str | None, as_json: bool) -> None:
@@ -90,7 +69,7 @@ def pause(*, queue: str, reason: str | None, as_json: bool) -> None:
 
 
 @queues.command()
-@_queue
+@names.queue
 @_as_json
 def resume(*, queue: str, as_json: bool) -> None:
     """Resume a queue. One that is not paused stays as it is."""
@@ -99,20 +78,20 @@ def resume(*, queue: str, as_json: bool) -> None:
 
 
 @queues.command("set")
-@_queue
+@names.queue
 @retention.options
 @_as_json
 def change(*, queue: str, as_json: bool, **keeps: Keep | None) -> None:
     """Change the settings of a queue that are named."""
+    wanted, actor = retention.given(keeps), account.actor()
     found = direct.told(
-        lambda db: settings.change_queue(db, actor=account.actor(), queue=queue, keeps=retention.given(keeps)),
-        name="rowline-queues",
+        lambda db: settings.change_queue(db, actor=actor, queue=queue, keeps=wanted), name="rowline-queues"
     )
     _print(found, as_json=as_json)
 
 
 @queues.command()
-@_queue
+@names.queue
 @_as_json
 def forget(*, queue: str, as_json: bool) -> None:
     """Forget a queue that has no jobs: its settings, and a pause."""

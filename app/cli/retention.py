@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from app.domain.retention import AGE_MAX_S, COUNT_MAX, FOR_EVER, SETTINGS, Keep
+from app.domain.retention import AGE_MAX_S, COUNT_MAX, FOR_EVER, Keep
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
@@ -49,5 +49,5 @@ def given(keeps: Mapping[str, Keep | None]) -> dict[str, Keep | None]:
     """Return the settings that were given. Raises UsageError if none was."""
     found = {field: keep for field, keep in keeps.items() if keep != UNCHANGED}
     if not found:
-        raise click.UsageError(f"give one of {', '.join(SETTINGS)}: --remove-on-complete, --remove-on-fail")
+        raise click.UsageError("give one of --remove-on-complete, --remove-on-fail")
     return found

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from app.cli import columns
 from app.domain.attempts import REASON_MAX
 from app.queries.reports import Found
 
@@ -28,7 +29,7 @@ def show(found: Found, title: str) -> None:
 
 def _visible(value: object) -> str:
     shown = f"{value:,.3f}" if isinstance(value, float) else str(plain(value))
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in shown)
+    return columns.printable(shown)
 
 
 def plain(value: object) -> object:

@@ -4,6 +4,7 @@ import re
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 import click
@@ -17,7 +18,6 @@ from app.queries import tokens as queries
 
 R = TypeVar("R")
 UNITS = {"h": "hours", "d": "days", "w": "weeks"}
-LISTED = 1_000  # tokens read at a time
 
 
 class ScopeText(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
@@ -95,15 +95,10 @@ def create(
 def list_all() -> None:
     """List the tokens, the newest first: id, scopes, limits, name."""
 
-    def read(db: Database) -> list[Token]:
-        found: list[Token] = []
-        count, more = queries.page(db, start=0, length=LISTED)
-        while more:
-            found += more
-            count, more = queries.page(db, start=len(found), length=LISTED) if len(found) < count else (count, [])
-        return found
+    def page(db: Database, start: int) -> tuple[int, list[Token]]:
+        return queries.page(db, start=start, length=direct.LISTED)
 
-    for token in _told(read):
+    for token in _told(lambda db: direct.listed(partial(page, db))):
         print(_line(token))
 
 

@@ -4,6 +4,7 @@ Every process with a database has its loops; those of one process do the work fo
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from random import Random
@@ -49,7 +50,7 @@ class Maintainer:
         self._rounds = Rounds(
             db, round_s=min(ROUND_S, self._promote_s), on_look=self._begin, is_low_priority=is_low_priority
         )
-        self._swept_whole_at = 0.0
+        self._swept_whole_at = -math.inf
         self._promoting = self._loop("promote", None, lambda: maintenance.promote_due(db))
         self._folding = self._loop("fold", None, lambda: maintenance.fold_counts(db))
         self._overdue: list[str] = []

@@ -6,6 +6,7 @@ from flask import Request, current_app
 from gunicorn.http.errors import ParseException
 
 from app.domain.errors import Fault, SlowBody, TooLarge, UnparsableBody, UnsupportedBody
+from app.infra.settings import Settings
 from app.web import clients
 from app.web.auth import CALLER
 from app.web.worker import TOKENS
@@ -46,6 +47,11 @@ def read(request: Request, *, limit: int, client_s: float) -> bytes:
     if time.monotonic() - began_at > AT_ONCE_S and CALLER in environ:
         current_app.extensions[TOKENS].require_still(request)
     return raw
+
+
+def read_short(request: Request, settings: Settings) -> bytes:
+    """Read the body of a route that takes short values only, as `read` does."""
+    return read(request, limit=min(SHORT, settings.max_body_bytes), client_s=settings.client_s)
 
 
 def _too_large(limit: int) -> TooLarge:

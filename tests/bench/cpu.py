@@ -40,11 +40,23 @@ def used_s(roots: Mapping[str, int]) -> dict[str, float]:
 
 def scheduled_ns(pid: int) -> int:
     """Return the CPU time of a process and its children so far, of all their threads, by the scheduler's account."""
-    used = 0
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        used += int((task / "schedstat").read_text().split()[0])
-        used += sum(map(scheduled_ns, map(int, (task / "children").read_text().split())))
+    return sum(scheduled(pid).values())
+
+
+def scheduled(pid: int) -> dict[int, int]:
+    """Return the same by thread, in ns. One that ends takes its account along: see `spent_ns`."""
+    used: dict[int, int] = {}
+    with contextlib.suppress(OSError):  # it ended meanwhile
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            used[int(task.name)] = int((task / "schedstat").read_text().split()[0])
+            for child in (task / "children").read_text().split():
+                used |= scheduled(int(child))
     return used
+
+
+def spent_ns(before: Mapping[int, int], after: Mapping[int, int]) -> int:
+    """Return what threads have used between two calls of `scheduled`, but for those that have ended meanwhile."""
+    return sum(used - before.get(thread, 0) for thread, used in after.items())
 
 
 def rss_mib(roots: Mapping[str, int]) -> dict[str, list[float]]:

@@ -76,11 +76,11 @@ class Side:
     def cpu_us(self, line: Line) -> tuple[float, float]:
         """Return the CPU time of a request, in microseconds: of the API and of PostgreSQL."""
         self._connection.close()  # the service may have closed it meanwhile; a request opens another
-        before = cpu.scheduled_ns(self.process.pid), cpu.scheduled_ns(self._server_pid)
+        before = cpu.scheduled(self.process.pid), cpu.scheduled(self._server_pid)
         for nth in range(line.count):
             line.send(self, nth)
-        after = cpu.scheduled_ns(self.process.pid), cpu.scheduled_ns(self._server_pid)
-        api, server = ((then - now) / 1000 / line.count for now, then in zip(before, after, strict=True))
+        after = cpu.scheduled(self.process.pid), cpu.scheduled(self._server_pid)
+        api, server = (cpu.spent_ns(now, then) / 1000 / line.count for now, then in zip(before, after, strict=True))
         return api, server
 
     def _await(self) -> None:

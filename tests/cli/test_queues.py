@@ -26,7 +26,7 @@ def test_queues_are_listed_paused_and_resumed_and_the_audit_says_by_whom(own_url
 
 
 def test_a_fault_is_a_line(own_url: str) -> None:
-    assert "the name must" in said(own_url, "queues", "show", "a/b", code=2)
+    assert "must not contain '/'" in said(own_url, "queues", "show", "a/b", code=2)
     assert "at most 500" in said(own_url, "queues", "pause", "q", "--reason", "x" * 501, code=2)
     assert said(own_url, "queues", "list") == "queues: no rows"
 

@@ -52,7 +52,7 @@ def test_a_job_that_does_not_end_is_exit_code_3(db: Database, shared_url: str) -
     ("words", "code", "fault"),
     [
         ((QUEUE, "absent"), 1, "queue 'q' has no job 'absent'"),
-        ((QUEUE, "\udcff"), 1, "the arguments must be UTF-8"),
+        ((QUEUE, "\udcff"), 2, "must not contain control characters or surrogates"),
         ((QUEUE,), 2, "Missing argument 'ID'"),
         ((QUEUE, "1", "--timeout", "-1"), 2, "Invalid value for '--timeout'"),
         ((QUEUE, "1", "--timeout", "nan"), 2, "Invalid value for '--timeout'"),

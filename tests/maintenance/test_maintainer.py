@@ -7,11 +7,11 @@ import pytest
 from app.domain.states import Status
 from app.infra.settings import Settings
 from app.maintenance import maintainer
-from app.operations import claim
+from app.operations import claim, maintenance
 from app.postgres.database import Database
 from app.web import app
 from tests.conftest import TOKEN
-from tests.support import databases
+from tests.support import databases, work
 from tests.support.client import Client
 from tests.support.clusters import PYTHON, Program, free_port, until
 from tests.support.jobs import QUEUE, new
@@ -68,3 +68,25 @@ def test_counts_are_folded_though_no_worker_lives(db: Database, shared_url: str,
 
     until(lambda: databases.ask(shared_url, "select queue, waiting from rowline.job_counts") == [(QUEUE, 1)])
     assert databases.ask(shared_url, "select 1 from rowline.job_deltas") == []
+
+
+def test_finished_jobs_go_by_the_settings_and_the_first_pass_finds_those_behind_one_that_stays(
+    db: Database, shared_url: str, request: pytest.FixtureRequest
+) -> None:
+    young, old = add(db, new(), new())
+    for _ in (young, old):
+        work.complete_next(db, result="1")
+    databases.run(
+        shared_url,
+        "insert into rowline.queue_settings (queue, remove_on_complete) values "
+        f"('{QUEUE}', '{{\"age\":3600}}'); "
+        f"update rowline.jobs set finished_at = finished_at - interval '2 hours' where number = {old}",
+    )
+    maintenance.fold_counts(db)
+    api = request.getfixturevalue("api")
+    api.expect("jobs_removed")
+
+    def left() -> list[tuple[int]]:
+        return databases.ask(shared_url, "select number from rowline.jobs")
+
+    assert left() == [(int(young),)]

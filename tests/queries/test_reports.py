@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from app.domain.job import Completion, Failure, JsonText, LeaseKey, Release
+from app.domain.states import Status
 from app.postgres.database import Connection
 from app.store import jobs, leases, logs
-from tests.support.jobs import claim, insert, new
+from tests.support.jobs import claim, in_status, insert, new
 
 PAGE = (Path(__file__).parents[2] / "app" / "docs" / "reports.md").read_text()
 QUESTIONS = re.findall(r"^\*\*(.+\?)\*\*\n\n((?:    .*\n)+)", PAGE, re.MULTILINE)
@@ -196,6 +197,22 @@ def test_attention_names_a_queue_without_workers_and_jobs_that_nobody_moves(conn
     conn.exec_driver_sql("update rowline.jobs set leased_until = now() - interval '5 minutes' where queue = 'hung'")
     rows = ask(conn, "select problem, queue, jobs from report.attention order by problem")
     assert [tuple(row) for row in rows] == [("lease over", "hung", 1), ("no worker", "idle", 1), ("overdue", "late", 1)]
+
+
+def test_retention_tells_what_is_set_and_where_and_attention_what_grows(conn: Connection) -> None:
+    for queue in ("own", "service", "none"):
+        in_status(conn, Status.COMPLETED)
+        conn.exec_driver_sql("update rowline.jobs set queue = %(q)s where queue = 'q'", {"q": queue})
+        conn.exec_driver_sql("insert into rowline.job_counts (queue, completed) values (%(q)s, 100000)", {"q": queue})
+    conn.exec_driver_sql("delete from rowline.settings")
+    conn.exec_driver_sql("insert into rowline.queue_settings (queue, remove_on_complete) values ('own', 'false')")
+    told = "select queue, keeps, set_by from report.retention where jobs >= 100000 order by queue"
+    assert ask(conn, told) == [("none", None, None), ("own", "false", "queue"), ("service", None, None)]
+    grows = "select queue, jobs from report.attention where problem = 'kept for ever' order by queue"
+    assert [row.queue for row in ask(conn, grows)] == ["none", "service"]
+    conn.exec_driver_sql("insert into rowline.settings (remove_on_complete) values ('{\"age\":9}')")
+    assert ask(conn, told)[2] == ("service", '{"age":9}', "service")
+    assert ask(conn, grows) == []
 
 
 def test_a_job_in_line_waits_and_one_cancelled_there_never_ran(conn: Connection) -> None:

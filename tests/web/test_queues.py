@@ -7,8 +7,15 @@ from typing import Any
 import psycopg
 import pytest
 
-from app.postgres.database import Database
+from app.domain.queue import KNOWN_SINCE
+from app.infra import release
+from app.infra.settings import Settings
+from app.operations import queues as operations
+from app.postgres import schema
+from app.postgres.database import Database, DatabaseError
+from app.store import queues as store
 from tests.support import answers, databases
+from tests.support.acting import ACTOR
 from tests.support.client import Client
 from tests.support.tokens import issue
 
@@ -239,125 +246,43 @@ def test_the_report_of_queues_tells_the_pause(client: Client, shared_url: str) -
     assert databases.ask(shared_url, query) == [("q", True, "env:1", "why")]
 
 
-def change(client: Client, body: Any, path: str = "/queues/q") -> Any:
-    return answers.ok(client.flask.patch(path, data=json.dumps(body), headers=client.authorization))
+def test_a_pause_says_how_many_transactions_did_not_end(
+    client: Client, shared_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operations, "BARRIER_S", 0.2)
+    with psycopg.connect(databases.as_owner(shared_url), application_name=release.named("rowline-worker")) as other:
+        other.execute("select 1 from rowline.jobs")
+        answer = answers.ok(client.post("/queues/q/pause", ""))
+    assert (answer["paused"], answer["claimsInFlight"]) == (True, 1)
 
 
-@pytest.mark.parametrize(
-    ("sent", "kept"),
-    [
-        (True, {"count": 0}),
-        (False, False),
-        (0, {"count": 0}),
-        (1000, {"count": 1000}),
-        ({"age": 60}, {"age": 60}),
-        ({"age": 60.0, "count": 5}, {"age": 60, "count": 5}),
-    ],
-)
-def test_retention_is_set_as_in_bullmq_and_shown(client: Client, sent: Any, kept: Any) -> None:
-    found = change(client, {"settings": {"removeOnComplete": sent}})
-    assert found["settings"] == queue(client)["settings"] == {"removeOnComplete": kept}
-    assert change(client, {"settings": {"removeOnFail": sent}})["settings"] == {
-        "removeOnComplete": kept,
-        "removeOnFail": kept,
-    }
-    assert change(client, {"settings": {"removeOnComplete": None}})["settings"] == {"removeOnFail": kept}
-    assert change(client, {"settings": {"removeOnFail": None}})["settings"] == {}
-    assert listed(client) == []
+def test_a_pause_whose_claims_cannot_be_seen_is_of_unknown_outcome_and_stands(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_conn: object) -> set[str]:
+        raise DatabaseError("away")
+
+    monkeypatch.setattr(operations, "BARRIER_S", 0.1)
+    monkeypatch.setattr(store, "transactions", away)
+    said = answers.problem(client.post("/queues/q/pause", ""), 503)
+    assert (said["code"], said["outcome"]) == ("outcome_unknown", "unknown")
+    assert queue(client)["paused"]
 
 
-@pytest.mark.parametrize(
-    ("sent", "path", "message"),
-    [
-        ("x", "removeOnComplete", "must be true, false, a number or an object"),
-        (-1, "removeOnComplete", "must be between 0 and 2147483647"),
-        (1.5, "removeOnComplete", "must be true, false, a number or an object"),
-        ({}, "removeOnComplete", "must have age or count"),
-        ([], "removeOnComplete", "must be true, false, a number or an object"),
-        ({"age": "1"}, "removeOnComplete.age", "must be an integer"),
-        ({"count": True}, "removeOnComplete.count", "must be an integer"),
-        ({"age": 60, "count": None}, "removeOnComplete.count", "must be an integer"),
-        ({"age": 10**12}, "removeOnComplete.age", "must be between 0 and 316224000"),
-        ({"days": 1}, "removeOnComplete.days", "is not known here"),
-    ],
-)
-def test_a_faulty_retention_is_refused_and_changes_nothing(client: Client, sent: Any, path: str, message: str) -> None:
-    for where, body, prefix in (
-        ("/queues/q", {"settings": {"removeOnFail": 1, "removeOnComplete": sent}}, "settings."),
-        ("/settings", {"removeOnFail": 1, "removeOnComplete": sent}, ""),
-    ):
-        answer = client.flask.patch(where, data=json.dumps(body), headers=client.authorization)
-        assert answers.error(answer, 400) == f"{prefix}{path} {message}"
-    assert queue(client)["settings"] == {}
-
-
-@pytest.mark.parametrize(
-    ("body", "error"),
-    [
-        ("{}", "settings is required"),
-        ('{"settings":null}', "settings must not be null"),
-        ('{"settings":5}', "settings must be an object"),
-        ('{"settings":{"colour":1}}', "settings.colour is not known here"),
-        ('{"paused":true}', "settings is required"),
-    ],
-)
-def test_a_faulty_change_is_refused(client: Client, body: str, error: str) -> None:
-    answer = client.flask.patch("/queues/q", data=body, headers=client.authorization)
-    assert answers.error(answer, 400) == error
-
-
-def test_settings_and_a_pause_stay_when_the_other_goes(client: Client) -> None:
-    change(client, {"settings": {"removeOnFail": 5}})
-    answers.ok(client.post("/queues/q/pause", ""))
-    assert answers.ok(client.post("/queues/q/resume", ""))["settings"] == {"removeOnFail": {"count": 5}}
-    answers.ok(client.post("/queues/q/pause", ""))
-    found = change(client, {"settings": {"removeOnFail": None}})
-    assert (found["paused"], found["settings"]) == (True, {})
-
-
-def test_a_queue_is_forgotten_when_it_has_no_jobs(client: Client, shared_url: str) -> None:
-    def forget() -> Any:
-        return client.flask.delete("/queues/q", headers=client.authorization)
-
-    change(client, {"settings": {"removeOnFail": 5}})
-    client.add(JOB)
-    assert answers.problem(forget(), 409)["code"] == "queue_not_empty"
-    assert queue(client)["settings"] == {"removeOnFail": {"count": 5}}
-    databases.run(
-        shared_url, "delete from rowline.jobs; insert into rowline.job_deltas (queue, waiting) values ('q', -1)"
-    )
-    assert answers.ok(forget())["settings"] == {}
-    assert answers.ok(forget()) == {"name": "q", "counts": EMPTY, "paused": False, "settings": {}}
-
-
-def test_the_service_has_settings_for_queues_without_their_own(client: Client, db: Database) -> None:
-    before = answers.ok(client.get("/settings"))
-    try:
-        assert change(client, {"removeOnComplete": {"age": 9}, "removeOnFail": None}, "/settings") == {
-            "removeOnComplete": {"age": 9}
-        }
-        assert answers.ok(client.get("/settings")) == {"removeOnComplete": {"age": 9}}
-        [act] = answers.ok(client.get("/audit"))["entries"]
-        assert (act["action"], act["before"], act["after"]) == (
-            "settings.change",
-            before,
-            {"removeOnComplete": {"age": 9}},
-        )
-        one = Client(client.flask, token=issue(db, "queues:manage@q*").secret)
-        answer = one.flask.patch("/settings", data="{}", headers=one.authorization)
-        assert answers.error(answer, 403) == "the token lacks the scope queues:manage"
-    finally:
-        change(client, {"removeOnComplete": None, "removeOnFail": None} | before, "/settings")
-
-
-def test_a_change_is_in_the_audit_with_what_it_was(client: Client) -> None:
-    change(client, {"settings": {"removeOnFail": 5}})
-    change(client, {"settings": {"removeOnFail": None}})
-    answers.ok(client.flask.delete("/queues/q", headers=client.authorization))
-    entries = answers.ok(client.get("/audit"))["entries"]
-    five = {"removeOnFail": {"count": 5}}
-    assert [(one["action"], one["queue"], one["affected"], one["before"], one.get("after")) for one in entries] == [
-        ("queues.forget", "q", 0, {}, None),
-        ("queues.change", "q", 1, five, {}),
-        ("queues.change", "q", 1, {}, five),
-    ]
+def test_the_first_pause_keeps_older_programs_out_and_nobody_can_raise_that_bar_beyond_the_schema(own_url: str) -> None:
+    oldest = "select oldest from rowline.alembic_version"
+    [(before,)] = databases.ask(own_url, oldest)
+    db = Database(Settings(database_url=own_url), url=own_url, size=1, name="rowline-api")
+    operations.pause(db, actor=ACTOR, queue="q", reason=None)
+    with db.begin() as conn:
+        store.require_release(conn, "9999")
+        store.require_release(conn, before)
+    db.close()
+    assert databases.ask(own_url, oldest) == [(KNOWN_SINCE,)]
+    assert before < KNOWN_SINCE
+    schema.downgrade(databases.as_owner(own_url), revision="0018")
+    assert databases.ask(own_url, oldest) == [(KNOWN_SINCE,)]
+    schema.upgrade(databases.as_owner(own_url))
+    assert databases.ask(own_url, oldest) == [(KNOWN_SINCE,)]
+    schema.downgrade(databases.as_owner(own_url), revision="0016")
+    assert databases.ask(own_url, oldest) <= [("0016",)]

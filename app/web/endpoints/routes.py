@@ -36,7 +36,7 @@ def blueprint(settings: Settings, db: Database, vault: Vault, access: Tokens) ->
     )
     def register() -> Response:
         """Register the endpoint of a queue, or replace it."""
-        raw = body.read(request, limit=min(body.SHORT, settings.max_body_bytes), client_s=settings.client_s)
+        raw = body.read_short(request, settings)
         new = schemas.load(raw, allowed=settings.webhook_allow)
         access.require(request, Action.ENDPOINTS, new.queue)
         headers = {}

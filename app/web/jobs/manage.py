@@ -1,5 +1,7 @@
 """The verbs of one job: remove, retry, promote, change, cancel."""
 
+from collections.abc import Callable
+
 from flask import Blueprint, Response, request
 
 from app.domain.errors import (
@@ -40,35 +42,29 @@ def _add_plain(routes: Blueprint, settings: Settings, db: Database, room: Room, 
     """Add the routes whose bodies are read, but ignored."""
     job_json = JobSchema(queue_prefix=settings.queue_prefix)
 
-    def ignore_body() -> None:
+    def done(verb: Callable[..., Job], queue: str, job_id: str) -> Response:
+        queue, job_id = names.queue_name(queue), names.job_id(job_id)
         body.read(request, limit=settings.max_body_bytes, client_s=settings.client_s)
+        actor, held = access.actor(request), holding.of(request, room)
+        return _answer(job_json, verb(db, actor=actor, queue=queue, job_id=job_id, held=held))
 
     @routes.delete("/queues/<segment:queue>/jobs/<segment:job_id>")
     @describe.route(action=Action.MANAGE, gives=job_json, raises=(*_ANY, JobActive))
     def remove_job(queue: str, job_id: str) -> Response:
         """Remove a job that is not active, with its attempts and its log; return it as it was."""
-        queue, job_id = names.queue_name(queue), names.job_id(job_id)
-        ignore_body()
-        actor, held = access.actor(request), holding.of(request, room)
-        return _answer(job_json, operations.remove_job(db, actor=actor, queue=queue, job_id=job_id, held=held))
+        return done(operations.remove_job, queue, job_id)
 
     @routes.post("/queues/<segment:queue>/jobs/<segment:job_id>/promote")
     @describe.route(action=Action.MANAGE, gives=job_json, raises=(*_ANY, JobNotDelayed))
     def promote(queue: str, job_id: str) -> Response:
         """Make a delayed job ready now."""
-        queue, job_id = names.queue_name(queue), names.job_id(job_id)
-        ignore_body()
-        actor, held = access.actor(request), holding.of(request, room)
-        return _answer(job_json, operations.promote_now(db, actor=actor, queue=queue, job_id=job_id, held=held))
+        return done(operations.promote_now, queue, job_id)
 
     @routes.post("/queues/<segment:queue>/jobs/<segment:job_id>/cancel")
     @describe.route(action=Action.MANAGE, gives=job_json, raises=(*_ANY, JobFinished))
     def cancel(queue: str, job_id: str) -> Response:
         """Cancel a job: fail it, or, if it is active, ask its worker to stop."""
-        queue, job_id = names.queue_name(queue), names.job_id(job_id)
-        ignore_body()
-        actor, held = access.actor(request), holding.of(request, room)
-        return _answer(job_json, operations.cancel(db, actor=actor, queue=queue, job_id=job_id, held=held))
+        return done(operations.cancel, queue, job_id)
 
 
 def _add_with_body(routes: Blueprint, settings: Settings, db: Database, room: Room, access: Tokens) -> None:
@@ -86,8 +82,7 @@ def _add_with_body(routes: Blueprint, settings: Settings, db: Database, room: Ro
     def retry(queue: str, job_id: str) -> Response:
         """Retry a job that has completed or failed: it is ready again, at once."""
         queue, job_id = names.queue_name(queue), names.job_id(job_id)
-        limit = min(body.SHORT, settings.max_body_bytes)
-        reset_attempts = verbs.load_retry(body.read(request, limit=limit, client_s=settings.client_s))
+        reset_attempts = verbs.load_retry(body.read_short(request, settings))
         actor, held = access.actor(request), holding.of(request, room)
         job = operations.retry(db, actor=actor, queue=queue, job_id=job_id, reset_attempts=reset_attempts, held=held)
         return _answer(job_json, job)

@@ -31,9 +31,8 @@ def blueprint(settings: Settings, db: Database, waiting: Waiting, room: Room, ac
     return routes
 
 
-def _raw(settings: Settings, *, is_short: bool = False) -> bytes:
-    limit = min(body.SHORT, settings.max_body_bytes) if is_short else settings.max_body_bytes
-    return body.read(request, limit=limit, client_s=settings.client_s)
+def _raw(settings: Settings) -> bytes:
+    return body.read(request, limit=settings.max_body_bytes, client_s=settings.client_s)
 
 
 def _worker() -> str:
@@ -55,7 +54,7 @@ def _add_claim(routes: Blueprint, settings: Settings, waiting: Waiting, room: Ro
     def claim(queue: str) -> Response:
         """Claim ready jobs; with `wait`, wait for the first one (long poll)."""
         queue = names.queue_name(queue)
-        raw = _raw(settings, is_short=True)
+        raw = body.read_short(request, settings)
         asked = schemas.load_claim(raw, lease_ms=settings.lease_ms, max_wait_ms=settings.max_wait_ms, worker=_worker())
         leases = waiting.claim(
             queue=queue,
@@ -115,7 +114,7 @@ def _add_endings(routes: Blueprint, settings: Settings, db: Database) -> None:
     def release(queue: str, job_id: str) -> Response:
         """Release a job without counting an attempt: it is ready again, at once or after a delay."""
         queue, job_id = names.queue_name(queue), names.job_id(job_id)
-        return finish(queue, schemas.load_release(_raw(settings, is_short=True), job_id=job_id))
+        return finish(queue, schemas.load_release(body.read_short(request, settings), job_id=job_id))
 
 
 def _add_extend(routes: Blueprint, settings: Settings, db: Database) -> None:
@@ -132,7 +131,7 @@ def _add_extend(routes: Blueprint, settings: Settings, db: Database) -> None:
     def extend(queue: str, job_id: str) -> Response:
         """Extend the lease of an active job."""
         queue, job_id = names.queue_name(queue), names.job_id(job_id)
-        token, lease_ms = schemas.load_extend(_raw(settings, is_short=True), lease_ms=settings.lease_ms)
+        token, lease_ms = schemas.load_extend(body.read_short(request, settings), lease_ms=settings.lease_ms)
         held = settle.extend_one(db, queue=queue, job_id=job_id, token=token, lease_ms=lease_ms)
         return answers.json({"id": job_id} | extended_json.dump(held))
 

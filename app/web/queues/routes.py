@@ -49,9 +49,6 @@ def _add_reads(routes: Blueprint, db: Database) -> None:
 
 
 def _add_pauses(routes: Blueprint, settings: Settings, db: Database, access: Tokens) -> None:
-    def raw() -> bytes:
-        return body.read(request, limit=min(body.SHORT, settings.max_body_bytes), client_s=settings.client_s)
-
     @routes.post("/queues/<segment:queue>/pause")
     @describe.route(
         action=Action.QUEUES,
@@ -64,7 +61,7 @@ def _add_pauses(routes: Blueprint, settings: Settings, db: Database, access: Tok
     def pause(queue: str) -> Response:
         """Pause a queue: after the response no claim hands out a job of it. Claimed jobs go on."""
         queue = names.queue_name(queue)
-        reason = schemas.load_reason(raw())
+        reason = schemas.load_reason(body.read_short(request, settings))
         paused = operations.pause(db, actor=access.actor(request), queue=queue, reason=reason)
         left = {"claimsInFlight": paused.claims_in_flight} if paused.claims_in_flight else {}
         return answers.json(wire.dump(paused.queue) | left)
@@ -78,7 +75,7 @@ def _add_pauses(routes: Blueprint, settings: Settings, db: Database, access: Tok
     def resume(queue: str) -> Response:
         """Resume a queue. One that is not paused stays as it is."""
         queue = names.queue_name(queue)
-        raw()  # read, but ignored
+        body.read_short(request, settings)  # read, but ignored
         return answers.json(wire.dump(operations.resume(db, actor=access.actor(request), queue=queue)))
 
 
@@ -94,8 +91,7 @@ def _add_settings(routes: Blueprint, settings: Settings, db: Database, access: T
     def change_queue(queue: str) -> Response:
         """Change the settings of a queue that are named; null takes one away, so that the service's own holds."""
         queue = names.queue_name(queue)
-        raw = body.read(request, limit=min(body.SHORT, settings.max_body_bytes), client_s=settings.client_s)
-        keeps = schemas.load_change(raw)
+        keeps = schemas.load_change(body.read_short(request, settings))
         changed = settings_operations.change_queue(db, actor=access.actor(request), queue=queue, keeps=keeps)
         return answers.json(wire.dump(changed))
 

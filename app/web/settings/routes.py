@@ -44,7 +44,7 @@ def blueprint(settings: Settings, db: Database, access: Tokens) -> Blueprint:
         caller: Caller = request.environ[CALLER]
         if ALL not in caller.patterns(Action.QUEUES):
             raise Forbidden.of(Scope(Action.QUEUES))
-        raw = body.read(request, limit=min(body.SHORT, settings.max_body_bytes), client_s=settings.client_s)
+        raw = body.read_short(request, settings)
         asked = objects.owns(objects.read_object(raw, _FORM)[0], objects=("removeOnComplete", "removeOnFail"))
         keeps = retention.changes(new_job.loaded(_schema, asked))
         return answers.json(retention.dump(operations.change(db, actor=access.actor(request), keeps=keeps)))

@@ -29,10 +29,6 @@ def _caller() -> Caller:
     return found
 
 
-def _raw(settings: Settings) -> bytes:
-    return body.read(request, limit=min(body.SHORT, settings.max_body_bytes), client_s=settings.client_s)
-
-
 def _add_list(routes: Blueprint, settings: Settings, db: Database, access: Tokens) -> None:
     issued_json = schemas.IssuedTokenSchema()
 
@@ -46,7 +42,7 @@ def _add_list(routes: Blueprint, settings: Settings, db: Database, access: Token
     )
     def create() -> Response:
         """Create a token. Its secret is shown in this response only."""
-        new = schemas.load(_raw(settings))
+        new = schemas.load(body.read_short(request, settings))
         issued = operations.create(
             db,
             actor=access.actor(request),
@@ -95,7 +91,7 @@ def _add_one(routes: Blueprint, settings: Settings, db: Database, access: Tokens
     def rotate(token_id: str) -> Response:
         """Give a token a second secret; both are valid until the rotation is finished."""
         token_id = names.token_id(token_id)
-        _raw(settings)  # read, but ignored
+        body.read_short(request, settings)  # read, but ignored
         issued = operations.rotate(
             db, actor=access.actor(request), caller=_caller(), secret=auth.secret(request), token_id=token_id
         )
@@ -109,7 +105,7 @@ def _add_one(routes: Blueprint, settings: Settings, db: Database, access: Tokens
     def finish_rotation(token_id: str) -> Response:
         """Make the second secret of a token its only one."""
         token_id = names.token_id(token_id)
-        _raw(settings)  # read, but ignored
+        body.read_short(request, settings)  # read, but ignored
         token = operations.finish_rotation(
             db, actor=access.actor(request), caller=_caller(), secret=auth.secret(request), token_id=token_id
         )
