@@ -1,10 +1,12 @@
 """Endpoints to send jobs to: real sockets that answer as a test says, and dispatchers as processes."""
 
 import contextlib
+import errno
 import json
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Self
@@ -87,11 +89,16 @@ class Receiver:
         until(lambda: len(self.calls) >= calls, within_s=within_s)
 
     def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
+        while True:
+            try:
                 connection, _ = self._server.accept()
-                self.connections += 1
-                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+            except OSError as error:
+                if error.errno != errno.EMFILE:
+                    return
+                time.sleep(0.01)  # a test lets this process open no more files for a while
+                continue
+            self.connections += 1
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, plain: socket.socket) -> None:
         with (
