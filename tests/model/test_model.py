@@ -13,9 +13,7 @@ from tests.support.client import Client
 SEQUENCES, STEPS = 20, 30
 
 
-def test_the_service_does_what_the_model_does(
-    client: Client, shared_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_service_does_what_the_model_does(client: Client, shared_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # After a slow scan of a busy machine a job may be overtaken for so long, which the model does not know.
     monkeypatch.setattr(scan, "LONGEST_S", 0.0)
     machine = type("Machine", (QueueMachine,), {"client": client, "url": shared_url})
