@@ -43,8 +43,9 @@ class RequestCoalescer(Generic[Request, Result]):
                 mine = self._open[topic] = _Batch(self._abort_error)
             nth = len(mine.asked)
             mine.asked.append(asked)
-        if nth:
-            mine.done.wait()
+            done = mine.awaited() if nth else None
+        if done:
+            done.wait()
         else:
             self._lead(topic, mine)
         if mine.error is None:
@@ -63,12 +64,14 @@ class RequestCoalescer(Generic[Request, Result]):
             mine.error = error
         finally:
             self._close(topic, mine)
-            mine.done.set()
 
     def _collect(self, topic: str, mine: "_Batch[Request, Result]") -> None:
-        before = self._running.get(topic)
-        if before is not None:
-            before.done.wait(MAX_WAIT_S)
+        if topic in self._running:
+            with self._lock:
+                before = self._running.get(topic)
+                done = before.awaited() if before else None
+            if done:
+                done.wait(MAX_WAIT_S)
         time.sleep(0)
         with self._lock:
             self._running[topic] = mine
@@ -80,6 +83,8 @@ class RequestCoalescer(Generic[Request, Result]):
             for batches in (self._running, self._open):
                 if batches.get(topic) is mine:
                     del batches[topic]
+            if mine.done:
+                mine.done.set()
 
 
 class _Batch(Generic[Request, Result]):
@@ -89,4 +94,9 @@ class _Batch(Generic[Request, Result]):
         self.asked: list[Request] = []
         self.given: Sequence[Result] = ()
         self.error: Exception | None = abort_error("the request that ran the batch was aborted")
-        self.done = threading.Event()
+        self.done: threading.Event | None = None  # until someone waits: most batches are of one caller
+
+    def awaited(self) -> threading.Event:
+        """Return what is set when the batch is over, for who holds the lock."""
+        self.done = self.done or threading.Event()
+        return self.done

@@ -26,6 +26,11 @@ def json(value: Any, *, status: int = 200, headers: dict[str, str] | None = None
     return Response(orjson.dumps(value), status, head | headers if headers else head)
 
 
+def length(response: Response) -> int:
+    """Return how long the body of a response is, in bytes; 0 if its length is not known before it is sent."""
+    return int(response.headers.get("Content-Length", 0))
+
+
 def plain(words: str, *, headers: Mapping[str, str] | None = None) -> Response:
     """Make a response of plain text."""
     response = Response(words, mimetype="text/plain", headers=dict(headers or {}))

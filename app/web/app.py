@@ -2,10 +2,9 @@
 
 import re
 import time
-import uuid
 from http import HTTPStatus
 
-from flask import Blueprint, Flask, Request, Response, request
+from flask import Blueprint, Flask, Request, Response
 
 from app.domain.errors import Fault, InvalidRequest
 from app.domain.tokens import masked
@@ -18,7 +17,7 @@ from app.operations.longpoll import Waiting
 from app.postgres.database import Database
 from app.web import answers, clients, describe, docs, handbook, health, holding, names, openapi, problems, progress
 from app.web.audit import routes as audit
-from app.web.auth import CALLER, Tokens
+from app.web.auth import CALLER, Tokens, current_request
 from app.web.endpoints import routes as endpoints
 from app.web.history import routes as history
 from app.web.holding import HELD
@@ -55,7 +54,7 @@ def create(settings: Settings, db: Database) -> Flask:
 
         An unknown path is a 404 without a token too.
         """
-        asked = _current()
+        asked = current_request()
         _begin(asked)
         if asked.url_rule is None:
             if access.knows(asked.environ):  # a known client with a wrong path: its body is read to the end
@@ -70,13 +69,12 @@ def create(settings: Settings, db: Database) -> Flask:
                 access.require(asked, actions[asked.endpoint], queue)
 
     def end(response: Response) -> Response:
-        asked = _current()
+        asked = current_request()
         if response.status_code == HTTPStatus.FORBIDDEN and CALLER in asked.environ:
             access.note_refusal(asked)
-        length = response.content_length or 0
+        length = answers.length(response)
         if (length > SMALL or HELD in asked.environ) and asked.blueprint not in OPEN:  # shared bytes
-            response = holding.settle(asked, response, room)
-            length = response.content_length or 0
+            response, length = holding.settle(asked, response, length, room)
         clients.bound_answer(asked, length, client_s=settings.client_s)
         return _end(asked, response)
 
@@ -110,16 +108,11 @@ def _blueprints(flask: Flask, settings: Settings, db: Database, room: Room, quot
     )
 
 
-def _current() -> Request:
-    """Return the request itself: Flask's proxy would look it up at each use."""
-    return request._get_current_object()  # type: ignore[attr-defined, no-any-return]  # noqa: SLF001 - documented
-
-
 def _begin(asked: Request) -> None:
     environ = asked.environ
     environ[_STARTED] = time.perf_counter()
     sent = environ.get("HTTP_X_REQUEST_ID", "")
-    log.request_id.set(sent if _SANE_REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex)
+    log.request_id.set(sent if _SANE_REQUEST_ID.fullmatch(sent) else log.new_request_id())
     if "HTTP_HOST" not in environ and environ["SERVER_PROTOCOL"] != "HTTP/1.0":
         raise InvalidRequest(Fault("Host", "is required by HTTP/1.1"))
 

@@ -7,7 +7,7 @@ from collections import OrderedDict, deque
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-from flask import Request
+from flask import Request, request
 
 from app.domain import ids, tokens
 from app.domain.audit import Act, Actor, ActOutcome
@@ -173,6 +173,11 @@ class Tokens:
         return scheme.lower() == "bearer" and (
             known is not None or self._callers.remembers(tokens.claimed_id(shown), digest)
         )
+
+
+def current_request() -> Request:
+    """Return the request itself: Flask's proxy would look it up at each use."""
+    return request._get_current_object()  # type: ignore[attr-defined, no-any-return]  # noqa: SLF001 - documented
 
 
 def may_see(request: Request, queue: str) -> bool:

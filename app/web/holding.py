@@ -7,7 +7,7 @@ from flask import Request, Response
 from app.domain.errors import NoRoom
 from app.infra.room import SMALL, Reservation, Room
 from app.infra.settings import Settings
-from app.web import problems
+from app.web import answers, problems
 
 HELD = "rowline.held"
 """The key of the WSGI environment with the reservation of the response."""
@@ -31,20 +31,21 @@ def of(asked: Request, room: Room) -> Reservation:
     return held
 
 
-def settle(asked: Request, response: Response, room: Room) -> Response:
+def settle(asked: Request, response: Response, length: int, room: Room) -> tuple[Response, int]:
     """Set the reservation of a finished response to its length, until it is sent or the client has disconnected.
 
-    A GET that had reserved nothing before gets 503 (`no_room`) instead, if the memory is used up.
+    A GET that had reserved nothing before gets 503 (`no_room`) instead, if the memory is used up. Returns the response
+    to send, and its length in bytes.
     """
-    length = response.content_length or 0
     held: Reservation | None = asked.environ.get(HELD)
     if length <= SMALL or asked.method == "HEAD":
         if held is not None and held.size:
             held.become(0)
-        return response
+        return response, length
     held = held or of(asked, room)
     if not held.size and asked.method == "GET" and response.status_code == HTTPStatus.OK and not held.take(length):
-        return problems.of(NoRoom()).answer()
+        full = problems.of(NoRoom()).answer()
+        return full, answers.length(full)
     held.become(length)
     response.call_on_close(lambda: held.become(0))
-    return response
+    return response, length

@@ -8,14 +8,15 @@ import socket
 import sys
 import time
 import traceback
-import uuid
 from collections.abc import Callable, Iterator
-from functools import partial
+from email.utils import formatdate
+from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import Any
 
 import gevent
 from gevent.baseserver import BaseServer
+from gunicorn import util
 from gunicorn.glogging import Logger as GunicornLogger
 from gunicorn.http import errors
 from gunicorn.http.parser import RequestParser
@@ -93,6 +94,16 @@ def _pay_nothing(_took_s: float) -> bool:
     return True
 
 
+def http_date() -> str:
+    """Return the current date as HTTP has it."""
+    return _http_date(int(time.time()))
+
+
+@lru_cache(maxsize=1)
+def _http_date(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)
+
+
 class Logger(GunicornLogger):  # type: ignore[misc]  # gunicorn has no types
     """gunicorn's logger without its access log: the application logs requests itself."""
 
@@ -123,6 +134,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             raise RuntimeError("psycopg was imported before gevent could patch what it waits with")
         RequestParser.mesg_class = incoming.Request
         SocketUnreader.max_body_chunk = PIECE  # its default reads 1 MiB ahead per connection
+        util.http_date = http_date  # gunicorn formats it for each response
         BaseServer.max_accept = 1  # gevent's default accepts 100 in a row before any open connection is served
         super().patch()
 
@@ -177,7 +189,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         """Respond to invalid HTTP in the application's format. Nothing of the request is repeated or logged."""
         status, code, sentence = next(said for kind, said in UNPARSABLE.items() if isinstance(exc, kind))
         traceback.clear_frames(exc.__traceback__)  # they keep the bytes read in memory
-        request_id = uuid.uuid4().hex
+        request_id = log.new_request_id()
         log.request_id.set(request_id)
         if status == HTTPStatus.INTERNAL_SERVER_ERROR:
             _log.error("unexpected_error", exc_info=exc)

@@ -56,13 +56,13 @@ def _add_writes(routes: Blueprint, settings: Settings, db: Database, room: Room,
     )
     def add(queue: str) -> Response:
         """Add jobs: all of them or none."""
-        queue = names.queue_name(queue)
-        key = headers.idempotency_key(request)
-        raw = body.read(request, limit=settings.max_body_bytes, client_s=settings.client_s)
+        queue, asked = names.queue_name(queue), auth.current_request()
+        key = headers.idempotency_key(asked)
+        raw = body.read(asked, limit=settings.max_body_bytes, client_s=settings.client_s)
         new = new_job.load(raw, max_jobs=settings.max_jobs, max_data_bytes=settings.max_data_bytes)
-        caller: Caller = request.environ[CALLER]
-        shown = submitted_json.dump_all if auth.may_see(request, queue) else submitted_json.dump_known
-        held = holding.of(request, room)
+        caller: Caller = asked.environ[CALLER]
+        shown = submitted_json.dump_all if auth.may_see(asked, queue) else submitted_json.dump_known
+        held = holding.of(asked, room)
         if not held.take_long(len(raw) + len(new) * AROUND):
             raise NoRoom
 

@@ -1,4 +1,4 @@
--- Inserts the rows of `new` in their order, counts them and returns the inserted ones. A row whose custom id exists in
+-- Inserts the rows of `new` in their order; they are not counted yet. A row whose custom id exists in
 -- the queue is not inserted. The place of the nth job of an array is n - 1 microseconds from that of the first.
 changed as (
     insert into rowline.jobs (
@@ -14,8 +14,4 @@ changed as (
     cross join lateral (select statement_timestamp() + delay_ms * interval '1 millisecond') as due (run_at)
     on conflict (queue, custom_id) where custom_id is not null do nothing
     returning null as was, number, custom_id, status, run_at, added_at
-),
-counted as (
-    :_counted
 )
-select number, custom_id, status, run_at, added_at from changed

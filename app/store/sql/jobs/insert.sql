@@ -16,3 +16,8 @@ new as (
     select * from asked order by custom_id collate "C" nulls first, nth
 ),
 :_added
+,
+counted as (
+    :_counted
+)
+select number, custom_id, status, run_at, added_at from changed
