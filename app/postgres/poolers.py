@@ -160,7 +160,7 @@ class Guard:
 
 def script(asked: Mapping[str, str]) -> str:
     """Return the SQL that stores the settings `asked` on the role that runs it, for the current database."""
-    values = [f"({_quoted(name)}, {_quoted(value)})" for name, value in asked.items()]
+    values = [f"({quoted(name)}, {quoted(value)})" for name, value in asked.items()]
     tag = "rowline"
     while any(tag in value for value in values):
         tag += "_"
@@ -211,5 +211,6 @@ def _plain(text: str) -> str:
     return text.replace(", ", ",")
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Return a text between quotes, as SQL and psql have it."""
     return "'" + text.replace("'", "''") + "'"

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from app.postgres.database import Connection, Database
+from app.postgres.poolers import quoted
 from app.store.options import FRAGMENTS
 from app.store.statements import Statement
 
@@ -39,5 +40,5 @@ def variables() -> str:
         f"\\set _{file.stem} `cat app/store/sql/_fragments/{file.name}`"
         for file in sorted((SQL / "_fragments").glob("*.sql"))
     ]
-    made = [f"\\set _{name} '{' '.join(text.split())}'" for name, text in FRAGMENTS.items()]
+    made = [f"\\set _{name} {quoted(' '.join(text.split()))}" for name, text in FRAGMENTS.items()]
     return PSQL + "\n".join([*files, *made]) + "\n"

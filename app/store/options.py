@@ -7,6 +7,7 @@ from typing import Any
 from app.domain.backoff import Backoff
 from app.domain.job import Change, Job, NewJob
 from app.domain.options import BACKOFF_COLUMNS, COLUMNS, STORED, Kind
+from app.store import counting
 
 JITTER_DIGITS = 12
 """Digits stored of a jitter: PostgreSQL rejects what underflows a `real`; of ten years this is less than 1 ms."""
@@ -27,14 +28,16 @@ def _single(column: str, kind: str) -> str:
 
 
 FRAGMENTS = {
+    "counted": counting.EVERYTHING,
     "job": _rows(Job._fields),
     "option_columns": _rows(tuple(COLUMNS)),
     "option_arrays": _rows([_bulk(column, kind) for column, kind in COLUMNS.items()]),
     "option_values": _rows([f"{_single(column, kind)} as {column}" for column, kind in COLUMNS.items()]),
     "option_casts": _rows([f"{column}::{kind}" if kind.endswith("[]") else column for column, kind in COLUMNS.items()]),
 }
-"""Generated fragments, used like the files in `app/store/sql/_fragments`: all columns of a job, the columns of options,
-their parameters as arrays and as single values, and their casts. `rowline docs` writes them into `sql/psql.sql`."""
+"""Generated fragments, used like the files in `app/store/sql/_fragments`: what a change counts, all columns of a job,
+the columns of options, their parameters as arrays and as single values, and their casts. `rowline docs` writes them
+into `sql/psql.sql`."""
 
 
 def of_one(new: NewJob) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from app.postgres.database import Connection
 from app.postgres.pool import driver_of
 from app.postgres.prepared import BoundStatement, Make
-from app.store import options
+from app.store import counting, options
 
 _PARTS = re.compile(r"(?P<skip>--[^\n]*|'(?:[^']|'')*')|:(?P<name>[a-z_]+)(?:::(?P<type>[a-z]+\[\]))?|(?P<cast>::)")
 _SHARED = re.compile(r"^( *):_(\w+)\n", re.MULTILINE)
@@ -34,8 +34,19 @@ def fragment(name: str) -> str:
 
 
 def whole(text: str) -> str:
-    """Insert the fragments that a statement names, each on its own line, `:_bytes`, as psql does (`sql/psql.sql`)."""
-    return _SHARED.sub(lambda named: textwrap.indent(whole(fragment(named[2])), named[1]), text)
+    """Insert the fragments that a statement names, each on its own line, `:_bytes`, as psql does (`sql/psql.sql`).
+
+    `:_counted` is made for the statement: psql counts all statuses, with the same effect.
+    """
+    counted = counting.of_statement(text)
+
+    def filled(part: str) -> str:
+        return _SHARED.sub(lambda named: textwrap.indent(shared(named[2]), named[1]), part)
+
+    def shared(name: str) -> str:
+        return counted if name == "counted" else filled(fragment(name))
+
+    return filled(text)
 
 
 def _read(name: str) -> str:

@@ -5,7 +5,6 @@
 \set _attempts `cat app/store/sql/_fragments/attempts.sql`
 \set _bytes `cat app/store/sql/_fragments/bytes.sql`
 \set _claimed_whole `cat app/store/sql/_fragments/claimed_whole.sql`
-\set _counted `cat app/store/sql/_fragments/counted.sql`
 \set _due `cat app/store/sql/_fragments/due.sql`
 \set _ended `cat app/store/sql/_fragments/ended.sql`
 \set _failure `cat app/store/sql/_fragments/failure.sql`
@@ -15,6 +14,7 @@
 \set _locked `cat app/store/sql/_fragments/locked.sql`
 \set _ready `cat app/store/sql/_fragments/ready.sql`
 \set _settled `cat app/store/sql/_fragments/settled.sql`
+\set _counted 'insert into rowline.job_deltas (queue, waiting, prioritized, delayed, active, completed, failed) select :queue, count(*) filter (where status = ''waiting'') - count(*) filter (where was = ''waiting''), count(*) filter (where status = ''prioritized'') - count(*) filter (where was = ''prioritized''), count(*) filter (where status = ''delayed'') - count(*) filter (where was = ''delayed''), count(*) filter (where status = ''active'') - count(*) filter (where was = ''active''), count(*) filter (where status = ''completed'') - count(*) filter (where was = ''completed''), count(*) filter (where status = ''failed'') - count(*) filter (where was = ''failed'') from changed having count(*) > 0'
 \set _job 'queue, number, custom_id, name, data, opts, status, priority, lifo, delay_ms, run_at, timeout_ms, attempts_made, attempts_started, stalled_count, progress, result, failed_reason, stacktrace, added_at, processed_at, finished_at, processed_by, tags, failed_code'
 \set _option_columns 'attempts, backoff_type, backoff_delay_ms, backoff_jitter, delay_ms, priority, lifo, custom_id, logs_kept, stacks_kept, timeout_ms, tags'
 \set _option_arrays ':attempts::integer[], :backoff_type::text[], :backoff_delay_ms::bigint[], :backoff_jitter::real[], :delay_ms::bigint[], :priority::integer[], :lifo::boolean[], :custom_id::text[], :logs_kept::integer[], :stacks_kept::integer[], :timeout_ms::bigint[], :tags::text[]'
