@@ -27,6 +27,7 @@ OVER_ALL_QUEUES = {"look", "connected", "count_all", "forget", "fold", "try_lock
     "transactions",
     "page",
     "finished",
+    "own",
 }
 PARTS_OF_VERBS = {"retry_completions"}
 """Functions of operations that other operations call, behind their commit."""

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from app.domain.retention import UNSET, Retention
+
 METHODS = ("POST", "PUT", "PATCH")
 URL_MAX = 2_048  # characters
 TIMEOUT_MS, TIMEOUT_MAX_MS = 30_000, 600_000
@@ -42,6 +44,7 @@ class NewEndpoint:
     concurrency: int = CONCURRENCY  # simultaneous calls, of all dispatchers together
     limiter: Limiter | None = None
     max_stalled_count: int | None = None  # None: the setting of the operator applies
+    retention: Retention = UNSET  # how long finished jobs of its queue are kept that say nothing themselves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

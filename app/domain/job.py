@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NamedTuple, NewType
 
 from app.domain.backoff import Backoff
+from app.domain.retention import Keep
 from app.domain.states import Status
 
 JsonText = NewType("JsonText", str)
@@ -34,6 +35,8 @@ class NewJob(NamedTuple):
     stacks_kept: int | None = None  # `stackTraceLimit`: how many stack traces are kept; None = `attempts.STACKS_KEPT`
     logs_kept: int | None = None  # `keepLogs`: how many log lines are kept; None = `attempts.LOGS_KEPT`
     tags: Sequence[str] | None = None  # to find the job by, in the order sent; None = none
+    remove_on_complete: Keep | None = None  # how long it is kept once completed; None: as its queue or the service says
+    remove_on_fail: Keep | None = None  # the same once it has failed
 
 
 class Job(NamedTuple):

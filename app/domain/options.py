@@ -14,6 +14,7 @@ from app.domain.attempts import LOGS_MAX, STACKS_KEPT
 from app.domain.backoff import LONGEST_MS
 from app.domain.ids import JOB_ID_MAX
 from app.domain.job import ATTEMPTS_MAX, PRIORITY_MAX
+from app.domain.retention import COUNT_MAX
 
 
 class Kind(StrEnum):
@@ -24,10 +25,12 @@ class Kind(StrEnum):
     ID = "id"  # the custom id, as `ids.custom_id_fault` demands
     TEXTS = "texts"  # an array of up to `high` strings of 1 to `longest` characters
     BACKOFF = "backoff"  # a number of ms, or an object
+    KEPT = "kept"  # which finished jobs are kept: `retention.Keep`
     PLANNED = "planned"  # an option of the contract that is not implemented: rejected by name
 
 
 INTEGER_END = 2**31
+_TYPES = {Kind.FLAG: "boolean", Kind.ID: "text", Kind.TEXTS: "text[]", Kind.KEPT: "json"}
 BACKOFF_COLUMNS = {"backoff_type": "text", "backoff_delay_ms": "bigint", "backoff_jitter": "real"}
 
 
@@ -47,19 +50,9 @@ class Option:
     @property
     def columns(self) -> Mapping[str, str]:
         """The columns it sets, with their PostgreSQL types; empty for an option that is not implemented."""
-        match self.kind:
-            case Kind.WHOLE:
-                return {self.field: "integer" if self.high < INTEGER_END else "bigint"}
-            case Kind.FLAG:
-                return {self.field: "boolean"}
-            case Kind.ID:
-                return {self.field: "text"}
-            case Kind.TEXTS:
-                return {self.field: "text[]"}
-            case Kind.BACKOFF:
-                return BACKOFF_COLUMNS
-            case Kind.PLANNED:
-                return {}
+        if self.kind is Kind.WHOLE:
+            return {self.field: "integer" if self.high < INTEGER_END else "bigint"}
+        return BACKOFF_COLUMNS if self.kind is Kind.BACKOFF else {self.field: _TYPES[self.kind]} if self.field else {}
 
 
 OPTIONS = (
@@ -107,8 +100,20 @@ OPTIONS = (
         meaning="a custom id, unique in its queue while the job exists; not digits only",
     ),
     Option(name="deduplication", kind=Kind.PLANNED),
-    Option(name="removeOnComplete", kind=Kind.PLANNED),
-    Option(name="removeOnFail", kind=Kind.PLANNED),
+    Option(
+        name="removeOnComplete",
+        kind=Kind.KEPT,
+        field="remove_on_complete",
+        high=COUNT_MAX,
+        meaning="how long it is kept after it has completed, see [queues.md](queues.md#retention)",
+    ),
+    Option(
+        name="removeOnFail",
+        kind=Kind.KEPT,
+        field="remove_on_fail",
+        high=COUNT_MAX,
+        meaning="the same after it has failed",
+    ),
     Option(
         name="keepLogs",
         kind=Kind.WHOLE,

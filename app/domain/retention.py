@@ -1,5 +1,6 @@
 """Retention: how long finished jobs are kept."""
 
+import json
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -24,6 +25,11 @@ class Keep:
         limits = {"age": self.age_s, "count": self.count}
         return {name: value for name, value in limits.items() if value is not None} or False
 
+    @property
+    def text(self) -> str:
+        """Return the same as JSON text, as PostgreSQL writes it."""
+        return json.dumps(self.json)
+
 
 FOR_EVER = Keep()
 
@@ -43,6 +49,7 @@ class Retention:
     on_fail: Keep | None = None
 
 
+UNSET = Retention()
 SETTINGS = {"removeOnComplete": "on_complete", "removeOnFail": "on_fail"}
 """The names of the settings, and the fields of `Retention`."""
 

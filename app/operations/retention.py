@@ -3,7 +3,7 @@
 import time
 from typing import NamedTuple
 
-from app.domain.retention import Target
+from app.domain.retention import FOR_EVER, Keep, Target
 from app.operations import operation
 from app.postgres.database import Database
 from app.store import retention
@@ -15,8 +15,9 @@ ASKED_AT_ONCE = 1_000  # queues whose oldest jobs one statement reads
 
 class _Pass(NamedTuple):
     target: Target
-    edge: int | None
-    after: int
+    edge: int | None  # the number up to which jobs are too many
+    after: int = 0
+    is_own: bool = False  # over the jobs that say themselves how long they are kept, or over the others
 
 
 @operation
@@ -28,14 +29,14 @@ def sweep(db: Database, *, is_whole: bool) -> dict[str, int]:
     After each step it rests for as long as that took.
     """
     removed: dict[str, int] = {}
-    left = [_Pass(target, edge, after=0) for target, edge in _begun(db, is_whole=is_whole)]
+    left = _with_own(db, _begun(db, is_whole=is_whole))
     while left:
         left = [following for one in left if (following := _step(db, one, removed, is_whole=is_whole))]
     return removed
 
 
-def _begun(db: Database, *, is_whole: bool) -> list[tuple[Target, int | None]]:
-    """Return what may have jobs that are too old or too many, and the number up to which they are too many."""
+def _begun(db: Database, *, is_whole: bool) -> list[_Pass]:
+    """Return the passes over jobs that may be too old or too many by what is set for all jobs of a queue."""
     with db.begin() as conn:
         counted = retention.targets(conn)
     old: set[Target] = set()
@@ -49,15 +50,34 @@ def _begun(db: Database, *, is_whole: bool) -> list[tuple[Target, int | None]]:
         are_many = target.keep.count is not None and number > target.keep.count
         if target in old or are_many:
             with db.begin() as conn:
-                found.append((target, retention.edge(conn, target) if are_many else None))
+                found.append(_Pass(target, retention.edge(conn, target) if are_many else None))
     return found
+
+
+def _with_own(db: Database, begun: list[_Pass]) -> list[_Pass]:
+    """Add the passes over jobs with settings of their own. A count of such a job trims its queue, the others too."""
+    passes = {(one.target.queue, one.target.status): one for one in begun}
+    with db.begin() as conn:
+        found = retention.own(conn)
+    own = []
+    for queue, status, number, count in found:
+        edge = None
+        if count is not None and number > count:
+            with db.begin() as conn:
+                edge = retention.edge(conn, Target(queue, status, Keep(count=count)), with_own=True)
+        own.append(_Pass(Target(queue, status, FOR_EVER), edge, is_own=True))
+        if edge is not None:
+            others = passes.get((queue, status), _Pass(Target(queue, status, FOR_EVER), None))
+            passes[queue, status] = others._replace(edge=max(edge, others.edge or 0))
+    return [*passes.values(), *own]
 
 
 def _step(db: Database, one: _Pass, removed: dict[str, int], *, is_whole: bool) -> _Pass | None:
     """Make a step, count what it removed, and rest. Return the next one, None at the end."""
     began_at = time.monotonic()
     with db.begin() as conn:
-        swept = retention.sweep(conn, one.target, edge=one.edge, after=one.after, limit=AT_ONCE)
+        step = retention.sweep_own if one.is_own else retention.sweep
+        swept = step(conn, one.target, edge=one.edge, after=one.after, limit=AT_ONCE)
     if swept.removed:
         removed[one.target.queue] = removed.get(one.target.queue, 0) + swept.removed
     time.sleep(time.monotonic() - began_at)

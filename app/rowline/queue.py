@@ -61,6 +61,8 @@ class Queue:
         keep_logs: int | None = None,
         stack_trace_limit: int | None = None,
         tags: list[str] | tuple[str, ...] | None = None,
+        remove_on_complete: bool | int | Mapping[str, int] | None = None,
+        remove_on_fail: bool | int | Mapping[str, int] | None = None,
         opts: Mapping[str, Any] | None = None,
     ) -> AddedJob:
         """Add a job; the parameters are the fields of `NewJob`. Retried requests add it once only."""
@@ -77,6 +79,8 @@ class Queue:
             keep_logs=keep_logs,
             stack_trace_limit=stack_trace_limit,
             tags=tags,
+            remove_on_complete=remove_on_complete,
+            remove_on_fail=remove_on_fail,
             opts=opts or {},
         )
         return self.add_many([new])[0]

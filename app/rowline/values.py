@@ -28,6 +28,8 @@ class NewJob:
     keep_logs: int | None = _option("keepLogs")  # how many log lines are kept, the newest
     stack_trace_limit: int | None = _option("stackTraceLimit")  # how many stack traces are kept, the newest
     tags: list[str] | tuple[str, ...] | None = _option("tags")  # noqa: RUF009 - a field, as above
+    remove_on_complete: bool | int | Mapping[str, int] | None = _option("removeOnComplete")  # see `queueinfo.Kept`
+    remove_on_fail: bool | int | Mapping[str, int] | None = _option("removeOnFail")
     opts: Mapping[str, Any] = field(default_factory=dict)
 
     def json(self) -> dict[str, Any]:

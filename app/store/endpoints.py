@@ -8,7 +8,7 @@ from app.domain.endpoint import NewEndpoint
 from app.domain.job import Lease
 from app.domain.scan import Place, ScanResult
 from app.postgres.database import Connection
-from app.store import leases, rows
+from app.store import leases, rows, settings
 from app.store.statements import Statement
 
 _register = Statement("endpoints/register")
@@ -46,6 +46,7 @@ def register(conn: Connection, *, new: NewEndpoint, sealed: Sealed) -> bool:
         limiter_max=new.limiter and new.limiter.max_calls,
         limiter_ms=new.limiter and new.limiter.window_ms,
         max_stalled_count=new.max_stalled_count,
+        **settings.stored(new.retention),
     )
     return bool(row.is_new)
 

@@ -1,7 +1,8 @@
 """The table of options (`app/domain/options.py`) for the statements: SQL fragments and their parameters."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from app.domain.backoff import Backoff
@@ -18,13 +19,17 @@ def _rows(parts: Sequence[str]) -> str:
     return ",\n".join(", ".join(parts[at : at + 6]) for at in range(0, len(parts), 6)) + "\n"
 
 
+_AS_TEXT = ("text[]", "json")
+"""Types whose values are sent as text and cast: nested arrays must be rectangular, and JSON in an array is escaped."""
+
+
 def _bulk(column: str, kind: str) -> str:
-    """Return the parameter for the values of a column. Nested arrays must be rectangular, so a list is sent as text."""
-    return f":{column}::{kind if kind.endswith('[]') else f'{kind}[]'}"
+    """Return the parameter for the values of a column."""
+    return f":{column}::{'text' if kind in _AS_TEXT else kind}[]"
 
 
 def _single(column: str, kind: str) -> str:
-    return f":{column}::text::{kind}" if kind.endswith("[]") else f":{column}::{kind}"
+    return f":{column}::text::{kind}" if kind in _AS_TEXT else f":{column}::{kind}"
 
 
 FRAGMENTS = {
@@ -33,7 +38,7 @@ FRAGMENTS = {
     "option_columns": _rows(tuple(COLUMNS)),
     "option_arrays": _rows([_bulk(column, kind) for column, kind in COLUMNS.items()]),
     "option_values": _rows([f"{_single(column, kind)} as {column}" for column, kind in COLUMNS.items()]),
-    "option_casts": _rows([f"{column}::{kind}" if kind.endswith("[]") else column for column, kind in COLUMNS.items()]),
+    "option_casts": _rows([f"{column}::{kind}" if kind in _AS_TEXT else column for column, kind in COLUMNS.items()]),
 }
 """Generated fragments, used like the files in `app/store/sql/_fragments`: what a change counts, all columns of a job,
 the columns of options, their parameters as arrays and as single values, and their casts. `rowline docs` writes them
@@ -44,8 +49,8 @@ def of_one(new: NewJob) -> dict[str, Any]:
     """Return the values of the columns that a new job sets, by column name."""
     values = new._asdict()
     values |= _backoff(values.pop("backoff"))
-    for field in _LISTS:
-        values[field] = _text(values[field])
+    for field, write in _TEXTS.items():
+        values[field] = None if values[field] is None else write(values[field])
     return values
 
 
@@ -56,8 +61,11 @@ def of_many(new: Sequence[NewJob]) -> dict[str, Sequence[Any]]:
     backoffs = values.pop("backoff")
     parts = [*map(_backoff, backoffs)] if any(backoffs) else []
     values |= {column: [part[column] for part in parts] or nulls for column in BACKOFF_COLUMNS}
-    for field in _LISTS:
-        values[field] = [*map(_text, values[field])] if any(values[field]) else nulls
+    for field, write in _TEXTS.items():
+        if any(values[field]):
+            values[field] = [None if value is None else write(value) for value in values[field]]
+        else:
+            values[field] = nulls
     return values
 
 
@@ -69,7 +77,6 @@ def of_change(change: Change) -> dict[str, Any]:
     return values
 
 
-_LISTS = tuple(option.field for option in STORED if option.kind is Kind.TEXTS)
 _NO_BACKOFF: Mapping[str, Any] = dict.fromkeys(BACKOFF_COLUMNS)
 
 
@@ -86,3 +93,9 @@ def _backoff(backoff: Backoff | None) -> Mapping[str, Any]:
 def _text(texts: Sequence[str] | None) -> str | None:
     """Return a list as the text of a PostgreSQL array; None if it is empty."""
     return "{" + ",".join(f'"{text.translate(_ESCAPED)}"' for text in texts) + "}" if texts else None
+
+
+_LISTS = tuple(option.field for option in STORED if option.kind is Kind.TEXTS)
+_WRITERS: Mapping[Kind, Callable[[Any], str | None]] = {Kind.TEXTS: _text, Kind.KEPT: attrgetter("text")}
+_TEXTS = {option.field: _WRITERS[option.kind] for option in STORED if option.kind in _WRITERS}
+"""How values that are sent as text are written, by field."""

@@ -13,6 +13,10 @@ _finished = Statement("retention/finished")
 _aged = Statement("retention/aged")
 _edge = Statement("retention/edge")
 _sweep = Statement("retention/sweep")
+_own = Statement("retention/own")
+_sweep_own = Statement("retention/sweep_own")
+NEWEST = 1_000
+"""Of so many jobs with settings of their own, the newest, the count is looked for that holds for their queue."""
 
 
 class Swept(NamedTuple):
@@ -37,6 +41,23 @@ def targets(conn: Connection) -> list[tuple[Target, int]]:
     return found
 
 
+class Own(NamedTuple):
+    """Finished jobs of a queue in one status that say themselves how long they are kept.
+
+    `jobs`: how many there are in that status; `wanted`: how many the newest of them wants kept; None: any number.
+    """
+
+    queue: str
+    status: Status
+    jobs: int
+    wanted: int | None
+
+
+def own(conn: Connection) -> list[Own]:
+    """Return where finished jobs say themselves how long they are kept."""
+    return [Own(row.queue, Status(row.status), row.jobs or 0, row.wanted) for row in _own.rows(conn, limit=NEWEST)]
+
+
 def aged(conn: Connection, asked: Sequence[Target]) -> list[Target]:
     """Return those of which the job with the lowest number is too old. All have an age."""
     rows = _aged.rows(
@@ -48,11 +69,14 @@ def aged(conn: Connection, asked: Sequence[Target]) -> list[Target]:
     return [asked[row.nth - 1] for row in rows]
 
 
-def edge(conn: Connection, target: Target) -> int | None:
-    """Return the number of the newest job that is too many, None if none is. Reads as many entries as are kept."""
+def edge(conn: Connection, target: Target, *, with_own: bool = False) -> int | None:
+    """Return the number of the newest job that is too many, None if none is. Reads as many entries as are kept.
+
+    Jobs that say themselves how long they are kept do not count, or, `with_own`, do if they are not kept for ever.
+    """
     if target.keep.count is None:
         return None
-    found = _edge.rows(conn, queue=target.queue, status=target.status, count=target.keep.count)
+    found = _edge.rows(conn, queue=target.queue, status=target.status, count=target.keep.count, with_own=with_own)
     return int(found[0].number) if found else None
 
 
@@ -61,14 +85,15 @@ def sweep(conn: Connection, target: Target, *, edge: int | None, after: int, lim
 
     Waits for row locks, and removes attempts and logs with the jobs.
     """
-    [row] = _sweep.rows(
-        conn,
-        queue=target.queue,
-        status=target.status,
-        age_s=target.keep.age_s,
-        edge=edge,
-        spared_s=SPARED_S,
-        after=after,
-        limit=limit,
-    )
+    age = {"age_s": target.keep.age_s}
+    return _swept(_sweep, conn, target, edge=edge, after=after, limit=limit, **age)
+
+
+def sweep_own(conn: Connection, target: Target, *, edge: int | None, after: int, limit: int) -> Swept:
+    """Do what `sweep` does, of jobs that say themselves how long they are kept."""
+    return _swept(_sweep_own, conn, target, edge=edge, after=after, limit=limit)
+
+
+def _swept(statement: Statement, conn: Connection, target: Target, **parameters: int | None) -> Swept:
+    [row] = statement.rows(conn, queue=target.queue, status=target.status, spared_s=SPARED_S, **parameters)
     return Swept(*row)

@@ -30,8 +30,14 @@ def changes(keeps: Mapping[str, Keep | None]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for field, column in _FIELDS.items():
         keep = keeps.get(field)
-        found |= {column: None if keep is None else orjson.dumps(keep.json).decode(), f"has_{field}": field in keeps}
+        found |= {column: None if keep is None else keep.text, f"has_{field}": field in keeps}
     return found
+
+
+def stored(kept: Retention) -> dict[str, str | None]:
+    """Return the columns of a retention."""
+    keeps: dict[str, Keep | None] = {column: getattr(kept, field) for field, column in _FIELDS.items()}
+    return {column: None if keep is None else keep.text for column, keep in keeps.items()}
 
 
 def retention(row: Any) -> Retention:

@@ -4,22 +4,17 @@ Every key and every hot statement stays within one queue and no trigger exists, 
 by `queue`. Indexes are partial on the status, so that each holds only the rows its statement looks for.
 """
 
-from collections.abc import Iterable
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
     REAL,
-    TIMESTAMP,
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
-    Identity,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     PrimaryKeyConstraint,
     Sequence,
     Table,
@@ -31,35 +26,45 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSON, UUID
 
 from app.domain import endpoint
 from app.domain.attempts import KEPT
-from app.domain.audit import ActOutcome
 from app.domain.ids import QUEUE_NAME_MAX
 from app.domain.job import NewJob
 from app.domain.keys import KEY_MAX
 from app.domain.options import STORED, Kind
 from app.domain.queue import REASON_MAX
 from app.domain.states import Status
-from app.domain.tokens import ID_LENGTH, LIMIT_MAX, NAME_MAX, SCOPES_MAX
+from app.store.access import audit, token_changes, tokens
+from app.store.columns import DIGEST, NAME, SCHEMA, UPGRADER_LOCK, WHEN, metadata, words
 
-SCHEMA = "rowline"
-UPGRADER_LOCK = 0x526F776C696E65  # the advisory lock of migrations: the bytes of "Rowline"
-
-metadata = MetaData(schema=SCHEMA)
-
-
-def _words(words: Iterable[StrEnum]) -> str:
-    return ", ".join(f"'{word}'" for word in words)
-
-
-_WHEN = TIMESTAMP(timezone=True)
-_NAME = Text(collation="C")  # ordered by bytes: no locale, and no upgrade of one, can reorder or merge names
+__all__ = [
+    "SCHEMA",
+    "UPGRADER_LOCK",
+    "attempts",
+    "audit",
+    "count_of",
+    "endpoints",
+    "idempotency_keys",
+    "job_counts",
+    "job_deltas",
+    "job_folds",
+    "job_numbers",
+    "job_options",
+    "jobs",
+    "logs",
+    "metadata",
+    "queue_settings",
+    "settings",
+    "token_changes",
+    "tokens",
+]
 
 _TYPES: dict[str, Any] = {
     "boolean": Boolean,
     "integer": Integer,
     "bigint": BigInteger,
     "real": REAL,
-    "text": _NAME,
-    "text[]": ARRAY(_NAME),
+    "text": NAME,
+    "text[]": ARRAY(NAME),
+    "json": JSON,
 }
 
 
@@ -74,26 +79,26 @@ job_numbers = Sequence("job_numbers", metadata=metadata, data_type=BigInteger)
 jobs = Table(
     "jobs",
     metadata,
-    Column("queue", _NAME, nullable=False),
+    Column("queue", NAME, nullable=False),
     Column("number", BigInteger, nullable=False),
-    Column("name", _NAME, nullable=False),
-    Column("status", _NAME, nullable=False),
+    Column("name", NAME, nullable=False),
+    Column("status", NAME, nullable=False),
     # The position among ready jobs of the same priority: run_at in microseconds since the epoch, negated for lifo. The
     # jobs of one array have consecutive microseconds; a stalled job gets the place of a new lifo job: the front.
     Column("place", BigInteger, nullable=False),
-    Column("run_at", _WHEN, nullable=False),
-    Column("added_at", _WHEN, nullable=False),
+    Column("run_at", WHEN, nullable=False),
+    Column("added_at", WHEN, nullable=False),
     Column("attempts_made", Integer, nullable=False, server_default=text("0")),
     Column("attempts_started", Integer, nullable=False, server_default=text("0")),
     Column("stalled_count", Integer, nullable=False, server_default=text("0")),
     Column("lease_token", UUID(as_uuid=False)),  # of the last claim; kept, to recognize a repeated settlement
-    Column("leased_until", _WHEN),
-    Column("processed_at", _WHEN),
+    Column("leased_until", WHEN),
+    Column("processed_at", WHEN),
     Column("processed_by", Text),
-    Column("finished_at", _WHEN),
-    Column("cancel_requested_at", _WHEN),
+    Column("finished_at", WHEN),
+    Column("cancel_requested_at", WHEN),
     Column("failed_reason", Text),
-    Column("failed_code", _NAME),
+    Column("failed_code", NAME),
     Column("stacktrace", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("data", JSON, nullable=False),
     Column("opts", JSON, nullable=False),
@@ -120,17 +125,17 @@ jobs = Table(
 job_options = Table(
     "job_options",
     metadata,
-    Column("name", _NAME, nullable=False),
+    Column("name", NAME, nullable=False),
     Column("nth", BigInteger, nullable=False),
-    Column("kind", _NAME, nullable=False),
-    Column("field", _NAME),
+    Column("kind", NAME, nullable=False),
+    Column("field", NAME),
     Column("low", BigInteger, nullable=False, server_default=text("0")),
     Column("high", BigInteger, nullable=False, server_default=text("0")),
     Column("longest", BigInteger, nullable=False, server_default=text("0")),
     Column("is_empty_absent", Boolean, nullable=False, server_default=text("false")),
     PrimaryKeyConstraint("name", name="job_options_pkey"),
     UniqueConstraint("nth", name="job_options_nth_key"),
-    CheckConstraint(f"kind in ({_words(Kind)})", name="job_options_kind"),
+    CheckConstraint(f"kind in ({words(Kind)})", name="job_options_kind"),
 )
 """The options that `rowline.enqueue` accepts: `domain/options.py`, as written by migrations."""
 
@@ -148,6 +153,16 @@ Index("jobs_due", jobs.c.run_at, jobs.c.number, postgresql_where=text("'' || sta
 # No index contains the end of the lease, so that a heartbeat is a HOT update.
 Index("jobs_active", jobs.c.queue, jobs.c.number, postgresql_where=text("status = 'active'"))
 Index("jobs_listed", jobs.c.queue, jobs.c.status, jobs.c.number, postgresql_where=text("status <> 'active'"))
+# The finished jobs that say themselves how long they are kept, but those that are kept for ever.
+Index(
+    "jobs_kept",
+    jobs.c.queue,
+    jobs.c.status,
+    jobs.c.number,
+    postgresql_where=text(
+        "(case status when 'completed' then remove_on_complete when 'failed' then remove_on_fail end)::text <> 'false'"
+    ),
+)
 # For the views of the schema `report`.
 # Queue and status are keys, not INCLUDE, so that deduplication merges the entries of jobs that completed together.
 Index(
@@ -173,7 +188,7 @@ def count_of(status: Status) -> str:
 job_counts = Table(
     "job_counts",
     metadata,
-    Column("queue", _NAME, nullable=False),
+    Column("queue", NAME, nullable=False),
     *_numbers(BigInteger),
     PrimaryKeyConstraint("queue", name="job_counts_pkey"),
 )
@@ -182,7 +197,7 @@ job_counts = Table(
 job_deltas = Table(
     "job_deltas",
     metadata,
-    Column("queue", _NAME, nullable=False),
+    Column("queue", NAME, nullable=False),
     Column("added_by", BigInteger, nullable=False, server_default=text("(pg_current_xact_id()::text)::bigint")),
     *_numbers(Integer),
 )
@@ -210,17 +225,17 @@ So readers skip folded deltas, which a snapshot held elsewhere may keep on disk 
 attempts = Table(
     "attempts",
     metadata,
-    Column("queue", _NAME, nullable=False),
+    Column("queue", NAME, nullable=False),
     Column("number", BigInteger, nullable=False),
     Column("nth", Integer, nullable=False),
     Column("worker", Text, nullable=False),
-    Column("started_at", _WHEN, nullable=False),
-    Column("ended_at", _WHEN, nullable=False),
-    Column("outcome", _NAME, nullable=False),
+    Column("started_at", WHEN, nullable=False),
+    Column("ended_at", WHEN, nullable=False),
+    Column("outcome", NAME, nullable=False),
     Column("reason", Text),
     PrimaryKeyConstraint("number", "queue", "nth", name="attempts_pkey"),
     CheckConstraint("nth >= 1", name="attempts_nth"),
-    CheckConstraint(f"outcome in ({_words(KEPT)})", name="attempts_outcome"),
+    CheckConstraint(f"outcome in ({words(KEPT)})", name="attempts_outcome"),
 )
 """The attempts that ended without completing the job. A running or completed attempt is the row of its job."""
 
@@ -231,26 +246,24 @@ log_line_numbers = Sequence("log_line_numbers", metadata=metadata, data_type=Big
 logs = Table(
     "logs",
     metadata,
-    Column("queue", _NAME, nullable=False),
+    Column("queue", NAME, nullable=False),
     Column("number", BigInteger, nullable=False),
     Column("line_number", BigInteger, log_line_numbers, server_default=log_line_numbers.next_value(), nullable=False),
     Column("line", Text, nullable=False),
-    Column("logged_at", _WHEN, nullable=False, server_default=text("statement_timestamp()")),
+    Column("logged_at", WHEN, nullable=False, server_default=text("statement_timestamp()")),
     PrimaryKeyConstraint("number", "queue", "line_number", name="logs_pkey"),
 )
 """The log lines of jobs, in the order in which they arrived."""
 
-DIGEST = 32  # bytes of a SHA-256
-
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
-    Column("queue", _NAME, nullable=False),
+    Column("queue", NAME, nullable=False),
     Column("token_digest", LargeBinary, nullable=False),
-    Column("key", _NAME, nullable=False),
+    Column("key", NAME, nullable=False),
     Column("body_digest", LargeBinary, nullable=False),
     Column("answer", Text, nullable=False),
-    Column("answered_at", _WHEN, nullable=False, server_default=text("statement_timestamp()")),
+    Column("answered_at", WHEN, nullable=False, server_default=text("statement_timestamp()")),
     PrimaryKeyConstraint("queue", "token_digest", "key", name="idempotency_keys_pkey"),
     CheckConstraint(f"char_length(queue) between 1 and {QUEUE_NAME_MAX}", name="idempotency_keys_queue"),
     CheckConstraint(f"octet_length(token_digest) = {DIGEST}", name="idempotency_keys_token_digest"),
@@ -264,9 +277,9 @@ Index("idempotency_keys_answered", idempotency_keys.c.answered_at)
 endpoints = Table(
     "endpoints",
     metadata,
-    Column("queue", _NAME, nullable=False),
+    Column("queue", NAME, nullable=False),
     Column("url", Text, nullable=False),
-    Column("method", _NAME, nullable=False),
+    Column("method", NAME, nullable=False),
     Column("headers", LargeBinary, nullable=False),  # encrypted, as `secrets`
     Column("secrets", LargeBinary, nullable=False),
     Column("timeout_ms", Integer, nullable=False),
@@ -274,13 +287,15 @@ endpoints = Table(
     Column("limiter_max", Integer),
     Column("limiter_ms", Integer),
     Column("max_stalled_count", Integer),
-    Column("window_started_at", _WHEN),
+    Column("window_started_at", WHEN),
     Column("window_count", Integer, nullable=False, server_default=text("0")),
-    Column("paused_until", _WHEN),
-    Column("registered_at", _WHEN, nullable=False, server_default=text("statement_timestamp()")),
+    Column("paused_until", WHEN),
+    Column("registered_at", WHEN, nullable=False, server_default=text("statement_timestamp()")),
     Column("revision", UUID(as_uuid=False), nullable=False, server_default=text("gen_random_uuid()")),
-    Column("switched_off_at", _WHEN),
+    Column("switched_off_at", WHEN),
     Column("switched_off_reason", Text),
+    Column("remove_on_complete", JSON),
+    Column("remove_on_fail", JSON),
     PrimaryKeyConstraint("queue", name="endpoints_pkey"),
     CheckConstraint(f"char_length(queue) between 1 and {QUEUE_NAME_MAX}", name="endpoints_queue"),
     CheckConstraint(f"char_length(url) between 1 and {endpoint.URL_MAX}", name="endpoints_url"),
@@ -303,9 +318,9 @@ endpoints = Table(
 queue_settings = Table(
     "queue_settings",
     metadata,
-    Column("queue", _NAME, nullable=False),
-    Column("paused_at", _WHEN),
-    Column("paused_by", _NAME),
+    Column("queue", NAME, nullable=False),
+    Column("paused_at", WHEN),
+    Column("paused_by", NAME),
     Column("pause_reason", Text),
     Column("remove_on_complete", JSON),
     Column("remove_on_fail", JSON),
@@ -332,67 +347,3 @@ settings = Table(
     CheckConstraint("is_only", name="settings_is_only"),
 )
 """One row: the settings of the service, which hold for queues that have none of their own."""
-
-_LIMIT = f"between 1 and {LIMIT_MAX}"
-
-tokens = Table(
-    "tokens",
-    metadata,
-    Column("id", _NAME, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("scopes", ARRAY(_NAME), nullable=False),
-    Column("digest", LargeBinary, nullable=False),
-    Column("next_digest", LargeBinary),  # of the second secret, while the token is rotated
-    Column("requests_per_s", Integer),
-    Column("jobs_per_s", Integer),
-    Column("waiting_jobs", Integer),
-    Column("created_at", _WHEN, nullable=False, server_default=text("statement_timestamp()")),
-    Column("expires_at", _WHEN),
-    Column("revoked_at", _WHEN),
-    PrimaryKeyConstraint("id", name="tokens_pkey"),
-    CheckConstraint(f"id ~ '^[0-9A-Za-z]{{{ID_LENGTH}}}$'", name="tokens_id"),
-    CheckConstraint(f"char_length(name) between 1 and {NAME_MAX}", name="tokens_name"),
-    CheckConstraint(f"cardinality(scopes) between 1 and {SCOPES_MAX}", name="tokens_scopes"),
-    CheckConstraint(f"octet_length(digest) = {DIGEST} and octet_length(next_digest) = {DIGEST}", name="tokens_digest"),
-    CheckConstraint(
-        f"requests_per_s {_LIMIT} and jobs_per_s {_LIMIT} and waiting_jobs {_LIMIT}",
-        name="tokens_limits",
-    ),
-)
-"""API tokens, by their SHA-256. Revoked and expired ones stay."""
-
-token_changes = Table(
-    "token_changes",
-    metadata,
-    Column("is_only", Boolean, nullable=False, server_default=text("true")),
-    Column("mark", UUID(as_uuid=False), nullable=False, server_default=text("gen_random_uuid()")),
-    PrimaryKeyConstraint("is_only", name="token_changes_pkey"),
-    CheckConstraint("is_only", name="token_changes_is_only"),
-)
-"""At most one row, with a random mark, which changes when a secret ceases to be valid.
-
-What was read beside a mark is true while that is the mark. It is no number: after a restore one could come again.
-"""
-
-audit = Table(
-    "audit",
-    metadata,
-    Column("number", BigInteger, Identity(always=True), nullable=False),
-    Column("at", _WHEN, nullable=False, server_default=text("statement_timestamp()")),
-    Column("actor", _NAME, nullable=False),
-    Column("actor_name", Text),
-    Column("address", _NAME),
-    Column("request_id", _NAME),
-    Column("action", _NAME, nullable=False),
-    Column("queue", _NAME),
-    Column("target", _NAME),
-    Column("affected", BigInteger, nullable=False, server_default=text("1")),
-    Column("before", JSON),
-    Column("after", JSON),
-    Column("outcome", _NAME, nullable=False, server_default=text(f"'{ActOutcome.DONE}'")),
-    PrimaryKeyConstraint("number", "at", name="audit_pkey"),
-    CheckConstraint(f"outcome in ({_words(ActOutcome)})", name="audit_outcome"),
-    CheckConstraint("isfinite(at)", name="audit_at"),
-    postgresql_partition_by="range (at)",
-)
-"""Who did what, by month. The run-time role can add rows and read them, and change none."""

@@ -35,6 +35,11 @@ EXCEPTIONS = {
         "ban-drop-function": "only that check has called it",
     },
     "0021": {"prefer-robust-stmts": "what a killed run left of the index is dropped before"},
+    "0022": {
+        "ban-drop-constraint": "a check that allows more takes its place in the same transaction",
+        "constraint-missing-not-valid": "the table of options has a row for each option",
+        "prefer-robust-stmts": "what a killed run left of the index is dropped before",
+    },
 }
 """Revision -> rule of squawk -> why it does not hold there."""
 STEPS = {"expand", "contract", "stop"}

@@ -1,5 +1,7 @@
 """Which finished jobs are removed, by whose settings, and what goes with them."""
 
+from typing import Any
+
 import pytest
 
 from app.domain.attempts import Outcome
@@ -22,9 +24,11 @@ def no_settings(shared_url: str) -> None:
     databases.run(shared_url, "truncate rowline.settings")
 
 
-def finished(db: Database, *, completed: int = 0, failed: int = 0, queue: str = "q", hours_ago: float = 1) -> None:
-    """Add jobs that have ended so long ago."""
-    jobs.submit_many(db, queue=queue, new=[new() for _ in range(completed + failed)])
+def finished(
+    db: Database, *, completed: int = 0, failed: int = 0, queue: str = "q", hours_ago: float = 1, **own: Any
+) -> None:
+    """Add jobs that have ended so long ago; `own` is what they say themselves of how long they are kept."""
+    jobs.submit_many(db, queue=queue, new=[new(**own) for _ in range(completed + failed)])
     held = claim.claim(db, queue=queue, limit=completed + failed, lease_ms=60_000, worker="w").leases
     done, bad = held[:completed], held[completed:]
     settle.complete(db, queue=queue, completions=[Completion(lease=one.key, result=JsonText("1")) for one in done])
@@ -172,3 +176,61 @@ def test_a_removed_job_is_gone_by_every_way_and_its_id_is_free(db: Database, sha
     [again] = jobs.submit_many(db, queue="q", new=[new(custom_id="mine")])
     assert again.outcome == "created"
     assert again.job.number > first.job.number
+
+
+def test_a_job_says_itself_how_long_it_is_kept_and_its_queue_and_the_service_do_not_count(
+    db: Database, shared_url: str
+) -> None:
+    service(db, on_complete=Keep(age_s=DAY_S), on_fail=Keep(age_s=DAY_S))
+    finished(db, completed=1, hours_ago=99, remove_on_complete=FOR_EVER)
+    finished(db, completed=1, hours_ago=99, remove_on_complete=Keep(age_s=100 * 3600))
+    finished(db, completed=2, failed=1, hours_ago=2, remove_on_complete=Keep(age_s=3600))
+    finished(db, completed=4, failed=8, hours_ago=2)
+    assert swept(db, is_whole=True) == {"q": 2}
+    assert kept(db, shared_url) == {Status.COMPLETED: 6, Status.FAILED: 9}
+
+
+def test_a_job_that_is_not_to_be_kept_goes_at_once_and_with_all_it_leaves(db: Database, shared_url: str) -> None:
+    finished(db, completed=2, failed=1, hours_ago=0, remove_on_complete=Keep(count=0))
+    finished(db, failed=1, hours_ago=0, remove_on_fail=Keep(count=0))
+    databases.run(
+        shared_url, "insert into rowline.logs (queue, number, line) select queue, number, 'l' from rowline.jobs"
+    )
+    assert swept(db) == {"q": 3}
+    assert kept(db, shared_url) == {Status.COMPLETED: 0, Status.FAILED: 1}
+    assert databases.ask(shared_url, "select count(*) from rowline.logs") == [(1,)]
+
+
+def test_a_count_given_with_a_job_trims_its_queue(db: Database, shared_url: str) -> None:
+    finished(db, completed=3, failed=3)
+    finished(db, completed=1, remove_on_complete=FOR_EVER)
+    finished(db, completed=1, remove_on_complete=Keep(age_s=3 * DAY_S))
+    finished(db, completed=4, remove_on_complete=Keep(count=9))
+    finished(db, completed=2, remove_on_complete=Keep(count=3))
+    swept(db)
+    # Two of those with the count, one behind them: three; the one with an age and the one for ever stay.
+    assert kept(db, shared_url) == {Status.COMPLETED: 5, Status.FAILED: 3}
+    assert swept(db, is_whole=True) == {}
+
+
+def test_what_ended_a_moment_ago_is_spared_by_the_count_of_a_job(db: Database, shared_url: str) -> None:
+    finished(db, completed=3, hours_ago=0, remove_on_complete=Keep(count=1))
+    assert swept(db, is_whole=True) == {}
+    databases.run(shared_url, "update rowline.jobs set finished_at = finished_at - interval '6 seconds'")
+    assert swept(db, is_whole=True) == {"q": 2}
+
+
+def test_an_endpoint_says_it_for_its_queue_before_the_queue_does(db: Database, shared_url: str) -> None:
+    finished(db, completed=3, failed=1)
+    finished(db, completed=1, queue="other")
+    service(db, on_complete=FOR_EVER)
+    databases.run(
+        shared_url,
+        "insert into rowline.endpoints "
+        "(queue, url, method, headers, secrets, timeout_ms, concurrency, remove_on_complete) "
+        """values ('q', 'https://example.com', 'POST', '', '', 1000, 1, '{"count": 1}')""",
+    )
+    assert swept(db) == {"q": 2}
+    assert databases.ask(
+        databases.as_owner(shared_url), "select queue, keeps, set_by from report.retention where jobs > 0 order by 1, 3"
+    ) == [("other", "false", "service"), ("q", '{"count": 1}', "endpoint"), ("q", None, None)]

@@ -98,7 +98,9 @@ INDEXES = {
     "queues/transactions": set(),
     "retention/aged": {"jobs_listed"},
     "retention/edge": {"jobs_listed"},
-    "retention/finished": {"job_counts_pkey", "queue_settings_pkey", "settings_pkey"},
+    "retention/finished": {"endpoints_pkey", "job_counts_pkey", "queue_settings_pkey", "settings_pkey"},
+    "retention/own": {"job_counts_pkey", "jobs_kept"},
+    "retention/sweep_own": {"attempts_pkey", "jobs_kept", "jobs_pkey", "logs_pkey"},
     "retention/sweep": {"attempts_pkey", "jobs_listed", "jobs_pkey", "logs_pkey"},
     "settings/change": {"settings_pkey"},  # the arbiter
     "settings/find": {"settings_pkey"},

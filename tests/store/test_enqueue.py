@@ -70,12 +70,22 @@ SOUND = st.sampled_from(
             ("keepLogs", "1e1"),
             ("tags", '["b", "a \\"quoted\\"", "{,}", "\\u00f6"]'),
             ("tags", "[]"),
+            ("removeOnComplete", "true"),
+            ("removeOnComplete", '{"count": 2.0, "age": 60}'),
+            ("removeOnFail", "false"),
+            ("removeOnFail", "3"),
         ),
         *(("backoff", '{"type": "linear", "delay": 2.0, "jitter": 0.25}'), ("backoff", "50"), ("stackTraceLimit", "0")),
         *(("jobId", '"a"'), ("jobId", '"b"'), ("jobId", '""'), ("jobId", "null")),
     )
 )
-OPTION = st.tuples(st.sampled_from(KEYS), VALUES) | st.tuples(st.just("backoff"), BACKOFFS) | SOUND
+KEPT = st.lists(st.tuples(st.sampled_from(["age", "count", "more", "most"]), VALUES), max_size=4).map(members)
+OPTION = (
+    st.tuples(st.sampled_from(KEYS), VALUES)
+    | st.tuples(st.just("backoff"), BACKOFFS)
+    | st.tuples(st.sampled_from(["removeOnComplete", "removeOnFail"]), KEPT)
+    | SOUND
+)
 OPTS = st.lists(SOUND, max_size=5, unique_by=lambda pair: pair[0]).map(members) | st.lists(OPTION, max_size=3).map(
     members
 )

@@ -99,6 +99,15 @@ def test_a_bad_member_of_a_job_is_named(client: Client, job: str, error: str) ->
         *((f'"tags":["a",{bad}]', "tags[1] must be a string") for bad in ("1", "null", '["a"]')),
         ('"tags":["",1]', "tags[0] must not be empty"),
         (f'"tags":["{"x" * 101}"]', "tags[0] must be at most 100 characters, not 101"),
+        *(
+            (f'"removeOnComplete":{bad}', "removeOnComplete must be true, false, a number or an object")
+            for bad in ('"1"', "[]", "1.5", "[true]")
+        ),
+        ('"removeOnFail":-1', "removeOnFail must be between 0 and 2147483647"),
+        ('"removeOnFail":{}', "removeOnFail must have age or count"),
+        ('"removeOnFail":{"days":1,"age":-1}', "removeOnFail.days is not known here"),
+        ('"removeOnComplete":{"age":1,"count":"2"}', "removeOnComplete.count must be an integer"),
+        ('"removeOnComplete":{"age":316224001}', "removeOnComplete.age must be between 0 and 316224000"),
         ('"Delay":1', "Delay is not known here"),
         ('"repeat":null', "repeat is not known here"),
         ('"__proto__":{}', "__proto__ is not known here"),
@@ -112,8 +121,6 @@ def test_a_bad_option_is_named(client: Client, opts: str, error: str) -> None:
     ("option", "value"),
     [
         ("deduplication", {"id": "d"}),
-        ("removeOnComplete", True),
-        ("removeOnFail", 5),
         ("parent", {"id": "1", "queue": "q"}),
         ("group", {"id": "g"}),
     ],

@@ -27,6 +27,12 @@ BACKOFF = st.integers(-1, 5) | st.fixed_dictionaries(
     {"type": st.sampled_from(["fixed", "linear", "exponential", "odd", 1])},
     optional={"delay": st.integers(-1, 5) | st.just(2.0), "jitter": st.sampled_from([0, 0.5, 1, 2]), "more": JSON},
 )
+KEPT: st.SearchStrategy[Any] = (
+    st.booleans()
+    | st.integers(-1, 5)
+    | st.sampled_from([None, 2.0, 0.5, "1", []])
+    | st.fixed_dictionaries({}, optional={"age": st.integers(-1, 5), "count": st.integers(0, 5) | JSON, "more": JSON})
+)
 OPTS = st.fixed_dictionaries(
     {},
     optional={
@@ -40,6 +46,8 @@ OPTS = st.fixed_dictionaries(
         "keepLogs": st.integers(-1, 9),
         "tags": st.lists(st.text(max_size=2), max_size=11),
         "stackTraceLimit": st.integers(-1, 11),
+        "removeOnComplete": KEPT,
+        "removeOnFail": KEPT,
         "group": JSON,
         "unknown": JSON,
     },

@@ -8,12 +8,14 @@ from marshmallow import Schema, ValidationError, fields
 from app.domain import endpoint, ids
 from app.domain.endpoint import Limiter, NewEndpoint
 from app.domain.errors import Fault, InvalidRequest
+from app.domain.retention import SETTINGS, Retention
 from app.net import addresses, signing
 from app.net.addresses import Network
-from app.web.fields import NotYet, Text, Whole
+from app.web.fields import Text, Whole
 from app.web.jobs import new_job
-from app.wire import objects
+from app.wire import objects, retention
 from app.wire.demands import Form
+from app.wire.retention import Kept
 
 _UNKNOWN = {"unknown": "is not known here", "type": "must be an object"}
 _METHOD = {"type": "string", "pattern": "^([Pp][Oo][Ss][Tt]|[Pp][Uu][Tt]|[Pp][Aa][Tt][Cc][Hh])$"}
@@ -98,8 +100,8 @@ class WorkerOptsSchema(Schema):
     concurrency = Whole(1, endpoint.CONCURRENCY_MAX)
     limiter = fields.Nested(LimiterSchema, allow_none=True)
     maxStalledCount = Whole(1, endpoint.STALLED_MAX)
-    removeOnComplete = NotYet()
-    removeOnFail = NotYet()
+    removeOnComplete = Kept()
+    removeOnFail = Kept()
 
 
 class WorkerSchema(Schema):
@@ -163,4 +165,5 @@ def _endpoint(loaded: Mapping[str, Any]) -> NewEndpoint:
         concurrency=opts.get("concurrency") or endpoint.CONCURRENCY,
         limiter=Limiter(max_calls=limiter["max"], window_ms=limiter["duration"]) if limiter else None,
         max_stalled_count=opts.get("maxStalledCount"),
+        retention=Retention(**retention.changes({name: opts.get(name) for name in SETTINGS})),
     )

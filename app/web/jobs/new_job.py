@@ -17,6 +17,7 @@ from app.web.fields import Flag, NotYet, Number, Text, Texts, Whole
 from app.wire import demands, objects
 from app.wire.demands import Array, Form
 from app.wire.jsonreader import Members
+from app.wire.retention import Kept
 
 Messages = dict[str, str | list[Any] | dict[Any, Any]]
 _UNKNOWN = {"unknown": "is not known here", "type": "must be an object"}
@@ -96,6 +97,7 @@ _FIELDS: dict[Kind, Callable[..., fields.Field[Any]]] = {
     Kind.ID: lambda _: JobId(),
     Kind.TEXTS: lambda option, **more: Texts(option.high, option.longest, **more),
     Kind.BACKOFF: lambda _: BackoffField(),
+    Kind.KEPT: lambda _: Kept(),
     Kind.PLANNED: lambda _: NotYet(),
 }
 

@@ -1,10 +1,11 @@
 -- Inserts or replaces the endpoint of :queue: switched on, with an empty window. `is_new`: there was none before.
 insert into rowline.endpoints as existing (
-    queue, url, method, headers, secrets, timeout_ms, concurrency, limiter_max, limiter_ms, max_stalled_count
+    queue, url, method, headers, secrets, timeout_ms, concurrency, limiter_max, limiter_ms, max_stalled_count,
+    remove_on_complete, remove_on_fail
 )
 values (
     :queue, :url, :method, :headers::bytea, :secrets::bytea, :timeout_ms, :concurrency, :limiter_max, :limiter_ms,
-    :max_stalled_count
+    :max_stalled_count, :remove_on_complete::json, :remove_on_fail::json
 )
 on conflict (queue) do update
 set url = excluded.url,
@@ -16,6 +17,8 @@ set url = excluded.url,
     limiter_max = excluded.limiter_max,
     limiter_ms = excluded.limiter_ms,
     max_stalled_count = excluded.max_stalled_count,
+    remove_on_complete = excluded.remove_on_complete,
+    remove_on_fail = excluded.remove_on_fail,
     window_started_at = null,
     window_count = 0,
     paused_until = null,
