@@ -94,6 +94,7 @@ def db(shared_db: Database, shared_url: str) -> Database:
         "logs",
         "idempotency_keys",
         "queue_settings",
+        "removed_jobs",
         "tokens",
         "audit",
     )

@@ -10,6 +10,8 @@ AGE_MAX_S = 10 * 366 * 24 * 3600
 COUNT_MAX = 2**31 - 1
 SPARED_S = 5
 """A job that ended less than this ago is not removed because there are too many: who waits for it sees the end."""
+REMEMBERED_S = 900
+"""How long it is remembered that a job was removed when it completed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

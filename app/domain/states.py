@@ -46,6 +46,7 @@ TRANSITIONS = {
     "recover_stalled": Rule(ACTIVE, READY | FAILED),
     "cancel": Rule(READY | DELAYED, FAILED),
     "request_cancel": Rule(ACTIVE, ACTIVE),
+    "complete_and_remove": Rule(ACTIVE, NOWHERE),
     "sweep": Rule(FINAL, NOWHERE),
     "retry": Rule(FINAL, READY),
     "promote_now": Rule(DELAYED, READY),

@@ -28,11 +28,19 @@ def sweep(db: Database, *, is_whole: bool) -> dict[str, int]:
     nothing; if `is_whole`, only behind its last job: so jobs are found that ended before one that was added earlier.
     After each step it rests for as long as that took.
     """
+    _forget_removed(db)
     removed: dict[str, int] = {}
     left = _with_own(db, _begun(db, is_whole=is_whole))
     while left:
         left = [following for one in left if (following := _step(db, one, removed, is_whole=is_whole))]
     return removed
+
+
+def _forget_removed(db: Database) -> None:
+    forgotten = AT_ONCE
+    while forgotten == AT_ONCE:
+        with db.begin() as conn:
+            forgotten = retention.forget_removed(conn, limit=AT_ONCE)
 
 
 def _begun(db: Database, *, is_whole: bool) -> list[_Pass]:

@@ -19,6 +19,7 @@ _claim_large = Statement("leases/claim_large")
 _claim_next = Statement("leases/claim_next")
 _extend = Statement("leases/extend")
 _complete = Statement("leases/complete")
+_complete_and_remove = Statement("leases/complete_and_remove")
 _completed_before = Statement("leases/completed_before")
 _ended_before = Statement("leases/ended_before")
 _lock = Statement("leases/lock")
@@ -31,6 +32,8 @@ _recover_stalled = Statement("leases/recover_stalled")
 _queues_with_expired = Statement("leases/queues_with_expired")
 _report_progress = Statement("leases/report_progress")
 _held = Statement("leases/held")
+MARK = "ffff"
+"""The end of the tokens of jobs that are removed when they complete (`_fragments/lease.sql`); of others by chance."""
 ColumnValues = dict[str, Sequence[object]]
 """The values of each of many jobs, by the name of the parameter."""
 
@@ -140,14 +143,27 @@ def extend(conn: Connection, *, queue: str, leases: Sequence[LeaseKey], lease_ms
 
 
 def complete(conn: Connection, *, queue: str, completions: Sequence[Completion]) -> set[int]:
-    """Complete attempts; return the numbers of the jobs that this completed."""
-    return {row.number for row in _run(_complete, conn, queue, *_completing(completions))}
+    """Complete attempts; return the numbers of the jobs that this completed. Some jobs are removed then."""
+    marked = [completion.lease for completion in completions if _is_marked(completion)]
+    removed = {row.number for row in _run(_complete_and_remove, conn, queue, marked)}
+    others = [completion for completion in completions if completion.lease.number not in removed]
+    return removed | {row.number for row in _run(_complete, conn, queue, *_completing(others))}
 
 
 def send_complete(conn: Connection, *, queue: str, completions: Sequence[Completion]) -> Callable[[], set[int]]:
     """Complete attempts of different jobs in a block of `Database.pipeline`; call the result after the block."""
-    rows_of = _complete.send(conn, queue=queue, **next(_unique_batches(*_completing(completions))))
-    return lambda: {number for (number,) in rows_of()}
+    marked = [completion.lease for completion in completions if _is_marked(completion)]
+    others = [completion for completion in completions if not _is_marked(completion)] if marked else completions
+    sent = []
+    if others:
+        sent.append(_complete.send(conn, queue=queue, **next(_unique_batches(*_completing(others)))))
+    if marked:
+        sent.append(_complete_and_remove.send(conn, queue=queue, **next(_unique_batches(marked, {}))))
+    return lambda: {number for rows_of in sent for (number,) in rows_of()}
+
+
+def _is_marked(completion: Completion) -> bool:
+    return completion.lease.token.endswith(MARK)
 
 
 def completed_before(conn: Connection, *, queue: str, completions: Sequence[Completion]) -> set[int]:

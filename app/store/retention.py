@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from app.domain.retention import FOR_EVER, SPARED_S, Target
+from app.domain.retention import FOR_EVER, REMEMBERED_S, SPARED_S, Target
 from app.domain.states import Status
 from app.postgres.database import Connection
 from app.store import settings
@@ -15,6 +15,7 @@ _edge = Statement("retention/edge")
 _sweep = Statement("retention/sweep")
 _own = Statement("retention/own")
 _sweep_own = Statement("retention/sweep_own")
+_forget_removed = Statement("retention/forget_removed")
 NEWEST = 1_000
 """Of so many jobs with settings of their own, the newest, the count is looked for that holds for their queue."""
 
@@ -97,3 +98,8 @@ def sweep_own(conn: Connection, target: Target, *, edge: int | None, after: int,
 def _swept(statement: Statement, conn: Connection, target: Target, **parameters: int | None) -> Swept:
     [row] = statement.rows(conn, queue=target.queue, status=target.status, spared_s=SPARED_S, **parameters)
     return Swept(*row)
+
+
+def forget_removed(conn: Connection, *, limit: int) -> int:
+    """Forget, of the `limit` first jobs that were removed as they completed, the old ones; return how many."""
+    return int(_forget_removed.rows(conn, limit=limit, age_s=REMEMBERED_S)[0].removed)

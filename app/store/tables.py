@@ -52,6 +52,7 @@ __all__ = [
     "logs",
     "metadata",
     "queue_settings",
+    "removed_jobs",
     "settings",
     "token_changes",
     "tokens",
@@ -121,6 +122,17 @@ jobs = Table(
         if each.kind is Kind.TEXTS
     ),
 )
+
+removed_jobs = Table(
+    "removed_jobs",
+    metadata,
+    Column("queue", NAME, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("lease_token", UUID(as_uuid=False), nullable=False),
+    Column("removed_at", WHEN, nullable=False, server_default=text("statement_timestamp()")),
+    PrimaryKeyConstraint("number", "queue", name="removed_jobs_pkey"),
+)
+"""Jobs removed as they completed, for a quarter of an hour: who repeats its word hears that it was taken."""
 
 job_options = Table(
     "job_options",

@@ -1,4 +1,4 @@
-"""How long a job is kept once it has ended, by job and by endpoint. An expand step.
+"""How long a job is kept once it has ended, by job and by endpoint; and what was removed then. An expand step.
 
 Going down loses what jobs and endpoints say of it, so that the settings of their queues and of the service hold.
 
@@ -30,6 +30,18 @@ NO_OPTIONS = """
 update rowline.job_options set kind = 'planned', high = 0, field = null
 where name in ('removeOnComplete', 'removeOnFail')
 """
+REMOVED = """
+create table if not exists rowline.removed_jobs (
+    queue text collate "C" not null,
+    number bigint not null,
+    lease_token uuid not null,
+    removed_at timestamptz not null default statement_timestamp(),
+    constraint removed_jobs_pkey primary key (number, queue)
+) with (
+    autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0,
+    autovacuum_vacuum_insert_threshold = -1, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 1000000
+)
+"""
 INDEX = """
 create index concurrently jobs_kept on rowline.jobs (queue, status, number)
 where (case status when 'completed' then remove_on_complete when 'failed' then remove_on_fail end)::text <> 'false'
@@ -48,6 +60,7 @@ def upgrade() -> None:
     for table in ("jobs", "endpoints"):
         added = ", ".join(f"add column if not exists {column} json" for column in COLUMNS)
         op.execute(f"alter table rowline.{table} {added}")
+    op.execute(REMOVED)
     op.execute((SQL / "rowline" / "enqueue_4.sql").read_text())
     op.execute("revoke execute on function rowline.enqueue_kept(json, text, bigint) from public")
     _kinds((*KINDS[:-1], "kept", KINDS[-1]))
@@ -68,5 +81,6 @@ def downgrade() -> None:
     _kinds(KINDS)
     op.execute((SQL / "rowline" / "enqueue_3.sql").read_text())
     op.execute("drop function rowline.enqueue_kept(json, text, bigint)")
+    op.execute("drop table rowline.removed_jobs")
     for table in ("endpoints", "jobs"):
         op.execute(f"alter table rowline.{table} drop column remove_on_complete, drop column remove_on_fail")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 import click
 
-from tests.measured import claims, kills, outage, pauses, poison, queues, revoked, rounds, wakeups
+from tests.measured import claims, kills, outage, pauses, poison, queues, removing, revoked, rounds, wakeups
 from tests.measured.figure import Figure
 
 PARTS: dict[str, Callable[[], Iterable[Figure]]] = {
@@ -19,6 +19,7 @@ PARTS: dict[str, Callable[[], Iterable[Figure]]] = {
     "revoked": revoked.measure,
     "pauses": pauses.measure,
     "queues": queues.measure,
+    "removing": removing.measure,
 }
 
 

@@ -1,0 +1,126 @@
+"""Jobs with `removeOnComplete: true` go in the statement that completes them, by every way to complete a job."""
+
+import json
+from typing import Any
+
+import pytest
+
+from app.domain.job import Completion, JsonText, LeaseKey
+from app.domain.retention import Keep
+from app.operations import claim, exchange, jobs, retention, settle
+from app.postgres.database import Database
+from app.store import leases
+from tests.support import answers, databases
+from tests.support.client import Client
+from tests.support.jobs import new
+
+JOBS = "/queues/q/jobs"
+GONE = Keep(count=0)
+
+
+def claimed(client: Client, count: int = 1) -> list[dict[str, Any]]:
+    return list(answers.ok(client.post(f"{JOBS}/claim", json.dumps({"count": count})))["jobs"])
+
+
+def add(client: Client, number: int = 1, **opts: Any) -> None:
+    client.add(*[{"name": "n", "data": 1, "opts": {"removeOnComplete": True} | opts} for _ in range(number)])
+
+
+def complete(client: Client, lease: dict[str, Any], result: Any = 1) -> Any:
+    body = {"token": lease["token"], "returnvalue": result}
+    return client.post(f"{JOBS}/{lease['job']['id']}/complete", json.dumps(body))
+
+
+def test_it_is_gone_when_it_has_completed_with_all_it_left_and_its_id_is_free(client: Client, shared_url: str) -> None:
+    add(client, jobId="mine", attempts=2)
+    [lease] = claimed(client)
+    client.post(f"{JOBS}/mine/logs", json.dumps({"token": lease["token"], "lines": ["l"]}))
+    client.post(f"{JOBS}/mine/fail", json.dumps({"token": lease["token"], "failedReason": "r"}))
+    [lease] = claimed(client)
+    assert answers.ok(complete(client, lease)) == {"id": "mine", "status": "completed"}
+    assert answers.problem(client.get(f"{JOBS}/mine"), 404)["code"] == "job_not_found"
+    assert client.page()["counts"] == dict.fromkeys(client.page()["counts"], 0)
+    for table in ("jobs", "attempts", "logs"):
+        assert databases.ask(shared_url, f"select count(*) from rowline.{table}") == [(0,)], table
+    add(client, jobId="mine")
+    assert client.page()["counts"]["waiting"] == 1
+
+
+def test_who_repeats_its_word_hears_the_same_for_a_while_and_another_token_does_not(
+    client: Client, db: Database, shared_url: str
+) -> None:
+    add(client)
+    [lease] = claimed(client)
+    first = answers.ok(complete(client, lease))
+    assert answers.ok(complete(client, lease)) == first
+    other = lease | {"token": lease["token"].translate(str.maketrans("0123456789abcde", "123456789abcde0"))}
+    assert answers.problem(complete(client, other), 404)["code"] == "job_not_found"
+    retention.sweep(db, is_whole=True)
+    assert answers.ok(complete(client, lease)) == first
+    databases.run(shared_url, "update rowline.removed_jobs set removed_at = removed_at - interval '16 minutes'")
+    retention.sweep(db, is_whole=False)
+    assert answers.problem(complete(client, lease), 404)["code"] == "job_not_found"
+
+
+def test_one_that_fails_or_is_released_or_keeps_some_is_there(client: Client) -> None:
+    add(client, 2)
+    add(client, removeOnComplete={"count": 0, "age": 60})
+    add(client, removeOnComplete=1)
+    add(client, removeOnComplete={"age": 0})
+    first, second, *others = claimed(client, 5)
+    client.post(f"{JOBS}/{first['job']['id']}/fail", json.dumps({"token": first["token"], "failedReason": "r"}))
+    client.post(f"{JOBS}/{second['job']['id']}/release", json.dumps({"token": second["token"]}))
+    for lease in others:
+        answers.ok(complete(client, lease))
+    counts = client.page()["counts"]
+    assert (counts["failed"], counts["waiting"], counts["completed"]) == (1, 1, 2)
+
+
+def test_some_of_many_that_finish_together_go(client: Client) -> None:
+    add(client, 2)
+    client.add(*[{"name": "n", "data": 1}] * 2)
+    told = [{"id": one["job"]["id"], "token": one["token"], "returnvalue": 1} for one in claimed(client, 4)]
+    found = answers.ok(client.post(f"{JOBS}/finish", json.dumps({"jobs": told})))
+    assert [one["status"] for one in found["finished"]] == ["completed"] * 4
+    assert client.page()["counts"]["completed"] == 2
+
+
+def held(db: Database, **options: Any) -> list[LeaseKey]:
+    jobs.submit_many(db, queue="q", new=[new(**options), new()])
+    return [one.key for one in claim.claim(db, queue="q", limit=2, lease_ms=60_000, worker="w").leases]
+
+
+def done(keys: list[LeaseKey]) -> list[Completion]:
+    return [Completion(lease=key, result=JsonText("1")) for key in keys]
+
+
+def statuses(url: str) -> list[Any]:
+    return [status for (status,) in databases.ask(url, "select status from rowline.jobs order by number")]
+
+
+def test_what_a_worker_completes_goes_and_what_it_repeats_was_taken(db: Database, shared_url: str) -> None:
+    keys = held(db, remove_on_complete=GONE)
+    for _ in range(2):
+        found = exchange.exchange(db, queue="q", completions=done(keys))
+        assert found.completed == {key.number for key in keys}
+        assert statuses(shared_url) == ["completed"]
+
+
+@pytest.mark.parametrize("way", ["exchange", "settle"])
+def test_a_token_that_ends_so_by_chance_removes_nothing(db: Database, shared_url: str, way: str) -> None:
+    keys = [LeaseKey(number=key.number, token=f"{key.token[:-4]}{leases.MARK}") for key in held(db)]
+    for key in keys:
+        databases.run(shared_url, f"update rowline.jobs set lease_token = '{key.token}' where number = {key.number}")
+    if way == "exchange":
+        assert exchange.exchange(db, queue="q", completions=done(keys)).completed == {key.number for key in keys}
+    else:
+        settle.complete(db, queue="q", completions=done(keys))
+    assert statuses(shared_url) == ["completed"] * 2
+
+
+def test_a_lease_that_has_run_out_removes_nothing(db: Database, shared_url: str) -> None:
+    keys = held(db, remove_on_complete=GONE)
+    databases.run(shared_url, "update rowline.jobs set leased_until = statement_timestamp() - interval '1 second'")
+    assert exchange.exchange(db, queue="q", completions=done(keys)).completed == set()
+    assert settle.complete(db, queue="q", completions=done(keys)) == {}
+    assert statuses(shared_url) == ["active"] * 2
