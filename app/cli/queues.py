@@ -1,5 +1,7 @@
-"""`rowline queues`: lists queues, pauses and resumes them, changes their settings, on the database itself."""
+"""`rowline queues`: lists queues, pauses them, changes their settings, empties them, on the database itself."""
 
+from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -7,10 +9,14 @@ import click
 import orjson
 
 from app.cli import account, direct, names, retention, tables
+from app.cli.report import Since
+from app.domain import removal
 from app.domain.queue import REASON_MAX, Queue
+from app.domain.removal import CLEANABLE, GRACE_MAX_MS, MOST_MAX, Position, Removal, Removed
 from app.domain.retention import Keep
 from app.domain.states import Status
 from app.operations import queues as operations
+from app.operations import removal as removals
 from app.operations import settings
 from app.postgres.database import Database
 from app.queries import queues as queries
@@ -26,7 +32,7 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 @click.group()
 def queues() -> None:
-    """List, pause and set queues. They are in the database: DATABASE_URL, or the embedded one of `rowline run`."""
+    """List, pause, set, empty queues. They are in the database: DATABASE_URL, or the embedded one of `rowline run`."""
 
 
 @queues.command("list")
@@ -97,6 +103,64 @@ def forget(*, queue: str, as_json: bool) -> None:
     """Forget a queue that has no jobs: its settings, and a pause."""
     found = direct.told(lambda db: settings.forget_queue(db, actor=account.actor(), queue=queue), name="rowline-queues")
     _print(found, as_json=as_json)
+
+
+@queues.command()
+@names.queue
+@click.option("--delayed", is_flag=True, help="Remove delayed jobs too.")
+@_as_json
+def drain(*, queue: str, delayed: bool, as_json: bool) -> None:
+    """Remove the waiting and prioritized jobs; never active ones. There is no undo."""
+    _remove(removals.remove, queue, removal.drain(delayed=delayed), as_json=as_json)
+
+
+@queues.command()
+@names.queue
+@click.option("--status", type=click.Choice([status.value for status in CLEANABLE]), required=True, help="Which jobs.")
+@click.option(
+    "--grace", type=Since(), default=timedelta(), show_default=False, help="Ended, or added, so long ago: 90s, 7d."
+)
+@click.option("--limit", type=click.IntRange(0, MOST_MAX), default=0, help="So many at most, the first added; 0: all.")
+@_as_json
+def clean(*, queue: str, status: str, grace: timedelta, limit: int, as_json: bool) -> None:
+    """Remove the jobs in one status that ended, or were added if they have not, long enough ago. There is no undo."""
+    grace_ms = grace // timedelta(milliseconds=1)
+    if grace_ms > GRACE_MAX_MS:
+        raise click.BadParameter("must be at most ten years", param_hint="--grace")
+    asked = removal.clean(status=Status(status), grace_ms=grace_ms, limit=limit)
+    _remove(removals.remove, queue, asked, as_json=as_json)
+
+
+@queues.command()
+@names.queue
+@click.option("--force", is_flag=True, help="Remove active jobs too: their workers lose the lease.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_as_json
+def obliterate(*, queue: str, force: bool, yes: bool, as_json: bool) -> None:
+    """Pause a queue, remove all its jobs, then its settings and the pause. There is no undo.
+
+    While jobs are active it is refused, and the queue stays paused.
+    """
+    if not yes:
+        click.confirm(f"Remove all jobs of {queue!r}, and its settings?", abort=True, err=True)
+    _remove(removals.obliterate, queue, removal.obliterate(force=force), as_json=as_json)
+
+
+def _remove(verb: Callable[..., Removed], queue: str, asked: Removal, *, as_json: bool) -> None:
+    """Remove jobs until all are removed, in as many calls as that takes; print how many they were."""
+    actor = account.actor()
+
+    def act(db: Database) -> int:
+        begin: Position | None = None
+        removed = 0
+        while True:
+            done = verb(db, actor=actor, queue=queue, asked=asked, begin=begin)
+            removed, begin = removed + done.removed, done.left
+            if begin is None:
+                return removed
+
+    removed = direct.told(act, name="rowline-queues")
+    print(orjson.dumps({"removed": removed}).decode() if as_json else f"{removed} jobs removed")
 
 
 def _print(found: Queue | list[Queue], *, as_json: bool) -> None:

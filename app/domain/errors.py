@@ -19,6 +19,7 @@
     ├── TooManyEndpoints    the limit of endpoints is reached
     ├── JobFinished         the job has finished already
     ├── QueueNotEmpty       the queue has jobs
+    ├── QueueHasActiveJobs  the queue has active jobs
     ├── OlderNodesRun       programs are connected that would not obey what is to be stored
     ├── JobActive           the job is being worked
     ├── JobNotFinished      the job has not finished yet
@@ -198,6 +199,12 @@ class QueueNotEmpty(RowlineError):
     """The queue has jobs, so that it cannot be forgotten."""
 
     code = "queue_not_empty"
+
+
+class QueueHasActiveJobs(RowlineError):
+    """The queue has active jobs, so that it cannot be obliterated without force. It is paused."""
+
+    code = "queue_has_active_jobs"
 
 
 class OlderNodesRun(RowlineError):

@@ -53,5 +53,6 @@ TRANSITIONS = {
     "change": Rule(READY | DELAYED, READY | DELAYED),
     "change_data": Rule(ACTIVE, ACTIVE),
     "remove_job": Rule(READY | DELAYED | FINAL, NOWHERE),
+    "remove_active": Rule(ACTIVE, NOWHERE),
 }
 """Event -> rule. No event enters waiting-children yet: flows will. Each event is one file below app/store/sql."""

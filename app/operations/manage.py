@@ -49,7 +49,7 @@ def remove_job(db: Database, *, actor: Actor, queue: str, job_id: str, held: Res
         if locked.status in ACTIVE:
             raise JobActive(f"job {job_id!r} is active: cancel it, and remove it when its attempt has ended")
         job = _read(conn, queue, job_id, held)
-        jobs.remove_job(conn, queue=queue, number=locked.number)
+        jobs.remove(conn, queue=queue, numbers=[locked.number])
         before = {"status": locked.status.value, "name": locked.name}
         audit.note(conn, actor, Act(action="jobs.remove", queue=queue, target=job.id, before=before))
     return job

@@ -17,7 +17,7 @@ def change(db: Database, *, actor: Actor, keeps: Mapping[str, Keep | None]) -> R
     with db.begin() as conn:
         before = settings.find(conn)
         after = settings.change(conn, keeps=keeps)
-        audit.note(conn, actor, Act(action="settings.change", before=_members(before), after=_members(after)))
+        audit.note(conn, actor, Act(action="settings.change", before=members(before), after=members(after)))
     return after
 
 
@@ -28,7 +28,7 @@ def change_queue(db: Database, *, actor: Actor, queue: str, keeps: Mapping[str, 
         before = queues.find(conn, queue=queue).retention
         queues.change(conn, queue=queue, keeps=keeps)
         after = queues.find(conn, queue=queue)
-        act = Act(action="queues.change", queue=queue, before=_members(before), after=_members(after.retention))
+        act = Act(action="queues.change", queue=queue, before=members(before), after=members(after.retention))
         audit.note(conn, actor, act)
     return after
 
@@ -41,11 +41,12 @@ def forget_queue(db: Database, *, actor: Actor, queue: str) -> Queue:
         if sum(before.counts.values()):
             raise QueueNotEmpty(f"queue {queue!r} has jobs: remove them first")
         is_there = queues.forget(conn, queue=queue)
-        act = Act(action="queues.forget", queue=queue, affected=int(is_there), before=_members(before.retention))
+        act = Act(action="queues.forget", queue=queue, affected=int(is_there), before=members(before.retention))
         audit.note(conn, actor, act)
         return queues.find(conn, queue=queue)
 
 
-def _members(retention: Retention) -> Members:
+def members(retention: Retention) -> Members:
+    """Return the settings that are set, for the audit."""
     kept = {name: getattr(retention, field) for name, field in SETTINGS.items()}
     return {name: keep.json for name, keep in kept.items() if keep is not None}

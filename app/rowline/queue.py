@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 from rowline import answers, claims
 from rowline.errors import Conflict, JobFailed, RowlineError, Unavailable
-from rowline.queueinfo import UNCHANGED, Kept, QueueInfo, Unchanged, retention_json
 from rowline.transport import CLOSED, Call, Transport, quoted
 from rowline.values import (
     AddedJob,
@@ -25,6 +24,7 @@ from rowline.values import (
     NewJob,
     Page,
 )
+from rowline.wholequeue import WholeQueue
 
 R = TypeVar("R")
 FIRST_LOOK_S = 0.05  # the first pause of `wait` between two requests
@@ -34,14 +34,12 @@ CANCELLED = "job cancelled"  # the failed_reason of a cancelled job
 LONGEST_WAIT_MS = 30_000  # the service's limit for the wait of a request
 
 
-class Queue:
+class Queue(WholeQueue):
     """A queue, returned by `Rowline.queue`. Thread-safe."""
 
     def __init__(self, transport: Transport, name: str) -> None:
         """Use the queue `name`; it need not exist."""
-        self.name = name
-        self._transport = transport
-        self._path = f"/queues/{quoted(name)}"
+        super().__init__(transport, name)
         self._jobs = f"{self._path}/jobs"
 
     # Adding
@@ -169,36 +167,6 @@ class Queue:
             part = self._send("GET", path, query=query, read=answers.parts_of(noun))
             history[noun] += part[noun]
         return history
-
-    # The queue itself
-
-    def info(self) -> QueueInfo:
-        """Return the queue as it stands; one that has nothing has zeros."""
-        return self._about("GET", "")
-
-    def pause(self, reason: str | None = None) -> QueueInfo:
-        """Pause the queue: from now on no claim hands out a job of it. Jobs that were claimed before go on.
-
-        A pause that there is stays as it is. Raises Conflict while programs of an older release are connected.
-        """
-        return self._about("POST", "/pause", body={} if reason is None else {"reason": reason})
-
-    def resume(self) -> QueueInfo:
-        """Resume the queue. One that is not paused stays as it is."""
-        return self._about("POST", "/resume")
-
-    def change_settings(
-        self, *, remove_on_complete: Kept | Unchanged = UNCHANGED, remove_on_fail: Kept | Unchanged = UNCHANGED
-    ) -> QueueInfo:
-        """Change the settings that are given; None takes one away, so that the service's own holds."""
-        return self._about("PATCH", "", body={"settings": retention_json(remove_on_complete, remove_on_fail)})
-
-    def forget(self) -> QueueInfo:
-        """Forget a queue without jobs: its settings, and a pause. Raises Conflict if it has jobs."""
-        return self._about("DELETE", "")
-
-    def _about(self, method: str, path: str, **more: Any) -> QueueInfo:
-        return self._transport.send(Call(method=method, path=self._path + path, **more)).read(QueueInfo.of)
 
     # Cancelling
 

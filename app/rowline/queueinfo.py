@@ -66,3 +66,16 @@ class Queues:
     def of(cls, members: Mapping[str, Any]) -> Self:
         """Return the queues of a response."""
         return cls(queues=tuple(map(QueueInfo.of, members["queues"])), count=members["count"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removed:
+    """What one request removed. `next`: the cursor of the next one; None: all are removed."""
+
+    removed: int
+    next: str | None
+
+    @classmethod
+    def of(cls, members: Mapping[str, Any]) -> Self:
+        """Return the numbers of a response."""
+        return cls(removed=members["removed"], next=members.get("next"))

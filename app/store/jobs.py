@@ -145,9 +145,9 @@ def change_data(conn: Connection, *, queue: str, lease: LeaseKey, data: JsonText
     return bool(_change_data.rows(conn, queue=queue, number=lease.number, token=lease.token, data=data))
 
 
-def remove_job(conn: Connection, *, queue: str, number: int) -> bool:
-    """Delete a job that is not active, its attempts and its log; return whether it was. The caller has locked it."""
-    return bool(_remove_job.rows(conn, queue=queue, number=number))
+def remove(conn: Connection, *, queue: str, numbers: Sequence[int]) -> int:
+    """Delete jobs that are not active, their attempts and their logs; return how many. The caller has locked them."""
+    return len(_remove_job.rows(conn, queue=queue, numbers=numbers)) if numbers else 0
 
 
 def promote(conn: Connection, *, queue: str, limit: int, patience_s: float = PROMOTION_PATIENCE_S) -> int:

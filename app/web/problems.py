@@ -39,6 +39,7 @@ STATUSES: dict[type[RowlineError | DatabaseError], int] = {
     errors.JobNotDelayed: 409,
     errors.TooManyEndpoints: 409,
     errors.QueueNotEmpty: 409,
+    errors.QueueHasActiveJobs: 409,
     errors.OlderNodesRun: 409,
     errors.LeaseLost: 409,
     errors.KeyInUse: 409,

@@ -4,6 +4,9 @@ import json
 
 import psycopg
 
+from app.infra.settings import Settings
+from app.operations import claim
+from app.postgres.database import Database
 from tests.cli.test_tokens import said
 from tests.support import databases
 
@@ -60,3 +63,41 @@ def test_retention_is_set_for_a_queue_and_for_the_service(own_url: str) -> None:
         code = 0 if wrong == "7" else 2
         said(own_url, *set_queue, "--remove-on-complete", wrong, code=code)
     assert "give one of" in said(own_url, *set_queue, code=2)
+
+
+def test_a_queue_is_drained_cleaned_and_obliterated(own_url: str) -> None:
+    add = "select rowline.enqueue('mail', 'n', '1'), rowline.enqueue('mail', 'n', '1', '{\"delay\": 3600000}')"
+    databases.run(own_url, add)
+    assert said(own_url, "queues", "drain", "mail") == "1 jobs removed"
+    assert json.loads(said(own_url, "queues", "clean", "mail", "--status", "delayed", "--grace", "1h", "--json")) == {
+        "removed": 0
+    }
+    assert said(own_url, "queues", "drain", "mail", "--delayed") == "1 jobs removed"
+    databases.run(own_url, ";".join([add] * 3))
+    assert said(own_url, "queues", "clean", "mail", "--status", "waiting", "--limit", "2") == "2 jobs removed"
+
+    asked = said(own_url, "queues", "obliterate", "mail", code=1)  # nobody answers
+    assert asked.startswith("Remove all jobs of 'mail', and its settings? [y/N]:")
+    assert json.loads(said(own_url, "queues", "show", "mail", "--json"))["counts"]["delayed"] == 3
+    databases.run(own_url, "update rowline.jobs set priority = 1, status = 'prioritized' where status = 'waiting'")
+    assert json.loads(said(own_url, "queues", "obliterate", "mail", "--yes", "--json")) == {"removed": 4}
+    acts = [line.split("  ")[2] for line in said(own_url, "audit", "--queue", "mail").splitlines()]
+    assert acts[:2] == ["queues.obliterate", "queues.pause"]
+    assert acts[2:] == ["queues.clean", "queues.drain", "queues.clean", "queues.drain"]
+
+
+def test_an_obliterate_is_refused_in_a_line_while_jobs_are_active_unless_it_is_forced(own_url: str) -> None:
+    databases.run(own_url, "select rowline.enqueue('mail', 'n', '1')")
+    db = Database(Settings(database_url=own_url), url=own_url, size=1, name="test")
+    claim.claim(db, queue="mail", limit=1, lease_ms=60_000, worker="w")
+    db.close()
+    line = said(own_url, "queues", "obliterate", "mail", "--yes", code=1)
+    assert line.startswith("Error: queue 'mail' has active jobs: 1. It is paused now")
+    assert said(own_url, "queues", "obliterate", "mail", "--yes", "--force") == "1 jobs removed"
+    assert said(own_url, "queues", "list") == "queues: no rows"
+
+
+def test_a_faulty_clean_is_a_line(own_url: str) -> None:
+    for words in (["--status", "active"], ["--status", "failed", "--grace", "5"], ["--grace", "5m"]):
+        said(own_url, "queues", "clean", "mail", *words, code=2)
+    assert "ten years" in said(own_url, "queues", "clean", "mail", "--status", "failed", "--grace", "999w", code=2)

@@ -18,6 +18,8 @@ FEW = 6
 GONE = 8  # one in so many picks may mean a job that is removed
 PICKS = st.integers(0, 999)
 """Which of the jobs that can be meant, modulo their number."""
+CLEANABLE = ["completed", "failed", "waiting", "prioritized", "delayed"]
+LIMITS = st.sampled_from([1, 1, 2, 0])
 JOBS = st.lists(
     st.tuples(st.sampled_from([0, 0, 1, 5]), st.booleans(), st.integers(1, 3), st.sampled_from([False, False, True])),
     min_size=1,
@@ -121,6 +123,19 @@ class QueueMachine(RuleBasedStateMachine):
         """Pause the queue, or resume it."""
         self.model.is_paused = verb == "pause"
         assert answers.ok(self.client.post(f"/queues/q/{verb}", ""))["paused"] == self.model.is_paused
+
+    @rule(verb=st.sampled_from(["drain", "drain delayed", "clean"]), status=st.sampled_from(CLEANABLE), limit=LIMITS)
+    def empty(self, verb: str, status: str, limit: int) -> None:
+        """Remove many jobs. Seldom enough for jobs to live."""
+        if verb == "clean":
+            body: dict[str, Any] = {"status": status, "grace": 0, "limit": limit}
+            expected = self.model.clear([status], limit=limit)
+        else:
+            delayed = verb == "drain delayed"
+            verb, body = "drain", {"delayed": delayed}
+            expected = self.model.clear(["waiting", "prioritized", *["delayed"] * delayed])
+        told = answers.ok(self.client.post(f"/queues/q/{verb}", json.dumps(body)))
+        assert told == {"removed": expected, "isComplete": True}
 
     @invariant()
     def same(self) -> None:

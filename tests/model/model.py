@@ -1,5 +1,6 @@
 """What a queue does, in memory: the service is compared with it, step by step."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -113,6 +114,13 @@ class Model:
             return 409
         del self.jobs[job_id]
         return 200
+
+    def clear(self, statuses: Collection[str], *, limit: int = 0) -> int:
+        """Remove jobs in some statuses, the first added, `limit` at most; 0: all. Return how many."""
+        removed = [job.id for job in self.jobs.values() if job.status in statuses][: limit or None]
+        for job_id in removed:
+            del self.jobs[job_id]
+        return len(removed)
 
     def retry(self, job_id: str, *, resets: bool) -> int:
         """Retry a job that has ended; return the HTTP status."""

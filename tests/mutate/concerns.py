@@ -70,6 +70,10 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
             *_PLANS,
         ),
     ),
+    (
+        "app/(domain|store|operations)/.*removal",
+        (*_SQL, "web/test_removals.py", "races/test_removals.py", "store/test_counts.py", *_PLANS),
+    ),
     ("app/operations/progress", ("worker/test_handlers_api.py", "web/test_get.py")),
     ("app/operations/roles", ("store/test_roles.py",)),
     ("app/operations/settle", (*_SETTLING, "operations/test_exchange.py", "web/test_pull.py", "races/test_claims.py")),

@@ -1,10 +1,17 @@
 """The client's calls for queues."""
 
+import threading
+
 import psycopg
 import pytest
 import rowline
+from werkzeug import serving
 
-from tests.support.httpproxy import HttpProxy
+from app.infra.settings import Settings
+from app.operations import removal as operations
+from app.postgres.database import Database
+from app.web import app
+from tests.support.httpproxy import Fault, HttpProxy
 
 
 def test_a_queue_is_paused_and_resumed_and_tells_how_it_stands(queue: rowline.Queue) -> None:
@@ -69,3 +76,59 @@ def test_settings_of_a_queue_and_of_the_service_are_changed_and_taken_away(api: 
     queue.add("n")
     with pytest.raises(rowline.Conflict):
         queue.forget()
+
+
+def test_a_queue_is_drained_cleaned_and_obliterated(queue: rowline.Queue) -> None:
+    queue.add_many([rowline.NewJob(name="n"), rowline.NewJob(name="n", delay_ms=60_000)])
+    assert queue.drain() == 1
+    assert queue.drain(delayed=True) == 1
+    queue.add_many([rowline.NewJob(name="n")] * 5)
+    assert queue.clean("waiting", grace_ms=3_600_000) == 0
+    assert queue.clean("waiting", grace_ms=0, limit=2) == 2
+    [lease] = queue.claim()
+    with pytest.raises(rowline.Conflict) as raised:
+        queue.obliterate()
+    assert raised.value.code == "queue_has_active_jobs"
+    assert queue.info().is_paused
+    assert queue.obliterate(force=True) == 3
+    assert not queue.info().is_paused
+    assert queue.finish([rowline.Completion(lease=lease)]).statuses == ("lost",)
+
+
+def test_a_removal_is_not_sent_again_when_its_response_is_lost(queue: rowline.Queue, proxy: HttpProxy) -> None:
+    queue.add("n")
+    proxy.plan = [Fault.LOSE_ANSWER]
+    with pytest.raises(rowline.Unavailable) as raised:
+        queue.drain()
+    assert raised.value.is_outcome_unknown
+    queue.add("n")  # which a second request would have removed
+    assert queue.counts("waiting") == {"waiting": 1}
+
+
+def test_a_removal_is_as_many_requests_as_it_takes(
+    settings: Settings, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operations, "AT_ONCE", 2)
+    monkeypatch.setattr(operations, "LIMIT_S", 0.0)
+    server = serving.make_server("127.0.0.1", 0, app.create(settings, db), threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        with rowline.Rowline(f"http://127.0.0.1:{server.server_port}", settings.tokens[0]) as client:
+            queue = client.queue("q")
+            many = [rowline.NewJob(name="n")] * 7
+            queue.add_many(many)
+            assert queue.drain() == 7
+            queue.add_many(many)
+            assert queue.clean("waiting", grace_ms=0, limit=7) == 7
+            queue.add_many(many)
+            assert queue.obliterate() == 7
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_a_clean_of_active_jobs_is_refused(queue: rowline.Queue) -> None:
+    with pytest.raises(rowline.RowlineError, match="status must be one of"):
+        queue.clean("active", grace_ms=0)

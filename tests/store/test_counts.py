@@ -113,7 +113,7 @@ class Machine(RuleBasedStateMachine):
             changes = [Change(priority=turn % 3), Change(delay_ms=turn % 2 * 3_600_000), Change(name="other")]
             with self.db.begin() as conn:
                 if turn % 5 == 0:
-                    assert jobs.remove_job(conn, **one)
+                    assert jobs.remove(conn, queue=queue, numbers=[number])
                 elif status in FINAL:
                     assert jobs.retry(conn, **one, reset_attempts=turn % 2 == 0)
                 elif turn % 5 == 1:

@@ -10,6 +10,7 @@ from app.web import app
 
 BODIES: dict[str, Any] = {
     "queues.change_queue": {"settings": {}},
+    "queues.clean": {"status": "failed", "grace": 0},
     "settings.change_settings": {},
     "jobs.change": {"priority": 1},
     "jobs.add": [{"name": "n", "data": 1}],

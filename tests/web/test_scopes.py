@@ -26,10 +26,13 @@ DECLARED = {
         "settings.get_settings",
     },
     "queues:manage": {
-        *("queues.pause", "queues.resume", "queues.change_queue", "queues.forget_queue"),
+        *("queues.pause", "queues.resume", "queues.change_queue", "queues.forget_queue", "queues.obliterate"),
         "settings.change_settings",
     },
-    "jobs:manage": {f"jobs.{verb}" for verb in ("cancel", "change", "promote", "remove_job", "retry")},
+    "jobs:manage": {
+        *(f"jobs.{verb}" for verb in ("cancel", "change", "promote", "remove_job", "retry")),
+        *("queues.drain", "queues.clean"),
+    },
     "work": {"work.claim", "work.complete", "work.fail", "work.release", "work.extend", "work.finish"},
     "endpoints:manage": {"workers.register", "workers.list_urls", "workers.remove"},
     "tokens:manage": {f"tokens.{verb}" for verb in ("create", "list_tokens", "revoke", "rotate", "finish_rotation")},

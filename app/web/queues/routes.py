@@ -1,4 +1,4 @@
-"""Queues: list, get, pause, resume, change settings, forget."""
+"""Queues: list, get, pause, resume, change settings, forget; `removals.py` has those that remove jobs."""
 
 from flask import Blueprint, Response, request
 
@@ -11,7 +11,7 @@ from app.postgres.database import Database, DatabaseError, OutcomeUnknown
 from app.queries import queues as queries
 from app.web import answers, body, describe, names
 from app.web.auth import CALLER, Tokens
-from app.web.queues import schemas
+from app.web.queues import removals, schemas
 from app.wire import queue as wire
 
 
@@ -21,6 +21,7 @@ def blueprint(settings: Settings, db: Database, access: Tokens) -> Blueprint:
     _add_reads(routes, db)
     _add_pauses(routes, settings, db, access)
     _add_settings(routes, settings, db, access)
+    removals.add_routes(routes, settings, db, access)
     return routes
 
 

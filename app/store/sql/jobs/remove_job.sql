@@ -1,20 +1,8 @@
 -- remove_job: waiting, prioritized, delayed, completed, failed -> (nowhere)
--- Deletes a job that is not active, with its attempts and its log. The caller has locked its row.
+-- Deletes the jobs of :numbers that are not active, with their attempts and their logs. The caller has locked their rows.
 with changed as (
     delete from rowline.jobs as job
-    where job.queue = :queue and job.number = :number
+    where job.queue = :queue and job.number = any(:numbers::bigint[])
         and job.status || '' in ('waiting', 'prioritized', 'delayed', 'completed', 'failed')
-    returning job.number, job.status as was, null::text as status
-),
-forgotten as (
-    delete from rowline.attempts
-    where queue = :queue and number = (select number from changed)
-),
-unlogged as (
-    delete from rowline.logs
-    where queue = :queue and number = (select number from changed)
-),
-counted as (
-    :_counted
-)
+    :_removed
 select number from changed

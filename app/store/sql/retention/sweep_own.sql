@@ -26,4 +26,4 @@ with walked as materialized (
     order by job.number
     limit :limit
 ),
-:_removed
+:_swept

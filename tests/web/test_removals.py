@@ -1,0 +1,380 @@
+"""Drain, clean and obliterate, as a client sees them."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+
+from app.domain.retention import Keep
+from app.operations import removal as operations
+from app.operations import settings
+from app.postgres.database import Connection, Database, DatabaseError, OutcomeUnknown
+from app.store import removal as store
+from tests.support import answers, databases
+from tests.support.acting import ACTOR
+from tests.support.client import Client
+from tests.web.test_queues import EMPTY, JOB, claimed, queue
+
+HOUR_MS = 3_600_000
+DELAYED = JOB | {"opts": {"delay": HOUR_MS}}
+
+
+def post(client: Client, verb: str, body: Any = None) -> Any:
+    return answers.ok(client.post(f"/queues/q/{verb}", "" if body is None else json.dumps(body)))
+
+
+def filled(client: Client) -> dict[str, Any]:
+    """Add a job in each status; return the lease of the active one."""
+    client.add(JOB, JOB, JOB)
+    done, bad, running = claimed(client, count=3)
+    end(client, done, "complete")
+    end(client, bad, "fail", failedReason="r")
+    client.add(JOB, JOB, JOB | {"opts": {"priority": 3}}, DELAYED)
+    client.add(JOB, queue="other")
+    return running
+
+
+def end(client: Client, lease: dict[str, Any], verb: str, **more: Any) -> Any:
+    path = f"/queues/q/jobs/{lease['job']['id']}/{verb}"
+    return client.post(path, json.dumps({"token": lease["token"]} | more))
+
+
+def acts(client: Client) -> list[tuple[str, int, Any, Any]]:
+    entries = answers.ok(client.get("/audit?queue=q"))["entries"]
+    return [(one["action"], one["affected"], one.get("before"), one.get("after")) for one in reversed(entries)]
+
+
+def left(url: str, table: str, of: str = "q") -> int:
+    [(number,)] = databases.ask(url, f"select count(*) from rowline.{table} where queue = '{of}'")
+    return int(number)
+
+
+def age(url: str, minutes: int) -> None:
+    """Have everything happened so long before."""
+    databases.run(
+        url,
+        f"update rowline.jobs set added_at = added_at - interval '{minutes} minutes', "
+        f"finished_at = finished_at - interval '{minutes} minutes'",
+    )
+
+
+def test_a_drain_removes_what_waits_and_nothing_else(client: Client) -> None:
+    filled(client)
+    assert post(client, "drain") == {"removed": 3, "isComplete": True}
+    assert queue(client)["counts"] == EMPTY | {"delayed": 1, "active": 1, "completed": 1, "failed": 1}
+    assert queue(client, "other")["counts"]["waiting"] == 1
+    assert post(client, "drain", {"delayed": None}) == {"removed": 0, "isComplete": True}
+    assert claimed(client) == []
+
+
+def test_a_drain_removes_delayed_jobs_if_it_is_asked_to(client: Client) -> None:
+    filled(client)
+    assert post(client, "drain", {"delayed": True})["removed"] == 4
+    assert queue(client)["counts"] == EMPTY | {"active": 1, "completed": 1, "failed": 1}
+
+
+def test_an_active_job_goes_on_after_a_drain(client: Client) -> None:
+    running = filled(client)
+    post(client, "drain", {"delayed": True})
+    assert answers.ok(end(client, running, "complete"))["status"] == "completed"
+
+
+@pytest.mark.parametrize(
+    ("status", "removed"), [("completed", 1), ("failed", 1), ("waiting", 2), ("prioritized", 1), ("delayed", 1)]
+)
+def test_a_clean_removes_the_jobs_of_one_status(client: Client, status: str, removed: int) -> None:
+    filled(client)
+    before = queue(client)["counts"]
+    assert post(client, "clean", {"status": status, "grace": 0}) == {"removed": removed, "isComplete": True}
+    assert queue(client)["counts"] == before | {status: 0}
+    assert queue(client, "other")["counts"]["waiting"] == 1
+
+
+@pytest.mark.parametrize("status", ["completed", "failed", "waiting", "prioritized", "delayed"])
+def test_a_clean_spares_what_ended_or_was_added_less_than_its_grace_ago(
+    client: Client, shared_url: str, status: str
+) -> None:
+    filled(client)
+    age(shared_url, 10)
+    number = queue(client)["counts"][status]
+    assert post(client, "clean", {"status": status, "grace": 660_000})["removed"] == 0
+    assert post(client, "clean", {"status": status, "grace": 540_000.0})["removed"] == number
+
+
+def test_a_job_ended_when_it_ended_and_not_when_it_was_added(client: Client, shared_url: str) -> None:
+    client.add(JOB)
+    age(shared_url, 10)
+    end(client, claimed(client)[0], "complete")
+    assert post(client, "clean", {"status": "completed", "grace": 60_000})["removed"] == 0
+
+
+def test_a_clean_removes_so_many_at_most_the_first_added(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operations, "AT_ONCE", 2)
+    ids = [job["id"] for job in client.add(*[JOB] * 7)]
+    assert post(client, "clean", {"status": "waiting", "grace": 0, "limit": 5}) == {"removed": 5, "isComplete": True}
+    assert [job["id"] for job in client.page(order="asc")["jobs"]] == ids[5:]
+    assert post(client, "clean", {"status": "waiting", "grace": 0, "limit": 0})["removed"] == 2
+
+
+def test_an_obliterated_queue_has_nothing_any_more_and_is_as_new(client: Client, db: Database, shared_url: str) -> None:
+    filled(client)
+    [running] = claimed(client, "other")
+    databases.run(
+        shared_url, "insert into rowline.logs (queue, number, line) select queue, number, 'l' from rowline.jobs"
+    )
+    settings.change_queue(db, actor=ACTOR, queue="q", keeps={"on_fail": Keep(count=5)})
+    databases.run(shared_url, "truncate rowline.audit")
+    assert post(client, "obliterate", {"force": True}) == {"removed": 7, "isComplete": True}
+
+    assert queue(client) == {"name": "q", "counts": EMPTY, "paused": False, "settings": {}}
+    assert [left(shared_url, table) for table in ("jobs", "attempts", "logs", "queue_settings")] == [0] * 4
+    assert [left(shared_url, table, "other") for table in ("jobs", "logs")] == [1, 1]
+    assert acts(client) == [
+        ("queues.pause", 1, None, {"pausedBy": "env:1", "pauseReason": "obliterate"}),
+        ("queues.obliterate", 7, {"removeOnFail": {"count": 5}}, {"force": True}),
+    ]
+    client.add(JOB)
+    assert len(claimed(client)) == 1
+    assert running["job"]["name"] == "n"
+
+
+def test_the_endpoint_of_an_obliterated_queue_stays(client: Client) -> None:
+    endpoint = {"url": "https://example.com/", "method": "POST"}
+    assert client.post("/workers", json.dumps({"queue": "q", "endpoint": endpoint})).status_code == 200
+    client.add(JOB)
+    assert post(client, "obliterate")["removed"] == 1
+    assert answers.ok(client.get("/workers")) == {"q": "https://example.com/"}
+
+
+def test_an_obliterate_is_refused_while_jobs_are_active_and_leaves_the_queue_paused(client: Client) -> None:
+    running = filled(client)
+    before = queue(client)["counts"]
+    said = answers.problem(client.post("/queues/q/obliterate", ""), 409)
+    assert said["code"] == "queue_has_active_jobs"
+    assert said["error"] == (
+        "queue 'q' has active jobs: 1. It is paused now; repeat this when they have ended, or force it, which removes "
+        "them too"
+    )
+    assert (queue(client)["counts"], queue(client)["paused"], claimed(client)) == (before, True, [])
+    end(client, running, "complete")
+    assert post(client, "obliterate", {"force": False}) == {"removed": 7, "isComplete": True}
+    assert not queue(client)["paused"]
+
+
+def test_the_worker_of_a_job_that_was_obliterated_hears_that_it_is_gone(client: Client) -> None:
+    running = filled(client)
+    post(client, "obliterate", {"force": True})
+    assert answers.problem(end(client, running, "complete"), 404)["code"] == "job_not_found"
+    assert answers.problem(end(client, running, "extend"), 404)["code"] == "job_not_found"
+    ending = {"id": running["job"]["id"], "token": running["token"]}
+    [told] = answers.ok(client.post("/queues/q/jobs/finish", json.dumps({"jobs": [ending]})))["finished"]
+    assert told == {"id": ending["id"], "status": "lost"}
+    assert queue(client)["counts"] == EMPTY
+
+
+def test_an_obliterate_is_refused_while_an_older_program_is_connected(client: Client, shared_url: str) -> None:
+    client.add(JOB)
+    with psycopg.connect(shared_url, application_name="rowline-worker 0016"):
+        assert answers.problem(client.post("/queues/q/obliterate", ""), 409)["code"] == "older_nodes_run"
+    assert queue(client)["counts"]["waiting"] == 1
+
+
+def test_a_removed_job_takes_its_attempts_and_its_log_along_and_its_id_is_free(client: Client, shared_url: str) -> None:
+    mine = JOB | {"opts": {"jobId": "mine", "attempts": 2, "backoff": 0}}
+    client.add(mine)
+    [lease] = claimed(client)
+    logged = {"Authorization": f"Bearer {lease['token']}"}
+    assert client.flask.post("/queues/q/jobs/mine/logs", data='"l"', headers=logged).status_code == 200
+    end(client, lease, "fail", failedReason="r")
+    assert [left(shared_url, table) for table in ("jobs", "attempts", "logs")] == [1, 1, 1]
+    assert post(client, "drain")["removed"] == 1
+    assert [left(shared_url, table) for table in ("jobs", "attempts", "logs")] == [0, 0, 0]
+    assert answers.problem(client.get("/queues/q/jobs/mine"), 404)["code"] == "job_not_found"
+    assert client.add(mine)[0]["outcome"] == "created"
+
+
+def test_a_stored_answer_outlives_the_jobs_that_a_drain_removed(client: Client) -> None:
+    headers = client.authorization | {"Idempotency-Key": "k"}
+    first = client.flask.post("/queues/q/jobs", data=json.dumps([JOB]), headers=headers)
+    post(client, "drain")
+    again = client.flask.post("/queues/q/jobs", data=json.dumps([JOB]), headers=headers)
+    assert (again.json, again.headers["Idempotency-Replayed"]) == (first.json, "true")
+    assert queue(client)["counts"] == EMPTY
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request has time for one step, of two jobs."""
+    monkeypatch.setattr(operations, "AT_ONCE", 2)
+    monkeypatch.setattr(operations, "LIMIT_S", 0.0)
+
+
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize(
+    ("verb", "body"),
+    [
+        ("drain", {"delayed": True}),
+        ("clean", {"status": "waiting", "grace": 0}),
+        ("obliterate", {}),
+        ("obliterate", {"force": True}),
+    ],
+)
+def test_a_request_whose_time_is_over_says_where_the_next_one_goes_on(
+    client: Client, shared_url: str, verb: str, body: dict[str, Any]
+) -> None:
+    client.add(*[JOB] * 5)
+    first = post(client, verb, body)
+    assert (first["removed"], first["isComplete"]) == (2, False)
+    late = client.add(JOB)[0]["id"]  # added after the call
+    second = post(client, verb, body | {"cursor": first["next"]})
+    assert (second["removed"], second["isComplete"]) == (2, False)
+    assert queue(client)["paused"] == (verb == "obliterate")
+    part, removed = second, 4
+    while not part["isComplete"]:
+        part = post(client, verb, body | {"cursor": part["next"]})
+        removed += part["removed"]
+    assert removed == 5
+    assert [job["id"] for job in client.page()["jobs"]] == [late]
+    assert len(claimed(client)) == 1
+    assert sum(one[1] for one in acts(client) if one[0] == f"queues.{verb}") == 5
+    assert left(shared_url, "queue_settings") == 0
+
+
+@pytest.mark.usefixtures("short")
+def test_a_limit_holds_over_requests(client: Client) -> None:
+    client.add(*[JOB] * 5)
+    body: dict[str, Any] = {"status": "waiting", "grace": 0, "limit": 3}
+    first = post(client, "clean", body)
+    assert post(client, "clean", body | {"cursor": first["next"]}) == {"removed": 1, "isComplete": True}
+    assert queue(client)["counts"]["waiting"] == 2
+
+
+@pytest.mark.usefixtures("short")
+def test_a_cursor_is_of_one_queue_and_of_what_was_asked_for(client: Client) -> None:
+    client.add(*[JOB] * 5)
+    cursor = post(client, "drain")["next"]
+    for path, body in (
+        ("/queues/other/drain", {}),
+        ("/queues/q/drain", {"delayed": True}),
+        ("/queues/q/obliterate", {}),
+        ("/queues/q/clean", {"status": "waiting", "grace": 0}),
+    ):
+        verb = path.rpartition("/")[2]
+        said = answers.error(client.post(path, json.dumps(body | {"cursor": cursor})), 400)
+        assert said == f"cursor is none that such a {verb} of this queue gave as next"
+    for wrong in ("", "x", cursor[:-1], cursor + "0", "9" + cursor):
+        assert answers.error(client.post("/queues/q/drain", json.dumps({"cursor": wrong})), 400).startswith("cursor ")
+    assert queue(client)["counts"]["waiting"] == 3
+
+
+def test_many_steps_are_two_entries_of_the_audit(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operations, "AT_ONCE", 2)
+    client.add(*[JOB] * 3, *[JOB | {"opts": {"priority": 1}}] * 4)
+    assert post(client, "drain") == {"removed": 7, "isComplete": True}
+    assert acts(client) == [
+        ("queues.drain", 2, None, {"delayed": False}),
+        ("queues.drain", 5, None, {"delayed": False}),
+    ]
+
+
+def test_a_drain_and_a_clean_are_in_the_audit_with_what_they_removed(client: Client) -> None:
+    filled(client)
+    post(client, "drain")
+    post(client, "drain")
+    post(client, "clean", {"status": "failed", "grace": 0, "limit": 7})
+    assert acts(client) == [
+        ("queues.drain", 3, None, {"delayed": False}),
+        ("queues.drain", 0, None, {"delayed": False}),
+        ("queues.clean", 1, None, {"status": "failed", "grace": 0, "limit": 7}),
+    ]
+
+
+@contextmanager
+def failing(monkeypatch: pytest.MonkeyPatch, error: DatabaseError, *, at: int) -> Iterator[None]:
+    """Have a step fail, the `at`th."""
+    steps, real = [0], store.remove
+
+    def remove(conn: Connection, **asked: Any) -> store.Step:
+        steps[0] += 1
+        if steps[0] >= at:
+            raise error
+        return real(conn, **asked)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "remove", remove)
+        patch.setattr(operations, "AT_ONCE", 2)
+        yield
+
+
+def test_a_request_whose_later_step_fails_says_what_was_removed_and_where_to_go_on(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.add(*[JOB] * 7)
+    with failing(monkeypatch, DatabaseError("away"), at=3):
+        first = post(client, "drain")
+    assert (first["removed"], first["isComplete"]) == (4, False)
+    assert post(client, "drain", {"cursor": first["next"]}) == {"removed": 3, "isComplete": True}
+    assert [one[1] for one in acts(client)] == [2, 2, 3]
+
+
+def test_a_request_whose_first_step_fails_removes_nothing(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    client.add(JOB)
+    with failing(monkeypatch, DatabaseError("away"), at=1):
+        said = answers.problem(client.post("/queues/q/drain", ""), 503)
+    assert said["code"] == "database_unavailable"
+    assert queue(client)["counts"]["waiting"] == 1
+    assert acts(client) == []
+
+
+def test_an_obliterate_that_paused_and_removed_nothing_is_of_unknown_outcome(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.add(JOB)
+    with failing(monkeypatch, DatabaseError("away"), at=1):
+        said = answers.problem(client.post("/queues/q/obliterate", ""), 503)
+    assert (said["code"], said["outcome"]) == ("outcome_unknown", "unknown")
+    assert queue(client)["paused"]
+
+
+def test_a_step_of_unknown_outcome_is_told(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    client.add(*[JOB] * 5)
+    with failing(monkeypatch, OutcomeUnknown("lost"), at=2):
+        said = answers.problem(client.post("/queues/q/drain", ""), 503)
+    assert said["outcome"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("verb", "body", "error"),
+    [
+        ("drain", "[]", "body must be an object"),
+        ("drain", "{", "body is not JSON"),
+        ("drain", '{"delayed":1}', "delayed must be true or false"),
+        ("drain", '{"all":true}', "all is not known here"),
+        ("drain", '{"cursor":5}', "cursor must be a string"),
+        ("clean", "", "status is required"),
+        ("clean", '{"status":"failed"}', "grace is required"),
+        ("clean", '{"grace":0}', "status is required"),
+        ("clean", '{"grace":0,"status":null}', "status must not be null"),
+        ("clean", '{"grace":0,"status":5}', "status must be a string"),
+        (
+            "clean",
+            '{"grace":0,"status":"active"}',
+            "status must be one of completed, failed, waiting, prioritized, delayed",
+        ),
+        ("clean", '{"grace":-1,"status":"failed"}', "grace must be between 0 and 316224000000"),
+        ("clean", '{"grace":"1","status":"failed"}', "grace must be an integer"),
+        ("clean", '{"grace":null,"status":"failed"}', "grace must not be null"),
+        ("clean", '{"grace":0,"status":"failed","limit":-1}', "limit must be between 0 and 2147483647"),
+        ("clean", '{"grace":0,"status":"failed","since":1}', "since is not known here"),
+        ("obliterate", '{"force":"yes"}', "force must be true or false"),
+        ("obliterate", '{"yes":true}', "yes is not known here"),
+    ],
+)
+def test_a_faulty_removal_is_refused_and_removes_nothing(client: Client, verb: str, body: str, error: str) -> None:
+    client.add(JOB)
+    assert answers.error(client.post(f"/queues/q/{verb}", body), 400).startswith(error)
+    assert (queue(client)["counts"]["waiting"], queue(client)["paused"]) == (1, False)
+    assert acts(client) == []
