@@ -15,6 +15,10 @@ from app.store import queues as store
 
 AT_ONCE = 500
 """Jobs that a transaction looks at."""
+FEW = 10
+"""The same after one that failed: 500 jobs may have millions of log lines, which cannot be deleted in time."""
+QUICK_S = 0.25
+"""After a step that took less, the next one is twice as large."""
 LIMIT_S = 5.0
 """After so long no step of a call begins any more: who asked goes on by another one."""
 REASON = "obliterate"
@@ -66,6 +70,7 @@ class _Call:
         """Begin to count the time."""
         self._db, self._actor, self._queue, self._asked = db, actor, queue, asked
         self._ends_at = time.monotonic() + LIMIT_S
+        self._at_once = AT_ONCE
         self._looked_at = 0  # in this round through the statuses
         self._removed = 0
         self._noted: int | None = None  # how many of these are in the audit; None: the call is not there
@@ -80,7 +85,7 @@ class _Call:
         is_last = False
         try:
             while not is_last:
-                at, is_last = self._step(at)
+                at, is_last = self._sized_step(at)
         except DatabaseError as error:
             self._note_rest()
             if isinstance(error, OutcomeUnknown) or not self._removed:
@@ -92,9 +97,24 @@ class _Call:
     def _is_over(self, at: Position) -> bool:
         return at.nth >= len(self._asked.statuses)
 
+    def _sized_step(self, at: Position) -> tuple[Position, bool]:
+        """Make a step; one that failed has a small one follow. Raises DatabaseError if that fails too, or is late."""
+        began_at = time.monotonic()
+        try:
+            done = self._step(at)
+        except DatabaseError as error:
+            is_hopeless = isinstance(error, OutcomeUnknown) or self._at_once <= FEW
+            if is_hopeless or time.monotonic() >= self._ends_at:
+                raise
+            self._at_once = FEW
+            return at, False
+        if time.monotonic() - began_at < QUICK_S:
+            self._at_once = min(AT_ONCE, 2 * self._at_once)
+        return done
+
     def _step(self, begin: Position) -> tuple[Position, bool]:
-        """Look at AT_ONCE jobs; return where the next step goes on, and whether this was the last one of the call."""
-        at, left = begin, AT_ONCE
+        """Look at some jobs; return where the next step goes on, and whether this was the last one of the call."""
+        at, left = begin, self._at_once
         forgotten: Members | None = None
         with self._db.begin() as conn:
             while left > 0 and not self._is_over(at):

@@ -264,7 +264,7 @@ def test_a_cursor_is_of_one_queue_and_of_what_was_asked_for(client: Client) -> N
     ):
         verb = path.rpartition("/")[2]
         said = answers.error(client.post(path, json.dumps(body | {"cursor": cursor})), 400)
-        assert said == f"cursor is none that such a {verb} of this queue gave as next"
+        assert said == f"cursor is none that the same {verb} of this queue gave as next"
     for wrong in ("", "x", cursor[:-1], cursor + "0", "9" + cursor):
         assert answers.error(client.post("/queues/q/drain", json.dumps({"cursor": wrong})), 400).startswith("cursor ")
     assert queue(client)["counts"]["waiting"] == 3
@@ -318,6 +318,22 @@ def test_a_request_whose_later_step_fails_says_what_was_removed_and_where_to_go_
     assert (first["removed"], first["isComplete"]) == (4, False)
     assert post(client, "drain", {"cursor": first["next"]}) == {"removed": 3, "isComplete": True}
     assert [one[1] for one in acts(client)] == [2, 2, 3]
+
+
+def test_jobs_with_so_many_log_lines_that_a_step_takes_too_long_are_removed_in_small_ones(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = store.remove
+
+    def remove(conn: Connection, *, limit: int, **asked: Any) -> store.Step:
+        if limit > 50:
+            raise DatabaseError("canceling statement due to statement timeout")
+        return real(conn, limit=limit, **asked)
+
+    monkeypatch.setattr(store, "remove", remove)
+    client.add(*[JOB] * 30)
+    assert post(client, "drain") == {"removed": 30, "isComplete": True}
+    assert sum(one[1] for one in acts(client)) == 30
 
 
 def test_a_request_whose_first_step_fails_removes_nothing(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,7 +126,7 @@ def _asked(queue: str, asked: Removal, loaded: dict[str, Any]) -> Asked:
     found = _CURSOR.fullmatch(cursor)
     begin = Position(*map(int, found.groups()[:4])) if found else None
     if begin is None or _cursor_of(queue, asked, begin) != cursor or begin.nth >= len(asked.statuses):
-        raise InvalidRequest(Fault("cursor", f"is none that such a {asked.verb} of this queue gave as next"))
+        raise InvalidRequest(Fault("cursor", f"is none that the same {asked.verb} of this queue gave as next"))
     return Asked(asked, begin)
 
 
