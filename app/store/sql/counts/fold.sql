@@ -46,6 +46,7 @@ select
     count(*) as deltas,
     array(
         select queue from folded
-        where ready > 0 and queue in (select queue from taken where waiting > 0 or prioritized > 0)
+        -- In a form that is hashed: as a join it compared all with all, since the planner expects few.
+        where ready > 0 and (queue in (select queue from taken where waiting > 0 or prioritized > 0)) is true
     ) as queues
 from taken
