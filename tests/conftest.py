@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tests.support.client import Client
 from tests.support.raw import KEY
 
 TOKEN = "a-token-of-the-tests"
+LATE_S = 50.0
 
 # A shell starts what runs in the background with SIGINT ignored, which programs started by tests would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -91,6 +93,7 @@ def db(shared_db: Database, shared_url: str) -> Database:
         "attempts",
         "job_deltas",
         "job_counts",
+        "job_minutes",
         "logs",
         "idempotency_keys",
         "queue_settings",
@@ -123,3 +126,12 @@ def small_client(settings: Settings, db: Database) -> Client:
     """The same where the operator has set small limits: 2,000 bytes a body, 3 jobs, 100 bytes of data."""
     small = dataclasses.replace(settings, max_body_bytes=2_000, max_jobs=3, max_data_bytes=100)
     return Client(app.create(small, db).test_client(), token=TOKEN)
+
+
+@pytest.fixture
+def early_in_a_minute(db: Database) -> None:
+    """Wait for the next minute of the database's clock if this one is nearly over: it must not end within the test."""
+    with db.read() as conn:
+        second = float(conn.exec_driver_sql("select extract(second from clock_timestamp())").scalar_one())
+    if second > LATE_S:
+        time.sleep(60.1 - second)

@@ -104,6 +104,7 @@ CHARTS: dict[str, Callable[[list[Row]], Any]] = {
     "arrivals": lambda rows: _lines(pygal.StackedBar, rows, ["added"]),
     "failures": _failures,
     "latency": lambda rows: _lines(pygal.Line, rows, ["wait_p95_s", "wait_p50_s", "run_p50_s", "run_p95_s"]),
+    "minutes": lambda rows: _lines(pygal.Line, rows, ["added", "completed", "failed"]),
     "queues": lambda rows: _bars(rows, lambda row: row["queue"], STATUSES),
     "retention": lambda rows: _bars(rows, lambda row: f"{row['queue']} {row['status']}", ["jobs"]),
     "storage": lambda rows: _bars(rows, lambda row: row["table"], ["table_bytes", "index_bytes"]),

@@ -11,7 +11,7 @@ import orjson
 from app.cli import account, direct, names, retention, tables
 from app.cli.report import Since
 from app.domain import removal
-from app.domain.queue import REASON_MAX, Queue
+from app.domain.queue import DRAIN_WINDOW, REASON_MAX, Queue, Tally
 from app.domain.removal import CLEANABLE, GRACE_MAX_MS, MOST_MAX, Position, Removal, Removed
 from app.domain.retention import Keep
 from app.domain.states import Status
@@ -24,7 +24,12 @@ from app.queries.reports import Found
 from app.wire import queue as wire
 from app.wire import retention as wire_retention
 
-COLUMNS = ["queue", *(status.value for status in Status), "oldest ready", "paused since", "by", "why", "settings"]
+RATES = {f"{what}/s": what for what in Tally._fields}
+"""The columns of rates, over the minutes that the drain time goes by."""
+COLUMNS = [
+    *("queue", *(status.value for status in Status), "oldest ready", *RATES, "drain s"),
+    *("paused since", "by", "why", "settings"),
+]
 
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -178,4 +183,8 @@ def _row(queue: Queue) -> Any:
         f"{name} {orjson.dumps(value).decode()}" for name, value in wire_retention.dump(queue.retention).items()
     )
     paused = (pause.at, pause.by, pause.reason) if pause else (None, None, None)
-    return (queue.name, *(queue.counts[status] for status in Status), queue.oldest_ready_at, *paused, kept)
+    rates = wire.rate(queue.recent[DRAIN_WINDOW], DRAIN_WINDOW)
+    drain_s = None if queue.drain_ms is None else queue.drain_ms / 1000
+    counts = (queue.counts[status] for status in Status)
+    paced = (*(rates[what] for what in RATES.values()), drain_s)
+    return (queue.name, *counts, queue.oldest_ready_at, *paced, *paused, kept)

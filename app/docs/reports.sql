@@ -11,6 +11,18 @@ from report.queues
 where waiting + prioritized > 0
 order by drain_s desc nulls first;
 
+-- How many jobs a second come and go, over the last five minutes?
+select queue, round(added_5m / 300.0, 2) as added, round(completed_5m / 300.0, 2) as completed, round(failed_5m / 300.0, 2) as failed
+from report.queues
+order by queue;
+
+-- In which minutes of the last two days were most jobs added?
+select from_at, sum(added) as added, sum(completed) as completed, sum(failed) as failed
+from report.minutes
+group by from_at
+order by added desc
+limit 10;
+
 -- What needs attention now?
 select problem, queue, jobs, since_at, hint from report.attention order by since_at;
 

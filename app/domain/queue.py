@@ -1,17 +1,30 @@
-"""A queue: its name, its counts, its pause."""
+"""A queue: its name, its counts, its pause, what happened in it lately."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from app.domain.retention import Retention
-from app.domain.states import Status
+from app.domain.states import READY, Status
 
 REASON_MAX = 500  # characters of why a queue is paused
 PRIORITIES_MAX = 1_000
 """With more different priorities among the ready jobs of a queue, it is not told which job has been ready longest."""
 KNOWN_SINCE = "0017"
 """The first release whose programs obey a pause."""
+WINDOWS = (1, 5, 15)
+"""Of so many minutes, the last full ones, it is told what happened in a queue."""
+DRAIN_WINDOW = 5  # the one whose pace says how long the ready jobs take
+MINUTES_KEPT = 48 * 60  # how many minutes it is known what happened in each of them
+
+
+class Tally(NamedTuple):
+    """How many jobs were added, completed and failed in some time."""
+
+    added: int = 0
+    completed: int = 0
+    failed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,4 +45,12 @@ class Queue:
     pause: Pause | None
     oldest_ready_at: datetime | None  # when the job that has been ready longest became so
     next_due_at: datetime | None  # when the next delayed job is due
+    recent: Mapping[int, Tally]  # what happened, by WINDOWS
     retention: Retention  # what the queue sets itself
+
+    @property
+    def drain_ms(self) -> int | None:
+        """How long the ready jobs take at the pace at which jobs ended lately; None if none did."""
+        ended = self.recent[DRAIN_WINDOW].completed + self.recent[DRAIN_WINDOW].failed
+        ready = sum(self.counts[status] for status in READY)
+        return round(ready * DRAIN_WINDOW * 60_000 / ended) if ended else None

@@ -1,4 +1,4 @@
-"""The maintainer: promotes due jobs, recovers stalled ones, times out attempts, folds counts, deletes old keys.
+"""The maintainer: promotes due jobs, recovers stalled ones, times out attempts, folds counts, deletes what is too old.
 
 Every process with a database has its loops; those of one process do the work for all (`rounds`).
 """
@@ -57,7 +57,7 @@ class Maintainer:
         self._timing_out = self._loop("time_out", None, self._time_out)
         self._seldom = [
             self._loop("recover", self._recover_pause_s, self._recover),
-            self._loop("forget", FORGET_S, lambda: maintenance.forget_keys(db, keep_ms=settings.keep_keys_ms)),
+            self._loop("forget", FORGET_S, self._forget),
             self._loop("sweep", SWEEP_S, self._sweep),
             self._loop("partition", PARTITION_S, lambda: (audit.partition(db), tokens.forget(db))),
         ]
@@ -105,6 +105,10 @@ class Maintainer:
     def _time_out(self) -> None:
         for queue, jobs in maintenance.time_out(self._db, random=self._random, queues=self._overdue).items():
             _log.warning("timed_out", extra={"queue": queue, "jobs": jobs})
+
+    def _forget(self) -> None:
+        maintenance.forget_keys(self._db, keep_ms=self._settings.keep_keys_ms)
+        maintenance.forget_minutes(self._db)
 
     def _sweep(self) -> None:
         now = time.monotonic()

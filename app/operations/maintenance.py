@@ -8,7 +8,7 @@ from app.domain import attempts
 from app.domain.audit import Act, Actor
 from app.operations import operation, settle
 from app.postgres.database import Connection, Database, DatabaseError
-from app.store import audit, counts, endpoints, jobs, keys, leases, rounds
+from app.store import audit, counts, endpoints, jobs, keys, leases, minutes, rounds
 
 AT_ONCE = 1_000  # rows per transaction, so that none holds its locks long
 READ_AT_ONCE = 20_000  # due or active jobs per statement that looks for their queues
@@ -152,10 +152,21 @@ def _unfinished(moved: Mapping[str, int]) -> dict[str, None]:
 @operation
 def forget_keys(db: Database, *, keep_ms: int) -> int:
     """Delete idempotency keys, with their stored responses, that are older than `keep_ms`; return how many."""
+    return _forget(db, lambda conn: keys.forget(conn, keep_ms=keep_ms, limit=AT_ONCE))
+
+
+@operation
+def forget_minutes(db: Database) -> int:
+    """Delete what happened in minutes that are not kept any more; return how many rows. A transaction for each step."""
+    return _forget(db, lambda conn: minutes.forget(conn, limit=AT_ONCE))
+
+
+def _forget(db: Database, forget: Callable[[Connection], int]) -> int:
+    """Call `forget`, each time in a transaction, until it removes fewer than AT_ONCE; return how many it removed."""
     forgotten, removed = 0, AT_ONCE
     while removed == AT_ONCE:
         with db.begin() as conn:
-            removed = keys.forget(conn, keep_ms=keep_ms, limit=AT_ONCE)
+            removed = forget(conn)
         forgotten += removed
     return forgotten
 

@@ -22,6 +22,7 @@ class Report:
     order: Sequence[str] = ("queue",)
     is_newest_first: bool = False
     is_by_period: bool = False
+    unit: str = "hour"  # `moment` is compared with the begin of such a unit, if it is `from_at` of no chosen period
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,12 @@ _JOB = (
     "reason",
 )
 _ATTEMPT = ("queue", "id", "name", "nth", "outcome", "worker", "started_at", "ended_at", "run_s", "reason")
+_QUEUE = (
+    *("queue", "waiting", "prioritized", "delayed", "active", "waiting_children", "completed", "failed"),
+    *("oldest_ready_at", "oldest_ready_s", "next_due_at", "longest_run_s", "finished_5m", "drain_s"),
+    *("paused_at", "paused_by", "pause_reason"),
+)
+"""Those that fit a screen; `rowline queues` shows the rates, and the report `minutes` what they are made of."""
 
 REPORTS = {
     "arrivals": Report(moment="from_at", order=("from_at", "queue")),
@@ -53,10 +60,11 @@ REPORTS = {
     "attention": Report(order=("since_at",)),
     "counts": Report(),
     "endpoints": Report(),
-    "failures": Report(moment="from_at", order=("from_at", "failures"), is_newest_first=True),
+    "failures": Report(moment="from_at", order=("from_at", "failures"), is_newest_first=True, unit="day"),
     "jobs": Report(columns=_JOB, moment="finished_at", order=("finished_at",), is_newest_first=True),
     "latency": Report(moment="from_at", order=("from_at", "queue"), is_by_period=True),
-    "queues": Report(),
+    "minutes": Report(moment="from_at", order=("from_at", "queue"), unit="minute"),
+    "queues": Report(columns=_QUEUE),
     "retention": Report(order=("queue", "status")),
     "storage": Report(order=('"table"',)),
     "throughput": Report(moment="from_at", order=("from_at", "queue"), is_by_period=True),
@@ -87,7 +95,7 @@ def _select(report: Report, name: str, period: str, limit: int, *, is_of_queue: 
     if report.moment:
         begin = func.statement_timestamp() - bindparam("since")
         if report.moment == "from_at":
-            begin = func.date_trunc(period if report.is_by_period else "day" if name == "failures" else "hour", begin)
+            begin = func.date_trunc(period if report.is_by_period else report.unit, begin)
         asked = asked.where(column(report.moment) >= begin)
     if report.is_by_period:
         asked = asked.where(column("per") == literal_column(f"'{period}'"))

@@ -35,6 +35,8 @@ class QueueInfo:
     pause_reason: str | None
     oldest_ready_on: int | None  # when the job that has been ready longest became so
     next_due_on: int | None  # when the next delayed job is due
+    rates: dict[str, dict[str, float]]  # jobs a second: {"1m": {"added", "completed", "failed"}, "5m": …, "15m": …}
+    drain_ms: int | None  # how long the ready jobs take at the pace of 5 minutes; None: no job ended in them
     settings: dict[str, Any]  # what it sets itself
     claims_in_flight: int  # after a pause: claims that began before it and had not ended after 5 s
 
@@ -50,6 +52,8 @@ class QueueInfo:
             pause_reason=members.get("pauseReason"),
             oldest_ready_on=members.get("oldestReadyOn"),
             next_due_on=members.get("nextDueOn"),
+            rates=members.get("rates", {}),
+            drain_ms=members.get("drainMs"),
             settings=members.get("settings", {}),
             claims_in_flight=members.get("claimsInFlight", 0),
         )

@@ -1,6 +1,7 @@
 """How many jobs a queue has in each status: maintained by every statement that changes jobs, so that none are counted.
 
-Such a statement adds a row of differences (`rowline.job_deltas`). A reader adds them up; `fold` keeps them few.
+Such a statement adds a row of differences (`rowline.job_deltas`). A reader adds them up; `fold` keeps them few. Whoever
+folds them also adds up what happened in each minute (`rowline.job_minutes`), which the signs of the differences tell.
 """
 
 from collections.abc import Callable, Sequence

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.domain.programs import SERVING
-from app.domain.queue import PRIORITIES_MAX, Pause, Queue
+from app.domain.queue import PRIORITIES_MAX, Pause, Queue, Tally
 from app.domain.retention import Keep
 from app.domain.states import Status
 from app.postgres.database import Connection
-from app.store import counts, settings
+from app.store import counts, minutes, settings
 from app.store.statements import Statement
 from app.store.tables import count_of
 
@@ -76,16 +76,18 @@ def _queues(conn: Connection, numbers: Mapping[str, Mapping[Status, int]]) -> li
     """Return how queues stand of which the counts are known, in the same order."""
     rows = _stand.rows(conn, queues=list(numbers), most_priorities=PRIORITIES_MAX) if numbers else []
     standing = {row.queue: row for row in rows}
-    return [_queue(standing[queue], counted) for queue, counted in numbers.items()]
+    recent = minutes.recent(conn, queues=list(numbers))
+    return [_queue(standing[queue], counted, recent[queue]) for queue, counted in numbers.items()]
 
 
-def _queue(row: Any, counted: Mapping[Status, int]) -> Queue:
+def _queue(row: Any, counted: Mapping[Status, int], recent: Mapping[int, Tally]) -> Queue:
     return Queue(
         name=row.queue,
         counts=counted,
         pause=None if row.paused_at is None else _of(row),
         oldest_ready_at=row.oldest_ready_at,
         next_due_at=row.next_due_at,
+        recent=recent,
         retention=settings.retention(row),
     )
 

@@ -46,6 +46,7 @@ __all__ = [
     "job_counts",
     "job_deltas",
     "job_folds",
+    "job_minutes",
     "job_numbers",
     "job_options",
     "jobs",
@@ -233,6 +234,17 @@ job_folds = Table(
 
 So readers skip folded deltas, which a snapshot held elsewhere may keep on disk for hours.
 """
+
+job_minutes = Table(
+    "job_minutes",
+    metadata,
+    Column("minute", WHEN, nullable=False),
+    Column("queue", NAME, nullable=False),
+    *(Column(what, BigInteger, nullable=False) for what in ("added", "completed", "failed")),
+    # The minute comes first: a fold writes side by side, old rows are the first ones, reads name their minutes.
+    PrimaryKeyConstraint("minute", "queue", name="job_minutes_pkey"),
+)
+"""How many jobs of a queue were added, completed and failed in a minute, that of the fold of their deltas."""
 
 attempts = Table(
     "attempts",

@@ -4,11 +4,27 @@ from typing import Any
 
 from marshmallow import Schema, fields
 
-from app.domain.queue import Queue
+from app.domain.queue import DRAIN_WINDOW, WINDOWS, Queue, Tally
 from app.domain.states import Status
 from app.wire import retention
 from app.wire.fields import Milliseconds
 from app.wire.retention import RetentionSetSchema
+
+RATES = {window: f"{window}m" for window in WINDOWS}
+"""The names of the windows."""
+
+
+class RateSchema(Schema):
+    """How many jobs a second were added and ended."""
+
+    added = fields.Float(required=True)
+    completed = fields.Float(required=True)
+    failed = fields.Float(required=True, metadata={"description": "cancelled ones among them"})
+
+
+RatesSchema = Schema.from_dict(
+    {name: fields.Nested(RateSchema, required=True) for name in RATES.values()}, name="RatesSchema"
+)
 
 
 class QueueSchema(Schema):
@@ -23,6 +39,17 @@ class QueueSchema(Schema):
     oldestReadyOn = Milliseconds(
         attribute="oldest_ready_at",
         metadata={"description": "since when the job that has been ready longest is ready"},
+    )
+    rates = fields.Nested(
+        RatesSchema,
+        required=True,
+        metadata={"description": "jobs a second in the last full minute, five, and fifteen, kept or not"},
+    )
+    drainMs = fields.Integer(
+        metadata={
+            "description": f"how long the ready jobs take at the pace at which jobs ended in the last {DRAIN_WINDOW} "
+            "full minutes; absent if none did"
+        }
     )
     settings = fields.Nested(RetentionSetSchema, required=True, metadata={"description": "what the queue sets itself"})
     nextDueOn = Milliseconds(attribute="next_due_at", metadata={"description": "when the next delayed job is due"})
@@ -44,8 +71,15 @@ def dump(queue: Queue) -> dict[str, Any]:
             "pauseReason": pause and pause.reason,
             "oldest_ready_at": queue.oldest_ready_at,
             "next_due_at": queue.next_due_at,
+            "rates": {name: rate(queue.recent[window], window) for window, name in RATES.items()},
+            "drainMs": queue.drain_ms,
             "settings": {},
         }
     )
     present = {name: value for name, value in members.items() if value is not None}
     return present | {"settings": retention.dump(queue.retention)}
+
+
+def rate(tally: Tally, minutes: int) -> dict[str, float]:
+    """Return so many jobs a second as happened in so many minutes."""
+    return {name: round(jobs / (minutes * 60), 4) for name, jobs in tally._asdict().items()}

@@ -28,6 +28,20 @@ def test_queues_are_listed_paused_and_resumed_and_the_audit_says_by_whom(own_url
     assert acts == ["queues.resume", "queues.pause"]
 
 
+def test_a_queue_shows_its_rates_and_drain_time(own_url: str) -> None:
+    databases.run(
+        own_url,
+        "select rowline.enqueue('mail', 'n', '1'); insert into rowline.job_minutes "
+        "select date_trunc('minute', now()) - interval '3 minutes', 'mail', 6000, 3000, 30",
+    )
+    shown = json.loads(said(own_url, "queues", "show", "mail", "--json"))
+    assert shown["rates"]["5m"] == {"added": 20, "completed": 10, "failed": 0.1}
+    assert shown["drainMs"] == 99
+    header, _, row = said(own_url, "queues", "list").splitlines()[-3:]
+    assert header.split()[10:13] == ["added/s", "completed/s", "failed/s"]
+    assert row.split()[-4:] == ["20.000", "10.000", "0.100", "0.099"]
+
+
 def test_a_fault_is_a_line(own_url: str) -> None:
     assert "must not contain '/'" in said(own_url, "queues", "show", "a/b", code=2)
     assert "at most 500" in said(own_url, "queues", "pause", "q", "--reason", "x" * 501, code=2)

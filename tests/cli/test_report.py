@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from app.cli import charts
 from app.cli.main import rowline
+from app.operations import maintenance
 from app.postgres.database import Database
 from app.queries.reports import REPORTS
 from tests.support import work
@@ -28,6 +29,7 @@ def report(shared_url: str, client: Client, db: Database, monkeypatch: pytest.Mo
         client.add(*({"name": "n", "data": n} for n in range(3)), queue=queue)
         work.complete_next(db, queue=queue)
         work.fail_next(db, queue=queue)
+    maintenance.fold_counts(db)
     return lambda *words: CliRunner().invoke(rowline, ["report", *words])
 
 

@@ -11,7 +11,7 @@ _SETTLING = ("store/test_settle_many.py", "operations/test_settle.py", "web/test
 _RACES = ("races/test_claims.py", "races/test_scan_cursors.py")
 _JOBS = ("store/test_inserts.py", "web/test_add.py", "web/test_ids.py", "web/test_cancel.py", "web/test_get.py")
 _VERBS = ("web/test_cancel.py", "web/test_manage.py", "web/test_change.py", "races/test_manage.py")
-_COUNTS = ("store/test_counts.py", "races/test_counts.py")
+_COUNTS = ("store/test_counts.py", "store/test_minutes.py", "races/test_counts.py")
 _ENDPOINTS = (
     "store/test_endpoints.py",
     "operations/test_endpoints.py",
@@ -53,7 +53,13 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
     ),
     (
         "app/operations/maintenance",
-        (*_TIME, "store/test_counts.py", "races/test_claims.py", "maintenance/test_maintainer.py"),
+        (
+            *_TIME,
+            "store/test_counts.py",
+            "store/test_minutes.py",
+            "races/test_claims.py",
+            "maintenance/test_maintainer.py",
+        ),
     ),
     (
         "app/(domain|store|operations)/.*(tokens|audit)",
@@ -64,6 +70,7 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
         (
             *_SQL,
             "web/test_queues.py",
+            "web/test_queue_rates.py",
             "operations/test_retention.py",
             "races/test_pause.py",
             "migrations/test_migrations.py",
@@ -89,7 +96,7 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
     ("app/store/roles", ("store/test_roles.py",)),
     ("app/store/(rows|statements)", ("store/test_inserts.py", *_CLAIMS, "web/test_get.py", "web/test_pull.py")),
     ("app/store/tables", ("store/test_tables.py",)),
-    ("app/store/.*counts", (*_SQL, *_COUNTS, *_PLANS)),
+    ("app/store/.*(counts|minutes)", (*_SQL, *_COUNTS, "web/test_queue_rates.py", *_PLANS)),
     ("app/store/sql/psql", ("plans/test_psql.py",)),
     (
         "app/store/sql/_fragments/",

@@ -30,7 +30,7 @@ INDEXES = {
     "audit/partition": set(),
     "counts/await_lock": set(),
     "counts/count": {"job_counts_pkey", "job_deltas_added_by", "job_folds_pkey"},
-    "counts/fold": {"job_counts_pkey", "job_deltas_added_by", "job_folds_pkey"},
+    "counts/fold": {"job_counts_pkey", "job_deltas_added_by", "job_folds_pkey", "job_minutes_pkey"},
     "counts/try_lock": set(),
     "endpoints/claim_calls": {
         *("endpoints_pkey", "jobs_active", "jobs_delayed", "jobs_ready", "jobs_pkey", "queue_settings_pkey"),
@@ -87,6 +87,8 @@ INDEXES = {
     "leases/retry_later": {"jobs_pkey"},
     "logs/append": {"jobs_pkey"},
     "logs/trim": {"logs_pkey"},
+    "minutes/forget": {"job_minutes_pkey"},
+    "minutes/recent": {"job_minutes_pkey"},
     "programs/connected": set(),
     "queues/change": {"queue_settings_pkey"},  # the arbiter
     "queues/forget": {"queue_settings_pkey"},

@@ -9,7 +9,7 @@ import pytest
 from app.domain.job import Completion, Failure, JsonText, LeaseKey, Release
 from app.domain.states import Status
 from app.postgres.database import Connection
-from app.store import jobs, leases, logs
+from app.store import counts, jobs, leases, logs
 from tests.support.jobs import claim, in_status, insert, new
 
 PAGE = (Path(__file__).parents[2] / "app" / "docs" / "reports.md").read_text()
@@ -70,6 +70,7 @@ def monday(conn: Connection) -> Connection:
     claim(conn, queue=QUEUE)
     insert(conn, new("reminder", delay_ms=1_200_000), queue=QUEUE)
     conn.exec_driver_sql(ENDPOINT)
+    counts.fold(conn, limit=100)
     return conn
 
 
@@ -121,6 +122,11 @@ def test_queues_counts_every_status_and_how_the_line_stands(monday: Connection) 
     assert 0 <= row.oldest_ready_s < 60
     assert row.drain_s == 100
     assert row.next_due_at is not None
+
+
+def test_minutes_tells_what_was_added_and_ended(monday: Connection) -> None:
+    [row] = ask(monday, "select * from report.minutes")
+    assert (row.queue, row.added, row.completed, row.failed) == (QUEUE, 7, 2, 2)
 
 
 @pytest.mark.parametrize("per", ["minute", "hour", "day"])

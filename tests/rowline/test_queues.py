@@ -11,6 +11,7 @@ from app.infra.settings import Settings
 from app.operations import removal as operations
 from app.postgres.database import Database
 from app.web import app
+from tests.support import databases
 from tests.support.httpproxy import Fault, HttpProxy
 
 
@@ -46,6 +47,18 @@ def test_queues_are_listed_with_how_many_there_are(api: rowline.Rowline) -> None
     found = api.queues(pattern="a*", length=1)
     assert ([one.name for one in found.queues], found.count) == (["a1"], 2)
     assert [one.name for one in api.queues(start=1).queues] == ["a2", "b"]
+
+
+def test_a_queue_tells_its_rates_and_how_long_its_ready_jobs_take(queue: rowline.Queue, shared_url: str) -> None:
+    queue.add("n")
+    assert queue.info().drain_ms is None
+    databases.run(
+        shared_url,
+        "insert into rowline.job_minutes select date_trunc('minute', now()) - interval '3 minutes', 'q', 60, 30, 30",
+    )
+    found = queue.info()
+    assert found.rates["5m"] == {"added": 0.2, "completed": 0.1, "failed": 0.1}
+    assert found.drain_ms == 5_000
 
 
 def test_a_pause_is_a_conflict_while_an_older_program_is_connected(queue: rowline.Queue, shared_url: str) -> None:

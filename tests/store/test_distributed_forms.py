@@ -28,6 +28,7 @@ KEPT = {
     "jobs/try_promotion": {ADVISORY},
     "keys/forget": {LOCKS_ALL},
     "keys/try_lock": {ADVISORY},
+    "minutes/forget": {LOCKS_ALL},
     "leases/fail": {SLICE},
     "leases/release": {STABLE, CHOICE},
     "leases/retry_later": {SLICE, STABLE},

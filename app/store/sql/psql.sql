@@ -12,10 +12,12 @@
 \set _last_fold `cat app/store/sql/_fragments/last_fold.sql`
 \set _lease `cat app/store/sql/_fragments/lease.sql`
 \set _locked `cat app/store/sql/_fragments/locked.sql`
+\set _minutes `cat app/store/sql/_fragments/minutes.sql`
 \set _own_kept `cat app/store/sql/_fragments/own_kept.sql`
 \set _ready `cat app/store/sql/_fragments/ready.sql`
 \set _removed `cat app/store/sql/_fragments/removed.sql`
 \set _settled `cat app/store/sql/_fragments/settled.sql`
+\set _summed `cat app/store/sql/_fragments/summed.sql`
 \set _swept `cat app/store/sql/_fragments/swept.sql`
 \set _counted 'insert into rowline.job_deltas (queue, waiting, prioritized, delayed, active, completed, failed) select :queue, count(*) filter (where status = ''waiting'') - count(*) filter (where was = ''waiting''), count(*) filter (where status = ''prioritized'') - count(*) filter (where was = ''prioritized''), count(*) filter (where status = ''delayed'') - count(*) filter (where was = ''delayed''), count(*) filter (where status = ''active'') - count(*) filter (where was = ''active''), count(*) filter (where status = ''completed'') - count(*) filter (where was = ''completed''), count(*) filter (where status = ''failed'') - count(*) filter (where was = ''failed'') from changed having count(*) > 0'
 \set _job 'queue, number, custom_id, name, data, opts, status, priority, lifo, delay_ms, run_at, timeout_ms, attempts_made, attempts_started, stalled_count, progress, result, failed_reason, stacktrace, added_at, processed_at, finished_at, processed_by, tags, failed_code'

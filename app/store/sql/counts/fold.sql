@@ -1,7 +1,8 @@
 -- Adds deltas to the counts of their queues, up to :limit and those that were in flight; returns how many there were.
 -- Also returns the queues in which jobs became ready, if they have ready ones: their wake-ups may have been lost.
+-- Adds what they tell of jobs to the current minute of their queues.
 -- The caller holds the lock (try_lock). If it folded all deltas of its snapshot, it marks the snapshot as folded.
--- Indexes: job_deltas_added_by, job_counts_pkey, job_folds_pkey.
+-- Indexes: job_deltas_added_by, job_counts_pkey, job_folds_pkey, job_minutes_pkey.
 with last as (
     :_last_fold
 ),
@@ -18,15 +19,15 @@ taken as (
     ))
     returning queue, waiting, prioritized, delayed, active, waiting_children, completed, failed
 ),
+summed as (
+    :_summed
+),
 folded as (
     insert into rowline.job_counts as existing (
         queue, waiting, prioritized, delayed, active, waiting_children, completed, failed
     )
-    select
-        queue,
-        sum(waiting), sum(prioritized), sum(delayed), sum(active), sum(waiting_children), sum(completed), sum(failed)
-    from taken
-    group by queue
+    select queue, waiting, prioritized, delayed, active, waiting_children, completed, failed
+    from summed
     on conflict (queue) do update
     set
         waiting = existing.waiting + excluded.waiting,
@@ -37,6 +38,9 @@ folded as (
         completed = existing.completed + excluded.completed,
         failed = existing.failed + excluded.failed
     returning queue, waiting + prioritized as ready
+),
+minutes as (
+    :_minutes
 ),
 marked as (
     :_fold_mark

@@ -1,4 +1,5 @@
 -- Counts all jobs, folds all deltas of this snapshot and returns the queues whose counts were wrong.
+-- Adds what the deltas tell of jobs to the current minute of their queues.
 -- The jobs and the deltas of uncommitted transactions are both invisible to it: no statement has to wait.
 -- The caller holds the lock (await_lock). Reads all jobs.
 with counted as (
@@ -17,6 +18,12 @@ with counted as (
 taken as (
     delete from rowline.job_deltas
     returning queue, waiting, prioritized, delayed, active, waiting_children, completed, failed
+),
+summed as (
+    :_summed
+),
+minutes as (
+    :_minutes
 ),
 emptied as (
     delete from rowline.job_counts

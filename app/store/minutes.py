@@ -1,0 +1,23 @@
+"""What happened in each minute: written by the folds of counts (`app/store/counts.py`), read and forgotten here."""
+
+from collections.abc import Mapping, Sequence
+
+from app.domain.queue import MINUTES_KEPT, WINDOWS, Tally
+from app.postgres.database import Connection
+from app.store.statements import Statement
+
+_recent = Statement("minutes/recent")
+_forget = Statement("minutes/forget")
+
+
+def recent(conn: Connection, *, queues: Sequence[str]) -> dict[str, Mapping[int, Tally]]:
+    """Return what happened in each of `queues` in the last full minutes, by how many of these: `WINDOWS`."""
+    found: dict[str, dict[int, Tally]] = {queue: dict.fromkeys(WINDOWS, Tally()) for queue in queues}
+    for row in _recent.rows(conn, queues=list(found), windows=WINDOWS) if found else ():
+        found[row.queue][row.minutes] = Tally(row.added, row.completed, row.failed)
+    return {**found}
+
+
+def forget(conn: Connection, *, limit: int) -> int:
+    """Delete up to `limit` rows of minutes that are not kept any more; return how many. Skips locked rows."""
+    return len(_forget.rows(conn, keep_minutes=MINUTES_KEPT, limit=limit))
