@@ -15,6 +15,11 @@ from tests.support import clusters, databases
 QUEUES, PAGE, READY = 5_000, 50, 1_000_000
 PAGE_MS, ONE_MS = 50.0, 10.0
 LOOKS = 200
+MINUTES = """
+    insert into rowline.job_minutes (minute, queue, added, completed, failed)
+    select date_trunc('minute', now()) - ago * interval '1 minute', queue, 5, 4, 1
+    from rowline.job_counts cross join generate_series(0, 30) as ago
+"""
 FILL = """
     insert into rowline.jobs (queue, number, name, data, opts, status, priority, lifo, place, run_at, added_at,
         delay_ms, attempts)
@@ -26,7 +31,7 @@ FILL = """
 
 
 def measure() -> Iterator[Figure]:
-    """Fill the table, count, and read, each page another one."""
+    """Fill the table, count, note what happened in each minute, and read, each page another one."""
     with clusters.cluster() as cluster:
         url = databases.prepare(cluster.url)
         databases.run(url, FILL.format(queue=f"'queue-' || mod(n, {QUEUES})", number=QUEUES * 20))
@@ -35,6 +40,8 @@ def measure() -> Iterator[Figure]:
         db = Database(Settings(statement_ms=600_000), url=url, size=1, name="rowline-measured", limit_ms=600_000)
         with db.begin() as conn:
             counts.recount(conn)
+        databases.run(url, MINUTES)
+        databases.run(url, "vacuum analyze rowline.job_minutes")
         starts = [nth * 997 % (QUEUES - PAGE) for nth in range(LOOKS)]
         pages_ms = _p95_ms([partial(queues.page, db, start=start, length=PAGE) for start in starts])
         one_ms = _p95_ms([partial(queues.find, db, queue="big") for _ in starts])
