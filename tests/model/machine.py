@@ -21,7 +21,13 @@ PICKS = st.integers(0, 999)
 CLEANABLE = ["completed", "failed", "waiting", "prioritized", "delayed"]
 LIMITS = st.sampled_from([1, 1, 2, 0])
 JOBS = st.lists(
-    st.tuples(st.sampled_from([0, 0, 1, 5]), st.booleans(), st.integers(1, 3), st.sampled_from([False, False, True])),
+    st.tuples(
+        st.sampled_from([0, 0, 1, 5]),
+        st.booleans(),
+        st.integers(1, 3),
+        st.sampled_from([False, False, True]),
+        st.sampled_from([False, False, True]),
+    ),
     min_size=1,
     max_size=4,
 )
@@ -49,15 +55,16 @@ class QueueMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: len(self.model.jobs) < FEW)
     @rule(jobs=JOBS)
-    def add(self, jobs: list[tuple[int, bool, int, bool]]) -> None:
+    def add(self, jobs: list[tuple[int, bool, int, bool, bool]]) -> None:
         """Add some jobs."""
         bodies = []
-        for priority, lifo, attempts, is_delayed in jobs:
+        for priority, lifo, attempts, is_delayed, goes in jobs:
             opts = {"lifo": lifo, "attempts": attempts} | ({"priority": priority} if priority else {})
+            opts |= {"removeOnComplete": True} if goes else {}
             bodies.append({"name": "n", "data": 1, "opts": opts | ({"delay": HOUR_MS} if is_delayed else {})})
         added = [job["id"] for job in self.client.add(*bodies)]
-        for job_id, (priority, lifo, attempts, is_delayed) in zip(added, jobs, strict=True):
-            self.model.add(job_id, priority=priority, lifo=lifo, attempts=attempts, is_delayed=is_delayed)
+        for job_id, (priority, lifo, attempts, is_delayed, goes) in zip(added, jobs, strict=True):
+            self.model.add(job_id, priority=priority, lifo=lifo, attempts=attempts, is_delayed=is_delayed, goes=goes)
         self.ids += added
 
     @rule(count=st.integers(1, 4))
@@ -76,7 +83,10 @@ class QueueMachine(RuleBasedStateMachine):
         job = active[pick % len(active)]
         body: dict[str, Any] = {"token": job.token}
         if verb == "complete":
-            told, expected = self._post(f"{job.id}/complete", body | {"returnvalue": pick}), job.complete(pick)
+            told, expected = (
+                self._post(f"{job.id}/complete", body | {"returnvalue": pick}),
+                self.model.complete(job, pick),
+            )
         elif verb == "release":
             told, expected = self._post(f"{job.id}/release", body), self.model.release(job)
         else:

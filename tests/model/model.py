@@ -25,11 +25,7 @@ class ModelJob:
     token: str | None = None
     failed_reason: str | None = None
     result: Any = None
-
-    def complete(self, result: Any) -> str:
-        """Complete an attempt; return the status of the job."""
-        self.status, self.result, self.attempts_made = "completed", result, self.attempts_made + 1
-        return self.status
+    goes: bool = False  # whether it is removed when it completes
 
     def seen(self) -> dict[str, Any]:
         """Return the members of JobJson that are compared."""
@@ -55,9 +51,9 @@ class Model:
     is_paused: bool = False
     now: int = 0
 
-    def add(self, job_id: str, *, priority: int, lifo: bool, attempts: int, is_delayed: bool) -> None:
+    def add(self, job_id: str, *, priority: int, lifo: bool, attempts: int, is_delayed: bool, goes: bool) -> None:
         """Add a job."""
-        job = ModelJob(id=job_id, status="delayed", priority=priority, lifo=lifo, attempts=attempts, place=0)
+        job = ModelJob(job_id, "delayed", priority, lifo, attempts, place=0, goes=goes)
         self.jobs[job_id] = job
         if not is_delayed:
             self._line_up(job)
@@ -74,6 +70,13 @@ class Model:
     def active(self) -> list[ModelJob]:
         """Return the jobs that run."""
         return [job for job in self.jobs.values() if job.status == "active"]
+
+    def complete(self, job: ModelJob, result: Any) -> str:
+        """Complete an attempt; return the status of the job."""
+        job.status, job.result, job.attempts_made = "completed", result, job.attempts_made + 1
+        if job.goes:
+            del self.jobs[job.id]
+        return job.status
 
     def fail(self, job: ModelJob, reason: str, *, is_unrecoverable: bool) -> str:
         """Fail an attempt; return the status of the job."""
