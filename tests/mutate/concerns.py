@@ -79,7 +79,7 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
     ),
     (
         "app/(domain|store|operations)/.*removal",
-        (*_SQL, "web/test_removals.py", "races/test_removals.py", "store/test_counts.py", *_PLANS),
+        (*_SQL, "web/test_removals.py", "web/test_removal_steps.py", "races/test_removals.py", *_PLANS),
     ),
     ("app/operations/progress", ("worker/test_handlers_api.py", "web/test_get.py")),
     ("app/operations/roles", ("store/test_roles.py",)),
