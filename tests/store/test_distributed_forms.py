@@ -33,6 +33,7 @@ KEPT = {
     "leases/release": {STABLE, CHOICE},
     "leases/retry_later": {SLICE, STABLE},
     "queues/stand": {RECURSIVE},
+    "retention/own": {RECURSIVE},
     "tokens/lock": {LOCKS_ALL},
 }
 """What decision 49 keeps, and says why."""

@@ -5,7 +5,7 @@ with changed as (
     delete from rowline.jobs as job
     :_attempts
         and job.leased_until > statement_timestamp() and job.remove_on_complete ->> 'count' = '0'
-    returning job.number, job.lease_token, job.attempts_started
+    returning job.number, job.lease_token, job.attempts_started, 'active' as was, null::text as status
 ),
 noted as (
     insert into rowline.removed_jobs (queue, number, lease_token)
@@ -21,11 +21,6 @@ logs as (
     where line.queue = :queue and line.number = any(array(select number from changed))
 ),
 counted as (
-    -- Two rows for both events, by whose signs the fold tells what happened (`_fragments/summed.sql`).
-    insert into rowline.job_deltas (queue, active, completed)
-    select :queue, event.active * count(*), event.completed * count(*)
-    from changed
-    cross join (values (-1, 1), (0, -1)) as event (active, completed)
-    group by event.active, event.completed
+    :_counted
 )
 select number from changed
