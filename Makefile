@@ -10,7 +10,7 @@ RESTARTS ?= 10
 SEQUENCES ?= 2000
 STEPS ?= 50
 
-.PHONY: help run test test-busy check fix cover bench bench-peers bench-depth bench-shapes bench-strangers bench-tokens bench-against bench-cpu calm model faults promises upgrade-rehearsal rolling-restart poolers fuzz mutate explain psql migrate migration docs versions clean
+.PHONY: help run test test-busy check fix cover bench bench-peers bench-depth bench-shapes bench-strangers bench-tokens bench-against bench-cpu seed-large calm model faults promises upgrade-rehearsal rolling-restart poolers fuzz mutate explain psql migrate migration docs versions clean
 
 help:  ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ bench-against: .venv/installed-dev  ## Compare with another installed checkout, 
 
 model: .venv/installed-dev  ## Compare 2,000 sequences of 50 steps with a model of a queue (SEQUENCES=200 STEPS=50: fewer)
 	@MODEL_SEQUENCES=$(SEQUENCES) MODEL_STEPS=$(STEPS) $(BIN)/python -m pytest -q --timeout 3600 tests/model
+
+seed-large: .venv/installed-dev  ## Make a database of 10,000,000 jobs, which stays, and time looks at it: LARGE="--jobs 100000 --home build/large"
+	@$(BIN)/python -m tests.bench.large $(LARGE)
 
 bench-cpu: .venv/installed-dev  ## Compare the CPU time of requests with another installed checkout, about 4 minutes: make bench-cpu BASE=../base
 	@$(BIN)/python -m tests.bench.versus $(BASE) $(VERSUS)

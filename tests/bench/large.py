@@ -1,0 +1,99 @@
+"""`make seed-large`: a database of 10,000,000 jobs in one queue, which stays, and how long looks at it take.
+
+Its rows went the way of all jobs, or are copies of such rows. `ROWLINE_HOME=… make run` serves it.
+"""
+
+import contextlib
+import dataclasses
+import os
+import secrets
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import click
+import psycopg
+
+from app.domain.states import Status
+from app.infra import settings
+from app.postgres import libpq, schema
+from app.postgres.database import Database
+from app.queries import jobs as pages
+from app.queries import queues
+from app.queries.jobs import Part
+from tests.bench import depths, report
+from tests.bench.place import Place
+from tests.bench.sample import percentile
+from tests.support import clusters
+
+QUEUE = "large"
+PARTS: dict[str, tuple[float, Callable[..., None]]] = {
+    "completed": (0.5, depths.finished),
+    "delayed": (0.1, depths.delayed),
+    "waiting": (0.4, depths.waiting),
+}
+"""What share of the jobs has which status, and what adds them."""
+LOOKS = 100
+
+
+@click.command()
+@click.option("--jobs", type=click.IntRange(1_000), default=10_000_000, show_default=True)
+@click.option(
+    "--home", type=click.Path(file_okay=False, path_type=Path), default=Path("build/large"), show_default=True
+)
+def seed(*, jobs: int, home: Path) -> None:
+    """Make the database, say what it took, and look at it."""
+    chosen = dataclasses.replace(settings.from_env(os.environ | {"DATABASE_URL": ""}), statement_ms=600_000)
+    with clusters.cluster(home=home.absolute()) as cluster, contextlib.ExitStack() as stack:
+        schema.upgrade(cluster.url)
+        connection = stack.enter_context(psycopg.connect(libpq.normal(cluster.url), autocommit=True))
+        place = Place(
+            connection=connection,
+            chosen=chosen,
+            url=cluster.url,
+            token=secrets.token_urlsafe(24),
+            folder=stack.enter_context(clusters.folder()),
+            seconds=1,
+            backlog=1,
+        )
+        (before,) = place.ask("select count(*) from rowline.jobs")
+        if before:
+            raise click.ClickException(f"{home} has jobs already: {before:,}")
+        for name, (share, add) in PARTS.items():
+            began_at = time.monotonic()
+            add(place, round(jobs * share), queue=QUEUE)
+            print(f"{round(jobs * share):,} {name}: {time.monotonic() - began_at:.0f} s", flush=True)
+        (size,) = place.ask("select pg_size_pretty(pg_total_relation_size('rowline.jobs'))")
+        print(f"{size} in all; {home} stays: ROWLINE_HOME={home.absolute()} make run\n")
+        print(report.table(_looked(Database(chosen, url=cluster.url, size=1, name="rowline-large", limit_ms=600_000))))
+
+
+def _page(read: pages.Pages, statuses: tuple[Status, ...], nth: int) -> pages.Page:
+    return read.read(queue=QUEUE, part=Part(statuses=statuses, start=nth, length=50))
+
+
+def _looked(db: Database) -> list[list[str]]:
+    """Look at the queue in several ways; return the times."""
+    read = pages.Pages(db)
+    looks: dict[str, Callable[[int], object]] = {
+        "GET /queues/:queue": lambda _: queues.find(db, queue=QUEUE),
+        "GET /queues": lambda _: queues.page(db, start=0, length=50),
+    }
+    for name, statuses in (("all", tuple(Status)), ("waiting", (Status.WAITING,)), ("completed", (Status.COMPLETED,))):
+        looks[f"a page of 50, {name}"] = partial(_page, read, statuses)
+    rows = [["look", "p50 ms", "p95 ms"]]
+    for name, look in looks.items():
+        look(0)
+        took = []
+        for nth in range(LOOKS):
+            began_at = time.perf_counter()
+            look(nth)
+            took.append((time.perf_counter() - began_at) * 1000)
+        rows.append([name, f"{percentile(took, 0.5):.2f}", f"{percentile(took, 0.95):.2f}"])
+    db.close()
+    return rows
+
+
+if __name__ == "__main__":
+    seed()
