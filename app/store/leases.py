@@ -144,26 +144,22 @@ def extend(conn: Connection, *, queue: str, leases: Sequence[LeaseKey], lease_ms
 
 def complete(conn: Connection, *, queue: str, completions: Sequence[Completion]) -> set[int]:
     """Complete attempts; return the numbers of the jobs that this completed. Some jobs are removed then."""
-    marked = [completion.lease for completion in completions if _is_marked(completion)]
-    removed = {row.number for row in _run(_complete_and_remove, conn, queue, marked)}
-    others = [completion for completion in completions if completion.lease.number not in removed]
-    return removed | {row.number for row in _run(_complete, conn, queue, *_completing(others))}
+    removed: set[int] = set()
+    if marked := [one.lease for one in completions if one.lease.token.endswith(MARK)]:
+        removed = {row.number for row in _run(_complete_and_remove, conn, queue, marked)}
+        completions = [one for one in completions if one.lease.number not in removed]
+    return removed | {row.number for row in _run(_complete, conn, queue, *_completing(completions))}
 
 
 def send_complete(conn: Connection, *, queue: str, completions: Sequence[Completion]) -> Callable[[], set[int]]:
     """Complete attempts of different jobs in a block of `Database.pipeline`; call the result after the block."""
-    marked = [completion.lease for completion in completions if _is_marked(completion)]
-    others = [completion for completion in completions if not _is_marked(completion)] if marked else completions
     sent = []
-    if others:
-        sent.append(_complete.send(conn, queue=queue, **next(_unique_batches(*_completing(others)))))
-    if marked:
+    if marked := [one.lease for one in completions if one.lease.token.endswith(MARK)]:
         sent.append(_complete_and_remove.send(conn, queue=queue, **next(_unique_batches(marked, {}))))
+        completions = [one for one in completions if not one.lease.token.endswith(MARK)]
+    if completions:
+        sent.append(_complete.send(conn, queue=queue, **next(_unique_batches(*_completing(completions)))))
     return lambda: {number for rows_of in sent for (number,) in rows_of()}
-
-
-def _is_marked(completion: Completion) -> bool:
-    return completion.lease.token.endswith(MARK)
 
 
 def completed_before(conn: Connection, *, queue: str, completions: Sequence[Completion]) -> set[int]:

@@ -174,7 +174,7 @@ def test_a_job_that_was_claimed_unseen_keeps_its_queue_from_being_forgotten(
     assert answers.problem(client.post("/queues/q/obliterate", again), 409)["code"] == "queue_has_active_jobs"
     end(client, running, "complete")
     assert post(client, "obliterate", {"cursor": first["next"]}) == {"removed": 1, "isComplete": True}
-    assert queue(client) == {"name": "q", "counts": EMPTY, "paused": False, "settings": {}}
+    assert queue(client) | {"rates": {}} == {"name": "q", "counts": EMPTY, "paused": False, "settings": {}, "rates": {}}
 
 
 def test_the_worker_of_a_job_that_was_obliterated_hears_that_it_is_gone(client: Client) -> None:
