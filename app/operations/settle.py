@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from app.domain import attempts
+from app.domain import attempts, ids
 from app.domain.attempts import Outcome, Tries
 from app.domain.errors import JobNotFound, LeaseLost
 from app.domain.job import Completion, Extended, Failure, LeaseKey, Release
@@ -85,10 +85,33 @@ def finish(
             statuses |= fail_in(conn, queue=queue, failures=failures, random=random)
         if releases := [one for one in outcomes if isinstance(one, Release)]:
             statuses |= release_in(conn, queue=queue, releases=releases)
+        settled = [statuses.get(one.lease.number) for one in outcomes]
+        if None in settled:
+            settled = _with_removed(conn, queue, settlements, outcomes, settled)
         claimed = _claimed(conn, queue, ask, cursor, held) if ask else None
     if READY & set(statuses.values()):
         db.notify(queue)
-    return Finished(statuses=[statuses.get(one.lease.number) for one in outcomes], claimed=claimed)
+    return Finished(statuses=settled, claimed=claimed)
+
+
+def _with_removed(
+    conn: Connection,
+    queue: str,
+    settlements: Sequence[Settlement],
+    outcomes: Sequence[Completion | Failure | Release],
+    settled: Sequence[Status | None],
+) -> list[Status | None]:
+    """Return the statuses, with those of jobs that were removed when these attempts completed, by their custom ids."""
+    shown = [
+        leases.PresentedToken(queue, one.job_id, one.token)
+        for one, outcome, status in zip(settlements, outcomes, settled, strict=True)
+        if status is None and isinstance(outcome, Completion) and not ids.is_digits(one.job_id)
+    ]
+    removed = leases.removed_before(conn, queue=queue, shown=shown)
+    return [
+        Status.COMPLETED if status is None and isinstance(outcome, Completion) and one.token in removed else status
+        for one, outcome, status in zip(settlements, outcomes, settled, strict=True)
+    ]
 
 
 def _claimed(

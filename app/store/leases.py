@@ -21,6 +21,7 @@ _extend = Statement("leases/extend")
 _complete = Statement("leases/complete")
 _complete_and_remove = Statement("leases/complete_and_remove")
 _completed_before = Statement("leases/completed_before")
+_removed_before = Statement("leases/removed_before")
 _ended_before = Statement("leases/ended_before")
 _lock = Statement("leases/lock")
 _lock_overdue = Statement("leases/lock_overdue")
@@ -165,6 +166,14 @@ def send_complete(conn: Connection, *, queue: str, completions: Sequence[Complet
 def completed_before(conn: Connection, *, queue: str, completions: Sequence[Completion]) -> set[int]:
     """Return the numbers of the jobs that the same attempts had completed before, with the same results."""
     return {row.number for row in _run(_completed_before, conn, queue, *_completing(completions))}
+
+
+def removed_before(conn: Connection, *, queue: str, shown: Sequence[PresentedToken]) -> set[str]:
+    """Return the tokens, of those shown for custom ids, of attempts that completed, so that their jobs were removed."""
+    if not shown:
+        return set()
+    custom_ids, tokens = [one.job_id for one in shown], [one.token for one in shown]
+    return {row.token for row in _removed_before.rows(conn, queue=queue, custom_ids=custom_ids, tokens=tokens)}
 
 
 def ended_before(

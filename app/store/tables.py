@@ -130,8 +130,10 @@ removed_jobs = Table(
     Column("queue", NAME, nullable=False),
     Column("number", BigInteger, nullable=False),
     Column("lease_token", UUID(as_uuid=False), nullable=False),
+    Column("custom_id", NAME),
     Column("removed_at", WHEN, nullable=False, server_default=text("statement_timestamp()")),
     PrimaryKeyConstraint("number", "queue", name="removed_jobs_pkey"),
+    Index("removed_jobs_custom_id", "queue", "custom_id", postgresql_where=text("custom_id is not null")),
 )
 """Jobs removed as they completed, for a quarter of an hour: who repeats its word hears that it was taken."""
 

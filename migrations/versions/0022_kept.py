@@ -35,12 +35,16 @@ create table if not exists rowline.removed_jobs (
     queue text collate "C" not null,
     number bigint not null,
     lease_token uuid not null,
+    custom_id text collate "C",
     removed_at timestamptz not null default statement_timestamp(),
     constraint removed_jobs_pkey primary key (number, queue)
 ) with (
     autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0,
     autovacuum_vacuum_insert_threshold = -1, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 1000000
 )
+"""
+BY_CUSTOM_ID = """
+create index if not exists removed_jobs_custom_id on rowline.removed_jobs (queue, custom_id) where custom_id is not null
 """
 INDEX = """
 create index concurrently jobs_kept on rowline.jobs (queue, status, number)
@@ -61,6 +65,7 @@ def upgrade() -> None:
         added = ", ".join(f"add column if not exists {column} json" for column in COLUMNS)
         op.execute(f"alter table rowline.{table} {added}")
     op.execute(REMOVED)
+    op.execute(BY_CUSTOM_ID)
     op.execute((SQL / "rowline" / "enqueue_4.sql").read_text())
     op.execute("revoke execute on function rowline.enqueue_kept(json, text, bigint) from public")
     _kinds((*KINDS[:-1], "kept", KINDS[-1]))

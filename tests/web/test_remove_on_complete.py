@@ -62,6 +62,18 @@ def test_who_repeats_its_word_hears_the_same_for_a_while_and_another_token_does_
     assert answers.problem(complete(client, lease), 404)["code"] == "job_not_found"
 
 
+def test_so_does_who_completed_a_job_with_a_custom_id_that_is_another_job_now(client: Client) -> None:
+    add(client, jobId="mine")
+    [lease] = claimed(client)
+    first = answers.ok(complete(client, lease))
+    assert answers.ok(complete(client, lease)) == first
+    add(client, jobId="mine")
+    [other] = claimed(client)
+    assert answers.ok(complete(client, lease)) == first
+    assert client.job("mine")["status"] == "active"
+    assert answers.ok(complete(client, other)) == first
+
+
 def test_one_that_fails_or_is_released_or_keeps_some_is_there(client: Client) -> None:
     add(client, 2)
     add(client, removeOnComplete={"count": 0, "age": 60})

@@ -1,0 +1,6 @@
+-- Returns the tokens of those of these attempts, by the custom ids of their jobs, that completed, so that the jobs were
+-- removed. Who repeats its word knows no number, and the id may be that of another job now. Index: removed_jobs_custom_id.
+select removed.lease_token::text as token
+from unnest(:custom_ids::text[], :tokens::uuid[]) as shown (custom_id, token)
+join rowline.removed_jobs as removed
+    on removed.queue = :queue and removed.custom_id = shown.custom_id and removed.lease_token = shown.token
