@@ -30,9 +30,10 @@ def of_change(before: Collection[str], after: Collection[str]) -> str:
 
 
 def _count(status: str, before: Collection[str], after: Collection[str]) -> str:
-    gained = f"count(*) filter (where status = '{status}')" if status in after else ""
-    lost = f"-count(*) filter (where was = '{status}')" if status in before else ""
-    return f"{gained} {lost.replace('-', '- ')}" if gained and lost else gained or lost
+    gained, lost = f"count(*) filter (where status = '{status}')", f"count(*) filter (where was = '{status}')"
+    if status not in before:
+        return gained
+    return f"{gained} - {lost}" if status in after else f"-{lost}"
 
 
 EVERYTHING = of_change(STATUSES, STATUSES)

@@ -105,7 +105,7 @@ INDEXES = {
     "retention/aged": {"jobs_listed"},
     "retention/edge": {"jobs_listed"},
     "retention/finished": {"endpoints_pkey", "job_counts_pkey", "queue_settings_pkey", "settings_pkey"},
-    "retention/forget_removed": {"removed_jobs_pkey"},
+    "retention/forget_removed": {"logs_pkey", "removed_jobs_pkey"},
     "leases/removed_before": {"removed_jobs_custom_id"},
     "leases/complete_and_remove": {"attempts_pkey", "jobs_pkey", "logs_pkey"},
     "retention/own": {"job_counts_pkey", "jobs_kept"},

@@ -62,6 +62,24 @@ def test_who_repeats_its_word_hears_the_same_for_a_while_and_another_token_does_
     assert answers.problem(complete(client, lease), 404)["code"] == "job_not_found"
 
 
+def test_a_line_that_was_logged_while_its_job_went_goes_when_that_is_forgotten(
+    client: Client, db: Database, shared_url: str
+) -> None:
+    add(client)
+    [lease] = claimed(client)
+    client.add({"name": "n", "data": 1})
+    answers.ok(complete(client, lease))
+    databases.run(shared_url, f"insert into rowline.logs (queue, number, line) values ('q', {lease['job']['id']}, 'l')")
+    databases.run(
+        shared_url, "insert into rowline.logs (queue, number, line) select queue, number, 'l' from rowline.jobs"
+    )
+    retention.sweep(db, is_whole=True)
+    assert databases.ask(shared_url, "select count(*) from rowline.logs") == [(2,)]
+    databases.run(shared_url, "update rowline.removed_jobs set removed_at = removed_at - interval '16 minutes'")
+    retention.sweep(db, is_whole=True)
+    assert databases.ask(shared_url, "select count(*) from rowline.logs") == [(1,)]
+
+
 def test_so_does_who_completed_a_job_with_a_custom_id_that_is_another_job_now(client: Client) -> None:
     add(client, jobId="mine")
     [lease] = claimed(client)

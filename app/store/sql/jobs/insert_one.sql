@@ -1,5 +1,6 @@
 -- insert: -> waiting, prioritized, delayed
--- Inserts one job as jobs/insert does, in two thirds of its time: no arrays, no sort, no aggregates. No row if its custom id exists.
+-- Inserts one job as jobs/insert does, in two thirds of its time: no arrays, no sort, no aggregates.
+-- No row if its custom id exists.
 with new as (
     select
         nextval('rowline.job_numbers') as number, 1 as nth, :name as name, :data as data, :opts as opts,
