@@ -19,6 +19,7 @@
 \set _settled `cat app/store/sql/_fragments/settled.sql`
 \set _summed `cat app/store/sql/_fragments/summed.sql`
 \set _swept `cat app/store/sql/_fragments/swept.sql`
+\set _traces `cat app/store/sql/_fragments/traces.sql`
 \set _counted 'insert into rowline.job_deltas (queue, waiting, prioritized, delayed, active, completed, failed) select :queue, count(*) filter (where status = ''waiting'') - count(*) filter (where was = ''waiting''), count(*) filter (where status = ''prioritized'') - count(*) filter (where was = ''prioritized''), count(*) filter (where status = ''delayed'') - count(*) filter (where was = ''delayed''), count(*) filter (where status = ''active'') - count(*) filter (where was = ''active''), count(*) filter (where status = ''completed'') - count(*) filter (where was = ''completed''), count(*) filter (where status = ''failed'') - count(*) filter (where was = ''failed'') from changed having count(*) > 0'
 \set _job 'queue, number, custom_id, name, data, opts, status, priority, lifo, delay_ms, run_at, timeout_ms, attempts_made, attempts_started, stalled_count, progress, result, failed_reason, stacktrace, added_at, processed_at, finished_at, processed_by, tags, failed_code'
 \set _option_columns 'attempts, backoff_type, backoff_delay_ms, backoff_jitter, delay_ms, priority, lifo, custom_id, remove_on_complete, remove_on_fail, logs_kept, stacks_kept, timeout_ms, tags'

@@ -6,14 +6,8 @@ with changed as (
     where job.queue = :queue and job.number = any(:numbers::bigint[]) and job.status || '' = 'active'
     returning job.number
 ),
-attempts as (
-    delete from rowline.attempts as attempt
-    where attempt.queue = :queue and attempt.number = any(array(select number from changed))
-),
-logs as (
-    delete from rowline.logs as line
-    where line.queue = :queue and line.number = any(array(select number from changed))
-),
+:_traces
+,
 counted as (
     insert into rowline.job_deltas (queue, active, delayed)
     select :queue, -count(*), count(*) from changed having count(*) > 0
