@@ -76,6 +76,12 @@ begin
         select oid::regclass as name, relkind from pg_class
         where relnamespace in ('rowline'::regnamespace, 'report'::regnamespace)
             and relkind in ('r', 'p', 'v', 'S', 'c') and relowner <> 'rowline_owner'::regrole
+            -- The sequence of an identity changes hands with its table, and only so.
+            and not exists (
+                select from pg_depend
+                where classid = 'pg_class'::regclass and objid = pg_class.oid and deptype in ('a', 'i')
+                    and refclassid = 'pg_class'::regclass and refobjsubid > 0
+            )
     loop
         execute format(
             'alter %s %s owner to rowline_owner', case found.relkind when 'c' then 'type' else 'table' end, found.name

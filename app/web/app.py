@@ -1,5 +1,6 @@
 """The Flask application, composed of its blueprints and hooks."""
 
+import functools
 import re
 import time
 from http import HTTPStatus
@@ -84,7 +85,9 @@ def create(settings: Settings, db: Database) -> Flask:
         flask.register_blueprint(blueprint)
     problems.register(flask)
     actions.update(describe.actions(flask, besides=TOKENLESS))
-    flask.extensions[docs.DOCUMENT] = answers.dump(openapi.document(flask, open_blueprints=OPEN))
+    flask.extensions[docs.DOCUMENT] = functools.cache(
+        lambda: answers.dump(openapi.document(flask, open_blueprints=OPEN))
+    )
     return flask
 
 

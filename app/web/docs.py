@@ -14,7 +14,7 @@ PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # an SVG has i
 
 
 def blueprint() -> Blueprint:
-    """Make /openapi.json and the routes below /docs. The document is read from the application's extensions.
+    """Make /openapi.json and the routes below /docs. The application's extensions hold the maker of the document.
 
     All responses are shared, read-only bytes: clients that read them slowly cost no memory per client.
     """
@@ -24,7 +24,7 @@ def blueprint() -> Blueprint:
     @describe.route(gives="application/json")
     def openapi() -> Response:
         """Get this document."""
-        document: bytes = current_app.extensions[DOCUMENT]
+        document: bytes = current_app.extensions[DOCUMENT]()
         return Response(document, mimetype="application/json", headers={"Cache-Control": "no-store"})
 
     @routes.get("/docs")

@@ -9,15 +9,12 @@ import pytest
 from app.infra.settings import Settings
 from app.operations import jobs
 from app.postgres.database import Database
-from tests.support import work
-from tests.support.clusters import PYTHON, Program
+from tests.support import commands, work
 from tests.support.jobs import new
 
 
 def said(url: str, *words: str, code: int = 0) -> str:
-    with Program([*PYTHON, "-m", "app", "jobs", *words], env={"DATABASE_URL": url}) as program:
-        assert program.end() == code, program.output
-        return program.output.strip()
+    return commands.said(url, "jobs", *words, code=code)
 
 
 def shown(url: str, *words: str) -> dict[str, Any]:

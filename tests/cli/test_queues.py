@@ -7,8 +7,8 @@ import psycopg
 from app.infra.settings import Settings
 from app.operations import claim
 from app.postgres.database import Database
-from tests.cli.test_tokens import said
 from tests.support import databases
+from tests.support.commands import said
 
 
 def test_queues_are_listed_paused_and_resumed_and_the_audit_says_by_whom(own_url: str) -> None:

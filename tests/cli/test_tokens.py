@@ -5,23 +5,21 @@ import re
 import pytest
 
 from tests.support import raw
-from tests.support.clusters import PYTHON, Program
+from tests.support.commands import said
 from tests.support.raw import request
 
 FORM = re.compile(r"rl_([0-9A-Za-z]{8})_[0-9A-Za-z]{38}")
 
 
-def said(url: str, *words: str, code: int = 0) -> str:
-    with Program([*PYTHON, "-m", "app", *words], env={"DATABASE_URL": url}) as program:
-        assert program.end() == code, program.output
-        return program.output.strip()
+def told(url: str, *words: str) -> tuple[str, str]:
+    """Return the token that the command prints: its id and the whole."""
+    found = FORM.search(said(url, "tokens", *words))
+    assert found
+    return found[1], found[0]
 
 
 def created(url: str, *words: str) -> tuple[str, str]:
-    """Create a token; return its id and the token."""
-    found = FORM.search(said(url, "tokens", "create", *words))
-    assert found
-    return found[1], found[0]
+    return told(url, "create", *words)
 
 
 def test_the_first_token_comes_from_the_machine_and_lets_in_at_once(own_url: str) -> None:
@@ -40,8 +38,7 @@ def test_a_token_is_rotated_and_revoked_and_the_audit_says_by_whom(own_url: str)
         "--jobs-per-s",
         "50",
     )
-    second = said(own_url, "tokens", "rotate", token_id).splitlines()[-1]
-    assert FORM.fullmatch(second)
+    _, second = told(own_url, "rotate", token_id)
     assert second != first
     line = said(own_url, "tokens", "list")
     assert re.fullmatch(

@@ -165,6 +165,27 @@ def test_the_roles_can_be_made_before_the_first_migration(server_url: str) -> No
             assert public.execute("select * from report.queues").fetchall() == []
 
 
+def test_the_owner_gets_a_table_and_the_sequence_of_its_identity_in_whichever_order_the_catalogue_has_them(
+    server_url: str,
+) -> None:
+    place = "(select ctid from pg_class where oid = '{}'::regclass)"
+    is_first = f"select {place.format('rowline.audit_number_seq')} < {place.format('rowline.audit')}"
+    with databases.fresh(server_url) as url:
+        schema.upgrade(url)
+        for _ in range(200):  # each change of a name writes the table's row of the catalogue anew, at another place
+            databases.run(url, "alter table rowline.audit rename to other")
+            databases.run(url, "alter table rowline.other rename to audit")
+            if databases.ask(url, is_first) == [(True,)]:
+                break
+        assert databases.ask(url, is_first) == [(True,)]
+        as_it_lies = with_option(url, "-c enable_indexscan=off -c enable_bitmapscan=off")
+        db = Database(Settings(), url=as_it_lies, size=1, name="test")
+        roles.apply(db, actor=ACTOR)
+        db.close()
+        owners = "select distinct pg_get_userbyid(relowner) from pg_class where relnamespace = 'rowline'::regnamespace"
+        assert databases.ask(url, owners) == [("rowline_owner",)]
+
+
 MADE = (
     "create table rowline.made (a int)",
     "create sequence rowline.made_numbers",

@@ -73,7 +73,7 @@ def altered(url: str, whose: str, settings: Mapping[str, str | None]) -> None:
 def fresh(server_url: str, *, template: str = "template0") -> Iterator[str]:
     """Make a database, a copy of `template`, and drop it afterwards, whoever is still connected."""
     name = f"rowline_test_{secrets.token_hex(4)}"
-    run(server_url, f"create database {name} template {template}")
+    run(server_url, f"create database {name} template {template} strategy file_copy")
     try:
         yield named(server_url, name)
     finally:
