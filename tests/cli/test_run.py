@@ -39,6 +39,23 @@ def rowline(place: Path, port: int, *, command: str | list[str] = "run", **env: 
     return Program([*clusters.PYTHON, "-m", "app", *words], env=base | env)
 
 
+@pytest.fixture(scope="module")
+def made() -> Iterator[Path]:
+    """A place with the home of a Rowline that was started once and stopped."""
+    with clusters.folder() as first:
+        with rowline(first, clusters.free_port()) as program:
+            program.expect("Ctrl-C stops it", within_s=WITHIN_S)
+            assert program.end(signal.SIGTERM) == 0
+        yield first
+
+
+@pytest.fixture
+def used(made: Path, place: Path) -> Path:
+    """A copy of it for one test, which need not pay for a database from nothing."""
+    subprocess.run(["cp", "-a", made / "home", place / "home"], check=True)
+    return place
+
+
 def is_ready(port: int) -> bool:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=20) as answer:
@@ -117,15 +134,15 @@ def test_what_serves_is_no_superuser_on_data_of_an_earlier_release_too(place: Pa
         assert program.end(signal.SIGTERM) == 0
 
 
-def test_every_command_has_the_rights_that_it_needs_and_programs_have_no_more(place: Path, port: int) -> None:
-    (place / "psqlrc").write_text("select current_user || ' asks'")
-    with rowline(place, port) as program:
+def test_every_command_has_the_rights_that_it_needs_and_programs_have_no_more(used: Path, port: int) -> None:
+    (used / "psqlrc").write_text("select current_user || ' asks'")
+    with rowline(used, port) as program:
         program.expect("Ctrl-C stops it", within_s=WITHIN_S)
         for words in ("upgrade", "recount", "status", "check", "roles --apply", "explain leases/claim"):
-            told(place, "db", *words.split())
-        assert "rowline asks" in told(place, "db", "psql", PSQLRC=str(place / "psqlrc"))
-        assert "queues" in told(place, "report", "queues")
-        url, owner = told(place, "db", "url"), told(place, "db", "url", "--owner")
+            told(used, "db", *words.split())
+        assert "rowline asks" in told(used, "db", "psql", PSQLRC=str(used / "psqlrc"))
+        assert "queues" in told(used, "report", "queues")
+        url, owner = told(used, "db", "url"), told(used, "db", "url", "--owner")
         for one in (url, owner):
             dump = [str(embedded.programs(Settings()) / "pg_dump"), "--schema=rowline", "--schema=report", one]
             dumped = subprocess.run(dump, check=True, capture_output=True, text=True)
@@ -135,27 +152,27 @@ def test_every_command_has_the_rights_that_it_needs_and_programs_have_no_more(pl
         assert program.end(signal.SIGTERM) == 0
 
 
-def test_a_worker_of_the_same_user_works_with_the_url_that_it_is_told(place: Path, port: int) -> None:
-    handlers = workers.written(place, "@rowline.handler('n')\ndef work(job):\n    return 1\n")
-    with rowline(place, port) as program:
+def test_a_worker_of_the_same_user_works_with_the_url_that_it_is_told(used: Path, port: int) -> None:
+    handlers = workers.written(used, "@rowline.handler('n')\ndef work(job):\n    return 1\n")
+    with rowline(used, port) as program:
         program.expect("Ctrl-C stops it", within_s=WITHIN_S)
-        owner = told(place, "db", "url", "--owner")
+        owner = told(used, "db", "url", "--owner")
         databases.run(owner, "select rowline.enqueue('mail', 'n', '1')")
         words = ["work", "--queue", "mail", "--handlers", str(handlers)]
-        with rowline(place, 1, command=words, DATABASE_URL=told(place, "db", "url")) as worker:
+        with rowline(used, 1, command=words, DATABASE_URL=told(used, "db", "url")) as worker:
             done = "select count(*) from rowline.jobs where status = 'completed'"
             clusters.until(lambda: databases.ask(owner, done) == [(1,)], within_s=WITHIN_S)
             assert worker.end(signal.SIGTERM) == 0
         assert program.end(signal.SIGTERM) == 0
 
 
-def test_a_second_rowline_on_the_same_home_is_told_so(place: Path, port: int) -> None:
-    with rowline(place, port) as first:
+def test_a_second_rowline_on_the_same_home_is_told_so(used: Path, port: int) -> None:
+    with rowline(used, port) as first:
         first.expect("Ctrl-C stops it", within_s=WITHIN_S)
-        with rowline(place, port) as second:
+        with rowline(used, port) as second:
             assert second.end() == 1
         assert first.end(signal.SIGTERM) == 0
-    said = f"Rowline already runs in {place}/home (process {first.pid}, http://127.0.0.1:{port})"
+    said = f"Rowline already runs in {used}/home (process {first.pid}, http://127.0.0.1:{port})"
     assert said in second.output
 
 
@@ -214,15 +231,15 @@ def test_settings_that_cannot_be_used_are_all_named_before_anything_starts(
     assert not (place / "home").exists()
 
 
-def test_a_token_that_was_given_is_not_printed(place: Path, port: int) -> None:
-    with rowline(place, port, AUTH_TOKENS="hush-hush") as program:
+def test_a_token_that_was_given_is_not_printed(used: Path, port: int) -> None:
+    with rowline(used, port, AUTH_TOKENS="hush-hush") as program:
         program.expect("Ctrl-C stops it", within_s=WITHIN_S)
         assert program.end(signal.SIGTERM) == 0
     assert "hush" not in program.output
 
 
-def test_a_killed_postgres_comes_back_under_the_same_api_and_worker(place: Path, port: int) -> None:
-    with rowline(place, port) as program:
+def test_a_killed_postgres_comes_back_under_the_same_api_and_worker(used: Path, port: int) -> None:
+    with rowline(used, port) as program:
         pids = {name: started(program, name) for name in ("postgres", "api", "worker")}
         program.expect("Ctrl-C stops it", within_s=WITHIN_S)
         os.kill(pids["postgres"], signal.SIGKILL)
@@ -232,13 +249,13 @@ def test_a_killed_postgres_comes_back_under_the_same_api_and_worker(place: Path,
         assert program.end(signal.SIGTERM) == 0
 
 
-def test_a_killed_rowline_leaves_nothing_in_the_way_of_the_next(place: Path, port: int) -> None:
-    with rowline(place, port, ROWLINE_DRAIN_MS="1000") as program:
+def test_a_killed_rowline_leaves_nothing_in_the_way_of_the_next(used: Path, port: int) -> None:
+    with rowline(used, port, ROWLINE_DRAIN_MS="1000") as program:
         pids = [started(program, name) for name in ("postgres", "api", "worker")]
         program.expect("Ctrl-C stops it", within_s=WITHIN_S)
         program.process.kill()
         clusters.until(lambda: not any(map(clusters.is_alive, pids)))
-    with rowline(place, port) as program:
+    with rowline(used, port) as program:
         program.expect("Ctrl-C stops it", within_s=WITHIN_S)
         assert program.end(signal.SIGTERM) == 0
 
