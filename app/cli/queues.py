@@ -11,6 +11,7 @@ import orjson
 from app.cli import account, direct, names, retention, tables
 from app.cli.report import Since
 from app.domain import removal
+from app.domain.backoff import LONGEST_MS
 from app.domain.queue import DRAIN_WINDOW, REASON_MAX, Queue, Tally
 from app.domain.removal import CLEANABLE, GRACE_MAX_MS, MOST_MAX, Position, Removal, Removed
 from app.domain.retention import Keep
@@ -22,7 +23,6 @@ from app.postgres.database import Database
 from app.queries import queues as queries
 from app.queries.reports import Found
 from app.wire import queue as wire
-from app.wire import retention as wire_retention
 
 RATES = {f"{what}/s": what for what in Tally._fields}
 """The columns of rates, over the minutes that the drain time goes by."""
@@ -30,6 +30,23 @@ COLUMNS = [
     *("queue", *(status.value for status in Status), "oldest ready", *RATES, "drain s"),
     *("paused since", "by", "why", "settings"),
 ]
+
+
+UNCHANGED_MS = -1
+"""The default of a length of time that is a setting: it stays as it is."""
+
+
+class Within(Since):
+    """A length of time that a queue sets: 30s, 10m, 7d, or unset."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:  # type: ignore[override]
+        """Read it, in ms; None for `unset`."""
+        if value == "unset" or isinstance(value, int):
+            return None if value == "unset" else value
+        ms = super().convert(value, param, ctx) // timedelta(milliseconds=1)
+        if ms > LONGEST_MS:
+            self.fail(f"{value!r} is more than ten years", param, ctx)
+        return ms
 
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -91,12 +108,22 @@ def resume(*, queue: str, as_json: bool) -> None:
 @queues.command("set")
 @names.queue
 @retention.options
+@click.option(
+    "--start-within",
+    type=Within(),
+    default=UNCHANGED_MS,
+    show_default=False,
+    help="Fail jobs that have not begun so long after they became ready first: 30s, 10m, or unset.",
+)
 @_as_json
-def change(*, queue: str, as_json: bool, **keeps: Keep | None) -> None:
+def change(*, queue: str, start_within: int | None, as_json: bool, **keeps: Keep | None) -> None:
     """Change the settings of a queue that are named."""
-    wanted, actor = retention.given(keeps), account.actor()
+    numbers = {} if start_within == UNCHANGED_MS else {"start_within_ms": start_within}
+    wanted = retention.given(keeps, is_enough=bool(numbers), others=("--start-within",))
+    actor = account.actor()
     found = direct.told(
-        lambda db: settings.change_queue(db, actor=actor, queue=queue, keeps=wanted), name="rowline-queues"
+        lambda db: settings.change_queue(db, actor=actor, queue=queue, keeps=wanted, numbers=numbers),
+        name="rowline-queues",
     )
     _print(found, as_json=as_json)
 
@@ -179,9 +206,7 @@ def _print(found: Queue | list[Queue], *, as_json: bool) -> None:
 
 def _row(queue: Queue) -> Any:
     pause = queue.pause
-    kept = ", ".join(
-        f"{name} {orjson.dumps(value).decode()}" for name, value in wire_retention.dump(queue.retention).items()
-    )
+    kept = ", ".join(f"{name} {orjson.dumps(value).decode()}" for name, value in wire.settings(queue).items())
     paused = (pause.at, pause.by, pause.reason) if pause else (None, None, None)
     rates = wire.rate(queue.recent[DRAIN_WINDOW], DRAIN_WINDOW)
     drain_s = None if queue.drain_ms is None else queue.drain_ms / 1000

@@ -1,7 +1,7 @@
 """Options of commands that set how long finished jobs are kept."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -45,9 +45,11 @@ def options(command: Command) -> Command:
     return command
 
 
-def given(keeps: Mapping[str, Keep | None]) -> dict[str, Keep | None]:
-    """Return the settings that were given. Raises UsageError if none was."""
+def given(
+    keeps: Mapping[str, Keep | None], *, is_enough: bool = False, others: Sequence[str] = ()
+) -> dict[str, Keep | None]:
+    """Return the settings that were given. Raises UsageError if none was, unless one of the `others` `is_enough`."""
     found = {field: keep for field, keep in keeps.items() if keep != UNCHANGED}
-    if not found:
-        raise click.UsageError("give one of --remove-on-complete, --remove-on-fail")
+    if not found and not is_enough:
+        raise click.UsageError(f"give one of {', '.join(('--remove-on-complete', '--remove-on-fail', *others))}")
     return found

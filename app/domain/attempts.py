@@ -14,6 +14,7 @@ STACK_MAX = 50_000  # characters kept of a stack trace: its end, which names the
 STACKS_KEPT = 100  # stack traces kept of a job: the newest
 STALLED_REASON = "job stalled more than allowable limit"
 CANCELLED_REASON = "job cancelled"
+UNSTARTED_REASON = "not started in time"
 TIMEOUT_GRACE_MS = 1_000
 """How long a lease may outlast the timeout of its job, so that the worker can report that it ended the attempt."""
 LOGS_KEPT = 10_000  # log lines kept of a job without `keepLogs`: the newest
@@ -40,6 +41,7 @@ class FailedCode(StrEnum):
     CANCELLED = "cancelled"
     STALLED = "stalled"
     TIMED_OUT = "timed_out"
+    START_BY = "start_by"
 
 
 KEPT = tuple(outcome for outcome in Outcome if outcome not in {Outcome.RUNNING, Outcome.COMPLETED})

@@ -14,6 +14,8 @@ JsonText = NewType("JsonText", str)
 
 PRIORITY_MAX = 2_097_152
 ATTEMPTS_MAX = 1_000
+START_BY_MAX = 253_402_300_799_999
+"""The last ms of the year 9999, in ms since the epoch."""
 
 
 class NewJob(NamedTuple):
@@ -37,6 +39,7 @@ class NewJob(NamedTuple):
     tags: Sequence[str] | None = None  # to find the job by, in the order sent; None = none
     remove_on_complete: Keep | None = None  # how long it is kept once completed; None: as its queue or the service says
     remove_on_fail: Keep | None = None  # the same once it has failed
+    start_by: int | None = None  # `startBy`: ms since the epoch; it fails if its first attempt has not begun by then
 
 
 class Job(NamedTuple):
@@ -67,6 +70,7 @@ class Job(NamedTuple):
     processed_by: str | None  # the worker of the last claim; None before the first claim; a retry by hand clears it
     tags: Sequence[str] | None  # set by the insert, as in `NewJob`
     failed_code: str | None  # of `attempts.FailedCode`, set when it fails for good; a retry by hand will clear it
+    start_by: int | None  # set by the insert, and by what makes it ready first (`startWithin`); a retry clears it
 
     @property
     def id(self) -> str:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from app.domain.attempts import LOGS_MAX, STACKS_KEPT
 from app.domain.backoff import LONGEST_MS
 from app.domain.ids import JOB_ID_MAX
-from app.domain.job import ATTEMPTS_MAX, PRIORITY_MAX
+from app.domain.job import ATTEMPTS_MAX, PRIORITY_MAX, START_BY_MAX
 from app.domain.retention import COUNT_MAX
 
 
@@ -146,6 +146,15 @@ OPTIONS = (
         longest=100,
         is_empty_absent=True,
         meaning="words to find the job by: up to 10 strings of 1 to 100 characters",
+    ),
+    Option(
+        name="startBy",
+        kind=Kind.WHOLE,
+        field="start_by",
+        low=1,
+        high=START_BY_MAX,
+        meaning="ms since the epoch: if its first attempt has not begun by then, it fails unrun, "
+        "see [queues.md](queues.md#jobs-that-start-too-late)",
     ),
 )
 """In the order in which the faults of a job are reported."""

@@ -13,6 +13,10 @@ PRIORITIES_MAX = 1_000
 """With more different priorities among the ready jobs of a queue, it is not told which job has been ready longest."""
 KNOWN_SINCE = "0017"
 """The first release whose programs obey a pause."""
+NUMBERS = {"startWithin": "start_within_ms"}
+"""The settings that are numbers, and the fields of `Queue`."""
+NUMBERS_SINCE = {"start_within_ms": "0024"}
+"""The first release whose programs obey such a setting, by its field."""
 WINDOWS = (1, 5, 15)
 """Of so many minutes, the last full ones, it is told what happened in a queue."""
 DRAIN_WINDOW = 5  # the one whose pace says how long the ready jobs take
@@ -47,6 +51,7 @@ class Queue:
     next_due_at: datetime | None  # when the next delayed job is due
     recent: Mapping[int, Tally]  # what happened, by WINDOWS
     retention: Retention  # what the queue sets itself
+    start_within_ms: int | None = None  # a job fails that has not begun so long after it became ready first
 
     @property
     def drain_ms(self) -> int | None:

@@ -45,6 +45,7 @@ TRANSITIONS = {
     "expire": Rule(ACTIVE, ACTIVE),
     "recover_stalled": Rule(ACTIVE, READY | FAILED),
     "cancel": Rule(READY | DELAYED, FAILED),
+    "fail_unstarted": Rule(READY | DELAYED, FAILED),
     "request_cancel": Rule(ACTIVE, ACTIVE),
     "complete_and_remove": Rule(ACTIVE, NOWHERE),
     "sweep": Rule(FINAL, NOWHERE),

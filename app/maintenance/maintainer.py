@@ -1,4 +1,4 @@
-"""The maintainer: promotes due jobs, recovers stalled ones, times out attempts, folds counts, deletes what is too old.
+"""The maintainer: promotes due jobs, fails late ones, recovers stalled ones, times out attempts, folds counts, deletes.
 
 Every process with a database has its loops; those of one process do the work for all (`rounds`).
 """
@@ -52,6 +52,7 @@ class Maintainer:
         )
         self._swept_whole_at = -math.inf
         self._promoting = self._loop("promote", None, lambda: maintenance.promote_due(db))
+        self._failing = self._loop("fail_unstarted", None, self._fail_unstarted)
         self._folding = self._loop("fold", None, lambda: maintenance.fold_counts(db))
         self._overdue: list[str] = []
         self._timing_out = self._loop("time_out", None, self._time_out)
@@ -62,7 +63,15 @@ class Maintainer:
             self._loop("partition", PARTITION_S, lambda: (audit.partition(db), tokens.forget(db))),
         ]
         closing = Loop("close_unused", interval_s=UNUSED_S, tick=db.close_unused)
-        self.loops = [self._rounds.loop, self._promoting, self._folding, self._timing_out, *self._seldom, closing]
+        self.loops = [
+            self._rounds.loop,
+            self._promoting,
+            self._failing,
+            self._folding,
+            self._timing_out,
+            *self._seldom,
+            closing,
+        ]
 
     def _loop(self, name: str, interval_s: float | Callable[[], float] | None, tick: Callable[[], object]) -> Loop:
         def tried() -> None:
@@ -80,6 +89,8 @@ class Maintainer:
         if found.is_due and now >= self._promote_at:
             self._promote_at = now + self._promote_s * EARLY
             self._promoting.hurry()
+        if found.is_late:
+            self._failing.hurry()
         if found.is_unfolded:
             self._folding.hurry()
         for loop in self._seldom if is_new else ():
@@ -101,6 +112,10 @@ class Maintainer:
             self._db, max_stalled_count=self._settings.max_stalled_count, queues=found.stalled
         ).items():
             _log.warning("stalled_recovered", extra={"queue": queue, "jobs": jobs})
+
+    def _fail_unstarted(self) -> None:
+        for queue, jobs in maintenance.fail_unstarted(self._db).items():
+            _log.warning("not_started", extra={"queue": queue, "jobs": jobs})
 
     def _time_out(self) -> None:
         for queue, jobs in maintenance.time_out(self._db, random=self._random, queues=self._overdue).items():

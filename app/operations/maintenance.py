@@ -17,10 +17,14 @@ FOLDED_AT_ONCE = 20_000  # count deltas per transaction; no other statement wait
 
 
 class PendingWork(NamedTuple):
-    """What there is to do: whether a delayed job is due in any queue, and whether there are counts to fold."""
+    """What there is to do: whether a delayed job is due in any queue, whether there are counts to fold.
+
+    `is_late`: whether a job should have started by now, and has not.
+    """
 
     is_due: bool
     is_unfolded: bool
+    is_late: bool = False
 
 
 @operation
@@ -60,6 +64,26 @@ def promote_due(db: Database) -> set[str]:
 
 def _promote(conn: Connection, queue: str) -> int:
     return jobs.promote(conn, queue=queue, limit=AT_ONCE, patience_s=0.0)  # no queue delays another
+
+
+@operation
+def fail_unstarted(db: Database) -> dict[str, int]:
+    """Fail jobs that should have started by now and notify the queue; return how many, by queue.
+
+    Reads them in steps, the one first that should have started first; one transaction per step and queue.
+    """
+    failed: dict[str, int] = {}
+    place, found = jobs.FIRST_START, AT_ONCE
+    while found == AT_ONCE:
+        with db.begin() as conn:
+            numbers, found, place = jobs.unstarted(conn, limit=AT_ONCE, after=place)
+        for queue, late in numbers.items():
+            with db.begin() as conn:
+                ended = jobs.fail_unstarted(conn, queue=queue, numbers=late)
+            if ended:
+                failed[queue] = failed.get(queue, 0) + ended
+                db.notify(queue)
+    return failed
 
 
 class ExpiredQueues(NamedTuple):

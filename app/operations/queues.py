@@ -35,11 +35,11 @@ def pause(db: Database, *, actor: Actor, queue: str, reason: str | None) -> Paus
         found, is_new = queues.pause(conn, queue=queue, by=actor.id, reason=reason)
         audit.note(conn, actor, Act(action="queues.pause", queue=queue, affected=int(is_new), after=_members(found)))
         stands = queues.find(conn, queue=queue)
-        _require_release(conn, KNOWN_SINCE)
+        require_release(conn, KNOWN_SINCE)
     return Paused(stands, _await_transactions(db))
 
 
-def _require_release(conn: Connection, revision: str) -> None:
+def require_release(conn: Connection, revision: str) -> None:
     """Require that all programs know what `revision` brought: those that are connected, and those that start later.
 
     It is the last thing that a transaction does, so that none can start behind its back. Raises OlderNodesRun.

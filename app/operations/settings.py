@@ -1,14 +1,18 @@
 """The settings of the service and of queues."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from app.domain.audit import Act, Actor, Members
 from app.domain.errors import QueueNotEmpty
-from app.domain.queue import Queue
+from app.domain.queue import NUMBERS, NUMBERS_SINCE, Queue
 from app.domain.retention import SETTINGS, Keep, Retention
 from app.operations import operation
+from app.operations.queues import require_release
 from app.postgres.database import Database
 from app.store import audit, queues, settings
+
+_NONE: Mapping[str, int | None] = MappingProxyType({})
 
 
 @operation
@@ -22,14 +26,26 @@ def change(db: Database, *, actor: Actor, keeps: Mapping[str, Keep | None]) -> R
 
 
 @operation
-def change_queue(db: Database, *, actor: Actor, queue: str, keeps: Mapping[str, Keep | None]) -> Queue:
-    """Change the settings of a queue that `keeps` names; None takes one away: then that of the service holds."""
+def change_queue(
+    db: Database,
+    *,
+    actor: Actor,
+    queue: str,
+    keeps: Mapping[str, Keep | None],
+    numbers: Mapping[str, int | None] = _NONE,
+) -> Queue:
+    """Change the settings of a queue that are named; None takes one away: then that of the service holds, if any.
+
+    `keeps` names fields of `Retention`, `numbers` those of `Queue` in `domain.queue.NUMBERS`. Raises OlderNodesRun.
+    """
     with db.begin() as conn:
-        before = queues.find(conn, queue=queue).retention
-        queues.change(conn, queue=queue, keeps=keeps)
+        before = queues.find(conn, queue=queue)
+        queues.change(conn, queue=queue, keeps=keeps, numbers=numbers)
         after = queues.find(conn, queue=queue)
-        act = Act(action="queues.change", queue=queue, before=members(before), after=members(after.retention))
+        act = Act(action="queues.change", queue=queue, before=_of_queue(before), after=_of_queue(after))
         audit.note(conn, actor, act)
+        for release in sorted({NUMBERS_SINCE[name] for name, number in numbers.items() if number is not None}):
+            require_release(conn, release)
     return after
 
 
@@ -41,7 +57,7 @@ def forget_queue(db: Database, *, actor: Actor, queue: str) -> Queue:
         if sum(before.counts.values()):
             raise QueueNotEmpty(f"queue {queue!r} has jobs: remove them first")
         is_there = queues.forget(conn, queue=queue)
-        act = Act(action="queues.forget", queue=queue, affected=int(is_there), before=members(before.retention))
+        act = Act(action="queues.forget", queue=queue, affected=int(is_there), before=_of_queue(before))
         audit.note(conn, actor, act)
         return queues.find(conn, queue=queue)
 
@@ -50,3 +66,8 @@ def members(retention: Retention) -> Members:
     """Return the settings that are set, for the audit."""
     kept = {name: getattr(retention, field) for name, field in SETTINGS.items()}
     return {name: keep.json for name, keep in kept.items() if keep is not None}
+
+
+def _of_queue(queue: Queue) -> Members:
+    numbers = {name: getattr(queue, field) for name, field in NUMBERS.items()}
+    return {**members(queue.retention), **{name: number for name, number in numbers.items() if number is not None}}

@@ -61,6 +61,7 @@ class Queue(WholeQueue):
         tags: list[str] | tuple[str, ...] | None = None,
         remove_on_complete: bool | int | Mapping[str, int] | None = None,
         remove_on_fail: bool | int | Mapping[str, int] | None = None,
+        start_by: int | None = None,
         opts: Mapping[str, Any] | None = None,
     ) -> AddedJob:
         """Add a job; the parameters are the fields of `NewJob`. Retried requests add it once only."""
@@ -79,6 +80,7 @@ class Queue(WholeQueue):
             tags=tags,
             remove_on_complete=remove_on_complete,
             remove_on_fail=remove_on_fail,
+            start_by=start_by,
             opts=opts or {},
         )
         return self.add_many([new])[0]

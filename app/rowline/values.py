@@ -30,6 +30,9 @@ class NewJob:
     tags: list[str] | tuple[str, ...] | None = _option("tags")  # noqa: RUF009 - a field, as above
     remove_on_complete: bool | int | Mapping[str, int] | None = _option("removeOnComplete")  # see `queueinfo.Kept`
     remove_on_fail: bool | int | Mapping[str, int] | None = _option("removeOnFail")
+    start_by: int | None = _option(
+        "startBy"
+    )  # if its first attempt has not begun by then, it fails; ms since the epoch
     opts: Mapping[str, Any] = field(default_factory=dict)
 
     def json(self) -> dict[str, Any]:
@@ -61,7 +64,8 @@ class JobInfo:
     result: Any  # the value that the attempt returned; None also before it completed
     processed_by: str | None
     tags: tuple[str, ...]  # in the order sent
-    failed_code: str | None = None  # why it has failed for good: failed, cancelled, stalled or timed_out
+    failed_code: str | None = None  # why it has failed for good: failed, cancelled, stalled, timed_out or start_by
+    start_by: int | None = None  # it fails if its first attempt has not begun by then; None: it may begin at any time
     hidden: tuple[str, ...] = ()  # the members that this token may not see, without the scope `payload`: None here
 
     @property
@@ -92,6 +96,7 @@ class JobInfo:
             processed_by=members.get("processedBy"),
             tags=tuple(members.get("tags", ())),
             failed_code=members.get("failedCode"),
+            start_by=members.get("startBy"),
             hidden=tuple(members.get("hidden", ())),
             **more,
         )

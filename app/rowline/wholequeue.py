@@ -34,10 +34,20 @@ class WholeQueue:
         return self._about("POST", "/resume")
 
     def change_settings(
-        self, *, remove_on_complete: Kept | Unchanged = UNCHANGED, remove_on_fail: Kept | Unchanged = UNCHANGED
+        self,
+        *,
+        remove_on_complete: Kept | Unchanged = UNCHANGED,
+        remove_on_fail: Kept | Unchanged = UNCHANGED,
+        start_within_ms: int | Unchanged | None = UNCHANGED,
     ) -> QueueInfo:
-        """Change the settings that are given; None takes one away, so that the service's own holds."""
-        return self._about("PATCH", "", body={"settings": retention_json(remove_on_complete, remove_on_fail)})
+        """Change the settings that are given; None takes one away, so that the service's own holds, if any.
+
+        `start_within_ms`: a job fails that has not begun so long after it became ready first. Raises Conflict for it
+        while programs of an older release are connected.
+        """
+        settings = retention_json(remove_on_complete, remove_on_fail)
+        settings |= {} if isinstance(start_within_ms, Unchanged) else {"startWithin": start_within_ms}
+        return self._about("PATCH", "", body={"settings": settings})
 
     def forget(self) -> QueueInfo:
         """Forget a queue without jobs: its settings, and a pause. Raises Conflict if it has jobs."""

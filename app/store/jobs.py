@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import sqlalchemy
 
 from app.domain import ids
-from app.domain.attempts import CANCELLED_REASON
+from app.domain.attempts import CANCELLED_REASON, UNSTARTED_REASON
 from app.domain.job import ATTEMPTS_MAX, Change, Job, JobKey, JsonText, LeaseKey, LockedJob, NewJob
 from app.domain.scan import Place
 from app.postgres.database import Connection
@@ -25,6 +25,8 @@ _queues_with_due = Statement("jobs/queues_with_due")
 _queues_with_ready = Statement("jobs/queues_with_ready")
 _next_due = Statement("jobs/next_due")
 _cancel = Statement("jobs/cancel")
+_unstarted = Statement("jobs/unstarted")
+_fail_unstarted = Statement("jobs/fail_unstarted")
 _request_cancel = Statement("jobs/request_cancel")
 _numbers = Statement("jobs/numbers")
 _lock_one = Statement("jobs/lock_one")
@@ -190,6 +192,38 @@ def queues_with_due(conn: Connection, *, limit: int, after: DuePlace = FIRST_DUE
         return Due([], 0, after)
     [row] = found
     return Due(row.queues, row.found, DuePlace(row.last_at, row.last_number))
+
+
+class StartPlace(NamedTuple):
+    """A position among the jobs of all queues that have to start by a time, in the order of these times."""
+
+    start_by: int
+    number: int
+
+
+FIRST_START = StartPlace(0, 0)
+
+
+class Unstarted(NamedTuple):
+    """Numbers of jobs that should have started by now, by queue, how many they are, and the place of the last one."""
+
+    numbers: dict[str, list[int]]
+    found: int
+    last: StartPlace
+
+
+def unstarted(conn: Connection, *, limit: int, after: StartPlace = FIRST_START) -> Unstarted:
+    """Return the first `limit` jobs of all queues after a place that should have started by now, and have not."""
+    found = _unstarted.rows(conn, limit=limit, after=after.start_by, after_number=after.number)
+    numbers: dict[str, list[int]] = {}
+    for row in found:
+        numbers.setdefault(row.queue, []).append(row.number)
+    return Unstarted(numbers, len(found), StartPlace(found[-1].start_by, found[-1].number) if found else after)
+
+
+def fail_unstarted(conn: Connection, *, queue: str, numbers: Sequence[int]) -> int:
+    """Fail those of the jobs that should have started by now, and have not; return how many. Skips locked rows."""
+    return len(_fail_unstarted.rows(conn, queue=queue, numbers=numbers, reason=UNSTARTED_REASON))
 
 
 def queues_with_ready(conn: Connection, *, starts: Mapping[str, Place]) -> list[str]:

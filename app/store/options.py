@@ -32,13 +32,21 @@ def _single(column: str, kind: str) -> str:
     return f":{column}::text::{kind}" if kind in _AS_TEXT else f":{column}::{kind}"
 
 
+_STORED = {"start_by": "least(start_by, first_start_by)"}
+"""What is stored of options of which the settings of a queue say more (`_fragments/added.sql`)."""
+
+
+def _cast(column: str, kind: str) -> str:
+    return f"{column}::{kind}" if kind in _AS_TEXT else _STORED.get(column, column)
+
+
 FRAGMENTS = {
     "counted": counting.EVERYTHING,
     "job": _rows(Job._fields),
     "option_columns": _rows(tuple(COLUMNS)),
     "option_arrays": _rows([_bulk(column, kind) for column, kind in COLUMNS.items()]),
     "option_values": _rows([f"{_single(column, kind)} as {column}" for column, kind in COLUMNS.items()]),
-    "option_casts": _rows([f"{column}::{kind}" if kind in _AS_TEXT else column for column, kind in COLUMNS.items()]),
+    "option_casts": _rows([_cast(column, kind) for column, kind in COLUMNS.items()]),
 }
 """Generated fragments, used like the files in `app/store/sql/_fragments`: what a change counts, all columns of a job,
 the columns of options, their parameters as arrays and as single values, and their casts. `rowline docs` writes them

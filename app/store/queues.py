@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.domain.programs import SERVING
-from app.domain.queue import PRIORITIES_MAX, Pause, Queue, Tally
+from app.domain.queue import NUMBERS, PRIORITIES_MAX, Pause, Queue, Tally
 from app.domain.retention import Keep
 from app.domain.states import Status
 from app.postgres.database import Connection
@@ -36,9 +36,16 @@ def resume(conn: Connection, *, queue: str) -> Pause | None:
     return _of(found[0]) if found else None
 
 
-def change(conn: Connection, *, queue: str, keeps: Mapping[str, Keep | None]) -> None:
-    """Change the fields of the retention of a queue that `keeps` names; None takes a setting away. Waits for a lock."""
-    _change.rows(conn, queue=queue, **settings.changes(keeps))
+def change(
+    conn: Connection, *, queue: str, keeps: Mapping[str, Keep | None], numbers: Mapping[str, int | None]
+) -> None:
+    """Change the settings of a queue; None takes one away. Waits for a lock.
+
+    `keeps` names fields of `Retention`, `numbers` those of `Queue` that are in `domain.queue.NUMBERS`.
+    """
+    changed: dict[str, Any] = {field: numbers.get(field) for field in NUMBERS.values()}
+    changed |= {f"has_{field}": field in numbers for field in NUMBERS.values()}
+    _change.rows(conn, queue=queue, **settings.changes(keeps), **changed)
     _tidy.rows(conn, queue=queue)
 
 
@@ -89,6 +96,7 @@ def _queue(row: Any, counted: Mapping[Status, int], recent: Mapping[int, Tally])
         next_due_at=row.next_due_at,
         recent=recent,
         retention=settings.retention(row),
+        start_within_ms=row.start_within_ms,
     )
 
 

@@ -8,10 +8,10 @@ from app.store.statements import Statement
 _look = Statement("rounds/look")
 
 
-def look(conn: Connection, *, word: str | None) -> tuple[bool, bool]:
-    """Return whether a delayed job is due in any queue, and whether there are deltas to fold.
+def look(conn: Connection, *, word: str | None) -> tuple[bool, bool, bool]:
+    """Return whether a delayed job is due in any queue, whether there are deltas to fold, and whether a job is late.
 
     Sends the pulse `word` to all processes, unless it is None.
     """
     [row] = _look.rows(conn, channel=notify.channel(PULSE), words=[] if word is None else [word])
-    return row.is_due, row.is_unfolded
+    return row.is_due, row.is_unfolded, row.is_late

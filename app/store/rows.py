@@ -33,11 +33,12 @@ _NOT_BEGUN = {
     "failed_code": None,
 }
 """The values of a new job, before its first claim."""
-_ASKED = tuple(field for field in JOB if field in NewJob._fields)
+_INSERTED = ("number", "run_at", "added_at", "start_by")
+_ASKED = tuple(field for field in JOB if field in NewJob._fields and field not in _INSERTED)
 _from_request = attrgetter(*_ASKED)
-_from_insert = attrgetter("number", "run_at", "added_at")
+_from_insert = attrgetter(*_INSERTED)
 # Sorts the values by position, not by name: this runs thousands of times a second.
-_in_order = itemgetter(*map((*_ASKED, "number", "run_at", "added_at", *_NOT_BEGUN, "queue", "status").index, JOB))
+_in_order = itemgetter(*map((*_ASKED, *_INSERTED, *_NOT_BEGUN, "queue", "status").index, JOB))
 _not_begun = tuple(_NOT_BEGUN.values())
 
 

@@ -26,6 +26,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSON, UUID
 
 from app.domain import endpoint
 from app.domain.attempts import KEPT
+from app.domain.backoff import LONGEST_MS
 from app.domain.ids import QUEUE_NAME_MAX
 from app.domain.job import NewJob
 from app.domain.keys import KEY_MAX
@@ -109,12 +110,12 @@ jobs = Table(
     Column("result", JSON),
     # The number comes first, so that a statement with numbers and a queue has one possible plan only.
     PrimaryKeyConstraint("number", "queue", name="jobs_pkey"),
-    # The rules that hold for every row are in migrations/sql/rowline/broken_rule_2.sql, see decisions 31 and 34.
+    # The rules that hold for every row are in migrations/sql/rowline/broken_rule_3.sql, see decisions 31 and 34.
     CheckConstraint(
-        "rowline.job_is_sound_2(queue, custom_id, name, status, priority, lifo, place, delay_ms, attempts, "
+        "rowline.job_is_sound_3(queue, custom_id, name, status, priority, lifo, place, delay_ms, attempts, "
         "attempts_made, attempts_started, stalled_count, backoff_type, backoff_delay_ms, backoff_jitter, timeout_ms, "
         "stacks_kept, logs_kept, lease_token, leased_until, processed_at, finished_at, failed_reason, result, "
-        "failed_code)",
+        "failed_code, start_by)",
         name="jobs_sound",
     ),
     *(
@@ -165,6 +166,15 @@ Index(
 Index("jobs_delayed", jobs.c.queue, jobs.c.run_at, postgresql_where=text("status = 'delayed'"))
 # Of all queues. Its condition is written so that no statement of one queue can be planned through it.
 Index("jobs_due", jobs.c.run_at, jobs.c.number, postgresql_where=text("'' || status = 'delayed'"))
+# Of all queues: the jobs that have to start by a time, until they start. Its condition is written as that above.
+Index(
+    "jobs_unstarted",
+    jobs.c.start_by,
+    jobs.c.number,
+    postgresql_where=text(
+        "start_by is not null and '' || status in ('waiting', 'prioritized', 'delayed') and attempts_started = 0"
+    ),
+)
 # No index contains the end of the lease, so that a heartbeat is a HOT update.
 Index("jobs_active", jobs.c.queue, jobs.c.number, postgresql_where=text("status = 'active'"))
 Index("jobs_listed", jobs.c.queue, jobs.c.status, jobs.c.number, postgresql_where=text("status <> 'active'"))
@@ -350,6 +360,7 @@ queue_settings = Table(
     Column("pause_reason", Text),
     Column("remove_on_complete", JSON),
     Column("remove_on_fail", JSON),
+    Column("start_within_ms", BigInteger),
     PrimaryKeyConstraint("queue", name="queue_settings_pkey"),
     CheckConstraint(f"char_length(queue) between 1 and {QUEUE_NAME_MAX}", name="queue_settings_queue"),
     CheckConstraint(
@@ -357,6 +368,7 @@ queue_settings = Table(
         f"and char_length(pause_reason) between 1 and {REASON_MAX}",
         name="queue_settings_pause",
     ),
+    CheckConstraint(f"start_within_ms between 1 and {LONGEST_MS}", name="queue_settings_start_within"),
 )
 """The settings of queues, one column each. Only queues with a setting have a row.
 

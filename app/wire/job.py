@@ -60,6 +60,9 @@ class JobSchema(Schema):
     finishedOn = Milliseconds(attribute="finished_at")
     processedBy = fields.String(attribute="processed_by")
     tags = fields.List(fields.String())
+    startBy = fields.Integer(
+        attribute="start_by", metadata={"description": "It fails if its first attempt has not begun by then."}
+    )
     status = fields.String(required=True)
     queueQualifiedName = QualifiedName(attribute="queue", required=True, metadata={"type": "string"})
     hidden = fields.List(

@@ -4,7 +4,7 @@ from typing import Any
 
 from marshmallow import Schema, fields
 
-from app.domain.queue import DRAIN_WINDOW, WINDOWS, Queue, Tally
+from app.domain.queue import DRAIN_WINDOW, NUMBERS, WINDOWS, Queue, Tally
 from app.domain.states import Status
 from app.wire import retention
 from app.wire.fields import Milliseconds
@@ -25,6 +25,14 @@ class RateSchema(Schema):
 RatesSchema = Schema.from_dict(
     {name: fields.Nested(RateSchema, required=True) for name in RATES.values()}, name="RatesSchema"
 )
+
+
+class SettingsSetSchema(RetentionSetSchema):
+    """What a queue sets itself."""
+
+    startWithin = fields.Integer(
+        metadata={"description": "ms: a job fails that has not begun so long after it became ready first"}
+    )
 
 
 class QueueSchema(Schema):
@@ -51,7 +59,7 @@ class QueueSchema(Schema):
             "full minutes; absent if none did"
         }
     )
-    settings = fields.Nested(RetentionSetSchema, required=True, metadata={"description": "what the queue sets itself"})
+    settings = fields.Nested(SettingsSetSchema, required=True, metadata={"description": "what the queue sets itself"})
     nextDueOn = Milliseconds(attribute="next_due_at", metadata={"description": "when the next delayed job is due"})
 
 
@@ -77,7 +85,13 @@ def dump(queue: Queue) -> dict[str, Any]:
         }
     )
     present = {name: value for name, value in members.items() if value is not None}
-    return present | {"settings": retention.dump(queue.retention)}
+    return present | {"settings": settings(queue)}
+
+
+def settings(queue: Queue) -> dict[str, Any]:
+    """Return the JSON of what the queue sets itself."""
+    numbers = {name: getattr(queue, field) for name, field in NUMBERS.items()}
+    return retention.dump(queue.retention) | {name: number for name, number in numbers.items() if number is not None}
 
 
 def rate(tally: Tally, minutes: int) -> dict[str, float]:

@@ -66,6 +66,8 @@ def test_retention_is_set_for_a_queue_and_for_the_service(own_url: str) -> None:
         "removeOnFail": {"age": 43_200, "count": 500}
     }
     assert settings(*set_queue, "--remove-on-fail", "all") == {"removeOnFail": False}
+    assert settings(*set_queue, "--start-within", "90s") == {"removeOnFail": False, "startWithin": 90_000}
+    assert settings(*set_queue, "--start-within", "unset") == {"removeOnFail": False}
     assert settings("queues", "forget", "mail", "--json") == {}
     week, month = {"age": 7 * 86_400}, {"age": 30 * 86_400}
     assert settings("settings", "show") == {"removeOnComplete": week, "removeOnFail": month}
@@ -76,6 +78,8 @@ def test_retention_is_set_for_a_queue_and_for_the_service(own_url: str) -> None:
     for wrong in ("7", "7x", "1d,", ",5", "", "99999d", "9999999999"):
         code = 0 if wrong == "7" else 2
         said(own_url, *set_queue, "--remove-on-complete", wrong, code=code)
+    for wrong in ("7", "9999w"):
+        said(own_url, *set_queue, "--start-within", wrong, code=2)
     assert "give one of" in said(own_url, *set_queue, code=2)
 
 

@@ -1,5 +1,6 @@
 """What time brings is noticed by an API process alone, without any worker."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -31,6 +32,18 @@ def test_a_due_job_shows_as_ready_though_no_worker_lives(db: Database, api: Prog
 
     in_status(db, plain, Status.WAITING)
     in_status(db, prioritized, Status.PRIORITIZED)
+
+
+def test_a_job_that_has_not_begun_in_time_fails_though_no_worker_lives(db: Database, api: Program) -> None:
+    start_by = int(time.time() * 1000) + 300
+    late, delayed = add(db, new(start_by=start_by), new(start_by=start_by, delay_ms=3_600_000))
+
+    for job_id in (late, delayed):
+        job = in_status(db, job_id, Status.FAILED)
+        assert (job.failed_code, job.failed_reason) == ("start_by", "not started in time")
+        assert job.finished_at is not None
+        assert job.finished_at.timestamp() * 1000 >= start_by
+    api.expect("not_started")
 
 
 def test_a_stalled_job_goes_back_though_no_worker_lives(db: Database, api: Program) -> None:

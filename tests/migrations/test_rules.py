@@ -40,6 +40,11 @@ EXCEPTIONS = {
         "constraint-missing-not-valid": "the table of options has a row for each option",
         "prefer-robust-stmts": "what a killed run left of the index is dropped before",
     },
+    "0024": {
+        "ban-drop-constraint": "a check that says more takes its place in the same statement",
+        "ban-drop-function": "only that check has called it",
+        "prefer-robust-stmts": "what a killed run left of the index is dropped before",
+    },
 }
 """Revision -> rule of squawk -> why it does not hold there."""
 STEPS = {"expand", "contract", "stop"}

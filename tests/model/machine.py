@@ -6,6 +6,8 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from app.operations import maintenance
+from app.postgres.database import Database
 from tests.model.model import Model
 from tests.support import answers, databases
 from tests.support.client import Client
@@ -27,6 +29,7 @@ JOBS = st.lists(
         st.integers(1, 3),
         st.sampled_from([False, False, True]),
         st.sampled_from([False, False, True]),
+        st.sampled_from([False, False, False, True]),
     ),
     min_size=1,
     max_size=4,
@@ -34,12 +37,13 @@ JOBS = st.lists(
 
 
 class QueueMachine(RuleBasedStateMachine):
-    """A queue of the service beside its model. `client` and `url` are set by who runs it.
+    """A queue of the service beside its model. `client`, `db` and `url` are set by who runs it.
 
     Rules are few, and each does one of several things: so each kind comes often enough for the others to meet it.
     """
 
     client: Client
+    db: Database
     url: str
 
     @initialize()
@@ -55,16 +59,17 @@ class QueueMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: len(self.model.jobs) < FEW)
     @rule(jobs=JOBS)
-    def add(self, jobs: list[tuple[int, bool, int, bool, bool]]) -> None:
+    def add(self, jobs: list[tuple[int, bool, int, bool, bool, bool]]) -> None:
         """Add some jobs."""
         bodies = []
-        for priority, lifo, attempts, is_delayed, goes in jobs:
+        for priority, lifo, attempts, is_delayed, goes, is_late in jobs:
             opts = {"lifo": lifo, "attempts": attempts} | ({"priority": priority} if priority else {})
-            opts |= {"removeOnComplete": True} if goes else {}
+            opts |= ({"removeOnComplete": True} if goes else {}) | ({"startBy": 1} if is_late else {})
             bodies.append({"name": "n", "data": 1, "opts": opts | ({"delay": HOUR_MS} if is_delayed else {})})
         added = [job["id"] for job in self.client.add(*bodies)]
-        for job_id, (priority, lifo, attempts, is_delayed, goes) in zip(added, jobs, strict=True):
-            self.model.add(job_id, priority=priority, lifo=lifo, attempts=attempts, is_delayed=is_delayed, goes=goes)
+        names = ("priority", "lifo", "attempts", "is_delayed", "goes", "is_late")
+        for job_id, values in zip(added, jobs, strict=True):
+            self.model.add(job_id, **dict[str, Any](zip(names, values, strict=True)))
         self.ids += added
 
     @rule(count=st.integers(1, 4))
@@ -127,6 +132,12 @@ class QueueMachine(RuleBasedStateMachine):
         if body:
             said = self.model.change(job_id, priority=priority, lifo=lifo, is_delayed=is_delayed)
             self._compare("PATCH", job_id, said, body)
+
+    @precondition(lambda self: any(job.is_late for job in self.model.jobs.values()))
+    @rule()
+    def fail_unstarted(self) -> None:
+        """Fail the jobs that should have started by now, as a round does."""
+        assert sum(maintenance.fail_unstarted(self.db).values()) == self.model.fail_unstarted()
 
     @rule(verb=st.sampled_from(["resume", "resume", "pause"]))
     def hold(self, verb: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 READY = {"waiting", "prioritized"}
 OVER = {"completed", "failed"}
 CANCELLED = "job cancelled"
+UNSTARTED = "not started in time"
 
 
 @dataclass
@@ -26,6 +27,7 @@ class ModelJob:
     failed_reason: str | None = None
     result: Any = None
     goes: bool = False  # whether it is removed when it completes
+    is_late: bool = False  # whether it has to start by a time that is over
 
     def seen(self) -> dict[str, Any]:
         """Return the members of JobJson that are compared."""
@@ -51,16 +53,16 @@ class Model:
     is_paused: bool = False
     now: int = 0
 
-    def add(self, job_id: str, *, priority: int, lifo: bool, attempts: int, is_delayed: bool, goes: bool) -> None:
-        """Add a job."""
-        job = ModelJob(job_id, "delayed", priority, lifo, attempts, place=0, goes=goes)
+    def add(self, job_id: str, *, is_delayed: bool, **values: Any) -> None:
+        """Add a job with these values."""
+        job = ModelJob(job_id, "delayed", place=0, **values)
         self.jobs[job_id] = job
         if not is_delayed:
             self._line_up(job)
 
     def claim(self, count: int) -> list[str]:
         """Return the ids of the jobs that a claim hands out, in order."""
-        ready = [job for job in self.jobs.values() if job.status in READY and not self.is_paused]
+        ready = [job for job in self.jobs.values() if job.status in READY and not (self.is_paused or job.is_late)]
         taken = sorted(ready, key=lambda job: (job.priority, job.place))[:count]
         for job in taken:
             job.status = "active"
@@ -125,6 +127,13 @@ class Model:
             del self.jobs[job_id]
         return len(removed)
 
+    def fail_unstarted(self) -> int:
+        """Fail the jobs that should have started; return how many."""
+        late = [job for job in self.jobs.values() if job.is_late and job.status in READY | {"delayed"}]
+        for job in late:
+            job.status, job.failed_reason = "failed", UNSTARTED
+        return len(late)
+
     def retry(self, job_id: str, *, resets: bool) -> int:
         """Retry a job that has ended; return the HTTP status."""
         job = self.jobs.get(job_id)
@@ -133,7 +142,7 @@ class Model:
         if job.status not in OVER:
             return 409
         job.failed_reason = job.result = None
-        job.is_cancelled = False
+        job.is_cancelled = job.is_late = False
         if resets:
             job.attempts_made = 0
         else:

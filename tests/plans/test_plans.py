@@ -47,23 +47,25 @@ INDEXES = {
     "endpoints/switch_off": {"endpoints_pkey"},
     "endpoints/try_lock": {"endpoints_pkey"},
     "jobs/cancel": {"jobs_pkey"},
-    "jobs/change": {"jobs_pkey"},
+    "jobs/change": {"jobs_pkey", "queue_settings_pkey"},
     "jobs/change_data": {"jobs_pkey"},
     "jobs/ended": {"jobs_pkey"},
+    "jobs/fail_unstarted": {"jobs_pkey"},
     "jobs/find": {"jobs_custom_id", "jobs_pkey"},
-    "jobs/insert": {"jobs_custom_id"},  # the arbiter, named by the insert
-    "jobs/insert_one": {"jobs_custom_id"},
+    "jobs/insert": {"jobs_custom_id", "queue_settings_pkey"},  # the first is the arbiter, named by the insert
+    "jobs/insert_one": {"jobs_custom_id", "queue_settings_pkey"},
     "jobs/lock_one": {"jobs_pkey"},
     "jobs/next_due": {"jobs_delayed"},
     "jobs/numbers": {"jobs_custom_id"},
-    "jobs/promote": {"jobs_delayed", "jobs_pkey"},
-    "jobs/promote_now": {"jobs_pkey"},
+    "jobs/promote": {"jobs_delayed", "jobs_pkey", "queue_settings_pkey"},
+    "jobs/promote_now": {"jobs_pkey", "queue_settings_pkey"},
     "jobs/queues_with_due": {"jobs_due"},
     "jobs/queues_with_ready": {"jobs_delayed", "jobs_ready", "queue_settings_pkey"},
     "jobs/remove_job": {"attempts_pkey", "jobs_pkey", "logs_pkey"},
     "jobs/request_cancel": {"jobs_pkey"},
     "jobs/retry": {"jobs_pkey"},
     "jobs/try_promotion": set(),
+    "jobs/unstarted": {"jobs_unstarted"},
     "keys/find": {"idempotency_keys_pkey"},
     "keys/forget": {"idempotency_keys_answered"},
     "keys/try_lock": set(),
@@ -122,7 +124,7 @@ INDEXES = {
     "tokens/note_change": {"token_changes_pkey"},  # the arbiter
     "tokens/revoke": {"tokens_pkey"},
     "tokens/rotate": {"tokens_pkey"},
-    "rounds/look": {"jobs_due", "job_deltas_added_by", "job_folds_pkey"},
+    "rounds/look": {"jobs_due", "jobs_unstarted", "job_deltas_added_by", "job_folds_pkey"},
 }
 ALL = [str(index.name) for table in metadata.tables.values() for index in table.indexes]
 ALL += [str(table.primary_key.name) for table in metadata.tables.values()]

@@ -25,6 +25,7 @@ def test_an_added_job_comes_back_with_its_id_and_options(queue: rowline.Queue) -
     assert added.opts == {"attempts": 3, "backoff": 50, "delay": 60_000, "priority": 7, "jobId": "w-1"}
     assert (added.status, added.delay_ms, added.priority, added.is_finished) == ("delayed", 60_000, 7, False)
     assert queue.add("welcome", job_id="w-1").outcome == "duplicate"
+    assert queue.add("welcome", start_by=2_000_000_000_000).start_by == 2_000_000_000_000
     assert queue.get("w-1").data == {"to": "ü"}
 
 

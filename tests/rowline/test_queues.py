@@ -77,6 +77,8 @@ def test_settings_of_a_queue_and_of_the_service_are_changed_and_taken_away(api: 
         "removeOnFail": False,
     }
     assert queue.change_settings(remove_on_complete=None).settings == {"removeOnFail": False}
+    assert queue.change_settings(start_within_ms=60_000).settings == {"removeOnFail": False, "startWithin": 60_000}
+    assert queue.change_settings(start_within_ms=None).settings == {"removeOnFail": False}
     assert queue.forget().settings == {}
     before = api.settings()
     try:

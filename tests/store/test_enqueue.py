@@ -74,6 +74,8 @@ SOUND = st.sampled_from(
             ("removeOnComplete", '{"count": 2.0, "age": 60}'),
             ("removeOnFail", "false"),
             ("removeOnFail", "3"),
+            ("startBy", "253402300799999"),
+            ("startBy", "1.7e12"),
         ),
         *(("backoff", '{"type": "linear", "delay": 2.0, "jitter": 0.25}'), ("backoff", "50"), ("stackTraceLimit", "0")),
         *(("jobId", '"a"'), ("jobId", '"b"'), ("jobId", '""'), ("jobId", "null")),

@@ -53,6 +53,11 @@ def complete_and_remove(conn: Connection, key: LeaseKey) -> None:
     complete(conn, marked)
 
 
+def fail_unstarted(conn: Connection, key: LeaseKey) -> None:
+    conn.exec_driver_sql("update rowline.jobs set start_by = 1")
+    jobs.fail_unstarted(conn, queue=QUEUE, numbers=[key.number])
+
+
 def sweep(conn: Connection, _key: LeaseKey) -> None:
     conn.exec_driver_sql("update rowline.jobs set finished_at = '2000-01-01Z' where finished_at is not null")
     for status in Status:
@@ -83,6 +88,7 @@ EVENTS: dict[str, Sequence[Callable[[Connection, LeaseKey], object]]] = {
     "release": [release, lambda conn, key: release(conn, key, delay_ms=1000)],
     "expire": [lambda conn, key: leases.expire(conn, queue=QUEUE, leases=[key])],
     "cancel": [lambda conn, key: jobs.cancel(conn, queue=QUEUE, number=key.number)],
+    "fail_unstarted": [fail_unstarted],
     "request_cancel": [lambda conn, key: jobs.request_cancel(conn, queue=QUEUE, number=key.number)],
     "retry": [retry, lambda conn, key: retry(conn, key, reset_attempts=False)],
     "promote_now": [lambda conn, key: jobs.promote_now(conn, queue=QUEUE, number=key.number)],

@@ -9,7 +9,7 @@ import sqlalchemy
 from app.domain.attempts import LOGS_MAX, STACKS_KEPT, FailedCode
 from app.domain.backoff import LONGEST_MS, BackoffType
 from app.domain.ids import JOB_ID_MAX, JOB_NAME_MAX, QUEUE_NAME_MAX
-from app.domain.job import ATTEMPTS_MAX, PRIORITY_MAX
+from app.domain.job import ATTEMPTS_MAX, PRIORITY_MAX, START_BY_MAX
 from app.domain.states import Status
 from app.postgres import database, schema
 from app.postgres.database import Connection
@@ -18,7 +18,7 @@ from tests.support import databases
 from tests.support.jobs import in_status
 
 SOUND = [
-    schema.MIGRATIONS / "sql" / "rowline" / f"{name}.sql" for name in ("broken_rule_1", "broken_rule_2", "are_texts_2")
+    schema.MIGRATIONS / "sql" / "rowline" / f"{name}.sql" for name in ("broken_rule_1", "broken_rule_3", "are_texts_2")
 ]
 TABLES = """
 with tables as (
@@ -64,7 +64,7 @@ def test_no_check_of_jobs_calls_a_function_that_is_planned_anew_for_each_stateme
         join pg_proc on pg_proc.oid = refobjid join pg_language on pg_language.oid = prolang
         where conrelid = 'rowline.jobs'::regclass and contype = 'c' order by proname
     """
-    assert databases.ask(shared_url, called) == [("are_texts_1", "plpgsql"), ("job_is_sound_2", "plpgsql")]
+    assert databases.ask(shared_url, called) == [("are_texts_1", "plpgsql"), ("job_is_sound_3", "plpgsql")]
 
 
 @pytest.mark.parametrize(
@@ -123,6 +123,8 @@ def test_no_check_of_jobs_calls_a_function_that_is_planned_anew_for_each_stateme
         ("jobs_tags", Status.WAITING, "tags = '[2:2]={a}'"),
         ("jobs_tags", Status.WAITING, "tags = array['a', '']"),
         ("jobs_tags", Status.WAITING, "tags = array[repeat('x', 101)]"),
+        ("jobs_start_by", Status.WAITING, "start_by = 0"),
+        ("jobs_start_by", Status.WAITING, f"start_by = {START_BY_MAX + 1}"),
         ("jobs_queue", Status.WAITING, "queue = ''"),
         ("jobs_queue", Status.WAITING, f"queue = repeat('x', {QUEUE_NAME_MAX + 1})"),
         ("jobs_name", Status.WAITING, "name = ''"),
@@ -148,6 +150,7 @@ def test_an_impossible_row_is_impossible(conn: Connection, constraint: str, stat
         f"custom_id = repeat('x', {JOB_ID_MAX}), name = repeat('ö', {JOB_NAME_MAX})",
         f"queue = repeat('ö', {QUEUE_NAME_MAX})",
         "tags = array_fill(repeat('ö', 100), '{10}')",
+        f"start_by = {START_BY_MAX}",
         *(f"backoff_type = '{kind}', backoff_delay_ms = {LONGEST_MS}, backoff_jitter = 1" for kind in BackoffType),
     ],
 )
@@ -159,7 +162,7 @@ def test_what_the_limits_allow_can_be_stored(conn: Connection, change: str) -> N
 SETTING = "insert into rowline.queue_settings (queue) values (%(queue)s)"
 
 
-@pytest.mark.parametrize("code", ["null", *(f"'{code}'" for code in (*FailedCode, "start_by", "child_failed"))])
+@pytest.mark.parametrize("code", ["null", *(f"'{code}'" for code in (*FailedCode, "child_failed"))])
 def test_a_failed_job_has_a_code_or_failed_by_the_release_before(conn: Connection, code: str) -> None:
     in_status(conn, Status.FAILED)
     assert conn.exec_driver_sql(f"update rowline.jobs set failed_code = {code}").rowcount == 1

@@ -80,6 +80,34 @@ def test_tags_come_back_in_the_order_sent_and_a_job_without_any_has_no_such_memb
     assert not any("tags" in job for job in plain)
 
 
+@pytest.mark.parametrize("together", [1, 2])
+def test_a_job_shows_by_when_it_has_to_start_and_one_that_may_start_at_any_time_has_no_such_member(
+    client: Client, together: int
+) -> None:
+    start_by = 253_402_300_799_999
+    added = client.add(*[{"name": "n", "data": 1, "opts": {"startBy": start_by}}] * together)
+    plain = client.add(*[{"name": "n", "data": 1, "opts": {"startBy": None}}] * together)
+    assert [job["startBy"] for job in added] == [start_by] * together
+    assert [job.get("startBy") for job in client.page()["jobs"]] == [None] * together + [start_by] * together
+    assert not any("startBy" in job for job in plain)
+
+
+def test_a_job_that_did_not_start_in_time_says_so_and_shows_it_no_more_once_it_is_retried(
+    client: Client, db: Database
+) -> None:
+    job_id = _add(client, startBy=1)
+    assert maintenance.fail_unstarted(db) == {"q": 1}
+
+    job = client.job(job_id)
+    assert (job["status"], job["failedReason"], job["failedCode"]) == ("failed", "not started in time", "start_by")
+    assert (job["startBy"], job["attemptsMade"], job["attemptsStarted"]) == (1, 0, 0)
+    assert not {"processedOn", "processedBy", "returnvalue"} & set(job)
+
+    retried = json.loads(client.post(f"/queues/q/jobs/{job_id}/retry", "").text)
+    assert (retried["status"], retried["opts"]) == ("waiting", {"startBy": 1})
+    assert not {"startBy", "failedReason", "failedCode", "finishedOn"} & set(retried)
+
+
 def test_an_active_job_shows_who_has_it_since_when(client: Client, db: Database) -> None:
     job_id = _add(client)
     work.take(db)

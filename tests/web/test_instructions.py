@@ -81,7 +81,7 @@ def test_claiming_and_finishing_over_http(client: Client) -> None:
         assert len(leases) == count
 
     assert instructions(lambda: claim_some(1)) <= 3_560
-    assert a_job(claim_some) <= 230
+    assert a_job(claim_some) <= 240
     claim_some(1)
     assert instructions(lambda: finish(1)) <= 5_010
     assert a_job(finish) <= 915

@@ -3,9 +3,13 @@
 import json
 from typing import Any
 
+import psycopg
 import pytest
 
+from app.infra.settings import Settings
 from app.postgres.database import Database
+from app.web import app
+from tests.conftest import TOKEN
 from tests.support import answers, databases
 from tests.support.client import Client
 from tests.support.tokens import issue
@@ -77,6 +81,63 @@ def test_a_faulty_retention_is_refused_and_changes_nothing(client: Client, sent:
 def test_a_faulty_change_is_refused(client: Client, body: str, error: str) -> None:
     answer = client.flask.patch("/queues/q", data=body, headers=client.authorization)
     assert answers.error(answer, 400) == error
+
+
+def test_a_queue_says_within_what_time_its_jobs_have_to_start(client: Client) -> None:
+    change(client, {"settings": {"removeOnFail": 5, "startWithin": 5000.0}})
+    assert queue(client)["settings"] == {"removeOnFail": {"count": 5}, "startWithin": 5000}
+    [job] = client.add(JOB)
+    assert job["startBy"] == job["timestamp"] + 5000
+    assert change(client, {"settings": {"removeOnFail": None}})["settings"] == {"startWithin": 5000}
+    assert change(client, {"settings": {"startWithin": None}})["settings"] == {}
+    entries = answers.ok(client.get("/audit"))["entries"]
+    assert [(one["before"], one["after"]) for one in entries[:2]] == [
+        ({"startWithin": 5000}, {}),
+        ({"removeOnFail": {"count": 5}, "startWithin": 5000}, {"startWithin": 5000}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sent", "message"),
+    [
+        (0, "must be between 1 and 316224000000"),
+        (316_224_000_001, "must be between 1 and 316224000000"),
+        (1.5, "must be an integer"),
+        ("5", "must be an integer"),
+        (True, "must be an integer"),
+    ],
+)
+def test_a_faulty_time_to_start_is_refused(client: Client, sent: Any, message: str) -> None:
+    body = json.dumps({"settings": {"startWithin": sent}})
+    answer = client.flask.patch("/queues/q", data=body, headers=client.authorization)
+    assert answers.error(answer, 400) == f"settings.startWithin {message}"
+
+
+def test_a_time_to_start_is_refused_while_an_older_program_is_connected_that_would_not_obey_it(
+    client: Client, shared_url: str
+) -> None:
+    body = json.dumps({"settings": {"startWithin": 5, "removeOnFail": 5}})
+    with psycopg.connect(databases.as_owner(shared_url), application_name="rowline-worker 0023"):
+        answer = client.flask.patch("/queues/q", data=body, headers=client.authorization)
+        said = answers.problem(answer, 409)
+        assert said["code"] == "older_nodes_run"
+        assert said["error"].endswith(": rowline-worker 0023: 1")
+        assert queue(client)["settings"] == {}
+        assert change(client, {"settings": {"startWithin": None, "removeOnFail": 5}})["settings"] == {
+            "removeOnFail": {"count": 5}
+        }
+
+
+def test_the_first_time_to_start_keeps_older_programs_out(own_url: str, settings: Settings) -> None:
+    db = Database(settings, url=own_url, size=2, name="rowline-api")
+    client = Client(app.create(settings, db).test_client(), token=TOKEN)
+    oldest = "select oldest from rowline.alembic_version"
+    [(before,)] = databases.ask(own_url, oldest)
+    change(client, {"settings": {"startWithin": None}})
+    assert databases.ask(own_url, oldest) == [(before,)]
+    change(client, {"settings": {"startWithin": 5}})
+    assert databases.ask(own_url, oldest) == [("0024",)]
+    db.close()
 
 
 def test_settings_and_a_pause_stay_when_the_other_goes(client: Client) -> None:

@@ -48,6 +48,7 @@ OPTS = st.fixed_dictionaries(
         "stackTraceLimit": st.integers(-1, 11),
         "removeOnComplete": KEPT,
         "removeOnFail": KEPT,
+        "startBy": st.integers(-1, 9) | st.sampled_from([253_402_300_799_999, 253_402_300_800_000, 1.5, "5", None]),
         "group": JSON,
         "unknown": JSON,
     },

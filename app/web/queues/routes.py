@@ -86,14 +86,16 @@ def _add_settings(routes: Blueprint, settings: Settings, db: Database, access: T
         action=Action.QUEUES,
         body=schemas.QueueChangeSchema,
         gives=wire.QueueSchema(),
-        raises=(InvalidRequest, *body.ERRORS, DatabaseError, OutcomeUnknown),
+        raises=(InvalidRequest, *body.ERRORS, OlderNodesRun, DatabaseError, OutcomeUnknown),
         example={"body": schemas.CHANGE_EXAMPLE},
     )
     def change_queue(queue: str) -> Response:
-        """Change the settings of a queue that are named; null takes one away, so that the service's own holds."""
+        """Change the settings of a queue that are named; null takes one away: then the service's own holds."""
         queue = names.queue_name(queue)
-        keeps = schemas.load_change(body.read_short(request, settings))
-        changed = settings_operations.change_queue(db, actor=access.actor(request), queue=queue, keeps=keeps)
+        keeps, numbers = schemas.load_change(body.read_short(request, settings))
+        changed = settings_operations.change_queue(
+            db, actor=access.actor(request), queue=queue, keeps=keeps, numbers=numbers
+        )
         return answers.json(wire.dump(changed))
 
     @routes.delete("/queues/<segment:queue>")

@@ -2,11 +2,12 @@
 
 from marshmallow import Schema, fields
 
+from app.domain.backoff import LONGEST_MS
 from app.domain.ids import QUEUE_NAME_MAX
-from app.domain.queue import REASON_MAX
+from app.domain.queue import NUMBERS, REASON_MAX
 from app.domain.retention import Keep
 from app.domain.tokens import ALL
-from app.web.fields import Filter, Text, WholeText
+from app.web.fields import Filter, Text, Whole, WholeText
 from app.web.jobs import new_job
 from app.web.jobs.page import LENGTH_MAX, START_MAX, loaded_query
 from app.wire import objects, retention
@@ -32,12 +33,22 @@ class PauseSchema(Schema):
     reason = Text(REASON_MAX, allow_none=True)
 
 
+class SettingsSchema(RetentionSchema):
+    """The settings of a queue that are changed; null takes one away."""
+
+    startWithin = Whole(
+        1,
+        LONGEST_MS,
+        metadata={"description": "ms: a job fails that has not begun so long after it became ready first"},
+    )
+
+
 class QueueChangeSchema(Schema):
     """What is changed of a queue."""
 
     error_messages = {"unknown": "is not known here", "type": "must be an object"}  # noqa: RUF012 - as above
     settings = fields.Nested(
-        RetentionSchema, required=True, error_messages={"required": "is required", "null": "must not be null"}
+        SettingsSchema, required=True, error_messages={"required": "is required", "null": "must not be null"}
     )
 
 
@@ -82,7 +93,12 @@ def load_reason(raw: bytes) -> str | None:
     return loaded.get("reason") or None
 
 
-def load_change(raw: bytes) -> dict[str, Keep | None]:
-    """Read the settings to change, by the fields of `Retention`. Raises InvalidRequest, UnparsableBody."""
+def load_change(raw: bytes) -> tuple[dict[str, Keep | None], dict[str, int | None]]:
+    """Read the settings to change, by the fields of `Retention`, and those that are numbers, by those of `Queue`.
+
+    Raises InvalidRequest, UnparsableBody.
+    """
     asked = objects.owns(objects.read_object(raw, _CHANGE_FORM)[0], objects=("settings",))
-    return retention.changes(new_job.loaded(_change, asked)["settings"])
+    loaded = new_job.loaded(_change, asked)["settings"]
+    numbers = {NUMBERS[name]: loaded.pop(name) for name in NUMBERS if name in loaded}
+    return retention.changes(loaded), numbers

@@ -1,5 +1,6 @@
 -- Inserts the rows of `new` in their order; they are not counted yet. A row whose custom id exists in
 -- the queue is not inserted. The place of the nth job of an array is n - 1 microseconds from that of the first.
+-- A job that is ready has to start by what it says itself or by the setting of its queue, whichever is earlier.
 changed as (
     insert into rowline.jobs (
         queue, number, name, data, opts, run_at, added_at, status, place,
@@ -12,6 +13,16 @@ changed as (
         :_option_casts
     from new
     cross join lateral (select statement_timestamp() + delay_ms * interval '1 millisecond') as due (run_at)
+    cross join lateral (
+        select case
+            when delay_ms = 0 then (
+                select floor(extract(epoch from statement_timestamp()) * 1000)::bigint + start_within_ms
+                from (
+                    :_start_within
+                ) as within
+            )
+        end
+    ) as setting (first_start_by)
     on conflict (queue, custom_id) where custom_id is not null do nothing
-    returning null as was, number, custom_id, status, run_at, added_at
+    returning null as was, number, custom_id, status, run_at, added_at, start_by
 )

@@ -1,9 +1,13 @@
 -- change: waiting, prioritized, delayed -> waiting, prioritized, delayed
 -- Changes of a job that is not active what is not null here; empty tags take them away. The caller has locked its row.
--- With a delay, a priority or lifo it joins its kind as the latest comer: when the delay is over, or now without one.
-with before as (
+-- With a delay, a priority or lifo it joins its kind as the latest comer: when the delay is over, or now without one. A
+-- delayed job that is ready now, for the first time, has to start within the time that the queue's settings say.
+with setting as (
+    :_start_within
+),
+before as (
     select
-        number, status, run_at, place,
+        number, status, run_at, place, attempts_started,
         coalesce(:priority::integer, priority) as priority,
         coalesce(:lifo::boolean, lifo) as lifo,
         coalesce(:delay_ms::bigint > 0, status = 'delayed') as is_delayed,
@@ -23,7 +27,12 @@ wanted as (
         case
             when num_nonnulls(:priority::integer, :lifo::boolean, :delay_ms::bigint) = 0 then place
             else case when lifo then -1 else 1 end * (extract(epoch from joins_at) * 1000000)::bigint
-        end as place
+        end as place,
+        case
+            when status = 'delayed' and not is_delayed and attempts_started = 0
+                then floor(extract(epoch from statement_timestamp()) * 1000)::bigint
+                    + (select start_within_ms from setting)
+        end as first_start_by
     from before
 ),
 changed as (
@@ -37,7 +46,8 @@ changed as (
         name = coalesce(:name::text, job.name),
         data = coalesce(:data::json, job.data),
         attempts = coalesce(:attempts::integer, job.attempts),
-        tags = case when :tags::text is null then job.tags else nullif(:tags::text::text[], '{}') end
+        tags = case when :tags::text is null then job.tags else nullif(:tags::text::text[], '{}') end,
+        start_by = least(job.start_by, wanted.first_start_by)
     from wanted
     where job.queue = :queue and job.number = :number and job.number = wanted.number
         and job.status || '' in ('waiting', 'prioritized', 'delayed')

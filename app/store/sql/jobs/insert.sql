@@ -20,4 +20,4 @@ new as (
 counted as (
     :_counted
 )
-select number, custom_id, status, run_at, added_at from changed
+select number, custom_id, status, run_at, added_at, start_by from changed

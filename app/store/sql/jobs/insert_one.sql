@@ -13,4 +13,4 @@ counted as (
     select :queue, (status = 'waiting')::integer, (status = 'prioritized')::integer, (status = 'delayed')::integer
     from changed
 )
-select number, custom_id, status, run_at, added_at from changed
+select number, custom_id, status, run_at, added_at, start_by from changed

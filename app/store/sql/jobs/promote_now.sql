@@ -1,8 +1,12 @@
 -- promote_now: delayed -> waiting, prioritized
 -- Makes a delayed job ready before it is due, as the latest comer of its kind. The caller has locked its row.
--- One that is due already, but not promoted yet, keeps the place of its due time.
+-- One that is due already, but not promoted yet, keeps the place of its due time. One that is ready for the first time has
+-- to start within the time that the queue's settings say.
 with clock as (
     select (extract(epoch from statement_timestamp()) * 1000000)::bigint as us
+),
+setting as (
+    :_start_within
 ),
 changed as (
     update rowline.jobs as job
@@ -12,6 +16,16 @@ changed as (
         place = case
             when job.lifo then greatest(job.place, -(select us from clock))
             else least(job.place, (select us from clock))
+        end,
+        start_by = case
+            when job.attempts_started > 0 then job.start_by
+            else least(
+                job.start_by,
+                least(
+                    floor(extract(epoch from job.run_at at time zone 'UTC') * 1000)::bigint,
+                    (select us from clock) / 1000
+                ) + (select start_within_ms from setting)
+            )
         end
     where job.queue = :queue and job.number = :number and job.status || '' = 'delayed'
     returning job.number, 'delayed' as was, job.status

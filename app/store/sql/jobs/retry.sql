@@ -1,7 +1,7 @@
 -- retry: completed, failed -> waiting, prioritized
 -- Makes a job that has ended ready again, as the latest comer of its kind. The caller has locked its row.
 -- With :reset_attempts no attempts count as made; without, the job may fail once more at least, within :attempts_max.
--- attempts_started goes on, and processed_at stays with it; processed_by is null until the next claim.
+-- attempts_started goes on, and processed_at stays with it; processed_by is null until the next claim. It may start at any time.
 with ended as (
     select number, status from rowline.jobs
     where queue = :queue and number = :number and status || '' in ('completed', 'failed')
@@ -22,7 +22,8 @@ changed as (
         failed_code = null,
         finished_at = null,
         cancel_requested_at = null,
-        processed_by = null
+        processed_by = null,
+        start_by = null
     from ended
     where job.queue = :queue and job.number = :number and job.number = ended.number
         and job.status || '' in ('completed', 'failed')

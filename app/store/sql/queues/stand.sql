@@ -3,7 +3,7 @@
 -- Indexes: queue_settings_pkey; jobs_ready, three probes for each priority; jobs_delayed, one probe for each queue.
 select
     asked.queue, setting.paused_at, setting.paused_by, setting.pause_reason, setting.remove_on_complete,
-    setting.remove_on_fail,
+    setting.remove_on_fail, setting.start_within_ms,
     timestamptz 'epoch' + ready.place * interval '1 microsecond' as oldest_ready_at, due.run_at as next_due_at
 from unnest(:queues::text[]) as asked (queue)
 left join rowline.queue_settings as setting on setting.queue = asked.queue

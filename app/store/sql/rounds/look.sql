@@ -1,10 +1,16 @@
--- Returns whether a delayed job is due in any queue, and whether there are deltas to fold; sends :words, one or none,
--- on :channel. One process runs it twice a second (`app/maintenance/rounds.py`); its commit does not wait for the disk.
--- Indexes: jobs_due, one probe; job_deltas_added_by, job_folds_pkey.
+-- Returns whether a delayed job is due in any queue, whether a job should have started by now, and whether there are deltas
+-- to fold; sends :words, one or none, on :channel. One process runs it twice a second (`app/maintenance/rounds.py`); its commit does not wait for the disk.
+-- Indexes: jobs_due, jobs_unstarted, one probe each; job_deltas_added_by, job_folds_pkey.
 with next_due as (
     select run_at from rowline.jobs
     where '' || status = 'delayed'
     order by run_at, number
+    limit 1
+),
+next_start as (
+    select start_by from rowline.jobs
+    where start_by is not null and '' || status in ('waiting', 'prioritized', 'delayed') and attempts_started = 0
+    order by start_by, number
     limit 1
 ),
 last as (
@@ -12,6 +18,9 @@ last as (
 )
 select
     exists (select from next_due where run_at <= statement_timestamp()) as is_due,
+    exists (
+        select from next_start where start_by <= floor(extract(epoch from statement_timestamp()) * 1000)::bigint
+    ) as is_late,
     exists (select from rowline.job_deltas where added_by >= (select folded_below from last))
     or exists (
         select from rowline.job_deltas

@@ -1,0 +1,30 @@
+-- fail_unstarted: waiting, prioritized, delayed -> failed
+-- Fails those of :numbers that should have started by now, and have not: of a claim at the same moment and this, one wins.
+-- Skips locked rows; another round finds them. Bisection finds the status of a job, as in `recover_stalled`.
+with late as (
+    select number, status from rowline.jobs
+    where queue = :queue and number = any(:numbers::bigint[])
+        and status || '' in ('waiting', 'prioritized', 'delayed') and attempts_started = 0
+        and start_by <= floor(extract(epoch from statement_timestamp()) * 1000)::bigint
+    for update skip locked
+),
+ranked as (
+    select array_agg(number order by number) as numbers, array_agg(status order by number) as statuses from late
+),
+changed as (
+    update rowline.jobs as job
+    set status = 'failed',
+        failed_reason = :reason,
+        failed_code = 'start_by',
+        finished_at = statement_timestamp()
+    where job.queue = :queue and job.number = any((select numbers from ranked)::bigint[])
+        and job.status || '' in ('waiting', 'prioritized', 'delayed')
+    returning
+        job.number,
+        (select statuses from ranked)[width_bucket(job.number, (select numbers from ranked))] as was,
+        job.status
+),
+counted as (
+    :_counted
+)
+select number from changed

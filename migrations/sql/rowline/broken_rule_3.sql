@@ -1,0 +1,62 @@
+-- As broken_rule_2.sql, and when a job has to start by. `refuse_job` is broken_rule_1.sql's.
+
+create or replace function rowline.broken_rule_3(
+    queue text, custom_id text, name text, status text, priority integer, lifo boolean, place bigint, delay_ms bigint,
+    attempts integer, attempts_made integer, attempts_started integer, stalled_count integer, backoff_type text,
+    backoff_delay_ms bigint, backoff_jitter real, timeout_ms bigint, stacks_kept integer, logs_kept integer,
+    lease_token uuid, leased_until timestamptz, processed_at timestamptz, finished_at timestamptz, failed_reason text,
+    result json, failed_code text, start_by bigint
+) returns text language sql immutable parallel safe
+return case
+    when not (status in ('waiting', 'active', 'completed', 'failed', 'prioritized', 'delayed', 'waiting-children'))
+        then 'jobs_status'
+    when not (priority = 0 or status <> 'waiting') then 'jobs_waiting_has_no_priority'
+    when not (priority > 0 or status <> 'prioritized') then 'jobs_prioritized_has_one'
+    when not ((status = 'active') = (leased_until is not null) and (lease_token is not null or status <> 'active'))
+        then 'jobs_leased_exactly_when_active'
+    when not (attempts_started > 0 or status <> 'active') then 'jobs_active_has_begun'
+    when not ((attempts_started > 0) = (processed_at is not null)) then 'jobs_processed_when_begun'
+    when not ((status in ('completed', 'failed')) = (finished_at is not null))
+        then 'jobs_finished_exactly_when_final'
+    when not ((status = 'completed') = (result is not null)) then 'jobs_result_exactly_when_completed'
+    when not (failed_reason is not null or status <> 'failed') then 'jobs_failed_says_why'
+    when not (attempts_made between 0 and attempts_started) then 'jobs_attempts_made'
+    when not (stalled_count between 0 and attempts_started) then 'jobs_stalled_count'
+    when not (char_length(queue) between 1 and 100) then 'jobs_queue'
+    when not (char_length(name) between 1 and 255) then 'jobs_name'
+    when not (char_length(custom_id) between 1 and 255 and custom_id !~ '^[0-9]+$') then 'jobs_custom_id_form'
+    when not (priority between 0 and 2097152) then 'jobs_priority'
+    when not (not lifo or place < 0) then 'jobs_lifo_is_ahead'
+    when not (delay_ms between 0 and 316224000000) then 'jobs_delay'
+    when not (attempts between 1 and 1000) then 'jobs_attempts'
+    when not (
+        num_nulls(backoff_type, backoff_delay_ms, backoff_jitter) in (0, 3)
+        and backoff_type in ('fixed', 'linear', 'exponential') and backoff_delay_ms between 0 and 316224000000
+        and backoff_jitter between 0::real and 1::real
+    ) then 'jobs_backoff'
+    when not (timeout_ms between 1 and 316224000000) then 'jobs_timeout'
+    when not (stacks_kept between 0 and 100) then 'jobs_stacks_kept'
+    when not (logs_kept between 0 and 1000000) then 'jobs_logs_kept'
+    when not (failed_code in ('failed', 'cancelled', 'stalled', 'timed_out', 'start_by', 'child_failed'))
+        then 'jobs_failed_code'
+    when not (start_by between 1 and 253402300799999) then 'jobs_start_by'
+end;
+comment on function rowline.broken_rule_3 is 'The first rule that a row of jobs breaks; null if it breaks none.';
+
+create or replace function rowline.job_is_sound_3(
+    queue text, custom_id text, name text, status text, priority integer, lifo boolean, place bigint, delay_ms bigint,
+    attempts integer, attempts_made integer, attempts_started integer, stalled_count integer, backoff_type text,
+    backoff_delay_ms bigint, backoff_jitter real, timeout_ms bigint, stacks_kept integer, logs_kept integer,
+    lease_token uuid, leased_until timestamptz, processed_at timestamptz, finished_at timestamptz, failed_reason text,
+    result json, failed_code text, start_by bigint
+) returns boolean language plpgsql immutable parallel safe as $$
+begin
+    return rowline.refuse_job(rowline.broken_rule_3(
+        queue, custom_id, name, status, priority, lifo, place, delay_ms, attempts, attempts_made, attempts_started,
+        stalled_count, backoff_type, backoff_delay_ms, backoff_jitter, timeout_ms, stacks_kept, logs_kept, lease_token,
+        leased_until, processed_at, finished_at, failed_reason, result, failed_code, start_by
+    )) is null;
+end
+$$;
+comment on function rowline.job_is_sound_3 is
+    'Whether a row of jobs can be; raises check_violation with the name of the rule that it breaks.';
