@@ -27,7 +27,7 @@ RatesSchema = Schema.from_dict(
 )
 
 
-class SettingsSetSchema(RetentionSetSchema):
+class QueueSettingsSetSchema(RetentionSetSchema):
     """What a queue sets itself."""
 
     startWithin = fields.Integer(
@@ -59,7 +59,9 @@ class QueueSchema(Schema):
             "full minutes; absent if none did"
         }
     )
-    settings = fields.Nested(SettingsSetSchema, required=True, metadata={"description": "what the queue sets itself"})
+    settings = fields.Nested(
+        QueueSettingsSetSchema, required=True, metadata={"description": "what the queue sets itself"}
+    )
     nextDueOn = Milliseconds(attribute="next_due_at", metadata={"description": "when the next delayed job is due"})
 
 

@@ -24,7 +24,8 @@ _TOKENS = (
     *("web/test_late_tokens.py", "web/test_connections.py", "races/test_tokens.py"),
 )
 _LONG = ("web/test_long_answers.py",)
-_TIME = ("operations/test_maintain.py",)
+_START = ("operations/test_start_by.py",)
+_TIME = ("operations/test_maintain.py", *_START)
 _LEASES = (*_SETTLING, *_TIME, *_CLAIMS, "web/test_pull.py", "races/test_claims.py", "plans/test_settle_many.py")
 
 CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
@@ -70,8 +71,10 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
         (
             *_SQL,
             "web/test_queues.py",
+            "web/test_queue_settings.py",
             "web/test_queue_rates.py",
             "operations/test_retention.py",
+            *_START,
             "races/test_pause.py",
             "migrations/test_migrations.py",
             *_PLANS,
@@ -107,8 +110,9 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
     ("app/store/.*endpoints", (*_SQL, *_ENDPOINTS, *_PLANS)),
     (
         "app/store/.*jobs/(cancel|request_cancel|lock_one|retry|promote_now|change|change_data|remove_job)[.]sql",
-        (*_SQL, *_VERBS, "store/test_counts.py", *_PLANS),
+        (*_SQL, *_VERBS, *_START, "store/test_counts.py", *_PLANS),
     ),
+    ("app/store/.*unstarted", (*_SQL, *_START, "races/test_start_by.py", "store/test_counts.py", *_PLANS)),
     (
         "app/store/.*jobs",
         (*_SQL, *_TIME, *_JOBS, *_CLAIMS, "races/test_submissions.py", "races/test_claims.py", *_PLANS),

@@ -33,7 +33,7 @@ class PauseSchema(Schema):
     reason = Text(REASON_MAX, allow_none=True)
 
 
-class SettingsSchema(RetentionSchema):
+class QueueSettingsSchema(RetentionSchema):
     """The settings of a queue that are changed; null takes one away."""
 
     startWithin = Whole(
@@ -48,7 +48,7 @@ class QueueChangeSchema(Schema):
 
     error_messages = {"unknown": "is not known here", "type": "must be an object"}  # noqa: RUF012 - as above
     settings = fields.Nested(
-        SettingsSchema, required=True, error_messages={"required": "is required", "null": "must not be null"}
+        QueueSettingsSchema, required=True, error_messages={"required": "is required", "null": "must not be null"}
     )
 
 
