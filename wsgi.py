@@ -8,8 +8,10 @@ import os
 
 from app.infra import settings
 from app.maintenance import maintainer, schema
+from app.maintenance.presence import Presence
 from app.postgres.database import Database
 from app.web import app
+from app.web.worker import PULLING
 
 _settings = settings.from_env(os.environ)
 _db = Database(
@@ -20,6 +22,13 @@ _db = Database(
     limit_ms=_settings.request_ms,
 )
 
+
+def _begin() -> None:
+    maintainer.start(_settings, _db, is_low_priority=True)
+    # What it writes stays when it stops: the workers go on, and call another node.
+    Presence(_db, application.extensions[PULLING].sightings).start()
+
+
 application = app.create(_settings, _db)
-schema.when_usable(_db, lambda: maintainer.start(_settings, _db, is_low_priority=True))
+schema.when_usable(_db, _begin)
 logging.getLogger(__name__).info("api_started", extra={"host": _settings.host, "port": _settings.port})

@@ -101,6 +101,7 @@ def emptied(shared_url: str) -> Iterator[Callable[[], None]]:
         "logs",
         "idempotency_keys",
         "queue_settings",
+        "queue_workers",
         "removed_jobs",
         "tokens",
         "audit",

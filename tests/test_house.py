@@ -31,6 +31,7 @@ OVER_ALL_QUEUES = {"look", "connected", "count_all", "forget", "fold", "try_lock
     "forget_removed",
     "next_number",
     "unstarted",
+    "note",
 }
 PARTS_OF_VERBS = {"retry_completions"}
 """Functions of operations that other operations call, behind their commit."""

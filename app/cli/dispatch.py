@@ -8,7 +8,7 @@ from gevent import monkey
 
 from app.infra import interrupt, log, settings
 from app.local import processes
-from app.maintenance import maintainer, schema
+from app.maintenance import maintainer, presence, schema
 from app.net import connections
 from app.postgres.database import Database
 from app.push.dispatcher import Dispatcher
@@ -34,4 +34,6 @@ def dispatch() -> None:
     db = Database(chosen, url=chosen.require_database_url(), size=CONNECTIONS, name="rowline-dispatcher")
     schema.wait(db)
     maintainer.start(chosen, db)
-    Dispatcher(chosen, db).run()
+    dispatcher = Dispatcher(chosen, db)
+    with presence.shown(db, dispatcher.sightings):
+        dispatcher.run()

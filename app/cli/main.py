@@ -16,6 +16,7 @@ COMMANDS = (
     "jobs",
     "wait",
     "queues",
+    "workers",
     "settings",
     "endpoints",
     "tokens",

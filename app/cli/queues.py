@@ -27,7 +27,7 @@ from app.wire import queue as wire
 RATES = {f"{what}/s": what for what in Tally._fields}
 """The columns of rates, over the minutes that the drain time goes by."""
 COLUMNS = [
-    *("queue", *(status.value for status in Status), "oldest ready", *RATES, "drain s"),
+    *("queue", *(status.value for status in Status), "oldest ready", *RATES, "drain s", "workers"),
     *("paused since", "by", "why", "settings"),
 ]
 
@@ -211,5 +211,5 @@ def _row(queue: Queue) -> Any:
     rates = wire.rate(queue.recent[DRAIN_WINDOW], DRAIN_WINDOW)
     drain_s = None if queue.drain_ms is None else queue.drain_ms / 1000
     counts = (queue.counts[status] for status in Status)
-    paced = (*(rates[what] for what in RATES.values()), drain_s)
+    paced = (*(rates[what] for what in RATES.values()), drain_s, queue.workers)
     return (queue.name, *counts, queue.oldest_ready_at, *paced, *paused, kept)

@@ -11,7 +11,7 @@ import rowline
 from app.domain import ids
 from app.infra import log, settings
 from app.infra.settings import Settings
-from app.maintenance import maintainer, schema
+from app.maintenance import maintainer, presence, schema
 from app.postgres.database import Database
 from app.worker import worker
 from app.worker.httpsource import HttpSource
@@ -51,20 +51,26 @@ def work(
     log.configure(chosen.log_level)
     if not url and not chosen.database_url:
         url = os.environ.get("ROWLINE_URL")
-    source = _http(chosen, queue, url, token) if url else _database(chosen, queue)
+    handlers = handlers.absolute()
     try:
-        Worker(chosen, source, queue=queue, handlers=handlers.absolute()).run()
+        if url:
+            Worker(chosen, _http(chosen, queue, url, token), queue=queue, handlers=handlers).run()
+        else:
+            _run_on_database(chosen, queue, handlers)
     except HandlersBroken as error:
         print(f"The handlers file cannot be loaded:\n{error}", file=sys.stderr)
         sys.exit(1)
 
 
-def _database(chosen: Settings, queue: str) -> Source:
-    """Make a source of jobs on the database; run the maintainer too, as every process with a database does."""
+def _run_on_database(chosen: Settings, queue: str, handlers: Path) -> None:
+    """Work the jobs of the database; run the maintainer too, as every process with a database does."""
     db = Database(chosen, url=chosen.require_database_url(), size=CONNECTIONS, name="rowline-worker")
     schema.wait(db)
     maintainer.start(chosen, db)
-    return DatabaseSource(chosen, db, queue=queue, worker=worker.name())
+    source = DatabaseSource(chosen, db, queue=queue, worker=worker.name())
+    working = Worker(chosen, source, queue=queue, handlers=handlers)
+    with presence.shown(db, working.sightings):  # of a worker over HTTP the API knows
+        working.run()
 
 
 def _http(chosen: Settings, queue: str, url: str, token: str | None) -> Source:

@@ -29,7 +29,12 @@ select problem, queue, jobs, since_at, hint from report.attention order by since
 -- What is running now, since when, and on which worker?
 select queue, id, name, worker, started_at, run_s from report.jobs where status = 'active' order by started_at;
 
--- Which workers are there, and how busy are they?
+-- Who works now, with jobs or without, on which queue, and how busy is each?
+select queue, worker, way, slots, busy, seen_at
+from report.queue_workers
+order by queue, worker;
+
+-- Which workers had jobs in the last hour, and how busy were they?
 select worker, queues, active, completed_1h, failed_1h, stalled_1h, round((run_1h_s / 3600)::numeric, 2) as busy
 from report.workers
 order by worker;

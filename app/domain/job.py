@@ -212,3 +212,4 @@ class Extended:
 
     until: datetime
     is_cancelled: bool
+    worker: str | None = None  # the one that claimed the job; None over HTTP

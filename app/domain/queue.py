@@ -51,6 +51,7 @@ class Queue:
     next_due_at: datetime | None  # when the next delayed job is due
     recent: Mapping[int, Tally]  # what happened, by WINDOWS
     retention: Retention  # what the queue sets itself
+    workers: int  # seen within a minute, all ways of working
     start_within_ms: int | None = None  # a job fails that has not begun so long after it became ready first
 
     @property

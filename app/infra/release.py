@@ -1,6 +1,6 @@
 """The release of this code, which every connection to PostgreSQL names."""
 
-HEAD = "0024"
+HEAD = "0026"
 """The newest schema revision that this code knows; a test compares it with Alembic's."""
 
 

@@ -14,6 +14,7 @@ import time
 import gevent
 from gevent.event import Event
 
+from app.domain.workers import PUSH, Sighting
 from app.infra.settings import Settings
 from app.infra.vault import Vault, VaultError
 from app.net.outbound import CallError, Outbound
@@ -39,7 +40,7 @@ class Dispatcher:
             db=db,
             outbound=Outbound(allowed=settings.webhook_allow),
             job_json=JobSchema(queue_prefix=settings.queue_prefix),
-            name=f"push:{socket.gethostname()}:{os.getpid()}",
+            name=f"{PUSH}{socket.gethostname()}:{os.getpid()}",
         )
         self._watch = Watch(db, poll_ms=settings.poll_ms)
         self._dispatchers: dict[str, EndpointDispatcher] = {}  # by queue
@@ -66,6 +67,16 @@ class Dispatcher:
             self._look.clear()
         self._drain()
         _log.info("dispatcher_stopped", extra={"worker": self._tools.name})
+
+    def sightings(self) -> list[Sighting]:
+        """Return the endpoints that this dispatcher sends to, and how many calls run. Called by another greenlet."""
+        found: dict[str, Sighting] = {}
+        for dispatcher in [*self._retired, *self._dispatchers.values()]:
+            if not dispatcher.is_idle:
+                one = dispatcher.sighting
+                before = found.get(one.queue)
+                found[one.queue] = one._replace(busy=one.busy + before.busy) if before else one
+        return list(found.values())
 
     def _stop(self) -> None:
         """Drain at the first signal; at the second, release the jobs of running calls at once."""

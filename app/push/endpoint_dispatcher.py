@@ -17,6 +17,7 @@ from app.domain import attempts
 from app.domain.endpoint import Endpoint
 from app.domain.job import ClaimedJob, Job, LeaseKey
 from app.domain.scan import ScanCursor
+from app.domain.workers import Sighting, Way
 from app.infra.settings import Settings
 from app.net import signing
 from app.net.descriptors import OutOfDescriptors
@@ -84,6 +85,13 @@ class EndpointDispatcher:
     def cursor(self) -> ScanCursor:
         """The scan cursor of its queue."""
         return self._source.cursor
+
+    @property
+    def sighting(self) -> Sighting:
+        """What is told of it: its calls, of as many as all dispatchers together may run."""
+        return Sighting(
+            self._endpoint.queue, self._tools.name, Way.PUSH, slots=self._endpoint.concurrency, busy=len(self._calls)
+        )
 
     @property
     def is_idle(self) -> bool:

@@ -65,6 +65,7 @@ REPORTS = {
     "latency": Report(moment="from_at", order=("from_at", "queue"), is_by_period=True),
     "minutes": Report(moment="from_at", order=("from_at", "queue"), unit="minute"),
     "queues": Report(columns=_QUEUE),
+    "queue_workers": Report(order=("queue", "worker", "way")),
     "retention": Report(order=("queue", "status")),
     "storage": Report(order=('"table"',)),
     "throughput": Report(moment="from_at", order=("from_at", "queue"), is_by_period=True),

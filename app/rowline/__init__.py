@@ -27,7 +27,7 @@ from rowline.errors import (
 )
 from rowline.handlers import UnrecoverableError, handler
 from rowline.job import Job, Release, RetryIn
-from rowline.queueinfo import QueueInfo, Queues
+from rowline.queueinfo import QueueInfo, Queues, WorkerInfo
 from rowline.values import (
     AddedJob,
     AttemptInfo,
@@ -85,6 +85,7 @@ __all__ = [
     "Unauthorized",
     "Unavailable",
     "UnrecoverableError",
+    "WorkerInfo",
     "handler",
 ]
 

@@ -38,6 +38,7 @@ class QueueInfo:
     rates: dict[str, dict[str, float]]  # jobs a second: {"1m": {"added", "completed", "failed"}, "5m": …, "15m": …}
     drain_ms: int | None  # how long the ready jobs take at the pace of 5 minutes; None: no job ended in them
     settings: dict[str, Any]  # what it sets itself
+    workers: int | None  # seen within a minute, all ways of working; None: the node is of an older release
     claims_in_flight: int  # after a pause: claims that began before it and had not ended after 5 s
 
     @classmethod
@@ -55,6 +56,7 @@ class QueueInfo:
             rates=members.get("rates", {}),
             drain_ms=members.get("drainMs"),
             settings=members.get("settings", {}),
+            workers=members.get("workers"),
             claims_in_flight=members.get("claimsInFlight", 0),
         )
 
@@ -70,6 +72,33 @@ class Queues:
     def of(cls, members: Mapping[str, Any]) -> Self:
         """Return the queues of a response."""
         return cls(queues=tuple(map(QueueInfo.of, members["queues"])), count=members["count"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerInfo:
+    """A worker of a queue, seen within a minute. `seen_on` is in ms since the epoch."""
+
+    worker: str  # its name, as in `processed_by` of jobs
+    way: str  # python, pull or push
+    slots: int  # jobs that it can run at a time
+    busy: int  # how many of them run a job
+    seen_on: int
+
+    @classmethod
+    def of(cls, members: Mapping[str, Any]) -> Self:
+        """Return the worker of a response. Unknown members are ignored."""
+        return cls(
+            worker=members["worker"],
+            way=members["way"],
+            slots=members["slots"],
+            busy=members["busy"],
+            seen_on=members["seenOn"],
+        )
+
+    @classmethod
+    def all_of(cls, members: Mapping[str, Any]) -> tuple[Self, ...]:
+        """Return the workers of a response."""
+        return tuple(map(cls.of, members["workers"]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rowline.queueinfo import UNCHANGED, Kept, QueueInfo, Removed, Unchanged, retention_json
+from rowline.queueinfo import UNCHANGED, Kept, QueueInfo, Removed, Unchanged, WorkerInfo, retention_json
 from rowline.transport import Call, Transport, quoted
 
 LONGEST_REMOVAL_S = 10.0  # how long the service removes jobs in one request, with the step that has begun
@@ -21,6 +21,10 @@ class WholeQueue:
     def info(self) -> QueueInfo:
         """Return the queue as it stands; one that has nothing has zeros."""
         return self._about("GET", "")
+
+    def workers(self) -> tuple[WorkerInfo, ...]:
+        """Return the workers that were seen within a minute, all ways of working, by name; 1,000 at most."""
+        return self._transport.send(Call(method="GET", path=f"{self._path}/workers")).read(WorkerInfo.all_of)
 
     def pause(self, reason: str | None = None) -> QueueInfo:
         """Pause the queue: from now on no claim hands out a job of it. Jobs that were claimed before go on.

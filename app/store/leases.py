@@ -140,7 +140,7 @@ def look_from(start: Place) -> dict[str, int]:
 def extend(conn: Connection, *, queue: str, leases: Sequence[LeaseKey], lease_ms: int) -> dict[int, Extended]:
     """Extend leases to `lease_ms` from now, within the jobs' timeouts; return those still held, by number."""
     found = _run(_extend, conn, queue, leases, lease_ms=lease_ms, grace_ms=TIMEOUT_GRACE_MS)
-    return {row.number: Extended(until=row.until, is_cancelled=row.is_cancelled) for row in found}
+    return {row.number: Extended(until=row.until, is_cancelled=row.is_cancelled, worker=row.worker) for row in found}
 
 
 def complete(conn: Connection, *, queue: str, completions: Sequence[Completion]) -> set[int]:

@@ -7,6 +7,7 @@ from app.domain.programs import SERVING
 from app.domain.queue import NUMBERS, PRIORITIES_MAX, Pause, Queue, Tally
 from app.domain.retention import Keep
 from app.domain.states import Status
+from app.domain.workers import SEEN_S
 from app.postgres.database import Connection
 from app.store import counts, minutes, settings
 from app.store.statements import Statement
@@ -81,7 +82,7 @@ def page(conn: Connection, *, pattern: str, allowed: Sequence[str], start: int, 
 
 def _queues(conn: Connection, numbers: Mapping[str, Mapping[Status, int]]) -> list[Queue]:
     """Return how queues stand of which the counts are known, in the same order."""
-    rows = _stand.rows(conn, queues=list(numbers), most_priorities=PRIORITIES_MAX) if numbers else []
+    rows = _stand.rows(conn, queues=list(numbers), most_priorities=PRIORITIES_MAX, seen_s=SEEN_S) if numbers else []
     standing = {row.queue: row for row in rows}
     recent = minutes.recent(conn, queues=list(numbers))
     return [_queue(standing[queue], counted, recent[queue]) for queue, counted in numbers.items()]
@@ -97,6 +98,7 @@ def _queue(row: Any, counted: Mapping[Status, int], recent: Mapping[int, Tally])
         recent=recent,
         retention=settings.retention(row),
         start_within_ms=row.start_within_ms,
+        workers=row.workers,
     )
 
 

@@ -9,6 +9,7 @@ from flask import Blueprint, Flask, Request, Response
 
 from app.domain.errors import Fault, InvalidRequest
 from app.domain.tokens import masked
+from app.domain.workers import PullingWorkers
 from app.infra import log
 from app.infra.room import SMALL, Room
 from app.infra.settings import Settings
@@ -28,7 +29,7 @@ from app.web.queues import routes as queues
 from app.web.quotas import Quotas
 from app.web.settings import routes as service_settings
 from app.web.tokens import routes as tokens
-from app.web.worker import ENDS, TOKENS, WAITING
+from app.web.worker import ENDS, PULLING, TOKENS, WAITING
 
 OPEN = {"health", "docs"}  # the blueprints that need no token
 BY_ATTEMPT = {"progress"}  # those that need the token of an attempt, which they check themselves
@@ -96,9 +97,10 @@ def _blueprints(flask: Flask, settings: Settings, db: Database, room: Room, quot
     access = flask.extensions[TOKENS]
     waiting = flask.extensions[WAITING] = Waiting(db, poll_ms=settings.poll_ms, wait_ms=settings.pool_wait_ms)
     ends = flask.extensions[ENDS] = JobEnds(db)
+    pulling = flask.extensions[PULLING] = PullingWorkers()
     return (
         jobs.blueprint(settings, db, room, access, quotas, ends=ends),
-        leases.blueprint(settings, db, waiting, room, access),
+        leases.blueprint(settings, db, waiting, room, access, pulling=pulling),
         progress.blueprint(settings, db),
         history.blueprint(db, room),
         queues.blueprint(settings, db, access),

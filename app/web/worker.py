@@ -45,6 +45,8 @@ CHUNKED_PIECE, UNAUTHENTICATED_CHUNKED_PIECE = 1024, 64
 """Bytes read at once when the rest of a chunked body is discarded: chunks of one byte take up to 8 us each."""
 WAITING, ENDS = "rowline-waiting", "rowline-ends"
 """The keys of the waiting claims, and of those who wait for the ends of jobs, among the application's extensions."""
+PULLING = "rowline-pulling"
+"""The key of the workers over HTTP that have called this process, among the application's extensions."""
 HEALTH = {"/health/live", "/health/ready"}
 REST_MAX = 16 * 2**20  # bytes of a rejected body that are read and discarded at most
 UNPARSABLE: dict[type[BaseException], tuple[int, str, str]] = {

@@ -6,6 +6,7 @@ from marshmallow import Schema, fields
 
 from app.domain.queue import DRAIN_WINDOW, NUMBERS, WINDOWS, Queue, Tally
 from app.domain.states import Status
+from app.domain.workers import SEEN_S
 from app.wire import retention
 from app.wire.fields import Milliseconds
 from app.wire.retention import RetentionSetSchema
@@ -59,6 +60,9 @@ class QueueSchema(Schema):
             "full minutes; absent if none did"
         }
     )
+    workers = fields.Integer(
+        required=True, metadata={"description": f"seen within {SEEN_S} s, all ways of working: python, pull, push"}
+    )
     settings = fields.Nested(
         QueueSettingsSetSchema, required=True, metadata={"description": "what the queue sets itself"}
     )
@@ -83,6 +87,7 @@ def dump(queue: Queue) -> dict[str, Any]:
             "next_due_at": queue.next_due_at,
             "rates": {name: rate(queue.recent[window], window) for window, name in RATES.items()},
             "drainMs": queue.drain_ms,
+            "workers": queue.workers,
             "settings": {},
         }
     )

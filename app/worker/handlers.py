@@ -97,6 +97,11 @@ class HandlerProcess:
         return bool(self._unsent)
 
     @property
+    def running(self) -> int:
+        """How many of its jobs run; the others wait behind them."""
+        return min(self._threads, len(self.outstanding))
+
+    @property
     def free_slots(self) -> int:
         """How many jobs to claim for it now: none before half of its window is done, none behind slow or long ones."""
         if not self.ready or self.stopping:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from app.domain.attempts import CANCELLED_REASON
 from app.domain.job import ClaimedJob
+from app.domain.workers import Sighting, Way
 from app.infra.settings import Settings
 from app.worker import heartbeats
 from app.worker.completer import Completer
@@ -94,6 +95,12 @@ class Worker:
                     process.kill()
                 heartbeat.stop()
         _log.info("worker_stopped", extra={"queue": self._queue, "worker": name()})
+
+    def sightings(self) -> list[Sighting]:
+        """Return this worker: how many jobs run in its handler processes. Called by another thread."""
+        slots = self._settings.worker_processes * self._settings.worker_threads
+        running = sum(process.running for process in list(self._processes))
+        return [Sighting(self._queue, name(), Way.PYTHON, slots=slots, busy=min(slots, running))]
 
     def _ring(self) -> None:
         """Claim soon. Called by the listener's thread."""

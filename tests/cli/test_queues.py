@@ -39,7 +39,26 @@ def test_a_queue_shows_its_rates_and_drain_time(own_url: str) -> None:
     assert shown["drainMs"] == 99
     header, _, row = said(own_url, "queues", "list").splitlines()[-3:]
     assert header.split()[10:13] == ["added/s", "completed/s", "failed/s"]
-    assert row.split()[-4:] == ["20.000", "10.000", "0.100", "0.099"]
+    assert row.split()[-5:] == ["20.000", "10.000", "0.100", "0.099", "0"]
+
+
+def test_who_works_a_queue_is_listed(own_url: str) -> None:
+    assert said(own_url, "workers", "mail") == "workers of mail: no rows"
+    databases.run(
+        own_url,
+        "insert into rowline.queue_workers select 'mail', worker, gen_random_uuid(), way, 8, 3, now() "
+        "from (values ('crane\x1b[31m', 'python'), ('push:crane', 'push')) as one (worker, way)",
+    )
+    found = json.loads(said(own_url, "workers", "mail", "--json"))
+    assert [(one["worker"], one["way"], one["slots"], one["busy"]) for one in found] == [
+        ("crane\x1b[31m", "python", 8, 3),
+        ("push:crane", "push", 8, 3),
+    ]
+    table = said(own_url, "workers", "mail")
+    assert table.splitlines()[-1].split()[:4] == ["push:crane", "push", "8", "3"]
+    assert "\x1b" not in table
+    assert json.loads(said(own_url, "queues", "show", "mail", "--json"))["workers"] == 2
+    assert "must not contain '/'" in said(own_url, "workers", "a/b", code=2)
 
 
 def test_a_fault_is_a_line(own_url: str) -> None:

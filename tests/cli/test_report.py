@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import uuid
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,8 @@ from click.testing import CliRunner, Result
 
 from app.cli import charts
 from app.cli.main import rowline
-from app.operations import maintenance
+from app.domain.workers import Sighting, Way
+from app.operations import maintenance, workers
 from app.postgres.database import Database
 from app.queries.reports import REPORTS
 from tests.support import work
@@ -29,6 +31,7 @@ def report(shared_url: str, client: Client, db: Database, monkeypatch: pytest.Mo
         client.add(*({"name": "n", "data": n} for n in range(3)), queue=queue)
         work.complete_next(db, queue=queue)
         work.fail_next(db, queue=queue)
+        workers.note(db, process=str(uuid.uuid4()), sightings=[Sighting(queue, "crane", Way.PYTHON, slots=1)])
     maintenance.fold_counts(db)
     return lambda *words: CliRunner().invoke(rowline, ["report", *words])
 

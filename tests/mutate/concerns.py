@@ -81,6 +81,10 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
         ),
     ),
     (
+        "app/(domain|store|operations)/.*(workers/|workers[.]py)",
+        (*_SQL, "domain/test_pulling_workers.py", "web/test_queue_workers.py", *_PLANS),
+    ),
+    (
         "app/(domain|store|operations)/.*removal",
         (*_SQL, "web/test_removals.py", "web/test_removal_steps.py", "races/test_removals.py", *_PLANS),
     ),

@@ -97,7 +97,7 @@ INDEXES = {
     "queues/pause": {"queue_settings_pkey"},  # the arbiter
     "queues/require_release": set(),
     "queues/resume": {"queue_settings_pkey"},
-    "queues/stand": {"jobs_delayed", "jobs_ready", "queue_settings_pkey"},
+    "queues/stand": {"jobs_delayed", "jobs_ready", "queue_settings_pkey", "queue_workers_pkey"},
     "queues/tidy": {"queue_settings_pkey"},
     "queues/transactions": set(),
     "removal/lock_active": {"jobs_active"},
@@ -124,6 +124,9 @@ INDEXES = {
     "tokens/note_change": {"token_changes_pkey"},  # the arbiter
     "tokens/revoke": {"tokens_pkey"},
     "tokens/rotate": {"tokens_pkey"},
+    "workers/forget": {"queue_workers_seen"},
+    "workers/note": {"queue_workers_pkey"},
+    "workers/seen": {"jobs_active", "queue_workers_pkey"},
     "rounds/look": {"jobs_due", "jobs_unstarted", "job_deltas_added_by", "job_folds_pkey"},
 }
 ALL = [str(index.name) for table in metadata.tables.values() for index in table.indexes]

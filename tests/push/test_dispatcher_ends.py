@@ -12,6 +12,7 @@ import trustme
 from app.domain.states import Status
 from app.operations import jobs, manage
 from app.postgres.database import Database
+from app.queries import workers
 from tests.support import databases, receivers
 from tests.support.acting import ACTOR
 from tests.support.clusters import until
@@ -29,6 +30,23 @@ def test_a_proxy_of_the_environment_is_not_used(db: Database, shared_url: str, m
             in_status(db, add(db, new())[0])
 
     assert (canary.connections, len(receiver.calls)) == (0, 1)
+
+
+def test_a_dispatcher_is_seen_on_the_queues_of_its_endpoints_and_no_more_when_it_has_stopped_in_order(
+    db: Database, shared_url: str
+) -> None:
+    def seen(queue: str = "q") -> list[tuple[str, int, int]]:
+        return [(one.way, one.slots, one.busy) for one in workers.seen(db, queue=queue)[1]]
+
+    with Receiver(silence) as receiver:
+        receivers.register(db, receiver.url, concurrency=7)
+        receivers.register(db, receiver.url, queue="r")
+        add(db, new())
+        with receivers.dispatcher(shared_url, drain_ms=100) as running:
+            until(lambda: seen() and seen("r"))
+            until(lambda: seen() == [("push", 7, 1)])
+            running.end(signal.SIGTERM)
+        assert (seen(), seen("r")) == ([], [])
 
 
 def test_a_private_endpoint_is_not_connected_to_unless_allowed(db: Database, shared_url: str) -> None:

@@ -1,6 +1,7 @@
 """The views of the schema `report` say what is so, keep their promise, and answer the questions of the page."""
 
 import re
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,9 @@ import pytest
 
 from app.domain.job import Completion, Failure, JsonText, LeaseKey, Release
 from app.domain.states import Status
+from app.domain.workers import Sighting, Way
 from app.postgres.database import Connection
-from app.store import counts, jobs, leases, logs
+from app.store import counts, jobs, leases, logs, workers
 from tests.support.jobs import claim, in_status, insert, new
 
 PAGE = (Path(__file__).parents[2] / "app" / "docs" / "reports.md").read_text()
@@ -70,6 +72,7 @@ def monday(conn: Connection) -> Connection:
     claim(conn, queue=QUEUE)
     insert(conn, new("reminder", delay_ms=1_200_000), queue=QUEUE)
     conn.exec_driver_sql(ENDPOINT)
+    workers.note(conn, process=str(uuid.uuid4()), sightings=[Sighting(QUEUE, "w", Way.PYTHON, slots=4, busy=1)])
     counts.fold(conn, limit=100)
     return conn
 

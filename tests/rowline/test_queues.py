@@ -12,6 +12,7 @@ from app.operations import removal as operations
 from app.postgres.database import Database
 from app.web import app
 from tests.support import databases
+from tests.support.clusters import until
 from tests.support.httpproxy import Fault, HttpProxy
 
 
@@ -59,6 +60,27 @@ def test_a_queue_tells_its_rates_and_how_long_its_ready_jobs_take(queue: rowline
     found = queue.info()
     assert found.rates["5m"] == {"added": 0.2, "completed": 0.1, "failed": 0.1}
     assert found.drain_ms == 5_000
+
+
+def test_a_queue_tells_who_works_it(api: rowline.Rowline, shared_url: str) -> None:
+    queue = api.queue("crew")
+    assert (queue.workers(), queue.info().workers) == ((), 0)
+    databases.run(
+        shared_url,
+        "insert into rowline.queue_workers values ('crew', 'crane', gen_random_uuid(), 'python', 8, 3, now())",
+    )
+    [found] = queue.workers()
+    assert (found.worker, found.way, found.slots, found.busy) == ("crane", "python", 8, 3)
+    assert found.seen_on > 0
+    assert queue.info().workers == 1
+
+
+def test_a_worker_over_http_is_told_by_the_node_that_it_calls(api: rowline.Rowline) -> None:
+    queue = api.queue("boats")
+    queue.add("n")
+    queue.claim(3, worker="boat")
+    until(queue.workers)
+    assert [(one.worker, one.way, one.slots, one.busy) for one in queue.workers()] == [("boat", "pull", 3, 1)]
 
 
 def test_a_pause_is_a_conflict_while_an_older_program_is_connected(queue: rowline.Queue, shared_url: str) -> None:

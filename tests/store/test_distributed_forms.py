@@ -35,6 +35,7 @@ KEPT = {
     "queues/stand": {RECURSIVE},
     "retention/own": {RECURSIVE},
     "tokens/lock": {LOCKS_ALL},
+    "workers/forget": {LOCKS_ALL},
 }
 """What decision 49 keeps, and says why."""
 CASES = [

@@ -38,7 +38,14 @@ def claimed(client: Client, name: str = "q", **body: int) -> list[dict[str, Any]
 
 def test_a_queue_that_has_nothing_yet_has_zeros(client: Client) -> None:
     still = dict.fromkeys(("1m", "5m", "15m"), dict.fromkeys(("added", "completed", "failed"), 0))
-    assert queue(client) == {"name": "q", "counts": EMPTY, "paused": False, "rates": still, "settings": {}}
+    assert queue(client) == {
+        "name": "q",
+        "counts": EMPTY,
+        "paused": False,
+        "rates": still,
+        "workers": 0,
+        "settings": {},
+    }
     assert answers.ok(client.get("/queues")) == {"queues": [], "count": 0, "start": 0, "length": 10}
 
 

@@ -23,6 +23,7 @@ DECLARED = {
         "history.logs",
         "queues.list_queues",
         "queues.get_queue",
+        "queues.list_workers",
         "settings.get_settings",
     },
     "queues:manage": {

@@ -12,8 +12,9 @@ from app.domain.backoff import Backoff, BackoffType
 from app.domain.job import JsonText
 from app.domain.states import Status
 from app.postgres.database import Database
-from app.queries import history
-from tests.support.jobs import new
+from app.queries import history, workers
+from tests.support.clusters import until
+from tests.support.jobs import QUEUE, new
 from tests.support.workers import WorkerProgram, add, find, in_status, written
 
 
@@ -53,6 +54,18 @@ def handlers(tmp_path: Path) -> Path:
             return {"set": {1}, "nan": float("nan"), "nul": chr(0), "big": "x" * 2_000_000}[job.data]
         """,
     )
+
+
+def test_a_worker_is_seen_while_it_runs_and_no_more_when_it_has_stopped_in_order(
+    db: Database, shared_url: str, handlers: Path
+) -> None:
+    def seen() -> list[tuple[str, int, int]]:
+        return [(one.way, one.slots, one.busy) for one in workers.seen(db, queue=QUEUE)[1]]
+
+    with WorkerProgram(shared_url, handlers, worker_processes=2, worker_threads=3) as worker:
+        until(lambda: seen() == [("python", 6, 0)])
+        assert worker.end(signal.SIGTERM) == 0
+        assert seen() == []
 
 
 def test_the_result_of_a_handler_is_there_to_read(db: Database, shared_url: str, handlers: Path) -> None:

@@ -6,6 +6,7 @@ from flask import Blueprint, Response, request
 
 from app.domain.errors import InvalidRequest, JobNotFound, LeaseLost, NoRoom
 from app.domain.tokens import Action
+from app.domain.workers import PullingWorkers
 from app.infra.room import Room
 from app.infra.settings import Settings
 from app.operations import settle
@@ -21,13 +22,15 @@ TOKEN_EXAMPLE = "7b0e1c1e-6f1f-4a55-9d52-6a3f9c8a2b11"  # noqa: S105 - an exampl
 _ENDS = (InvalidRequest, *body.ERRORS, JobNotFound, LeaseLost, DatabaseError, OutcomeUnknown)
 
 
-def blueprint(settings: Settings, db: Database, waiting: Waiting, room: Room, access: Tokens) -> Blueprint:
-    """Return the routes for HTTP workers."""
+def blueprint(
+    settings: Settings, db: Database, waiting: Waiting, room: Room, access: Tokens, *, pulling: PullingWorkers
+) -> Blueprint:
+    """Return the routes for HTTP workers, who are noted in `pulling`."""
     routes = Blueprint("work", __name__)
-    _add_claim(routes, settings, waiting, room, access)
+    _add_claim(routes, settings, waiting, room, access, pulling=pulling)
     _add_endings(routes, settings, db)
-    _add_extend(routes, settings, db)
-    _add_finish(routes, settings, db, waiting, room)
+    _add_extend(routes, settings, db, pulling=pulling)
+    _add_finish(routes, settings, db, waiting, room, pulling=pulling)
     return routes
 
 
@@ -39,7 +42,9 @@ def _worker() -> str:
     return request.remote_addr or "http"
 
 
-def _add_claim(routes: Blueprint, settings: Settings, waiting: Waiting, room: Room, access: Tokens) -> None:
+def _add_claim(
+    routes: Blueprint, settings: Settings, waiting: Waiting, room: Room, access: Tokens, *, pulling: PullingWorkers
+) -> None:
     job_json = JobSchema(queue_prefix=settings.queue_prefix)
 
     @routes.post("/queues/<segment:queue>/jobs/claim")
@@ -56,6 +61,7 @@ def _add_claim(routes: Blueprint, settings: Settings, waiting: Waiting, room: Ro
         queue = names.queue_name(queue)
         raw = body.read_short(request, settings)
         asked = schemas.load_claim(raw, lease_ms=settings.lease_ms, max_wait_ms=settings.max_wait_ms, worker=_worker())
+        pulling.note(queue, asked.ask.worker, asked.ask.limit)
         leases = waiting.claim(
             queue=queue,
             ask=asked.ask,
@@ -117,7 +123,7 @@ def _add_endings(routes: Blueprint, settings: Settings, db: Database) -> None:
         return finish(queue, schemas.load_release(body.read_short(request, settings), job_id=job_id))
 
 
-def _add_extend(routes: Blueprint, settings: Settings, db: Database) -> None:
+def _add_extend(routes: Blueprint, settings: Settings, db: Database, *, pulling: PullingWorkers) -> None:
     extended_json = schemas.ExtendedSchema()
 
     @routes.post("/queues/<segment:queue>/jobs/<segment:job_id>/extend")
@@ -133,10 +139,13 @@ def _add_extend(routes: Blueprint, settings: Settings, db: Database) -> None:
         queue, job_id = names.queue_name(queue), names.job_id(job_id)
         token, lease_ms = schemas.load_extend(body.read_short(request, settings), lease_ms=settings.lease_ms)
         held = settle.extend_one(db, queue=queue, job_id=job_id, token=token, lease_ms=lease_ms)
+        pulling.note_of_lease(queue, held.worker)
         return answers.json({"id": job_id} | extended_json.dump(held))
 
 
-def _add_finish(routes: Blueprint, settings: Settings, db: Database, waiting: Waiting, room: Room) -> None:
+def _add_finish(
+    routes: Blueprint, settings: Settings, db: Database, waiting: Waiting, room: Room, *, pulling: PullingWorkers
+) -> None:
     job_json = JobSchema(queue_prefix=settings.queue_prefix)
     random = Random()  # noqa: S311 - spreads retries, guards nothing
 
@@ -158,6 +167,8 @@ def _add_finish(routes: Blueprint, settings: Settings, db: Database, waiting: Wa
             max_data_bytes=settings.max_data_bytes,
             max_body_bytes=settings.max_body_bytes,
         )
+        if ask:
+            pulling.note(queue, ask.worker, ask.limit)
         held = holding.of(request, room) if ask else None
         done = settle.finish(
             db,

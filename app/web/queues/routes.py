@@ -9,6 +9,7 @@ from app.operations import queues as operations
 from app.operations import settings as settings_operations
 from app.postgres.database import Database, DatabaseError, OutcomeUnknown
 from app.queries import queues as queries
+from app.queries import workers
 from app.web import answers, body, describe, names
 from app.web.auth import CALLER, Tokens
 from app.web.queues import removals, schemas
@@ -26,6 +27,8 @@ def blueprint(settings: Settings, db: Database, access: Tokens) -> Blueprint:
 
 
 def _add_reads(routes: Blueprint, db: Database) -> None:
+    workers_json = schemas.SeenWorkersSchema()
+
     @routes.get("/queues")
     @describe.route(
         action=Action.READ,
@@ -47,6 +50,18 @@ def _add_reads(routes: Blueprint, db: Database) -> None:
     def get_queue(queue: str) -> Response:
         """Get a queue; one that has nothing yet has zeros."""
         return answers.json(wire.dump(queries.find(db, queue=names.queue_name(queue))))
+
+    @routes.get("/queues/<segment:queue>/workers")
+    @describe.route(
+        action=Action.READ,
+        gives=workers_json,
+        raises=(InvalidRequest, DatabaseError),
+        example={"answer": schemas.WORKERS_EXAMPLE},
+    )
+    def list_workers(queue: str) -> Response:
+        """List the workers of a queue that were seen within a minute, all ways of working, by name."""
+        count, found = workers.seen(db, queue=names.queue_name(queue))
+        return answers.json(workers_json.dump({"workers": found, "count": count}))
 
 
 def _add_pauses(routes: Blueprint, settings: Settings, db: Database, access: Tokens) -> None:

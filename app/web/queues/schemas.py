@@ -1,17 +1,19 @@
 """The query of GET /queues, the body of a pause, and the responses."""
 
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
 from app.domain.backoff import LONGEST_MS
 from app.domain.ids import QUEUE_NAME_MAX
 from app.domain.queue import NUMBERS, REASON_MAX
 from app.domain.retention import Keep
 from app.domain.tokens import ALL
+from app.domain.workers import LISTED_MAX, Way
 from app.web.fields import Filter, Text, Whole, WholeText
 from app.web.jobs import new_job
 from app.web.jobs.page import LENGTH_MAX, START_MAX, loaded_query
 from app.wire import objects, retention
 from app.wire.demands import Form
+from app.wire.fields import Milliseconds
 from app.wire.queue import QueueSchema
 from app.wire.retention import RetentionSchema
 
@@ -72,6 +74,34 @@ class QueuesSchema(Schema):
     length = fields.Integer(required=True)
 
 
+class SeenWorkerSchema(Schema):
+    """A worker of a queue."""
+
+    worker = fields.String(required=True, metadata={"description": "its name, as in `processedBy`"})
+    way = fields.String(
+        required=True, validate=validate.OneOf(list(Way)), metadata={"description": "how it gets its jobs"}
+    )
+    slots = fields.Integer(required=True, metadata={"description": "jobs that it can run at a time"})
+    busy = fields.Integer(required=True, metadata={"description": "how many of them run a job"})
+    seenOn = Milliseconds(attribute="seen_at", required=True, metadata={"description": "when it was seen last"})
+
+
+class SeenWorkersSchema(Schema):
+    """The workers of a queue that were seen within a minute, by name."""
+
+    workers = fields.List(fields.Nested(SeenWorkerSchema), required=True)
+    count = fields.Integer(
+        required=True, metadata={"description": f"how many there are; {LISTED_MAX:,} at most are listed"}
+    )
+
+
+WORKERS_EXAMPLE = {
+    "workers": [
+        {"worker": "crane:4711", "way": "python", "slots": 8, "busy": 3, "seenOn": 1_780_000_000_000},
+        {"worker": "push:crane:4712", "way": "push", "slots": 10, "busy": 0, "seenOn": 1_780_000_000_000},
+    ],
+    "count": 2,
+}
 EXAMPLE = {"reason": "the mail provider is down"}
 CHANGE_EXAMPLE = {"settings": {"removeOnComplete": {"age": 86_400, "count": 10_000}, "removeOnFail": None}}
 """Example bodies, for the OpenAPI document."""

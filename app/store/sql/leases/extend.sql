@@ -3,7 +3,7 @@
 -- HOT: changes no index.
 -- A locked row is in the result, but is extended by the next heartbeat only: one lock must not block all.
 with mine as (
-    select job.number, job.leased_until, job.cancel_requested_at
+    select job.number, job.leased_until, job.cancel_requested_at, job.processed_by
     from rowline.jobs as job
     :_attempts
         and job.leased_until > statement_timestamp()
@@ -25,11 +25,11 @@ renewed as (
         and job.status || '' = 'active'
         and job.lease_token = (:tokens::uuid[])[width_bucket(job.number, :numbers::bigint[])]
         and job.leased_until > statement_timestamp()
-    returning job.number, job.leased_until, job.cancel_requested_at
+    returning job.number, job.leased_until, job.cancel_requested_at, job.processed_by
 )
-select number, leased_until as until, cancel_requested_at is not null as is_cancelled
+select number, leased_until as until, cancel_requested_at is not null as is_cancelled, processed_by as worker
 from renewed
 union all
-select number, leased_until, cancel_requested_at is not null
+select number, leased_until, cancel_requested_at is not null, processed_by
 from mine
 where number not in (select number from renewed)

@@ -1,10 +1,13 @@
--- Returns of each of :queues its settings, since when the job that has been ready longest is ready, and when the next
--- delayed one is due. With more than :most_priorities different priorities among its ready jobs the first is null.
--- Indexes: queue_settings_pkey; jobs_ready, three probes for each priority; jobs_delayed, one probe for each queue.
+-- Returns of each of :queues its settings, since when the job that has been ready longest is ready, when the next
+-- delayed one is due, and how many workers were seen in the last :seen_s. With more than :most_priorities different
+-- priorities among its ready jobs the moment of the oldest is null.
+-- Indexes: queue_settings_pkey; jobs_ready, three probes for each priority; jobs_delayed, one probe for each queue;
+-- queue_workers_pkey.
 select
     asked.queue, setting.paused_at, setting.paused_by, setting.pause_reason, setting.remove_on_complete,
     setting.remove_on_fail, setting.start_within_ms,
-    timestamptz 'epoch' + ready.place * interval '1 microsecond' as oldest_ready_at, due.run_at as next_due_at
+    timestamptz 'epoch' + ready.place * interval '1 microsecond' as oldest_ready_at, due.run_at as next_due_at,
+    coalesce(seen.workers, 0) as workers
 from unnest(:queues::text[]) as asked (queue)
 left join rowline.queue_settings as setting on setting.queue = asked.queue
 left join lateral (
@@ -50,3 +53,10 @@ left join lateral (
     order by run_at
     limit 1
 ) as due on true
+left join lateral (
+    select count(*) as workers from (
+        select worker from rowline.queue_workers
+        where queue = asked.queue and seen_at > statement_timestamp() - :seen_s * interval '1 second'
+        group by worker, way
+    ) as one
+) as seen on true
