@@ -98,6 +98,7 @@ def emptied(shared_url: str) -> Iterator[Callable[[], None]]:
         "job_deltas",
         "job_counts",
         "job_minutes",
+        "job_hours",
         "logs",
         "idempotency_keys",
         "queue_settings",

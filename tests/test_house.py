@@ -29,6 +29,7 @@ OVER_ALL_QUEUES = {"look", "connected", "count_all", "forget", "fold", "try_lock
     "finished",
     "own",
     "forget_removed",
+    "forget_hours",
     "next_number",
     "unstarted",
     "note",

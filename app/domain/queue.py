@@ -21,6 +21,9 @@ WINDOWS = (1, 5, 15)
 """Of so many minutes, the last full ones, it is told what happened in a queue."""
 DRAIN_WINDOW = 5  # the one whose pace says how long the ready jobs take
 MINUTES_KEPT = 48 * 60  # how many minutes it is known what happened in each of them
+HOURS_KEPT_DAYS = (
+    367  # how many days it is known of each hour: those that reports cover by the day, and the running one
+)
 
 
 class Tally(NamedTuple):

@@ -181,7 +181,11 @@ def forget_keys(db: Database, *, keep_ms: int) -> int:
 
 @operation
 def forget_minutes(db: Database) -> int:
-    """Delete what happened in minutes that are not kept any more; return how many rows. A transaction for each step."""
+    """Make hours of minutes that are not kept any more, and delete old hours. A transaction for each step.
+
+    Return how many rows of minutes are gone.
+    """
+    _forget(db, lambda conn: minutes.forget_hours(conn, limit=AT_ONCE))
     return _forget(db, lambda conn: minutes.forget(conn, limit=AT_ONCE))
 
 

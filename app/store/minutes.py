@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from app.domain.queue import MINUTES_KEPT, WINDOWS, Tally
+from app.domain.queue import HOURS_KEPT_DAYS, MINUTES_KEPT, WINDOWS, Tally
 from app.postgres.database import Connection
 from app.store.statements import Statement
 
 _recent = Statement("minutes/recent")
 _forget = Statement("minutes/forget")
+_forget_hours = Statement("minutes/forget_hours")
 
 
 def recent(conn: Connection, *, queues: Sequence[str]) -> dict[str, Mapping[int, Tally]]:
@@ -19,5 +20,10 @@ def recent(conn: Connection, *, queues: Sequence[str]) -> dict[str, Mapping[int,
 
 
 def forget(conn: Connection, *, limit: int) -> int:
-    """Delete up to `limit` rows of minutes that are not kept any more; return how many. Skips locked rows."""
+    """Make hours of up to `limit` rows of minutes that are not kept any more; return how many. Skips locked rows."""
     return len(_forget.rows(conn, keep_minutes=MINUTES_KEPT, limit=limit))
+
+
+def forget_hours(conn: Connection, *, limit: int) -> int:
+    """Delete up to `limit` rows of hours that are not kept any more; return how many. Skips locked rows."""
+    return len(_forget_hours.rows(conn, keep_days=HOURS_KEPT_DAYS, limit=limit))

@@ -33,9 +33,9 @@ from app.domain.keys import KEY_MAX
 from app.domain.options import STORED, Kind
 from app.domain.queue import REASON_MAX
 from app.domain.states import Status
-from app.domain.workers import Way
 from app.store.access import audit, token_changes, tokens
 from app.store.columns import DIGEST, NAME, SCHEMA, UPGRADER_LOCK, WHEN, metadata, words
+from app.store.seen import job_hours, job_minutes, queue_workers
 
 __all__ = [
     "SCHEMA",
@@ -48,6 +48,7 @@ __all__ = [
     "job_counts",
     "job_deltas",
     "job_folds",
+    "job_hours",
     "job_minutes",
     "job_numbers",
     "job_options",
@@ -248,34 +249,6 @@ job_folds = Table(
 
 So readers skip folded deltas, which a snapshot held elsewhere may keep on disk for hours.
 """
-
-job_minutes = Table(
-    "job_minutes",
-    metadata,
-    Column("minute", WHEN, nullable=False),
-    Column("queue", NAME, nullable=False),
-    *(Column(what, BigInteger, nullable=False) for what in ("added", "completed", "failed")),
-    # The minute comes first: a fold writes side by side, old rows are the first ones, reads name their minutes.
-    PrimaryKeyConstraint("minute", "queue", name="job_minutes_pkey"),
-)
-"""How many jobs of a queue were added, completed and failed in a minute, that of the fold of their deltas."""
-
-queue_workers = Table(
-    "queue_workers",
-    metadata,
-    Column("queue", NAME, nullable=False),
-    Column("worker", NAME, nullable=False),
-    Column("process", UUID(as_uuid=False), nullable=False),
-    Column("way", NAME, nullable=False),
-    Column("slots", Integer, nullable=False),
-    Column("busy", Integer, nullable=False),
-    Column("seen_at", WHEN, nullable=False),
-    PrimaryKeyConstraint("queue", "worker", "process", name="queue_workers_pkey"),
-    CheckConstraint(f"way in ({words(Way)})", name="queue_workers_way"),
-    CheckConstraint("slots >= 0 and busy >= 0", name="queue_workers_slots"),
-    Index("queue_workers_seen", "seen_at"),
-)
-"""The workers that each process saw in the last minute or two. No other process writes its rows."""
 
 attempts = Table(
     "attempts",

@@ -53,6 +53,21 @@ cross join lateral (
         case when status = 'delayed' then interval '1 hour' else interval '0' end as wait
 ) as m
 """
+NOTED = (
+    """
+    insert into rowline.job_minutes
+    select date_trunc('minute', finished_at), queue, count(*), count(*) filter (where status = 'completed'),
+        count(*) filter (where status = 'failed')
+    from rowline.jobs where finished_at >= date_trunc('hour', now()) - interval '48 hours' group by 1, 2
+    """,
+    """
+    insert into rowline.job_hours
+    select date_bin('1 hour', finished_at, timestamptz 'epoch'), queue, count(*),
+        count(*) filter (where status = 'completed'), count(*) filter (where status = 'failed')
+    from rowline.jobs where finished_at < date_trunc('hour', now()) - interval '48 hours' group by 1, 2
+    """,
+)
+"""What the folds would have noted of the finished jobs."""
 QUESTIONS = {
     "queues": "select * from report.queues",
     "queues: the line alone": "select queue, oldest_ready_s from report.queues",
@@ -117,6 +132,8 @@ def fill(connection: "psycopg.Connection[tuple[object, ...]]", url: str, *, jobs
         until = min(first + STEP - 1, jobs)
         connection.execute(FINISHED.replace("n %", "n %%"), {"first": first, "until": until, "last": jobs})
     connection.execute(ATTEMPTS)
+    for noted in NOTED:
+        connection.execute(noted)
     connection.execute(LIVING.replace("n %", "n %%"), {"live": live})
     db = Database(Settings(statement_ms=600_000), url=url, size=1, name="bench")
     with contextlib.closing(db):

@@ -224,6 +224,25 @@ def test_jobs_that_were_there_before_counts_are_counted(server_url: str) -> None
         db.close()
 
 
+def test_what_happened_before_minutes_were_noted_is_told_by_the_jobs_that_are_kept(server_url: str) -> None:
+    with databases.fresh(server_url) as url:
+        schema.upgrade(url, revision="0026")
+        databases.run(url, JOBS)
+        databases.run(url, "update rowline.jobs set added_at = now() - interval '5 days' where number <= 4")
+        databases.run(url, "update rowline.jobs set finished_at = now() - interval '3 days' where number = 4")
+        databases.run(url, "insert into rowline.job_minutes select now() - interval '1 hour', 'a', 7, 7, 7")
+        told = "select sum(added)::int, sum(completed)::int, sum(failed)::int from rowline.job_hours"
+        finished = "select completed, failed from report.throughput where per = 'day' order by from_at"
+        for _ in range(2):
+            schema.upgrade(url)
+            assert databases.ask(url, told) == [(4, 1, 0)], "what is in a minute is not counted again"
+            assert databases.ask(url, finished) == [(1, 0), (7, 7)]
+            databases.run(url, "update rowline.alembic_version set version_num = '0026'")  # as a killed run leaves it
+        databases.run(url, "update rowline.alembic_version set version_num = '0027'")
+        schema.downgrade(url, revision="0026")
+        assert databases.ask(url, finished) == [(1, 0)]
+
+
 def test_a_schema_behind_the_code_is_not_ready_and_says_what_to_do(server_url: str) -> None:
     with databases.fresh(server_url) as url, opened(url) as db:
         assert "run `rowline db upgrade`" in health.faults(db)[0]

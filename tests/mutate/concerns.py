@@ -102,7 +102,7 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
     ("app/(domain|store)/.*programs", ("domain/test_programs.py", "store/test_programs.py", *_PLANS)),
     ("app/store/roles", ("store/test_roles.py",)),
     ("app/store/(rows|statements)", ("store/test_inserts.py", *_CLAIMS, "web/test_get.py", "web/test_pull.py")),
-    ("app/store/(tables|columns|access)", ("store/test_tables.py",)),
+    ("app/store/(tables|columns|access|seen)", ("store/test_tables.py",)),
     ("app/store/counting", (*_SQL, *_COUNTS)),
     ("app/store/sql/leases/complete_and_remove", (*_SQL, "web/test_remove_on_complete.py", *_COUNTS, *_PLANS)),
     ("app/store/.*(counts|minutes)", (*_SQL, *_COUNTS, "web/test_queue_rates.py", *_PLANS)),

@@ -89,7 +89,8 @@ INDEXES = {
     "leases/retry_later": {"jobs_pkey"},
     "logs/append": {"jobs_pkey"},
     "logs/trim": {"logs_pkey"},
-    "minutes/forget": {"job_minutes_pkey"},
+    "minutes/forget": {"job_hours_pkey", "job_minutes_pkey"},
+    "minutes/forget_hours": {"job_hours_pkey"},
     "minutes/recent": {"job_minutes_pkey"},
     "programs/connected": set(),
     "queues/change": {"queue_settings_pkey"},  # the arbiter

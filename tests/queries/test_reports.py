@@ -11,7 +11,7 @@ from app.domain.job import Completion, Failure, JsonText, LeaseKey, Release
 from app.domain.states import Status
 from app.domain.workers import Sighting, Way
 from app.postgres.database import Connection
-from app.store import counts, jobs, leases, logs, workers
+from app.store import counts, jobs, leases, logs, minutes, workers
 from tests.support.jobs import claim, in_status, insert, new
 
 PAGE = (Path(__file__).parents[2] / "app" / "docs" / "reports.md").read_text()
@@ -179,9 +179,41 @@ def test_attempts_has_every_claim_once(monday: Connection) -> None:
 
 
 def test_arrivals_counts_live_and_finished_jobs_by_their_hour(monday: Connection) -> None:
-    rows = ask(monday, "select from_at, sum(added) as added from report.arrivals group by from_at order by from_at")
-    assert sum(row.added for row in rows) == 7
-    assert rows[0].added == 1
+    [row] = ask(monday, "select from_at = date_trunc('hour', now()) as is_now, queue, added from report.arrivals")
+    assert tuple(row) == (True, QUEUE, 7)
+
+
+@pytest.mark.parametrize("hours", [0, 1, 47, 60])
+def test_throughput_and_arrivals_tell_of_jobs_that_were_removed_whenever_that_was(
+    monday: Connection, hours: int
+) -> None:
+    monday.exec_driver_sql("delete from rowline.jobs")
+    monday.exec_driver_sql(f"update rowline.job_minutes set minute = minute - interval '{hours} hours'")
+    minutes.forget(monday, limit=1_000)
+    counts.fold(monday, limit=100)
+    told = dict(
+        ask(monday, "select per, array[sum(completed), sum(failed)]::int[] from report.throughput group by per")
+    )
+    assert told == {per: [2, 2] for per in ("minute", "hour", "day") if per != "minute" or hours <= 24}
+    rows = ask(
+        monday,
+        f"select added from report.arrivals where from_at = date_trunc('hour', now()) - interval '{hours} hours'",
+    )
+    assert [row.added for row in rows] == ([7] if hours <= 48 else [])
+
+
+def test_an_hour_is_told_whole_while_half_of_it_are_minutes_still(conn: Connection) -> None:
+    at = "date_bin('1 hour', now() - interval '30 hours', timestamptz 'epoch')"
+    conn.exec_driver_sql(f"insert into rowline.job_hours values ({at}, 'q', 5, 3, 1)")
+    conn.exec_driver_sql(f"insert into rowline.job_minutes values ({at} + interval '40 minutes', 'q', 2, 1, 1)")
+    [hour] = ask(conn, "select completed, failed, finished from report.throughput where per = 'hour'")
+    assert tuple(hour) == (4, 2, 6)
+    assert [row.added for row in ask(conn, "select added from report.arrivals")] == [7]
+
+
+def test_what_was_only_added_in_a_time_is_no_throughput(conn: Connection) -> None:
+    conn.exec_driver_sql("insert into rowline.job_minutes values (date_trunc('minute', now()), 'q', 2, 0, 0)")
+    assert ask(conn, "select * from report.throughput") == []
 
 
 def test_an_endpoint_shows_its_host_and_no_secret(monday: Connection) -> None:

@@ -29,6 +29,7 @@ KEPT = {
     "keys/forget": {LOCKS_ALL},
     "keys/try_lock": {ADVISORY},
     "minutes/forget": {LOCKS_ALL},
+    "minutes/forget_hours": {LOCKS_ALL},
     "leases/fail": {SLICE},
     "leases/release": {STABLE, CHOICE},
     "leases/retry_later": {SLICE, STABLE},

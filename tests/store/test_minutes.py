@@ -143,6 +143,32 @@ def test_minutes_are_forgotten_when_two_days_are_over_in_steps_and_the_oldest_fi
     assert left(conn) == [0, 1, MINUTES_KEPT - 1]
 
 
+def test_minutes_that_are_forgotten_become_hours_of_utc(conn: Connection) -> None:
+    conn.exec_driver_sql("set local time zone 'Asia/Kolkata'")
+    begin = "date_bin('1 hour', now() - interval '50 hours', timestamptz 'epoch')"
+    for minute, queue in ((0, QUEUE), (29, QUEUE), (30, QUEUE), (59, QUEUE), (60, QUEUE), (30, "other")):
+        conn.exec_driver_sql(
+            f"insert into rowline.job_minutes select {begin} + {minute} * interval '1 minute', '{queue}', 1, 10, 100"
+        )
+    assert [minutes.forget(conn, limit=3) for _ in range(3)] == [3, 3, 0]
+    hours = f"select hour = {begin} as is_first, queue, added, completed, failed from rowline.job_hours"
+    found = conn.exec_driver_sql(f"{hours} order by is_first desc, queue")
+    assert [tuple(row) for row in found] == [
+        (True, "other", 1, 10, 100),
+        (True, QUEUE, 4, 40, 400),
+        (False, QUEUE, 1, 10, 100),
+    ]
+
+
+def test_hours_are_forgotten_when_no_report_covers_them_any_more(conn: Connection) -> None:
+    for days in (366, 368, 369):
+        conn.exec_driver_sql(
+            f"insert into rowline.job_hours select now() - {days} * interval '1 day', '{QUEUE}', {days}, 0, 0"
+        )
+    assert [minutes.forget_hours(conn, limit=1) for _ in range(3)] == [1, 1, 0]
+    assert conn.exec_driver_sql("select added from rowline.job_hours").scalars().all() == [366]
+
+
 def left(conn: Connection) -> Sequence[int]:
     return list(conn.exec_driver_sql("select added from rowline.job_minutes order by added").scalars())
 

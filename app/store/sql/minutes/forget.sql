@@ -1,10 +1,29 @@
--- Deletes up to :limit rows of minutes that began more than :keep_minutes ago, the oldest first. Index: job_minutes_pkey.
+-- Makes hours of up to :limit rows of minutes that began more than :keep_minutes ago, the oldest first.
 -- By ctid, which cannot change meanwhile, because the rows are locked. Skips locked rows.
+-- Hours are UTC's, whatever the time zone of the session. Indexes: job_minutes_pkey, job_hours_pkey.
 with old as (
     select ctid from rowline.job_minutes
     where minute < statement_timestamp() - :keep_minutes * interval '1 minute'
     order by minute, queue
     limit :limit
     for update skip locked
+),
+gone as (
+    delete from rowline.job_minutes where ctid = any(array(select ctid from old))
+    returning minute, queue, added, completed, failed
+),
+kept as (
+    insert into rowline.job_hours as existing (hour, queue, added, completed, failed)
+    select
+        date_bin('1 hour', gone.minute, timestamptz 'epoch'), gone.queue, sum(gone.added)::bigint,
+        sum(gone.completed)::bigint, sum(gone.failed)::bigint
+    from gone
+    group by 1, 2
+    order by 1, 2
+    on conflict (hour, queue) do update
+    set
+        added = existing.added + excluded.added,
+        completed = existing.completed + excluded.completed,
+        failed = existing.failed + excluded.failed
 )
-delete from rowline.job_minutes where ctid = any(array(select ctid from old)) returning queue
+select queue from gone

@@ -1,0 +1,45 @@
+"""The tables of what was seen lately: what happened in each minute and hour, and who works."""
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, PrimaryKeyConstraint, Table
+from sqlalchemy.dialects.postgresql import UUID
+
+from app.domain.workers import Way
+from app.store.columns import NAME, WHEN, metadata, words
+
+job_minutes = Table(
+    "job_minutes",
+    metadata,
+    Column("minute", WHEN, nullable=False),
+    Column("queue", NAME, nullable=False),
+    *(Column(what, BigInteger, nullable=False) for what in ("added", "completed", "failed")),
+    # The minute comes first: a fold writes side by side, old rows are the first ones, reads name their minutes.
+    PrimaryKeyConstraint("minute", "queue", name="job_minutes_pkey"),
+)
+"""How many jobs of a queue were added, completed and failed in a minute, that of the fold of their deltas."""
+
+job_hours = Table(
+    "job_hours",
+    metadata,
+    Column("hour", WHEN, nullable=False),  # of UTC
+    Column("queue", NAME, nullable=False),
+    *(Column(what, BigInteger, nullable=False) for what in ("added", "completed", "failed")),
+    PrimaryKeyConstraint("hour", "queue", name="job_hours_pkey"),
+)
+"""The same by the hour, of minutes that are not kept any more. What happened is in one of both."""
+
+queue_workers = Table(
+    "queue_workers",
+    metadata,
+    Column("queue", NAME, nullable=False),
+    Column("worker", NAME, nullable=False),
+    Column("process", UUID(as_uuid=False), nullable=False),
+    Column("way", NAME, nullable=False),
+    Column("slots", Integer, nullable=False),
+    Column("busy", Integer, nullable=False),
+    Column("seen_at", WHEN, nullable=False),
+    PrimaryKeyConstraint("queue", "worker", "process", name="queue_workers_pkey"),
+    CheckConstraint(f"way in ({words(Way)})", name="queue_workers_way"),
+    CheckConstraint("slots >= 0 and busy >= 0", name="queue_workers_slots"),
+    Index("queue_workers_seen", "seen_at"),
+)
+"""The workers that each process saw in the last minute or two. No other process writes its rows."""
