@@ -9,6 +9,7 @@ import click
 import orjson
 
 from app.cli import account, direct, names, retention, tables
+from app.cli.jobs import JsonValue
 from app.cli.report import Since
 from app.domain import removal
 from app.domain.backoff import LONGEST_MS
@@ -22,6 +23,7 @@ from app.operations import settings
 from app.postgres.database import Database
 from app.queries import queues as queries
 from app.queries.reports import Found
+from app.web.queues import schemas
 from app.wire import queue as wire
 
 RATES = {f"{what}/s": what for what in Tally._fields}
@@ -105,6 +107,14 @@ def resume(*, queue: str, as_json: bool) -> None:
     _print(found, as_json=as_json)
 
 
+class Defaults(JsonValue):
+    """A JSON object of options, or unset."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Validate that it is JSON; null for `unset`."""
+        return super().convert("null" if value == "unset" else value, param, ctx)
+
+
 @queues.command("set")
 @names.queue
 @retention.options
@@ -115,17 +125,23 @@ def resume(*, queue: str, as_json: bool) -> None:
     show_default=False,
     help="Fail jobs that have not begun so long after they became ready first: 30s, 10m, or unset.",
 )
+@click.option(
+    "--defaults", type=Defaults(), help='The options of jobs added without them, such as {"attempts": 5}; or unset.'
+)
 @_as_json
-def change(*, queue: str, start_within: int | None, as_json: bool, **keeps: Keep | None) -> None:
+def change(*, queue: str, start_within: int | None, defaults: str | None, as_json: bool, **keeps: Keep | None) -> None:
     """Change the settings of a queue that are named."""
     numbers = {} if start_within == UNCHANGED_MS else {"start_within_ms": start_within}
-    wanted = retention.given(keeps, is_enough=bool(numbers), others=("--start-within",))
+    is_enough = bool(numbers) or defaults is not None
+    wanted = retention.given(keeps, is_enough=is_enough, others=("--start-within", "--defaults"))
     actor = account.actor()
-    found = direct.told(
-        lambda db: settings.change_queue(db, actor=actor, queue=queue, keeps=wanted, numbers=numbers),
-        name="rowline-queues",
-    )
-    _print(found, as_json=as_json)
+
+    def act(db: Database) -> Queue:
+        """Read the defaults as the API reads them, with the same limits and faults."""
+        read = None if defaults is None else schemas.load_defaults(defaults)
+        return settings.change_queue(db, actor=actor, queue=queue, keeps=wanted, numbers=numbers, wanted=read)
+
+    _print(direct.told(act, name="rowline-queues"), as_json=as_json)
 
 
 @queues.command()

@@ -6,6 +6,9 @@ from random import Random
 
 LONGEST_MS = 10 * 366 * 24 * 3600 * 1000  # ten years, the maximum of every delay, so that no date overflows
 
+JITTER_DIGITS = 12
+"""Digits stored of a jitter: PostgreSQL rejects what underflows a `real`; of ten years this is less than 1 ms."""
+
 
 class BackoffType(StrEnum):
     """How the delay grows with each failure: not at all, by a constant step, or by doubling."""

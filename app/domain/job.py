@@ -71,6 +71,7 @@ class Job(NamedTuple):
     tags: Sequence[str] | None  # set by the insert, as in `NewJob`
     failed_code: str | None  # of `attempts.FailedCode`, set when it fails for good; a retry by hand will clear it
     start_by: int | None  # set by the insert, and by what makes it ready first (`startWithin`); a retry clears it
+    effective: JsonText | None  # the options that hold instead of `opts`, by a default of the queue or a change by hand
 
     @property
     def id(self) -> str:
@@ -204,6 +205,8 @@ class LockedJob:
     delay_ms: int
     attempts: int
     tags: Sequence[str] | None
+    opts: JsonText
+    effective: JsonText | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,6 +45,7 @@ class Option:
     high: int = 0  # the greatest number; the most strings of an array; the most characters of an id
     longest: int = 0  # the most characters of each string of an array
     is_empty_absent: bool = False  # 0, "" and [] count as absent
+    is_defaultable: bool = False  # a queue may have a default for it
     meaning: str = ""  # for the handbook, in Markdown
 
     @property
@@ -62,12 +63,14 @@ OPTIONS = (
         field="attempts",
         high=ATTEMPTS_MAX,
         is_empty_absent=True,
+        is_defaultable=True,
         meaning="runs that may fail, 0 to 1000; 0 and absent mean 1",
     ),
     Option(
         name="backoff",
         kind=Kind.BACKOFF,
         field="backoff",
+        is_defaultable=True,
         meaning='the wait before the next attempt: ms, or `{"type", "delay", "jitter"}`',
     ),
     Option(
@@ -75,6 +78,7 @@ OPTIONS = (
         kind=Kind.WHOLE,
         field="delay_ms",
         high=LONGEST_MS,
+        is_defaultable=True,
         meaning="ms before the first attempt, up to ten years",
     ),
     Option(
@@ -83,12 +87,14 @@ OPTIONS = (
         field="priority",
         low=1,
         high=PRIORITY_MAX,
+        is_defaultable=True,
         meaning="1 (first) to 2097152 (last); jobs without a priority come before all jobs with one",
     ),
     Option(
         name="lifo",
         kind=Kind.FLAG,
         field="lifo",
+        is_defaultable=True,
         meaning="true: add the job to the front of the queue, newest first",
     ),
     Option(
@@ -119,6 +125,7 @@ OPTIONS = (
         kind=Kind.WHOLE,
         field="logs_kept",
         high=LOGS_MAX,
+        is_defaultable=True,
         meaning="how many log lines are kept, the newest; default 10,000",
     ),
     Option(
@@ -126,6 +133,7 @@ OPTIONS = (
         kind=Kind.WHOLE,
         field="stacks_kept",
         high=STACKS_KEPT,
+        is_defaultable=True,
         meaning="how many stack traces are kept, the newest; default and maximum 100",
     ),
     Option(
@@ -134,6 +142,7 @@ OPTIONS = (
         field="timeout_ms",
         low=1,
         high=LONGEST_MS,
+        is_defaultable=True,
         meaning="the longest an attempt may take, in ms, see [pull.md](pull.md)",
     ),
     Option(name="parent", kind=Kind.PLANNED),
@@ -145,6 +154,7 @@ OPTIONS = (
         high=10,
         longest=100,
         is_empty_absent=True,
+        is_defaultable=True,
         meaning="words to find the job by: up to 10 strings of 1 to 100 characters",
     ),
     Option(
@@ -161,5 +171,7 @@ OPTIONS = (
 
 STORED = tuple(option for option in OPTIONS if option.field)
 """The options that are implemented."""
+DEFAULTABLE = {option.name: option for option in STORED if option.is_defaultable}
+"""Those for which a queue may have a default, by name."""
 COLUMNS: dict[str, str] = {column: kind for option in STORED for column, kind in option.columns.items()}
 """All columns that options set, with their PostgreSQL types."""

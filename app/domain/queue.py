@@ -1,9 +1,9 @@
 """A queue: its name, its counts, its pause, what happened in it lately."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from app.domain.retention import Retention
 from app.domain.states import READY, Status
@@ -56,6 +56,7 @@ class Queue:
     retention: Retention  # what the queue sets itself
     workers: int  # seen within a minute, all ways of working
     start_within_ms: int | None = None  # a job fails that has not begun so long after it became ready first
+    defaults: Mapping[str, Any] = field(default_factory=dict)  # options of jobs that do not have them, as JSON, by name
 
     @property
     def drain_ms(self) -> int | None:

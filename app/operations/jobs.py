@@ -1,6 +1,6 @@
 """Adding jobs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -53,9 +53,12 @@ def submit_many(db: Database, *, queue: str, new: Sequence[NewJob], held: Reserv
     """
     if not new:
         return []
-    if all(job.custom_id is None for job in new):
+    if all(job.custom_id is None for job in new) and not _had_defaults(queue):
         with db.write_once(notify=queue) as conn:
-            return _submit(conn, queue, new, held)
+            created = jobs.insert(conn, queue=queue, new=new)
+        if created[0]:
+            return [Submitted(job, InsertOutcome.CREATED) for job in created if job]
+        _keep_in_mind(queue, has_defaults=True)
     with db.begin() as conn:
         submitted = _submit(conn, queue, new, held)
     db.notify(queue)
@@ -120,33 +123,95 @@ def submit_once(
     return Reply(text, is_replay=False)
 
 
+_queues_with_defaults: set[str] = set()
+"""Some queues that had defaults lately, for which `jobs.insert` is not tried: it would insert nothing."""
+IN_MIND_MAX = 1_000
+
+
+def _had_defaults(queue: str) -> bool:
+    return queue in _queues_with_defaults
+
+
+def _keep_in_mind(queue: str, *, has_defaults: bool) -> None:
+    if not has_defaults:
+        _queues_with_defaults.discard(queue)
+    elif len(_queues_with_defaults) < IN_MIND_MAX or queue in _queues_with_defaults:
+        _queues_with_defaults.add(queue)
+    else:
+        _queues_with_defaults.clear()
+
+
 def _submit(conn: Connection, queue: str, new: Sequence[NewJob], held: Reservation | None) -> list[Submitted]:
-    created = jobs.insert(conn, queue=queue, new=new)
-    existing = _existing(conn, queue, new, created, held)
+    held = held or room.alone()
+    inserted = _insert(conn, queue, new, held)
+    existing = _existing(conn, queue, new, inserted, held)
     return [
         Submitted(stored, InsertOutcome.CREATED)
         if stored
         else Submitted(existing[asked.custom_id or ""], InsertOutcome.DUPLICATE)
-        for asked, stored in zip(new, created, strict=True)
+        for asked, stored in zip(new, inserted.created, strict=True)
     ]
 
 
+class _Inserted(NamedTuple):
+    """The stored jobs, None where the custom id exists, and how long the jobs are that have these ids."""
+
+    created: list[Job | None]
+    sizes: Mapping[str, int]
+
+
+def _insert(conn: Connection, queue: str, new: Sequence[NewJob], held: Reservation) -> _Inserted:
+    """Insert jobs, with the defaults of the queue if it has any. Raises NoRoom, TooLarge.
+
+    The insert that knows no defaults is tried first: it inserts nothing if the queue has any, or if all ids exist.
+    """
+    if not _had_defaults(queue):
+        created = jobs.insert(conn, queue=queue, new=new)
+        sizes = _sizes(conn, queue, new, created)
+        if any(created) or all(job.custom_id in sizes for job in new):
+            return _Inserted(created, sizes)
+    created, has_defaults = jobs.insert_with_defaults(conn, queue=queue, new=new)
+    if any(created):
+        _keep_in_mind(queue, has_defaults=has_defaults)
+    _require_room(new, created, held)
+    return _Inserted(created, _sizes(conn, queue, new, created))
+
+
+def _sizes(conn: Connection, queue: str, new: Sequence[NewJob], created: Sequence[Job | None]) -> Mapping[str, int]:
+    """Return how long the jobs are that have the custom ids of those that were not stored."""
+    taken = {job.custom_id for job, stored in zip(new, created, strict=True) if stored is None and job.custom_id}
+    return dict(jobs.sizes(conn, queue=queue, job_ids=sorted(taken))) if taken else {}
+
+
+def _require_room(new: Sequence[NewJob], created: Sequence[Job | None], held: Reservation) -> None:
+    """Reserve memory for what defaults add to a response: tags stand there twice. Raises NoRoom, TooLarge."""
+    size = 2 * sum(len(job.effective) for job in created if job and job.effective)
+    limit = held.room.per_answer
+    if len(new) > 1 and size > limit + sum(len(job.data) + len(job.opts) for job in new):
+        message = (
+            f"with the defaults of the queue are together over {limit} bytes longer than these: send fewer at once"
+        )
+        raise TooLarge(Fault("jobs", message))
+    if not held.take_long(size * COPIES, is_patient=False):  # other transactions may wait for their ids
+        raise NoRoom
+
+
 def _existing(
-    conn: Connection, queue: str, new: Sequence[NewJob], created: Sequence[Job | None], held: Reservation | None
+    conn: Connection, queue: str, new: Sequence[NewJob], inserted: _Inserted, held: Reservation
 ) -> dict[str, Job]:
     """Return the jobs whose custom ids existed before, or come from an earlier job of the same array.
 
     Raises DatabaseError, for another try, if one was removed since the insert met it.
     """
-    taken = [job.custom_id for job, stored in zip(new, created, strict=True) if stored is None and job.custom_id]
+    taken = [
+        job.custom_id for job, stored in zip(new, inserted.created, strict=True) if stored is None and job.custom_id
+    ]
     if not taken:
         return {}
-    held = held or room.alone()
     custom_ids = sorted(set(taken))
-    sizes = jobs.sizes(conn, queue=queue, job_ids=custom_ids)
-    if len(sizes) < len(custom_ids):
+    if len(inserted.sizes) < len(custom_ids):
         raise _removed()
-    size = sum(sizes[custom_id] for custom_id in taken)
+    size = sum(inserted.sizes[custom_id] for custom_id in taken)
     limit = held.room.per_answer
     if len(taken) > 1 and size > limit + sum(len(job.data) + len(job.opts) for job in new):
         message = f"have ids of existing jobs, together over {limit} bytes longer than these: send fewer at once"

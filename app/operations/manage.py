@@ -9,9 +9,11 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from app.domain import defaults
 from app.domain.audit import Act, Actor
 from app.domain.errors import JobActive, JobFinished, JobNotDelayed, JobNotFinished, JobNotFound, LeaseLost, NoRoom
-from app.domain.job import Change, Job, LeaseKey, LockedJob
+from app.domain.job import ATTEMPTS_MAX, Change, Job, JsonText, LeaseKey, LockedJob
+from app.domain.options import DEFAULTABLE
 from app.domain.states import ACTIVE
 from app.infra import room
 from app.infra.room import COPIES, SMALL, Reservation
@@ -71,7 +73,10 @@ def retry(
     `held` reserves memory for the job. Raises JobNotFound, JobNotFinished, NoRoom.
     """
     with _locking(db, queue, job_id) as (conn, locked):
-        if not jobs.retry(conn, queue=queue, number=locked.number, reset_attempts=reset_attempts):
+        changes = {} if reset_attempts else {"attempts": _attempts_to_go_on(locked)}
+        effective = _effective(locked, changes)
+        number = locked.number
+        if not jobs.retry(conn, queue=queue, number=number, reset_attempts=reset_attempts, effective=effective):
             raise JobNotFinished(f"job {job_id!r} is {locked.status}: only completed and failed jobs can be retried")
         job = _read(conn, queue, job_id, held)
         before, after = ({"status": each.status.value, "attemptsMade": each.attempts_made} for each in (locked, job))
@@ -114,12 +119,29 @@ def change(
             _change_data(conn, queue, locked, change, token)
         elif locked.status in ACTIVE:
             raise JobActive(f"job {job_id!r} is active: only its data can be changed, with the token of its attempt")
-        elif not jobs.change(conn, queue=queue, number=locked.number, change=change):
+        elif not jobs.change(
+            conn, queue=queue, number=locked.number, change=change, effective=_effective(locked, _options(change))
+        ):
             raise JobFinished(f"job {job_id!r} has ended: retry it before it is changed")
         job = _read(conn, queue, job_id, held)
         before, after = _difference(locked, job, change)
         audit.note(conn, actor, Act(action="jobs.change", queue=queue, target=job.id, before=before, after=after))
     return job
+
+
+def _attempts_to_go_on(locked: LockedJob) -> int:
+    """Return how many attempts a job may make, of which those made count, if it is to make one more at least."""
+    return max(locked.attempts, min(locked.attempts_made + 1, ATTEMPTS_MAX))
+
+
+def _effective(locked: LockedJob, changes: Mapping[str, Any]) -> JsonText | None:
+    return defaults.effective_after(opts=locked.opts, effective=locked.effective, changes=changes)
+
+
+def _options(change: Change) -> Mapping[str, Any]:
+    """Return the options that are changed, by name."""
+    values = {name: getattr(change, option.field, None) for name, option in DEFAULTABLE.items()}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _change_data(conn: Connection, queue: str, locked: LockedJob, change: Change, token: str) -> None:

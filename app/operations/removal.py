@@ -8,7 +8,7 @@ from app.domain.errors import QueueHasActiveJobs
 from app.domain.removal import Position, Removal, Removed
 from app.domain.states import ACTIVE, Status
 from app.operations import operation, queues
-from app.operations.settings import members
+from app.operations.settings import queue_members
 from app.postgres.database import Connection, Database, DatabaseError, OutcomeUnknown
 from app.store import audit, counts, removal
 from app.store import queues as store
@@ -158,7 +158,7 @@ class _Call:
         if self.spares_active and removal.active(conn, queue=self._queue, until=at.until, limit=1):
             self._ends_at = 0.0  # it was claimed by a transaction that the pause could not await
             return at._replace(nth=0), None
-        before = members(store.find(conn, queue=self._queue).retention)
+        before = queue_members(store.find(conn, queue=self._queue))
         store.forget(conn, queue=self._queue)
         return at, before
 

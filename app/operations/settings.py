@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
+from app.domain import defaults
 from app.domain.audit import Act, Actor, Members
 from app.domain.errors import QueueNotEmpty
 from app.domain.queue import NUMBERS, NUMBERS_SINCE, Queue
@@ -12,7 +14,7 @@ from app.operations.queues import require_release
 from app.postgres.database import Database
 from app.store import audit, queues, settings
 
-_NONE: Mapping[str, int | None] = MappingProxyType({})
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 @operation
@@ -31,20 +33,23 @@ def change_queue(
     *,
     actor: Actor,
     queue: str,
-    keeps: Mapping[str, Keep | None],
+    keeps: Mapping[str, Keep | None] = _NONE,
     numbers: Mapping[str, int | None] = _NONE,
+    wanted: Mapping[str, Any] | None = None,
 ) -> Queue:
     """Change the settings of a queue that are named; None takes one away: then that of the service holds, if any.
 
-    `keeps` names fields of `Retention`, `numbers` those of `Queue` in `domain.queue.NUMBERS`. Raises OlderNodesRun.
+    `keeps` names fields of `Retention`, `numbers` those of `Queue` in `domain.queue.NUMBERS`; `wanted` are all its
+    defaults, empty: none, None: they stay. Raises OlderNodesRun.
     """
     with db.begin() as conn:
         before = queues.find(conn, queue=queue)
-        queues.change(conn, queue=queue, keeps=keeps, numbers=numbers)
+        queues.change(conn, queue=queue, keeps=keeps, numbers=numbers, wanted=wanted)
         after = queues.find(conn, queue=queue)
-        act = Act(action="queues.change", queue=queue, before=_of_queue(before), after=_of_queue(after))
+        act = Act(action="queues.change", queue=queue, before=queue_members(before), after=queue_members(after))
         audit.note(conn, actor, act)
-        for release in sorted({NUMBERS_SINCE[name] for name, number in numbers.items() if number is not None}):
+        releases = {NUMBERS_SINCE[name] for name, number in numbers.items() if number is not None}
+        for release in sorted(releases | ({defaults.KNOWN_SINCE} if wanted else set())):
             require_release(conn, release)
     return after
 
@@ -57,17 +62,19 @@ def forget_queue(db: Database, *, actor: Actor, queue: str) -> Queue:
         if sum(before.counts.values()):
             raise QueueNotEmpty(f"queue {queue!r} has jobs: remove them first")
         is_there = queues.forget(conn, queue=queue)
-        act = Act(action="queues.forget", queue=queue, affected=int(is_there), before=_of_queue(before))
+        act = Act(action="queues.forget", queue=queue, affected=int(is_there), before=queue_members(before))
         audit.note(conn, actor, act)
         return queues.find(conn, queue=queue)
+
+
+def queue_members(queue: Queue) -> Members:
+    """Return what a queue sets, for the audit."""
+    numbers = {name: getattr(queue, field) for name, field in NUMBERS.items()}
+    others = {**numbers, "defaults": queue.defaults or None}
+    return {**members(queue.retention), **{name: value for name, value in others.items() if value is not None}}
 
 
 def members(retention: Retention) -> Members:
     """Return the settings that are set, for the audit."""
     kept = {name: getattr(retention, field) for name, field in SETTINGS.items()}
     return {name: keep.json for name, keep in kept.items() if keep is not None}
-
-
-def _of_queue(queue: Queue) -> Members:
-    numbers = {name: getattr(queue, field) for name, field in NUMBERS.items()}
-    return {**members(queue.retention), **{name: number for name, number in numbers.items() if number is not None}}

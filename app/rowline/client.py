@@ -6,7 +6,7 @@ from typing import Any, Self, TypeVar
 
 from rowline.errors import RowlineError
 from rowline.queue import Queue
-from rowline.queueinfo import UNCHANGED, Kept, Queues, Unchanged, retention_json
+from rowline.queueinfo import UNCHANGED, Kept, Queues, Unchanged, settings_json
 from rowline.transport import Call, Transport, quoted
 from rowline.values import Audit, IssuedToken, TokenInfo, Tokens
 
@@ -63,7 +63,7 @@ class Rowline:
         self, *, remove_on_complete: Kept | Unchanged = UNCHANGED, remove_on_fail: Kept | Unchanged = UNCHANGED
     ) -> dict[str, Any]:
         """Change the settings of the service that are given; None takes one away. Return all that are set."""
-        return self._send("PATCH", "/settings", body=retention_json(remove_on_complete, remove_on_fail), read=dict)
+        return self._send("PATCH", "/settings", body=settings_json(remove_on_complete, remove_on_fail), read=dict)
 
     def create_token(
         self,

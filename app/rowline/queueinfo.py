@@ -17,9 +17,13 @@ Kept = bool | int | Mapping[str, int] | None
 """Which finished jobs are kept: True: none; False: all; a number: the newest; {"age": s, "count": n}; None: not set."""
 
 
-def retention_json(remove_on_complete: Kept | Unchanged, remove_on_fail: Kept | Unchanged) -> dict[str, Any]:
+def settings_json(
+    remove_on_complete: Kept | Unchanged,
+    remove_on_fail: Kept | Unchanged,
+    defaults: Mapping[str, Any] | Unchanged | None = UNCHANGED,
+) -> dict[str, Any]:
     """Return the JSON of the settings that are to be changed."""
-    given = {"removeOnComplete": remove_on_complete, "removeOnFail": remove_on_fail}
+    given = {"removeOnComplete": remove_on_complete, "removeOnFail": remove_on_fail, "defaults": defaults}
     return {name: value for name, value in given.items() if value is not UNCHANGED}
 
 

@@ -66,6 +66,7 @@ class JobInfo:
     tags: tuple[str, ...]  # in the order sent
     failed_code: str | None = None  # why it has failed for good: failed, cancelled, stalled, timed_out or start_by
     start_by: int | None = None  # it fails if its first attempt has not begun by then; None: it may begin at any time
+    effective: dict[str, Any] = field(default_factory=dict)  # the options that hold instead of `opts`
     hidden: tuple[str, ...] = ()  # the members that this token may not see, without the scope `payload`: None here
 
     @property
@@ -95,6 +96,7 @@ class JobInfo:
             result=members.get("result"),
             processed_by=members.get("processedBy"),
             tags=tuple(members.get("tags", ())),
+            effective=members.get("effective", {}),
             failed_code=members.get("failedCode"),
             start_by=members.get("startBy"),
             hidden=tuple(members.get("hidden", ())),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rowline.queueinfo import UNCHANGED, Kept, QueueInfo, Removed, Unchanged, WorkerInfo, retention_json
+from rowline.queueinfo import UNCHANGED, Kept, QueueInfo, Removed, Unchanged, WorkerInfo, settings_json
 from rowline.transport import Call, Transport, quoted
 
 LONGEST_REMOVAL_S = 10.0  # how long the service removes jobs in one request, with the step that has begun
@@ -43,13 +43,15 @@ class WholeQueue:
         remove_on_complete: Kept | Unchanged = UNCHANGED,
         remove_on_fail: Kept | Unchanged = UNCHANGED,
         start_within_ms: int | Unchanged | None = UNCHANGED,
+        defaults: Mapping[str, Any] | Unchanged | None = UNCHANGED,
     ) -> QueueInfo:
         """Change the settings that are given; None takes one away, so that the service's own holds, if any.
 
-        `start_within_ms`: a job fails that has not begun so long after it became ready first. Raises Conflict for it
-        while programs of an older release are connected.
+        `start_within_ms`: a job fails that has not begun so long after it became ready first. `defaults`: the options
+        of jobs that are added without them, all of them, such as {"attempts": 5}. Raises Conflict for both while
+        programs of an older release are connected.
         """
-        settings = retention_json(remove_on_complete, remove_on_fail)
+        settings = settings_json(remove_on_complete, remove_on_fail, defaults)
         settings |= {} if isinstance(start_within_ms, Unchanged) else {"startWithin": start_within_ms}
         return self._about("PATCH", "", body={"settings": settings})
 

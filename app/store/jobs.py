@@ -18,6 +18,7 @@ from app.store.tables import jobs
 
 _insert = Statement("jobs/insert")
 _insert_one = Statement("jobs/insert_one")
+_insert_with_defaults = Statement("jobs/insert_with_defaults")
 _find = Statement("jobs/find")
 _try_promotion = Statement("jobs/try_promotion")
 _promote = Statement("jobs/promote")
@@ -46,17 +47,37 @@ ANY_BYTES = 2**62
 def insert(conn: Connection, *, queue: str, new: Sequence[NewJob]) -> list[Job | None]:
     """Insert `new` in its order. Return the stored job for each, in the same order; None where its custom id exists.
 
-    Waits for another transaction that adds the same custom id. Numbers grow in the order of `new`.
+    Inserts none if the queue has defaults: `insert_with_defaults` does. Waits for another transaction that adds the
+    same custom id. Numbers grow in the order of `new`.
     """
     if len(new) == 1:
         [job] = new
         inserted = _insert_one.rows(conn, queue=queue, **options.of_one(job))
         return [rows.added(job, inserted[0], queue=queue) if inserted else None]
     inserted = _insert.rows(conn, queue=queue, **options.of_many(new))
+    return [row and rows.added(job, row, queue=queue) for job, row in zip(new, _in_order(new, inserted), strict=True)]
+
+
+class Defaulted(NamedTuple):
+    """What `insert` returns, and whether the queue has defaults, as far as that is known from an inserted job."""
+
+    created: list[Job | None]
+    has_defaults: bool
+
+
+def insert_with_defaults(conn: Connection, *, queue: str, new: Sequence[NewJob]) -> Defaulted:
+    """Do what `insert` does, with the defaults of the queue, if it has any, for options that a job does not have."""
+    inserted = _insert_with_defaults.rows(conn, queue=queue, **options.of_many(new))
+    pairs = zip(new, _in_order(new, inserted), strict=True)
+    created = [row and rows.added_with_defaults(job, row, queue=queue) for job, row in pairs]
+    return Defaulted(created, any(row.has_defaults for row in inserted))
+
+
+def _in_order(new: Sequence[NewJob], inserted: Sequence[Any]) -> list[Any]:
+    """Return the row of each job; None where there is none, since its custom id exists."""
     by_custom_id = {row.custom_id: row for row in inserted if row.custom_id is not None}
     numbered = iter(sorted((row for row in inserted if row.custom_id is None), key=attrgetter("number")))
-    found = [next(numbered) if job.custom_id is None else by_custom_id.pop(job.custom_id, None) for job in new]
-    return [row and rows.added(job, row, queue=queue) for job, row in zip(new, found, strict=True)]
+    return [next(numbered, None) if job.custom_id is None else by_custom_id.pop(job.custom_id, None) for job in new]
 
 
 def find(conn: Connection, *, queue: str, job_ids: Collection[str], max_bytes: int = ANY_BYTES) -> dict[str, Job]:
@@ -126,9 +147,14 @@ def request_cancel(conn: Connection, *, queue: str, number: int) -> bool:
     return bool(_request_cancel.rows(conn, queue=queue, number=number))
 
 
-def retry(conn: Connection, *, queue: str, number: int, reset_attempts: bool) -> bool:
-    """Make a job that has ended ready again; return whether it had ended. The caller has locked it."""
-    asked = {"reset_attempts": reset_attempts, "attempts_max": ATTEMPTS_MAX}
+def retry(
+    conn: Connection, *, queue: str, number: int, reset_attempts: bool, effective: JsonText | None = None
+) -> bool:
+    """Make a job that has ended ready again; return whether it had ended. The caller has locked it.
+
+    `effective`: the options that hold then instead of those sent.
+    """
+    asked = {"reset_attempts": reset_attempts, "attempts_max": ATTEMPTS_MAX, "effective": effective}
     return bool(_retry.rows(conn, queue=queue, number=number, **asked))
 
 
@@ -137,9 +163,13 @@ def promote_now(conn: Connection, *, queue: str, number: int) -> bool:
     return bool(_promote_now.rows(conn, queue=queue, number=number))
 
 
-def change(conn: Connection, *, queue: str, number: int, change: Change) -> bool:
-    """Change a job that is ready or delayed; return whether it was. The caller has locked it."""
-    return bool(_change.rows(conn, queue=queue, number=number, **options.of_change(change)))
+def change(conn: Connection, *, queue: str, number: int, change: Change, effective: JsonText | None = None) -> bool:
+    """Change a job that is ready or delayed; return whether it was. The caller has locked it.
+
+    `effective`: the options that hold then instead of those sent.
+    """
+    asked = options.of_change(change) | {"effective": effective}
+    return bool(_change.rows(conn, queue=queue, number=number, **asked))
 
 
 def change_data(conn: Connection, *, queue: str, lease: LeaseKey, data: JsonText) -> bool:

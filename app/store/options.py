@@ -5,13 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
-from app.domain.backoff import Backoff
+from app.domain.backoff import JITTER_DIGITS, Backoff
 from app.domain.job import Change, Job, NewJob
-from app.domain.options import BACKOFF_COLUMNS, COLUMNS, STORED, Kind
+from app.domain.options import BACKOFF_COLUMNS, COLUMNS, STORED, Kind, Option
 from app.store import counting
 
-JITTER_DIGITS = 12
-"""Digits stored of a jitter: PostgreSQL rejects what underflows a `real`; of ten years this is less than 1 ms."""
 _ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"'})
 
 
@@ -40,12 +38,33 @@ def _cast(column: str, kind: str) -> str:
     return f"{column}::{kind}" if kind in _AS_TEXT else _STORED.get(column, column)
 
 
+def _meaning(option: Option) -> list[str]:
+    """Return the columns of an option, from `effective` where it is there."""
+    held = f"meant.effective -> '{option.name}'"
+    if not option.is_defaultable:
+        return [f"meant.{column}" for column in option.columns]
+    if option.kind is Kind.BACKOFF:
+        parts = ("->> 'type'", "->> 'delay'", "->> 'jitter'")
+        found = zip(option.columns.items(), parts, strict=True)
+        values = [(column, kind, f"({held} {part})::{kind}") for (column, kind), part in found]
+        values[-1] = (*values[-1][:2], f"coalesce({values[-1][2]}, 0)")
+        return [f"case when {held} is null then meant.{at} else {value} end as {at}" for at, _, value in values]
+    [(column, kind)] = option.columns.items()
+    if option.kind is Kind.TEXTS:
+        own = f"meant.{column}::{kind}"
+        return [
+            f"case when {held} is null then {own} else array(select jsonb_array_elements_text({held})) end as {column}"
+        ]
+    return [f"coalesce((meant.effective ->> '{option.name}')::{kind}, meant.{column}) as {column}"]
+
+
 FRAGMENTS = {
     "counted": counting.EVERYTHING,
     "job": _rows(Job._fields),
     "option_columns": _rows(tuple(COLUMNS)),
     "option_arrays": _rows([_bulk(column, kind) for column, kind in COLUMNS.items()]),
     "option_values": _rows([f"{_single(column, kind)} as {column}" for column, kind in COLUMNS.items()]),
+    "option_meanings": _rows([part for option in STORED for part in _meaning(option)]),
     "option_casts": _rows([_cast(column, kind) for column, kind in COLUMNS.items()]),
 }
 """Generated fragments, used like the files in `app/store/sql/_fragments`: what a change counts, all columns of a job,

@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
+
+from app.domain import defaults
 from app.domain.programs import SERVING
 from app.domain.queue import NUMBERS, PRIORITIES_MAX, Pause, Queue, Tally
 from app.domain.retention import Keep
@@ -38,14 +41,25 @@ def resume(conn: Connection, *, queue: str) -> Pause | None:
 
 
 def change(
-    conn: Connection, *, queue: str, keeps: Mapping[str, Keep | None], numbers: Mapping[str, int | None]
+    conn: Connection,
+    *,
+    queue: str,
+    keeps: Mapping[str, Keep | None],
+    numbers: Mapping[str, int | None],
+    wanted: Mapping[str, Any] | None,
 ) -> None:
     """Change the settings of a queue; None takes one away. Waits for a lock.
 
-    `keeps` names fields of `Retention`, `numbers` those of `Queue` that are in `domain.queue.NUMBERS`.
+    `keeps` names fields of `Retention`, `numbers` those of `Queue` that are in `domain.queue.NUMBERS`; `wanted` are all
+    its defaults, empty: none, None: they stay.
     """
     changed: dict[str, Any] = {field: numbers.get(field) for field in NUMBERS.values()}
     changed |= {f"has_{field}": field in numbers for field in NUMBERS.values()}
+    changed |= {
+        "has_defaults": wanted is not None,
+        "defaults": defaults.text(wanted) if wanted else None,
+        "applied_defaults": defaults.text(found) if (found := defaults.applied(wanted or {})) else None,
+    }
     _change.rows(conn, queue=queue, **settings.changes(keeps), **changed)
     _tidy.rows(conn, queue=queue)
 
@@ -99,6 +113,7 @@ def _queue(row: Any, counted: Mapping[Status, int], recent: Mapping[int, Tally])
         retention=settings.retention(row),
         start_within_ms=row.start_within_ms,
         workers=row.workers,
+        defaults={} if row.defaults is None else orjson.loads(row.defaults),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from app.domain.attempts import Attempt, Outcome, Overdue, Tries
 from app.domain.backoff import Backoff, BackoffType
 from app.domain.job import ClaimedJob, Job, JsonText, Lease, LeaseKey, LockedJob, NewJob
+from app.domain.options import DEFAULTABLE
 from app.domain.states import Status
 from app.store import statements
 
@@ -31,6 +32,7 @@ _NOT_BEGUN = {
     "finished_at": None,
     "processed_by": None,
     "failed_code": None,
+    "effective": None,
 }
 """The values of a new job, before its first claim."""
 _INSERTED = ("number", "run_at", "added_at", "start_by")
@@ -61,6 +63,15 @@ def added(new: NewJob, row: Any, *, queue: str) -> Job:
     """Return the inserted job, from the request and what the insert returned: the same as reading its row would."""
     values = (*_from_request(new), *_from_insert(row), *_not_begun, queue, STATUSES[row.status])
     return Job._make(_in_order(values))
+
+
+_DEFAULTED = tuple(field for field in _ASKED if field in {option.field for option in DEFAULTABLE.values()})
+
+
+def added_with_defaults(new: NewJob, row: Any, *, queue: str) -> Job:
+    """Do what `added` does, where the queue has defaults: what they may set comes from the row."""
+    held = {field: getattr(row, field) for field in _DEFAULTED}
+    return added(new, row, queue=queue)._replace(**held, effective=row.effective)
 
 
 def lease(row: Any) -> Lease:

@@ -111,6 +111,7 @@ jobs = Table(
     *(_option_column(option.field, name, kind) for option in STORED for name, kind in option.columns.items()),
     Column("progress", JSON, nullable=False, server_default=text("'0'")),
     Column("result", JSON),
+    Column("effective", JSON),
     # The number comes first, so that a statement with numbers and a queue has one possible plan only.
     PrimaryKeyConstraint("number", "queue", name="jobs_pkey"),
     # The rules that hold for every row are in migrations/sql/rowline/broken_rule_3.sql, see decisions 31 and 34.
@@ -353,6 +354,8 @@ queue_settings = Table(
     Column("remove_on_complete", JSON),
     Column("remove_on_fail", JSON),
     Column("start_within_ms", BigInteger),
+    Column("defaults", JSON),  # as shown
+    Column("applied_defaults", JSON),  # those that are others than the service's; null: none are
     PrimaryKeyConstraint("queue", name="queue_settings_pkey"),
     CheckConstraint(f"char_length(queue) between 1 and {QUEUE_NAME_MAX}", name="queue_settings_queue"),
     CheckConstraint(

@@ -27,7 +27,7 @@ VERSION = "3.1.0"
 REQUESTS = {
     *("NewJob", "Opts", "Backoff", "Claim", "Complete", "Fail", "Release", "Extend"),
     *("Finish", "Ending", "Next", "Line", "Worker", "Endpoint", "WorkerOpts", "Limiter", "NewToken", "TokenLimits"),
-    *("Retry", "Change", "Pause", "QueueChange", "QueueSettings", "Retention"),
+    *("Retry", "Change", "Pause", "QueueChange", "QueueSettings", "Defaults", "Retention"),
 }
 """The schemas of requests: unknown members are rejected."""
 HIDEABLE = {*PAYLOAD, "logs"}

@@ -63,6 +63,12 @@ class JobSchema(Schema):
     startBy = fields.Integer(
         attribute="start_by", metadata={"description": "It fails if its first attempt has not begun by then."}
     )
+    effective = Json(
+        metadata={
+            "type": "object",
+            "description": "the options that hold instead of `opts`, by a default of the queue or a change by hand",
+        }
+    )
     status = fields.String(required=True)
     queueQualifiedName = QualifiedName(attribute="queue", required=True, metadata={"type": "string"})
     hidden = fields.List(

@@ -34,6 +34,9 @@ class QueueSettingsSetSchema(RetentionSetSchema):
     startWithin = fields.Integer(
         metadata={"description": "ms: a job fails that has not begun so long after it became ready first"}
     )
+    defaults = fields.Dict(
+        keys=fields.String(), metadata={"description": "the options of jobs that are added without them"}
+    )
 
 
 class QueueSchema(Schema):
@@ -98,7 +101,8 @@ def dump(queue: Queue) -> dict[str, Any]:
 def settings(queue: Queue) -> dict[str, Any]:
     """Return the JSON of what the queue sets itself."""
     numbers = {name: getattr(queue, field) for name, field in NUMBERS.items()}
-    return retention.dump(queue.retention) | {name: number for name, number in numbers.items() if number is not None}
+    others = numbers | {"defaults": queue.defaults or None}
+    return retention.dump(queue.retention) | {name: value for name, value in others.items() if value is not None}
 
 
 def rate(tally: Tally, minutes: int) -> dict[str, float]:

@@ -102,6 +102,28 @@ def test_retention_is_set_for_a_queue_and_for_the_service(own_url: str) -> None:
     assert "give one of" in said(own_url, *set_queue, code=2)
 
 
+def test_defaults_are_set_for_a_queue_and_taken_away(own_url: str) -> None:
+    set_queue = ("queues", "set", "mail")
+    wanted = {"attempts": 5, "backoff": {"type": "fixed", "delay": 50}, "tags": ["a"]}
+    shown = json.loads(said(own_url, *set_queue, "--json", "--defaults", json.dumps(wanted)))
+    assert shown["settings"] == {"defaults": wanted}
+    assert 'defaults {"attempts":5' in said(own_url, "queues", "list")
+    both = said(own_url, *set_queue, "--json", "--defaults", '{"delay": 1}', "--remove-on-fail", "5")
+    assert json.loads(both)["settings"] == {"removeOnFail": {"count": 5}, "defaults": {"delay": 1}}
+
+    assert said(own_url, *set_queue, "--defaults", '{"attempts": 1001}', code=1).endswith(
+        "settings.defaults.attempts must be between 0 and 1000"
+    )
+    assert "is not known here" in said(own_url, *set_queue, "--defaults", '{"jobId": "a"}', code=1)
+    for wrong in ("", "{", '{}, "removeOnFail": 1', '{"tags": ["\\u0000"]}'):
+        said(own_url, *set_queue, "--defaults", wrong, code=2)
+    assert "must be an object" in said(own_url, *set_queue, "--defaults", "5", code=1)
+
+    left = said(own_url, *set_queue, "--json", "--defaults", "unset")
+    assert json.loads(left)["settings"] == {"removeOnFail": {"count": 5}}
+    assert said(own_url, "audit", "--queue", "mail").count("queues.change") == 3
+
+
 def test_a_queue_is_drained_cleaned_and_obliterated(own_url: str) -> None:
     add = "select rowline.enqueue('mail', 'n', '1'), rowline.enqueue('mail', 'n', '1', '{\"delay\": 3600000}')"
     databases.run(own_url, add)

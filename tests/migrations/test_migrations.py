@@ -226,7 +226,7 @@ def test_jobs_that_were_there_before_counts_are_counted(server_url: str) -> None
 
 def test_what_happened_before_minutes_were_noted_is_told_by_the_jobs_that_are_kept(server_url: str) -> None:
     with databases.fresh(server_url) as url:
-        schema.upgrade(url, revision="0026")
+        schema.upgrade(url, revision="0025")
         databases.run(url, JOBS)
         databases.run(url, "update rowline.jobs set added_at = now() - interval '5 days' where number <= 4")
         databases.run(url, "update rowline.jobs set finished_at = now() - interval '3 days' where number = 4")
@@ -237,9 +237,9 @@ def test_what_happened_before_minutes_were_noted_is_told_by_the_jobs_that_are_ke
             schema.upgrade(url)
             assert databases.ask(url, told) == [(4, 1, 0)], "what is in a minute is not counted again"
             assert databases.ask(url, finished) == [(1, 0), (7, 7)]
-            databases.run(url, "update rowline.alembic_version set version_num = '0026'")  # as a killed run leaves it
-        databases.run(url, "update rowline.alembic_version set version_num = '0027'")
-        schema.downgrade(url, revision="0026")
+            databases.run(url, "update rowline.alembic_version set version_num = '0025'")  # as a killed run leaves it
+        databases.run(url, "update rowline.alembic_version set version_num = '0026'")
+        schema.downgrade(url, revision="0025")
         assert databases.ask(url, finished) == [(1, 0)]
 
 

@@ -45,7 +45,7 @@ EXCEPTIONS = {
         "ban-drop-function": "only that check has called it",
         "prefer-robust-stmts": "what a killed run left of the index is dropped before",
     },
-    "0026": {"prefer-bigint-over-int": BOUNDED},
+    "0025": {"prefer-bigint-over-int": BOUNDED},
 }
 """Revision -> rule of squawk -> why it does not hold there."""
 STEPS = {"expand", "contract", "stop"}

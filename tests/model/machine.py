@@ -22,15 +22,17 @@ PICKS = st.integers(0, 999)
 """Which of the jobs that can be meant, modulo their number."""
 CLEANABLE = ["completed", "failed", "waiting", "prioritized", "delayed"]
 LIMITS = st.sampled_from([1, 1, 2, 0])
+OPTIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "priority": st.sampled_from([1, 5]),
+        "lifo": st.booleans(),
+        "attempts": st.integers(1, 3),
+        "delay": st.sampled_from([0, 0, HOUR_MS]),
+    },
+)
 JOBS = st.lists(
-    st.tuples(
-        st.sampled_from([0, 0, 1, 5]),
-        st.booleans(),
-        st.integers(1, 3),
-        st.sampled_from([False, False, True]),
-        st.sampled_from([False, False, True]),
-        st.sampled_from([False, False, False, True]),
-    ),
+    st.tuples(OPTIONS, st.sampled_from([False, False, True]), st.sampled_from([False, False, False, True])),
     min_size=1,
     max_size=4,
 )
@@ -59,17 +61,15 @@ class QueueMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: len(self.model.jobs) < FEW)
     @rule(jobs=JOBS)
-    def add(self, jobs: list[tuple[int, bool, int, bool, bool, bool]]) -> None:
+    def add(self, jobs: list[tuple[dict[str, Any], bool, bool]]) -> None:
         """Add some jobs."""
         bodies = []
-        for priority, lifo, attempts, is_delayed, goes, is_late in jobs:
-            opts = {"lifo": lifo, "attempts": attempts} | ({"priority": priority} if priority else {})
-            opts |= ({"removeOnComplete": True} if goes else {}) | ({"startBy": 1} if is_late else {})
-            bodies.append({"name": "n", "data": 1, "opts": opts | ({"delay": HOUR_MS} if is_delayed else {})})
+        for sent, goes, is_late in jobs:
+            opts = sent | ({"removeOnComplete": True} if goes else {}) | ({"startBy": 1} if is_late else {})
+            bodies.append({"name": "n", "data": 1, "opts": opts})
         added = [job["id"] for job in self.client.add(*bodies)]
-        names = ("priority", "lifo", "attempts", "is_delayed", "goes", "is_late")
-        for job_id, values in zip(added, jobs, strict=True):
-            self.model.add(job_id, **dict[str, Any](zip(names, values, strict=True)))
+        for job_id, (sent, goes, is_late) in zip(added, jobs, strict=True):
+            self.model.add(job_id, sent, goes=goes, is_late=is_late)
         self.ids += added
 
     @rule(count=st.integers(1, 4))
@@ -130,7 +130,7 @@ class QueueMachine(RuleBasedStateMachine):
         body: dict[str, Any] = {} if priority is None else {"priority": priority}
         body |= ({} if lifo is None else {"lifo": lifo}) | ({"delay": HOUR_MS} if is_delayed else {})
         if body:
-            said = self.model.change(job_id, priority=priority, lifo=lifo, is_delayed=is_delayed)
+            said = self.model.change(job_id, priority=priority, lifo=lifo, delay=HOUR_MS * is_delayed)
             self._compare("PATCH", job_id, said, body)
 
     @precondition(lambda self: any(job.is_late for job in self.model.jobs.values()))
@@ -139,9 +139,14 @@ class QueueMachine(RuleBasedStateMachine):
         """Fail the jobs that should have started by now, as a round does."""
         assert sum(maintenance.fail_unstarted(self.db).values()) == self.model.fail_unstarted()
 
-    @rule(verb=st.sampled_from(["resume", "resume", "pause"]))
-    def hold(self, verb: str) -> None:
-        """Pause the queue, or resume it."""
+    @rule(verb=st.sampled_from(["resume", "resume", "pause", "set"]), defaults=OPTIONS)
+    def hold(self, verb: str, defaults: dict[str, Any]) -> None:
+        """Pause the queue, or resume it, or give it other defaults."""
+        if verb == "set":
+            self.model.defaults = defaults
+            body = json.dumps({"settings": {"defaults": defaults}})
+            answers.ok(self.client.flask.patch("/queues/q", data=body, headers=self.client.authorization))
+            return
         self.model.is_paused = verb == "pause"
         assert answers.ok(self.client.post(f"/queues/q/{verb}", ""))["paused"] == self.model.is_paused
 
@@ -171,6 +176,7 @@ class QueueMachine(RuleBasedStateMachine):
             assert {name: seen[job_id].get(name) for name in expected} == expected
         queue = answers.ok(self.client.get("/queues/q"))
         assert (queue["counts"], queue["paused"]) == (self.model.counts(), self.model.is_paused)
+        assert queue["settings"].get("defaults", {}) == self.model.defaults
 
     def _meant(self, pick: int) -> str:
         """Return the id of a job, which may be gone."""

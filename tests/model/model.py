@@ -8,6 +8,8 @@ READY = {"waiting", "prioritized"}
 OVER = {"completed", "failed"}
 CANCELLED = "job cancelled"
 UNSTARTED = "not started in time"
+SERVICE: dict[str, Any] = {"priority": 0, "lifo": False, "attempts": 1, "delay": 0}
+"""What holds for a job without these options in a queue without defaults."""
 
 
 @dataclass
@@ -28,6 +30,8 @@ class ModelJob:
     result: Any = None
     goes: bool = False  # whether it is removed when it completes
     is_late: bool = False  # whether it has to start by a time that is over
+    delay: int = 0  # by its options, not by what it waits now
+    sent: dict[str, Any] = field(default_factory=dict)  # the options that it was sent with
 
     def seen(self) -> dict[str, Any]:
         """Return the members of JobJson that are compared."""
@@ -42,6 +46,8 @@ class ModelJob:
             found["failedReason"] = self.failed_reason
         if self.status == "completed":
             found["result"] = self.result
+        meant = SERVICE | self.sent
+        found["effective"] = {name: value for name in meant if (value := getattr(self, name)) != meant[name]} or None
         return found
 
 
@@ -51,13 +57,15 @@ class Model:
 
     jobs: dict[str, ModelJob] = field(default_factory=dict)
     is_paused: bool = False
+    defaults: dict[str, Any] = field(default_factory=dict)
     now: int = 0
 
-    def add(self, job_id: str, *, is_delayed: bool, **values: Any) -> None:
-        """Add a job with these values."""
-        job = ModelJob(job_id, "delayed", place=0, **values)
+    def add(self, job_id: str, sent: dict[str, Any], *, goes: bool, is_late: bool) -> None:
+        """Add a job with some options; for the others the defaults hold."""
+        values = SERVICE | self.defaults | sent
+        job = ModelJob(job_id, "delayed", place=0, goes=goes, is_late=is_late, sent=sent, **values)
         self.jobs[job_id] = job
-        if not is_delayed:
+        if not job.delay:
             self._line_up(job)
 
     def claim(self, count: int) -> list[str]:
@@ -160,7 +168,7 @@ class Model:
         self._line_up(job)
         return 200
 
-    def change(self, job_id: str, *, priority: int | None, lifo: bool | None, is_delayed: bool) -> int:
+    def change(self, job_id: str, *, priority: int | None, lifo: bool | None, delay: int) -> int:
         """Change a job that has not begun; return the HTTP status."""
         job = self.jobs.get(job_id)
         if job is None:
@@ -169,8 +177,8 @@ class Model:
             return 409
         job.priority = job.priority if priority is None else priority
         job.lifo = job.lifo if lifo is None else lifo
-        if is_delayed:
-            job.status = "delayed"
+        if delay:
+            job.status, job.delay = "delayed", delay
         elif job.status != "delayed" and (priority is not None or lifo is not None):
             self._line_up(job)
         return 200

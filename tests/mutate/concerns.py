@@ -41,6 +41,11 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
         "app/(domain|store)/options",
         ("domain/test_options.py", "store/test_options.py", "store/test_inserts.py", "web/test_job_fields.py"),
     ),
+    ("app/domain/defaults", ("domain/test_defaults.py", "web/test_defaults.py", "web/test_effective.py")),
+    (
+        "app/store/sql/jobs/insert_with_defaults",
+        (*_SQL, "store/test_inserts.py", "web/test_defaults.py", "races/test_defaults.py", *_PLANS),
+    ),
     ("app/domain/errors", ("web/test_cancel.py", "web/test_manage.py", "web/test_errors.py", "web/test_pull.py")),
     ("app/domain/endpoint", ("web/test_workers.py", "push/test_dispatcher.py")),
     ("app/domain/keys", ("web/test_idempotency.py",)),

@@ -115,6 +115,21 @@ def test_settings_of_a_queue_and_of_the_service_are_changed_and_taken_away(api: 
         queue.forget()
 
 
+def test_defaults_of_a_queue_hold_for_jobs_that_are_added_without_them(queue: rowline.Queue) -> None:
+    wanted = {"attempts": 5, "tags": ["a"]}
+    assert queue.change_settings(defaults=wanted).settings == queue.info().settings == {"defaults": wanted}
+
+    job = queue.add("n", attempts=1)
+    assert (job.opts, job.effective, job.tags) == ({"attempts": 1}, {"tags": ["a"]}, ("a",))
+    assert queue.get(job.id).effective == {"tags": ["a"]}
+    assert queue.change(job.id, priority=3).effective == {"tags": ["a"], "priority": 3}
+
+    assert queue.change_settings(defaults=None).settings == {}
+    assert queue.add("n").effective == {}
+    with pytest.raises(rowline.InvalidRequest, match=r"settings\.defaults\.attempts must be between"):
+        queue.change_settings(defaults={"attempts": 1001})
+
+
 def test_a_queue_is_drained_cleaned_and_obliterated(queue: rowline.Queue) -> None:
     queue.add_many([rowline.NewJob(name="n"), rowline.NewJob(name="n", delay_ms=60_000)])
     assert queue.drain() == 1

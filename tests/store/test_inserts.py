@@ -1,5 +1,6 @@
-"""Two statements add jobs, one alone and several at once: what they store is the same."""
+"""Three statements add jobs, alone, several at once, with defaults: they store the same in a queue without any."""
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.backoff import LONGEST_MS, Backoff, BackoffType
-from app.domain.job import NewJob
+from app.domain.job import Job, NewJob
 from app.postgres.database import Connection
 from app.store import counts, jobs
 from tests.support.jobs import QUEUE, new, row
@@ -28,8 +29,16 @@ ASKED = st.builds(
     logs_kept=st.none() | st.just(5),
 )
 
+Insert = Callable[..., list[Job | None]]
 
-def stored(conn: Connection, asked: list[NewJob]) -> tuple[Any, ...]:
+
+def with_defaults(conn: Connection, *, queue: str, new: Sequence[NewJob]) -> list[Job | None]:
+    created, has_defaults = jobs.insert_with_defaults(conn, queue=queue, new=new)
+    assert not has_defaults
+    return created
+
+
+def stored(conn: Connection, asked: list[NewJob], insert: Insert = jobs.insert) -> tuple[Any, ...]:
     """Add jobs where one of the id `there` is; return what is stored of the first, as from its beginning, and counts.
 
     All is undone.
@@ -37,9 +46,12 @@ def stored(conn: Connection, asked: list[NewJob]) -> tuple[Any, ...]:
     with conn.begin_nested() as savepoint:
         jobs.insert(conn, queue=QUEUE, new=[new(custom_id="there"), new()])
         before = counts.count(conn, queue=QUEUE)
-        added = jobs.insert(conn, queue=QUEUE, new=asked)[0]
+        added = insert(conn, queue=QUEUE, new=asked)[0]
         changed = {status: now - before[status] for status, now in counts.count(conn, queue=QUEUE).items()}
         kept = row(conn, added.number)._asdict() if added else None
+        if added:
+            found = jobs.find(conn, queue=QUEUE, job_ids=[added.id])[added.id]
+            assert added == found._replace(stacktrace=())  # what is told is what is stored
         savepoint.rollback()
     if not added or not kept:
         return None, changed
@@ -54,6 +66,7 @@ def test_a_job_alone_is_stored_as_it_is_among_others(conn: Connection) -> None:
         alone, counted = stored(conn, [asked])
         among, both_counted = stored(conn, [asked, new()])
         assert alone == among
+        assert stored(conn, [asked, new()], with_defaults) == (among, both_counted)
         assert sum(counted.values()) == (1 if alone else 0)
         assert sum(both_counted.values()) == sum(counted.values()) + 1
         assert all(both_counted[status] >= number for status, number in counted.items())

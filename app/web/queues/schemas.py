@@ -1,9 +1,13 @@
 """The query of GET /queues, the body of a pause, and the responses."""
 
+from typing import Any, NamedTuple
+
 from marshmallow import Schema, fields, validate
 
+from app.domain import defaults
 from app.domain.backoff import LONGEST_MS
 from app.domain.ids import QUEUE_NAME_MAX
+from app.domain.options import DEFAULTABLE
 from app.domain.queue import NUMBERS, REASON_MAX
 from app.domain.retention import Keep
 from app.domain.tokens import ALL
@@ -35,6 +39,12 @@ class PauseSchema(Schema):
     reason = Text(REASON_MAX, allow_none=True)
 
 
+DefaultsSchema = new_job.KnownOnly.from_dict(
+    {name: new_job.field_of(option) for name, option in DEFAULTABLE.items()}, name="DefaultsSchema"
+)
+"""Defaults of a queue, from the table of options."""
+
+
 class QueueSettingsSchema(RetentionSchema):
     """The settings of a queue that are changed; null takes one away."""
 
@@ -42,6 +52,11 @@ class QueueSettingsSchema(RetentionSchema):
         1,
         LONGEST_MS,
         metadata={"description": "ms: a job fails that has not begun so long after it became ready first"},
+    )
+    defaults = fields.Nested(
+        DefaultsSchema,
+        allow_none=True,
+        metadata={"description": "the options of jobs that are added without them: all of them; null: none"},
     )
 
 
@@ -103,7 +118,13 @@ WORKERS_EXAMPLE = {
     "count": 2,
 }
 EXAMPLE = {"reason": "the mail provider is down"}
-CHANGE_EXAMPLE = {"settings": {"removeOnComplete": {"age": 86_400, "count": 10_000}, "removeOnFail": None}}
+CHANGE_EXAMPLE = {
+    "settings": {
+        "defaults": {"attempts": 5, "backoff": {"type": "exponential", "delay": 1_000}, "timeout": 30_000},
+        "removeOnComplete": {"age": 86_400, "count": 10_000},
+        "removeOnFail": None,
+    }
+}
 """Example bodies, for the OpenAPI document."""
 _query, _pause, _change = QueuesQuerySchema(unknown="exclude"), PauseSchema(), QueueChangeSchema()
 _FORM, _CHANGE_FORM = Form(frozenset(_pause.fields)), Form(frozenset(_change.fields))
@@ -123,12 +144,23 @@ def load_reason(raw: bytes) -> str | None:
     return loaded.get("reason") or None
 
 
-def load_change(raw: bytes) -> tuple[dict[str, Keep | None], dict[str, int | None]]:
-    """Read the settings to change, by the fields of `Retention`, and those that are numbers, by those of `Queue`.
+class Changes(NamedTuple):
+    """The settings of a queue to change, as `operations.settings.change_queue` takes them."""
 
-    Raises InvalidRequest, UnparsableBody.
-    """
+    keeps: dict[str, Keep | None]
+    numbers: dict[str, int | None]
+    wanted: dict[str, Any] | None
+
+
+def load_change(raw: bytes) -> Changes:
+    """Read the settings to change. Raises InvalidRequest, UnparsableBody."""
     asked = objects.owns(objects.read_object(raw, _CHANGE_FORM)[0], objects=("settings",))
-    loaded = new_job.loaded(_change, asked)["settings"]
+    loaded = dict(new_job.loaded(_change, asked)["settings"])
     numbers = {NUMBERS[name]: loaded.pop(name) for name in NUMBERS if name in loaded}
-    return retention.changes(loaded), numbers
+    wanted = defaults.of_values(loaded.pop("defaults") or {}) if "defaults" in loaded else None
+    return Changes(retention.changes(loaded), numbers, wanted)
+
+
+def load_defaults(text: str) -> dict[str, Any]:
+    """Read the defaults of a queue, an object as in `settings`. Raises InvalidRequest, UnparsableBody."""
+    return load_change(f'{{"settings": {{"defaults": {text}}}}}'.encode()).wanted or {}

@@ -1,5 +1,5 @@
--- Inserts the rows of `new` in their order; they are not counted yet. A row whose custom id exists in
--- the queue is not inserted. The place of the nth job of an array is n - 1 microseconds from that of the first.
+-- Inserts the rows of `new` in their order, none if :queue has defaults; they are not counted yet. A row whose custom id
+-- exists in the queue is not inserted. The place of the nth job of an array is n - 1 microseconds from that of the first.
 -- A job that is ready has to start by what it says itself or by the setting of its queue, whichever is earlier.
 changed as (
     insert into rowline.jobs (
@@ -23,6 +23,7 @@ changed as (
             )
         end
     ) as setting (first_start_by)
+    where not exists (select from rowline.queue_settings where queue = :queue and applied_defaults is not null)
     on conflict (queue, custom_id) where custom_id is not null do nothing
     returning null as was, number, custom_id, status, run_at, added_at, start_by
 )

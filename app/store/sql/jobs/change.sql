@@ -1,5 +1,6 @@
 -- change: waiting, prioritized, delayed -> waiting, prioritized, delayed
 -- Changes of a job that is not active what is not null here; empty tags take them away. The caller has locked its row.
+-- :effective are the options that hold then instead of those sent.
 -- With a delay, a priority or lifo it joins its kind as the latest comer: when the delay is over, or now without one. A
 -- delayed job that is ready now, for the first time, has to start within the time that the queue's settings say.
 with setting as (
@@ -47,7 +48,8 @@ changed as (
         data = coalesce(:data::json, job.data),
         attempts = coalesce(:attempts::integer, job.attempts),
         tags = case when :tags::text is null then job.tags else nullif(:tags::text::text[], '{}') end,
-        start_by = least(job.start_by, wanted.first_start_by)
+        start_by = least(job.start_by, wanted.first_start_by),
+        effective = :effective::json
     from wanted
     where job.queue = :queue and job.number = :number and job.number = wanted.number
         and job.status || '' in ('waiting', 'prioritized', 'delayed')

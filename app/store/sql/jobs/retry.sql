@@ -1,6 +1,7 @@
 -- retry: completed, failed -> waiting, prioritized
 -- Makes a job that has ended ready again, as the latest comer of its kind. The caller has locked its row.
 -- With :reset_attempts no attempts count as made; without, the job may fail once more at least, within :attempts_max.
+-- :effective are the options that hold then instead of those sent.
 -- attempts_started goes on, and processed_at stays with it; processed_by is null until the next claim. It may start at any time.
 with ended as (
     select number, status from rowline.jobs
@@ -16,6 +17,7 @@ changed as (
             else greatest(job.attempts, least(job.attempts_made + 1, :attempts_max::integer))
         end,
         attempts_made = case when :reset_attempts::boolean then 0 else job.attempts_made end,
+        effective = :effective::json,
         stalled_count = 0,
         result = null,
         failed_reason = null,

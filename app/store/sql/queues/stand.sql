@@ -5,7 +5,7 @@
 -- queue_workers_pkey.
 select
     asked.queue, setting.paused_at, setting.paused_by, setting.pause_reason, setting.remove_on_complete,
-    setting.remove_on_fail, setting.start_within_ms,
+    setting.remove_on_fail, setting.start_within_ms, setting.defaults,
     timestamptz 'epoch' + ready.place * interval '1 microsecond' as oldest_ready_at, due.run_at as next_due_at,
     coalesce(seen.workers, 0) as workers
 from unnest(:queues::text[]) as asked (queue)

@@ -4,16 +4,16 @@ For the time before minutes were noted, the hours are made of the jobs that are 
 the work. A node of the release before, while it makes the rounds, deletes minutes of two days ago without making hours
 of them. Going down drops the hours, and the reports count jobs that are kept, as before.
 
-Revision ID: 0027
-Revises: 0026
+Revision ID: 0026
+Revises: 0025
 """
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0027"
-down_revision = "0026"
+revision = "0026"
+down_revision = "0025"
 branch_labels = None
 depends_on = None
 step = "expand"

@@ -3,7 +3,7 @@
 A node of the release before does not write: its workers are missing until it is upgraded. Going down drops the table,
 which has nothing older than some minutes.
 
-Revision ID: 0026
+Revision ID: 0025
 Revises: 0024
 """
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0026"
+revision = "0025"
 down_revision = "0024"
 branch_labels = None
 depends_on = None

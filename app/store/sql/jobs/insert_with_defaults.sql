@@ -1,0 +1,71 @@
+-- insert: -> waiting, prioritized, delayed
+-- Inserts the jobs of one array as jobs/insert does, with the defaults of :queue for the options that a job was sent
+-- without: they are its `effective`, and what it is stored with. Also if :queue has none.
+-- Index: queue_settings_pkey.
+with usual as materialized (
+    select setting.applied_defaults from rowline.queue_settings as setting
+    where setting.queue = :queue and setting.applied_defaults is not null
+),
+asked as materialized (
+    select nextval('rowline.job_numbers') as number, a.*
+    from unnest(
+        :name::text[], :data::text[], :opts::text[],
+        :_option_arrays
+    ) with ordinality as a (
+        name, data, opts,
+        :_option_columns
+        , nth
+    )
+),
+meant as (
+    select asked.*, missing.effective
+    from asked
+    cross join lateral (
+        -- null if there is none
+        select jsonb_object_agg(each.key, each.value) as effective
+        from usual
+        cross join lateral jsonb_each(usual.applied_defaults::jsonb) as each (key, value)
+        where coalesce(json_typeof(asked.opts::json -> each.key), 'null') = 'null'
+    ) as missing
+),
+new as (
+    select
+        meant.number, meant.nth, meant.name, meant.data, meant.opts, meant.effective,
+        :_option_meanings
+    from meant
+    order by meant.custom_id collate "C" nulls first, meant.nth
+),
+changed as (
+    insert into rowline.jobs (
+        queue, number, name, data, opts, effective, run_at, added_at, status, place,
+        :_option_columns
+    )
+    select
+        :queue, number, name, data::json, opts::json, effective::json, run_at, statement_timestamp(),
+        case when delay_ms > 0 then 'delayed' when priority > 0 then 'prioritized' else 'waiting' end,
+        case when lifo then -1 else 1 end * ((extract(epoch from run_at) * 1000000)::bigint + nth - 1),
+        :_option_casts
+    from new
+    cross join lateral (select statement_timestamp() + delay_ms * interval '1 millisecond') as due (run_at)
+    cross join lateral (
+        select case
+            when delay_ms = 0 then (
+                select floor(extract(epoch from statement_timestamp()) * 1000)::bigint + start_within_ms
+                from (
+                    :_start_within
+                ) as within
+            )
+        end
+    ) as setting (first_start_by)
+    on conflict (queue, custom_id) where custom_id is not null do nothing
+    returning
+        null as was, number, custom_id, status, run_at, added_at, start_by, priority, lifo, delay_ms, timeout_ms, tags,
+        effective
+),
+counted as (
+    :_counted
+)
+select
+    number, custom_id, status, run_at, added_at, start_by, priority, lifo, delay_ms, timeout_ms, tags, effective,
+    exists (select from usual) as has_defaults
+from changed
