@@ -53,12 +53,12 @@ def submit_many(db: Database, *, queue: str, new: Sequence[NewJob], held: Reserv
     """
     if not new:
         return []
-    if all(job.custom_id is None for job in new) and not _had_defaults(queue):
+    if all(job.custom_id is None for job in new) and not _had_settings(queue):
         with db.write_once(notify=queue) as conn:
             created = jobs.insert(conn, queue=queue, new=new)
         if created[0]:
             return [Submitted(job, InsertOutcome.CREATED) for job in created if job]
-        _keep_in_mind(queue, has_defaults=True)
+        _keep_in_mind(queue, has_settings=True)
     with db.begin() as conn:
         submitted = _submit(conn, queue, new, held)
     db.notify(queue)
@@ -123,22 +123,22 @@ def submit_once(
     return Reply(text, is_replay=False)
 
 
-_queues_with_defaults: set[str] = set()
-"""Some queues that had defaults lately, for which `jobs.insert` is not tried: it would insert nothing."""
+_queues_with_settings: set[str] = set()
+"""Some queues that had settings for new jobs lately, for which `jobs.insert` is not tried: it would insert nothing."""
 IN_MIND_MAX = 1_000
 
 
-def _had_defaults(queue: str) -> bool:
-    return queue in _queues_with_defaults
+def _had_settings(queue: str) -> bool:
+    return queue in _queues_with_settings
 
 
-def _keep_in_mind(queue: str, *, has_defaults: bool) -> None:
-    if not has_defaults:
-        _queues_with_defaults.discard(queue)
-    elif len(_queues_with_defaults) < IN_MIND_MAX or queue in _queues_with_defaults:
-        _queues_with_defaults.add(queue)
+def _keep_in_mind(queue: str, *, has_settings: bool) -> None:
+    if not has_settings:
+        _queues_with_settings.discard(queue)
+    elif len(_queues_with_settings) < IN_MIND_MAX or queue in _queues_with_settings:
+        _queues_with_settings.add(queue)
     else:
-        _queues_with_defaults.clear()
+        _queues_with_settings.clear()
 
 
 def _submit(conn: Connection, queue: str, new: Sequence[NewJob], held: Reservation | None) -> list[Submitted]:
@@ -161,18 +161,18 @@ class _Inserted(NamedTuple):
 
 
 def _insert(conn: Connection, queue: str, new: Sequence[NewJob], held: Reservation) -> _Inserted:
-    """Insert jobs, with the defaults of the queue if it has any. Raises NoRoom, TooLarge.
+    """Insert jobs, by the settings of the queue if it has any. Raises NoRoom, TooLarge.
 
-    The insert that knows no defaults is tried first: it inserts nothing if the queue has any, or if all ids exist.
+    The insert that knows no settings is tried first: it inserts nothing if the queue has any, or if all ids exist.
     """
-    if not _had_defaults(queue):
+    if not _had_settings(queue):
         created = jobs.insert(conn, queue=queue, new=new)
         sizes = _sizes(conn, queue, new, created)
         if any(created) or all(job.custom_id in sizes for job in new):
             return _Inserted(created, sizes)
-    created, has_defaults = jobs.insert_with_defaults(conn, queue=queue, new=new)
+    created, has_settings = jobs.insert_by_settings(conn, queue=queue, new=new)
     if any(created):
-        _keep_in_mind(queue, has_defaults=has_defaults)
+        _keep_in_mind(queue, has_settings=has_settings)
     _require_room(new, created, held)
     return _Inserted(created, _sizes(conn, queue, new, created))
 

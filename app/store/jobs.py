@@ -18,7 +18,7 @@ from app.store.tables import jobs
 
 _insert = Statement("jobs/insert")
 _insert_one = Statement("jobs/insert_one")
-_insert_with_defaults = Statement("jobs/insert_with_defaults")
+_insert_by_settings = Statement("jobs/insert_by_settings")
 _find = Statement("jobs/find")
 _try_promotion = Statement("jobs/try_promotion")
 _promote = Statement("jobs/promote")
@@ -47,7 +47,7 @@ ANY_BYTES = 2**62
 def insert(conn: Connection, *, queue: str, new: Sequence[NewJob]) -> list[Job | None]:
     """Insert `new` in its order. Return the stored job for each, in the same order; None where its custom id exists.
 
-    Inserts none if the queue has defaults: `insert_with_defaults` does. Waits for another transaction that adds the
+    Inserts none if the queue has settings for new jobs: `insert_by_settings` does. Waits for another that adds the
     same custom id. Numbers grow in the order of `new`.
     """
     if len(new) == 1:
@@ -58,19 +58,22 @@ def insert(conn: Connection, *, queue: str, new: Sequence[NewJob]) -> list[Job |
     return [row and rows.added(job, row, queue=queue) for job, row in zip(new, _in_order(new, inserted), strict=True)]
 
 
-class Defaulted(NamedTuple):
-    """What `insert` returns, and whether the queue has defaults, as far as that is known from an inserted job."""
+class Inserted(NamedTuple):
+    """What `insert` returns, and whether the queue has settings for new jobs, if any job was inserted."""
 
     created: list[Job | None]
-    has_defaults: bool
+    has_settings: bool
 
 
-def insert_with_defaults(conn: Connection, *, queue: str, new: Sequence[NewJob]) -> Defaulted:
-    """Do what `insert` does, with the defaults of the queue, if it has any, for options that a job does not have."""
-    inserted = _insert_with_defaults.rows(conn, queue=queue, **options.of_many(new))
+def insert_by_settings(conn: Connection, *, queue: str, new: Sequence[NewJob]) -> Inserted:
+    """Do what `insert` does, by the settings of the queue, if it has any.
+
+    They are its defaults, for options that a job does not have, and the time within which a job has to start.
+    """
+    inserted = _insert_by_settings.rows(conn, queue=queue, **options.of_many(new))
     pairs = zip(new, _in_order(new, inserted), strict=True)
-    created = [row and rows.added_with_defaults(job, row, queue=queue) for job, row in pairs]
-    return Defaulted(created, any(row.has_defaults for row in inserted))
+    created = [row and rows.added_by_settings(job, row, queue=queue) for job, row in pairs]
+    return Inserted(created, any(row.has_settings for row in inserted))
 
 
 def _in_order(new: Sequence[NewJob], inserted: Sequence[Any]) -> list[Any]:

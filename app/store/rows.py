@@ -68,7 +68,7 @@ def added(new: NewJob, row: Any, *, queue: str) -> Job:
 _DEFAULTED = tuple(field for field in _ASKED if field in {option.field for option in DEFAULTABLE.values()})
 
 
-def added_with_defaults(new: NewJob, row: Any, *, queue: str) -> Job:
+def added_by_settings(new: NewJob, row: Any, *, queue: str) -> Job:
     """Do what `added` does, where the queue has defaults: what they may set comes from the row."""
     held = {field: getattr(row, field) for field in _DEFAULTED}
     return added(new, row, queue=queue)._replace(**held, effective=row.effective)

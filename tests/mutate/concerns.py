@@ -43,7 +43,7 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
     ),
     ("app/domain/defaults", ("domain/test_defaults.py", "web/test_defaults.py", "web/test_effective.py")),
     (
-        "app/store/sql/jobs/insert_with_defaults",
+        "app/store/sql/jobs/insert_by_settings",
         (*_SQL, "store/test_inserts.py", "web/test_defaults.py", "races/test_defaults.py", *_PLANS),
     ),
     ("app/domain/errors", ("web/test_cancel.py", "web/test_manage.py", "web/test_errors.py", "web/test_pull.py")),

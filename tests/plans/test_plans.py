@@ -54,7 +54,7 @@ INDEXES = {
     "jobs/find": {"jobs_custom_id", "jobs_pkey"},
     "jobs/insert": {"jobs_custom_id", "queue_settings_pkey"},  # the first is the arbiter, named by the insert
     "jobs/insert_one": {"jobs_custom_id", "queue_settings_pkey"},
-    "jobs/insert_with_defaults": {"jobs_custom_id", "queue_settings_pkey"},
+    "jobs/insert_by_settings": {"jobs_custom_id", "queue_settings_pkey"},
     "jobs/lock_one": {"jobs_pkey"},
     "jobs/next_due": {"jobs_delayed"},
     "jobs/numbers": {"jobs_custom_id"},

@@ -33,8 +33,8 @@ Insert = Callable[..., list[Job | None]]
 
 
 def with_defaults(conn: Connection, *, queue: str, new: Sequence[NewJob]) -> list[Job | None]:
-    created, has_defaults = jobs.insert_with_defaults(conn, queue=queue, new=new)
-    assert not has_defaults
+    created, has_settings = jobs.insert_by_settings(conn, queue=queue, new=new)
+    assert not has_settings
     return created
 
 

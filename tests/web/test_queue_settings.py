@@ -167,6 +167,7 @@ def test_a_queue_is_forgotten_when_it_has_no_jobs(client: Client, shared_url: st
         "paused": False,
         "settings": {},
         "rates": {},
+        "workers": 0,
     }
 
 

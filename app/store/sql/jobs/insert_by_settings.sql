@@ -1,10 +1,11 @@
 -- insert: -> waiting, prioritized, delayed
--- Inserts the jobs of one array as jobs/insert does, with the defaults of :queue for the options that a job was sent
--- without: they are its `effective`, and what it is stored with. Also if :queue has none.
+-- Inserts the jobs of one array as jobs/insert does, by the settings of :queue, if it has any. Its defaults hold for the
+-- options that a job was sent without: they are its `effective`, and what it is stored with. A job that is ready has to
+-- start by what it says itself or within the time of the setting, whichever is earlier.
 -- Index: queue_settings_pkey.
 with usual as materialized (
-    select setting.applied_defaults from rowline.queue_settings as setting
-    where setting.queue = :queue and setting.applied_defaults is not null
+    select setting.applied_defaults, setting.start_within_ms from rowline.queue_settings as setting
+    where setting.queue = :queue and (setting.applied_defaults is not null or setting.start_within_ms is not null)
 ),
 asked as materialized (
     select nextval('rowline.job_numbers') as number, a.*
@@ -49,12 +50,8 @@ changed as (
     cross join lateral (select statement_timestamp() + delay_ms * interval '1 millisecond') as due (run_at)
     cross join lateral (
         select case
-            when delay_ms = 0 then (
-                select floor(extract(epoch from statement_timestamp()) * 1000)::bigint + start_within_ms
-                from (
-                    :_start_within
-                ) as within
-            )
+            when delay_ms = 0
+                then floor(extract(epoch from statement_timestamp()) * 1000)::bigint + (select start_within_ms from usual)
         end
     ) as setting (first_start_by)
     on conflict (queue, custom_id) where custom_id is not null do nothing
@@ -67,5 +64,5 @@ counted as (
 )
 select
     number, custom_id, status, run_at, added_at, start_by, priority, lifo, delay_ms, timeout_ms, tags, effective,
-    exists (select from usual) as has_defaults
+    exists (select from usual) as has_settings
 from changed
