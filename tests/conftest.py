@@ -22,7 +22,7 @@ from tests.support.raw import KEY
 
 TOKEN = "a-token-of-the-tests"
 LATE_S = 50.0
-ADDRESSES = ipaddress.IPv4Network("10.0.0.0/8").hosts()
+ADDRESSES = ipaddress.IPv4Network("172.16.0.0/12").hosts()
 
 # A shell starts what runs in the background with SIGINT ignored, which programs started by tests would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)

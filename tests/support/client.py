@@ -14,6 +14,11 @@ class Client:
         self.flask = flask
         self.authorization = {"Authorization": f"Bearer {token}"}
 
+    @property
+    def address(self) -> str:
+        """The address that its requests come from."""
+        return str(self.flask.environ_base["REMOTE_ADDR"])
+
     def post(self, path: str, body: str | bytes, **headers: str) -> TestResponse:
         """POST a body as it is. Header names are given with _ for -."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}

@@ -33,7 +33,7 @@ def test_an_act_says_who_did_what_and_from_where(client: Client, db: Database) -
     assert entry == {
         "actor": f"token:{token.token.id}",
         "actorName": "ops",
-        "address": "127.0.0.1",
+        "address": client.address,
         "requestId": answer.headers["X-Request-Id"],
         "action": "jobs.cancel",
         "queue": "q",

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
+from flask import Flask
 from werkzeug.test import TestResponse
 
 from app.infra.settings import Settings
@@ -22,6 +23,12 @@ from tests.support.raw import Server
 from tests.support.tokens import issue
 
 JOBS = "/queues/q/jobs"
+
+
+@pytest.fixture
+def application(settings: Settings, db: Database) -> Flask:
+    """One for each test, whose waits for ends are its own."""
+    return app.create(settings, db)
 
 
 @pytest.fixture

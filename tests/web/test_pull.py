@@ -60,7 +60,7 @@ def test_a_claim_that_asks_for_nothing_takes_one(client: Client, body: str) -> N
 
     [lease] = list(_tell(client, "claim", body)["jobs"])
 
-    assert lease["job"]["processedBy"] == "127.0.0.1"
+    assert lease["job"]["processedBy"] == client.address
 
 
 def test_an_attempt_that_is_completed_keeps_its_result_to_the_letter(client: Client) -> None:
