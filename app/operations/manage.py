@@ -91,7 +91,8 @@ def promote_now(db: Database, *, actor: Actor, queue: str, job_id: str, held: Re
     `held` reserves memory for the job. Raises JobNotFound, JobNotDelayed, NoRoom.
     """
     with _locking(db, queue, job_id) as (conn, locked):
-        if not jobs.promote_now(conn, queue=queue, number=locked.number):
+        effective = _effective(locked, {"delay": 0})
+        if not jobs.promote_now(conn, queue=queue, number=locked.number, effective=effective):
             raise JobNotDelayed(f"job {job_id!r} is {locked.status}: only delayed jobs can be promoted")
         job = _read(conn, queue, job_id, held)
         before, after = ({"status": each.status.value, "delay": each.delay_ms} for each in (locked, job))

@@ -161,9 +161,12 @@ def retry(
     return bool(_retry.rows(conn, queue=queue, number=number, **asked))
 
 
-def promote_now(conn: Connection, *, queue: str, number: int) -> bool:
-    """Make a delayed job ready; return whether it was delayed. The caller has locked it."""
-    return bool(_promote_now.rows(conn, queue=queue, number=number))
+def promote_now(conn: Connection, *, queue: str, number: int, effective: JsonText | None = None) -> bool:
+    """Make a delayed job ready; return whether it was delayed. The caller has locked it.
+
+    `effective`: the options that hold then instead of those sent.
+    """
+    return bool(_promote_now.rows(conn, queue=queue, number=number, effective=effective))
 
 
 def change(conn: Connection, *, queue: str, number: int, change: Change, effective: JsonText | None = None) -> bool:

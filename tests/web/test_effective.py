@@ -55,6 +55,20 @@ def test_a_change_and_a_default_stand_there_together_and_back_again(client: Clie
     assert change(client, job_id, attempts=1)["effective"] == {"timeout": 9_000}
 
 
+@pytest.mark.parametrize(
+    ("opts", "effective"), [({"delay": HOUR_MS}, {"delay": 0}), ({}, None)], ids=["sent", "default"]
+)
+def test_a_job_that_was_promoted_by_hand_has_no_delay_any_more(client: Client, opts: Any, effective: Any) -> None:
+    set_defaults(client, {"delay": HOUR_MS})
+    job_id = client.add({"name": "n", "data": 1, "opts": opts})[0]["id"]
+
+    answer = client.flask.post(f"/queues/q/jobs/{job_id}/promote", headers=client.authorization)
+    job = answers.ok(answer)
+
+    assert (job["delay"], job["opts"], job.get("effective")) == (0, opts, effective)
+    assert client.job(job_id) == job
+
+
 def test_a_retry_that_allows_one_more_attempt_says_so(client: Client, db: Database) -> None:
     job_id = client.add({"name": "n", "data": 1, "opts": {"attempts": 1}})[0]["id"]
     work.fail_next(db)

@@ -1,7 +1,7 @@
 -- promote_now: delayed -> waiting, prioritized
 -- Makes a delayed job ready before it is due, as the latest comer of its kind. The caller has locked its row.
 -- One that is due already, but not promoted yet, keeps the place of its due time. One that is ready for the first time has
--- to start within the time that the queue's settings say.
+-- to start within the time that the queue's settings say. :effective are the options that hold then instead of those sent.
 with clock as (
     select (extract(epoch from statement_timestamp()) * 1000000)::bigint as us
 ),
@@ -12,6 +12,7 @@ changed as (
     update rowline.jobs as job
     set status = case when job.priority > 0 then 'prioritized' else 'waiting' end,
         delay_ms = 0,
+        effective = :effective::json,
         run_at = least(job.run_at, statement_timestamp()),
         place = case
             when job.lifo then greatest(job.place, -(select us from clock))
