@@ -1,5 +1,6 @@
 """`rowline tokens`: commands for API tokens, on the database itself."""
 
+import contextlib
 import re
 import sys
 from collections.abc import Callable
@@ -26,11 +27,18 @@ class ScopeText(click.ParamType):  # type: ignore[type-arg]  # generic only in t
     name = "SCOPE"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Scope:
-        """Read the scope."""
+        """Read the scope. Several in one word are refused: they would be one, on a queue whose name nobody gives."""
+        if isinstance(value, Scope):
+            return value
         try:
-            return value if isinstance(value, Scope) else Scope.read(value)
+            scope = Scope.read(value)
         except ValueError as error:
             self.fail(f"{value!r} {error}", param, ctx)
+        for further in scope.pattern.split(",")[1:]:
+            with contextlib.suppress(ValueError):
+                Scope.read(further)
+                self.fail(f"{value!r} has several scopes: give --scopes once for each", param, ctx)
+        return scope
 
 
 class Lifetime(click.ParamType):  # type: ignore[type-arg]  # as above

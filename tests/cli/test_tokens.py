@@ -59,6 +59,7 @@ def test_a_token_is_rotated_and_revoked_and_the_audit_says_by_whom(own_url: str)
     ("words", "code", "fault"),
     [
         (("create", "--scopes", "nothing"), 2, "'nothing' must begin with one of jobs:add"),
+        (("create", "--scopes", "jobs:read@demo,payload@demo"), 2, "has several scopes: give --scopes once for each"),
         (("create",), 2, "Missing option '--scopes'"),
         (("create", "--scopes", "*", "--name", ""), 2, "must have 1 to 100 characters"),
         (("create", "--scopes", "*", "--expires", "soon"), 2, "'soon' is not a length of time"),
