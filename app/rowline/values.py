@@ -64,6 +64,7 @@ class JobInfo:
     result: Any  # the value that the attempt returned; None also before it completed
     processed_by: str | None
     tags: tuple[str, ...]  # in the order sent
+    attempts_started: int = 0  # claims; it grows with each one, and can serve as a fencing token
     failed_code: str | None = None  # why it has failed for good: failed, cancelled, stalled, timed_out or start_by
     start_by: int | None = None  # it fails if its first attempt has not begun by then; None: it may begin at any time
     effective: dict[str, Any] = field(default_factory=dict)  # the options that hold instead of `opts`
@@ -85,6 +86,7 @@ class JobInfo:
             status=members["status"],
             progress=members.get("progress"),
             attempts_made=members["attemptsMade"],
+            attempts_started=members["attemptsStarted"],
             stalled_count=members["stalledCounter"],
             delay_ms=members["delay"],
             priority=members["priority"],
