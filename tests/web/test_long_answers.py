@@ -315,3 +315,18 @@ def test_a_claim_locks_no_more_than_a_few_jobs_that_it_does_not_take(db: Databas
 
     assert len(first) == 3
     assert second.job.id in added[3:8]
+
+
+def test_what_the_defaults_of_a_queue_add_to_jobs_is_part_of_the_bound(bounded: Client) -> None:
+    tags = [f"{nth}{'é' * 99}" for nth in range(10)]
+    change = json.dumps({"settings": {"defaults": {"tags": tags}}})
+    answers.ok(bounded.flask.patch("/queues/q", data=change, headers=bounded.authorization))
+    added = [job["id"] for _ in range(2) for job in bounded.add(*[{"name": "n", "data": 1}] * 50)]
+
+    page = bounded.get(f"{PATH}?length=100&order=asc")
+    claimed = [bounded.post(f"{PATH}/claim", '{"count": 100}') for _ in range(3)]
+
+    assert all(len(answer.get_data()) < 1.2 * BOUND for answer in (page, *claimed))
+    assert 50 < answers.ok(page)["length"] < 100
+    leases = [lease for answer in claimed for lease in answers.ok(answer)["jobs"]]
+    assert [lease["job"]["id"] for lease in leases] == added
