@@ -70,20 +70,34 @@ def _promote(conn: Connection, queue: str) -> int:
 def fail_unstarted(db: Database) -> dict[str, int]:
     """Fail jobs that should have started by now and notify the queue; return how many, by queue.
 
-    Reads them in steps, the one first that should have started first; one transaction per step and queue.
+    Passes by all of them, again while one leaves some. So a queue with many, or with new ones all the time, delays the
+    others only by the time that it takes to read past its jobs.
     """
     failed: dict[str, int] = {}
-    place, found = jobs.FIRST_START, AT_ONCE
-    while found == AT_ONCE:
+    before, is_cut = -1, True
+    while is_cut and before < sum(failed.values()):  # a pass that fails none met locked rows: another round finds them
+        before = sum(failed.values())
+        is_cut = _pass_unstarted(db, failed)
+    return failed
+
+
+def _pass_unstarted(db: Database, failed: dict[str, int]) -> bool:
+    """Read the late jobs in steps, the one first that should have started first; return whether some are left.
+
+    Of each step up to AT_ONCE of each queue fail, a transaction for each queue; `failed` counts them.
+    """
+    place, found, is_cut = jobs.FIRST_START, READ_AT_ONCE, False
+    while found == READ_AT_ONCE:
         with db.begin() as conn:
-            numbers, found, place = jobs.unstarted(conn, limit=AT_ONCE, after=place)
-        for queue, late in numbers.items():
+            late = jobs.unstarted(conn, limit=READ_AT_ONCE, most=AT_ONCE, after=place)
+        place, found, is_cut = late.last, late.found, is_cut or late.is_cut
+        for queue, numbers in late.numbers.items():
             with db.begin() as conn:
-                ended = jobs.fail_unstarted(conn, queue=queue, numbers=late)
+                ended = jobs.fail_unstarted(conn, queue=queue, numbers=numbers)
             if ended:
                 failed[queue] = failed.get(queue, 0) + ended
                 db.notify(queue)
-    return failed
+    return is_cut
 
 
 class ExpiredQueues(NamedTuple):

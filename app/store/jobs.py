@@ -241,20 +241,28 @@ FIRST_START = StartPlace(0, 0)
 
 
 class Unstarted(NamedTuple):
-    """Numbers of jobs that should have started by now, by queue, how many they are, and the place of the last one."""
+    """Numbers of jobs that should have started by now, by queue; how many were found, and the place of the last one."""
 
     numbers: dict[str, list[int]]
     found: int
     last: StartPlace
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether more were found than there are numbers."""
+        return sum(map(len, self.numbers.values())) < self.found
 
-def unstarted(conn: Connection, *, limit: int, after: StartPlace = FIRST_START) -> Unstarted:
-    """Return the first `limit` jobs of all queues after a place that should have started by now, and have not."""
-    found = _unstarted.rows(conn, limit=limit, after=after.start_by, after_number=after.number)
-    numbers: dict[str, list[int]] = {}
-    for row in found:
-        numbers.setdefault(row.queue, []).append(row.number)
-    return Unstarted(numbers, len(found), StartPlace(found[-1].start_by, found[-1].number) if found else after)
+
+def unstarted(conn: Connection, *, limit: int, most: int, after: StartPlace = FIRST_START) -> Unstarted:
+    """Find `limit` jobs of all queues after a place that should have started by now, and have not.
+
+    Return those that should have started first, up to `most` of each queue.
+    """
+    found = _unstarted.rows(conn, limit=limit, most=most, after=after.start_by, after_number=after.number)
+    if not found:
+        return Unstarted({}, 0, after)
+    numbers = {row.queue: row.numbers for row in found}
+    return Unstarted(numbers, found[0].found, StartPlace(found[0].last_start_by, found[0].last_number))
 
 
 def fail_unstarted(conn: Connection, *, queue: str, numbers: Sequence[int]) -> int:

@@ -2,7 +2,7 @@
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 
 import pytest
@@ -16,6 +16,7 @@ from app.postgres.database import Connection, Database
 from app.queries import history
 from app.queries import jobs as queries
 from app.store import counts
+from app.store import jobs as store
 from tests.support import databases, jobs, work
 from tests.support.acting import ACTOR
 from tests.support.jobs import claim_by, new
@@ -133,6 +134,31 @@ def test_all_late_jobs_fail_however_many_and_in_whichever_queues(db: Database, m
         add(db, *[new(start_by=nth + 1) for nth in range(count)], queue=queue)
 
     assert maintenance.fail_unstarted(db) == {"a": 5, "b": 3, "c": 1}
+
+
+def test_a_queue_that_gets_late_jobs_all_the_time_keeps_no_other_from_failing(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(maintenance, "AT_ONCE", 2)
+    monkeypatch.setattr(maintenance, "READ_AT_ONCE", 6)
+    add(db, *[new(start_by=1)] * 5, queue="busy")
+    add(db, new(start_by=now_ms()), queue="other")
+    turns: list[str] = []
+    fail = store.fail_unstarted
+
+    def failing(conn: Connection, *, queue: str, numbers: Sequence[int]) -> int:
+        turns.append(queue)
+        if queue == "busy" and len(turns) < 20:
+            add(db, *[new(start_by=1)] * 2, queue="busy")
+        return fail(conn, queue=queue, numbers=numbers)
+
+    monkeypatch.setattr(store, "fail_unstarted", failing)
+
+    failed = maintenance.fail_unstarted(db)
+
+    assert turns.index("other") < 3
+    assert failed["other"] == 1
+    assert not maintenance.look(db, word=None).is_late
 
 
 def test_a_round_sees_late_jobs_and_only_these(db: Database) -> None:
