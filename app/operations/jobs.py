@@ -126,6 +126,8 @@ def submit_once(
 _queues_with_settings: set[str] = set()
 """Some queues that had settings for new jobs lately, for which `jobs.insert` is not tried: it would insert nothing."""
 IN_MIND_MAX = 1_000
+TWICE = 2
+"""So often a response has what defaults add to a job, by tags: in `effective` and in `tags`."""
 
 
 def _had_settings(queue: str) -> bool:
@@ -161,7 +163,9 @@ class _Inserted(NamedTuple):
 
 
 def _insert(conn: Connection, queue: str, new: Sequence[NewJob], held: Reservation) -> _Inserted:
-    """Insert jobs, by the settings of the queue if it has any. Raises NoRoom, TooLarge.
+    """Insert jobs, by the settings of the queue if it has any; reserve memory for what these add.
+
+    Raises NoRoom, TooLarge.
 
     The insert that knows no settings is tried first: it inserts nothing if the queue has any, or if all ids exist.
     """
@@ -170,10 +174,18 @@ def _insert(conn: Connection, queue: str, new: Sequence[NewJob], held: Reservati
         sizes = _sizes(conn, queue, new, created)
         if any(created) or all(job.custom_id in sizes for job in new):
             return _Inserted(created, sizes)
-    created, has_settings = jobs.insert_by_settings(conn, queue=queue, new=new)
+    limit = held.room.per_answer
+    most = (limit + sum(len(job.data) + len(job.opts) for job in new)) // TWICE if len(new) > 1 else jobs.ANY_BYTES
+    created, has_settings, size = jobs.insert_by_settings(conn, queue=queue, new=new, max_bytes=most)
     if any(created):
         _keep_in_mind(queue, has_settings=has_settings)
-    _require_room(new, created, held)
+    if size > most:
+        message = (
+            f"with the defaults of the queue are together over {limit} bytes longer than these: send fewer at once"
+        )
+        raise TooLarge(Fault("jobs", message))
+    if not held.take_long(size * TWICE * COPIES, is_patient=False):  # other transactions may wait for their ids
+        raise NoRoom
     return _Inserted(created, _sizes(conn, queue, new, created))
 
 
@@ -181,19 +193,6 @@ def _sizes(conn: Connection, queue: str, new: Sequence[NewJob], created: Sequenc
     """Return how long the jobs are that have the custom ids of those that were not stored."""
     taken = {job.custom_id for job, stored in zip(new, created, strict=True) if stored is None and job.custom_id}
     return dict(jobs.sizes(conn, queue=queue, job_ids=sorted(taken))) if taken else {}
-
-
-def _require_room(new: Sequence[NewJob], created: Sequence[Job | None], held: Reservation) -> None:
-    """Reserve memory for what defaults add to a response: tags stand there twice. Raises NoRoom, TooLarge."""
-    size = 2 * sum(len(job.effective) for job in created if job and job.effective)
-    limit = held.room.per_answer
-    if len(new) > 1 and size > limit + sum(len(job.data) + len(job.opts) for job in new):
-        message = (
-            f"with the defaults of the queue are together over {limit} bytes longer than these: send fewer at once"
-        )
-        raise TooLarge(Fault("jobs", message))
-    if not held.take_long(size * COPIES, is_patient=False):  # other transactions may wait for their ids
-        raise NoRoom
 
 
 def _existing(

@@ -59,21 +59,28 @@ def insert(conn: Connection, *, queue: str, new: Sequence[NewJob]) -> list[Job |
 
 
 class Inserted(NamedTuple):
-    """What `insert` returns, and whether the queue has settings for new jobs, if any job was inserted."""
+    """What `insert` returns, whether the queue has settings for new jobs, and how long `effective` of all jobs is.
+
+    The last two if any job was inserted.
+    """
 
     created: list[Job | None]
     has_settings: bool
+    effective_bytes: int
 
 
-def insert_by_settings(conn: Connection, *, queue: str, new: Sequence[NewJob]) -> Inserted:
+def insert_by_settings(conn: Connection, *, queue: str, new: Sequence[NewJob], max_bytes: int = ANY_BYTES) -> Inserted:
     """Do what `insert` does, by the settings of the queue, if it has any.
 
-    They are its defaults, for options that a job does not have, and the time within which a job has to start.
+    They are its defaults, for options that a job does not have, and the time within which a job has to start. If
+    `effective` of all jobs is longer than `max_bytes`, they are returned without it, and without their tags.
     """
-    inserted = _insert_by_settings.rows(conn, queue=queue, **options.of_many(new))
+    inserted = _insert_by_settings.rows(conn, queue=queue, max_bytes=max_bytes, **options.of_many(new))
     pairs = zip(new, _in_order(new, inserted), strict=True)
     created = [row and rows.added_by_settings(job, row, queue=queue) for job, row in pairs]
-    return Inserted(created, any(row.has_settings for row in inserted))
+    if not inserted:
+        return Inserted(created, has_settings=False, effective_bytes=0)
+    return Inserted(created, has_settings=inserted[0].has_settings, effective_bytes=inserted[0].bytes)
 
 
 def _in_order(new: Sequence[NewJob], inserted: Sequence[Any]) -> list[Any]:

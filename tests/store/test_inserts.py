@@ -33,7 +33,7 @@ Insert = Callable[..., list[Job | None]]
 
 
 def with_defaults(conn: Connection, *, queue: str, new: Sequence[NewJob]) -> list[Job | None]:
-    created, has_settings = jobs.insert_by_settings(conn, queue=queue, new=new)
+    created, has_settings, _ = jobs.insert_by_settings(conn, queue=queue, new=new)
     assert not has_settings
     return created
 

@@ -330,3 +330,24 @@ def test_what_the_defaults_of_a_queue_add_to_jobs_is_part_of_the_bound(bounded: 
     assert 50 < answers.ok(page)["length"] < 100
     leases = [lease for answer in claimed for lease in answers.ok(answer)["jobs"]]
     assert [lease["job"]["id"] for lease in leases] == added
+
+
+def test_jobs_that_defaults_make_too_long_for_a_response_are_not_read_before_they_are_refused(
+    bounded: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change = json.dumps({"settings": {"defaults": {"tags": ["é" * 100] * 10}}})
+    answers.ok(bounded.flask.patch("/queues/q", data=change, headers=bounded.authorization))
+    read: list[int] = []
+    run = Statement.rows
+
+    def counting(statement: Statement, *args: Any, **asked: Any) -> Any:
+        found = run(statement, *args, **asked)
+        read.append(sum(len(str(row)) for row in found))
+        return found
+
+    monkeypatch.setattr(Statement, "rows", counting)
+    answer = bounded.post(PATH, json.dumps([{"name": "n", "data": 1}] * 1_000))
+
+    assert answers.problem(answer, 413)["code"] == "too_large"
+    assert max(read) < 2 * BOUND
+    assert bounded.page()["counts"]["waiting"] == 0

@@ -1,7 +1,8 @@
 -- insert: -> waiting, prioritized, delayed
 -- Inserts the jobs of one array as jobs/insert does, by the settings of :queue, if it has any. Its defaults hold for the
 -- options that a job was sent without: they are its `effective`, and what it is stored with. A job that is ready has to
--- start by what it says itself or within the time of the setting, whichever is earlier.
+-- start by what it says itself or within the time of the setting, whichever is earlier. If `effective` of all is longer than
+-- :max_bytes bytes, neither it nor the tags are returned.
 -- Index: queue_settings_pkey.
 with usual as materialized (
     select setting.applied_defaults, setting.start_within_ms from rowline.queue_settings as setting
@@ -63,6 +64,9 @@ counted as (
     :_counted
 )
 select
-    number, custom_id, status, run_at, added_at, start_by, priority, lifo, delay_ms, timeout_ms, tags, effective,
-    exists (select from usual) as has_settings
+    number, custom_id, status, run_at, added_at, start_by, priority, lifo, delay_ms, timeout_ms,
+    case when added.bytes <= :max_bytes::bigint then tags end as tags,
+    case when added.bytes <= :max_bytes::bigint then effective end as effective,
+    added.bytes, exists (select from usual) as has_settings
 from changed
+cross join (select coalesce(sum(octet_length(effective::text)), 0)::bigint as bytes from changed) as added
