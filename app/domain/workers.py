@@ -59,8 +59,9 @@ class PullingWorkers:
     def note(self, queue: str, worker: str, slots: int) -> None:
         """Note that a worker of `queue` called, and for how many jobs it asked. Of too many the oldest is dropped."""
         key = queue, worker
-        before = self._seen.pop(key, None)
+        before = self._seen.get(key)  # it stays there meanwhile, for another thread that reads
         self._seen[key] = time.monotonic(), slots if before is None or slots > before[1] else before[1]
+        self._seen.move_to_end(key)
         if len(self._seen) > PULLING_MAX:
             self._seen.popitem(last=False)
 
