@@ -96,10 +96,10 @@ def test_finished_jobs_go_by_the_settings_and_the_first_pass_finds_those_behind_
         f"update rowline.jobs set finished_at = finished_at - interval '2 hours' where number = {old}",
     )
     maintenance.fold_counts(db)
-    api = request.getfixturevalue("api")
-    api.expect("jobs_removed")
+    request.getfixturevalue("api")
 
     def left() -> list[tuple[int]]:
         return databases.ask(shared_url, "select number from rowline.jobs")
 
-    assert left() == [(int(young),)]
+    # A process of the API leaves the rounds to others for up to 40 s if it heard of one, and such a one may do this.
+    until(lambda: left() == [(int(young),)], within_s=100)
