@@ -12,7 +12,7 @@ WHOLE = ["postgres", "store", "operations", "queries", "plans", "races", "model"
 """The folders whose tests are of statements, the schema and connections."""
 PARTS = {
     "web": ["catalogue", "change", "idempotency", "job_waits", "list", "proxy_day", "pull", "queues", "removals"],
-    "worker": ["deaths", "worker"],
+    "worker": ["worker"],
     "push": ["dispatcher_notes"],
     "maintenance": ["maintainer"],
     "faults": ["changed_settings", "database_trouble", "failover", "odd_settings", "server", "worker"],
