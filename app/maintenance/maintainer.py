@@ -12,7 +12,7 @@ from random import Random
 from app.infra.settings import Settings
 from app.maintenance.loop import Loop
 from app.maintenance.rounds import ROUND_S, Rounds
-from app.operations import audit, maintenance, retention, tokens, workers
+from app.operations import audit, maintenance, retention, tokens
 from app.operations.maintenance import PendingWork
 from app.postgres.database import Database, DatabaseError
 
@@ -124,7 +124,7 @@ class Maintainer:
     def _forget(self) -> None:
         maintenance.forget_keys(self._db, keep_ms=self._settings.keep_keys_ms)
         maintenance.forget_minutes(self._db)
-        workers.forget(self._db)
+        maintenance.forget_workers(self._db)
 
     def _sweep(self) -> None:
         now = time.monotonic()

@@ -8,7 +8,7 @@ from app.domain import attempts
 from app.domain.audit import Act, Actor
 from app.operations import operation, settle
 from app.postgres.database import Connection, Database, DatabaseError
-from app.store import audit, counts, endpoints, jobs, keys, leases, minutes, rounds
+from app.store import audit, counts, endpoints, jobs, keys, leases, minutes, rounds, workers
 
 AT_ONCE = 1_000  # rows per transaction, so that none holds its locks long
 READ_AT_ONCE = 20_000  # due or active jobs per statement that looks for their queues
@@ -201,6 +201,12 @@ def forget_minutes(db: Database) -> int:
     """
     _forget(db, lambda conn: minutes.forget_hours(conn, limit=AT_ONCE))
     return _forget(db, lambda conn: minutes.forget(conn, limit=AT_ONCE))
+
+
+@operation
+def forget_workers(db: Database) -> int:
+    """Delete the rows of workers that were not seen for long; return how many. A transaction for each step."""
+    return _forget(db, lambda conn: workers.forget(conn, limit=AT_ONCE))
 
 
 def _forget(db: Database, forget: Callable[[Connection], int]) -> int:

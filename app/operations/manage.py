@@ -73,10 +73,17 @@ def retry(
     `held` reserves memory for the job. Raises JobNotFound, JobNotFinished, NoRoom.
     """
     with _locking(db, queue, job_id) as (conn, locked):
-        changes = {} if reset_attempts else {"attempts": _attempts_to_go_on(locked)}
-        effective = _effective(locked, changes)
-        number = locked.number
-        if not jobs.retry(conn, queue=queue, number=number, reset_attempts=reset_attempts, effective=effective):
+        attempts = None if reset_attempts else _attempts_to_go_on(locked)
+        effective = _effective(locked, {} if attempts is None else {"attempts": attempts})
+        is_ended = jobs.retry(
+            conn,
+            queue=queue,
+            number=locked.number,
+            reset_attempts=reset_attempts,
+            attempts=attempts,
+            effective=effective,
+        )
+        if not is_ended:
             raise JobNotFinished(f"job {job_id!r} is {locked.status}: only completed and failed jobs can be retried")
         job = _read(conn, queue, job_id, held)
         before, after = ({"status": each.status.value, "attemptsMade": each.attempts_made} for each in (locked, job))

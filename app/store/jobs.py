@@ -9,7 +9,7 @@ import sqlalchemy
 
 from app.domain import ids
 from app.domain.attempts import CANCELLED_REASON, UNSTARTED_REASON
-from app.domain.job import ATTEMPTS_MAX, Change, Job, JobKey, JsonText, LeaseKey, LockedJob, NewJob
+from app.domain.job import Change, Job, JobKey, JsonText, LeaseKey, LockedJob, NewJob
 from app.domain.scan import Place
 from app.postgres.database import Connection
 from app.store import options, rows
@@ -158,13 +158,20 @@ def request_cancel(conn: Connection, *, queue: str, number: int) -> bool:
 
 
 def retry(
-    conn: Connection, *, queue: str, number: int, reset_attempts: bool, effective: JsonText | None = None
+    conn: Connection,
+    *,
+    queue: str,
+    number: int,
+    reset_attempts: bool,
+    attempts: int | None = None,
+    effective: JsonText | None = None,
 ) -> bool:
     """Make a job that has ended ready again; return whether it had ended. The caller has locked it.
 
-    `effective`: the options that hold then instead of those sent.
+    `attempts`: how many it may make, if not as many as before. `effective`: the options that hold then instead of those
+    sent.
     """
-    asked = {"reset_attempts": reset_attempts, "attempts_max": ATTEMPTS_MAX, "effective": effective}
+    asked = {"reset_attempts": reset_attempts, "attempts": attempts, "effective": effective}
     return bool(_retry.rows(conn, queue=queue, number=number, **asked))
 
 

@@ -165,6 +165,7 @@ class Model:
             return 404
         if job.status != "delayed":
             return 409
+        job.delay = 0
         self._line_up(job)
         return 200
 

@@ -11,7 +11,7 @@ from app.domain import workers as domain
 from app.domain.workers import Sighting, Way
 from app.infra.settings import Settings
 from app.maintenance.presence import Presence
-from app.operations import workers
+from app.operations import maintenance, workers
 from app.postgres.database import Database
 from app.queries import workers as queries
 from app.web import app
@@ -87,10 +87,10 @@ def test_who_was_seen_a_minute_ago_does_not_count(client: Client, db: Database, 
 
 
 def test_what_is_old_is_deleted_and_what_counts_is_not(db: Database, shared_url: str) -> None:
-    see(db, *(Sighting("q", f"old-{n}", Way.PULL, 1) for n in range(workers.FORGOTTEN_AT_ONCE + 1)))
+    see(db, *(Sighting("q", f"old-{n}", Way.PULL, 1) for n in range(maintenance.AT_ONCE + 1)))
     databases.run(shared_url, AGE.format("2 minutes"))
     see(db, Sighting("q", "new", Way.PULL, 1))
-    assert workers.forget(db) == workers.FORGOTTEN_AT_ONCE + 1
+    assert maintenance.forget_workers(db) == maintenance.AT_ONCE + 1
     assert databases.ask(shared_url, "select worker from rowline.queue_workers") == [("new",)]
 
 

@@ -1,6 +1,6 @@
 -- retry: completed, failed -> waiting, prioritized
 -- Makes a job that has ended ready again, as the latest comer of its kind. The caller has locked its row.
--- With :reset_attempts no attempts count as made; without, the job may fail once more at least, within :attempts_max.
+-- With :reset_attempts no attempts count as made. :attempts are how many it may make from now on; null: as many as before.
 -- :effective are the options that hold then instead of those sent.
 -- attempts_started goes on, and processed_at stays with it; processed_by is null until the next claim. It may start at any time.
 with ended as (
@@ -12,10 +12,7 @@ changed as (
     set status = case when job.priority > 0 then 'prioritized' else 'waiting' end,
         run_at = statement_timestamp(),
         place = case when job.lifo then -1 else 1 end * (extract(epoch from statement_timestamp()) * 1000000)::bigint,
-        attempts = case
-            when :reset_attempts::boolean then job.attempts
-            else greatest(job.attempts, least(job.attempts_made + 1, :attempts_max::integer))
-        end,
+        attempts = coalesce(:attempts::integer, job.attempts),
         attempts_made = case when :reset_attempts::boolean then 0 else job.attempts_made end,
         effective = :effective::json,
         stalled_count = 0,
