@@ -22,7 +22,7 @@ test: check  ## Run all tests, on an embedded PostgreSQL or on DATABASE_URL
 	@$(BIN)/python -m pytest $(SPREAD)
 
 test-busy: .venv/installed-dev  ## Run all tests beside eight busy loops, to find tests that fail on a slow machine, about 40 minutes
-	@$(BIN)/python -m tests.busy $(SPREAD)
+	@$(BIN)/python -m tests.busy $(SPREAD) --hypothesis-profile search
 
 check: .venv/installed-dev  ## Format, lint, layers, types, domain tests, docs: under a minute
 	@$(BIN)/ruff format --check --quiet .
@@ -68,7 +68,7 @@ bench-against: .venv/installed-dev  ## Compare with another installed checkout, 
 	@$(BIN)/python -m tests.bench.against $(BASE) $(AGAINST)
 
 model: .venv/installed-dev  ## Compare 2,000 sequences of 50 steps with a model of a queue (SEQUENCES=200 STEPS=50: fewer)
-	@MODEL_SEQUENCES=$(SEQUENCES) MODEL_STEPS=$(STEPS) $(BIN)/python -m pytest -q --timeout 3600 tests/model
+	@MODEL_SEQUENCES=$(SEQUENCES) MODEL_STEPS=$(STEPS) $(BIN)/python -m pytest -q --timeout 3600 --hypothesis-profile search tests/model
 
 seed-large: .venv/installed-dev  ## Make a database of 10,000,000 jobs, which stays, and time looks at it: LARGE="--jobs 100000 --home build/large"
 	@$(BIN)/python -m tests.bench.large $(LARGE)

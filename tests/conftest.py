@@ -27,8 +27,11 @@ ADDRESSES = ipaddress.IPv4Network("172.16.0.0/12").hosts()
 # A shell starts what runs in the background with SIGINT ignored, which programs started by tests would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# How long an example takes says something of the machine alone.
-hypothesis.settings.register_profile("rowline", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+# How long an example takes says something of the machine alone. The examples of one commit are always the same:
+# whether a change is good must not depend on luck. To search, run with `--hypothesis-profile search`, as `make model`.
+SLOW = [hypothesis.HealthCheck.too_slow]
+hypothesis.settings.register_profile("search", deadline=None, suppress_health_check=SLOW)
+hypothesis.settings.register_profile("rowline", deadline=None, suppress_health_check=SLOW, derandomize=True)
 hypothesis.settings.load_profile("rowline")
 
 

@@ -22,7 +22,5 @@ def test_the_service_does_what_the_model_does(
     machine = type("Machine", (QueueMachine,), {"client": client, "db": db, "url": shared_url})
     sequences = int(os.environ.get("MODEL_SEQUENCES", SEQUENCES))
     steps = int(os.environ.get("MODEL_STEPS", STEPS))
-    settings = hypothesis.settings(
-        hypothesis.settings.get_profile("rowline"), max_examples=sequences, stateful_step_count=steps
-    )
+    settings = hypothesis.settings(max_examples=sequences, stateful_step_count=steps)
     run_state_machine_as_test(machine, settings=settings)
