@@ -45,6 +45,7 @@ class NewEndpoint:
     limiter: Limiter | None = None
     max_stalled_count: int | None = None  # None: the setting of the operator applies
     retention: Retention = UNSET  # how long finished jobs of its queue are kept that say nothing themselves
+    sees_payload: bool = True  # whether it is sent what earlier attempts left of a job, not only its data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,7 @@ class Endpoint:
     concurrency: int
     revision: str  # new at each registration
     registered_at: datetime
+    sees_payload: bool  # as in `NewEndpoint`
 
 
 def header_fault(name: str, value: str) -> str | None:

@@ -66,6 +66,7 @@ class EndpointDispatcher:
         )
         self._held = HeldLeases(self._source, queue=endpoint.queue)
         self._completer = Completer(tools.settings, self._source, self._held)
+        self._members = tools.job_json.members_to_work(sees_payload=endpoint.sees_payload)
         self._calls: dict[LeaseKey, gevent.Greenlet] = {}
         self._loop = gevent.Greenlet(self._run)
         self._settling: gevent.Greenlet | None = None
@@ -228,7 +229,7 @@ class EndpointDispatcher:
             self._bell.set()
 
     def _call(self, job: Job, token: str) -> CallOutcome:
-        body = orjson.dumps({"job": self._tools.job_json.members(job) | {"token": token}, "token": token})
+        body = orjson.dumps({"job": self._members(job) | {"token": token}, "token": token})
         signed = signing.headers(
             self._secrets,
             webhook_id=f"job_{job.number}_{int(job.added_at.timestamp() * 1000)}",

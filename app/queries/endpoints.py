@@ -38,4 +38,5 @@ def find(db: Database, *, queue: str) -> Endpoint | None:
         concurrency=row.concurrency,
         revision=row.revision,
         registered_at=row.registered_at,
+        sees_payload=row.sees_payload,
     )

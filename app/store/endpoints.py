@@ -46,6 +46,7 @@ def register(conn: Connection, *, new: NewEndpoint, sealed: Sealed) -> bool:
         limiter_max=new.limiter and new.limiter.max_calls,
         limiter_ms=new.limiter and new.limiter.window_ms,
         max_stalled_count=new.max_stalled_count,
+        sees_payload=new.sees_payload,
         **settings.stored(new.retention),
     )
     return bool(row.is_new)

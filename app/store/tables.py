@@ -325,6 +325,7 @@ endpoints = Table(
     Column("switched_off_reason", Text),
     Column("remove_on_complete", JSON),
     Column("remove_on_fail", JSON),
+    Column("sees_payload", Boolean, nullable=False, server_default=text("true")),
     PrimaryKeyConstraint("queue", name="endpoints_pkey"),
     CheckConstraint(f"char_length(queue) between 1 and {QUEUE_NAME_MAX}", name="endpoints_queue"),
     CheckConstraint(f"char_length(url) between 1 and {endpoint.URL_MAX}", name="endpoints_url"),

@@ -3,6 +3,7 @@
 To add a field, add a line to the schema; its attribute is a field of `domain/job.py`.
 """
 
+import functools
 import itertools
 import json
 from collections.abc import Callable, Collection
@@ -16,6 +17,8 @@ from app.wire.fields import Json, Milliseconds, Written
 
 PAYLOAD = ("data", "progress", "returnvalue", "result", "failedReason", "stacktrace")
 """The contents of a job, which a client sees only with the scope `payload`. A number as progress is not one."""
+WORKED = ("data",)
+"""What whoever works a job sees of its contents without that scope: a worker over HTTP, an endpoint."""
 _NUMBER = "-0123456789"
 """What the JSON of a number begins with."""
 
@@ -99,6 +102,10 @@ class JobSchema(Schema):
     def members_for(self, *, sees_payload: bool) -> Callable[[Job], dict[str, Any]]:
         """Return the function that makes the JSON of a job for a client that may see the contents of jobs, or not."""
         return self.members if sees_payload else self.without_payload
+
+    def members_to_work(self, *, sees_payload: bool) -> Callable[[Job], dict[str, Any]]:
+        """Return the function that makes the JSON of a job for who works it: with its data, whatever they may see."""
+        return self.members if sees_payload else functools.partial(self.without_payload, shows=WORKED)
 
     def _compiled(self) -> Callable[[Job], dict[str, Any]]:
         """Generate the function `members` from the fields. A property test compares it with `dump`."""

@@ -10,6 +10,7 @@ from app.postgres.database import Database, DatabaseError
 from app.push.call_outcomes import CallOutcome, failed
 from app.push.endpoint_dispatcher import EndpointDispatcher, Tools
 from app.queries.endpoints import find
+from app.wire.job import JobSchema
 from tests.support import receivers, work
 from tests.support.jobs import new
 from tests.support.workers import add
@@ -43,9 +44,9 @@ def dispatcher(db: Database, settings: Settings) -> EndpointDispatcher:
     receivers.register(db, "http://127.0.0.1:1/")
     endpoint = find(db, queue="q")
     assert endpoint
-    none: Any = None
     outbound: Any = NoCalls()
-    tools = Tools(settings=settings, db=db, outbound=outbound, job_json=none, name="push:1")
+    job_json = JobSchema(queue_prefix="bull")
+    tools = Tools(settings=settings, db=db, outbound=outbound, job_json=job_json, name="push:1")
     return EndpointDispatcher(tools, endpoint, headers={}, secrets=[])
 
 

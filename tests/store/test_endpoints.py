@@ -14,9 +14,10 @@ def registered(conn: Connection, nth: int) -> tuple[Any, ...]:
     where: dict[str, Any] = {"queue": "q", "url": f"https://{nth}.example/", "headers": {}, "secrets": []}
     limits: dict[str, Any] = {"timeout_ms": 1_000 + nth, "concurrency": 10 + nth, "max_stalled_count": 20 + nth}
     limiter = Limiter(max_calls=30 + nth, window_ms=40 + nth)
-    new = NewEndpoint(**where, **limits, method=["POST", "PUT"][nth], limiter=limiter)
+    new = NewEndpoint(**where, **limits, method=["POST", "PUT"][nth], limiter=limiter, sees_payload=nth == 1)
     endpoints.register(conn, new=new, sealed=sealed)
     names = "url, method, headers, secrets, timeout_ms, concurrency, limiter_max, limiter_ms, max_stalled_count"
+    names += ", sees_payload"
     return tuple(conn.exec_driver_sql(f"select {names} from rowline.endpoints where queue = 'q'").one())
 
 

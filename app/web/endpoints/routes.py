@@ -13,7 +13,7 @@ from app.net import signing
 from app.operations import endpoints as operations
 from app.postgres.database import Database, DatabaseError, OutcomeUnknown
 from app.queries import endpoints as queries
-from app.web import answers, body, describe, names
+from app.web import answers, auth, body, describe, names
 from app.web.auth import CALLER, Tokens
 from app.web.endpoints import schemas
 
@@ -39,6 +39,7 @@ def blueprint(settings: Settings, db: Database, vault: Vault, access: Tokens) ->
         raw = body.read_short(request, settings)
         new = schemas.load(raw, allowed=settings.webhook_allow)
         access.require(request, Action.ENDPOINTS, new.queue)
+        new = dataclasses.replace(new, sees_payload=auth.may_see(request, new.queue))
         headers = {}
         if not new.secrets and not settings.webhook_secrets:
             headers[SECRET_HEADER] = signing.secret(secrets.token_bytes(SECRET_BYTES))

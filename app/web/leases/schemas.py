@@ -145,8 +145,6 @@ STACK_TEXT_MAX = 2**20
 """The maximum of a stack trace as a JSON array of lines, in characters; a longer one is not stored."""
 STACK_TOO_LONG = "the stack trace was too long to keep"
 _PLAIN = 2  # members of a completion: id and token
-WORKED = ("data",)
-"""What a worker sees of the contents of the jobs that it claims."""
 LOST = "lost"
 """The status in the response to `finish` if the lease was lost."""
 
@@ -265,7 +263,7 @@ def finish_by_schema(
 
 def dump_leases(leases: Sequence[Lease], job_json: JobSchema, *, sees_payload: bool) -> list[dict[str, Any]]:
     """Return the JSON of claimed jobs. Every worker sees their data; what attempts left only if `sees_payload`."""
-    members = job_json.members if sees_payload else partial(job_json.without_payload, shows=WORKED)
+    members = job_json.members_to_work(sees_payload=sees_payload)
     return [
         {"job": members(lease.job), "token": lease.token, "lockedUntil": int(lease.until.timestamp() * 1000)}
         for lease in leases

@@ -1,11 +1,11 @@
 -- Inserts or replaces the endpoint of :queue: switched on, with an empty window. `is_new`: there was none before.
 insert into rowline.endpoints as existing (
     queue, url, method, headers, secrets, timeout_ms, concurrency, limiter_max, limiter_ms, max_stalled_count,
-    remove_on_complete, remove_on_fail
+    remove_on_complete, remove_on_fail, sees_payload
 )
 values (
     :queue, :url, :method, :headers::bytea, :secrets::bytea, :timeout_ms, :concurrency, :limiter_max, :limiter_ms,
-    :max_stalled_count, :remove_on_complete::json, :remove_on_fail::json
+    :max_stalled_count, :remove_on_complete::json, :remove_on_fail::json, :sees_payload
 )
 on conflict (queue) do update
 set url = excluded.url,
@@ -19,6 +19,7 @@ set url = excluded.url,
     max_stalled_count = excluded.max_stalled_count,
     remove_on_complete = excluded.remove_on_complete,
     remove_on_fail = excluded.remove_on_fail,
+    sees_payload = excluded.sees_payload,
     window_started_at = null,
     window_count = 0,
     paused_until = null,
