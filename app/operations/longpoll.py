@@ -19,7 +19,8 @@ from app.postgres.database import Database, DatabaseError
 
 KEPT_SHARE = 4
 """One in so many connections is reserved for settling: otherwise waiting claims could use all of them."""
-
+CHECK_S = 2.0
+"""How often a waiting claim checks whether its client has left."""
 
 _NOTHING = Claimed(leases=[], next_due_ms=None)
 
@@ -55,8 +56,8 @@ class Waiting:
     ) -> list[Lease]:
         """Lease the jobs asked for, waiting up to `wait_ms` for the first one. Raises DatabaseError, NoRoom.
 
-        `has_left` returns whether the client has disconnected: then no job is leased. `held` reserves memory for the
-        jobs returned.
+        `has_left` returns whether the client has disconnected, or may not wait any more: then no job is leased, and the
+        wait ends within CHECK_S. `held` reserves memory for the jobs returned.
         """
         held = held or room.alone()
         ends_at = time.monotonic() + wait_ms / 1000
@@ -70,8 +71,7 @@ class Waiting:
                 # A client that has left must not stay first: only the first one is woken.
                 if found.leases or self._closed or has_left() or time.monotonic() >= ends_at:
                     return found.leases
-                woken.wait(self._pause_s(line, woken, ends_at, found.next_due_ms))
-                woken.clear()
+                self._sleep(line, woken, ends_at, found.next_due_ms, has_left)
         finally:
             self._leave(queue, line, woken)
 
@@ -116,6 +116,21 @@ class Waiting:
         except DatabaseError:
             return found
         return _NOTHING
+
+    def _sleep(
+        self,
+        line: _Line,
+        woken: threading.Event,
+        ends_at: float,
+        next_due_ms: int | None,
+        has_left: Callable[[], bool],
+    ) -> None:
+        """Sleep until there may be a job, or the wait is over, or the client has left."""
+        wakes_at = time.monotonic() + self._pause_s(line, woken, ends_at, next_due_ms)
+        while not woken.wait(max(0.0, min(CHECK_S, wakes_at - time.monotonic()))):
+            if time.monotonic() >= wakes_at or has_left():
+                break
+        woken.clear()
 
     def _pause_s(self, line: _Line, woken: threading.Event, ends_at: float, next_due_ms: int | None) -> float:
         """Return the seconds to sleep: until the end of the wait, or, for the first claim, until a job is due."""

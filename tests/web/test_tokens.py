@@ -1,5 +1,6 @@
 """Tokens in the database: made, listed, rotated, revoked over HTTP, by those who hold what they grant."""
 
+import dataclasses
 import json
 import time
 from collections.abc import Callable
@@ -239,6 +240,22 @@ def test_a_claim_that_waits_gets_nothing_once_its_token_is_revoked(
 
         assert answers.problem(waiting.result(60), 401)["code"] == "unauthorized"
     assert owner.page()["counts"]["waiting"] == 1
+
+
+def test_a_claim_that_waits_ends_when_its_token_is_revoked_though_no_job_comes(
+    settings: Settings, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.queries.tokens.TRUST_S", 0.0)
+    monkeypatch.setattr("app.operations.longpoll.CHECK_S", 0.01)
+    flask = app.create(dataclasses.replace(settings, max_wait_ms=600_000), db).test_client()
+    owner, issued = Client(flask, token=settings.tokens[0]), issue(db, "work")
+    with ThreadPoolExecutor(1) as pool:
+        body = json.dumps({"wait": 600_000})
+        waiting = pool.submit(Client(flask, token=issued.secret).post, f"{JOBS}/claim", body)
+        until(lambda: "q" in flask.application.extensions["rowline-waiting"]._lines)  # noqa: SLF001
+        answers.ok(owner.flask.delete(f"/tokens/{issued.token.id}", headers=owner.authorization))
+
+        assert answers.problem(waiting.result(50), 401)["code"] == "unauthorized"
 
 
 def test_a_token_that_was_revoked_elsewhere_makes_none_in_the_seconds_in_which_it_is_trusted(
