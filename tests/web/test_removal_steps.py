@@ -7,13 +7,18 @@ from typing import Any
 
 import pytest
 
+from app.domain.removal import Position, clean
+from app.domain.states import Status
 from app.operations import removal as operations
 from app.postgres.database import Connection, DatabaseError, OutcomeUnknown
 from app.store import removal as store
+from app.web.queues.removal_schemas import cursor_of
 from tests.support import answers
 from tests.support.client import Client
 from tests.web.test_queues import JOB, claimed, queue
 from tests.web.test_removals import acts, left, post
+
+BIGGEST = 10**18 - 1
 
 
 @pytest.fixture
@@ -52,6 +57,18 @@ def test_a_request_whose_time_is_over_says_where_the_next_one_goes_on(
     assert len(claimed(client)) == 1
     assert sum(one[1] for one in acts(client) if one[0] == f"queues.{verb}") == 5
     assert left(shared_url, "queue_settings") == 0
+
+
+@pytest.mark.parametrize("limit", [0, 3])
+def test_a_cursor_that_says_more_was_removed_than_asked_for_is_none(client: Client, limit: int) -> None:
+    """Whoever reads the code can make one."""
+    client.add(JOB)
+    asked = clean(status=Status.WAITING, grace_ms=0, limit=limit)
+    body = {"status": "waiting", "grace": 0, "limit": limit}
+    for removed, status in ((limit + 1, 400 if limit else 200), (limit, 200)):
+        made = cursor_of("q", asked, Position(until=BIGGEST, removed=removed))
+        answer = client.post("/queues/q/clean", json.dumps(body | {"cursor": made}))
+        assert answer.status_code == status
 
 
 @pytest.mark.usefixtures("short")

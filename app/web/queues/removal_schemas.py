@@ -111,7 +111,7 @@ def load_obliterate(raw: bytes, queue: str) -> Asked:
 def dump(queue: str, asked: Removal, done: Removed) -> dict[str, Any]:
     """Return the JSON of what a call removed."""
     members: dict[str, Any] = {"removed": done.removed, "isComplete": done.left is None}
-    return members if done.left is None else members | {"next": _cursor_of(queue, asked, done.left)}
+    return members if done.left is None else members | {"next": cursor_of(queue, asked, done.left)}
 
 
 def _loaded(schema: Schema, raw: bytes) -> dict[str, Any]:
@@ -125,12 +125,16 @@ def _asked(queue: str, asked: Removal, loaded: dict[str, Any]) -> Asked:
         return Asked(asked, None)
     found = _CURSOR.fullmatch(cursor)
     begin = Position(*map(int, found.groups()[:4])) if found else None
-    if begin is None or _cursor_of(queue, asked, begin) != cursor or begin.nth >= len(asked.statuses):
+    if begin is None or cursor_of(queue, asked, begin) != cursor or not _is_within(begin, asked):
         raise InvalidRequest(Fault("cursor", f"is none that the same {asked.verb} of this queue gave as next"))
     return Asked(asked, begin)
 
 
-def _cursor_of(queue: str, asked: Removal, at: Position) -> str:
+def _is_within(begin: Position, asked: Removal) -> bool:
+    return begin.nth < len(asked.statuses) and (asked.most is None or begin.removed <= asked.most)
+
+
+def cursor_of(queue: str, asked: Removal, at: Position) -> str:
     """Return the cursor of a position: it is of this queue and of what was asked for, as a checksum says."""
     text = f"{at.until}-{at.nth}-{at.after}-{at.removed}"
     checked = f"{queue}\0{asked.verb}\0{json.dumps(asked.options)}\0{text}"
