@@ -13,7 +13,7 @@ PULLING_MAX = 1_000
 LISTED_MAX = 1_000  # workers of a queue that are listed
 ACTIVE_MAX = 20_000  # active jobs of a queue that are read to count those of each worker over HTTP
 PUSH = "push:"
-"""What the names of dispatchers begin with."""
+"""What the names of dispatchers begin with, and no others: by it the running calls of an endpoint are counted."""
 
 
 class Way(StrEnum):

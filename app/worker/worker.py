@@ -18,7 +18,7 @@ from pathlib import Path
 
 from app.domain.attempts import CANCELLED_REASON
 from app.domain.job import ClaimedJob
-from app.domain.workers import Sighting, Way
+from app.domain.workers import PUSH, Sighting, Way
 from app.infra.settings import Settings
 from app.worker import heartbeats
 from app.worker.completer import Completer
@@ -39,8 +39,9 @@ WAKE = b"\xff"  # not the number of a signal
 
 
 def name() -> str:
-    """Return the name of this worker, which is stored on its jobs."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+    """Return the name of this worker, which is stored on its jobs. It is none of a dispatcher, whatever the host is."""
+    here = f"{socket.gethostname()}:{os.getpid()}"
+    return f"worker:{here}" if here.startswith(PUSH) else here
 
 
 class HandlersBroken(Exception):

@@ -12,6 +12,7 @@ from app.domain.backoff import LONGEST_MS
 from app.domain.errors import Fault, InvalidRequest, TooLarge
 from app.domain.job import Completion, Failure, JsonText, Lease, Release
 from app.domain.states import Status
+from app.domain.workers import PUSH
 from app.infra.cooperation import give_way
 from app.operations.claim import Ask
 from app.operations.settle import Settlement
@@ -35,6 +36,25 @@ LOOSE = (
 _FAILING = {"failedReason", "stacktrace", "unrecoverable", "delay"}
 
 
+class WorkerName(Text):
+    """The name under which a worker claims; null counts as absent."""
+
+    def __init__(self) -> None:
+        """Allow null."""
+        super().__init__(
+            WORKER_MAX,
+            allow_none=True,
+            validate=validate.Length(min=1, error="must not be empty"),
+            metadata={"description": f"not one that begins with `{PUSH}`, as those of dispatchers do"},
+        )
+
+    def _deserialize(self, value: Any, *args: Any, **options: Any) -> str:
+        name = super()._deserialize(value, *args, **options)
+        if name.startswith(PUSH):
+            raise ValidationError(f"must not begin with {PUSH!r}, as the names of dispatchers do")
+        return name
+
+
 class ClaimSchema(Schema):
     """The body of a claim."""
 
@@ -42,7 +62,7 @@ class ClaimSchema(Schema):
     count = Whole(1, COUNT_MAX)
     lockDuration = Whole(LEASE_MIN_MS, LEASE_MAX_MS)
     wait = Whole(0, 2**53)
-    worker = Text(WORKER_MAX, allow_none=True, validate=validate.Length(min=1, error="must not be empty"))
+    worker = WorkerName()
 
 
 class _TokenSchema(Schema):
@@ -91,7 +111,7 @@ class NextSchema(Schema):
     error_messages = _UNKNOWN
     count = Whole(1, COUNT_MAX)
     lockDuration = Whole(LEASE_MIN_MS, LEASE_MAX_MS)
-    worker = Text(WORKER_MAX, allow_none=True, validate=validate.Length(min=1, error="must not be empty"))
+    worker = WorkerName()
 
 
 class FinishSchema(Schema):
