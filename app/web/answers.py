@@ -6,6 +6,8 @@ from typing import Any
 import orjson
 from flask import Response
 
+from app.web.framework import WholeResponse
+
 Text = orjson.Fragment
 """JSON text that is written into a response unchanged."""
 
@@ -22,8 +24,8 @@ def dump(value: Any) -> bytes:
 
 def json(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Make a response of `value` as JSON; `orjson.Fragment`s in it are written unchanged."""
-    head = {"Content-Type": "application/json", "Cache-Control": "no-store"}
-    return Response(orjson.dumps(value), status, head | headers if headers else head)
+    head = {"Content-Type": "application/json", "Cache-Control": "no-store"} | (headers or {})
+    return WholeResponse(orjson.dumps(value), status, [*head.items()])
 
 
 def length(response: Response) -> int:

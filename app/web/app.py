@@ -21,6 +21,7 @@ from app.web import answers, clients, describe, docs, handbook, health, holding,
 from app.web.audit import routes as audit
 from app.web.auth import CALLER, Tokens, current_request
 from app.web.endpoints import routes as endpoints
+from app.web.framework import Application
 from app.web.history import routes as history
 from app.web.holding import HELD
 from app.web.jobs import routes as jobs
@@ -43,7 +44,7 @@ def create(settings: Settings, db: Database) -> Flask:
     """Make the application. Raises SettingsError if no API token is set."""
     settings.require_tokens()
     handbook.pages()  # rendering them takes 0.1 s, in which a process that serves would answer nobody
-    flask = Flask("rowline", static_folder=None)
+    flask = Application("rowline", static_folder=None)
     flask.url_map.converters["segment"] = names.Segment
     flask.url_map.merge_slashes = False
     flask.url_map.strict_slashes = True

@@ -60,7 +60,7 @@ def test_reading(client: Client, post: Callable[[int], None]) -> None:
     def page(length: int) -> None:
         assert len(json.loads(client.get(f"{JOBS}?length={length}").text)["jobs"]) == length
 
-    assert instructions(lambda: client.get(f"{JOBS}/{job['id']}")) <= 1_910
+    assert instructions(lambda: client.get(f"{JOBS}/{job['id']}")) <= 1_950
     assert instructions(lambda: page(10)) <= 4_150
     assert a_job(page) <= 162
 
@@ -80,10 +80,10 @@ def test_claiming_and_finishing_over_http(client: Client) -> None:
         leases[:] = json.loads(client.post(f"{JOBS}/finish", json.dumps(body)).text)["jobs"]
         assert len(leases) == count
 
-    assert instructions(lambda: claim_some(1)) <= 3_610
+    assert instructions(lambda: claim_some(1)) <= 3_650
     assert a_job(claim_some) <= 240
     claim_some(1)
-    assert instructions(lambda: finish(1)) <= 5_010
+    assert instructions(lambda: finish(1)) <= 5_050
     assert a_job(finish) <= 915
 
 
@@ -98,7 +98,7 @@ def test_what_a_worker_asks_the_database(db: Database) -> None:
         held[:] = [Completion(lease=job.key, result=JsonText("null")) for job in found.taken]
         assert len(held) == count
 
-    assert instructions(lambda: turn(1)) <= 2_060
+    assert instructions(lambda: turn(1)) <= 2_090
     assert a_job(turn) <= 148
 
 
