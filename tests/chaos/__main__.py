@@ -11,7 +11,7 @@ from random import Random, SystemRandom
 import click
 
 from tests.chaos import faults, report
-from tests.chaos.load import Load
+from tests.chaos.load import Load, Pace
 from tests.chaos.report import Run
 from tests.chaos.stand import Stand, stand
 from tests.checker import record, verdict
@@ -23,7 +23,8 @@ CALM_S = (0.3, 1.0)
 """Between a recovery and the next fault."""
 GIVEN_UP_S = 30.0
 DRAINED_S = 180.0
-LEAST = {"faults": 200, "jobs acknowledged": 100_000}
+HANDS = Pace(hands=3)
+LEAST = {"faults": 200, "jobs acknowledged": 100_000, "acknowledged calls by hand": 2_000}
 """What a run of `make faults` has to have done before it shows anything."""
 
 
@@ -49,7 +50,7 @@ def chaos(
     began_at = time.monotonic()
     named = os.environ.get("ROWLINE_POSTGRES_BIN")
     with stand(Path(named) if named else None, history, folder, seed=seed) as place:
-        with Load(place.ports, history, seed=seed, producers=producers, pullers=pullers) as load:
+        with Load(place.ports, history, seed=seed, producers=producers, pullers=pullers, pace=HANDS) as load:
             until(lambda: load.acknowledged > 100, within_s=60)
             for kind in kinds:
                 time.sleep(random.uniform(*CALM_S))
@@ -66,6 +67,7 @@ def chaos(
         run.note_load(events)
     if scale >= 1 and not only:
         done = {"faults": run.faults.total(), "jobs acknowledged": found.acknowledged}
+        done["acknowledged calls by hand"] = sum(by["ok"] for by in run.by_hand.values())
         run.violations += [
             f"only {done[name]:,} {name}, not {least:,}" for name, least in LEAST.items() if done[name] < least
         ]
@@ -114,7 +116,7 @@ def drain(place: Stand) -> None:
 def end(run: Run, found: Verdict, load: Load, *, seconds: float) -> None:
     """Print the table and end with 0, or with 1 and what was broken."""
     print(f"\n{report.table(run, found, load.replies, load.claims_s, seconds=seconds)}")
-    broken = report.judge(run, found, load.replies)
+    broken = report.judge(run, found, [*load.replies, *load.by_hand])
     for violation in broken:
         print(f"VIOLATION {violation}")
     sys.exit(1 if broken else 0)

@@ -22,7 +22,9 @@ def note(kind: str, **members: object) -> None:
 def work(job: rowline.Job) -> object:
     """Run, as real handlers would: most do little, few hog, die, or take their worker with them."""
     worker = f"{socket.gethostname()}:{os.getppid()}"
-    note("began", id=job.id, token=job.token, worker=worker)
+    name = job.id if job.id.isdigit() else f"{job.id}@{job.data['batch']}"  # as `record.name_of` names it
+    rev = job.data.get("rev", 0)
+    note("began", id=name, token=job.token, worker=worker, rev=rev, priority=job.priority)
     draw = DRAW.random()
     if draw < 0.0002:
         # F10, and no fault to blame a stall on: heartbeats come from another process.
@@ -36,7 +38,7 @@ def work(job: rowline.Job) -> object:
     elif draw < 0.02:
         job.log("a line")
         job.progress(50)
-    note("ended", id=job.id, token=job.token, worker=worker)
+    note("ended", id=name, token=job.token, worker=worker)
     if 0.02 < draw < 0.0203:
         note("fault", name="F08 kill-before-word", target=worker, until=time.monotonic())
         os.kill(os.getppid(), signal.SIGKILL)

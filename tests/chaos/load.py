@@ -4,36 +4,34 @@ import json
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
-from typing import Self
+from typing import Any, Self
 
+from tests.chaos import hands
 from tests.chaos import pullers as pulling
-from tests.chaos.pullers import Puller
+from tests.chaos.hands import Caller, Hand, Handled, Pauser, Pool
+from tests.chaos.pullers import TRIMMED, TRIMMED_TO, Puller
+from tests.chaos.reply import Reply
 from tests.chaos.stand import QUEUES
-from tests.checker.record import Recorder
+from tests.checker.record import Recorder, name_of
 from tests.support import raw
 from tests.support.raw import Answer
 from tests.support.wire import Lost, Silent, Wire
 
 CUT_SHARE = 0.03
 """Of the requests with a key: their clients vanish while they send, or before they read."""
+HANDLED_SHARE = 0.4
+"""Of the arrays with a key, where there are hands: they may touch their jobs."""
+TRIMMED_SHARE = 0.1
+KEEPS: Sequence[dict[str, Any]] = (
+    *({}, {}, {}, {}, {"removeOnComplete": True}, {"removeOnComplete": True}),
+    {"removeOnComplete": {"age": 2}, "removeOnFail": {"age": 2}},
+    {"removeOnComplete": {"age": 3_600}, "removeOnFail": {"age": 3_600}},
+)
+"""The retention of jobs with a key, where there are hands: an array draws one."""
 ANSWER_S = 10.0
 """How long a producer waits for an answer before it calls the server silent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What one request met. Times are of the monotonic clock; status 0: the connection broke, -1: silence."""
-
-    asked_at: float
-    ended_at: float
-    status: int
-    fault: str = ""
-
-    @property
-    def took_s(self) -> float:
-        return self.ended_at - self.asked_at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,16 +46,57 @@ class Pace:
     lease_ms: int = pulling.LEASE_MS
     is_steady: bool = False
     """Whether pullers hear every answer and keep every lease."""
+    hands: int = 0
+    """Hands, beside the one that pauses. With them some arrays have retention, own ids, or jobs that hands touch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """An array of jobs to add. `opts`: of its jobs, further ones."""
+
+    mark: str
+    queue: str
+    size: int
+    delay_ms: int
+    keeps: dict[str, Any] = field(default_factory=dict)
+    opts: dict[str, Any] = field(default_factory=dict)
+    has_ids: bool = False
+    is_handled: bool = False
+
+    def request(self, *, is_keyed: bool) -> bytes:
+        """Put the request together, with an Idempotency-Key or without."""
+        opts = {"attempts": 50, "delay": self.delay_ms} | self.opts
+        jobs = [
+            {
+                "name": "n",
+                "data": {"batch": self.mark, "index": index},
+                "opts": opts | ({"jobId": f"{self.mark}.{index}"} if self.has_ids else {}),
+            }
+            for index in range(self.size)
+        ]
+        headers = [f"Idempotency-Key: {self.mark}"] if is_keyed else []
+        return raw.request("POST", f"/queues/{self.queue}/jobs", *headers, body=json.dumps(jobs).encode())
 
 
 class Producer(threading.Thread):
     """Adds batches until stopped; one with keys repeats each until it is answered with a 200, stopped or not."""
 
     def __init__(
-        self, port: int, record: Recorder, *, name: str, seed: str, is_keyed: bool, pace: Pace = Pace()
+        self,
+        port: int,
+        record: Recorder,
+        *,
+        name: str,
+        seed: str,
+        is_keyed: bool,
+        pace: Pace = Pace(),
+        pool: Pool | None = None,
     ) -> None:
+        """With keys and a `pool` of jobs for hands, some of its jobs are put into that once they are acknowledged."""
         super().__init__(name=name)
         self._pace = pace
+        self._pool = pool if is_keyed else None
+        self._batch = Batch("", "", 0, 0)
         self.replies: list[Reply] = []
         self.stopped = threading.Event()
         self.port, self._record = port, record
@@ -69,16 +108,31 @@ class Producer(threading.Thread):
         number = 0
         while not self.stopped.is_set():
             number += 1
-            mark, size = f"{self.name}-{number}", self._random.randint(1, self._pace.largest)
-            delay_ms = self._random.choice((0, 0, 0, 300))
-            self._record.note("ask", batch=mark, size=size, delay_ms=delay_ms)
-            queue = self._random.choice(self._pace.queues)
-            sent = _request(queue, mark, size, delay_ms=delay_ms, is_keyed=self._is_keyed)
+            batch = self._batch = self._draw(f"{self.name}-{number}")
+            self._record.note(
+                "ask", batch=batch.mark, queue=batch.queue, size=batch.size, delay_ms=batch.delay_ms, keeps=batch.keeps
+            )
+            sent = batch.request(is_keyed=self._is_keyed)
             ends_at = time.monotonic() + 6 * ANSWER_S
-            while not self._add(mark, sent) and self._is_keyed and time.monotonic() < ends_at:
+            while not self._add(batch.mark, sent) and self._is_keyed and time.monotonic() < ends_at:
                 time.sleep(0.05)
             time.sleep(self._random.uniform(0, 2 * self._pace.pause_s))
         self._hang_up()
+
+    def _draw(self, mark: str) -> Batch:
+        size, random = self._random.randint(1, self._pace.largest), self._random
+        delay_ms = random.choice((0, 0, 0, 300))
+        queue = random.choice(self._pace.queues)
+        if self._pool is None:
+            return Batch(mark, queue, size, delay_ms)
+        if random.random() < TRIMMED_SHARE:
+            return Batch(mark, TRIMMED, size, delay_ms, keeps={"removeOnComplete": TRIMMED_TO})
+        keeps = random.choice(KEEPS)
+        if random.random() > HANDLED_SHARE:
+            return Batch(mark, queue, size, delay_ms, keeps=keeps, opts=keeps)
+        delay_ms = random.choice((0, 300, 3_000))
+        has_ids = random.random() < 0.5
+        return Batch(mark, queue, size, delay_ms, keeps=keeps, opts=keeps, has_ids=has_ids, is_handled=True)
 
     def _add(self, mark: str, sent: bytes) -> bool:
         """Send a request once; note the answer, and say whether it was a 200."""
@@ -115,9 +169,12 @@ class Producer(threading.Thread):
     def note(self, mark: str, answer: Answer) -> str:
         """Put an answer into the history; return what is wrong with it, if something is."""
         if answer.status == 200:
-            ids = [job["id"] for job in answer.json()]
+            added = answer.json()
+            ids = [name_of(job["id"], job["data"]["batch"]) for job in added]
             self._record.note("acknowledged", batch=mark, ids=ids)
             self.acknowledged += len(ids)
+            if self._pool is not None and self._batch.is_handled:
+                self._pool.extend(Handled(self._batch.queue, job["id"], job["data"]) for job in added)
             return ""
         if answer.status == 503 and answer.json().get("outcome") == "unknown":
             self._record.note("doubt", batch=mark)
@@ -130,13 +187,6 @@ class Producer(threading.Thread):
         if self._wire:
             self._wire.close()
         self._wire = None
-
-
-def _request(queue: str, mark: str, size: int, *, delay_ms: int, is_keyed: bool) -> bytes:
-    opts = {"attempts": 50, "delay": delay_ms}
-    jobs = [{"name": "n", "data": {"batch": mark, "index": index}, "opts": opts} for index in range(size)]
-    headers = [f"Idempotency-Key: {mark}"] if is_keyed else []
-    return raw.request("POST", f"/queues/{queue}/jobs", *headers, body=json.dumps(jobs).encode())
 
 
 class Load:
@@ -154,6 +204,7 @@ class Load:
         name: str = "",
     ) -> None:
         """Of two loads in one history, each needs a name."""
+        pool = hands.pool() if pace.hands else None
         self._producers = [
             Producer(
                 ports[n // 2 % len(ports)],
@@ -162,6 +213,7 @@ class Load:
                 seed=f"{seed}/{name}{n}",
                 is_keyed=n % 2 == 1,
                 pace=pace,
+                pool=pool,
             )
             for n in range(producers)
         ]
@@ -173,12 +225,21 @@ class Load:
                 seed=f"{seed}/{name}puller-{n}",
                 lease_ms=pace.lease_ms,
                 is_steady=pace.is_steady,
+                queues=(pulling.QUEUE,) * 3 + (TRIMMED,) if pool is not None else (pulling.QUEUE,),
             )
             for n in range(pullers)
         ]
+        self._hands: list[Caller] = []
+        self._pauser: Pauser | None = None
+        if pool is not None:
+            self._pauser = Pauser(ports[0], record, pace.queues, name="pauser", seed=f"{seed}/pauser")
+            self._hands = [self._pauser] + [
+                Hand(ports[n % len(ports)], record, pool, name=f"hand-{n}", seed=f"{seed}/hand-{n}")
+                for n in range(pace.hands)
+            ]
 
     def __enter__(self) -> Self:
-        for thread in (*self._producers, *self._pullers):
+        for thread in self._threads:
             thread.start()
         return self
 
@@ -186,15 +247,29 @@ class Load:
         self.stop_adding()
         for puller in self._pullers:
             puller.stopped.set()
+        if self._pauser:
+            self._pauser.let_go.set()
+            self._pauser.join()
         for puller in self._pullers:
             puller.join()
 
     def stop_adding(self) -> None:
-        """Have the producers end; the pullers go on."""
-        for producer in self._producers:
-            producer.stopped.set()
-        for producer in self._producers:
-            producer.join()
+        """Have the producers end, and the hands, but for resuming; the pullers go on."""
+        for one in self._producers:
+            one.stopped.set()
+        for hand in self._hands:
+            hand.stopped.set()
+        for thread in (*self._producers, *(hand for hand in self._hands if hand is not self._pauser)):
+            thread.join()
+
+    @property
+    def _threads(self) -> Sequence[Producer | Puller | Caller]:
+        return (*self._producers, *self._pullers, *self._hands)
+
+    @property
+    def by_hand(self) -> Sequence[Reply]:
+        """What the calls of hands met, but for pauses that went well."""
+        return [reply for hand in self._hands for reply in list(hand.replies)]
 
     @property
     def acknowledged(self) -> int:
@@ -213,8 +288,8 @@ class Load:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all producers are at work."""
-        return all(thread.is_alive() for thread in (*self._producers, *self._pullers))
+        """Whether all of them are at work."""
+        return all(thread.is_alive() for thread in self._threads)
 
     def answered_after(self, moment: float) -> float | None:
         """Say when, after `moment`, all nodes had answered a request with 200; None if they have not yet."""

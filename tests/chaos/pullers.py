@@ -3,18 +3,23 @@
 import json
 import threading
 import time
+from collections.abc import Sequence
 from random import Random
 from typing import Any
 
-from tests.checker.record import Recorder
+from tests.checker.record import Recorder, name_of
 from tests.support import raw
 from tests.support.raw import Answer
 from tests.support.wire import Lost, Wire
 
 QUEUE = "pulled"
+TRIMMED = "trimmed"  # a queue that keeps the newest completed jobs alone
+TRIMMED_TO = 200
 LEASE_MS = 2_000
 ANSWER_S = 10.0
 MOST = 20  # jobs a claim
+REPEATED_SHARE = 0.1
+"""Of the completions that were accepted: they are told again."""
 TOLD_S = 12.0
 """How long a puller repeats what it has to tell, while it gets no answer."""
 
@@ -33,13 +38,16 @@ class Puller(threading.Thread):
         seed: str,
         lease_ms: int = LEASE_MS,
         is_steady: bool = False,
+        queues: Sequence[str] = (QUEUE,),
     ) -> None:
-        """A steady one hears every answer and keeps every lease."""
+        """A steady one hears every answer and keeps every lease. Each claim is of one of `queues`."""
         super().__init__(name=name)
         self._lease_ms, self._is_steady = lease_ms, is_steady
         self.stopped = threading.Event()
         self.claims_s: list[tuple[float, float]] = []  # when each was answered, and how long it took
         self._port, self._record, self._random = port, record, Random(seed)
+        self._queues, self._queue = queues, queues[0]
+        self._names: dict[str, str] = {}  # of the jobs that it holds, by their tokens
         self._wire: Wire | None = None
 
     def run(self) -> None:
@@ -49,6 +57,7 @@ class Puller(threading.Thread):
         self._hang_up()
 
     def _claim(self) -> list[Lease]:
+        self._queue = self._random.choice(self._queues)
         asked = {
             "count": self._random.randint(1, MOST),
             "lockDuration": self._lease_ms,
@@ -70,8 +79,8 @@ class Puller(threading.Thread):
         for lease in leases:
             job = lease["job"]
             self._record.note(
-                "claimed", id=job["id"], nth=job["attemptsStarted"], token=lease["token"], worker=self.name,
-                at=job["processedOn"], until=lease["lockedUntil"],
+                "claimed", id=_name(job), queue=self._queue, nth=job["attemptsStarted"], token=lease["token"],
+                worker=self.name, at=job["processedOn"], until=lease["lockedUntil"], **_seen(job),
             )  # fmt: skip
         return leases
 
@@ -85,6 +94,7 @@ class Puller(threading.Thread):
             self._beat(leases[0])
             self._blame("dawdle", self._lease_ms / 1000)
             time.sleep(self._lease_ms / 1000 + 0.5)  # the leases run out, and it goes on all the same
+        self._names = {lease["token"]: _name(lease["job"]) for lease in leases}
         told = [self._run(lease) for lease in leases]
         if not told:
             return []
@@ -96,8 +106,9 @@ class Puller(threading.Thread):
 
     def _run(self, lease: Lease) -> dict[str, Any]:
         job_id, token = lease["job"]["id"], lease["token"]
-        self._record.note("began", id=job_id, token=token, worker=self.name)
-        self._record.note("ended", id=job_id, token=token, worker=self.name)
+        name = self._names[token]
+        self._record.note("began", id=name, token=token, worker=self.name, **_seen(lease["job"]))
+        self._record.note("ended", id=name, token=token, worker=self.name)
         draw = self._random.random()
         if draw < 0.01:
             return {"id": job_id, "token": token, "failedReason": "drawn"}
@@ -111,7 +122,7 @@ class Puller(threading.Thread):
         job_id, token = lease["job"]["id"], lease["token"]
         answer = self._ask(f"{job_id}/extend", {"token": token, "lockDuration": self._lease_ms})
         if answer is not None and answer.status == 200:
-            self._record.note("extended", id=job_id, token=token, until=answer.json()["lockedUntil"])
+            self._record.note("extended", id=_name(lease["job"]), token=token, until=answer.json()["lockedUntil"])
 
     def _tell_all(self, told: list[dict[str, Any]]) -> list[Lease]:
         asked_at = time.monotonic()
@@ -136,13 +147,16 @@ class Puller(threading.Thread):
         if self._random.random() < 0.01:
             verb, said = "release", {"token": one["token"], "delay": 50}
         answer = self._until_told(f"{one['id']}/{verb}", said)
-        outcome = {200: "ok", 409: "lost", 404: "lost"}.get(answer.status if answer else 0, "unknown")
+        outcome = _outcome(answer)
         self._told(one, asked_at, outcome, verb=verb)
+        if (verb, outcome) == ("complete", "ok") and self._random.random() < REPEATED_SHARE:
+            repeated = _outcome(self._until_told(f"{one['id']}/{verb}", said))
+            self._record.note("told again", id=self._names[one["token"]], token=one["token"], outcome=repeated)
 
     def _told(self, one: dict[str, Any], asked_at: float, outcome: str, *, verb: str = "") -> None:
         verb = verb or ("fail" if "failedReason" in one else "complete")
         self._record.note(
-            "told", id=one["id"], token=one["token"], verb=verb, outcome=outcome, asked=asked_at,
+            "told", id=self._names[one["token"]], token=one["token"], verb=verb, outcome=outcome, asked=asked_at,
             result=one.get("returnvalue"),
         )  # fmt: skip
 
@@ -161,7 +175,7 @@ class Puller(threading.Thread):
 
     def _ask(self, path: str, body: dict[str, Any], *, is_heard: bool = True) -> Answer | None:
         """Send one request; None where no answer came, or was not listened to."""
-        sent = raw.request("POST", f"/queues/{QUEUE}/jobs/{path}", body=json.dumps(body).encode())
+        sent = raw.request("POST", f"/queues/{self._queue}/jobs/{path}", body=json.dumps(body).encode())
         try:
             self._wire = self._wire or Wire(self._port, timeout_s=ANSWER_S)
             self._wire.send(sent)
@@ -183,3 +197,15 @@ class Puller(threading.Thread):
         if self._wire:
             self._wire.close()
         self._wire = None
+
+
+def _name(job: dict[str, Any]) -> str:
+    return name_of(job["id"], job["data"].get("batch", ""))
+
+
+def _seen(job: dict[str, Any]) -> dict[str, int]:
+    return {"rev": job["data"].get("rev", 0), "priority": job["priority"]}
+
+
+def _outcome(answer: Answer | None) -> str:
+    return {200: "ok", 409: "lost", 404: "lost"}.get(answer.status if answer else 0, "unknown")

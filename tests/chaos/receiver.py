@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from random import Random
 from typing import Self
 
-from tests.checker.record import Recorder
+from tests.checker.record import Recorder, name_of
 
 QUEUE = "pushed"
 TIMEOUT_MS = 1_500
@@ -33,8 +33,10 @@ class Receiver:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 said = json.loads(body)
-                job_id, token = said["job"]["id"], said["token"]
-                record.note("began", id=job_id, token=token, worker="push")
+                job, token = said["job"], said["token"]
+                job_id = name_of(job["id"], job["data"]["batch"])
+                seen = {"rev": job["data"].get("rev", 0), "priority": job["priority"]}
+                record.note("began", id=job_id, token=token, worker="push", **seen)
                 draw = random.random()
                 if draw < 0.002:
                     time.sleep(TIMEOUT_MS / 1000 + 0.3)

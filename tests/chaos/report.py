@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tests.chaos.load import Reply
+from tests.chaos.reply import Reply
 from tests.checker.record import Event
 from tests.checker.verdict import VIOLATIONS, Verdict
 
@@ -25,12 +25,16 @@ class Run:
     within_s: float = WITHIN_S
     faults: Counter[str] = field(default_factory=Counter)
     by_load: Counter[str] = field(default_factory=Counter)
+    by_hand: dict[str, Counter[str]] = field(default_factory=dict)  # outcomes of each kind of call
     recoveries_s: dict[str, list[float]] = field(default_factory=dict)
     hurt_s: list[tuple[float, float]] = field(default_factory=list)  # from when to when something was broken
     violations: list[str] = field(default_factory=list)
 
     def note_load(self, history: Sequence[Event]) -> None:
-        """Count what producers, pullers and handlers did of themselves."""
+        """Count what producers, pullers, handlers and hands did of themselves."""
+        for event in history:
+            if event["kind"] == "hand":
+                self.by_hand.setdefault(event["verb"], Counter())[event["outcome"]] += 1
         names = Counter(event["name"] for event in history if event["kind"] in {"fault", "did"})
         self.by_load = Counter({name: names[name] for name in BY_LOAD})
 
@@ -64,6 +68,7 @@ def table(
         "duration": f"{seconds:.0f} s",
         f"faults ({run.faults.total()})": ", ".join(f"{count} x {kind}" for kind, count in sorted(run.faults.items())),
         f"by the load ({run.by_load.total():,})": ", ".join(f"{count} x {kind}" for kind, count in run.by_load.items()),
+        "by hand": ", ".join(f"{verb} {_outcomes(by)}" for verb, by in sorted(run.by_hand.items())),
         "requests to add": f"{len(replies):,}: "
         + ", ".join(f"{count:,} x {names.get(status, status)}" for status, count in sorted(statuses.items())),
         "jobs attempted": f"{verdict.attempted:,}",
@@ -71,6 +76,8 @@ def table(
         "unknown": f"{verdict.unknown:,}, of them there: {verdict.recovered:,}",
         "runs": f"{verdict.runs:,}, of them again: {verdict.repeated_runs:,}",
         "stale words refused": f"{verdict.stale_refused:,}",
+        "removed": f"{verdict.gone:,}, by hand or by retention",
+        "pauses that held": f"{verdict.pauses - verdict.found['paused']:,}",
     }
     rows |= {violation: verdict.found[violation] for violation in VIOLATIONS}
     rows |= {
@@ -81,6 +88,11 @@ def table(
         "claims, hurt, s": spread(hurt),
     }
     return "\n".join(f"{name:<20}{value}" for name, value in rows.items())
+
+
+def _outcomes(by: Counter[str]) -> str:
+    """Say how many calls were acknowledged, refused, and of unknown outcome."""
+    return f"{by['ok']:,}/{by['refused']:,}/{by['unknown']:,}"
 
 
 def spread(times_s: Sequence[float]) -> str:

@@ -81,7 +81,8 @@ class Ground:
     def stored(self) -> list[dict[str, Any]]:
         """Read the jobs as the checker takes them."""
         return self._rows(
-            "select number::text as id, data->>'batch' as batch, (data->>'index')::int as index, status, "
+            f"select {_NAME} as id, queue, data->>'batch' as batch, (data->>'index')::int as index, status, "
+            "coalesce((data->>'rev')::int, 0) as rev, priority, failed_code, "
             "attempts_made, attempts_started, stalled_count, result #>> '{}' as result, "
             + ", ".join(f"floor(extract(epoch from {n}) * 1000)::bigint as {n}" for n in _TIMES)
             + " from rowline.jobs"
@@ -90,9 +91,9 @@ class Ground:
     def attempts(self) -> list[dict[str, Any]]:
         """Read the attempts as the checker takes them."""
         return self._rows(
-            "select number::text as id, nth, worker, outcome, "
+            f"select {_NAME} as id, nth, worker, outcome, "
             + ", ".join(f"floor(extract(epoch from {n}) * 1000)::bigint as {n}" for n in ("started_at", "ended_at"))
-            + " from rowline.attempts"
+            + " from rowline.attempts left join rowline.jobs using (queue, number)"
         )
 
     def recount(self) -> list[str]:
@@ -157,6 +158,7 @@ class Stand(Ground):
             _send(pids, signal.SIGCONT)
 
 
+_NAME = "coalesce(custom_id || '@' || (data->>'batch'), number::text)"  # as `record.name_of` names a job
 _TIMES = ("added_at", "run_at", "processed_at", "finished_at")
 
 
@@ -177,6 +179,7 @@ def stand(postgres_bin: Path | None, record: Recorder, folder: Path, *, seed: in
         nodes = [_node(stack, each, folder) for each in (url, databases.as_runtime(proxy.url))]
         until(lambda: all(len(node.pids) == 1 + API_PROCESSES for node in nodes), within_s=60)
         _register(nodes[0].port, endpoint.port)
+        _trim(nodes[0].port)
         handlers = Path(__file__).with_name("handlers.py")
         worker: list[str | Path] = [*PYTHON, "-m", "app", "work", "--queue", WORKED, "--handlers", handlers]
         env = {"DATABASE_URL": url, "CHAOS_RECORD": str(folder / "workers.jsonl")}
@@ -207,8 +210,16 @@ def _register(port: int, endpoint: int) -> None:
         f'{{"queue":"{receiver.QUEUE}","endpoint":{{"url":"http://127.0.0.1:{endpoint}/","method":"POST",'
         f'"timeout":{receiver.TIMEOUT_MS}}},"opts":{{"concurrency":20}}}}'
     )
-    sent = raw.request("POST", "/workers", body=body.encode())
+    _ask(port, "POST", "/workers", body)
+
+
+def _trim(port: int) -> None:
+    body = f'{{"settings":{{"removeOnComplete":{pullers.TRIMMED_TO}}}}}'
+    _ask(port, "PATCH", f"/queues/{pullers.TRIMMED}", body)
+
+
+def _ask(port: int, method: str, target: str, body: str) -> None:
     with Wire(port) as wire:
-        wire.send(sent)
+        wire.send(raw.request(method, target, body=body.encode()))
         answer = wire.answer()
     assert answer.status == 200, answer.body

@@ -25,14 +25,24 @@ class Story:
         self.note("clock", at=self._ms)
         for number in range(batches):
             self._add(f"batch-{number}")
-        for job in self.jobs:
+        for job in list(self.jobs):
             self._work(job)
 
     def note(self, kind: str, **members: object) -> Event:
         """Write an event as of now."""
-        event = {"t": (self._ms - STARTED_AT) / 1000, "kind": kind} | members
+        event = {"t": self.now_s, "ms": self._ms, "kind": kind} | members
         self.history.append(event)
         return event
+
+    @property
+    def now_s(self) -> float:
+        """The time by the clock of the clients."""
+        return self.seconds(self._ms)
+
+    @staticmethod
+    def seconds(ms: int) -> float:
+        """Say by the clock of the clients what is `ms` by that of the database."""
+        return (ms - STARTED_AT) / 1000
 
     def pass_ms(self, least: int, most: int) -> int:
         """Let time pass; return the time."""
@@ -41,7 +51,7 @@ class Story:
 
     def _add(self, batch: str) -> None:
         size, delay_ms = self.random.randint(1, 8), self.random.choice((0, 0, 500))
-        self.note("ask", batch=batch, size=size, delay_ms=delay_ms)
+        self.note("ask", batch=batch, queue="q", size=size, delay_ms=delay_ms, keeps=self.keeps())
         fate = self.random.choice(("acknowledged",) * 6 + ("recovered", "unknown", "refused"))
         added_at = self.pass_ms(1, 10)
         ids = []
@@ -50,10 +60,14 @@ class Story:
             self.jobs.append(
                 {
                     "id": ids[-1],
+                    "queue": "q",
                     "batch": batch,
                     "index": index,
                     "status": "waiting",
                     "result": None,
+                    "failed_code": None,
+                    "rev": 0,
+                    "priority": 0,
                     "attempts_made": 0,
                     "attempts_started": 0,
                     "stalled_count": 0,
@@ -70,8 +84,15 @@ class Story:
         else:
             self.note("doubt", batch=batch)
 
+    def keeps(self) -> Row:
+        """Draw the retention of an array: none here."""
+        return {}
+
     def _work(self, job: Row) -> None:
         self._ms = max(self._ms, job["added_at"] + job["delay_ms"])
+        self._run(job)
+
+    def _run(self, job: Row) -> None:
         for outcome in self._outcomes():
             self._attempt(job, outcome)
 
@@ -87,17 +108,19 @@ class Story:
         self.note(
             "claimed",
             id=job["id"],
+            queue="q",
             nth=job["attempts_started"],
             token=token,
             worker=worker,
             at=began,
             until=began + LEASE_MS,
+            **_of(job),
         )
         if outcome != "stalled" or self.random.random() < 0.5:
-            self.note("began", id=job["id"], token=token, worker=worker)
+            self.note("began", id=job["id"], token=token, worker=worker, **_of(job))
             self.note("ended", id=job["id"], token=token, worker=worker)
         if outcome == "stalled":
-            self.note("fault", name="kill", target=worker, until=(self._ms - STARTED_AT) / 1000)
+            self.note("fault", name="kill", target=worker, until=self.now_s)
             self.pass_ms(LEASE_MS, LEASE_MS + 500)
             job["stalled_count"] += 1
             self._told(job, token, "complete", "lost")
@@ -112,5 +135,9 @@ class Story:
             self._told(job, token, "fail" if outcome == "failed" else "release", "ok")
 
     def _told(self, job: Row, token: str, verb: str, outcome: str) -> None:
-        asked = (self._ms - STARTED_AT) / 1000
+        asked = self.now_s
         self.note("told", id=job["id"], token=token, verb=verb, outcome=outcome, asked=asked, result=token)
+
+
+def _of(job: Row) -> Row:
+    return {"rev": job["rev"], "priority": job["priority"]}

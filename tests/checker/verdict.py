@@ -4,11 +4,11 @@ import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from tests.checker import by_hand
+from tests.checker.acts import SURE, Acts, Row, may_follow
 from tests.checker.record import Event
 
-Row = dict[str, Any]
 VIOLATIONS = {
     "lost": "acknowledged, and not there under its id",
     "unexpected": "there, and never asked for",
@@ -22,6 +22,11 @@ VIOLATIONS = {
     "early": "begun before it was due",
     "non_monotone": "begun again after it had ended",
     "unexplained_run": "run again for no reason that the history shows",
+    "paused": "claimed while its queue was paused",
+    "not_removed": "there, claimed or accepted after it was removed, or left of it",
+    "old_data": "claimed, or left, without a change that was acknowledged, or with one that nobody made",
+    "undone": "a cancel or a retry that was acknowledged and did not hold",
+    "refused": "a call refused that had to be taken",
 }
 SHOWN = 10
 STALL_SLACK_S = 15.0
@@ -41,6 +46,8 @@ class Verdict:
     runs: int = 0
     repeated_runs: int = 0  # beyond the first of each job; all explained, but for unexplained_run
     stale_refused: int = 0
+    gone: int = 0  # removed, by a hand or by their retention
+    pauses: int = 0  # that were acknowledged, and from when to when is known
     found: Counter[str] = field(default_factory=Counter)
     examples: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
@@ -62,13 +69,20 @@ def check(history: Sequence[Event], *, jobs: Sequence[Row], attempts: Sequence[R
     of: defaultdict[str, list[Event]] = defaultdict(list)
     for event in history:
         of[event["kind"]].append(event)
-    _judge_adds(verdict, of, jobs)
+    acts = Acts(of)
+    gone = acts.gone(of["acknowledged"], jobs)
+    verdict.gone = len(gone)
+    verdict.pauses = sum(len(by_hand.pauses(calls)) for _, calls in acts.queues)
+    _judge_adds(verdict, of, [*jobs, *gone])
     ended: defaultdict[str, list[Row]] = defaultdict(list)
     for attempt in sorted(attempts, key=lambda attempt: int(attempt["nth"])):
         ended[attempt["id"]].append(attempt)
-    _judge_leases(verdict, of, jobs, ended)
-    _judge_ends(verdict, of, jobs)
-    _judge_runs(verdict, of, {job["id"]: job for job in jobs}, ended)
+    stored = {job["id"]: job for job in jobs}
+    _judge_promised_leases(verdict, of, acts, stored, ended)
+    _judge_leases(verdict, of, acts, jobs, ended)
+    _judge_ends(verdict, acts, jobs)
+    _judge_runs(verdict, of, acts, stored, ended)
+    by_hand.judge(verdict.blame, of, acts, jobs, ended)
     return verdict
 
 
@@ -121,9 +135,8 @@ def _judge_batch(
 
 
 def _judge_leases(
-    verdict: Verdict, of: dict[str, list[Event]], jobs: Sequence[Row], ended: dict[str, list[Row]]
+    verdict: Verdict, of: dict[str, list[Event]], acts: Acts, jobs: Sequence[Row], ended: dict[str, list[Row]]
 ) -> None:
-    _judge_promised_leases(verdict, of, ended)
     delays = {event["batch"]: int(event.get("delay_ms", 0)) for event in of["ask"]}
     claims: defaultdict[str, list[int]] = defaultdict(list)
     for event in of["claimed"]:
@@ -137,15 +150,18 @@ def _judge_leases(
             if next_began < over or next_began < began:
                 verdict.blame("overlap", f"{name}: claimed at {next_began}, the lease before held to {over}")
         begun = [began for began, _over in spans] + claims[job["id"]]
-        if begun and min(begun) < job["added_at"] + delays.get(job["batch"], 0):
-            verdict.blame("early", f"{name}: claimed {job['added_at'] + delays[job['batch']] - min(begun)} ms early")
+        due_at = job["added_at"] + delays.get(job["batch"], 0)
+        if begun and min(begun) < due_at and not acts.may_be_ready_early(job["id"], min(begun)):
+            verdict.blame("early", f"{name}: claimed {due_at - min(begun)} ms early")
         if job["finished_at"] and begun and max(begun) > job["finished_at"]:
             verdict.blame("non_monotone", f"{name}: claimed {max(begun) - job['finished_at']} ms after its end")
         if len(set(claims[job["id"]])) > max(job["attempts_started"], 1):
             verdict.blame("overlap", f"{name}: {len(claims[job['id']])} claims, {job['attempts_started']} attempts")
 
 
-def _judge_promised_leases(verdict: Verdict, of: dict[str, list[Event]], ended: dict[str, list[Row]]) -> None:
+def _judge_promised_leases(
+    verdict: Verdict, of: dict[str, list[Event]], acts: Acts, stored: dict[str, Row], ended: dict[str, list[Row]]
+) -> None:
     """See that no lease which a worker was promised, at the claim or at a heartbeat, went to another before its end."""
     until: defaultdict[str, int] = defaultdict(int)
     claims: defaultdict[str, dict[int, Event]] = defaultdict(dict)
@@ -154,11 +170,17 @@ def _judge_promised_leases(verdict: Verdict, of: dict[str, list[Event]], ended: 
     for event in of["claimed"]:
         claims[event["id"]][int(event["nth"])] = event
     for job_id, seen in claims.items():
+        settled = {word["token"] for word in acts.words[job_id] if word["outcome"] != "lost"}
         over = {int(attempt["nth"]): attempt for attempt in ended.get(job_id, [])}
         for nth, claim in seen.items():
             attempt = over.get(nth)
             if attempt is None:  # it completed, or nobody knows what became of it
                 lost_at = min((int(later["at"]) for other, later in seen.items() if other > nth), default=None)
+                if lost_at and (
+                    (job_id not in stored and claim["token"] in settled)
+                    or acts.may_be_retried(job_id, int(claim["at"]), lost_at)
+                ):
+                    lost_at = None
             else:
                 lost_at = int(attempt["ended_at"]) if attempt["outcome"] == "stalled" else None
             if lost_at is not None and lost_at < until[claim["token"]] - ROUNDED_MS:
@@ -172,34 +194,44 @@ def _spans(job: Row, ended: Sequence[Row]) -> Iterator[tuple[int, int]]:
         yield int(job["processed_at"]), int(job["finished_at"])
 
 
-def _judge_ends(verdict: Verdict, of: dict[str, list[Event]], jobs: Sequence[Row]) -> None:
-    told: defaultdict[str, list[Event]] = defaultdict(list)
-    for event in of["told"]:
-        told[event["id"]].append(event)
-        verdict.stale_refused += event["outcome"] == "lost"
-    runs: defaultdict[str, set[str]] = defaultdict(set)
-    for event in of["began"]:
-        runs[event["id"]].add(event["token"])
-    for job in jobs:
-        words = told[job["id"]]
+def _judge_ends(verdict: Verdict, acts: Acts, jobs: Sequence[Row]) -> None:
+    for name in acts.words.keys() | {name for name, _ in acts}:
+        words = acts.words.get(name, ())
+        verdict.stale_refused += sum(word["outcome"] == "lost" for word in words)
         accepted = [word for word in words if word["outcome"] == "ok"]
-        good = [word for word in accepted if word["verb"] == "complete"]
-        if len({word["token"] for word in good}) > 1 or {w["token"] for w in good} & {
-            w["token"] for w in accepted if w["verb"] != "complete"
-        }:
-            verdict.blame("double_finish", f"job {job['id']}: {[(w['verb'], w['token'][:8]) for w in accepted]}")
-        if good and (job["status"], job["result"]) != ("completed", good[-1]["result"]):
-            verdict.blame(
-                "ghost_write", f"job {job['id']}: told completed with {good[-1]['result']}, is {job['status']}"
-            )
-        elif job["status"] == "completed" and not good:
-            refused = {word["token"] for word in words if word["outcome"] == "lost" and word["verb"] == "complete"}
-            if job["result"] in refused or (runs[job["id"]] and job["result"] not in runs[job["id"]]):
-                verdict.blame("ghost_write", f"job {job['id']} has the result of {job['result']}")
+        good = {word["token"] for word in accepted if word["verb"] == "complete"}
+        if good & {w["token"] for w in accepted if w["verb"] != "complete"} or acts.has_ended_too_often(name):
+            verdict.blame("double_finish", f"job {name}: {[(w['verb'], w['token'][:8]) for w in accepted]}")
+    for job in jobs:
+        _judge_end(verdict, acts, job)
+
+
+def _judge_end(verdict: Verdict, acts: Acts, job: Row) -> None:
+    name, last = job["id"], acts.last_end(job["id"])
+    if last and (job["status"], job["result"]) != (last.status, last.result):
+        violation = "ghost_write" if last.status == "completed" else "undone"
+        verdict.blame(violation, f"job {name}: told {last.status} with {last.result}, is {job['status']}")
+    elif job["status"] == "completed" and not last:
+        words = acts.words.get(name, ())
+        refused = {word["token"] for word in words if word["outcome"] == "lost" and word["verb"] == "complete"}
+        runs = acts.runs.get(name)
+        if job["result"] in refused or (runs and job["result"] not in runs):
+            verdict.blame("ghost_write", f"job {name} has the result of {job['result']}")
+        ended_at = [end.t for end in acts.ends(name) if end.result == job["result"]]
+        if any(retry["asked"] > ended_at[0] for retry in acts.of(name, "retry", SURE) if ended_at):
+            verdict.blame("undone", f"job {name} was retried, and is completed as before")
+    elif job.get("failed_code") == "cancelled":
+        retried_at = max((retry["asked"] for retry in acts.of(name, "retry", SURE)), default=0.0)
+        if not any(may_follow(cancel, retried_at) for cancel in acts.of(name, "cancel")):
+            verdict.blame("ghost_write", f"job {name} is cancelled, and nobody has asked for it")
 
 
 def _judge_runs(
-    verdict: Verdict, of: dict[str, list[Event]], jobs: dict[str, Row], ended: dict[str, list[Row]]
+    verdict: Verdict,
+    of: dict[str, list[Event]],
+    acts: Acts,
+    jobs: dict[str, Row],
+    ended: dict[str, list[Row]],
 ) -> None:
     runs: defaultdict[str, list[str]] = defaultdict(list)
     for event in of["began"]:
@@ -210,8 +242,9 @@ def _judge_runs(
         verdict.repeated_runs += len(tokens) - 1
         attempts = set(tokens)
         causes = len(ended.get(job_id, [])) + (job_id in jobs and jobs[job_id]["status"] == "completed")
+        causes += len(acts.of(job_id, "retry"))  # each takes a completed attempt away
         again = sum((job_id, token) in unanswered for token in attempts)
-        if len(attempts) > max(causes, 1) or len(tokens) > len(attempts) + again:
+        if (job_id in jobs and len(attempts) > max(causes, 1)) or len(tokens) > len(attempts) + again:
             verdict.blame("unexplained_run", f"job {job_id} ran {len(tokens)} times, for {causes} attempts that ended")
     faults = _faults(of)
     for attempt in (attempt for rows in ended.values() for attempt in rows if attempt["outcome"] == "stalled"):

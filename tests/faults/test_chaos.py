@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.chaos import report
-from tests.chaos.load import Producer, Reply
+from tests.chaos.load import Producer
+from tests.chaos.reply import Reply
 from tests.chaos.report import Run
 from tests.checker import record
 from tests.checker.record import Recorder

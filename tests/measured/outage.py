@@ -5,7 +5,8 @@ import time
 from collections.abc import Iterator
 
 from tests.chaos import pullers
-from tests.chaos.load import Load, Pace, Reply
+from tests.chaos.load import Load, Pace
+from tests.chaos.reply import Reply
 from tests.checker.record import Recorder
 from tests.measured.figure import Figure, at_least
 from tests.support import clusters, databases, raw

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from app.postgres import schema
 from tests.chaos import pullers
-from tests.chaos.load import Load, Pace, Reply
+from tests.chaos.load import Load, Pace
+from tests.chaos.reply import Reply
 from tests.chaos.stand import WORKED, Ground
 from tests.checker import record, verdict
 from tests.checker.record import Recorder
