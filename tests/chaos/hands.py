@@ -68,14 +68,14 @@ class Call:
 
 
 class Caller(threading.Thread):
-    """Makes calls by hand, each on a connection of its own, and notes each with its outcome."""
+    """Makes calls by hand to any of the nodes, each on a connection of its own, and notes each with its outcome."""
 
-    def __init__(self, port: int, record: Recorder, *, name: str, seed: str) -> None:
+    def __init__(self, ports: Sequence[int], record: Recorder, *, name: str, seed: str) -> None:
         super().__init__(name=name)
         self.stopped = threading.Event()
         self.replies: list[Reply] = []
         self.random = Random(seed)
-        self._port, self._record = port, record
+        self._ports, self._record = ports, record
 
     def call(self, verb: str, queue: str, name: str, sent: bytes, **about: Any) -> Call:
         """Make a call about a queue or a job; `about` is noted with it."""
@@ -99,7 +99,7 @@ class Caller(threading.Thread):
     def _send(self, sent: bytes) -> tuple[Answer | None, str]:
         """Send a request; return the answer, or what is wrong with there being none."""
         try:
-            wire = Wire(self._port, timeout_s=ANSWER_S)
+            wire = Wire(self.random.choice(self._ports), timeout_s=ANSWER_S)
         except Lost:
             return NOT_SENT, ""
         try:
@@ -137,8 +137,8 @@ def _judged(answer: Answer | None, fault: str) -> tuple[Call, str]:
 class Hand(Caller):
     """Touches jobs that were acknowledged, until stopped. After a call of unknown outcome it leaves the job alone."""
 
-    def __init__(self, port: int, record: Recorder, pool: Pool, *, name: str, seed: str) -> None:
-        super().__init__(port, record, name=name, seed=seed)
+    def __init__(self, ports: Sequence[int], record: Recorder, pool: Pool, *, name: str, seed: str) -> None:
+        super().__init__(ports, record, name=name, seed=seed)
         self._pool = pool
         self._held: list[Handled] = []
         self._added = 0
@@ -213,8 +213,8 @@ class Hand(Caller):
 class Pauser(Caller):
     """Pauses queues for moments, until stopped; from then on it sees to it that all are resumed, until it is let go."""
 
-    def __init__(self, port: int, record: Recorder, queues: Sequence[str], *, name: str, seed: str) -> None:
-        super().__init__(port, record, name=name, seed=seed)
+    def __init__(self, ports: Sequence[int], record: Recorder, queues: Sequence[str], *, name: str, seed: str) -> None:
+        super().__init__(ports, record, name=name, seed=seed)
         self.let_go = threading.Event()
         self._queues = queues
 

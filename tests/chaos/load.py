@@ -232,10 +232,9 @@ class Load:
         self._hands: list[Caller] = []
         self._pauser: Pauser | None = None
         if pool is not None:
-            self._pauser = Pauser(ports[0], record, pace.queues, name="pauser", seed=f"{seed}/pauser")
+            self._pauser = Pauser(ports, record, pace.queues, name="pauser", seed=f"{seed}/pauser")
             self._hands = [self._pauser] + [
-                Hand(ports[n % len(ports)], record, pool, name=f"hand-{n}", seed=f"{seed}/hand-{n}")
-                for n in range(pace.hands)
+                Hand(ports, record, pool, name=f"hand-{n}", seed=f"{seed}/hand-{n}") for n in range(pace.hands)
             ]
 
     def __enter__(self) -> Self:

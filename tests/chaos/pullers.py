@@ -47,6 +47,7 @@ class Puller(threading.Thread):
         self.claims_s: list[tuple[float, float]] = []  # when each was answered, and how long it took
         self._port, self._record, self._random = port, record, Random(seed)
         self._queues, self._queue = queues, queues[0]
+        self._tries = 0  # of what it told last
         self._names: dict[str, str] = {}  # of the jobs that it holds, by their tokens
         self._wire: Wire | None = None
 
@@ -157,14 +158,16 @@ class Puller(threading.Thread):
         verb = verb or ("fail" if "failedReason" in one else "complete")
         self._record.note(
             "told", id=self._names[one["token"]], token=one["token"], verb=verb, outcome=outcome, asked=asked_at,
-            result=one.get("returnvalue"),
+            result=one.get("returnvalue"), tries=self._tries,
         )  # fmt: skip
 
     def _until_told(self, path: str, body: dict[str, Any], *, first: dict[str, Any] | None = None) -> Answer | None:
         """Tell, and tell again what got no answer; only the first time with the wish for more."""
         ends_at = time.monotonic() + TOLD_S
         said = body | (first or {})
+        self._tries = 0
         while True:
+            self._tries += 1
             answer = self._ask(path, said, is_heard=self._is_steady or self._random.random() > 0.02)
             if answer is not None and answer.status != 503:
                 return answer

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from tests.chaos.reply import Reply
 from tests.checker.record import Event
-from tests.checker.verdict import VIOLATIONS, Verdict
+from tests.checker.verdict import SHOWN, VIOLATIONS, Verdict
 
 BY_LOAD = (
     *("F08 kill-before-word", "F10 hog-interpreter", "F12 poison", "F22 cut-in-request", "F23 cut-before-answer"),
@@ -44,7 +44,9 @@ def judge(run: Run, verdict: Verdict, replies: Sequence[Reply]) -> list[str]:
     broken = list(run.violations)
     broken += sorted({reply.fault for reply in replies if reply.fault})
     slow = [reply for reply in replies if reply.status > 0 and reply.took_s > run.within_s]
-    broken += [f"{len(slow)} answers took longer than {run.within_s:g} s"] if slow else []
+    if slow:
+        shown = ", ".join(f"{one.status} after {one.took_s:.2f} s, asked at {one.asked_at:.2f}" for one in slow[:SHOWN])
+        broken.append(f"{len(slow)} answers took longer than {run.within_s:g} s: {shown}")
     for kind, times in run.recoveries_s.items():
         late = [time_s for time_s in times if time_s > run.within_s]
         broken += [f"{kind}: no 200 for {late_s:.1f} s after it was over" for late_s in late]

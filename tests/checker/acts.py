@@ -125,6 +125,11 @@ def may_follow(act: Event, asked: float) -> bool:
     return act["outcome"] == "unknown" or float(act["t"]) > asked
 
 
+def may_have_settled(word: Event) -> bool:
+    """Say whether a word ended its attempt: one that was refused when it was repeated may have been taken before."""
+    return bool(word["outcome"] != "lost" or word.get("tries", 1) > 1)
+
+
 def is_short(keep: object) -> bool:
     """Say whether jobs with this retention go during a run."""
     if isinstance(keep, dict):

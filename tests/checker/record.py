@@ -11,7 +11,7 @@
 | extended | id, token, until |
 | began, ended | id, token, worker: the effect of a run; rev, priority |
 | unanswered | id, token: the connection ended after a run, before any of an answer: the call may be sent once more |
-| told | id, token, verb (complete, fail, release), outcome (ok, lost, unknown), asked (t), result |
+| told | id, token, verb (complete, fail, release), outcome (ok, lost, unknown), asked (t), result, tries |
 | told again | id, token, outcome: of a complete that was accepted before |
 | hand | verb, queue, id ("" of a pause), outcome (ok, refused, unknown), asked (t), since (ms): a call by hand |
 | hand, further | status after it, code of a refusal, rev and priority of a change, in_flight of a pause |

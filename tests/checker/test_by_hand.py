@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.checker import by_hand, test_checker, verdict
+from tests.checker import test_checker, verdict
 from tests.checker.handled import HandledStory
 from tests.checker.simulated import LEASE_MS, Row, Story
 from tests.checker.test_checker import of
@@ -184,8 +184,14 @@ def completed_again(story: Story) -> tuple[Row, list[dict[str, Any]]]:
 
 def undo_a_retry(story: Story) -> None:
     job, (first, second) = completed_again(story)
-    second["outcome"] = "unknown"
-    job["result"] = first["result"]
+    story.history.remove(second)
+    claim = next(claim for claim in claims(story, job["id"]) if claim["token"] == first["token"])
+    job |= {"result": first["result"], "processed_at": claim["at"], "finished_at": first["ms"]}
+
+
+def undo_a_retry_of_what_a_worker_on_the_database_did(story: Story) -> None:
+    undo_a_retry(story)
+    story.history[:] = [e for e in story.history if e["kind"] not in {"claimed", "told"}]
 
 
 def complete_twice_with_no_retry(story: Story) -> None:
@@ -292,6 +298,7 @@ PLANTED: dict[Callable[[Story], None], str] = {
     complete_what_was_cancelled: "undone",
     cancel_what_nobody_cancelled: "ghost_write",
     undo_a_retry: "undone",
+    undo_a_retry_of_what_a_worker_on_the_database_did: "undone",
     complete_twice_with_no_retry: "double_finish",
     complete_twice_with_a_refused_retry: "double_finish",
     begin_again_before_the_retry: "non_monotone",
@@ -318,60 +325,3 @@ def test_a_fault_that_is_planted_among_hands_is_found_under_its_name(plant: Call
 
 def test_every_violation_has_a_fault_that_shows_it() -> None:
     assert {*PLANTED.values(), *test_checker.PLANTED.values()} == set(VIOLATIONS)
-
-
-def call(verb: str, since: int, ms: int, outcome: str = "ok", **about: Any) -> dict[str, Any]:
-    return {"verb": verb, "outcome": outcome, "since": since, "ms": ms} | about
-
-
-def test_a_pause_holds_from_its_answer_until_somebody_may_have_resumed_the_queue() -> None:
-    pause, resume = call("pause", 100_000, 100_005), call("resume", 100_900, 100_950)
-
-    assert by_hand.pauses([pause, resume]) == [(100_005, 100_900, 0)]
-    assert by_hand.pauses([pause, call("resume", 100_500, 100_600, "unknown"), resume]) == [(100_005, 100_500, 0)]
-    assert by_hand.pauses([pause, call("resume", 100_500, 100_600, "refused"), resume]) == [(100_005, 100_900, 0)]
-    assert by_hand.pauses([call("pause", 1, 2, "unknown"), call("pause", 3, 4, "refused"), resume]) == []
-
-
-def test_a_resume_without_an_answer_may_end_a_pause_that_came_soon_after() -> None:
-    lost, resume = call("resume", 50_000, 50_010, "unknown"), call("resume", 90_900, 90_950)
-
-    assert by_hand.pauses([lost, call("pause", 60_000, 60_005), resume]) == []
-    assert by_hand.pauses([lost, call("pause", 70_000, 70_005), resume]) == [(70_005, 90_900, 0)]
-
-
-@pytest.mark.parametrize(
-    ("verb", "outcome", "is_early"),
-    [
-        ("promote", "ok", 0),
-        ("promote", "unknown", 0),
-        ("retry", "ok", 0),
-        ("promote", "refused", 1),
-        ("cancel", "ok", 1),
-    ],
-)
-def test_a_promote_or_a_retry_ends_the_delay_of_a_job(verb: str, outcome: str, is_early: int) -> None:
-    story = Story(1)
-    job = next(job for job in story.jobs if job["delay_ms"])
-    at = claims(story, job["id"])[0]["at"] = job["added_at"] + 10
-    hand(story, verb, job["id"], since=at - 5, ms=at - 1, outcome=outcome, code="x", status="failed")
-
-    assert verdict_on(story).found["early"] == is_early
-
-
-def test_the_newest_that_completed_stay_where_a_count_is_kept() -> None:
-    history = [
-        {"kind": "ask", "t": 0.0, "batch": "b", "queue": "q", "size": 4, "keeps": {"removeOnComplete": 2}},
-        {"kind": "acknowledged", "t": 0.1, "batch": "b", "ids": ["1", "2", "3", "4"]},
-        *({"kind": "began", "t": 0.2, "id": job_id, "token": job_id} for job_id in "1234"),
-    ]
-
-    def lost(*there: int) -> int:
-        row = {"status": "completed", "queue": "q", "batch": "b", "added_at": 1, "processed_at": 2, "finished_at": 3}
-        row |= {"attempts_started": 1}
-        jobs = [row | {"id": str(number), "index": number - 1, "result": str(number)} for number in there]
-        return verdict.check(history, jobs=jobs, attempts=[]).found["lost"]
-
-    assert lost(3, 4) == lost(1, 3, 4) == 0
-    assert lost(2, 4) == 1
-    assert lost(4) == 3

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tests.checker import by_hand
-from tests.checker.acts import SURE, Acts, Row, may_follow
+from tests.checker.acts import SURE, Acts, Row, may_follow, may_have_settled
 from tests.checker.record import Event
 
 VIOLATIONS = {
@@ -170,7 +170,7 @@ def _judge_promised_leases(
     for event in of["claimed"]:
         claims[event["id"]][int(event["nth"])] = event
     for job_id, seen in claims.items():
-        settled = {word["token"] for word in acts.words[job_id] if word["outcome"] != "lost"}
+        settled = {word["token"] for word in acts.words.get(job_id, ()) if may_have_settled(word)}
         over = {int(attempt["nth"]): attempt for attempt in ended.get(job_id, [])}
         for nth, claim in seen.items():
             attempt = over.get(nth)
@@ -208,6 +208,10 @@ def _judge_ends(verdict: Verdict, acts: Acts, jobs: Sequence[Row]) -> None:
 
 def _judge_end(verdict: Verdict, acts: Acts, job: Row) -> None:
     name, last = job["id"], acts.last_end(job["id"])
+    if job["status"] == "completed" and any(
+        retry["since"] > job["processed_at"] for retry in acts.of(name, "retry", SURE)
+    ):
+        verdict.blame("undone", f"job {name} was retried, and is completed by an attempt of before")
     if last and (job["status"], job["result"]) != (last.status, last.result):
         violation = "ghost_write" if last.status == "completed" else "undone"
         verdict.blame(violation, f"job {name}: told {last.status} with {last.result}, is {job['status']}")
@@ -217,9 +221,6 @@ def _judge_end(verdict: Verdict, acts: Acts, job: Row) -> None:
         runs = acts.runs.get(name)
         if job["result"] in refused or (runs and job["result"] not in runs):
             verdict.blame("ghost_write", f"job {name} has the result of {job['result']}")
-        ended_at = [end.t for end in acts.ends(name) if end.result == job["result"]]
-        if any(retry["asked"] > ended_at[0] for retry in acts.of(name, "retry", SURE) if ended_at):
-            verdict.blame("undone", f"job {name} was retried, and is completed as before")
     elif job.get("failed_code") == "cancelled":
         retried_at = max((retry["asked"] for retry in acts.of(name, "retry", SURE)), default=0.0)
         if not any(may_follow(cancel, retried_at) for cancel in acts.of(name, "cancel")):
