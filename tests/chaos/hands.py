@@ -71,7 +71,7 @@ class Caller(threading.Thread):
     """Makes calls by hand to any of the nodes, each on a connection of its own, and notes each with its outcome."""
 
     def __init__(self, ports: Sequence[int], record: Recorder, *, name: str, seed: str) -> None:
-        super().__init__(name=name)
+        super().__init__(name=name, daemon=True)
         self.stopped = threading.Event()
         self.replies: list[Reply] = []
         self.random = Random(seed)

@@ -93,7 +93,7 @@ class Producer(threading.Thread):
         pool: Pool | None = None,
     ) -> None:
         """With keys and a `pool` of jobs for hands, some of its jobs are put into that once they are acknowledged."""
-        super().__init__(name=name)
+        super().__init__(name=name, daemon=True)
         self._pace = pace
         self._pool = pool if is_keyed else None
         self._batch = Batch("", "", 0, 0)

@@ -41,7 +41,7 @@ class Puller(threading.Thread):
         queues: Sequence[str] = (QUEUE,),
     ) -> None:
         """A steady one hears every answer and keeps every lease. Each claim is of one of `queues`."""
-        super().__init__(name=name)
+        super().__init__(name=name, daemon=True)
         self._lease_ms, self._is_steady = lease_ms, is_steady
         self.stopped = threading.Event()
         self.claims_s: list[tuple[float, float]] = []  # when each was answered, and how long it took
