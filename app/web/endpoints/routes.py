@@ -6,7 +6,7 @@ import secrets
 from flask import Blueprint, Response, request
 
 from app.domain.errors import InvalidRequest, TooManyEndpoints, WorkerNotFound
-from app.domain.tokens import Action, Caller
+from app.domain.tokens import ALL, Action, Caller
 from app.infra.settings import Settings
 from app.infra.vault import Vault
 from app.net import signing
@@ -41,7 +41,9 @@ def blueprint(settings: Settings, db: Database, vault: Vault, access: Tokens) ->
         access.require(request, Action.ENDPOINTS, new.queue)
         new = dataclasses.replace(new, sees_payload=auth.may_see(request, new.queue))
         headers = {}
-        if not new.secrets and not settings.webhook_secrets:
+        # Who registers the endpoints of some queues only is sent nothing that the receivers of others take for genuine.
+        caller: Caller = request.environ[CALLER]
+        if not new.secrets and not (settings.webhook_secrets and ALL in caller.patterns(Action.ENDPOINTS)):
             headers[SECRET_HEADER] = signing.secret(secrets.token_bytes(SECRET_BYTES))
             new = dataclasses.replace(new, secrets=[headers[SECRET_HEADER]])
         operations.register(db, actor=access.actor(request), new=new, vault=vault, max_endpoints=settings.max_endpoints)
