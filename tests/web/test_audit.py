@@ -215,3 +215,14 @@ def test_an_actor_is_not_taken_for_a_token_that_is_called_like_it(client: Client
     fake.post(f"{JOBS}/{job['id']}/cancel", "")
 
     assert entries(client, "actor=env:1") == []
+
+
+def test_who_sends_an_endpoint_less_or_more_of_its_jobs_leaves_that_in_the_row(client: Client, db: Database) -> None:
+    narrow = Client(client.flask, token=issue(db, "endpoints:manage@q").secret)
+    for program in (client, narrow, client):
+        assert program.post("/workers", json.dumps(ENDPOINT)).status_code == 200
+
+    third, second, first, _ = entries(client)
+    assert first["after"]["seesPayload"] is True
+    assert [second[when]["seesPayload"] for when in ("before", "after")] == [True, False]
+    assert [third[when]["seesPayload"] for when in ("before", "after")] == [False, True]
