@@ -93,8 +93,16 @@ class Tokens:
         raise Unauthorized(_REQUIRED)
 
     def knows(self, environ: Mapping[str, Any]) -> bool:
-        """Return whether a request has an API token that is valid, as far as is known. Asks nobody."""
-        return self._is_known(environ.get("HTTP_AUTHORIZATION", ""))
+        """Return whether a request has a valid API token that this process remembers. Of others it asks nobody."""
+        authorization = environ.get("HTTP_AUTHORIZATION", "")
+        if not self._is_known(authorization):
+            return False
+        shown = authorization.partition(" ")[2]
+        digest = _digest(shown)
+        try:
+            return (self._of_settings(digest) or self._looked_up(shown, digest)) is not None
+        except DatabaseError:
+            return False
 
     def remember(self, authorization: str) -> None:
         """Remember a header with a valid token of an attempt, for `let_in`."""

@@ -19,6 +19,7 @@ from app.operations.tokens import Issued
 from app.postgres.database import Database, DatabaseError
 from app.store import tokens as store
 from app.web import app
+from app.web.worker import TOKENS
 from tests.support import answers
 from tests.support.acting import ACTOR
 from tests.support.client import Client
@@ -60,6 +61,10 @@ def sent(flask: Flask, method: str, path: str, issued: Issued, body: Late) -> Te
     return flask.test_client().open(path, method=method, headers=headers, input_stream=body, content_length=body.length)
 
 
+def unreachable(*_: object) -> None:
+    raise DatabaseError("the database is away")
+
+
 def revoking(db: Database, issued: Issued) -> Callable[[], object]:
     return partial(operations.revoke, db, actor=ACTOR, token_id=issued.token.id)
 
@@ -92,6 +97,24 @@ def test_a_late_body_of_a_token_that_is_valid_is_accepted(flask: Flask, settings
 
     assert sent(flask, "POST", JOBS, issue(db, "jobs:add"), Late(body, lambda: time.sleep(0))).status_code == 200
     assert Client(flask.test_client(), token=settings.tokens[0]).add({"name": "n", "data": 1})
+
+
+def test_a_revoked_token_makes_no_known_client_where_no_route_would_check_it(
+    flask: Flask, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client who is known has more of the time of a process than all strangers together."""
+    issued, access = issue(db, "*"), flask.extensions[TOKENS]
+    headers = {"Authorization": f"Bearer {issued.secret}"}
+    environ = {"HTTP_AUTHORIZATION": headers["Authorization"]}
+    assert flask.test_client().get(JOBS, headers=headers).status_code == 200
+    assert access.knows(environ)
+    with monkeypatch.context() as away:
+        away.setattr(access, "_looked_up", unreachable)
+        assert not access.knows(environ)
+    assert access.knows(environ)
+
+    revoking(db, issued)()
+    assert not access.knows(environ)
 
 
 def test_a_claim_that_does_not_wait_says_that_its_token_was_revoked(
