@@ -42,6 +42,12 @@ class HeldLeases:
         for job in lost:
             _log.warning("lease_lost", extra={"queue": self._queue, "job": job.id})
 
+    def lose_all(self) -> None:
+        """Lose the leases that are left."""
+        with self._lock:
+            left = [job.key for job in self._taken.values()]
+        self.lose(left)
+
     def __contains__(self, token: str) -> bool:
         """Whether the lease of this token is held, as far as this process knows."""
         with self._lock:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from http import HTTPStatus
 from typing import TypeVar
 
 import rowline
@@ -23,11 +24,13 @@ from app.worker.sources import ClaimedJobs, SourceExchange, SourceUnavailable
 
 _log = logging.getLogger(__name__)
 R = TypeVar("R")
+ENDED = "the token was revoked or replaced, or it has expired: restart the worker with a valid one"
 CLAIM_MS = 30_000  # how long a claim waits for a job: the maximum of the service
 CALL_S = 5.0  # the time limit of one call of the loop, or of the heartbeat
 STOP_S = 0.5  # how long to wait, once stopped, for jobs that a claim has leased already
 DEAD_LEASE_MS = 500  # the minimum length of a lease, for a job whose process died
 CLAIM_MAX = 1_000  # the service takes no claim of more
+REFUSED_S = 10.0  # how long a refused token is not sent again: an address may send some wrong ones a minute only
 LOGGED_EACH_S = 10.0  # how often it is logged that the service cannot be reached, while that lasts
 
 
@@ -78,7 +81,7 @@ class HttpSource:
         with self._changed:
             trouble, self._trouble = self._trouble, None
             if trouble:
-                raise SourceUnavailable(str(trouble)) from trouble
+                raise _unavailable(trouble) from trouble
             came, self._came = self._came, []
             if limit > len(came) and not self._is_asking:
                 self._wish = min(limit - len(came), CLAIM_MAX)
@@ -196,7 +199,7 @@ class HttpSource:
         except rowline.InvalidRequest as error:
             return self._refused(endings, str(error))
         except rowline.RowlineError as error:
-            raise SourceUnavailable(str(error)) from error
+            raise _unavailable(error) from error
         settled = zip(keys, statuses, strict=True)
         return self._forget(keys, [key.number for key, status in settled if status != "lost"])
 
@@ -246,6 +249,15 @@ class _Named:
     token: str
 
 
+def _unavailable(error: rowline.RowlineError) -> SourceUnavailable:
+    """Return the error for the loop, which says what ends it if the token is refused."""
+    if isinstance(error, rowline.Forbidden) or error.status == HTTPStatus.TOO_MANY_REQUESTS:
+        return SourceUnavailable(str(error), retry_s=REFUSED_S)
+    if isinstance(error, rowline.Unauthorized):
+        return SourceUnavailable(f"{error}; {ENDED}", retry_s=REFUSED_S)
+    return SourceUnavailable(str(error))
+
+
 def _send(call: Callable[[], None]) -> None:
     """Send progress or a log line; drop it if the lease is lost or the service rejects it. Raises SourceUnavailable."""
     try:
@@ -255,7 +267,7 @@ def _send(call: Callable[[], None]) -> None:
     except rowline.InvalidRequest as error:
         _log.warning("report_refused", extra={"cause": str(error)})
     except rowline.RowlineError as error:
-        raise SourceUnavailable(str(error)) from error
+        raise _unavailable(error) from error
 
 
 def _unless_lost(call: Callable[[], R]) -> R | None:
@@ -265,4 +277,4 @@ def _unless_lost(call: Callable[[], R]) -> R | None:
     except (rowline.LeaseLost, rowline.NotFound):
         return None
     except rowline.RowlineError as error:
-        raise SourceUnavailable(str(error)) from error
+        raise _unavailable(error) from error

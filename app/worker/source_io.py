@@ -13,7 +13,7 @@ from app.domain.job import ClaimedJob
 from app.infra.settings import Settings
 from app.postgres.coroutine import DatabaseCoroutine
 from app.worker.completer import Completer
-from app.worker.sources import RETRY_S, ClaimedJobs, Source, SourceUnavailable
+from app.worker.sources import ClaimedJobs, Source, SourceUnavailable
 
 _log = logging.getLogger(__name__)
 GATHER_S = 0.002  # how long outcomes wait to be settled together with those of quick jobs that still run
@@ -131,7 +131,7 @@ class SourceIO:
         try:
             claimed = call.go_on()
         except SourceUnavailable as error:
-            self._call_at = time.monotonic() + RETRY_S
+            self._call_at = time.monotonic() + error.retry_s
             event = "settle_failed" if call is self._settling and self._completer else "claim_failed"
             _log.warning(event, extra={"queue": self._queue, "cause": str(error)})
         if not call.is_over:

@@ -19,6 +19,11 @@ RETRY_S = 0.5  # the pause after an error of the source
 class SourceUnavailable(Exception):
     """A call to the source failed for now. Whether it took effect may be unknown: repeat it, which is safe."""
 
+    def __init__(self, cause: str, *, retry_s: float = RETRY_S) -> None:
+        """Say why. After an error that repeating it soon will not change, wait for `retry_s` seconds first."""
+        super().__init__(cause)
+        self.retry_s = retry_s
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedJobs:

@@ -54,6 +54,7 @@ class Worker:
     def __init__(self, settings: Settings, source: Source, *, queue: str, handlers: Path) -> None:
         """Prepare; `run()` starts it. `handlers` is the path of the handlers file."""
         self._settings, self._source, self._queue, self._handlers = settings, source, queue, handlers
+        self._lease_s = settings.lease_ms / 1000
         self._held = HeldLeases(source, queue=queue)
         self._completer = Completer(settings, source, self._held)
         self._source_io = SourceIO(settings, source, self._completer, queue=queue, take=self._take)
@@ -67,6 +68,7 @@ class Worker:
         self._was_ready = False
         self._broken_starts = 0
         self._start_at = 0.0  # when a missing process may be started, by time.monotonic()
+        self._leased_until = 0.0  # when the last lease ends if none is extended, by time.monotonic()
         self._stop_by: float | None = None  # set by the first signal: when the drain ends
         self._bell, self._ear = socket.socketpair()
         self._bell.setblocking(False)
@@ -95,6 +97,7 @@ class Worker:
                 for process in self._processes:
                     process.kill()
                 heartbeat.stop()
+        self._held.lose_all()  # those whose outcomes nobody took before they ended
         _log.info("worker_stopped", extra={"queue": self._queue, "worker": name()})
 
     def sightings(self) -> list[Sighting]:
@@ -148,7 +151,7 @@ class Worker:
         if self._stop_by is None:
             return False
         is_settled = not self._completer and self._source_io.is_idle
-        is_late = time.monotonic() > self._stop_by + self._settings.lease_ms / 1000
+        is_late = time.monotonic() > min(self._leased_until, self._stop_by + self._lease_s)  # no outcome is taken then
         return not self._processes and (is_settled or is_late) and self._source.is_stopped
 
     def _wait(self) -> None:
@@ -222,7 +225,10 @@ class Worker:
 
     def _beat(self) -> None:
         """Extend the leases, and note which attempts are cancelled or lost. Called by the heartbeat's thread."""
-        if stopped := self._held.beat():
+        began_at = time.monotonic()
+        stopped = self._held.beat()
+        self._leased_until = max(self._leased_until, began_at + self._lease_s)
+        if stopped:
             self._stopped.extend(stopped)
             self._ring()
 
@@ -363,6 +369,7 @@ class Worker:
     def _take(self, jobs: list[ClaimedJob]) -> None:
         """Add the jobs of a claim to the leases held, and send them to processes."""
         self._held.add(jobs)
+        self._leased_until = max(self._leased_until, time.monotonic() + self._lease_s)
         self._hand_out(jobs)
 
     def _hand_out(self, jobs: list[ClaimedJob]) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import signal
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,11 +14,16 @@ from app.domain.backoff import Backoff, BackoffType
 from app.domain.job import Job, JsonText
 from app.domain.states import Status
 from app.infra.settings import Settings
-from app.operations import maintenance
+from app.operations import maintenance, tokens
 from app.postgres.database import Database
-from app.worker.httpsource import HttpSource
+from app.web.auth import WRONG_MAX
+from app.worker.completer import Completer
+from app.worker.heartbeats import HeldLeases
+from app.worker.httpsource import REFUSED_S, HttpSource
+from app.worker.source_io import SourceIO
 from tests.support import clusters, httpproxy, raw
-from tests.support.clusters import is_alive, until
+from tests.support.acting import ACTOR
+from tests.support.clusters import PATIENCE_S, is_alive, until
 from tests.support.httpproxy import Fault, HttpProxy
 from tests.support.jobs import QUEUE, make_due, new
 from tests.support.raw import Server
@@ -303,6 +310,49 @@ def test_a_token_that_may_work_is_all_that_a_worker_needs_and_another_one_ends_t
     with WorkerProgram(service_url, handlers, extra={"ROWLINE_TOKEN": issue(db, "jobs:read").secret}) as worker:
         assert worker.end() == 1
         assert f"the token lacks the scope work@{QUEUE}" in worker.output
+
+
+def test_a_worker_whose_token_is_revoked_says_what_to_do(db: Database, service_url: str, handlers: Path) -> None:
+    token = issue(db, f"work@{QUEUE}")
+    with WorkerProgram(service_url, handlers, extra={"ROWLINE_TOKEN": token.secret}) as worker:
+        worker.expect("worker_started")
+        tokens.revoke(db, actor=ACTOR, token_id=token.token.id)
+        worker.expect("claim_failed")
+        [line] = [line for line in worker.output.splitlines() if "claim_failed" in line]
+    assert "restart the worker with a valid one" in json.loads(line)["cause"]
+
+
+def test_a_worker_whose_token_is_refused_does_not_use_up_what_its_address_may_send(
+    db: Database, service_url: str
+) -> None:
+    token, settings, called = issue(db, f"work@{QUEUE}"), Settings(), threading.Event()
+    tokens.revoke(db, actor=ACTOR, token_id=token.token.id)
+    source = HttpSource(settings, url=service_url, token=token.secret, queue=QUEUE, worker="w")
+    completer = Completer(settings, source, HeldLeases(source, queue=QUEUE))
+    source_io = SourceIO(settings, source, completer, queue=QUEUE, take=lambda _jobs: None)
+    source.start(called.set)
+    source_io.begin(1, more_soon=False)
+    assert called.wait(PATIENCE_S)
+    source_io.wake()
+    refused_at = time.monotonic()
+    source_io.begin(1, more_soon=False)
+    assert source_io.next_at(1) >= refused_at + REFUSED_S
+    assert 60 / REFUSED_S < WRONG_MAX
+    source.stop()
+
+
+def test_a_worker_that_stops_waits_for_no_lease_that_is_over(db: Database, service_url: str, handlers: Path) -> None:
+    """Nobody takes the outcome any more: here since the token was revoked while the job ran."""
+    token = issue(db, f"work@{QUEUE}")
+    [job_id] = add(db, new("slow", data=slow(4)))
+    extra = {"ROWLINE_TOKEN": token.secret, "ROWLINE_LEASE_MS": "2000", "ROWLINE_DRAIN_MS": "600000"}
+    with WorkerProgram(service_url, handlers, extra=extra) as worker:
+        begun(handlers, job_id)
+        tokens.revoke(db, actor=ACTOR, token_id=token.token.id)
+        worker.process.send_signal(signal.SIGTERM)
+        assert worker.end() == 0
+        [line] = [line for line in worker.output.splitlines() if "lease_lost" in line]
+        assert json.loads(line)["job"] == job_id
 
 
 @pytest.mark.parametrize(
