@@ -42,11 +42,9 @@ def _line(entry: Entry) -> str:
     actor, act = entry.actor, entry.act
     who = f"{actor.id} ({actor.name})" if actor.name else actor.id
     where = "/".join(part for part in (act.queue, act.target) if part)
-    changed = (
-        f"{_json(act.before)} -> {_json(act.after)}" if act.before and act.after else _json(act.after or act.before)
-    )
-    number = f"{act.affected}" if act.affected > 1 else ""
+    changed = f"{_json(act.before)} -> {_json(act.after)}".strip() if act.before or act.after else ""
     outcome = "" if act.outcome == "done" else act.outcome.value
+    number = "" if outcome or act.affected == 1 else f"{act.affected}"
     parts = [f"{entry.at:%Y-%m-%d %H:%M:%S}Z", who, actor.address, act.action, where, number, outcome, changed]
     return columns.line(parts)
 

@@ -55,6 +55,17 @@ def test_a_token_is_rotated_and_revoked_and_the_audit_says_by_whom(own_url: str)
     assert "mailer" in said(own_url, "audit", "--action", "tokens.create")
 
 
+def test_the_audit_says_how_many_and_what_was_before_or_after(own_url: str) -> None:
+    said(own_url, "queues", "pause", "mail", "--reason", "lunch")
+    said(own_url, "queues", "pause", "mail")
+    said(own_url, "queues", "resume", "mail")
+    resumed, again, paused = [re.split("  +", line) for line in said(own_url, "audit", "--queue", "mail").splitlines()]
+    assert "lunch" in resumed[-1]
+    assert resumed[-1].endswith("} ->")
+    assert again[-2] == "0"
+    assert paused[-1].startswith("-> {")
+
+
 @pytest.mark.parametrize(
     ("words", "code", "fault"),
     [
