@@ -19,6 +19,9 @@ AT_ONCE_S = 0.5
 """After a body that took longer than so many seconds the token is checked again, so that 5 s after it was revoked none
 begins to do anything: when the head came, what the process knew of it was up to 4 s old."""
 
+_BEGAN = "rowline.body-began"
+"""The key of the WSGI environment with the time when reading the body began, by time.monotonic()."""
+
 
 def read(request: Request, *, limit: int, client_s: float) -> bytes:
     """Read the whole body, whatever its Content-Type says. Raises UnsupportedBody, TooLarge, SlowBody, UnparsableBody.
@@ -35,7 +38,7 @@ def read(request: Request, *, limit: int, client_s: float) -> bytes:
         raise UnsupportedBody(Fault("body", "must not be encoded"))
     if (length or 0) > limit:
         raise _too_large(limit)
-    began_at = time.monotonic()
+    environ[_BEGAN] = time.monotonic()
     try:
         raw = clients.read(environ, length=length, limit=limit, client_s=client_s)
     except (ParseException, OSError) as error:
@@ -44,9 +47,19 @@ def read(request: Request, *, limit: int, client_s: float) -> bytes:
         raise _too_large(limit)
     if len(raw) < (length or 0):
         raise UnparsableBody(Fault("body", f"ended after {len(raw)} of {length} bytes"))
-    if time.monotonic() - began_at > AT_ONCE_S and CALLER in environ:
-        current_app.extensions[TOKENS].require_still(request)
+    require_still(request)
     return raw
+
+
+def require_still(request: Request) -> None:
+    """Require, if reading the body has taken long by now, that the API token is valid still.
+
+    A route that parses a long body calls it before it acts: many such bodies wait for one another. Raises Unauthorized,
+    DatabaseError.
+    """
+    environ = request.environ
+    if time.monotonic() - environ[_BEGAN] > AT_ONCE_S and CALLER in environ:
+        current_app.extensions[TOKENS].require_still(request)
 
 
 def read_short(request: Request, settings: Settings) -> bytes:

@@ -83,7 +83,7 @@ def test_claiming_and_finishing_over_http(client: Client) -> None:
     assert instructions(lambda: claim_some(1)) <= 3_650
     assert a_job(claim_some) <= 240
     claim_some(1)
-    assert instructions(lambda: finish(1)) <= 5_050
+    assert instructions(lambda: finish(1)) <= 5_100
     assert a_job(finish) <= 915
 
 

@@ -19,6 +19,7 @@ from app.operations.tokens import Issued
 from app.postgres.database import Database, DatabaseError
 from app.store import tokens as store
 from app.web import app
+from app.web import body as bodies
 from app.web.worker import TOKENS
 from tests.support import answers
 from tests.support.acting import ACTOR
@@ -28,6 +29,8 @@ from tests.support.routes import BODIES, routes
 from tests.support.tokens import issue
 
 JOBS = "/queues/q/jobs"
+READ = bodies.read
+UNPARSED = {"jobs.promote", "jobs.cancel"}  # what comes as their body is thrown away
 
 
 class Late(io.BytesIO):
@@ -79,6 +82,36 @@ def test_a_token_that_is_revoked_before_the_body_is_there_does_nothing_on_any_ro
 
             assert body.is_read, name
             assert answers.problem(answer, 401)["code"] == "unauthorized"
+
+
+@pytest.mark.usefixtures("every_body_is_late")
+def test_a_token_that_is_revoked_while_its_long_body_waits_to_be_parsed_does_nothing_on_any_route(
+    flask: Flask, settings: Settings, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Long bodies wait for one another: who sends many could go on long after the revocation."""
+    waited: list[str] = []
+
+    for name, method, path in list(routes(flask)):
+        if method in {"GET", "DELETE"}:
+            continue
+        issued = issue(db, "*")
+
+        def read_and_wait(*args: Any, limit: int, name: str = name, issued: Issued = issued, **options: Any) -> bytes:
+            raw = READ(*args, limit=limit, **options)
+            if limit == settings.max_body_bytes and name not in UNPARSED:  # short ones wait for nothing
+                revoking(db, issued)()
+                waited.append(name)
+            return raw
+
+        monkeypatch.setattr(bodies, "read", read_and_wait)
+        token = {"token": "00000000-0000-4000-8000-000000000000"}
+        sent_body = BODIES.get(name, token | ({"failedReason": "x"} if name == "work.fail" else {}))
+        answer = sent(flask, method, path, issued, Late(json.dumps(sent_body).encode(), bool))
+        if name in waited:
+            assert answers.problem(answer, 401)["code"] == "unauthorized", name
+
+    assert set(waited) == {"jobs.add", "jobs.change", "work.complete", "work.fail", "work.finish"}
+    assert Client(flask.test_client(), token=settings.tokens[0]).page()["counts"]["waiting"] == 0
 
 
 @pytest.mark.usefixtures("every_body_is_late")

@@ -52,7 +52,7 @@ def test_a_crowd_at_one_address_delays_no_other() -> None:
         come.append(address)
 
     addresses = ["crowd"] * 50 + ["one", "two", "two"]
-    first = gevent.spawn(stranger, "first", 0.1)  # they all come while it is paid for
+    first = gevent.spawn(stranger, "first", 0.5)  # they all come while it is paid for
     gevent.joinall([first, *[gevent.spawn(stranger, address) for address in addresses]], raise_error=True)
 
     assert come[:8] == ["first", "crowd", "one", "two", "crowd", "two", "crowd", "crowd"]

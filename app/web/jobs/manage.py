@@ -103,6 +103,7 @@ def _add_with_body(routes: Blueprint, settings: Settings, db: Database, room: Ro
         actor, held = access.actor(request), holding.of(request, room)
         if not held.take_long(len(raw) * COPIES):
             raise NoRoom
+        body.require_still(request)
         job = operations.change(
             db, actor=actor, queue=queue, job_id=job_id, change=asked.change, token=asked.token, held=held
         )

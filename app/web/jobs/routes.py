@@ -66,6 +66,7 @@ def _add_writes(routes: Blueprint, settings: Settings, db: Database, room: Room,
         if not held.take_long(len(raw) + len(new) * AROUND):
             raise NoRoom
 
+        body.require_still(asked)
         admission = quotas.Admission(limits, caller, queue=queue, number=len(new))
         if key is None:
             admission.require_alone(db)

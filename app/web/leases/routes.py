@@ -78,6 +78,7 @@ def _add_endings(routes: Blueprint, settings: Settings, db: Database) -> None:
     random = Random()  # noqa: S311 - spreads retries, guards nothing
 
     def finish(queue: str, settlement: Settlement) -> Response:
+        body.require_still(request)
         status = settle.finish_one(db, queue=queue, settlement=settlement, random=random)
         return answers.json(schemas.dump_ended(settlement.job_id, status))
 
@@ -167,6 +168,7 @@ def _add_finish(
             max_data_bytes=settings.max_data_bytes,
             max_body_bytes=settings.max_body_bytes,
         )
+        body.require_still(request)
         if ask:
             pulling.note(queue, ask.worker, ask.limit)
         held = holding.of(request, room) if ask else None
