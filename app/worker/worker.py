@@ -151,7 +151,9 @@ class Worker:
         if self._stop_by is None:
             return False
         is_settled = not self._completer and self._source_io.is_idle
-        is_late = time.monotonic() > min(self._leased_until, self._stop_by + self._lease_s)  # no outcome is taken then
+        now = time.monotonic()
+        # Once the leases are over no outcome is taken. But a claim that runs may lease jobs, which are to be released.
+        is_late = now > self._stop_by + self._lease_s or (now > self._leased_until and not self._source_io.is_claiming)
         return not self._processes and (is_settled or is_late) and self._source.is_stopped
 
     def _wait(self) -> None:
