@@ -14,6 +14,7 @@ from app.domain.states import FINAL
 from app.infra import room
 from app.infra.room import Reservation
 from app.operations import operation
+from app.operations.longpoll import CHECK_S
 from app.postgres.database import Database, DatabaseError
 from app.store import jobs
 
@@ -21,8 +22,6 @@ _log = logging.getLogger(__name__)
 LOOK_S = 0.25
 """The interval of asking for all jobs that are waited for: so late a caller notices an end."""
 RETRY_S = 1.0  # the same after an error of the database
-CHECK_S = 2.0
-"""How often a waiting caller checks whether its client has disconnected."""
 AT_ONCE = 1_000  # jobs asked for by one statement
 
 

@@ -20,7 +20,7 @@ from app.postgres.database import Database, DatabaseError
 KEPT_SHARE = 4
 """One in so many connections is reserved for settling: otherwise waiting claims could use all of them."""
 CHECK_S = 2.0
-"""How often a waiting claim checks whether its client has left."""
+"""How often a waiting claim, or whoever waits for the end of a job, checks whether its client has left."""
 
 _NOTHING = Claimed(leases=[], next_due_ms=None)
 

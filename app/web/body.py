@@ -16,9 +16,8 @@ ERRORS = (UnparsableBody, UnsupportedBody, TooLarge, SlowBody)
 SHORT = 128 * 1024
 """The longest body, in bytes, of routes that take short values only."""
 AT_ONCE_S = 0.5
-"""After a body that took longer than so many seconds the token is checked again, so that 5 s after it was revoked none
-begins to do anything: when the head came, what the process knew of it was up to 4 s old."""
-
+"""A body that takes longer than so many seconds to arrive, or to be read, has the token checked again then, so that 5 s
+after it was revoked none begins to do anything: when the head came, what the process knew of it was up to 4 s old."""
 _BEGAN = "rowline.body-began"
 """The key of the WSGI environment with the time when reading the body began, by time.monotonic()."""
 
