@@ -6,11 +6,13 @@ FUZZ ?= 1000000
 JOBS ?= 4
 # Files in the order of their names: xdist's own order leaves some long ones for the end.
 SPREAD = -n $(JOBS) --dist loadfile --no-loadscope-reorder
+# What `check` has run, which `test` needs not run again.
+CHECKED = tests/domain tests/test_house.py
 RESTARTS ?= 10
 SEQUENCES ?= 2000
 STEPS ?= 50
 
-.PHONY: help run test test-busy check fix cover bench bench-peers bench-depth bench-shapes bench-strangers bench-tokens bench-against bench-cpu seed-large calm model faults promises upgrade-rehearsal rolling-restart poolers fuzz mutate explain psql migrate migration docs versions clean
+.PHONY: help run test test-busy check fix cover bench bench-peers bench-depth bench-shapes bench-strangers bench-tokens bench-plans bench-deduplication bench-schedules bench-terms bench-against bench-cpu seed-large calm model faults promises upgrade-rehearsal rolling-restart poolers fuzz mutate explain psql migrate migration docs versions clean
 
 help:  ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,19 +21,19 @@ run: .venv/installed  ## Start everything on this machine: PostgreSQL, API, disp
 	@$(BIN)/rowline run
 
 test: check  ## Run all tests, on an embedded PostgreSQL or on DATABASE_URL
-	@$(BIN)/python -m pytest $(SPREAD)
+	@$(BIN)/python -m pytest $(SPREAD) $(CHECKED:%=--ignore %)
 
 test-busy: .venv/installed-dev  ## Run all tests beside eight busy loops, to find tests that fail on a slow machine, about 40 minutes
 	@$(BIN)/python -m tests.busy $(SPREAD) --hypothesis-profile search
 
-check: .venv/installed-dev  ## Format, lint, layers, types, domain tests, docs: under a minute
+check: .venv/installed-dev  ## Format, lint, layers, types, domain tests, docs: under a minute; the first time two
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/lint-imports --no-cache >.venv/lint-imports.txt || { cat .venv/lint-imports.txt; exit 1; }
 	@$(BIN)/mypy --no-error-summary --exclude '^app/rowline/' app migrations tests wsgi.py
 	@$(BIN)/mypy --no-error-summary -p rowline
 	@$(BIN)/rowline docs --check
-	@$(BIN)/python -m pytest -q tests/domain tests/test_house.py
+	@$(BIN)/python -m pytest -q $(CHECKED)
 
 fix: .venv/installed-dev  ## Format the code and fix what the linter can
 	@$(BIN)/ruff format .
@@ -63,6 +65,18 @@ bench-strangers: .venv/installed-dev  ## Measure what unauthenticated clients co
 
 bench-tokens: .venv/installed-dev  ## Measure what it costs to check 10,000 tokens of the database, about 1 minute
 	@$(BIN)/python -m tests.bench.tokens $(TOKENS)
+
+bench-deduplication: .venv/installed-dev  ## Compare the CPU of jobs with deduplication ids with that of plain ones, about 2 minutes
+	@$(BIN)/python -m tests.bench.deduplication $(DEDUPLICATION)
+
+bench-schedules: .venv/installed-dev  ## Measure how long the ticks of 10,000 schedules take that are due at once, about 2 minutes
+	@$(BIN)/python -m tests.bench.schedules $(SCHEDULES)
+
+bench-plans: .venv/installed-dev  ## Measure plans over a million jobs, about 10 minutes; PLANS="--jobs 100000": fewer
+	@$(BIN)/python -m tests.bench.plans $(PLANS)
+
+bench-terms: .venv/installed-dev  ## Measure what finding by tags and keys takes, and what it costs to add them, about 3 minutes; TERMS="--jobs 50000"
+	@$(BIN)/python -m tests.bench.terms $(TERMS)
 
 bench-against: .venv/installed-dev  ## Compare with another installed checkout, about 25 minutes: make bench-against BASE=../base
 	@$(BIN)/python -m tests.bench.against $(BASE) $(AGAINST)

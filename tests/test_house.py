@@ -24,15 +24,28 @@ STATEMENTS = sorted((APP / "store" / "sql").glob("[a-z]*/*.sql"))
 OF_NO_QUEUE = {"tokens", "audit", "settings"}
 OVER_ALL_QUEUES = {"look", "connected", "count_all", "forget", "fold", "try_lock", "await_lock", "recount"} | {
     "require_release",
+    "is_any_at_once",
     "transactions",
     "page",
     "finished",
     "own",
     "forget_removed",
     "forget_hours",
-    "next_number",
+    "begin",
     "unstarted",
     "note",
+    "search_all",
+    "missing",
+    "running",
+    "ended",
+    "next_to_follow",
+    "oldest",
+    "await",
+    "clear_all",
+    "next_tagged",
+    "unfinished",
+    "orphans",
+    "clock",
 }
 PARTS_OF_VERBS = {"retry_completions"}
 """Functions of operations that other operations call, behind their commit."""
@@ -82,7 +95,7 @@ def test_every_statement_is_used_under_its_own_name() -> None:
 def test_a_statement_stays_in_its_queue_and_an_update_names_the_status_it_leaves(statement: Path) -> None:
     text = whole(statement.read_text())
     if "update rowline.jobs" in text:
-        assert re.search(r"where job.queue = :queue and job.number = (any\(|:number)", text)
+        assert re.search(r"where job.queue = :queue and job.number = (any\(|:number|\w+\.number)", text)
         assert "job.status || '' " in text
     over_all = statement.stem.startswith("queues_with_") or statement.stem in OVER_ALL_QUEUES
     assert ":queue" in text or over_all or statement.parent.name in OF_NO_QUEUE

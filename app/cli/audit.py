@@ -14,6 +14,7 @@ from app.local import embedded
 from app.postgres.database import Database
 from app.queries import audit as queries
 from app.queries.audit import Wanted
+from app.web.audit import schemas
 
 
 @click.command()
@@ -22,7 +23,10 @@ from app.queries.audit import Wanted
 @click.option("--action", help="Only this kind of act, such as jobs.cancel.")
 @click.option("--queue", help="Only acts on this queue.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="The most acts.")
-def audit(*, since: timedelta, actor: str | None, action: str | None, queue: str | None, limit: int) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, as the API shows it.")
+def audit(
+    *, since: timedelta, actor: str | None, action: str | None, queue: str | None, limit: int, as_json: bool
+) -> None:
     """Print the audit, the newest act first: who did what, beside adding and working jobs."""
     chosen = settings.from_env(os.environ)
     db = Database(chosen, url=chosen.database_url or embedded.url_of_running(chosen), size=1, name="rowline-audit")
@@ -33,6 +37,11 @@ def audit(*, since: timedelta, actor: str | None, action: str | None, queue: str
         raise click.ClickException("the arguments must be UTF-8") from None
     finally:
         db.close()
+    if as_json:
+        print(orjson.dumps([schemas.entry(one) for one in found], option=orjson.OPT_INDENT_2).decode())
+        return
+    if not found:
+        click.echo("no acts", err=True)
     for entry in found:
         print(_line(entry))
 

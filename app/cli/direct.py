@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import click
 
+from app.cli import account
 from app.domain.errors import RowlineError
 from app.infra import settings
 from app.local import embedded
@@ -17,6 +18,8 @@ LISTED = 1_000
 
 def told(act: Callable[[Database], R], *, name: str) -> R:
     """Do something on the database, as the program `name`; a fault is one line and exit code 1."""
+    if os.environ.get("ROWLINE_TOKEN"):
+        click.echo(f"ROWLINE_TOKEN is not used: this acts on the database itself, as {account.actor().id}", err=True)
     chosen = settings.from_env(os.environ)
     url = chosen.database_url or embedded.url_of_running(chosen)
     db = Database(chosen, url=url, size=1, name=name)

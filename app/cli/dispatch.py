@@ -6,15 +6,7 @@ import sys
 import click
 from gevent import monkey
 
-from app.infra import interrupt, log, settings
-from app.local import processes
-from app.maintenance import maintainer, presence, schema
-from app.net import connections
-from app.postgres.database import Database
-from app.push.dispatcher import Dispatcher
-
-CONNECTIONS = 6  # to the database, shared by the dispatchers of all endpoints and the loops of the maintainer
-OPEN_FILES = 65_536  # requested: each call takes one
+from app.infra import interrupt, settings
 
 
 @click.command()
@@ -26,14 +18,6 @@ def dispatch() -> None:
         # gevent must patch the standard library before psycopg is imported: the process starts again, patched.
         patched = [sys.executable, *interrupt.RUN, "gevent.monkey", "--module", "app", "dispatch"]
         os.execve(sys.executable, patched, dict(os.environ))  # noqa: S606 - fixed arguments, no shell
-    log.configure(chosen.log_level)
-    needed = chosen.max_endpoints + connections.IDLE_MAX + connections.FILES_BESIDE  # a call of each endpoint at once
-    allowed = processes.allow_open_files(OPEN_FILES)
-    if fault := processes.files_fault("A dispatcher", allowed=allowed, needed=needed):
-        print(fault, file=sys.stderr, flush=True)
-    db = Database(chosen, url=chosen.require_database_url(), size=CONNECTIONS, name="rowline-dispatcher")
-    schema.wait(db)
-    maintainer.start(chosen, db)
-    dispatcher = Dispatcher(chosen, db)
-    with presence.shown(db, dispatcher.sightings):
-        dispatcher.run()
+    with interrupt.quiet():
+        from app.cli import dispatching  # noqa: PLC0415 - what it imports takes a second of CPU, once is enough
+    dispatching.run(chosen)

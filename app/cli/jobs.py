@@ -1,43 +1,110 @@
-"""`rowline jobs`: commands for single jobs, on the database itself."""
+"""`rowline jobs`: adds and finds jobs, and has commands for single ones, on the database itself."""
 
 import json
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import click
 import orjson
 
-from app.cli import account, columns, direct, names
-from app.domain.errors import RowlineError
+from app.cli import account, columns, direct, filters, names
+from app.cli.adding import add
+from app.cli.values import JsonValue
+from app.domain import ids, jobfilter
 from app.domain.job import Job
+from app.domain.states import Status
 from app.infra import settings
 from app.operations import manage as operations
 from app.postgres.database import Database
 from app.queries import jobs as queries
+from app.queries.find import Finder, Found, Sought
 from app.web.jobs import verbs
-from app.wire import objects
-from app.wire.job import JobSchema
+from app.wire.job import JobSchema, PlacedJobSchema
 
 Command = Callable[..., None]
-
-
-class JsonValue(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
-    """A JSON value, kept as the text that it is."""
-
-    name = "JSON"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Validate the value."""
-        try:
-            return objects.read_value(os.fsencode(value))
-        except RowlineError as error:
-            self.fail(str(error), param, ctx)
+PAGE = 100  # jobs that are read at a time
+TOLD_S = 2.0  # how often a search says how far it is
 
 
 @click.group()
 def jobs() -> None:
-    """Get and manage single jobs. They are in the database: DATABASE_URL, or the embedded one of `rowline run`."""
+    """Add, find, get and manage jobs. They are in the database: DATABASE_URL, or the embedded one of `rowline run`."""
+
+
+jobs.add_command(add)
+
+
+@jobs.command("list")
+@click.argument("queue", required=False, type=names.Name("QUEUE", ids.QUEUE_NAME_MAX))
+@filters.options
+@click.option("--oldest-first", is_flag=True, help="The first added first.")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="The most jobs.")
+@click.option("--json", "is_json", is_flag=True, help="Print a JSON array of the jobs as the API shows them.")
+def find(
+    *,
+    queue: str | None,
+    oldest_first: bool,
+    limit: int,
+    is_json: bool,
+    **given: Any,
+) -> None:
+    """Find jobs of a queue, or, without its name, of all queues: those that have all that is given.
+
+    Tells on standard error how many it looked at.
+    """
+    wanted = jobfilter.of_json(filters.members(given))
+    search = _Search(queue=queue, sought=Sought(wanted=wanted, length=0, newest_first=not oldest_first))
+    found = direct.told(lambda db: search.run(db, limit=limit), name="rowline-jobs")
+    if is_json:
+        members = PlacedJobSchema(queue_prefix=settings.from_env(os.environ).queue_prefix).members
+        print(orjson.dumps([members(job) for job in found]).decode())
+    else:
+        for job in found:
+            print(columns.line([*([] if queue else [job.queue]), *_parts(job)]))
+    search.tell(is_end=True)
+
+
+@dataclass(kw_only=True)
+class _Search:
+    """A search over cursors, which says how far it is."""
+
+    queue: str | None
+    sought: Sought
+    looked_at: int = 0
+    found: int = 0
+    is_over: bool = False
+    told_at: float = field(default_factory=time.monotonic)
+
+    def run(self, db: Database, *, limit: int) -> list[Job]:
+        """Find up to `limit` jobs, in as many steps as that takes."""
+        finder = Finder(db)
+        found: list[Job] = []
+        while not self.is_over and len(found) < limit:
+            part = self._step(finder, min(PAGE, limit - len(found)))
+            found += part.jobs
+            self.looked_at += part.looked_at
+            self.found = len(found)
+            self.is_over = part.next is None
+            self.sought = replace(self.sought, after=part.next)
+            if time.monotonic() - self.told_at > TOLD_S:
+                self.tell(is_end=False)
+        return found
+
+    def tell(self, *, is_end: bool) -> None:
+        """Say on standard error how many jobs were looked at."""
+        self.told_at = time.monotonic()
+        all_seen = "these are all that match" if self.found else "none matches"
+        what = all_seen if self.is_over else "there may be more" if is_end else "going on"
+        click.echo(f"looked at {self.looked_at:,} jobs; {what}", err=True)
+
+    def _step(self, finder: Finder, length: int) -> Found:
+        sought = replace(self.sought, length=length)
+        if self.queue is None:
+            return finder.find_all(readable=["*"], shown=["*"], sought=sought)
+        return finder.find(queue=self.queue, sought=sought)
 
 
 def _of_one_job(command: Command) -> Command:
@@ -134,7 +201,14 @@ def _print(act: Callable[[Database], Job], *, is_json: bool) -> None:
         members = JobSchema(queue_prefix=settings.from_env(os.environ).queue_prefix).members(job)
         print(orjson.dumps(members).decode())
         return
+    print(columns.line(_parts(job)))
+
+
+def _parts(job: Job) -> Iterable[str | None]:
+    """Return what a line says of a job."""
     priority = f"priority {job.priority}" if job.priority else ""
     tags = f"tags {', '.join(job.tags)}" if job.tags else ""
-    parts = [job.id, job.status.value, job.name, priority, f"attempts made {job.attempts_made}", tags]
-    print(columns.line([*parts, job.failed_reason]))
+    has_failed = job.status is Status.FAILED and job.finished_at is not None
+    at = f"at {job.finished_at:%Y-%m-%d %H:%M:%S}Z" if has_failed else ""
+    parts = [job.id, job.status.value, job.name, priority, f"attempts made {job.attempts_made}", tags, at]
+    return [*parts, job.failed_reason]

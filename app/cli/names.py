@@ -4,7 +4,8 @@ from typing import Any
 
 import click
 
-from app.domain import ids
+from app.domain import ids, scheduled
+from app.domain.deduplication import ID_MAX
 
 
 class Name(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
@@ -23,3 +24,5 @@ class Name(click.ParamType):  # type: ignore[type-arg]  # generic only in the ne
 
 queue = click.argument("queue", type=Name("QUEUE", ids.QUEUE_NAME_MAX))
 job_id = click.argument("job_id", metavar="ID", type=Name("ID", ids.JOB_ID_MAX))
+dedup_id = click.argument("dedup_id", metavar="ID", type=Name("ID", ID_MAX))
+schedule_id = click.argument("schedule_id", metavar="ID", type=Name("ID", scheduled.ID_MAX))

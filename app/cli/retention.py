@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from app.cli import terminal
 from app.domain.retention import AGE_MAX_S, COUNT_MAX, FOR_EVER, Keep
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -37,7 +38,8 @@ class Kept(click.ParamType):  # type: ignore[type-arg]  # generic only in the ne
 
 
 def options(command: Command) -> Command:
-    """Add --remove-on-complete and --remove-on-fail."""
+    """Add --remove-on-complete, --remove-on-fail and --yes."""
+    command = click.option("--yes", is_flag=True, help="Do not ask before jobs go.")(command)
     for field, status in (("on_fail", "failed"), ("on_complete", "completed")):
         told = f"Which {status} jobs are kept: 7d, 1000, 7d,1000, all, none, or unset."
         name = f"--remove-{field.replace('_', '-')}"
@@ -53,3 +55,20 @@ def given(
     if not found and not is_enough:
         raise click.UsageError(f"give one of {', '.join(('--remove-on-complete', '--remove-on-fail', *others))}")
     return found
+
+
+def confirm(wanted: Mapping[str, Keep | None], *, whose: str, yes: bool) -> None:
+    """Ask on a terminal before jobs of any age go: `3` may be a slip for `3d`. `whose` jobs: `'mail'`, `each queue`."""
+    sudden = [told for field, keep in wanted.items() if keep and (told := _sudden(keep, field, whose))]
+    if sudden and not yes and terminal.is_there():
+        click.confirm(f"{' '.join(sudden)} Go on?", abort=True, err=True)
+
+
+def _sudden(keep: Keep, field: str, whose: str) -> str | None:
+    """Return what goes at once if it is not told by an age; else None."""
+    jobs = "completed jobs" if field == "on_complete" else "failed jobs"
+    if 0 in {keep.age_s, keep.count}:
+        return f"No {jobs} of {whose} are kept: all go now, for good."
+    if keep.count is not None and keep.age_s is None:
+        return f"The {keep.count} newest {jobs} of {whose} are kept, all others go now, for good."
+    return None

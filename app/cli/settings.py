@@ -9,6 +9,8 @@ from app.operations import settings as operations
 from app.queries import settings as queries
 from app.wire import retention as wire
 
+_as_json = click.option("--json", is_flag=True, expose_value=False, help="Print JSON, as always.")
+
 
 @click.group()
 def settings() -> None:
@@ -16,6 +18,7 @@ def settings() -> None:
 
 
 @settings.command()
+@_as_json
 def show() -> None:
     """Print the settings that are set, as JSON."""
     _print(direct.told(queries.find, name="rowline-settings"))
@@ -23,9 +26,11 @@ def show() -> None:
 
 @settings.command("set")
 @retention.options
-def change(**keeps: Keep | None) -> None:
+@_as_json
+def change(*, yes: bool, **keeps: Keep | None) -> None:
     """Change the settings that are named; print all that are set."""
     wanted = retention.given(keeps)
+    retention.confirm(wanted, whose="each queue", yes=yes)
     actor = account.actor()
     _print(direct.told(lambda db: operations.change(db, actor=actor, keeps=wanted), name="rowline-settings"))
 

@@ -1,6 +1,7 @@
 """Tables on a terminal."""
 
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 
 from rich import box
@@ -12,19 +13,40 @@ from app.cli import columns
 from app.domain.attempts import REASON_MAX
 from app.queries.reports import Found
 
-PIPE_WIDTH = 280  # characters of a table that goes to a file
+UNBOUNDED = 1_000_000  # characters
 
 
 def show(found: Found, title: str) -> None:
-    """Print a table. Texts of jobs are escaped: they cannot be markup or control sequences of the terminal."""
-    table = Table(title=title, box=box.SIMPLE_HEAD)
+    """Print a table; on a terminal that is too narrow for it a block of lines for each row, so that no value is broken.
+
+    Texts of jobs are escaped: they cannot be markup or control sequences of the terminal.
+    """
+    shown = [[*map(_visible, row)] for row in found.rows]
+    if not shown:
+        print(columns.printable(f"{title}: no rows"))
+        return
+    table = Table(title=Text(columns.printable(title)), box=box.SIMPLE_HEAD)
     for index, column in enumerate(found.columns):
         is_number = any(isinstance(row[index], int | float) for row in found.rows)
-        table.add_column(column, justify="right" if is_number else "left", overflow="fold")
-    for row in found.rows:
-        table.add_row(*(Text(_visible(value)) for value in row))
-    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
-    console.print(table if found.rows else f"{title}: no rows")
+        table.add_column(column, justify="right" if is_number else "left", no_wrap=True)
+    for row in shown:
+        table.add_row(*map(Text, row))
+    needed = Console(width=UNBOUNDED).measure(table).maximum
+    if sys.stdout.isatty() and needed > Console().width:
+        _show_blocks(found.columns, shown, title)
+    else:
+        Console(width=needed).print(table)
+
+
+def _show_blocks(names: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> None:
+    """Print the values of each row below each other, without those that are empty."""
+    width = max(map(len, names))
+    print(columns.printable(title))
+    for row in rows:
+        print()
+        for name, value in zip(names, row, strict=True):
+            if value:
+                print(f"  {name:{width}}  {value}")
 
 
 def _visible(value: object) -> str:

@@ -9,13 +9,16 @@ from functools import partial
 from typing import Any, TypeVar
 
 import click
+import orjson
 
 from app.cli import account, columns, direct
+from app.domain.errors import TokenNotFound
 from app.domain.tokens import LIMIT_MAX, NAME_MAX, SCOPES_MAX, Limits, Scope, Token, limits_json
 from app.operations import tokens as operations
 from app.operations.tokens import Issued
 from app.postgres.database import Database
 from app.queries import tokens as queries
+from app.web.tokens import schemas
 
 R = TypeVar("R")
 UNITS = {"h": "hours", "d": "days", "w": "weeks"}
@@ -55,11 +58,16 @@ class Lifetime(click.ParamType):  # type: ignore[type-arg]  # as above
 
 
 _limit = click.IntRange(1, LIMIT_MAX)
+_token = click.argument("token_id", metavar="TOKEN")
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, as the API shows it.")
 
 
 @click.group()
 def tokens() -> None:
-    """Manage API tokens. They are in the database: DATABASE_URL, or the embedded one of `rowline run`."""
+    """Manage API tokens. They are in the database: DATABASE_URL, or the embedded one of `rowline run`.
+
+    TOKEN is an id, or a name that only one valid token has.
+    """
 
 
 @tokens.command()
@@ -69,6 +77,7 @@ def tokens() -> None:
 @click.option("--requests-per-s", type=_limit, help="The most requests a second, in each API process.")
 @click.option("--jobs-per-s", type=_limit, help="The most jobs a second that it may add, in each API process.")
 @click.option("--waiting-jobs", type=_limit, help="It adds none to a queue in which so many jobs have not started.")
+@_as_json
 def create(
     *,
     scopes: tuple[Scope, ...],
@@ -77,6 +86,7 @@ def create(
     requests_per_s: int | None,
     jobs_per_s: int | None,
     waiting_jobs: int | None,
+    as_json: bool,
 ) -> None:
     """Create a token and print it. It is shown only now."""
     actor = account.actor()
@@ -96,45 +106,83 @@ def create(
             expires_at=datetime.now(UTC) + expires if expires else None,
         )
     )
-    _print_secret(issued)
+    if as_json:
+        _print_json(schemas.dump_issued(issued))
+    else:
+        _print_secret(issued)
 
 
 @tokens.command("list")
-def list_all() -> None:
+@_as_json
+def list_all(*, as_json: bool) -> None:
     """List the tokens, the newest first: id, scopes, limits, name."""
 
     def page(db: Database, start: int) -> tuple[int, list[Token]]:
         return queries.page(db, start=start, length=direct.LISTED)
 
-    for token in _told(lambda db: direct.listed(partial(page, db))):
+    found = _told(lambda db: direct.listed(partial(page, db)))
+    if as_json:
+        _print_json([schemas.dump(token) for token in found])
+        return
+    for token in found:
         print(_line(token))
 
 
 @tokens.command()
-@click.argument("token_id")
-def rotate(token_id: str) -> None:
-    """Print a second secret of a token. Both are valid until `finish-rotation`."""
-    _print_secret(_told(lambda db: operations.rotate(db, actor=account.actor(), caller=None, token_id=token_id)))
+@_token
+@_as_json
+def show(*, token_id: str, as_json: bool) -> None:
+    """Show a token, as `list` does."""
+    token = _told(lambda db: _found(db, token_id))
+    if as_json:
+        _print_json(schemas.dump(token))
+    else:
+        print(_line(token))
 
 
 @tokens.command()
-@click.argument("token_id")
+@_token
+def rotate(token_id: str) -> None:
+    """Print a second secret of a token. Both are valid until `finish-rotation`."""
+    actor = account.actor()
+    _print_secret(_told(lambda db: operations.rotate(db, actor=actor, caller=None, token_id=_found(db, token_id).id)))
+
+
+@tokens.command()
+@_token
 def finish_rotation(token_id: str) -> None:
     """Make the second secret of a token its only one."""
-    token = _told(lambda db: operations.finish_rotation(db, actor=account.actor(), caller=None, token_id=token_id))
+    actor = account.actor()
+    token = _told(lambda db: operations.finish_rotation(db, actor=actor, caller=None, token_id=_found(db, token_id).id))
     print(f"{token.id}: the first secret is refused within 5 s")
 
 
 @tokens.command()
-@click.argument("token_id")
+@_token
 def revoke(token_id: str) -> None:
     """Revoke a token. It is refused everywhere within 5 s."""
-    token = _told(lambda db: operations.revoke(db, actor=account.actor(), token_id=token_id))
+    token = _told(lambda db: operations.revoke(db, actor=account.actor(), token_id=_found(db, token_id).id))
     print(f"{token.id}: revoked, refused within 5 s")
+
+
+def _found(db: Database, token: str) -> Token:
+    """Return the token of an id, or of a name that only one valid token has."""
+    try:
+        return queries.find(db, token_id=token)
+    except TokenNotFound:
+        named = queries.named(db, name=token)
+    if len(named) == 1:
+        return named[0]
+    fault = f"{len(named)} tokens have the name {token!r}" if named else f"there is no token {token!r}"
+    raise click.ClickException(f"{fault}; ids are in `rowline tokens list`")
 
 
 def _told(act: Callable[[Database], R]) -> R:
     return direct.told(act, name="rowline-tokens")
+
+
+def _print_json(members: object) -> None:
+    print(orjson.dumps(members, option=orjson.OPT_INDENT_2).decode())
 
 
 def _print_secret(issued: Issued) -> None:

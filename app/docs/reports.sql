@@ -86,6 +86,11 @@ where from_at >= date_trunc('day', now()) - interval '6 days'
 group by queue, name, fingerprint
 order by failures desc;
 
+-- Which faults do the jobs have that are failed now?
+select queue, fingerprint, jobs, first_at, last_at, reason
+from report.failure_groups
+order by jobs desc;
+
 -- Which failures are new today?
 select queue, name, fingerprint, failures, first_at, reason
 from report.failures as today

@@ -24,6 +24,12 @@
     ├── JobActive           the job is being worked
     ├── JobNotFinished      the job has not finished yet
     ├── JobNotDelayed       the job is not delayed
+    ├── NotHeld             no job holds the deduplication id
+    ├── ScheduleNotFound    the queue has no schedule with this id
+    ├── PlanNotFound        the queue has no plan with this id
+    ├── PlanDiffers         the plan means another number of jobs
+    ├── WrongPlanStatus     the plan is in a status in which this cannot be done
+    ├── TooManyPlans        the limit of unfinished plans is reached
     ├── NoRoom              the memory for long responses is in use
     ├── KeyInUse            the first request with that idempotency key is still running
     └── LeaseLost           the token does not, or no longer, hold the lease of the job
@@ -211,6 +217,52 @@ class OlderNodesRun(RowlineError):
     """Programs of an older release are connected, which would not obey this. Nothing was stored."""
 
     code = "older_nodes_run"
+
+
+class NotHeld(RowlineError):
+    """No job holds this deduplication id."""
+
+    code = "deduplication_not_found"
+
+    @classmethod
+    def of(cls, queue: str, dedup_id: str) -> Self:
+        """Return the error for an id that nobody holds."""
+        return cls(f"no job of queue {queue!r} holds the deduplication id {dedup_id!r}")
+
+
+class ScheduleNotFound(RowlineError):
+    """The queue has no schedule with this id."""
+
+    code = "schedule_not_found"
+
+    @classmethod
+    def of(cls, queue: str, schedule_id: str) -> Self:
+        """Return the error for this queue and id."""
+        return cls(f"queue {queue!r} has no schedule {schedule_id!r}")
+
+
+class PlanNotFound(RowlineError):
+    """The queue has no plan with this id. Plans are kept for a day after they ended."""
+
+    code = "plan_not_found"
+
+
+class PlanDiffers(RowlineError):
+    """The plan means another number of jobs than the request says. Nothing was applied."""
+
+    code = "plan_differs"
+
+
+class WrongPlanStatus(RowlineError):
+    """The plan is in a status in which it cannot be applied, stopped or undone; the message says which."""
+
+    code = "wrong_plan_status"
+
+
+class TooManyPlans(RowlineError):
+    """The maximum number of unfinished plans of the queue exists already."""
+
+    code = "too_many_plans"
 
 
 class KeyInUse(RowlineError):

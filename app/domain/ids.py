@@ -27,10 +27,16 @@ def name_fault(name: str, *, max_length: int) -> str | None:
     return None
 
 
+TICKS = "repeat:"
+"""What the ids of the jobs of schedules begin with."""
+
+
 def custom_id_fault(custom_id: str) -> str | None:
     """Return why `custom_id` is invalid as a jobId, as a predicate; None if it is valid."""
     if is_digits(custom_id):
         return "must not be made of digits alone (Custom Id cannot be integers)"
+    if custom_id.startswith(TICKS):
+        return f"must not begin with {TICKS!r}: such ids have the jobs of schedules"
     return name_fault(custom_id, max_length=JOB_ID_MAX)
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NamedTuple, NewType
 
 from app.domain.backoff import Backoff
+from app.domain.deduplication import Deduplication
 from app.domain.retention import Keep
 from app.domain.states import Status
 
@@ -40,6 +41,7 @@ class NewJob(NamedTuple):
     remove_on_complete: Keep | None = None  # how long it is kept once completed; None: as its queue or the service says
     remove_on_fail: Keep | None = None  # the same once it has failed
     start_by: int | None = None  # `startBy`: ms since the epoch; it fails if its first attempt has not begun by then
+    deduplication: Deduplication | None = None  # whether another job with its id is added while this one holds the id
 
 
 class Job(NamedTuple):
@@ -207,6 +209,7 @@ class LockedJob:
     tags: Sequence[str] | None
     opts: JsonText
     effective: JsonText | None
+    goes: bool  # whether it says itself that it is removed when it fails
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

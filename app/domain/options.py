@@ -25,8 +25,13 @@ class Kind(StrEnum):
     ID = "id"  # the custom id, as `ids.custom_id_fault` demands
     TEXTS = "texts"  # an array of up to `high` strings of 1 to `longest` characters
     BACKOFF = "backoff"  # a number of ms, or an object
+    DEDUPLICATION = "deduplication"  # an object: `deduplication.Deduplication`; not stored with the job
     KEPT = "kept"  # which finished jobs are kept: `retention.Keep`
     PLANNED = "planned"  # an option of the contract that is not implemented: rejected by name
+
+
+KINDS_IN_SQL = [kind for kind in Kind if kind is not Kind.DEDUPLICATION]
+"""The kinds that `rowline.enqueue` knows: to it an option of another one is planned, and rejected by name."""
 
 
 INTEGER_END = 2**31
@@ -53,7 +58,9 @@ class Option:
         """The columns it sets, with their PostgreSQL types; empty for an option that is not implemented."""
         if self.kind is Kind.WHOLE:
             return {self.field: "integer" if self.high < INTEGER_END else "bigint"}
-        return BACKOFF_COLUMNS if self.kind is Kind.BACKOFF else {self.field: _TYPES[self.kind]} if self.field else {}
+        if self.kind is Kind.BACKOFF:
+            return BACKOFF_COLUMNS
+        return {self.field: _TYPES[self.kind]} if self.kind in _TYPES else {}
 
 
 OPTIONS = (
@@ -103,9 +110,16 @@ OPTIONS = (
         field="custom_id",
         high=JOB_ID_MAX,
         is_empty_absent=True,
-        meaning="a custom id, unique in its queue while the job exists; not digits only",
+        meaning="a custom id, unique in its queue while the job exists; not digits only, and not `repeat:…`, as the "
+        "jobs of [schedules](schedules.md) have",
     ),
-    Option(name="deduplication", kind=Kind.PLANNED),
+    Option(
+        name="deduplication",
+        kind=Kind.DEDUPLICATION,
+        field="deduplication",
+        meaning='`{"id", "ttl", "extend", "replace", "keepLastIfActive"}`: add no other job with this id for a while, '
+        "see [deduplication.md](deduplication.md)",
+    ),
     Option(
         name="removeOnComplete",
         kind=Kind.KEPT,

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from app.domain.retention import Retention
 from app.domain.states import READY, Status
+from app.domain.terms import Key
 
 REASON_MAX = 500  # characters of why a queue is paused
 PRIORITIES_MAX = 1_000
@@ -57,6 +58,7 @@ class Queue:
     workers: int  # seen within a minute, all ways of working
     start_within_ms: int | None = None  # a job fails that has not begun so long after it became ready first
     defaults: Mapping[str, Any] = field(default_factory=dict)  # options of jobs that do not have them, as JSON, by name
+    keys: tuple[Key, ...] = ()  # paths into the data by which jobs are found at once
 
     @property
     def drain_ms(self) -> int | None:

@@ -11,7 +11,7 @@ COUNT_MAX = 2**31 - 1
 SPARED_S = 5
 """A job that ended less than this ago is not removed because there are too many: who waits for it sees the end."""
 REMEMBERED_S = 900
-"""How long it is remembered that a job was removed when it completed."""
+"""How long it is remembered that a job was removed when it ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +20,11 @@ class Keep:
 
     age_s: int | None = None
     count: int | None = None
+
+    @property
+    def is_none(self) -> bool:
+        """Whether none are kept: they go at once."""
+        return 0 in {self.age_s, self.count}
 
     @property
     def json(self) -> Any:

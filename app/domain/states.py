@@ -55,5 +55,7 @@ TRANSITIONS = {
     "change_data": Rule(ACTIVE, ACTIVE),
     "remove_job": Rule(READY | DELAYED | FINAL, NOWHERE),
     "remove_active": Rule(ACTIVE, NOWHERE),
+    "remove_by_plan": Rule(READY | DELAYED | FINAL, NOWHERE),
+    "restore": Rule(NOWHERE, READY | DELAYED | FINAL),
 }
 """Event -> rule. No event enters waiting-children yet: flows will. Each event is one file below app/store/sql."""

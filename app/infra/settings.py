@@ -385,7 +385,8 @@ def _unknown(environ: Mapping[str, str]) -> list[str]:
     faults = []
     for name in sorted(environ):
         if name.startswith("ROWLINE_") and name not in known | CLIENT_VARIABLES:
-            near = difflib.get_close_matches(name, known, n=1)
+            short = {name.removeprefix("ROWLINE_")} & known
+            near = [*short] or difflib.get_close_matches(name, known, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
             faults.append(f"{name}: no such setting{hint}")
     return faults

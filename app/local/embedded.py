@@ -279,7 +279,11 @@ def owner_url_of_running(settings: Settings) -> str:
 def _urls(settings: Settings) -> tuple[str, str | None]:
     facts = home.facts(settings.home)
     if not facts.database_url or not facts.pid or not _lives(facts.pid):
-        raise EmbeddedError(f"Rowline does not run in {settings.home}. Start it with `rowline run`.")
+        raise EmbeddedError(
+            f"Rowline does not run in {settings.home}. Start it with `rowline run`, "
+            "or set ROWLINE_HOME as for the one that runs. This command needs the database (DATABASE_URL); "
+            "ROWLINE_URL and ROWLINE_TOKEN are read by `rowline work` and the Python client only."
+        )
     return facts.database_url, facts.owner_url
 
 

@@ -18,7 +18,7 @@ class Loop(threading.Thread):
         name: str,
         *,
         tick: Callable[[], object],
-        interval_s: float | Callable[[], float] | None = None,
+        interval_s: float | Callable[[], float | None] | None = None,
         is_wanted: Callable[[], bool] = lambda: True,
         expected: tuple[type[Exception], ...] = (DatabaseError,),
     ) -> None:

@@ -24,7 +24,7 @@ LOCKED_MS = 20  # the pause after another dispatcher held the endpoint's lock
 
 @operation
 def register(db: Database, *, actor: Actor, new: NewEndpoint, vault: Vault, max_endpoints: int) -> None:
-    """Register the endpoint of a queue, or replace it.
+    """Register the endpoint of a queue, or replace it. The audit says whose secret signs: its own, or the service's.
 
     Raises VaultError before anything is written, and TooManyEndpoints if there would be more than `max_endpoints`.
     """
@@ -35,7 +35,8 @@ def register(db: Database, *, actor: Actor, new: NewEndpoint, vault: Vault, max_
             raise TooManyEndpoints(
                 f"there are {max_endpoints} endpoints already: remove one, or raise ROWLINE_MAX_ENDPOINTS"
             )
-        after = endpoints.describe(conn, queue=new.queue)
+        signed_by = {"signedBy": "endpoint" if new.secrets else "service"}
+        after = (endpoints.describe(conn, queue=new.queue) or {}) | signed_by
         audit.note(conn, actor, Act(action="workers.register", queue=new.queue, before=before, after=after))
     db.notify(TOPIC)
 

@@ -1,38 +1,26 @@
 """Adding jobs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import NamedTuple
+from operator import attrgetter
 
-from app.domain.errors import Fault, KeyInUse, KeyReused, NoRoom, TooLarge
-from app.domain.job import Job, NewJob
+from app.domain.deduplication import ADDED, InsertOutcome
+from app.domain.errors import Fault, KeyInUse, KeyReused, NoRoom
+from app.domain.job import NewJob
 from app.domain.keys import IdempotencyKey
 from app.infra import room
 from app.infra.room import COPIES, SMALL, Reservation
-from app.operations import operation
+from app.operations import adding, deduplication, operation
+from app.operations.adding import Submitted
 from app.postgres.coalescer import RequestCoalescer
-from app.postgres.database import Connection, Database, DatabaseError
+from app.postgres.database import Connection, Database
 from app.store import jobs, keys
 
+_custom_id, _deduplication = attrgetter("custom_id"), attrgetter("deduplication")
 TOGETHER_MAX = 100
 """The maximum of jobs of different requests that one statement inserts."""
 TOGETHER_MAX_BYTES = 16 * 2**10
 """The maximum of such a job, in characters: a longer one would delay the others, and gain less."""
-
-
-class InsertOutcome(StrEnum):
-    """Whether a job of a request was created."""
-
-    CREATED = "created"
-    DUPLICATE = "duplicate"  # its custom id exists; the existing job is unchanged
-
-
-class Submitted(NamedTuple):
-    """The stored job, and whether this call created it."""
-
-    job: Job
-    outcome: InsertOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +41,18 @@ def submit_many(db: Database, *, queue: str, new: Sequence[NewJob], held: Reserv
     """
     if not new:
         return []
-    if all(job.custom_id is None for job in new) and not _had_settings(queue):
+    if not (any(map(_custom_id, new)) or any(map(_deduplication, new)) or adding.had_settings(queue)):
         with db.write_once(notify=queue) as conn:
             created = jobs.insert(conn, queue=queue, new=new)
         if created[0]:
             return [Submitted(job, InsertOutcome.CREATED) for job in created if job]
-        _keep_in_mind(queue, has_settings=True)
+        adding.keep_in_mind(queue, has_settings=True)
+    if len(new) == 1 and new[0].deduplication and (repeated := deduplication.repeated(db, queue=queue, new=new[0])):
+        return [repeated]
     with db.begin() as conn:
-        submitted = _submit(conn, queue, new, held)
-    db.notify(queue)
+        submitted = deduplication.submit(conn, queue=queue, new=new, held=held or room.alone())
+    if any(one.outcome in ADDED for one in submitted) or any(map(_deduplication, new)):
+        db.notify(queue)  # a claim may have skipped a holder that was locked here
     return submitted
 
 
@@ -76,10 +67,13 @@ class Submissions:
     def submit_many(self, *, queue: str, new: Sequence[NewJob], held: Reservation | None = None) -> list[Submitted]:
         """Do what `submit_many` does. Combined requests share the commit and errors of the database, nothing else.
 
-        Jobs with custom ids, which may wait for another transaction, are not combined.
+        Jobs with ids of either kind, which may wait for another transaction, are not combined.
         """
-        if len(new) == 1 and new[0].custom_id is None and len(new[0].data) + len(new[0].opts) <= TOGETHER_MAX_BYTES:
-            return [self._singles.submit(queue, new[0])]
+        job = new[0] if len(new) == 1 else None
+        if job is None or job.custom_id is not None or job.deduplication is not None:
+            return submit_many(self._db, queue=queue, new=new, held=held)
+        if len(job.data) + len(job.opts) <= TOGETHER_MAX_BYTES:
+            return [self._singles.submit(queue, job)]
         return submit_many(self._db, queue=queue, new=new, held=held)
 
     def _together(self, queue: str, new: Sequence[NewJob]) -> list[Submitted]:
@@ -117,111 +111,7 @@ def submit_once(
         if answered and answered.answer is not None:
             return Reply(answered.answer, is_replay=True)
         admit(conn)
-        text = answer(_submit(conn, queue, new, held) if new else [])
+        text = answer(deduplication.submit(conn, queue=queue, new=new, held=held or room.alone()) if new else [])
         keys.keep(conn, queue=queue, key=key, answer=text)
     db.notify(queue)
     return Reply(text, is_replay=False)
-
-
-_queues_with_settings: set[str] = set()
-"""Some queues that had settings for new jobs lately, for which `jobs.insert` is not tried: it would insert nothing."""
-IN_MIND_MAX = 1_000
-TWICE = 2
-"""So often a response has what defaults add to a job, by tags: in `effective` and in `tags`."""
-
-
-def _had_settings(queue: str) -> bool:
-    return queue in _queues_with_settings
-
-
-def _keep_in_mind(queue: str, *, has_settings: bool) -> None:
-    if not has_settings:
-        _queues_with_settings.discard(queue)
-    elif len(_queues_with_settings) < IN_MIND_MAX or queue in _queues_with_settings:
-        _queues_with_settings.add(queue)
-    else:
-        _queues_with_settings.clear()
-
-
-def _submit(conn: Connection, queue: str, new: Sequence[NewJob], held: Reservation | None) -> list[Submitted]:
-    held = held or room.alone()
-    inserted = _insert(conn, queue, new, held)
-    existing = _existing(conn, queue, new, inserted, held)
-    return [
-        Submitted(stored, InsertOutcome.CREATED)
-        if stored
-        else Submitted(existing[asked.custom_id or ""], InsertOutcome.DUPLICATE)
-        for asked, stored in zip(new, inserted.created, strict=True)
-    ]
-
-
-class _Inserted(NamedTuple):
-    """The stored jobs, None where the custom id exists, and how long the jobs are that have these ids."""
-
-    created: list[Job | None]
-    sizes: Mapping[str, int]
-
-
-def _insert(conn: Connection, queue: str, new: Sequence[NewJob], held: Reservation) -> _Inserted:
-    """Insert jobs, by the settings of the queue if it has any; reserve memory for what these add.
-
-    Raises NoRoom, TooLarge.
-
-    The insert that knows no settings is tried first: it inserts nothing if the queue has any, or if all ids exist.
-    """
-    if not _had_settings(queue):
-        created = jobs.insert(conn, queue=queue, new=new)
-        sizes = _sizes(conn, queue, new, created)
-        if any(created) or all(job.custom_id in sizes for job in new):
-            return _Inserted(created, sizes)
-    limit = held.room.per_answer
-    most = (limit + sum(len(job.data) + len(job.opts) for job in new)) // TWICE if len(new) > 1 else jobs.ANY_BYTES
-    created, has_settings, size = jobs.insert_by_settings(conn, queue=queue, new=new, max_bytes=most)
-    if any(created):
-        _keep_in_mind(queue, has_settings=has_settings)
-    if size > most:
-        message = (
-            f"with the defaults of the queue are together over {limit} bytes longer than these: send fewer at once"
-        )
-        raise TooLarge(Fault("jobs", message))
-    if not held.take_long(size * TWICE * COPIES, is_patient=False):  # other transactions may wait for their ids
-        raise NoRoom
-    return _Inserted(created, _sizes(conn, queue, new, created))
-
-
-def _sizes(conn: Connection, queue: str, new: Sequence[NewJob], created: Sequence[Job | None]) -> Mapping[str, int]:
-    """Return how long the jobs are that have the custom ids of those that were not stored."""
-    taken = {job.custom_id for job, stored in zip(new, created, strict=True) if stored is None and job.custom_id}
-    return dict(jobs.sizes(conn, queue=queue, job_ids=sorted(taken))) if taken else {}
-
-
-def _existing(
-    conn: Connection, queue: str, new: Sequence[NewJob], inserted: _Inserted, held: Reservation
-) -> dict[str, Job]:
-    """Return the jobs whose custom ids existed before, or come from an earlier job of the same array.
-
-    Raises DatabaseError, for another try, if one was removed since the insert met it.
-    """
-    taken = [
-        job.custom_id for job, stored in zip(new, inserted.created, strict=True) if stored is None and job.custom_id
-    ]
-    if not taken:
-        return {}
-    custom_ids = sorted(set(taken))
-    if len(inserted.sizes) < len(custom_ids):
-        raise _removed()
-    size = sum(inserted.sizes[custom_id] for custom_id in taken)
-    limit = held.room.per_answer
-    if len(taken) > 1 and size > limit + sum(len(job.data) + len(job.opts) for job in new):
-        message = f"have ids of existing jobs, together over {limit} bytes longer than these: send fewer at once"
-        raise TooLarge(Fault("jobs", message))
-    if not held.take_long(size * COPIES, is_patient=False):  # other transactions wait for these ids
-        raise NoRoom
-    existing = jobs.find(conn, queue=queue, job_ids=custom_ids)
-    if len(existing) < len(custom_ids):
-        raise _removed()
-    return existing
-
-
-def _removed() -> DatabaseError:
-    return DatabaseError("a job was removed while its id was added again", is_worth_another_try=True)

@@ -8,23 +8,28 @@ from app.domain import attempts
 from app.domain.audit import Act, Actor
 from app.operations import operation, settle
 from app.postgres.database import Connection, Database, DatabaseError
-from app.store import audit, counts, endpoints, jobs, keys, leases, minutes, rounds, workers
+from app.store import audit, counts, endpoints, failures, jobs, keys, leases, minutes, rounds, workers
 
 AT_ONCE = 1_000  # rows per transaction, so that none holds its locks long
 READ_AT_ONCE = 20_000  # due or active jobs per statement that looks for their queues
 RECOUNTED_SHOWN = 100  # queues whose counts were wrong that an act names
+FILLED_AT_ONCE = 20_000  # failed jobs per round that get a fingerprint: a node of an older release failed them
 FOLDED_AT_ONCE = 20_000  # count deltas per transaction; no other statement waits for their rows
 
 
 class PendingWork(NamedTuple):
     """What there is to do: whether a delayed job is due in any queue, whether there are counts to fold.
 
-    `is_late`: whether a job should have started by now, and has not.
+    `is_late`: whether a job should have started by now, and has not. `has_plans`: whether plans go on by themselves.
+    `has_stored`: whether jobs are stored to follow others. `has_ticks`: whether a schedule is due.
     """
 
     is_due: bool
     is_unfolded: bool
     is_late: bool = False
+    has_plans: bool = False
+    has_stored: bool = False
+    has_ticks: bool = False
 
 
 @operation
@@ -207,6 +212,20 @@ def forget_minutes(db: Database) -> int:
 def forget_workers(db: Database) -> int:
     """Delete the rows of workers that were not seen for long; return how many. A transaction for each step."""
     return _forget(db, lambda conn: workers.forget(conn, limit=AT_ONCE))
+
+
+@operation
+def fill_fingerprints(db: Database) -> int:
+    """Give failed jobs that have no fingerprint theirs, up to FILLED_AT_ONCE; return how many.
+
+    Those are jobs that failed before revision 0032, or by a node of an older release. A transaction for each step.
+    """
+    filled, found = 0, failures.READ_AT_ONCE
+    while found == failures.READ_AT_ONCE and filled < FILLED_AT_ONCE:
+        with db.begin() as conn:
+            found = failures.fill(conn)
+        filled += found
+    return filled
 
 
 def _forget(db: Database, forget: Callable[[Connection], int]) -> int:

@@ -9,15 +9,13 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from app.domain import defaults
 from app.domain.audit import Act, Actor
 from app.domain.errors import JobActive, JobFinished, JobNotDelayed, JobNotFinished, JobNotFound, LeaseLost, NoRoom
-from app.domain.job import ATTEMPTS_MAX, Change, Job, JsonText, LeaseKey, LockedJob
-from app.domain.options import DEFAULTABLE
+from app.domain.job import Change, Job, LeaseKey, LockedJob
 from app.domain.states import ACTIVE
 from app.infra import room
 from app.infra.room import COPIES, SMALL, Reservation
-from app.operations import operation
+from app.operations import operation, verbs
 from app.postgres.database import Connection, Database
 from app.store import audit, jobs
 
@@ -29,13 +27,14 @@ _NAMES = {"delay_ms": "delay"}
 def cancel(db: Database, *, actor: Actor, queue: str, job_id: str, held: Reservation | None = None) -> Job:
     """Cancel a job: fail it, or, if it is active, ask its worker to stop. Return the job after that.
 
+    One that is not to be kept when it has failed is removed then.
     `held` reserves memory for the job. Raises JobNotFound, JobFinished if the job has ended already, and NoRoom.
     """
     with _locking(db, queue, job_id) as (conn, locked):
-        number = locked.number
-        if not (jobs.cancel(conn, queue=queue, number=number) or jobs.request_cancel(conn, queue=queue, number=number)):
+        if not verbs.cancel(conn, queue, [locked]):
             raise JobFinished(f"job {job_id!r} has ended: there is nothing to cancel")
         job = _read(conn, queue, job_id, held)
+        verbs.remove_at_once(conn, queue, [locked])
         after = {"status": job.status.value}
         audit.note(conn, actor, Act(action="jobs.cancel", queue=queue, target=job.id, after=after))
     return job
@@ -51,7 +50,7 @@ def remove_job(db: Database, *, actor: Actor, queue: str, job_id: str, held: Res
         if locked.status in ACTIVE:
             raise JobActive(f"job {job_id!r} is active: cancel it, and remove it when its attempt has ended")
         job = _read(conn, queue, job_id, held)
-        jobs.remove(conn, queue=queue, numbers=[locked.number])
+        verbs.remove(conn, queue, [locked])
         before = {"status": locked.status.value, "name": locked.name}
         audit.note(conn, actor, Act(action="jobs.remove", queue=queue, target=job.id, before=before))
     return job
@@ -73,17 +72,7 @@ def retry(
     `held` reserves memory for the job. Raises JobNotFound, JobNotFinished, NoRoom.
     """
     with _locking(db, queue, job_id) as (conn, locked):
-        attempts = None if reset_attempts else _attempts_to_go_on(locked)
-        effective = _effective(locked, {} if attempts is None else {"attempts": attempts})
-        is_ended = jobs.retry(
-            conn,
-            queue=queue,
-            number=locked.number,
-            reset_attempts=reset_attempts,
-            attempts=attempts,
-            effective=effective,
-        )
-        if not is_ended:
+        if not verbs.retry(conn, queue, [locked], reset_attempts=reset_attempts):
             raise JobNotFinished(f"job {job_id!r} is {locked.status}: only completed and failed jobs can be retried")
         job = _read(conn, queue, job_id, held)
         before, after = ({"status": each.status.value, "attemptsMade": each.attempts_made} for each in (locked, job))
@@ -98,8 +87,7 @@ def promote_now(db: Database, *, actor: Actor, queue: str, job_id: str, held: Re
     `held` reserves memory for the job. Raises JobNotFound, JobNotDelayed, NoRoom.
     """
     with _locking(db, queue, job_id) as (conn, locked):
-        effective = _effective(locked, {"delay": 0})
-        if not jobs.promote_now(conn, queue=queue, number=locked.number, effective=effective):
+        if not verbs.promote_now(conn, queue, [locked]):
             raise JobNotDelayed(f"job {job_id!r} is {locked.status}: only delayed jobs can be promoted")
         job = _read(conn, queue, job_id, held)
         before, after = ({"status": each.status.value, "delay": each.delay_ms} for each in (locked, job))
@@ -127,29 +115,12 @@ def change(
             _change_data(conn, queue, locked, change, token)
         elif locked.status in ACTIVE:
             raise JobActive(f"job {job_id!r} is active: only its data can be changed, with the token of its attempt")
-        elif not jobs.change(
-            conn, queue=queue, number=locked.number, change=change, effective=_effective(locked, _options(change))
-        ):
+        elif not verbs.change(conn, queue, [locked], change):
             raise JobFinished(f"job {job_id!r} has ended: retry it before it is changed")
         job = _read(conn, queue, job_id, held)
         before, after = _difference(locked, job, change)
         audit.note(conn, actor, Act(action="jobs.change", queue=queue, target=job.id, before=before, after=after))
     return job
-
-
-def _attempts_to_go_on(locked: LockedJob) -> int:
-    """Return how many attempts a job may make, of which those made count, if it is to make one more at least."""
-    return max(locked.attempts, min(locked.attempts_made + 1, ATTEMPTS_MAX))
-
-
-def _effective(locked: LockedJob, changes: Mapping[str, Any]) -> JsonText | None:
-    return defaults.effective_after(opts=locked.opts, effective=locked.effective, changes=changes)
-
-
-def _options(change: Change) -> Mapping[str, Any]:
-    """Return the options that are changed, by name."""
-    values = {name: getattr(change, option.field, None) for name, option in DEFAULTABLE.items()}
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def _change_data(conn: Connection, queue: str, locked: LockedJob, change: Change, token: str) -> None:
@@ -181,11 +152,11 @@ def _locking(db: Database, queue: str, job_id: str) -> Iterator[tuple[Connection
     try:
         with db.begin() as conn:
             number = jobs.numbers(conn, queue=queue, job_ids=[job_id]).get(job_id)
-            locked = None if number is None else jobs.lock_one(conn, queue=queue, number=number)
-            if locked is None:
+            locked = [] if number is None else jobs.lock(conn, queue=queue, numbers=[number])
+            if not locked:
                 raise JobNotFound.of(queue, job_id)
             is_locked = True
-            yield conn, locked
+            yield conn, locked[0]
     finally:
         if is_locked:
             db.notify(queue)

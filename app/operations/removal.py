@@ -1,58 +1,50 @@
-"""Removing many jobs of a queue by hand: drain, clean, obliterate. In bounded steps, within a time limit."""
+"""Removing many jobs of a queue at once: drain, clean, obliterate, as plans that are applied at once."""
 
-import contextlib
 import time
+import uuid
 
-from app.domain.audit import Act, Actor, Members
-from app.domain.errors import QueueHasActiveJobs
-from app.domain.removal import Position, Removal, Removed
-from app.domain.states import ACTIVE, Status
-from app.operations import operation, queues
-from app.operations.settings import queue_members
-from app.postgres.database import Connection, Database, DatabaseError, OutcomeUnknown
-from app.store import audit, counts, removal
-from app.store import queues as store
+from app.domain.audit import Act, Actor
+from app.domain.errors import QueueHasActiveJobs, TooManyPlans
+from app.domain.plan import UNFINISHED_MAX, Plan, PlanStatus
+from app.domain.removal import Removal
+from app.domain.states import Status
+from app.operations import operation, plans, queues
+from app.postgres.database import Database, DatabaseError, OutcomeUnknown
+from app.store import audit, counts
+from app.store import plans as store
 
-AT_ONCE = 500
-"""Jobs that a transaction looks at."""
-FEW = 10
-"""The same after one that failed: 500 jobs may have millions of log lines, which cannot be deleted in time."""
-QUICK_S = 0.25
-"""After a step that took less, the next one is twice as large."""
 LIMIT_S = 5.0
-"""After so long no step of a call begins any more: who asked goes on by another one."""
+"""For so long a call makes steps itself; then the process goes on with the plan that makes the rounds for all."""
+OTHERS_S = 0.02
+"""The pause before another look at a plan of which another process makes a step."""
 REASON = "obliterate"
 
 
 @operation
-def remove(db: Database, *, actor: Actor, queue: str, asked: Removal, begin: Position | None = None) -> Removed:
-    """Remove the jobs of a drain or a clean; return how many, and where the next call goes on (`begin`)."""
-    return _Call(db, actor, queue, asked).run(begin or _begun(db))
+def remove(db: Database, *, actor: Actor, queue: str, asked: Removal, limit_s: float = LIMIT_S) -> Plan:
+    """Remove the jobs of a drain or a clean; return the plan. It goes on if it is not over after `limit_s`.
+
+    Raises TooManyPlans.
+    """
+    return go_on(db, _begun(db, actor, queue, asked), limit_s=limit_s)
 
 
 @operation
-def obliterate(db: Database, *, actor: Actor, queue: str, asked: Removal, begin: Position | None = None) -> Removed:
+def obliterate(db: Database, *, actor: Actor, queue: str, asked: Removal, limit_s: float = LIMIT_S) -> Plan:
     """Pause a queue, remove the jobs that were there at the call, then its settings; return as `remove` does.
 
     The pause stays until all is removed. Raises QueueHasActiveJobs if active jobs are not to be removed, OlderNodesRun,
-    and OutcomeUnknown if the queue is paused, and nothing is known of the rest.
+    TooManyPlans, and OutcomeUnknown if the queue is paused, and nothing is known of the rest.
     """
-    call = _Call(db, actor, queue, asked)
-    begin = begin._replace(nth=0, after=0) if begin else _begun(db)
     queues.pause(db, actor=actor, queue=queue, reason=REASON)
     try:
-        if call.spares_active:
+        if asked.spares_active:
             _require_no_active(db, queue)
-        return call.run(begin)
+        return go_on(db, _begun(db, actor, queue, asked), limit_s=limit_s)
     except OutcomeUnknown:
         raise
     except DatabaseError as error:
         raise OutcomeUnknown(f"the queue is paused, and nothing of it was removed: {error}") from error
-
-
-def _begun(db: Database) -> Position:
-    with db.begin() as conn:
-        return Position(until=removal.next_number(conn))
 
 
 def _require_no_active(db: Database, queue: str) -> None:
@@ -63,123 +55,45 @@ def _require_no_active(db: Database, queue: str) -> None:
         raise QueueHasActiveJobs(f"queue {queue!r} has active jobs: {number}. It is paused now; {ways}")
 
 
-class _Call:
-    """One call. Each step is a transaction; the first that removes something is noted in the audit, then the others."""
-
-    def __init__(self, db: Database, actor: Actor, queue: str, asked: Removal) -> None:
-        """Begin to count the time."""
-        self._db, self._actor, self._queue, self._asked = db, actor, queue, asked
-        self._ends_at = time.monotonic() + LIMIT_S
-        self._at_once = AT_ONCE
-        self._looked_at = 0  # in this round through the statuses
-        self._removed = 0
-        self._noted: int | None = None  # how many of these are in the audit; None: the call is not there
-
-    @property
-    def spares_active(self) -> bool:
-        """Whether active jobs are not removed."""
-        return not ACTIVE & {*self._asked.statuses}
-
-    def run(self, at: Position) -> Removed:
-        """Make steps until all is removed or the time is over. Raises DatabaseError if nothing was removed."""
-        is_last = False
-        try:
-            while not is_last:
-                at, is_last = self._sized_step(at)
-        except DatabaseError as error:
-            self._note_rest()
-            if isinstance(error, OutcomeUnknown) or not self._removed:
-                raise
-        finally:
-            self._db.notify(self._queue)  # claims skipped the jobs of a step that failed; or the pause has ended
-        return Removed(self._removed, None if self._is_over(at) else at)
-
-    def _is_over(self, at: Position) -> bool:
-        return at.nth >= len(self._asked.statuses)
-
-    def _sized_step(self, at: Position) -> tuple[Position, bool]:
-        """Make a step; one that failed has a small one follow. Raises DatabaseError if that fails too, or is late."""
-        began_at = time.monotonic()
-        try:
-            done = self._step(at)
-        except DatabaseError as error:
-            is_hopeless = isinstance(error, OutcomeUnknown) or self._at_once <= FEW
-            if is_hopeless or time.monotonic() >= self._ends_at:
-                raise
-            self._at_once = FEW
-            return at, False
-        if time.monotonic() - began_at < QUICK_S:
-            self._at_once = min(AT_ONCE, 2 * self._at_once)
-        return done
-
-    def _step(self, begin: Position) -> tuple[Position, bool]:
-        """Look at some jobs; return where the next step goes on, and whether this was the last one of the call."""
-        at, left = begin, self._at_once
-        forgotten: Members | None = None
-        with self._db.begin() as conn:
-            while left > 0 and not self._is_over(at):
-                looked_at, at = self._look(conn, at, left)
-                left -= looked_at
-            if self._is_over(at) and self._asked.is_of_queue:
-                at, forgotten = self._forget(conn, at)
-            is_last = self._is_over(at) or time.monotonic() >= self._ends_at
-            removed = self._removed + at.removed - begin.removed
-            is_noted = self._note(conn, removed, is_last=is_last, forgotten=forgotten)
-        self._removed = removed
-        self._noted = removed if is_noted else self._noted
-        return at, is_last
-
-    def _look(self, conn: Connection, at: Position, limit: int) -> tuple[int, Position]:
-        """Look at jobs of one status; return how many, and where to go on."""
-        asked = self._asked
-        found = removal.remove(
+def _begun(db: Database, actor: Actor, queue: str, asked: Removal) -> Plan:
+    with db.begin() as conn:
+        begin = store.begin(conn)
+        plan = store.add(
             conn,
-            queue=self._queue,
-            status=asked.statuses[at.nth],
-            grace_ms=asked.grace_ms,
-            after=at.after,
-            until=at.until,
-            limit=limit,
-            most=limit if asked.most is None else asked.most - at.removed,
+            queue=queue,
+            plan_id=str(uuid.uuid4()),
+            action=asked.action,
+            wanted=asked.wanted(now_ms=begin.now_ms),
+            change=None,
+            until=begin.number,
+            created_by=actor.id,
+            is_direct=True,
+            most=asked.most,
         )
-        self._looked_at += found.looked_at
-        at = at._replace(removed=at.removed + found.removed)
-        if at.removed == asked.most:
-            return found.looked_at, at._replace(nth=len(asked.statuses))
-        if found.last is not None and found.looked_at == limit:
-            return found.looked_at, at._replace(after=found.last)
-        at = at._replace(nth=at.nth + 1, after=0)
-        if self._is_over(at) and asked.is_of_queue and self._looked_at:
-            self._looked_at, at = 0, at._replace(nth=0)  # some may have moved to a status that was passed
-        return found.looked_at, at
+        if plan is None:
+            raise TooManyPlans(
+                f"queue {queue!r} has {UNFINISHED_MAX} plans that remove jobs: wait for them, or stop some"
+            )
+        act = Act(action=f"queues.{asked.verb}", queue=queue, target=plan.id, affected=0, after=asked.options)
+        audit.note(conn, actor, act)
+    return plan
 
-    def _forget(self, conn: Connection, at: Position) -> tuple[Position, Members | None]:
-        """Forget what the queue sets; return that. Not if there are active jobs: then begin again at the next call."""
-        if self.spares_active and removal.active(conn, queue=self._queue, until=at.until, limit=1):
-            self._ends_at = 0.0  # it was claimed by a transaction that the pause could not await
-            return at._replace(nth=0), None
-        before = queue_members(store.find(conn, queue=self._queue))
-        store.forget(conn, queue=self._queue)
-        return at, before
 
-    def _note(self, conn: Connection, removed: int, *, is_last: bool, forgotten: Members | None) -> bool:
-        """Note what is not in the audit yet; return whether that was due."""
-        new = removed - (self._noted or 0)
-        is_due = new > 0 and (is_last or self._noted is None)
-        if not is_due and not (is_last and self._noted is None) and forgotten is None:
-            return False
-        act = Act(
-            action=f"queues.{self._asked.verb}",
-            queue=self._queue,
-            affected=new,
-            before=forgotten,
-            after=self._asked.options,
-        )
-        audit.note(conn, self._actor, act)
-        return True
+@operation
+def go_on(db: Database, plan: Plan, *, limit_s: float) -> Plan:
+    """Make steps until the plan is over, or the time. It goes on by itself after one that failed, or if much runs."""
+    with db.long_work() as is_mine:
+        return _stepped(db, plan, limit_s=limit_s) if is_mine else plan
 
-    def _note_rest(self) -> None:
-        """Note what was removed before a step failed."""
-        if self._removed > (self._noted or 0):
-            with contextlib.suppress(DatabaseError), self._db.begin() as conn:
-                self._note(conn, self._removed, is_last=True, forgotten=None)
+
+def _stepped(db: Database, plan: Plan, *, limit_s: float) -> Plan:
+    ends_at = time.monotonic() + limit_s
+    while plan.status is PlanStatus.APPLYING and time.monotonic() < ends_at:
+        try:
+            done = plans.step(db, queue=plan.queue, plan_id=plan.id)
+        except DatabaseError:
+            break
+        if done is None:
+            time.sleep(OTHERS_S)
+        plan = done or plan
+    return plan

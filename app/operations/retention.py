@@ -5,12 +5,21 @@ from typing import NamedTuple
 
 from app.domain.retention import FOR_EVER, Keep, Target
 from app.operations import operation
-from app.postgres.database import Database
+from app.postgres.database import Connection, Database, DatabaseError
 from app.store import retention
 
 AT_ONCE = 1_000
 """Jobs that a transaction looks at."""
+FEW = 10
+"""The same in a queue in which a step failed: each job may have much that goes with it, or long data with keys."""
+FAILED_MAX = 3
+"""So many steps in a row that fail end all passes: it is not the jobs, but the database."""
+_slow: set[str] = set()
+"""Queues in which a step failed lately, SLOW_MAX at most."""
+SLOW_MAX = 1_000
 ASKED_AT_ONCE = 1_000  # queues whose oldest jobs one statement reads
+MANY = 10_000
+"""Finished jobs of a queue that keeps none which are all looked at each time: some may say that they are kept."""
 
 
 class _Pass(NamedTuple):
@@ -18,6 +27,12 @@ class _Pass(NamedTuple):
     edge: int | None  # the number up to which jobs are too many
     after: int = 0
     is_own: bool = False  # over the jobs that say themselves how long they are kept, or over the others
+    is_whole: bool = False  # to the last job; else to the first step that removes nothing
+
+    @property
+    def limit(self) -> int:
+        """How many jobs a step looks at."""
+        return FEW if self.target.queue in _slow else AT_ONCE
 
 
 @operation
@@ -26,14 +41,67 @@ def sweep(db: Database, *, is_whole: bool) -> dict[str, int]:
 
     Jobs are looked at in the order of adding, in which most of them end. A queue is left at the first step that removes
     nothing; if `is_whole`, only behind its last job: so jobs are found that ended before one that was added earlier.
-    After each step it rests for as long as that took.
+    After each step it rests for as long as that took. What is not kept at all is left to `sweep_at_once`, unless it
+    `is_whole`.
     """
     _forget_removed(db)
-    removed: dict[str, int] = {}
+    removed = sweep_at_once(db, is_whole=True) if is_whole else {}
     left = _with_own(db, _begun(db, is_whole=is_whole))
+    return _run(db, [one._replace(is_whole=is_whole) for one in left], removed)
+
+
+@operation
+def is_any_at_once(db: Database) -> bool:
+    """Return whether the service, an endpoint or a queue keeps none of its finished jobs, for `sweep_at_once`."""
+    with db.begin() as conn:
+        return retention.is_any_at_once(conn)
+
+
+@operation
+def sweep_at_once(db: Database, *, is_whole: bool = False) -> dict[str, int]:
+    """Remove the finished jobs of queues that keep none; return how many, by queue. A transaction for each step.
+
+    A queue is left at the first step that removes nothing, if it has more than MANY jobs and it is not `is_whole`: so
+    those that say themselves that they are kept are not all looked at each time. It rests as `sweep` does.
+    """
+    with db.begin() as conn:
+        counted = retention.targets(conn)
+    none = [(target, number) for target, number in counted if target.keep.is_none]
+    return _run(db, [_Pass(target, None, is_whole=is_whole or number <= MANY) for target, number in none], {})
+
+
+def _run(db: Database, left: list[_Pass], removed: dict[str, int]) -> dict[str, int]:
+    """Make a step of each pass in turn, until all are over; return how many were removed, with those before.
+
+    A pass whose step fails goes on with FEW jobs at a time; if that fails too, it is over, and the first such error is
+    raised when the others are over.
+    """
+    errors: list[DatabaseError] = []
+    in_a_row = 0
     while left:
-        left = [following for one in left if (following := _step(db, one, removed, is_whole=is_whole))]
+        following: list[_Pass | None] = []
+        for one in left:
+            try:
+                following.append(_step(db, one, removed))
+                in_a_row = 0
+            except DatabaseError as error:
+                in_a_row += 1
+                if in_a_row == FAILED_MAX:
+                    raise
+                is_last_try = one.limit == FEW
+                _note_slow(one.target.queue)
+                errors += [error] if is_last_try else []
+                following.append(None if is_last_try else one)
+        left = [one for one in following if one]
+    if errors:
+        raise errors[0]
     return removed
+
+
+def _note_slow(queue: str) -> None:
+    if len(_slow) >= SLOW_MAX:
+        _slow.clear()
+    _slow.add(queue)
 
 
 def _forget_removed(db: Database) -> None:
@@ -46,7 +114,7 @@ def _forget_removed(db: Database) -> None:
 def _begun(db: Database, *, is_whole: bool) -> list[_Pass]:
     """Return the passes over jobs that may be too old or too many by what is set for all jobs of a queue."""
     with db.begin() as conn:
-        counted = retention.targets(conn)
+        counted = [(target, number) for target, number in retention.targets(conn) if not target.keep.is_none]
     old: set[Target] = set()
     aged = [target for target, _ in counted if target.keep.age_s is not None]
     for first in range(0, len(aged), ASKED_AT_ONCE):
@@ -80,14 +148,20 @@ def _with_own(db: Database, begun: list[_Pass]) -> list[_Pass]:
     return [*passes.values(), *own]
 
 
-def _step(db: Database, one: _Pass, removed: dict[str, int], *, is_whole: bool) -> _Pass | None:
+def _step(db: Database, one: _Pass, removed: dict[str, int]) -> _Pass | None:
     """Make a step, count what it removed, and rest. Return the next one, None at the end."""
     began_at = time.monotonic()
     with db.begin() as conn:
-        step = retention.sweep_own if one.is_own else retention.sweep
-        swept = step(conn, one.target, edge=one.edge, after=one.after, limit=AT_ONCE)
+        swept = _swept(conn, one)
     if swept.removed:
         removed[one.target.queue] = removed.get(one.target.queue, 0) + swept.removed
     time.sleep(time.monotonic() - began_at)
-    is_over = swept.last is None or swept.looked_at < AT_ONCE or not (swept.removed or is_whole)
+    is_over = swept.last is None or swept.looked_at < one.limit or not (swept.removed or one.is_whole)
     return None if is_over or swept.last is None else one._replace(after=swept.last)
+
+
+def _swept(conn: Connection, one: _Pass) -> retention.Swept:
+    if one.target.keep.is_none:
+        return retention.sweep_at_once(conn, one.target, after=one.after, limit=one.limit)
+    step = retention.sweep_own if one.is_own else retention.sweep
+    return step(conn, one.target, edge=one.edge, after=one.after, limit=one.limit)

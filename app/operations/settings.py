@@ -1,10 +1,10 @@
 """The settings of the service and of queues."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from app.domain import defaults
+from app.domain import defaults, terms
 from app.domain.audit import Act, Actor, Members
 from app.domain.errors import QueueNotEmpty
 from app.domain.queue import NUMBERS, NUMBERS_SINCE, Queue
@@ -36,20 +36,22 @@ def change_queue(
     keeps: Mapping[str, Keep | None] = _NONE,
     numbers: Mapping[str, int | None] = _NONE,
     wanted: Mapping[str, Any] | None = None,
+    keys: Sequence[str] | None = None,
 ) -> Queue:
     """Change the settings of a queue that are named; None takes one away: then that of the service holds, if any.
 
     `keeps` names fields of `Retention`, `numbers` those of `Queue` in `domain.queue.NUMBERS`; `wanted` are all its
-    defaults, empty: none, None: they stay. Raises OlderNodesRun.
+    defaults, `keys` all its keys; empty: none, None: they stay. Raises OlderNodesRun.
     """
     with db.begin() as conn:
         before = queues.find(conn, queue=queue)
-        queues.change(conn, queue=queue, keeps=keeps, numbers=numbers, wanted=wanted)
+        queues.change(conn, queue=queue, keeps=keeps, numbers=numbers, wanted=wanted, keys=keys)
         after = queues.find(conn, queue=queue)
         act = Act(action="queues.change", queue=queue, before=queue_members(before), after=queue_members(after))
         audit.note(conn, actor, act)
         releases = {NUMBERS_SINCE[name] for name, number in numbers.items() if number is not None}
-        for release in sorted(releases | ({defaults.KNOWN_SINCE} if wanted else set())):
+        releases |= ({defaults.KNOWN_SINCE} if wanted else set()) | ({terms.KNOWN_SINCE} if keys else set())
+        for release in sorted(releases):
             require_release(conn, release)
     return after
 
@@ -70,7 +72,7 @@ def forget_queue(db: Database, *, actor: Actor, queue: str) -> Queue:
 def queue_members(queue: Queue) -> Members:
     """Return what a queue sets, for the audit."""
     numbers = {name: getattr(queue, field) for name, field in NUMBERS.items()}
-    others = {**numbers, "defaults": queue.defaults or None}
+    others = {**numbers, "defaults": queue.defaults or None, "keys": [key.path for key in queue.keys] or None}
     return {**members(queue.retention), **{name: value for name, value in others.items() if value is not None}}
 
 

@@ -101,17 +101,24 @@ def _with_removed(
     outcomes: Sequence[Completion | Failure | Release],
     settled: Sequence[Status | None],
 ) -> list[Status | None]:
-    """Return the statuses, with those of jobs that were removed when these attempts completed, by their custom ids."""
+    """Return the statuses, with those of jobs that were removed when these attempts ended, by their custom ids."""
     shown = [
         leases.PresentedToken(queue, one.job_id, one.token)
-        for one, outcome, status in zip(settlements, outcomes, settled, strict=True)
-        if status is None and isinstance(outcome, Completion) and not ids.is_digits(one.job_id)
+        for one, status in zip(settlements, settled, strict=True)
+        if status is None and not ids.is_digits(one.job_id)
     ]
     removed = leases.removed_before(conn, queue=queue, shown=shown)
     return [
-        Status.COMPLETED if status is None and isinstance(outcome, Completion) and one.token in removed else status
+        _repeated(outcome, removed.get(one.token)) if status is None else status
         for one, outcome, status in zip(settlements, outcomes, settled, strict=True)
     ]
+
+
+def _repeated(told: Completion | Failure | Release, ended: Outcome | None) -> Status | None:
+    """Return the status of a job that was removed when its attempt ended, if what is `told` now says the same."""
+    if isinstance(told, Completion):
+        return Status.COMPLETED if ended is Outcome.COMPLETED else None
+    return Status.FAILED if ended in (_BY_FAILURE if isinstance(told, Failure) else _BY_RELEASE) else None
 
 
 def _claimed(

@@ -42,6 +42,10 @@ _STATEMENT_SHARE = 0.9
 """The share of a transaction's time limit for one statement: so the server ends it, and the connection is kept."""
 
 
+LONG_SHARE = 4
+"""One in so many connections may do work at a time that takes long: the others are there for what is short."""
+
+
 class DatabaseError(Exception):
     """PostgreSQL is unavailable, too slow, overloaded or not migrated. Nothing was stored."""
 
@@ -74,7 +78,7 @@ class Database:
         """
         self.size = size
         self.limit_s = (limit_ms or 2 * settings.statement_ms) / 1000
-        self._wait_s = settings.pool_wait_ms / 1000
+        self.wait_s = settings.pool_wait_ms / 1000
         statement_ms = min(settings.statement_ms, int(self.limit_s * 1000 * _STATEMENT_SHARE))
         arguments = _arguments(url, settings, name=name, statement_ms=statement_ms)
         self._notifier = Notifier(url, arguments)
@@ -83,10 +87,21 @@ class Database:
         listening = _arguments(listen_url, settings, name=name, statement_ms=statement_ms)
         self._listener = Listener(listen_url, listening, on_loss=self.wakeups.lose)
         self._semaphore = FairSemaphore(size)
+        self._long = FairSemaphore(max(1, size // LONG_SHARE))
         reading = arguments | {"options": f"{arguments['options']} {_READING}"}
         look = libpq.connector(url, arguments | _OURS, PreparedConnection)
         self._guard = poolers.Guard(session(settings, url), look, within_s=settings.connect_s)
         self._writing, self._reading = (_pool(url, each, self._guard) for each in (arguments, reading))
+
+    @contextmanager
+    def long_work(self, *, timeout_s: float = 0.0) -> Iterator[bool]:
+        """Yield whether the block may do work that takes long, once one of few permits is free, or `timeout_s` over."""
+        is_mine = self._long.take(timeout_s=timeout_s)
+        try:
+            yield is_mine
+        finally:
+            if is_mine:
+                self._long.give()
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -233,7 +248,7 @@ class Database:
         """
         ends_at = time.monotonic() + self.limit_s
         is_stale = False
-        if not self._semaphore.take(timeout_s=self._wait_s):
+        if not self._semaphore.take(timeout_s=self.wait_s):
             raise DatabaseError("all database connections are in use")
         try:
             conn, driver = pool.take()

@@ -6,7 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import ColumnElement, FromClause, Select, Subquery, bindparam, case, literal_column, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Select,
+    Subquery,
+    bindparam,
+    case,
+    literal_column,
+    select,
+    true,
+    union_all,
+)
 
 from app.domain.errors import JobNotFound, NoRoom
 from app.domain.job import Job
@@ -226,13 +237,13 @@ def _statement(
         sized = found.add_columns(size.label("bytes")).subquery("sized")
         counted = bounds.within(sized, by="number", is_descending=newest_first).subquery("page")
         return composed(
-            "long page", _with_texts(counted, if_=counted.c.over == literal_column("0"), newest_first=newest_first)
+            "long page", with_texts(counted, if_=counted.c.over == literal_column("0"), newest_first=newest_first)
         )
     page = found.add_columns((size <= bindparam(bounds.MAX_BYTES)).label("is_short")).subquery("page")
-    return composed("page", _with_texts(page, if_=page.c.is_short, newest_first=newest_first))
+    return composed("page", with_texts(page, if_=page.c.is_short, newest_first=newest_first))
 
 
-def _with_texts(page: Subquery, *, if_: ColumnElement[bool], newest_first: bool) -> Select[Any]:
+def with_texts(page: Subquery, *, if_: ColumnElement[bool], newest_first: bool) -> Select[Any]:
     """Select the jobs of a page; columns that may be long only `if_`."""
     columns = [page.c[name] for name in rows.JOB]
     read = [case((if_, column)).label(column.name) if column.name in rows.TEXTS else column for column in columns]
@@ -262,9 +273,12 @@ def _merged(statuses: frozenset[Status], *, newest_first: bool, goes_on: bool) -
     ]
     merged = union_all(*(_parenthesised(part) for part in parts)).subquery()
     numbers = select(merged.c.number).order_by(_order(merged, newest_first))
-    shown = numbers.offset(bindparam("start")).limit(bindparam("length"))
-    # The limit keeps PostgreSQL from computing the size of a job again for each column.
-    return select(*JOB).where(mine, jobs.c.number.in_(shown)).order_by(order).limit(bindparam("length"))
+    shown = numbers.offset(bindparam("start")).limit(bindparam("length")).subquery("shown")
+    # Each job by its key: PostgreSQL might go over all jobs in their order to look for those of a subquery or an array.
+    # The limit keeps it from computing the size of a job again for each column.
+    one = select(*JOB).where(mine, jobs.c.number == shown.c.number).limit(literal_column("1")).lateral("one")
+    found = select(*[one.c[name] for name in rows.JOB]).select_from(shown.join(one, true()))
+    return found.order_by(_order(one, newest_first)).limit(bindparam("length"))
 
 
 def _beyond(*, newest_first: bool) -> tuple[ColumnElement[bool], ...]:

@@ -22,10 +22,10 @@ def page(
     In a pattern `*` stands for any characters. Raises DatabaseError.
     """
     with db.read() as conn:
-        return queues.page(conn, pattern=_like(pattern), allowed=[*map(_like, allowed)], start=start, length=length)
+        return queues.page(conn, pattern=like(pattern), allowed=[*map(like, allowed)], start=start, length=length)
 
 
-def _like(pattern: str) -> str:
+def like(pattern: str) -> str:
     """Return a pattern as LIKE has it."""
     for special in ("\\", "%", "_"):
         pattern = pattern.replace(special, f"\\{special}")

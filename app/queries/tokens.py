@@ -5,10 +5,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy
 
 from app.domain import tokens as domain
+from app.domain.errors import TokenNotFound
 from app.domain.tokens import Caller, Token
 from app.infra.semaphore import FairSemaphore
 from app.postgres.coalescer import RequestCoalescer
@@ -142,14 +144,34 @@ def _caller(token: Token) -> Caller:
     )
 
 
-def page(db: Database, *, start: int, length: int) -> tuple[int, list[Token]]:
-    """Return how many tokens there are, and some of them, the newest first."""
-    order = tables.tokens.c.created_at.desc(), tables.tokens.c.id
+def find(db: Database, *, token_id: str) -> Token:
+    """Return a token. Raises TokenNotFound."""
+    with db.read() as conn:
+        row = conn.execute(_wanted().where(tables.tokens.c.id == token_id)).first()
+    if row is None:
+        raise TokenNotFound(f"there is no token {token_id[: domain.ID_LENGTH]!r}")
+    return store.of(row)
+
+
+def named(db: Database, *, name: str) -> list[Token]:
+    """Return the tokens of a name, without those that are revoked or expired."""
+    with db.read() as conn:
+        rows = conn.execute(_wanted().where(tables.tokens.c.name == name)).all()
+    return [token for token in map(store.of, rows) if not token.is_ended]
+
+
+def _wanted() -> sqlalchemy.Select[Any]:
+    """Return the tokens, each with whether it is revoked or expired."""
     ended = sqlalchemy.or_(
         tables.tokens.c.revoked_at.is_not(None), tables.tokens.c.expires_at <= sqlalchemy.func.statement_timestamp()
     )
-    wanted = sqlalchemy.select(tables.tokens, sqlalchemy.func.coalesce(ended, sqlalchemy.false()).label("is_ended"))
+    return sqlalchemy.select(tables.tokens, sqlalchemy.func.coalesce(ended, sqlalchemy.false()).label("is_ended"))
+
+
+def page(db: Database, *, start: int, length: int) -> tuple[int, list[Token]]:
+    """Return how many tokens there are, and some of them, the newest first."""
+    order = tables.tokens.c.created_at.desc(), tables.tokens.c.id
     with db.read() as conn:
         count = conn.execute(sqlalchemy.select(sqlalchemy.func.count()).select_from(tables.tokens)).scalar_one()
-        rows = conn.execute(wanted.order_by(*order).offset(start).limit(length)).all()
+        rows = conn.execute(_wanted().order_by(*order).offset(start).limit(length)).all()
     return count, [store.of(row) for row in rows]

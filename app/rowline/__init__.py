@@ -25,9 +25,10 @@ from rowline.errors import (
     Unauthorized,
     Unavailable,
 )
+from rowline.failures import FailureGroup, Failures
 from rowline.handlers import UnrecoverableError, handler
 from rowline.job import Job, Release, RetryIn
-from rowline.queueinfo import QueueInfo, Queues, WorkerInfo
+from rowline.queueinfo import KeyInfo, QueueInfo, Queues, WorkerInfo
 from rowline.values import (
     AddedJob,
     AttemptInfo,
@@ -37,6 +38,7 @@ from rowline.values import (
     Extended,
     Failure,
     Finished,
+    HeldId,
     IssuedToken,
     JobInfo,
     Lease,
@@ -49,7 +51,9 @@ from rowline.values import (
 
 if TYPE_CHECKING:
     from rowline.client import Rowline
+    from rowline.plans import Plan, PlanInfo
     from rowline.queue import Queue
+    from rowline.schedules import RunInfo, Schedule, ScheduleInfo, Tick
 
 __all__ = [
     "AddedJob",
@@ -60,19 +64,25 @@ __all__ = [
     "Conflict",
     "Extended",
     "Failure",
+    "FailureGroup",
+    "Failures",
     "Finished",
     "Forbidden",
+    "HeldId",
     "InvalidRequest",
     "IssuedToken",
     "Job",
     "JobFailed",
     "JobInfo",
+    "KeyInfo",
     "Lease",
     "LeaseLost",
     "Logs",
     "NewJob",
     "NotFound",
     "Page",
+    "Plan",
+    "PlanInfo",
     "Queue",
     "QueueInfo",
     "Queues",
@@ -80,6 +90,10 @@ __all__ = [
     "RetryIn",
     "Rowline",
     "RowlineError",
+    "RunInfo",
+    "Schedule",
+    "ScheduleInfo",
+    "Tick",
     "TokenInfo",
     "Tokens",
     "Unauthorized",
@@ -89,7 +103,16 @@ __all__ = [
     "handler",
 ]
 
-_BROUGHT_BY = {"Rowline": "rowline.client", "Queue": "rowline.queue"}
+_BROUGHT_BY = {
+    "Plan": "rowline.plans",
+    "PlanInfo": "rowline.plans",
+    "Queue": "rowline.queue",
+    "Rowline": "rowline.client",
+    "RunInfo": "rowline.schedules",
+    "Schedule": "rowline.schedules",
+    "ScheduleInfo": "rowline.schedules",
+    "Tick": "rowline.schedules",
+}
 
 
 def __getattr__(name: str) -> Any:

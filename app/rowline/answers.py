@@ -13,7 +13,8 @@ def added(response: Any) -> tuple[AddedJob, ...]:
 
 def attempts(response: Any) -> tuple[AttemptInfo, ...]:
     """Return the attempts of a response."""
-    return tuple(AttemptInfo.of(attempt) for attempt in response["attempts"])
+    hidden = response.get("hidden", ())
+    return tuple(AttemptInfo.of(attempt, hidden=hidden) for attempt in response["attempts"])
 
 
 def parts_of(noun: str) -> Callable[[Any], dict[str, Any]]:

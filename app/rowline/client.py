@@ -1,14 +1,16 @@
 """The client of the HTTP API."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Self, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Self, TypeVar, Unpack
 
+from rowline import find
 from rowline.errors import RowlineError
+from rowline.given import strings
 from rowline.queue import Queue
 from rowline.queueinfo import UNCHANGED, Kept, Queues, Unchanged, settings_json
 from rowline.transport import Call, Transport, quoted
-from rowline.values import Audit, IssuedToken, TokenInfo, Tokens
+from rowline.values import Audit, IssuedToken, JobInfo, TokenInfo, Tokens
 
 R = TypeVar("R")
 TIMEOUT_S = 30.0
@@ -55,6 +57,10 @@ class Rowline:
             "GET", "/queues", query={"pattern": pattern, "start": start, "length": length}, read=Queues.of
         )
 
+    def jobs(self, **wanted: Unpack[find.Wanted]) -> Iterator[JobInfo]:
+        """Find jobs of all queues that the token may read, as `Queue.jobs` does; each has its `queue`."""
+        return find.follow(lambda query: self._send("GET", "/jobs", query=query, read=find.Found.of), **wanted)
+
     def settings(self) -> dict[str, Any]:
         """Return the settings of the service that are set: they hold for queues that have none of their own."""
         return self._send("GET", "/settings", read=dict)
@@ -78,7 +84,7 @@ class Rowline:
         Not retried if the response may be lost: the token that nobody knows would stay valid. Raises Unauthorized if it
         would have a scope that the token of this client lacks.
         """
-        body: dict[str, Any] = {"name": name, "scopes": list(scopes)}
+        body: dict[str, Any] = {"name": name, "scopes": strings(scopes, "scopes")}
         body |= {} if expires_on is None else {"expiresOn": expires_on}
         body |= {} if limits is None else {"limits": dict(limits)}
         return self._send("POST", "/tokens", body=body, is_repeatable=False, read=_issued)

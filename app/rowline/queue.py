@@ -4,11 +4,12 @@ import contextlib
 import dataclasses
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar, Unpack
 
-from rowline import answers, claims
+from rowline import answers, claims, find, given
 from rowline.errors import Conflict, JobFailed, RowlineError, Unavailable
+from rowline.given import HasId
 from rowline.transport import CLOSED, Call, Transport, quoted
 from rowline.values import (
     AddedJob,
@@ -35,7 +36,7 @@ LONGEST_WAIT_MS = 30_000  # the service's limit for the wait of a request
 
 
 class Queue(WholeQueue):
-    """A queue, returned by `Rowline.queue`. Thread-safe."""
+    """A queue, returned by `Rowline.queue`. Thread-safe. A job that exists is given by itself or by its id."""
 
     def __init__(self, transport: Transport, name: str) -> None:
         """Use the queue `name`; it need not exist."""
@@ -62,6 +63,7 @@ class Queue(WholeQueue):
         remove_on_complete: bool | int | Mapping[str, int] | None = None,
         remove_on_fail: bool | int | Mapping[str, int] | None = None,
         start_by: int | None = None,
+        deduplication: Mapping[str, Any] | None = None,
         opts: Mapping[str, Any] | None = None,
     ) -> AddedJob:
         """Add a job; the parameters are the fields of `NewJob`. Retried requests add it once only."""
@@ -81,21 +83,22 @@ class Queue(WholeQueue):
             remove_on_complete=remove_on_complete,
             remove_on_fail=remove_on_fail,
             start_by=start_by,
+            deduplication=deduplication,
             opts=opts or {},
         )
         return self.add_many([new])[0]
 
     def add_many(self, jobs: Iterable[NewJob]) -> tuple[AddedJob, ...]:
         """Add all jobs or none, in one transaction; return them in order. Retried requests add them once only."""
-        body = [job.json() for job in jobs]
+        body = [_new(job) for job in jobs]
         key = str(uuid.uuid4())
         return self._send("POST", "", body, headers={"Idempotency-Key": key}, read=answers.added)
 
     # Reading
 
-    def get(self, job_id: str) -> JobInfo:
+    def get(self, job_id: str | HasId) -> JobInfo:
         """Return a job. Raises NotFound."""
-        return self._send("GET", f"/{quoted(job_id)}", read=JobInfo.of)
+        return self._send("GET", f"/{quoted(given.job_id(job_id))}", read=JobInfo.of)
 
     def list(
         self, *, statuses: Iterable[str] = (), start: int = 0, length: int = 10, is_oldest_first: bool = False
@@ -105,24 +108,34 @@ class Queue(WholeQueue):
         If the jobs are too long for one response, several requests are sent; the counts are those of the first.
         """
         query = {"start": start, "length": length, "order": "asc" if is_oldest_first else "desc"}
-        first = part = self._send("GET", "", query=query | {"statuses": ",".join(statuses) or "all"}, read=Page.of)
+        first = part = self._send(
+            "GET", "", query=query | {"statuses": ",".join(given.listed(statuses)) or "all"}, read=Page.of
+        )
         jobs = first.jobs
         while part.next and len(jobs) < length:
             part = self._send("GET", "", query={"cursor": part.next, "length": length - len(jobs)}, read=Page.of)
             jobs += part.jobs
         return dataclasses.replace(first, jobs=jobs, length=length, next=None)
 
+    def jobs(self, **wanted: Unpack[find.Wanted]) -> Iterator[JobInfo]:
+        """Find jobs, the last added first: those that have all that is given; see `rowline.find.Wanted`.
+
+        They are requested as they are used. Raises TypeError for an unknown word, and Forbidden for `error` and `data`
+        if the token lacks `payload`.
+        """
+        return find.follow(lambda query: self._send("GET", "", query=query, read=find.Found.of), **wanted)
+
     def counts(self, *statuses: str) -> dict[str, int]:
         """Return how many jobs there are in each of these statuses; without arguments in each status."""
         return self.list(statuses=statuses, length=0).counts
 
-    def wait(self, job: str | JobInfo, *, timeout_s: float) -> JobInfo:
+    def wait(self, job: str | HasId, *, timeout_s: float) -> JobInfo:
         """Wait until a job is completed and return it. The service answers when the job ends.
 
         Raises JobFailed, NotFound (also if the job is removed meanwhile) and TimeoutError, after which the job goes on.
         Keeps waiting while the service is unavailable.
         """
-        job_id = job if isinstance(job, str) else job.id
+        job_id = given.job_id(job)
         ends_at, pause_s = time.monotonic() + timeout_s, FIRST_LOOK_S
         while True:
             asked_at = time.monotonic()
@@ -152,17 +165,17 @@ class Queue(WholeQueue):
                 raise
             return None
 
-    def logs(self, job_id: str, *, start: int = 0, length: int = 10) -> Logs:
+    def logs(self, job_id: str | HasId, *, start: int = 0, length: int = 10) -> Logs:
         """Return log lines of a job, oldest first; `length` is at most 100."""
         return Logs.of(self._past(job_id, "logs", start, length))
 
-    def attempts(self, job_id: str, *, start: int = 0, length: int = 10) -> tuple[AttemptInfo, ...]:
+    def attempts(self, job_id: str | HasId, *, start: int = 0, length: int = 10) -> tuple[AttemptInfo, ...]:
         """Return attempts of a job, oldest first; `length` is at most 100."""
         return answers.attempts(self._past(job_id, "attempts", start, length))
 
-    def _past(self, job_id: str, noun: str, start: int, length: int) -> dict[str, Any]:
+    def _past(self, job_id: str | HasId, noun: str, start: int, length: int) -> dict[str, Any]:
         """Return entries of the history of a job, from as many responses as necessary."""
-        path, query = f"/{quoted(job_id)}/{noun}", {"start": start, "length": length}
+        path, query = f"/{quoted(given.job_id(job_id))}/{noun}", {"start": start, "length": length}
         history = part = self._send("GET", path, query=query, read=answers.parts_of(noun))
         while "next" in part and len(history[noun]) < length:
             query = {"start": part["next"], "length": length - len(history[noun])}
@@ -172,13 +185,13 @@ class Queue(WholeQueue):
 
     # Cancelling
 
-    def cancel(self, job_id: str) -> JobInfo:
+    def cancel(self, job_id: str | HasId) -> JobInfo:
         """Cancel a job: fail it, or, if it is active, ask its worker to stop. Return the job after that.
 
         Raises NotFound, and Conflict if it has finished. A job that is cancelled already is returned, without an error.
         """
         try:
-            return self._send("POST", f"/{quoted(job_id)}/cancel", read=JobInfo.of)
+            return self._send("POST", f"/{quoted(given.job_id(job_id))}/cancel", read=JobInfo.of)
         except Conflict:
             job = self.get(job_id)
             # Without the scope `payload` there is no reason to see, and a service before failedCode has only that.
@@ -189,32 +202,32 @@ class Queue(WholeQueue):
 
     # Managing. Not retried if the response may be lost: Unavailable, `is_outcome_unknown`.
 
-    def remove(self, job_id: str) -> JobInfo:
+    def remove(self, job_id: str | HasId) -> JobInfo:
         """Remove a job that is not active, with its attempts and its log; return it as it was.
 
         Raises NotFound, and Conflict if it is active.
         """
-        return self._send("DELETE", f"/{quoted(job_id)}", is_repeatable=False, read=JobInfo.of)
+        return self._send("DELETE", f"/{quoted(given.job_id(job_id))}", is_repeatable=False, read=JobInfo.of)
 
-    def retry(self, job_id: str, *, reset_attempts: bool = True) -> JobInfo:
+    def retry(self, job_id: str | HasId, *, reset_attempts: bool = True) -> JobInfo:
         """Make a job that has completed or failed ready again, at once; return the job after that.
 
         Without `reset_attempts` the attempts that were made count still, and one more is allowed at least. Raises
         NotFound, and Conflict if it has not ended.
         """
         body = {"resetAttempts": reset_attempts}
-        return self._send("POST", f"/{quoted(job_id)}/retry", body, is_repeatable=False, read=JobInfo.of)
+        return self._send("POST", f"/{quoted(given.job_id(job_id))}/retry", body, is_repeatable=False, read=JobInfo.of)
 
-    def promote(self, job_id: str) -> JobInfo:
+    def promote(self, job_id: str | HasId) -> JobInfo:
         """Make a delayed job ready now; return the job after that.
 
         Raises NotFound, and Conflict if it is not delayed.
         """
-        return self._send("POST", f"/{quoted(job_id)}/promote", is_repeatable=False, read=JobInfo.of)
+        return self._send("POST", f"/{quoted(given.job_id(job_id))}/promote", is_repeatable=False, read=JobInfo.of)
 
     def change(
         self,
-        job_id: str,
+        job_id: str | HasId,
         *,
         data: Any = None,
         name: str | None = None,
@@ -231,9 +244,9 @@ class Queue(WholeQueue):
         `delay_ms` counts from now. Raises NotFound, Conflict, and LeaseLost if the token does not hold the job.
         """
         asked = {"data": data, "name": name, "priority": priority, "delay": delay_ms, "lifo": lifo}
-        asked |= {"attempts": attempts, "tags": None if tags is None else [*tags], "token": token}
+        asked |= {"attempts": attempts, "tags": None if tags is None else given.strings(tags, "tags"), "token": token}
         body = {member: value for member, value in asked.items() if value is not None}
-        return self._send("PATCH", f"/{quoted(job_id)}", body, is_repeatable=False, read=JobInfo.of)
+        return self._send("PATCH", f"/{quoted(given.job_id(job_id))}", body, is_repeatable=False, read=JobInfo.of)
 
     # Working
 
@@ -348,6 +361,12 @@ class Queue(WholeQueue):
         """Send a call below the path of this queue's jobs; return its response, converted by `read`."""
         call = Call(method=method, path=self._jobs + path, body=body, **more)
         return self._transport.send(call, timeout_s=timeout_s).read(read)
+
+
+def _new(job: NewJob) -> dict[str, Any]:
+    if not isinstance(job, NewJob):
+        raise TypeError(f"add_many takes a list of rowline.NewJob, not of {type(job).__name__}")
+    return job.json()
 
 
 def _claim(count: int, lock_duration_ms: int | None, worker: str | None) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """Values of queues and their settings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Self
+
+from rowline.given import strings
 
 
 class Unchanged(Enum):
@@ -21,10 +23,27 @@ def settings_json(
     remove_on_complete: Kept | Unchanged,
     remove_on_fail: Kept | Unchanged,
     defaults: Mapping[str, Any] | Unchanged | None = UNCHANGED,
+    keys: Sequence[str] | Unchanged | None = UNCHANGED,
 ) -> dict[str, Any]:
     """Return the JSON of the settings that are to be changed."""
-    given = {"removeOnComplete": remove_on_complete, "removeOnFail": remove_on_fail, "defaults": defaults}
+    given: dict[str, Any] = {"removeOnComplete": remove_on_complete, "removeOnFail": remove_on_fail}
+    listed = keys if keys is None or isinstance(keys, Unchanged) else strings(keys, "keys")
+    given |= {"defaults": defaults, "keys": listed}
     return {name: value for name, value in given.items() if value is not UNCHANGED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyInfo:
+    """A key of a queue: a path into the data, by which its jobs are found at once when it is filled."""
+
+    path: str
+    status: str  # waiting, filling, settling, filled; after it was taken away before: leaving, clearing
+    scanned: int  # jobs that were there before, and have been looked at so far
+
+    @classmethod
+    def of(cls, members: Mapping[str, Any]) -> Self:
+        """Return the key of a response."""
+        return cls(path=members["path"], status=members["status"], scanned=members["scanned"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +61,7 @@ class QueueInfo:
     rates: dict[str, dict[str, float]]  # jobs a second: {"1m": {"added", "completed", "failed"}, "5m": …, "15m": …}
     drain_ms: int | None  # how long the ready jobs take at the pace of 5 minutes; None: no job ended in them
     settings: dict[str, Any]  # what it sets itself
+    keys: tuple[KeyInfo, ...]  # how far its keys are
     workers: int | None  # seen within a minute, all ways of working; None: the node is of an older release
     claims_in_flight: int  # after a pause: claims that began before it and had not ended after 5 s
 
@@ -60,6 +80,7 @@ class QueueInfo:
             rates=members.get("rates", {}),
             drain_ms=members.get("drainMs"),
             settings=members.get("settings", {}),
+            keys=tuple(map(KeyInfo.of, members.get("keys", ()))),
             workers=members.get("workers"),
             claims_in_flight=members.get("claimsInFlight", 0),
         )
@@ -103,16 +124,3 @@ class WorkerInfo:
     def all_of(cls, members: Mapping[str, Any]) -> tuple[Self, ...]:
         """Return the workers of a response."""
         return tuple(map(cls.of, members["workers"]))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Removed:
-    """What one request removed. `next`: the cursor of the next one; None: all are removed."""
-
-    removed: int
-    next: str | None
-
-    @classmethod
-    def of(cls, members: Mapping[str, Any]) -> Self:
-        """Return the numbers of a response."""
-        return cls(removed=members["removed"], next=members.get("next"))

@@ -17,6 +17,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import urllib3
 from rowline import errors
 from rowline.errors import RowlineError, Unavailable
+from rowline.given import encoded
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, SSLError
 
@@ -41,7 +42,7 @@ class Call:
     method: str
     path: str
     body: Any = None  # a JSON value; None sends none
-    query: Mapping[str, str | int] | None = None
+    query: Mapping[str, str | int | list[str]] | None = None  # of a list, each
     headers: Mapping[str, str] | None = None
     attempt_token: str | None = None  # sent instead of the API token
     is_repeatable: bool = True  # whether it is idempotent, so that it can be retried
@@ -134,7 +135,7 @@ class Transport:
         """Send once. Raises _Again if a retry may succeed, else RowlineError."""
         if self._closed.is_set():
             raise Unavailable("the client was closed", code=CLOSED)
-        query = f"?{urlencode(call.query)}" if call.query else ""
+        query = f"?{urlencode(call.query, doseq=True)}" if call.query else ""
         body = None if call.body is None else _encoded(call.body)
         try:
             response = self._pool_of_this_process().urlopen(
@@ -261,7 +262,7 @@ def _checked(url: str) -> str:
 
 def _encoded(value: Any) -> bytes:
     """Return JSON. Raises TypeError or ValueError for values that are not JSON: nothing was sent then."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return encoded(value).encode()
 
 
 def _lost(message: str) -> Unavailable:

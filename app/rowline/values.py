@@ -1,6 +1,6 @@
 """The values that the client sends and receives. Times are in ms since the epoch, durations in ms."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Protocol, Self
 
@@ -33,6 +33,7 @@ class NewJob:
     start_by: int | None = _option(
         "startBy"
     )  # if its first attempt has not begun by then, it fails; ms since the epoch
+    deduplication: Mapping[str, Any] | None = _option("deduplication")  # {"id"}; also ttl, extend, replace, …
     opts: Mapping[str, Any] = field(default_factory=dict)
 
     def json(self) -> dict[str, Any]:
@@ -68,6 +69,7 @@ class JobInfo:
     failed_code: str | None = None  # why it has failed for good: failed, cancelled, stalled, timed_out or start_by
     start_by: int | None = None  # it fails if its first attempt has not begun by then; None: it may begin at any time
     effective: dict[str, Any] = field(default_factory=dict)  # the options that hold instead of `opts`
+    queue: str | None = None  # its queue, if it was found by `Rowline.jobs`
     hidden: tuple[str, ...] = ()  # the members that this token may not see, without the scope `payload`: None here
 
     @property
@@ -101,6 +103,7 @@ class JobInfo:
             effective=members.get("effective", {}),
             failed_code=members.get("failedCode"),
             start_by=members.get("startBy"),
+            queue=members.get("queue"),
             hidden=tuple(members.get("hidden", ())),
             **more,
         )
@@ -108,9 +111,38 @@ class JobInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddedJob(JobInfo):
-    """A job returned by `add`. `outcome`: `created`, or `duplicate`, which means the existing job with this id."""
+    """A job returned by `add`, and what became of the one that was sent.
+
+    `outcome`: created; replaced: added in the place of a delayed one; duplicate: a job with this id exists, and is
+    returned; deduplicated: another one holds the deduplication id; stored: it will follow the active one that does.
+    """
 
     outcome: str
+
+    @property
+    def is_added(self) -> bool:
+        """Whether this is the job that was sent, and not one that is there instead."""
+        return self.outcome in {"created", "replaced"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldId:
+    """A deduplication id that a job holds."""
+
+    id: str
+    job_id: str
+    expires_on: int | None  # the end of its window, in ms since the epoch; None: it is held until the job has ended
+    has_stored: bool = False  # a job is stored, which follows when the holder has ended
+
+    @classmethod
+    def of(cls, members: Mapping[str, Any]) -> Self:
+        """Return the id of a response."""
+        return cls(
+            id=members["id"],
+            job_id=members["jobId"],
+            expires_on=members.get("expiresOn"),
+            has_stored=members.get("hasStored", False),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,10 +259,11 @@ class AttemptInfo:
     ended_on: int | None
     outcome: str
     reason: str | None
+    hidden: tuple[str, ...] = ()  # as in `JobInfo`
 
     @classmethod
-    def of(cls, members: Mapping[str, Any]) -> Self:
-        """Return the attempt of a member of a response."""
+    def of(cls, members: Mapping[str, Any], *, hidden: Iterable[str] = ()) -> Self:
+        """Return the attempt of a member of a response, which says what is `hidden`."""
         return cls(
             attempt=members["attempt"],
             worker=members.get("worker"),
@@ -238,6 +271,7 @@ class AttemptInfo:
             ended_on=members.get("endedOn"),
             outcome=members["outcome"],
             reason=members.get("reason"),
+            hidden=tuple(hidden),
         )
 
 
@@ -247,11 +281,13 @@ class Logs:
 
     lines: tuple[str, ...]  # empty if the token lacks the scope `payload`
     count: int
+    hidden: tuple[str, ...] = ()  # as in `JobInfo`: `logs`, if the lines are
 
     @classmethod
     def of(cls, members: Mapping[str, Any]) -> Self:
         """Return the log lines of a response."""
-        return cls(lines=tuple(members.get("logs", ())), count=members["count"])
+        lines, hidden = (tuple(members.get(name, ())) for name in ("logs", "hidden"))
+        return cls(lines=lines, count=members["count"], hidden=hidden)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,12 +1,18 @@
 """The calls of the client for a queue as a whole."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Unpack
 
-from rowline.queueinfo import UNCHANGED, Kept, QueueInfo, Removed, Unchanged, WorkerInfo, settings_json
-from rowline.transport import Call, Transport, quoted
+from rowline.failures import Failures
+from rowline.find import Filter, filter_json
+from rowline.plans import Plan, PlanInfo
+from rowline.queueinfo import UNCHANGED, Kept, QueueInfo, Unchanged, WorkerInfo, settings_json
+from rowline.schedules import Schedule, ScheduleInfo, Tick, Timing, Wanted, json_of, timing_json
+from rowline.transport import Answer, Call, Transport, quoted
+from rowline.values import HeldId
 
-LONGEST_REMOVAL_S = 10.0  # how long the service removes jobs in one request, with the step that has begun
+SCHEDULES_AT_ONCE = 100
+LONGEST_REMOVAL_S = 10.0  # how long the service removes jobs before it answers, with the step that has begun
 
 
 class WholeQueue:
@@ -44,14 +50,16 @@ class WholeQueue:
         remove_on_fail: Kept | Unchanged = UNCHANGED,
         start_within_ms: int | Unchanged | None = UNCHANGED,
         defaults: Mapping[str, Any] | Unchanged | None = UNCHANGED,
+        keys: Sequence[str] | Unchanged | None = UNCHANGED,
     ) -> QueueInfo:
         """Change the settings that are given; None takes one away, so that the service's own holds, if any.
 
         `start_within_ms`: a job fails that has not begun so long after it became ready first. `defaults`: the options
-        of jobs that are added without them, all of them, such as {"attempts": 5}. Raises Conflict for both while
+        of jobs that are added without them, all of them, such as {"attempts": 5}. `keys`: paths into the data by which
+        jobs are found at once, all of them, up to 5, such as ["customer.id"]. Raises Conflict for these three while
         programs of an older release are connected.
         """
-        settings = settings_json(remove_on_complete, remove_on_fail, defaults)
+        settings = settings_json(remove_on_complete, remove_on_fail, defaults, keys)
         settings |= {} if isinstance(start_within_ms, Unchanged) else {"startWithin": start_within_ms}
         return self._about("PATCH", "", body={"settings": settings})
 
@@ -59,40 +67,127 @@ class WholeQueue:
         """Forget a queue without jobs: its settings, and a pause. Raises Conflict if it has jobs."""
         return self._about("DELETE", "")
 
-    def drain(self, *, delayed: bool = False) -> int:
-        """Remove the waiting and prioritized jobs, with `delayed` the delayed ones too; return how many.
+    def drain(self, *, delayed: bool = False, timeout_s: float = 60.0) -> Plan:
+        """Remove the waiting and prioritized jobs, with `delayed` the delayed ones too; return the plan that did it.
 
-        Jobs that are added meanwhile stay. Not retried if a response may be lost (Unavailable, `is_outcome_unknown`).
+        Jobs that are added meanwhile stay. `undo()` of the plan brings them back, within a day. Raises TimeoutError if
+        it goes on still. Not retried if a response may be lost (Unavailable, `is_outcome_unknown`).
         """
-        return self._remove("drain", {"delayed": delayed})
+        return self._remove("drain", {"delayed": delayed}, timeout_s)
 
-    def clean(self, status: str, *, grace_ms: int, limit: int = 0) -> int:
-        """Remove the jobs in one status that ended, or were added, at least `grace_ms` ago; return how many.
+    def clean(self, status: str, *, grace_ms: int, limit: int = 0, timeout_s: float = 60.0) -> Plan:
+        """Remove the jobs in one status that ended, or were added, at least `grace_ms` ago; return as `drain` does.
 
         `status`: completed, failed, waiting, prioritized or delayed; `limit`: so many at most, the first added; 0: all.
         Not retried if a response may be lost.
         """
-        return self._remove("clean", {"status": status, "grace": grace_ms, "limit": limit})
+        return self._remove("clean", {"status": status, "grace": grace_ms, "limit": limit}, timeout_s)
 
-    def obliterate(self, *, force: bool = False) -> int:
-        """Pause the queue, remove all its jobs, then its settings and the pause; return how many. There is no undo.
+    def obliterate(self, *, force: bool = False, timeout_s: float = 60.0) -> Plan:
+        """Pause the queue, remove all its jobs, then its settings and the pause. There is no undo.
 
         Raises Conflict while jobs are active: then the queue stays paused. With `force` these are removed too, and
-        their workers hear that the lease is lost. Not retried if a response may be lost.
+        their workers hear that the lease is lost. Not retried if a response may be lost. Raises TimeoutError.
         """
-        return self._remove("obliterate", {"force": force})
+        return self._remove("obliterate", {"force": force}, timeout_s)
 
-    def _remove(self, verb: str, body: Mapping[str, Any]) -> int:
-        """Send as many requests as it takes; return how many jobs they removed."""
-        removed, part = 0, Removed(removed=0, next="")
-        while part.next is not None:
-            asked = {**body, "cursor": part.next} if part.next else body
-            call = Call(
-                method="POST", path=f"{self._path}/{verb}", body=asked, is_repeatable=False, wait_s=LONGEST_REMOVAL_S
-            )
-            part = self._transport.send(call).read(Removed.of)
-            removed += part.removed
-        return removed
+    def plan(
+        self,
+        action: str,
+        *,
+        ids: Iterable[str] | None = None,
+        change: Mapping[str, Any] | None = None,
+        timeout_s: float = 60.0,
+        **wanted: Unpack[Filter],
+    ) -> Plan:
+        """Plan what to do with all jobs that match; return it when it is known which ones these are. Changes no job.
+
+        `action`: remove, retry, promote, cancel or change; `change`: the options that are changed, such as
+        {"priority": 3}. Something has to be said of the jobs: `ids`, or what `jobs` takes. Raises TypeError for
+        an unknown word, TimeoutError, and Conflict if the queue has too many plans. Not retried if the response may be
+        lost.
+        """
+        body = {"action": action, "filter": filter_json(ids, **wanted)} | (
+            {} if change is None else {"change": dict(change)}
+        )
+        call = Call(method="POST", path=f"{self._path}/plans", body=body, is_repeatable=False)
+        return self._plan(self._transport.send(call).read(PlanInfo.of)).wait(timeout_s=timeout_s)
+
+    def plans(self, *, start: int = 0, length: int = 10) -> tuple[PlanInfo, ...]:
+        """Return plans, the newest first: those that are not finished, and those of the last day."""
+        query = {"start": start, "length": length}
+        return self._transport.send(Call(method="GET", path=f"{self._path}/plans", query=query)).read(PlanInfo.all_of)
+
+    def find_plan(self, plan_id: str) -> Plan:
+        """Return a plan by its id. Raises NotFound."""
+        call = Call(method="GET", path=f"{self._path}/plans/{quoted(plan_id)}")
+        return self._plan(self._transport.send(call).read(PlanInfo.of))
+
+    def failures(self, *, start: int = 0, length: int = 10) -> Failures:
+        """Return the failed jobs in groups of those that failed alike, the largest group first; 100 groups at most."""
+        query = {"start": start, "length": length}
+        return self._transport.send(Call(method="GET", path=f"{self._path}/failures", query=query)).read(Failures.of)
+
+    def deduplication(self, dedup_id: str) -> HeldId:
+        """Return which job holds a deduplication id. Raises NotFound."""
+        return self._held("GET", dedup_id)
+
+    def let_go(self, dedup_id: str) -> HeldId:
+        """Let go of a deduplication id; return it as it was held. A job that is stored to follow is added now.
+
+        Raises NotFound, also if the response to an earlier try was lost.
+        """
+        return self._held("DELETE", dedup_id)
+
+    def schedule(
+        self, schedule_id: str, *, name: str | None = None, data: Any = None, **wanted: Unpack[Wanted]
+    ) -> Schedule:
+        """Have a job added again and again, by `cron` in a time zone `tz`, or `every` so long; return the schedule.
+
+        `name` is that of the jobs, by default the id of the schedule; the other words are those of
+        `rowline.schedules.Wanted`. The same call again changes nothing, and one with other words changes the schedule,
+        whole, without losing or doubling a tick. Raises InvalidRequest, TypeError for an unknown word.
+        """
+        body = json_of(wanted, name=name or schedule_id, data=data)
+        return self._schedule(self._scheduling("PUT", f"/{quoted(schedule_id)}", body=body).read(ScheduleInfo.of))
+
+    def schedules(self) -> Iterator[Schedule]:
+        """Return the schedules of the queue, by id. They are requested as they are used."""
+        start, found = 0, self._schedules_from(0)
+        while found:
+            yield from map(self._schedule, found)
+            start += len(found)
+            found = self._schedules_from(start) if len(found) == SCHEDULES_AT_ONCE else ()
+
+    def find_schedule(self, schedule_id: str) -> Schedule:
+        """Return a schedule by its id. Raises NotFound."""
+        return self._schedule(self._scheduling("GET", f"/{quoted(schedule_id)}").read(ScheduleInfo.of))
+
+    def preview(self, *, count: int = 10, **timing: Unpack[Timing]) -> tuple[Tick, ...]:
+        """Return the ticks that a schedule would have, 100 at most. Nothing is stored. Raises InvalidRequest."""
+        return self._scheduling("POST", "/preview", body=timing_json(timing) | {"count": count}).read(Tick.all_of)
+
+    def _schedules_from(self, start: int) -> tuple[ScheduleInfo, ...]:
+        query = {"start": start, "length": SCHEDULES_AT_ONCE}
+        return self._scheduling("GET", "", query=query).read(ScheduleInfo.all_of)
+
+    def _scheduling(self, method: str, path: str, **more: Any) -> Answer:
+        return self._transport.send(Call(method=method, path=f"{self._path}/schedulers{path}", **more))
+
+    def _schedule(self, info: ScheduleInfo) -> Schedule:
+        return Schedule(self._transport, f"{self._path}/schedulers", info)
+
+    def _held(self, method: str, dedup_id: str) -> HeldId:
+        path = f"{self._path}/deduplication/{quoted(dedup_id)}"
+        return self._transport.send(Call(method=method, path=path)).read(HeldId.of)
+
+    def _remove(self, verb: str, body: Mapping[str, Any], timeout_s: float) -> Plan:
+        path = f"{self._path}/{verb}"
+        call = Call(method="POST", path=path, body=body, is_repeatable=False, wait_s=LONGEST_REMOVAL_S)
+        return self._plan(self._transport.send(call).read(PlanInfo.of)).wait(timeout_s=timeout_s)
+
+    def _plan(self, info: PlanInfo) -> Plan:
+        return Plan(self._transport, f"{self._path}/plans", info)
 
     def _about(self, method: str, path: str, **more: Any) -> QueueInfo:
         return self._transport.send(Call(method=method, path=self._path + path, **more)).read(QueueInfo.of)

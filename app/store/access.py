@@ -1,4 +1,4 @@
-"""The tables of access: API tokens, and who did what."""
+"""The tables of requests: API tokens, who did what, and responses that are kept."""
 
 from sqlalchemy import (
     BigInteger,
@@ -6,6 +6,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Identity,
+    Index,
     Integer,
     LargeBinary,
     PrimaryKeyConstraint,
@@ -16,6 +17,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, UUID
 
 from app.domain.audit import ActOutcome
+from app.domain.ids import QUEUE_NAME_MAX
+from app.domain.keys import KEY_MAX
 from app.domain.tokens import ID_LENGTH, LIMIT_MAX, NAME_MAX, SCOPES_MAX
 from app.store.columns import DIGEST, NAME, WHEN, metadata, words
 
@@ -82,3 +85,22 @@ audit = Table(
     postgresql_partition_by="range (at)",
 )
 """Who did what, by month. The run-time role can add rows and read them, and change none."""
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("queue", NAME, nullable=False),
+    Column("token_digest", LargeBinary, nullable=False),
+    Column("key", NAME, nullable=False),
+    Column("body_digest", LargeBinary, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("answered_at", WHEN, nullable=False, server_default=text("statement_timestamp()")),
+    PrimaryKeyConstraint("queue", "token_digest", "key", name="idempotency_keys_pkey"),
+    CheckConstraint(f"char_length(queue) between 1 and {QUEUE_NAME_MAX}", name="idempotency_keys_queue"),
+    CheckConstraint(f"octet_length(token_digest) = {DIGEST}", name="idempotency_keys_token_digest"),
+    CheckConstraint(f"char_length(key) between 1 and {KEY_MAX}", name="idempotency_keys_key"),
+    CheckConstraint(f"octet_length(body_digest) = {DIGEST}", name="idempotency_keys_body_digest"),
+)
+"""The responses stored under idempotency keys, written in the transaction of their jobs."""
+
+Index("idempotency_keys_answered", idempotency_keys.c.answered_at)

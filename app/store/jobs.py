@@ -7,19 +7,36 @@ from typing import Any, NamedTuple
 
 import sqlalchemy
 
-from app.domain import ids
+from app.domain import fingerprint, ids
 from app.domain.attempts import CANCELLED_REASON, UNSTARTED_REASON
 from app.domain.job import Change, Job, JobKey, JsonText, LeaseKey, LockedJob, NewJob
 from app.domain.scan import Place
 from app.postgres.database import Connection
-from app.store import options, rows
+from app.store import options, retention, rows, terms
 from app.store.statements import Statement
 from app.store.tables import jobs
 
+
+def _tagged(statement: Statement) -> Statement:
+    """Return the same insert for jobs with tags, which stores their terms too. It has no file."""
+    text = statement.text.replace("returning null as was,", "returning tags, null as was,")
+    inserted, result = text.rsplit("select number, custom_id", maxsplit=1)
+    return Statement(f"{statement.name}, with tags", f"{inserted.rstrip()},\n{_TERMED}select number, custom_id{result}")
+
+
+_TERMED = """termed as (
+    insert into rowline.terms (queue, term, number)
+    select distinct :queue, 'tag:' || tag.word, changed.number
+    from changed
+    cross join lateral unnest(changed.tags) as tag (word)
+)
+"""
 _insert = Statement("jobs/insert")
 _insert_one = Statement("jobs/insert_one")
+_insert_tagged, _insert_one_tagged = _tagged(_insert), _tagged(_insert_one)
 _insert_by_settings = Statement("jobs/insert_by_settings")
 _find = Statement("jobs/find")
+_sizes = Statement("jobs/sizes")
 _try_promotion = Statement("jobs/try_promotion")
 _promote = Statement("jobs/promote")
 _queues_with_due = Statement("jobs/queues_with_due")
@@ -30,16 +47,19 @@ _unstarted = Statement("jobs/unstarted")
 _fail_unstarted = Statement("jobs/fail_unstarted")
 _request_cancel = Statement("jobs/request_cancel")
 _numbers = Statement("jobs/numbers")
-_lock_one = Statement("jobs/lock_one")
+_lock = Statement("jobs/lock")
 _retry = Statement("jobs/retry")
 _promote_now = Statement("jobs/promote_now")
 _change = Statement("jobs/change")
 _change_data = Statement("jobs/change_data")
 _remove_job = Statement("jobs/remove_job")
+_remove_active = Statement("jobs/remove_active")
 _ended = Statement("jobs/ended")
 
 PROMOTION_PATIENCE_S, PROMOTION_PAUSE_S = 0.3, 0.003
 """How long a promotion waits for another one of the queue, and how often it tries."""
+CANCELLED, UNSTARTED = fingerprint.of(CANCELLED_REASON), fingerprint.of(UNSTARTED_REASON)
+"""The fingerprints of failures whose reasons are always the same."""
 ANY_BYTES = 2**62
 """More bytes than any job has."""
 
@@ -52,9 +72,11 @@ def insert(conn: Connection, *, queue: str, new: Sequence[NewJob]) -> list[Job |
     """
     if len(new) == 1:
         [job] = new
-        inserted = _insert_one.rows(conn, queue=queue, **options.of_one(job))
+        statement = _insert_one_tagged if job.tags else _insert_one
+        inserted = statement.rows(conn, queue=queue, **options.of_one(job))
         return [rows.added(job, inserted[0], queue=queue) if inserted else None]
-    inserted = _insert.rows(conn, queue=queue, **options.of_many(new))
+    statement = _insert_tagged if any(job.tags for job in new) else _insert
+    inserted = statement.rows(conn, queue=queue, **options.of_many(new))
     return [row and rows.added(job, row, queue=queue) for job, row in zip(new, _in_order(new, inserted), strict=True)]
 
 
@@ -83,6 +105,16 @@ def insert_by_settings(conn: Connection, *, queue: str, new: Sequence[NewJob], m
     return Inserted(created, has_settings=inserted[0].has_settings, effective_bytes=inserted[0].bytes)
 
 
+def insert_columns(conn: Connection, *, queue: str, columns: Mapping[str, Any]) -> JobKey | None:
+    """Insert a job by the columns that it sets, as `insert_by_settings` does; None if its custom id exists.
+
+    A node of another release may have written the columns: those that this one does not know are passed over.
+    """
+    values = {name: [columns.get(name)] for name in options.SET}
+    inserted = _insert_by_settings.rows(conn, queue=queue, max_bytes=ANY_BYTES, **values)
+    return JobKey(queue, inserted[0].number) if inserted else None
+
+
 def _in_order(new: Sequence[NewJob], inserted: Sequence[Any]) -> list[Any]:
     """Return the row of each job; None where there is none, since its custom id exists."""
     by_custom_id = {row.custom_id: row for row in inserted if row.custom_id is not None}
@@ -98,21 +130,9 @@ def find(conn: Connection, *, queue: str, job_ids: Collection[str], max_bytes: i
 
 
 def sizes(conn: Connection, *, queue: str, job_ids: Collection[str]) -> dict[str, int]:
-    """Return the length in bytes of the texts of the jobs that exist, by id, without reading the texts."""
+    """Return the length in bytes of the texts of the jobs that exist, by id."""
     numbers, custom_ids = _parted(job_ids)
-    size = sqlalchemy.literal_column(rows.BYTES, sqlalchemy.BigInteger).label("bytes")
-    has_number = (jobs.c.number == _any(numbers, sqlalchemy.BigInteger)) & jobs.c.custom_id.is_(None)
-    has_id = jobs.c.custom_id == _any(custom_ids, sqlalchemy.Text)
-    parts = [
-        sqlalchemy.select(jobs.c.number, jobs.c.custom_id, size).where(jobs.c.queue == queue, has)
-        for has in (has_number, has_id)
-    ]
-    found = conn.execute(sqlalchemy.union_all(*parts))
-    return {str(row.number) if row.custom_id is None else row.custom_id: row.bytes for row in found}
-
-
-def _any(values: Sequence[Any], kind: type[sqlalchemy.BigInteger] | type[sqlalchemy.Text]) -> Any:
-    return sqlalchemy.func.any(sqlalchemy.bindparam(None, values, sqlalchemy.ARRAY(kind)))
+    return {row.id: row.bytes for row in _sizes.rows(conn, queue=queue, numbers=numbers, custom_ids=custom_ids)}
 
 
 def _parted(job_ids: Collection[str]) -> tuple[list[int], list[str]]:
@@ -129,10 +149,9 @@ def numbers(conn: Connection, *, queue: str, job_ids: Collection[str]) -> dict[s
     return found | {row.custom_id: row.number for row in rows}
 
 
-def lock_one(conn: Connection, *, queue: str, number: int) -> LockedJob | None:
-    """Lock a job until the transaction ends; None if it does not exist. Waits for a row lock."""
-    found = _lock_one.rows(conn, queue=queue, number=number)
-    return rows.locked(found[0]) if found else None
+def lock(conn: Connection, *, queue: str, numbers: Sequence[int]) -> list[LockedJob]:
+    """Lock those of the jobs that exist until the transaction ends, by number. Waits for row locks."""
+    return [*map(rows.locked, _lock.rows(conn, queue=queue, numbers=numbers))]
 
 
 def exists(conn: Connection, *, queue: str, number: int) -> bool:
@@ -147,59 +166,83 @@ def ended(conn: Connection, waited: Sequence[JobKey]) -> list[JobKey]:
     return [JobKey(row.queue, row.number) for row in _ended.rows(conn, queues=queues, numbers=numbers)]
 
 
-def cancel(conn: Connection, *, queue: str, number: int) -> bool:
-    """Fail a job that is ready or delayed; return whether it was. Waits for a row lock."""
-    return bool(_cancel.rows(conn, queue=queue, number=number, cancelled=CANCELLED_REASON))
+Effectives = Sequence[JsonText | None]
+"""For each job the options that hold from now on instead of those sent; None: none do."""
 
 
-def request_cancel(conn: Connection, *, queue: str, number: int) -> bool:
-    """Request the cancel of an active job; return whether it was active. The lease stays. Waits for a row lock."""
-    return bool(_request_cancel.rows(conn, queue=queue, number=number))
+def cancel(conn: Connection, *, queue: str, numbers: Sequence[int]) -> set[int]:
+    """Fail those of the jobs that are ready or delayed; return them. Waits for row locks. None is removed then."""
+    cancelled = {"cancelled": CANCELLED_REASON, "fingerprint": CANCELLED}
+    return _changed(_cancel, conn, queue=queue, numbers=numbers, **cancelled)
+
+
+def request_cancel(conn: Connection, *, queue: str, numbers: Sequence[int]) -> set[int]:
+    """Request the cancel of those of the jobs that are active; return them. Leases stay. Waits for row locks."""
+    return _changed(_request_cancel, conn, queue=queue, numbers=numbers)
 
 
 def retry(
     conn: Connection,
     *,
     queue: str,
-    number: int,
+    numbers: Sequence[int],
     reset_attempts: bool,
-    attempts: int | None = None,
-    effective: JsonText | None = None,
-) -> bool:
-    """Make a job that has ended ready again; return whether it had ended. The caller has locked it.
+    attempts: Sequence[int | None] | None = None,
+    effectives: Effectives | None = None,
+) -> set[int]:
+    """Make those of the jobs that have ended ready again; return them. The caller has locked them.
 
-    `attempts`: how many it may make, if not as many as before. `effective`: the options that hold then instead of those
-    sent.
+    `numbers` are in ascending order. `attempts`: how many each may make, None: as many as before.
     """
-    asked = {"reset_attempts": reset_attempts, "attempts": attempts, "effective": effective}
-    return bool(_retry.rows(conn, queue=queue, number=number, **asked))
+    nothing = [None] * len(numbers)
+    asked = {"reset_attempts": reset_attempts, "attempts": attempts or nothing, "effectives": effectives or nothing}
+    return _changed(_retry, conn, queue=queue, numbers=numbers, **asked)
 
 
-def promote_now(conn: Connection, *, queue: str, number: int, effective: JsonText | None = None) -> bool:
-    """Make a delayed job ready; return whether it was delayed. The caller has locked it.
+def promote_now(
+    conn: Connection, *, queue: str, numbers: Sequence[int], effectives: Effectives | None = None
+) -> set[int]:
+    """Make those of the jobs that are delayed ready; return them. The caller has locked them; ascending numbers."""
+    asked = {"effectives": effectives or [None] * len(numbers)}
+    return _changed(_promote_now, conn, queue=queue, numbers=numbers, **asked)
 
-    `effective`: the options that hold then instead of those sent.
-    """
-    return bool(_promote_now.rows(conn, queue=queue, number=number, effective=effective))
+
+def change(
+    conn: Connection, *, queue: str, numbers: Sequence[int], change: Change, effectives: Effectives | None = None
+) -> set[int]:
+    """Change those of the jobs that are ready or delayed; return them. They are locked; ascending numbers."""
+    asked = options.of_change(change) | {"effectives": effectives or [None] * len(numbers)}
+    if change.tags is None and change.data is None:
+        return _changed(_change, conn, queue=queue, numbers=numbers, **asked)
+    terms.forget(conn, queue=queue, numbers=numbers)
+    changed = _changed(_change, conn, queue=queue, numbers=numbers, **asked)
+    terms.fill(conn, queue=queue, numbers=numbers)
+    return changed
 
 
-def change(conn: Connection, *, queue: str, number: int, change: Change, effective: JsonText | None = None) -> bool:
-    """Change a job that is ready or delayed; return whether it was. The caller has locked it.
-
-    `effective`: the options that hold then instead of those sent.
-    """
-    asked = options.of_change(change) | {"effective": effective}
-    return bool(_change.rows(conn, queue=queue, number=number, **asked))
+def _changed(statement: Statement, conn: Connection, **asked: Any) -> set[int]:
+    return {row.number for row in statement.rows(conn, **asked)}
 
 
 def change_data(conn: Connection, *, queue: str, lease: LeaseKey, data: JsonText) -> bool:
-    """Change the data of an active job; return whether the lease is held. Waits for a row lock."""
-    return bool(_change_data.rows(conn, queue=queue, number=lease.number, token=lease.token, data=data))
+    """Change the data of an active job; return whether the lease is held. The caller has locked the job."""
+    asked = {"number": lease.number, "token": lease.token, "data": data}
+    if not terms.has_keys(conn, queue=queue):
+        return bool(_change_data.rows(conn, queue=queue, **asked))
+    terms.forget(conn, queue=queue, numbers=[lease.number])
+    is_changed = bool(_change_data.rows(conn, queue=queue, **asked))
+    terms.fill(conn, queue=queue, numbers=[lease.number])
+    return is_changed
 
 
 def remove(conn: Connection, *, queue: str, numbers: Sequence[int]) -> int:
     """Delete jobs that are not active, their attempts and their logs; return how many. The caller has locked them."""
     return len(_remove_job.rows(conn, queue=queue, numbers=numbers)) if numbers else 0
+
+
+def remove_active(conn: Connection, *, queue: str, numbers: Sequence[int]) -> int:
+    """Delete jobs that are active, their attempts and their logs; return how many. The caller has locked them."""
+    return len(_remove_active.rows(conn, queue=queue, numbers=numbers)) if numbers else 0
 
 
 def promote(conn: Connection, *, queue: str, limit: int, patience_s: float = PROMOTION_PATIENCE_S) -> int:
@@ -280,8 +323,14 @@ def unstarted(conn: Connection, *, limit: int, most: int, after: StartPlace = FI
 
 
 def fail_unstarted(conn: Connection, *, queue: str, numbers: Sequence[int]) -> int:
-    """Fail those of the jobs that should have started by now, and have not; return how many. Skips locked rows."""
-    return len(_fail_unstarted.rows(conn, queue=queue, numbers=numbers, reason=UNSTARTED_REASON))
+    """Fail those of the jobs that should have started by now, and have not; return how many. Some are removed then.
+
+    Skips locked rows.
+    """
+    why = {"reason": UNSTARTED_REASON, "fingerprint": UNSTARTED}
+    failed = _fail_unstarted.rows(conn, queue=queue, numbers=numbers, **why)
+    retention.remove_at_once(conn, queue=queue, numbers=[row.number for row in failed if row.goes])
+    return len(failed)
 
 
 def queues_with_ready(conn: Connection, *, starts: Mapping[str, Place]) -> list[str]:

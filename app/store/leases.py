@@ -4,13 +4,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from app.domain import ids
+from app.domain import fingerprint, ids
 from app.domain.attempts import CANCELLED_REASON, STACKS_KEPT, STALLED_REASON, TIMEOUT_GRACE_MS, Outcome, Overdue, Tries
 from app.domain.job import ClaimedJob, Completion, Extended, Failure, JsonText, Lease, LeaseKey, Release
 from app.domain.scan import HEAD, Place, ScanResult
 from app.domain.states import Status
 from app.postgres.database import Connection
-from app.store import rows
+from app.store import retention, rows
 from app.store.jobs import ANY_BYTES
 from app.store.statements import Statement
 
@@ -35,6 +35,8 @@ _report_progress = Statement("leases/report_progress")
 _held = Statement("leases/held")
 MARK = "ffff"
 """The end of the tokens of jobs that are removed when they complete (`_fragments/lease.sql`); of others by chance."""
+STALLED, CANCELLED = fingerprint.of(STALLED_REASON), fingerprint.of(CANCELLED_REASON)
+"""The fingerprints of failures whose reasons are always the same."""
 ColumnValues = dict[str, Sequence[object]]
 """The values of each of many jobs, by the name of the parameter."""
 
@@ -168,18 +170,22 @@ def completed_before(conn: Connection, *, queue: str, completions: Sequence[Comp
     return {row.number for row in _run(_completed_before, conn, queue, *_completing(completions))}
 
 
-def removed_before(conn: Connection, *, queue: str, shown: Sequence[PresentedToken]) -> set[str]:
-    """Return the tokens, of those shown for custom ids, of attempts that completed, so that their jobs were removed."""
+def removed_before(conn: Connection, *, queue: str, shown: Sequence[PresentedToken]) -> dict[str, Outcome]:
+    """Return how attempts ended whose jobs were removed then, by token, of those tokens shown for custom ids."""
     if not shown:
-        return set()
+        return {}
     custom_ids, tokens = [one.job_id for one in shown], [one.token for one in shown]
-    return {row.token for row in _removed_before.rows(conn, queue=queue, custom_ids=custom_ids, tokens=tokens)}
+    found = _removed_before.rows(conn, queue=queue, custom_ids=custom_ids, tokens=tokens)
+    return {row.token: Outcome(row.outcome or Outcome.COMPLETED) for row in found}
 
 
 def ended_before(
     conn: Connection, *, queue: str, leases: Sequence[LeaseKey], outcomes: Collection[Outcome]
 ) -> dict[int, Status]:
-    """Return the statuses of jobs, by number, whose last attempt is in `leases` and ended before with `outcomes`."""
+    """Return the statuses of jobs, by number, whose last attempt is in `leases` and ended before with `outcomes`.
+
+    Of those too that failed then and were removed.
+    """
     return _statuses(_run(_ended_before, conn, queue, leases, outcomes=list(outcomes)))
 
 
@@ -196,13 +202,14 @@ def lock_overdue(conn: Connection, *, queue: str, limit: int) -> list[Overdue]:
 def fail(
     conn: Connection, *, queue: str, failures: Sequence[Failure], include_expired: bool = False
 ) -> dict[int, Status]:
-    """Fail attempts and their jobs; return the statuses of the jobs that this failed, by number.
+    """Fail attempts and their jobs; return the statuses of the jobs that this failed, by number. Some are removed then.
 
     `include_expired`: also those whose leases have run out. The caller has locked these jobs: nobody else settles them.
     """
-    return _statuses(
-        _run(_fail, conn, queue, *_failing(failures), stacks_kept=STACKS_KEPT, include_expired=include_expired)
-    )
+    keys, each = _failing(failures)
+    each |= {"fingerprints": [fingerprint.of(failure.reason, failure.stack) for failure in failures]}
+    ended = _run(_fail, conn, queue, keys, each, stacks_kept=STACKS_KEPT, include_expired=include_expired)
+    return _without_gone(conn, queue, ended)
 
 
 def retry_later(
@@ -223,7 +230,8 @@ def release(conn: Connection, *, queue: str, releases: Sequence[Release]) -> dic
     """Release jobs, to their old places or with a delay; return the statuses of those that were held, by number."""
     leases = [release.lease for release in releases]
     each: ColumnValues = {"delays_ms": [release.delay_ms for release in releases]}
-    return _statuses(_run(_release, conn, queue, leases, each, cancelled=CANCELLED_REASON))
+    cancelled = {"cancelled": CANCELLED_REASON, "fingerprint": CANCELLED}
+    return _without_gone(conn, queue, _run(_release, conn, queue, leases, each, **cancelled))
 
 
 def expire(conn: Connection, *, queue: str, leases: Sequence[LeaseKey]) -> set[int]:
@@ -239,9 +247,11 @@ def recover_stalled(conn: Connection, *, queue: str, limit: int, max_stalled_cou
         limit=limit,
         max_stalled_count=max_stalled_count,
         reason=STALLED_REASON,
+        fingerprint=STALLED,
         cancelled=CANCELLED_REASON,
+        cancelled_fingerprint=CANCELLED,
     )
-    return _statuses(moved)
+    return _without_gone(conn, queue, moved)
 
 
 class Expired(NamedTuple):
@@ -327,6 +337,13 @@ def _unique_batches(leases: Sequence[LeaseKey], each: ColumnValues) -> Iterator[
         batch = [by_number[number] for number in sorted(by_number)]
         yield dict(zip(("numbers", "tokens", *each), zip(*batch, strict=True), strict=True))
         left = [entry for entry in left if by_number[entry[0]] is not entry]
+
+
+def _without_gone(conn: Connection, queue: str, ended: Iterable[Any]) -> dict[int, Status]:
+    """Remove the jobs that failed and are not to be kept then; return the statuses of all, by number."""
+    moved = list(ended)
+    retention.remove_at_once(conn, queue=queue, numbers=[row.number for row in moved if row.goes])
+    return _statuses(moved)
 
 
 def _statuses(found: Iterable[Any]) -> dict[int, Status]:

@@ -8,7 +8,7 @@ from typing import Any
 from app.domain.backoff import JITTER_DIGITS, Backoff
 from app.domain.job import Change, Job, NewJob
 from app.domain.options import BACKOFF_COLUMNS, COLUMNS, STORED, Kind, Option
-from app.store import counting
+from app.store import counting, tables
 
 _ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"'})
 
@@ -61,20 +61,28 @@ def _meaning(option: Option) -> list[str]:
 FRAGMENTS = {
     "counted": counting.EVERYTHING,
     "job": _rows(Job._fields),
+    "row": _rows([column.name for column in tables.jobs.columns]),
+    "plan": _rows([column.name for column in tables.plans.columns]),
+    "schedule": _rows([f"schedule.{column.name}" for column in tables.schedules.columns if column.name != "data"]),
     "option_columns": _rows(tuple(COLUMNS)),
     "option_arrays": _rows([_bulk(column, kind) for column, kind in COLUMNS.items()]),
     "option_values": _rows([f"{_single(column, kind)} as {column}" for column, kind in COLUMNS.items()]),
     "option_meanings": _rows([part for option in STORED for part in _meaning(option)]),
     "option_casts": _rows([_cast(column, kind) for column, kind in COLUMNS.items()]),
 }
-"""Generated fragments, used like the files in `app/store/sql/_fragments`: what a change counts, all columns of a job,
-the columns of options, their parameters as arrays and as single values, and their casts. `rowline docs` writes them
-into `sql/psql.sql`."""
+"""Generated fragments, used like the files in `app/store/sql/_fragments`: what a change counts, the columns of a job
+that are read, all of its table, those of a plan, those of a schedule without its data, those of options, their
+parameters as arrays and as single values, and their casts. `rowline docs` writes them into `sql/psql.sql`."""
+
+
+SET = ("name", "data", "opts", *COLUMNS)
+"""The columns of a job that its request sets."""
 
 
 def of_one(new: NewJob) -> dict[str, Any]:
     """Return the values of the columns that a new job sets, by column name."""
     values = new._asdict()
+    del values["deduplication"]  # the queue's ids know it, not the job
     values |= _backoff(values.pop("backoff"))
     for field, write in _TEXTS.items():
         values[field] = None if values[field] is None else write(values[field])
@@ -85,6 +93,7 @@ def of_many(new: Sequence[NewJob]) -> dict[str, Sequence[Any]]:
     """Return the same for many jobs: a list for each column, in the order of the jobs."""
     values: dict[str, Sequence[Any]] = dict(zip(NewJob._fields, zip(*new, strict=True), strict=True))
     nulls = [None] * len(new)
+    del values["deduplication"]
     backoffs = values.pop("backoff")
     parts = [*map(_backoff, backoffs)] if any(backoffs) else []
     values |= {column: [part[column] for part in parts] or nulls for column in BACKOFF_COLUMNS}

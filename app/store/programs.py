@@ -6,6 +6,7 @@ from app.postgres.database import Connection
 from app.store.statements import Statement
 
 _connected = Statement("programs/connected")
+_oldest = Statement("programs/oldest")
 
 
 def connected(conn: Connection) -> list[Program]:
@@ -14,3 +15,8 @@ def connected(conn: Connection) -> list[Program]:
     Behind a pooler in transaction mode a session has the name of the last program that used it. Raises psycopg errors.
     """
     return programs.connected((row.application_name, row.connections) for row in _connected.rows(conn))
+
+
+def oldest(conn: Connection) -> str:
+    """Return the revision of the oldest programs that may use the schema."""
+    return str(_oldest.rows(conn)[0].revision)

@@ -10,9 +10,10 @@ from app.domain.programs import SERVING
 from app.domain.queue import NUMBERS, PRIORITIES_MAX, Pause, Queue, Tally
 from app.domain.retention import Keep
 from app.domain.states import Status
+from app.domain.terms import FillStatus, Key
 from app.domain.workers import SEEN_S
 from app.postgres.database import Connection
-from app.store import counts, minutes, settings
+from app.store import counts, minutes, settings, terms
 from app.store.statements import Statement
 from app.store.tables import count_of
 
@@ -47,11 +48,12 @@ def change(
     keeps: Mapping[str, Keep | None],
     numbers: Mapping[str, int | None],
     wanted: Mapping[str, Any] | None,
+    keys: Sequence[str] | None = None,
 ) -> None:
     """Change the settings of a queue; None takes one away. Waits for a lock.
 
     `keeps` names fields of `Retention`, `numbers` those of `Queue` that are in `domain.queue.NUMBERS`; `wanted` are all
-    its defaults, empty: none, None: they stay.
+    its defaults, `keys` all its keys; empty: none, None: they stay.
     """
     changed: dict[str, Any] = {field: numbers.get(field) for field in NUMBERS.values()}
     changed |= {f"has_{field}": field in numbers for field in NUMBERS.values()}
@@ -60,12 +62,15 @@ def change(
         "defaults": defaults.text(wanted) if wanted else None,
         "applied_defaults": defaults.text(found) if (found := defaults.applied(wanted or {})) else None,
     }
-    _change.rows(conn, queue=queue, **settings.changes(keeps), **changed)
+    _change.rows(conn, queue=queue, **settings.changes(keeps), **changed, has_keys=keys is not None, keys=keys or [])
+    if keys is not None:
+        terms.want(conn, queue=queue, keys=keys)
     _tidy.rows(conn, queue=queue)
 
 
 def forget(conn: Connection, *, queue: str) -> bool:
     """Delete all settings of a queue; return whether there were any. Waits for a row lock."""
+    terms.want(conn, queue=queue, keys=[])
     return bool(_forget.rows(conn, queue=queue))
 
 
@@ -114,8 +119,13 @@ def _queue(row: Any, counted: Mapping[Status, int], recent: Mapping[int, Tally])
         start_within_ms=row.start_within_ms,
         workers=row.workers,
         defaults={} if row.defaults is None else orjson.loads(row.defaults),
+        keys=tuple(_key(*one) for one in orjson.loads(row.keys or "[]")),
     )
 
 
 def _of(row: Any) -> Pause:
     return Pause(at=row.paused_at, by=row.paused_by, reason=row.pause_reason)
+
+
+def _key(path: str, status: str | None, looked_at: int | None) -> Key:
+    return Key(path, FillStatus(status or FillStatus.WAITING), looked_at or 0)

@@ -16,6 +16,9 @@ _sweep = Statement("retention/sweep")
 _own = Statement("retention/own")
 _sweep_own = Statement("retention/sweep_own")
 _forget_removed = Statement("retention/forget_removed")
+_is_any_at_once = Statement("retention/is_any_at_once")
+_next_at_once = Statement("retention/next_at_once")
+_remove_at_once = Statement("retention/remove_at_once")
 NEWEST = 1_000
 """Of so many jobs with settings of their own, the newest, the count is looked for that holds for their queue."""
 
@@ -100,6 +103,25 @@ def _swept(statement: Statement, conn: Connection, target: Target, **parameters:
     return Swept(*row)
 
 
+def is_any_at_once(conn: Connection) -> bool:
+    """Return whether the service, an endpoint or a queue keeps none of its completed or of its failed jobs."""
+    return bool(_is_any_at_once.rows(conn)[0].is_any)
+
+
+def sweep_at_once(conn: Connection, target: Target, *, after: int, limit: int) -> Swept:
+    """Look at jobs as `sweep` does; remove all that say nothing themselves, and remember them as `remove_at_once`."""
+    [row] = _next_at_once.rows(conn, queue=target.queue, status=target.status, after=after, limit=limit)
+    return Swept(row.looked_at, row.last, remove_at_once(conn, queue=target.queue, numbers=row.numbers))
+
+
+def remove_at_once(conn: Connection, *, queue: str, numbers: Sequence[int]) -> int:
+    """Remove those of the jobs that have ended, with their attempts and logs; return how many. Waits for row locks.
+
+    For a while it is remembered how the last attempt of each ended, for who repeats its word.
+    """
+    return int(_remove_at_once.rows(conn, queue=queue, numbers=numbers)[0].removed) if numbers else 0
+
+
 def forget_removed(conn: Connection, *, limit: int) -> int:
-    """Forget, of the `limit` first jobs that were removed as they completed, the old ones; return how many."""
+    """Forget, of the `limit` first jobs that were removed as they ended, the old ones; return how many."""
     return int(_forget_removed.rows(conn, limit=limit, age_s=REMEMBERED_S)[0].removed)

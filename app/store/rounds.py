@@ -8,10 +8,11 @@ from app.store.statements import Statement
 _look = Statement("rounds/look")
 
 
-def look(conn: Connection, *, word: str | None) -> tuple[bool, bool, bool]:
-    """Return whether a delayed job is due in any queue, whether there are deltas to fold, and whether a job is late.
+def look(conn: Connection, *, word: str | None) -> tuple[bool, bool, bool, bool, bool, bool]:
+    """Return whether a delayed job is due in any queue, whether there are deltas to fold, whether a job is late.
 
+    And whether plans go on by themselves, whether jobs are stored to follow others, and whether a schedule is due.
     Sends the pulse `word` to all processes, unless it is None.
     """
     [row] = _look.rows(conn, channel=notify.channel(PULSE), words=[] if word is None else [word])
-    return row.is_due, row.is_unfolded, row.is_late
+    return row.is_due, row.is_unfolded, row.is_late, row.has_plans, row.has_stored, row.has_ticks

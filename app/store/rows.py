@@ -87,7 +87,7 @@ def taken(row: tuple[Any, ...]) -> ClaimedJob:
 
 
 def locked(row: Any) -> LockedJob:
-    """Return the job of a row of `jobs/lock_one`, which has its fields."""
+    """Return the job of a row of `jobs/lock`, which has its fields."""
     token = None if row.lease_token is None else str(row.lease_token)
     return LockedJob(**row._asdict() | {"status": STATUSES[row.status], "lease_token": token})
 

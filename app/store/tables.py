@@ -26,16 +26,17 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSON, UUID
 
 from app.domain import endpoint
 from app.domain.attempts import KEPT
-from app.domain.backoff import LONGEST_MS
 from app.domain.ids import QUEUE_NAME_MAX
 from app.domain.job import NewJob
-from app.domain.keys import KEY_MAX
-from app.domain.options import STORED, Kind
-from app.domain.queue import REASON_MAX
+from app.domain.options import KINDS_IN_SQL, STORED, Kind
 from app.domain.states import Status
-from app.store.access import audit, token_changes, tokens
-from app.store.columns import DIGEST, NAME, SCHEMA, UPGRADER_LOCK, WHEN, metadata, words
+from app.store.access import audit, idempotency_keys, token_changes, tokens
+from app.store.columns import NAME, SCHEMA, UPGRADER_LOCK, WHEN, metadata, words
+from app.store.indexed import term_fills, terms
+from app.store.planned import deduplications, plan_jobs, plans
+from app.store.scheduled import schedules
 from app.store.seen import job_hours, job_minutes, queue_workers
+from app.store.settable import queue_settings, settings
 
 __all__ = [
     "SCHEMA",
@@ -43,6 +44,7 @@ __all__ = [
     "attempts",
     "audit",
     "count_of",
+    "deduplications",
     "endpoints",
     "idempotency_keys",
     "job_counts",
@@ -55,10 +57,16 @@ __all__ = [
     "jobs",
     "logs",
     "metadata",
+    "plan_jobs",
+    "plan_removed",
+    "plans",
     "queue_settings",
     "queue_workers",
     "removed_jobs",
+    "schedules",
     "settings",
+    "term_fills",
+    "terms",
     "token_changes",
     "tokens",
 ]
@@ -105,6 +113,7 @@ jobs = Table(
     Column("cancel_requested_at", WHEN),
     Column("failed_reason", Text),
     Column("failed_code", NAME),
+    Column("fingerprint", NAME),  # of a failed job (`domain/fingerprint.py`); no other is asked for it
     Column("stacktrace", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("data", JSON, nullable=False),
     Column("opts", JSON, nullable=False),
@@ -137,10 +146,20 @@ removed_jobs = Table(
     Column("lease_token", UUID(as_uuid=False), nullable=False),
     Column("custom_id", NAME),
     Column("removed_at", WHEN, nullable=False, server_default=text("statement_timestamp()")),
+    Column("outcome", NAME),  # of the attempt; null: it completed
     PrimaryKeyConstraint("number", "queue", name="removed_jobs_pkey"),
     Index("removed_jobs_custom_id", "queue", "custom_id", postgresql_where=text("custom_id is not null")),
 )
-"""Jobs removed as they completed, for a quarter of an hour: who repeats its word hears that it was taken."""
+"""Jobs removed as they ended, for a quarter of an hour: who repeats its word hears that it was taken."""
+
+plan_removed = Table(
+    "plan_removed",
+    metadata,
+    *(Column(column.name, column.type, nullable=column.nullable) for column in jobs.columns),
+    Column("plan", UUID(as_uuid=False), nullable=False),
+    PrimaryKeyConstraint("plan", "number", "queue", name="plan_removed_pkey"),
+)
+"""Jobs that plans removed, for a day, as they were: an undo puts them back. A migration of `jobs` changes it too."""
 
 job_options = Table(
     "job_options",
@@ -155,7 +174,7 @@ job_options = Table(
     Column("is_empty_absent", Boolean, nullable=False, server_default=text("false")),
     PrimaryKeyConstraint("name", name="job_options_pkey"),
     UniqueConstraint("nth", name="job_options_nth_key"),
-    CheckConstraint(f"kind in ({words(Kind)})", name="job_options_kind"),
+    CheckConstraint(f"kind in ({words(KINDS_IN_SQL)})", name="job_options_kind"),
 )
 """The options that `rowline.enqueue` accepts: `domain/options.py`, as written by migrations."""
 
@@ -203,6 +222,24 @@ Index(
 )
 Index("jobs_failed", jobs.c.finished_at, postgresql_where=text("status = 'failed'"))
 
+# The failed jobs by what their failures have in common. The conditions of both begin with what is false of most rows,
+# and are written as that of `jobs_due`.
+Index(
+    "jobs_fingerprint",
+    jobs.c.queue,
+    jobs.c.fingerprint,
+    jobs.c.number,
+    postgresql_include=["finished_at"],
+    postgresql_where=text("fingerprint is not null and '' || status = 'failed'"),
+)
+# Of all queues: the failed jobs that have none yet, since a release before revision 0032 failed them.
+Index(
+    "jobs_unprinted",
+    jobs.c.queue,
+    jobs.c.number,
+    postgresql_where=text("failed_reason is not null and fingerprint is null and '' || status = 'failed'"),
+)
+
 
 def _numbers(kind: type[Integer]) -> list[Column[int]]:
     """Return a column for each status: the number of its jobs."""
@@ -229,6 +266,7 @@ job_deltas = Table(
     Column("queue", NAME, nullable=False),
     Column("added_by", BigInteger, nullable=False, server_default=text("(pg_current_xact_id()::text)::bigint")),
     *_numbers(Integer),
+    Column("is_restored", Boolean),  # the jobs came back: they were added, and ended, before
 )
 """What each statement changed in the counts of its queue. Inserting a row waits for no other transaction.
 
@@ -284,25 +322,6 @@ logs = Table(
 )
 """The log lines of jobs, in the order in which they arrived."""
 
-idempotency_keys = Table(
-    "idempotency_keys",
-    metadata,
-    Column("queue", NAME, nullable=False),
-    Column("token_digest", LargeBinary, nullable=False),
-    Column("key", NAME, nullable=False),
-    Column("body_digest", LargeBinary, nullable=False),
-    Column("answer", Text, nullable=False),
-    Column("answered_at", WHEN, nullable=False, server_default=text("statement_timestamp()")),
-    PrimaryKeyConstraint("queue", "token_digest", "key", name="idempotency_keys_pkey"),
-    CheckConstraint(f"char_length(queue) between 1 and {QUEUE_NAME_MAX}", name="idempotency_keys_queue"),
-    CheckConstraint(f"octet_length(token_digest) = {DIGEST}", name="idempotency_keys_token_digest"),
-    CheckConstraint(f"char_length(key) between 1 and {KEY_MAX}", name="idempotency_keys_key"),
-    CheckConstraint(f"octet_length(body_digest) = {DIGEST}", name="idempotency_keys_body_digest"),
-)
-"""The responses stored under idempotency keys, written in the transaction of their jobs."""
-
-Index("idempotency_keys_answered", idempotency_keys.c.answered_at)
-
 endpoints = Table(
     "endpoints",
     metadata,
@@ -344,40 +363,3 @@ endpoints = Table(
     ),
 )
 """The endpoint of a queue that has one: where dispatchers send its jobs."""
-
-queue_settings = Table(
-    "queue_settings",
-    metadata,
-    Column("queue", NAME, nullable=False),
-    Column("paused_at", WHEN),
-    Column("paused_by", NAME),
-    Column("pause_reason", Text),
-    Column("remove_on_complete", JSON),
-    Column("remove_on_fail", JSON),
-    Column("start_within_ms", BigInteger),
-    Column("defaults", JSON),  # as shown
-    Column("applied_defaults", JSON),  # those that are others than the service's; null: none are
-    PrimaryKeyConstraint("queue", name="queue_settings_pkey"),
-    CheckConstraint(f"char_length(queue) between 1 and {QUEUE_NAME_MAX}", name="queue_settings_queue"),
-    CheckConstraint(
-        "num_nulls(paused_at, paused_by) in (0, 2) and (paused_at is not null or pause_reason is null) "
-        f"and char_length(pause_reason) between 1 and {REASON_MAX}",
-        name="queue_settings_pause",
-    ),
-    CheckConstraint(f"start_within_ms between 1 and {LONGEST_MS}", name="queue_settings_start_within"),
-)
-"""The settings of queues, one column each. Only queues with a setting have a row.
-
-Rarely written: claims and settlements write elsewhere, so that reading a setting passes no dead rows.
-"""
-
-settings = Table(
-    "settings",
-    metadata,
-    Column("is_only", Boolean, nullable=False, server_default=text("true")),
-    Column("remove_on_complete", JSON),
-    Column("remove_on_fail", JSON),
-    PrimaryKeyConstraint("is_only", name="settings_pkey"),
-    CheckConstraint("is_only", name="settings_is_only"),
-)
-"""One row: the settings of the service, which hold for queues that have none of their own."""

@@ -26,14 +26,16 @@ from app.web.history import routes as history
 from app.web.holding import HELD
 from app.web.jobs import routes as jobs
 from app.web.leases import routes as leases
+from app.web.plans import routes as plans
 from app.web.queues import routes as queues
 from app.web.quotas import Quotas
+from app.web.schedules import routes as schedules
 from app.web.settings import routes as service_settings
 from app.web.tokens import routes as tokens
 from app.web.worker import ENDS, PULLING, TOKENS, WAITING
 
 OPEN = {"health", "docs"}  # the blueprints that need no token
-BY_ATTEMPT = {"progress"}  # those that need the token of an attempt, which they check themselves
+BY_ATTEMPT = {"progress"}  # those that need the token of an attempt, which they check themselves, but not for OPTIONS
 TOKENLESS = OPEN | BY_ATTEMPT
 _STARTED = "rowline.started"
 """The key of the WSGI environment with the start of the request, in seconds of `time.perf_counter`."""
@@ -62,7 +64,7 @@ def create(settings: Settings, db: Database) -> Flask:
         if asked.url_rule is None:
             if access.knows(asked.environ):  # a known client with a wrong path: its body is read to the end
                 clients.vouch(asked.environ)
-        elif asked.blueprint not in TOKENLESS:
+        elif asked.blueprint not in TOKENLESS or (asked.blueprint in BY_ATTEMPT and asked.method == "OPTIONS"):
             caller = asked.environ[CALLER] = access.check(asked.environ)
             clients.vouch(asked.environ)
             quotas.take_request(caller)
@@ -105,6 +107,8 @@ def _blueprints(flask: Flask, settings: Settings, db: Database, room: Room, quot
         progress.blueprint(settings, db),
         history.blueprint(db, room),
         queues.blueprint(settings, db, access),
+        plans.blueprint(settings, db, access),
+        schedules.blueprint(settings, db, room, access, quotas),
         service_settings.blueprint(settings, db, access),
         endpoints.blueprint(settings, db, Vault(settings), access),
         tokens.blueprint(settings, db, access),

@@ -31,6 +31,8 @@ REFUSED_MAX, REFUSED_S = 10, 60.0
 """So many refusals of a token enter the audit within so many seconds, by each API process."""
 _REFUSED_ON = "rowline.refused-on"
 """The key of the WSGI environment with the queue on which the caller was refused an action."""
+_LACKED = "rowline.lacked"
+"""The key of the scope that the caller lacked for it."""
 _REQUIRED = "a valid token is required: Authorization: Bearer <token>"
 
 
@@ -120,8 +122,9 @@ class Tokens:
         """Require that the caller may do `action` on `queue`. Raises Forbidden."""
         caller: Caller = request.environ[CALLER]
         if not caller.may(action, queue):
-            request.environ[_REFUSED_ON] = queue
-            raise Forbidden.of(Scope(action, ALL if queue is None else queue))
+            scope = Scope(action, ALL if queue is None else queue)
+            request.environ[_REFUSED_ON], request.environ[_LACKED] = queue, str(scope)
+            raise Forbidden.of(scope)
 
     def note_refusal(self, request: Request) -> None:
         """Note in the audit that a known token was refused, some times a minute at most. Raises nothing."""
@@ -129,8 +132,9 @@ class Tokens:
         if self._refused.wait_s(caller.id) > 0:
             return
         self._refused.note(caller.id)
-        queue = request.environ.get(_REFUSED_ON)
-        act = Act(action=str(request.endpoint), queue=queue, affected=0, outcome=ActOutcome.REFUSED)
+        queue, lacked = request.environ.get(_REFUSED_ON), request.environ.get(_LACKED)
+        after = None if lacked is None else {"lacked": lacked}
+        act = Act(action=str(request.endpoint), queue=queue, affected=0, after=after, outcome=ActOutcome.REFUSED)
         try:
             audit.note(self._db, actor=self.actor(request), act=act)
         except DatabaseError as error:

@@ -28,6 +28,7 @@ class Description:
     headers: tuple[str, ...] = ()  # of the request, by their keys in `openapi.REQUEST_HEADERS`
     gives: Schema | str = ""  # the schema of a JSON response, or the media type of any other
     gives_many: bool = False
+    creates: bool = False  # the status is 201 if something new was made
     gives_headers: tuple[str, ...] = ()  # besides those of every response
     raises: tuple[type[RowlineError | DatabaseError], ...] = ()  # Rowline's errors, in `problems.STATUSES`
     statuses: tuple[int, ...] = ()  # of other error responses, 400 and above

@@ -58,9 +58,11 @@ def blueprint() -> Blueprint:
 
 
 def _page(path: str) -> Response:
-    if path not in handbook.pages():
+    pages = handbook.pages()
+    path = path if path in pages else f"{path}.md"
+    if path not in pages:
         raise NotFound
-    return _answer(handbook.pages()[path], "text/html")
+    return _answer(pages[path], "text/html")
 
 
 def _answer(content: bytes, kind: str) -> Response:

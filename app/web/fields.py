@@ -1,8 +1,14 @@
 """Fields with the types of the contract: marshmallow's own accept `true` as 1 and "5" as 5."""
 
+from collections.abc import Callable
 from typing import Any
 
 from marshmallow import ValidationError, fields
+
+from app.domain import fingerprint
+from app.domain.jobfilter import TIME_MAX, moment_fault
+
+NOT_WHOLE = "must be an integer"
 
 
 class Whole(fields.Field[int]):
@@ -17,7 +23,7 @@ class Whole(fields.Field[int]):
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int):
-            raise ValidationError("must be an integer")
+            raise ValidationError(NOT_WHOLE)
         if not self.low <= value <= self.high:
             raise ValidationError(f"must be between {self.low} and {self.high}")
         return value
@@ -29,8 +35,42 @@ class WholeText(Whole):
     def _deserialize(self, value: Any, *args: Any, **options: Any) -> int:
         digits = value.removeprefix("-")
         if not digits.isascii() or not digits.isdigit() or len(digits) > len(str(self.high)) + 10:
-            raise ValidationError("must be an integer")
+            raise ValidationError(NOT_WHOLE)
         return super()._deserialize(int(value), *args, **options)
+
+
+class Moment(Whole):
+    """A time to look for, in ms since the epoch."""
+
+    def __init__(self, about: str, **options: Any) -> None:
+        """Set what is said of it in the OpenAPI document."""
+        super().__init__(0, TIME_MAX, metadata={"description": f"{about}; ms since the epoch"}, **options)
+
+    def _deserialize(self, value: Any, *args: Any, **options: Any) -> int:
+        return _moment(super()._deserialize, value, *args, **options)
+
+
+class MomentText(WholeText):
+    """The same in a query."""
+
+    def __init__(self, about: str) -> None:
+        """Set what is said of it in the OpenAPI document."""
+        super().__init__(0, TIME_MAX, metadata={"description": f"{about}; ms since the epoch"})
+
+    def _deserialize(self, value: Any, *args: Any, **options: Any) -> int:
+        return _moment(super()._deserialize, value, *args, **options)
+
+
+def _moment(whole: Callable[..., int], *args: Any, **options: Any) -> int:
+    try:
+        ms = whole(*args, **options)
+    except ValidationError as error:
+        if error.messages != [NOT_WHOLE]:
+            raise
+        raise ValidationError(f"{NOT_WHOLE}: ms since the epoch") from None
+    if fault := moment_fault(ms):
+        raise ValidationError(fault)
+    return ms
 
 
 class Number(fields.Field[float]):
@@ -88,6 +128,21 @@ class Filter(Text):
         return text
 
 
+class Fingerprint(Text):
+    """The fingerprint of a failure."""
+
+    def __init__(self, **options: Any) -> None:
+        """Say what it is in the OpenAPI document."""
+        about = "failed jobs whose failures have this fingerprint, see `GET /queues/:queue/failures`; needs `payload`"
+        super().__init__(fingerprint.LENGTH, metadata={"description": about}, **options)
+
+    def _deserialize(self, value: Any, *args: Any, **options: Any) -> str:
+        text = super()._deserialize(value, *args, **options)
+        if fault := fingerprint.fault(text):
+            raise ValidationError(fault)
+        return text
+
+
 class Texts(fields.Field[list[str]]):
     """An array of up to `max_items` strings of 1 to `longest` characters; null counts as absent, as of `Whole`."""
 
@@ -137,3 +192,15 @@ class NotYet(fields.Field[None]):
 
     def _deserialize(self, *_: Any, **__: Any) -> None:
         raise ValidationError("is an option that Rowline does not have yet")
+
+
+class Unfit(fields.Field[None]):
+    """An option that does not fit here: rejected by name, with the reason."""
+
+    def __init__(self, why: str, **options: Any) -> None:
+        """Allow null, which counts as absent. `why` is a sentence without its full stop."""
+        super().__init__(allow_none=True, **options)
+        self.why = why
+
+    def _deserialize(self, *_: Any, **__: Any) -> None:
+        raise ValidationError(f"must not be there: {self.why}")

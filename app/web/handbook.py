@@ -20,7 +20,21 @@ BUNDLE = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript
 INDEX = "search.json"
 DECISIONS = "decisions"
 SECTIONS = {
-    "Use it": ("reference", "api.md", "client.md", "queues.md", "tokens.md", "outbox.md", "states.md", "errors.md"),
+    "Use it": (
+        "reference",
+        "api.md",
+        "client.md",
+        "find.md",
+        "queues.md",
+        "plans.md",
+        "mend.md",
+        "deduplication.md",
+        "schedules.md",
+        "tokens.md",
+        "outbox.md",
+        "states.md",
+        "errors.md",
+    ),
     "Work jobs": ("workers.md", "pull.md", "webhooks.md"),
     "Run it": (
         *("operating.md", "settings.md", "security.md", "upgrading.md", "backup.md", "rolling.md", "failover.md"),

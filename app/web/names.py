@@ -6,7 +6,8 @@ from urllib.parse import unquote_to_bytes
 
 from werkzeug.routing import BaseConverter
 
-from app.domain import ids
+from app.domain import ids, scheduled
+from app.domain.deduplication import ID_MAX
 from app.domain.errors import Fault, InvalidRequest
 
 _ORIGIN = re.compile(r"\Ahttps?://[^/?#\\]+(?=[/?]|\Z)", re.IGNORECASE)
@@ -50,6 +51,21 @@ def job_id(segment: str) -> str:
 def token_id(segment: str) -> str:
     """Decode and validate the id of an API token. Raises InvalidRequest."""
     return _decoded(segment, what="token id", max_length=ids.JOB_ID_MAX)
+
+
+def dedup_id(segment: str) -> str:
+    """Decode and validate a deduplication id. Raises InvalidRequest."""
+    return _decoded(segment, what="deduplication id", max_length=ID_MAX)
+
+
+def schedule_id(segment: str) -> str:
+    """Decode and validate the id of a schedule. Raises InvalidRequest."""
+    return _decoded(segment, what="schedule id", max_length=scheduled.ID_MAX)
+
+
+def plan_id(segment: str) -> str:
+    """Decode the id of a plan; it may be no UUID, and then that of none. Raises InvalidRequest."""
+    return _decoded(segment, what="plan id", max_length=ids.JOB_ID_MAX)
 
 
 def _decoded(segment: str, *, what: str, max_length: int) -> str:

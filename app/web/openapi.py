@@ -10,14 +10,22 @@ from flask import Flask
 from marshmallow import Schema, fields
 from werkzeug.routing import Rule
 
-from app.domain import errors, ids
+from app.domain import errors, ids, scheduled
 from app.domain.backoff import LONGEST_MS
+from app.domain.deduplication import ID_MAX
 from app.domain.states import Status
 from app.postgres.database import DatabaseError, OutcomeUnknown
 from app.web import describe, problems
 from app.web.describe import Description
-from app.web.fields import Flag, NotYet, Number, StringOrLines, Text, Texts, Whole
-from app.web.jobs.new_job import BackoffField, BackoffSchema, JobId
+from app.web.fields import Flag, NotYet, Number, StringOrLines, Text, Texts, Unfit, Whole
+from app.web.jobs.new_job import (
+    BackoffField,
+    BackoffSchema,
+    DeduplicationField,
+    DeduplicationId,
+    DeduplicationSchema,
+    JobId,
+)
 from app.web.jobs.page import ALL, Statuses
 from app.web.problem import ProblemSchema
 from app.wire.fields import Json, Milliseconds
@@ -25,21 +33,24 @@ from app.wire.job import PAYLOAD
 
 VERSION = "3.1.0"
 REQUESTS = {
-    *("NewJob", "Opts", "Backoff", "Claim", "Complete", "Fail", "Release", "Extend"),
+    *("NewJob", "Opts", "Backoff", "Deduplication", "Claim", "Complete", "Fail", "Release", "Extend"),
     *("Finish", "Ending", "Next", "Line", "Worker", "Endpoint", "WorkerOpts", "Limiter", "NewToken", "TokenLimits"),
     *("Retry", "Change", "Pause", "QueueChange", "QueueSettings", "Defaults", "Retention"),
+    *("NewPlan", "Filter", "PlanChange", "Apply"),
+    *("NewSchedule", "Template", "TemplateOpts", "NewTiming"),
 }
 """The schemas of requests: unknown members are rejected."""
 HIDEABLE = {*PAYLOAD, "logs"}
 """Members that a response lacks if the token lacks `payload`."""
 NAME = r"^(?!\.{1,2}$)[^/\x00-\x1f\x7f-\x9f]+$"
 KEY = r'^(?:[!#-~](?:[ -~]{0,253}[!-~])?|"(?:[ !#-\[\]-~]|\\["\\]){1,255}")$'  # as `domain/keys` reads it
-CUSTOM_ID = r"^(?![0-9]+$)(?!\.{1,2}$)[^/\x00-\x1f\x7f-\x9f]*$"
+CUSTOM_ID = r"^(?!repeat:)(?![0-9]+$)(?!\.{1,2}$)[^/\x00-\x1f\x7f-\x9f]*$"
 _ABOUT = """An HTTP job queue on PostgreSQL.
 
 A 200 response to adding jobs means: all jobs of the array are committed and will be worked at least once. Every
 response with a status of 400 or above is a Problem; clients should check its `code`. An unsupported method is a 405
-with `Allow`, an unknown path a 404 (`not_found`). Unknown query parameters are ignored; one given twice is a 400.
+with `Allow`, an unknown path a 404 (`not_found`). Unknown query parameters are ignored, but by GET /jobs; one given
+twice is a 400.
 Beyond the schemas, NUL characters, lone surrogates, nesting deeper than 128 and integers of more than 1,000 digits
 are rejected with 400 anywhere in a body.
 
@@ -53,6 +64,13 @@ _PATHS: dict[str, dict[str, Any]] = {
     "page": {"about": "The name of a page.", "max": 255, "example": "api.md"},
     "decision": {"about": "The name of a decision record.", "max": 255, "example": "0003-the-place-in-line.md"},
     "asset": {"about": "The name of a file.", "max": 255, "example": "handbook.css"},
+    "dedup_id": {"about": "A deduplication id.", "max": ID_MAX, "example": "invoice-4711"},
+    "schedule_id": {"about": "The id of a schedule.", "max": scheduled.ID_MAX, "example": "nightly-report"},
+    "plan_id": {
+        "about": "The id of a plan, a UUID.",
+        "max": 255,
+        "example": "0b3c5a8e-6c1f-4a52-9d0e-2f4b7a91c3d7",
+    },
     "token_id": {"about": "The id of an API token, which is a part of it.", "max": 255, "example": "Ab3dEf9h"},
     "job_id": {"about": "The id of a job, generated or custom.", "max": ids.JOB_ID_MAX, "example": "welcome-ada"},
 }
@@ -122,6 +140,7 @@ def document(flask: Flask, *, open_blueprints: set[str]) -> dict[str, Any]:
     plugin.converter.add_parameter_attribute_function(_form)
     spec.components.schema("Problem", schema=ProblemSchema)
     spec.components.schema("Backoff", schema=BackoffSchema)
+    spec.components.schema("Deduplication", schema=DeduplicationSchema)
     spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
     by_attempt = {"type": "http", "scheme": "bearer", "description": "The token of the running attempt."}
     spec.components.security_scheme("attempt", by_attempt)
@@ -178,7 +197,7 @@ def _operation(described: Description, rule: Rule, *, summary: str) -> dict[str,
         "tags": rule.endpoint.split(".")[:1],
         "summary": summary,
         "parameters": parameters,
-        "responses": {"200": _success(described)} | refused,
+        "responses": _successes(described) | refused,
     }
     if described.body:
         schema: Any = {"type": "array", "items": described.body} if described.body_many else described.body
@@ -187,6 +206,11 @@ def _operation(described: Description, rule: Rule, *, summary: str) -> dict[str,
             media["example"] = described.example["body"]
         operation["requestBody"] = {"required": described.body_required, "content": {"application/json": media}}
     return operation
+
+
+def _successes(described: Description) -> dict[str, Any]:
+    made = {"201": _success(described) | {"description": "It is new."}} if described.creates else {}
+    return {"200": _success(described)} | made
 
 
 def _success(described: Description) -> dict[str, Any]:
@@ -229,7 +253,7 @@ def _form(_converter: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]
     return {"style": "form", "explode": False} if isinstance(field, Statuses) else {}
 
 
-def _type(_converter: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]:  # noqa: C901, PLR0911 -- a table of types
+def _type(_converter: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]:  # noqa: C901, PLR0911, PLR0912 -- a table
     """Describe Rowline's own field types as JSON Schema; apispec describes marshmallow's."""
     null = ["null"] if field.allow_none else []
     match field:
@@ -239,6 +263,10 @@ def _type(_converter: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]
             return {"type": ["number", *null], "minimum": field.low, "maximum": field.high}
         case Flag():
             return {"type": ["boolean", *null] if null else "boolean"}
+        case DeduplicationId():
+            return {"type": "string", "minLength": 1, "maxLength": ID_MAX, "pattern": NAME}
+        case DeduplicationField():
+            return {"anyOf": [{"$ref": f"#/components/schemas/{_name(DeduplicationSchema)}"}, {"type": "null"}]}
         case JobId():
             return {"type": ["string", *null], "maxLength": ids.JOB_ID_MAX, "pattern": CUSTOM_ID}
         case Text():
@@ -257,6 +285,8 @@ def _type(_converter: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]
                 "type": "null",
                 "description": "Not implemented yet: only null is accepted, which counts as absent.",
             }
+        case Unfit():
+            return {"type": "null", "description": f"Only null is accepted, which counts as absent: {field.why}."}
         case BackoffField():
             fixed = {"type": "integer", "minimum": 0, "maximum": LONGEST_MS, "description": "fixed backoff in ms"}
             reference = {"$ref": f"#/components/schemas/{_name(BackoffSchema)}"}

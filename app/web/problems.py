@@ -38,6 +38,12 @@ STATUSES: dict[type[RowlineError | DatabaseError], int] = {
     errors.JobNotFinished: 409,
     errors.JobNotDelayed: 409,
     errors.TooManyEndpoints: 409,
+    errors.NotHeld: 404,
+    errors.ScheduleNotFound: 404,
+    errors.PlanNotFound: 404,
+    errors.PlanDiffers: 409,
+    errors.WrongPlanStatus: 409,
+    errors.TooManyPlans: 409,
     errors.QueueNotEmpty: 409,
     errors.QueueHasActiveJobs: 409,
     errors.OlderNodesRun: 409,
@@ -137,14 +143,15 @@ def _database_trouble(error: DatabaseError) -> Response:
 
 def _http_trouble(error: HTTPException) -> Response:
     name = (error.name or "error").lower()
-    headers = {}
+    headers, hint = {}, ""
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         headers["Allow"] = ", ".join(sorted(error.valid_methods))
+        hint = f": use {' or '.join(sorted({*error.valid_methods} - {'HEAD', 'OPTIONS'}))}"
     asked = f"{request.method} {request.environ.get('RAW_URI', request.path).split('?', 1)[0]}"
     return Problem(
         status=error.code or 500,
         code=name.replace(" ", "_"),
-        error=f"{name.capitalize()}: {asked[:ASKED_SHOWN]}",
+        error=f"{name.capitalize()}: {asked[:ASKED_SHOWN]}{hint}",
         headers=headers,
     ).answer()
 

@@ -131,6 +131,12 @@ class JobSchema(Schema):
         return {name: value for name, value in members.items() if value is not None}
 
 
+class PlacedJobSchema(JobSchema):
+    """JobJson with the name of its queue, in responses over several queues."""
+
+    queue = fields.String(dump_only=True)
+
+
 def _condition(name: str, field: fields.Field[Any]) -> str:
     """Return the condition, as code, under which a job has this member."""
     return "" if field.required else f"if job.{field.attribute or name} is not None: "

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
 from app.domain.queue import DRAIN_WINDOW, NUMBERS, WINDOWS, Queue, Tally
 from app.domain.states import Status
+from app.domain.terms import FillStatus
 from app.domain.workers import SEEN_S
 from app.wire import retention
 from app.wire.fields import Milliseconds
@@ -36,6 +37,27 @@ class QueueSettingsSetSchema(RetentionSetSchema):
     )
     defaults = fields.Dict(
         keys=fields.String(), metadata={"description": "the options of jobs that are added without them"}
+    )
+    keys = fields.List(  # a dictionary without keys has an attribute of this name
+        fields.String(),
+        attribute="paths",
+        metadata={"description": "paths into the data by which its jobs are found at once"},
+    )
+
+
+class KeySchema(Schema):
+    """How far a key of a queue is."""
+
+    path = fields.String(required=True)
+    status = fields.String(
+        required=True,
+        validate=validate.OneOf(list(FillStatus)),
+        metadata={"description": "`filled`: jobs are found by it at once; until then a search looks at all"},
+    )
+    scanned = fields.Integer(
+        required=True,
+        attribute="looked_at",
+        metadata={"description": "jobs that were there before, and have been looked at so far"},
     )
 
 
@@ -70,6 +92,7 @@ class QueueSchema(Schema):
         QueueSettingsSetSchema, required=True, metadata={"description": "what the queue sets itself"}
     )
     nextDueOn = Milliseconds(attribute="next_due_at", metadata={"description": "when the next delayed job is due"})
+    keys = fields.List(fields.Nested(KeySchema), metadata={"description": "how far its keys are, if it has any"})
 
 
 _queue = QueueSchema()
@@ -92,6 +115,7 @@ def dump(queue: Queue) -> dict[str, Any]:
             "drainMs": queue.drain_ms,
             "workers": queue.workers,
             "settings": {},
+            "keys": queue.keys or None,
         }
     )
     present = {name: value for name, value in members.items() if value is not None}
@@ -101,7 +125,7 @@ def dump(queue: Queue) -> dict[str, Any]:
 def settings(queue: Queue) -> dict[str, Any]:
     """Return the JSON of what the queue sets itself."""
     numbers = {name: getattr(queue, field) for name, field in NUMBERS.items()}
-    others = numbers | {"defaults": queue.defaults or None}
+    others = numbers | {"defaults": queue.defaults or None, "keys": [key.path for key in queue.keys] or None}
     return retention.dump(queue.retention) | {name: value for name, value in others.items() if value is not None}
 
 

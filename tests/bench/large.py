@@ -15,12 +15,14 @@ from pathlib import Path
 import click
 import psycopg
 
+from app.domain.jobfilter import JobFilter
 from app.domain.states import Status
 from app.infra import settings
 from app.postgres import libpq, schema
 from app.postgres.database import Database
 from app.queries import jobs as pages
 from app.queries import queues
+from app.queries.find import Finder, Sought
 from app.queries.jobs import Part
 from tests.bench import depths, report
 from tests.bench.place import Place
@@ -35,6 +37,12 @@ PARTS: dict[str, tuple[float, Callable[..., None]]] = {
 }
 """What share of the jobs has which status, and what adds them."""
 LOOKS = 100
+STEPS = {
+    "name": JobFilter(name="none"),
+    "data": JobFilter(data=(("customer.id", "none"),)),
+    "error": JobFilter(error="none", statuses=(Status.COMPLETED,)),
+    "time": JobFilter(name="none", since_ms=1),
+}
 
 
 @click.command()
@@ -66,14 +74,23 @@ def seed(*, jobs: int, home: Path) -> None:
             print(f"{round(jobs * share):,} {name}: {time.monotonic() - began_at:.0f} s", flush=True)
         (size,) = place.ask("select pg_size_pretty(pg_total_relation_size('rowline.jobs'))")
         print(f"{size} in all; {home} stays: ROWLINE_HOME={home.absolute()} make run\n")
-        print(report.table(_looked(Database(chosen, url=cluster.url, size=1, name="rowline-large", limit_ms=600_000))))
+        db = Database(chosen, url=cluster.url, size=1, name="rowline-large", limit_ms=600_000)
+        print(report.table(_looked(db, jobs)))
+
+
+def _step(finder: Finder, jobs: int, wanted: JobFilter, steps: list[int], nth: int) -> None:
+    """Look for what is not there, from a place that differs each time."""
+    after = jobs * (nth + 2) // (LOOKS + 2)
+    found = finder.find(queue=QUEUE, sought=Sought(wanted=wanted, length=20, newest_first=True, after=after))
+    assert not found.jobs
+    steps.append(found.looked_at)
 
 
 def _page(read: pages.Pages, statuses: tuple[Status, ...], nth: int) -> pages.Page:
     return read.read(queue=QUEUE, part=Part(statuses=statuses, start=nth, length=50))
 
 
-def _looked(db: Database) -> list[list[str]]:
+def _looked(db: Database, jobs: int) -> list[list[str]]:
     """Look at the queue in several ways; return the times."""
     read = pages.Pages(db)
     looks: dict[str, Callable[[int], object]] = {
@@ -82,6 +99,10 @@ def _looked(db: Database) -> list[list[str]]:
     }
     for name, statuses in (("all", tuple(Status)), ("waiting", (Status.WAITING,)), ("completed", (Status.COMPLETED,))):
         looks[f"a page of 50, {name}"] = partial(_page, read, statuses)
+    finder = Finder(db)
+    steps: list[int] = []
+    for name, wanted in STEPS.items():
+        looks[f"a step of a search by {name}"] = partial(_step, finder, jobs, wanted, steps)
     rows = [["look", "p50 ms", "p95 ms"]]
     for name, look in looks.items():
         look(0)
@@ -92,6 +113,7 @@ def _looked(db: Database) -> list[list[str]]:
             took.append((time.perf_counter() - began_at) * 1000)
         rows.append([name, f"{percentile(took, 0.5):.2f}", f"{percentile(took, 0.95):.2f}"])
     db.close()
+    print(f"a step of a search looks at {min(steps):,} jobs at least, {percentile(steps, 0.5):,.0f} in the middle\n")
     return rows
 
 

@@ -9,6 +9,7 @@ import contextlib
 import http.client
 import json
 import os
+import signal
 import statistics
 import subprocess
 import time
@@ -21,22 +22,25 @@ import click
 
 from tests.bench import cpu, report
 from tests.bench.against import ENOUGH, interval
+from tests.bench.working import HANDLERS
 from tests.support import clusters, databases
 from tests.support.clusters import ROOT
 
 TOKEN = "a-token-of-the-benchmark"
 BACKLOG = 2_000
 JOB = {"name": "n", "data": {"to": "somebody@example.com", "template": "welcome"}}
+WORK = {"name": "welcome", "data": {"to": "somebody@example.com"}}
+WORKED = "worked"
 STARTED_WITHIN_S = 60.0
 
 
 @dataclass(frozen=True)
 class Line:
-    """A kind of request: how many make a block, and what sends the nth."""
+    """A kind of request: how many make a block, and what sends the nth. Without that: jobs of a Python worker."""
 
     name: str
     count: int
-    send: Callable[["Side", int], None]
+    send: Callable[["Side", int], None] | None = None
 
 
 class Side:
@@ -48,10 +52,12 @@ class Side:
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         port = clusters.free_port()
         environment |= {"DATABASE_URL": url, "AUTH_TOKENS": TOKEN, "PORT": str(port), "ROWLINE_API_PROCESSES": "1"}
-        words: list[str | Path] = [place / ".venv" / "bin" / "python", "-m", "app"]
-        options: dict[str, Any] = {"cwd": place, "env": environment, "stderr": subprocess.DEVNULL}
-        subprocess.run([*words, "db", "upgrade"], check=True, stdout=subprocess.DEVNULL, **options)
-        self.process = subprocess.Popen([*words, "serve"], stdout=subprocess.DEVNULL, **options)
+        self._words: list[str | Path] = [place / ".venv" / "bin" / "python", "-m", "app"]
+        quiet = subprocess.DEVNULL
+        self._options: dict[str, Any] = {"cwd": place, "env": environment, "stderr": quiet, "stdout": quiet}
+        subprocess.run([*self._words, "db", "upgrade"], check=True, **self._options)
+        self.process = subprocess.Popen([*self._words, "serve"], **self._options)
+        self._worker: subprocess.Popen[bytes] | None = None
         self._connection = http.client.HTTPConnection("127.0.0.1", port)
         self.leases: list[tuple[str, str]] = []
         self._await()
@@ -60,8 +66,11 @@ class Side:
         self.known = self.get("?length=1")["jobs"][0]["id"]
 
     def close(self) -> None:
-        """End the service."""
+        """End the service and the worker."""
         self._connection.close()
+        if self._worker is not None:
+            self._worker.terminate()
+            self._worker.wait()
         self.process.terminate()
         self.process.wait()
 
@@ -76,12 +85,48 @@ class Side:
     def cpu_us(self, line: Line) -> tuple[float, float]:
         """Return the CPU time of a request, in microseconds: of the API and of PostgreSQL."""
         self._connection.close()  # the service may have closed it meanwhile; a request opens another
-        before = cpu.scheduled(self.process.pid), cpu.scheduled(self._server_pid)
+        if line.send is None:
+            return self._worked_us(line.count)
+        before = self._used(self.process)
         for nth in range(line.count):
             line.send(self, nth)
-        after = cpu.scheduled(self.process.pid), cpu.scheduled(self._server_pid)
-        api, server = (cpu.spent_ns(now, then) / 1000 / line.count for now, then in zip(before, after, strict=True))
-        return api, server
+        return self._spent_us(self.process, before, line.count)
+
+    def _worked_us(self, count: int) -> tuple[float, float]:
+        """Return the same for a job of a worker, which does not run while the jobs are added."""
+        if self._worker is None:
+            words = [*self._words, "work", "--queue", WORKED, "--handlers", HANDLERS, "--processes", "1"]
+            self._worker = subprocess.Popen(words, start_new_session=True, **self._options)
+            self._add_work(1_000)
+            self._await_worked()
+        os.killpg(self._worker.pid, signal.SIGSTOP)
+        self._add_work(count)
+        before = self._used(self._worker)
+        os.killpg(self._worker.pid, signal.SIGCONT)
+        self._await_worked()
+        return self._spent_us(self._worker, before, count)
+
+    def _add_work(self, count: int) -> None:
+        for _ in range(count // 1_000):
+            self._ask("POST", "", json.dumps([WORK] * 1_000), queue=WORKED)
+
+    def _await_worked(self) -> None:
+        while True:
+            counts = self._ask("GET", "?length=0", queue=WORKED)["counts"]
+            if not counts["waiting"] + counts["active"]:
+                return
+            time.sleep(0.05)
+
+    def _used(self, process: subprocess.Popen[bytes]) -> tuple[dict[int, int], dict[int, int]]:
+        return cpu.scheduled(process.pid), cpu.scheduled(self._server_pid)
+
+    def _spent_us(
+        self, process: subprocess.Popen[bytes], before: tuple[dict[int, int], dict[int, int]], count: int
+    ) -> tuple[float, float]:
+        own, server = (
+            cpu.spent_ns(then, now) / 1000 / count for then, now in zip(before, self._used(process), strict=True)
+        )
+        return own, server
 
     def _await(self) -> None:
         ends_at = time.monotonic() + STARTED_WITHIN_S
@@ -96,8 +141,8 @@ class Side:
             else:
                 return
 
-    def _ask(self, method: str, path: str, body: str | None = None) -> Any:
-        self._connection.request(method, f"/queues/q/jobs{path}", body, {"Authorization": f"Bearer {TOKEN}"})
+    def _ask(self, method: str, path: str, body: str | None = None, *, queue: str = "q") -> Any:
+        self._connection.request(method, f"/queues/{queue}/jobs{path}", body, {"Authorization": f"Bearer {TOKEN}"})
         response = self._connection.getresponse()
         text = response.read()
         assert response.status == 200, text
@@ -125,6 +170,7 @@ LINES = (
     Line("GET a page of 100", 100, lambda side, nth: side.get(f"?start={nth % 50}&length=100")),
     Line("claim of 1, complete", 200, _claim_and_complete),
     Line("finish of 10 and claim", 100, _finish_and_claim),
+    Line("Python worker, a job", 10_000),
 )
 
 

@@ -12,6 +12,7 @@ import click
 
 from tests.chaos import faults, report
 from tests.chaos.load import Load, Pace
+from tests.chaos.own_queues import OwnQueues
 from tests.chaos.report import Run
 from tests.chaos.stand import Stand, stand
 from tests.checker import record, verdict
@@ -25,6 +26,10 @@ GIVEN_UP_S = 30.0
 DRAINED_S = 180.0
 HANDS = Pace(hands=3)
 LEAST = {"faults": 200, "jobs acknowledged": 100_000, "acknowledged calls by hand": 2_000}
+LEAST_OWN = {"created": 1_000, "deduplicated": 1_000, "stored": 100, "rounds of plans": 20} | {
+    "ticks": 5_000,
+    "runs besides": 100,
+}
 """What a run of `make faults` has to have done before it shows anything."""
 
 
@@ -51,16 +56,23 @@ def chaos(
     named = os.environ.get("ROWLINE_POSTGRES_BIN")
     with stand(Path(named) if named else None, history, folder, seed=seed) as place:
         with Load(place.ports, history, seed=seed, producers=producers, pullers=pullers, pace=HANDS) as load:
+            own = OwnQueues(place.ports, seed=seed)
+            own.start()
             until(lambda: load.acknowledged > 100, within_s=60)
             for kind in kinds:
                 time.sleep(random.uniform(*CALM_S))
                 hurt(place, load, run, history, kind, random)
             assert load.is_whole, "a thread of the load has died: its traceback stands above"
+            assert own.is_whole, "a thread with a queue of its own has died: its traceback stands above"
             load.stop_adding()
             until(lambda: faults.back(place), within_s=GIVEN_UP_S)
-            drain(place)
+            own.stop_adding()
+            drain(place, own)
+            own.stop()
         if wrong := place.recount():
             run.violations.append(f"counts were wrong: {wrong}")
+        run.violations += own.judge(place)
+        run.own = own.told()
         history.close()
         events = record.read(history.path, folder / "workers.jsonl")
         found = verdict.check(events, jobs=place.stored(), attempts=place.attempts())
@@ -68,8 +80,11 @@ def chaos(
     if scale >= 1 and not only:
         done = {"faults": run.faults.total(), "jobs acknowledged": found.acknowledged}
         done["acknowledged calls by hand"] = sum(by["ok"] for by in run.by_hand.values())
+        done |= {what: run.own.get(what, 0) for what in LEAST_OWN}
         run.violations += [
-            f"only {done[name]:,} {name}, not {least:,}" for name, least in LEAST.items() if done[name] < least
+            f"only {done[name]:,} {name}, not {least:,}"
+            for name, least in (LEAST | LEAST_OWN).items()
+            if done[name] < least
         ]
     end(run, found, load, seconds=time.monotonic() - began_at)
 
@@ -105,10 +120,10 @@ def hurt(place: Stand, load: Load, run: Run, history: Recorder, kind: str, rando
     print(f"{kind}: {'a' if answered_at else 'no'} 200 of every node after {took_s:.2f} s", flush=True)
 
 
-def drain(place: Stand) -> None:
+def drain(place: Stand, own: OwnQueues) -> None:
     """Wait until all jobs have ended; the checker says which have not."""
     ends_at = time.monotonic() + DRAINED_S
-    while (left := place.open_jobs()) and time.monotonic() < ends_at:
+    while (left := place.open_jobs() + own.open(place)) and time.monotonic() < ends_at:
         print(f"draining: {left:,} jobs left", flush=True)
         time.sleep(2)
 

@@ -25,7 +25,7 @@ HANDLED_SHARE = 0.4
 """Of the arrays with a key, where there are hands: they may touch their jobs."""
 TRIMMED_SHARE = 0.1
 KEEPS: Sequence[dict[str, Any]] = (
-    *({}, {}, {}, {}, {"removeOnComplete": True}, {"removeOnComplete": True}),
+    *({}, {}, {}, {}, {"removeOnComplete": True}, {"removeOnComplete": True, "removeOnFail": True}),
     {"removeOnComplete": {"age": 2}, "removeOnFail": {"age": 2}},
     {"removeOnComplete": {"age": 3_600}, "removeOnFail": {"age": 3_600}},
 )

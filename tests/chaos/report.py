@@ -26,6 +26,7 @@ class Run:
     faults: Counter[str] = field(default_factory=Counter)
     by_load: Counter[str] = field(default_factory=Counter)
     by_hand: dict[str, Counter[str]] = field(default_factory=dict)  # outcomes of each kind of call
+    own: dict[str, int] = field(default_factory=dict)  # what became of jobs with deduplication ids, plans, ticks
     recoveries_s: dict[str, list[float]] = field(default_factory=dict)
     hurt_s: list[tuple[float, float]] = field(default_factory=list)  # from when to when something was broken
     violations: list[str] = field(default_factory=list)
@@ -71,6 +72,7 @@ def table(
         f"faults ({run.faults.total()})": ", ".join(f"{count} x {kind}" for kind, count in sorted(run.faults.items())),
         f"by the load ({run.by_load.total():,})": ", ".join(f"{count} x {kind}" for kind, count in run.by_load.items()),
         "by hand": ", ".join(f"{verb} {_outcomes(by)}" for verb, by in sorted(run.by_hand.items())),
+        "ids, plans, ticks": ", ".join(f"{count:,} {what}" for what, count in run.own.items()),
         "requests to add": f"{len(replies):,}: "
         + ", ".join(f"{count:,} x {names.get(status, status)}" for status, count in sorted(statuses.items())),
         "jobs attempted": f"{verdict.attempted:,}",

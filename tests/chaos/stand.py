@@ -85,7 +85,7 @@ class Ground:
             "coalesce((data->>'rev')::int, 0) as rev, priority, failed_code, "
             "attempts_made, attempts_started, stalled_count, result #>> '{}' as result, "
             + ", ".join(f"floor(extract(epoch from {n}) * 1000)::bigint as {n}" for n in _TIMES)
-            + " from rowline.jobs"
+            + f" from rowline.jobs where {_JUDGED}"
         )
 
     def attempts(self) -> list[dict[str, Any]]:
@@ -93,7 +93,7 @@ class Ground:
         return self._rows(
             f"select {_NAME} as id, nth, worker, outcome, "
             + ", ".join(f"floor(extract(epoch from {n}) * 1000)::bigint as {n}" for n in ("started_at", "ended_at"))
-            + " from rowline.attempts left join rowline.jobs using (queue, number)"
+            + f" from rowline.attempts left join rowline.jobs using (queue, number) where {_JUDGED}"
         )
 
     def recount(self) -> list[str]:
@@ -158,6 +158,7 @@ class Stand(Ground):
             _send(pids, signal.SIGCONT)
 
 
+_JUDGED = "queue not in ('repeated', 'planned', 'ticked')"  # which `own_queues` judge themselves
 _NAME = "coalesce(custom_id || '@' || (data->>'batch'), number::text)"  # as `record.name_of` names a job
 _TIMES = ("added_at", "run_at", "processed_at", "finished_at")
 

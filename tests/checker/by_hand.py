@@ -81,8 +81,9 @@ def _judge_removals(
             if any(word["outcome"] == "ok" and word["asked"] > removal["t"] for word in acts.words.get(name, ())):
                 blame("not_removed", f"job {name}: a word about it was accepted after its removal")
     for job in stored.values():
-        if job["status"] == "completed" and acts.keeps.get(job["batch"], {}).get("removeOnComplete") is True:
-            blame("not_removed", f"job {job['id']} has completed, and was not to be kept")
+        keep = {"completed": "removeOnComplete", "failed": "removeOnFail"}.get(job["status"], "")
+        if acts.keeps.get(job["batch"], {}).get(keep) is True:
+            blame("not_removed", f"job {job['id']} has {job['status']}, and was not to be kept")
     for name in ended.keys() - stored.keys():
         blame("not_removed", f"job {name} is gone, its attempts are not")
 

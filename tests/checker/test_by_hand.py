@@ -108,6 +108,11 @@ def keep_what_had_to_go_at_its_end(story: Story) -> None:
     story.jobs.append(done | {"id": job_id, "batch": added["batch"], "index": added["ids"].index(job_id)})
 
 
+def keep_what_had_to_go_as_it_failed(story: Story) -> None:
+    job = next(job for job in story.jobs if job["status"] == "failed")
+    of(story, "ask", batch=job["batch"])["keeps"] = {"removeOnFail": True}
+
+
 def leave_the_attempts_of_what_was_removed(story: Story) -> None:
     story.attempts.append(story.attempts[0] | {"id": removed(story)["id"]})
 
@@ -288,6 +293,7 @@ PLANTED: dict[Callable[[Story], None], str] = {
     hand_out_what_was_removed: "not_removed",
     accept_a_word_about_what_was_removed: "not_removed",
     keep_what_had_to_go_at_its_end: "not_removed",
+    keep_what_had_to_go_as_it_failed: "not_removed",
     leave_the_attempts_of_what_was_removed: "not_removed",
     hand_out_old_data: "old_data",
     hand_out_with_the_old_priority: "old_data",

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.domain.options import STORED
 from app.infra.settings import Settings
 from app.operations import jobs
 from app.postgres.database import Database
@@ -50,6 +51,55 @@ def test_a_job_is_changed_promoted_retried_and_removed(own_url: str, mine: Datab
         "jobs.remove",
     ]
     assert all(re.match("cli:.", actor) for actor, _ in acts)
+
+
+GIVEN = {
+    "attempts": ("3", 3),
+    "backoff": ('{"type": "fixed", "delay": 500}', {"type": "fixed", "delay": 500}),
+    "delay": ("3600000", 3_600_000),
+    "priority": ("7", 7),
+    "jobId": ("mine", "mine"),
+    "deduplication": ('{"id": "d", "ttl": 60000}', {"id": "d", "ttl": 60_000}),
+    "removeOnComplete": ("10", 10),
+    "removeOnFail": ("false", False),
+    "keepLogs": ("5", 5),
+    "stackTraceLimit": ("2", 2),
+    "timeout": ("1000", 1_000),
+    "startBy": ("4102444800000", 4_102_444_800_000),
+}
+"""A value for each option of a job, and how the API shows it."""
+
+
+def test_a_job_is_added_with_each_option_that_there_is(own_url: str) -> None:
+    words = [word for name, (text, _) in GIVEN.items() for word in (flag(name), text)]
+    told = shown(own_url, "add", "q", "n", "--data", '{"a": 1.50}', *words, "--lifo", "--tag", "a", "--tag", "b")
+    assert told["opts"] == {name: value for name, (_, value) in GIVEN.items()} | {"lifo": True, "tags": ["a", "b"]}
+    assert (told["id"], told["data"], told["outcome"]) == ("mine", {"a": 1.5}, "created")
+    assert {*told["opts"]} == {option.name for option in STORED}
+    assert said(own_url, "add", "q", "n", "--deduplication", '{"id": "d"}') == "mine  delayed  deduplicated"
+    assert re.fullmatch(r"\d+  waiting  created", said(own_url, "add", "q", "n"))
+
+
+@pytest.mark.parametrize(
+    ("words", "fault", "code"),
+    [
+        (("--data", "{"), "--data", 2),
+        (("--priority", "0"), "jobs[0].opts.priority", 1),
+        (("--priority", "high"), "not a valid integer", 2),
+        (("--backoff", "[]"), "jobs[0].opts.backoff", 1),
+        (("--tag", ""), "jobs[0].opts.tags", 1),
+        (("--job-id", "12"), "jobs[0].opts.jobId", 1),
+    ],
+)
+def test_of_a_job_that_is_wrong_the_option_is_named_and_none_is_added(
+    own_url: str, words: tuple[str, ...], fault: str, code: int
+) -> None:
+    assert fault in said(own_url, "add", "q", "n", *words, code=code)
+    assert said(own_url, "list", "q") == "looked at 0 jobs; none matches"
+
+
+def flag(option: str) -> str:
+    return "--" + re.sub("[A-Z]", lambda letter: f"-{letter[0].lower()}", option)
 
 
 def test_the_data_of_an_active_job_are_changed_with_its_token(own_url: str, mine: Database) -> None:

@@ -1,6 +1,7 @@
 """`rowline queues`, as a person calls it."""
 
 import json
+from pathlib import Path
 
 import psycopg
 
@@ -8,6 +9,7 @@ from app.infra.settings import Settings
 from app.operations import claim
 from app.postgres.database import Database
 from tests.support import databases
+from tests.support.clusters import PYTHON, Program
 from tests.support.commands import said
 
 
@@ -124,25 +126,41 @@ def test_defaults_are_set_for_a_queue_and_taken_away(own_url: str) -> None:
     assert said(own_url, "audit", "--queue", "mail").count("queues.change") == 3
 
 
+def test_keys_are_set_for_a_queue_and_taken_away(own_url: str) -> None:
+    set_queue = ("queues", "set", "mail")
+    shown = json.loads(said(own_url, *set_queue, "--json", "--key", "customer.id", "--key", "order"))
+    assert shown["settings"] == {"keys": ["customer.id", "order"]}
+    assert [key["status"] for key in shown["keys"]] == ["waiting", "waiting"]
+    assert 'keys ["customer.id","order"]' in said(own_url, "queues", "list")
+    assert "'a..b' must be keys" in said(own_url, *set_queue, "--key", "a..b", code=2)
+    assert "exclude each other" in said(own_url, *set_queue, "--key", "a", "--no-keys", code=2)
+    assert json.loads(said(own_url, *set_queue, "--json", "--no-keys"))["settings"] == {}
+    assert said(own_url, "audit", "--queue", "mail").count("queues.change") == 2
+
+
 def test_a_queue_is_drained_cleaned_and_obliterated(own_url: str) -> None:
     add = "select rowline.enqueue('mail', 'n', '1'), rowline.enqueue('mail', 'n', '1', '{\"delay\": 3600000}')"
     databases.run(own_url, add)
-    assert said(own_url, "queues", "drain", "mail") == "1 jobs removed"
-    assert json.loads(said(own_url, "queues", "clean", "mail", "--status", "delayed", "--grace", "1h", "--json")) == {
-        "removed": 0
-    }
-    assert said(own_url, "queues", "drain", "mail", "--delayed") == "1 jobs removed"
+    assert said(own_url, "queues", "drain", "mail").startswith("1 jobs removed")
+    spared = json.loads(said(own_url, "queues", "clean", "mail", "--status", "delayed", "--grace", "1h", "--json"))
+    assert (spared["status"], spared["done"]) == ("applied", 0)
+    assert said(own_url, "queues", "drain", "mail", "--delayed").startswith("1 jobs removed")
     databases.run(own_url, ";".join([add] * 3))
-    assert said(own_url, "queues", "clean", "mail", "--status", "waiting", "--limit", "2") == "2 jobs removed"
+    assert said(own_url, "queues", "clean", "mail", "--status", "waiting", "--limit", "2").startswith("2 jobs removed")
 
-    asked = said(own_url, "queues", "obliterate", "mail", code=1)  # nobody answers
-    assert asked.startswith("Remove all jobs of 'mail', and its settings? [y/N]:")
+    obliterate: list[str | Path] = [Path(PYTHON[0]).with_name("rowline"), "queues", "obliterate", "mail"]
+    with Program(obliterate, env={"DATABASE_URL": own_url}, terminal=True) as program:
+        program.type("n\n")
+        assert program.end() == 1
+        assert "Remove all 4 jobs of 'mail', and its settings? There is no undo. [y/N]:" in program.output
+    assert said(own_url, "queues", "obliterate", "mail", code=1) == "Error: Not a terminal: give --yes"
     assert json.loads(said(own_url, "queues", "show", "mail", "--json"))["counts"]["delayed"] == 3
     databases.run(own_url, "update rowline.jobs set priority = 1, status = 'prioritized' where status = 'waiting'")
-    assert json.loads(said(own_url, "queues", "obliterate", "mail", "--yes", "--json")) == {"removed": 4}
+    assert json.loads(said(own_url, "queues", "obliterate", "mail", "--yes", "--json"))["done"] == 4
     acts = [line.split("  ")[2] for line in said(own_url, "audit", "--queue", "mail").splitlines()]
-    assert acts[:2] == ["queues.obliterate", "queues.pause"]
-    assert acts[2:] == ["queues.clean", "queues.drain", "queues.clean", "queues.drain"]
+    assert acts[:4] == ["plans.applied", "queues.forget", "queues.obliterate", "queues.pause"]
+    assert acts[4::2] == ["plans.applied"] * 4
+    assert acts[5::2] == ["queues.clean", "queues.drain", "queues.clean", "queues.drain"]
 
 
 def test_an_obliterate_is_refused_in_a_line_while_jobs_are_active_unless_it_is_forced(own_url: str) -> None:
@@ -152,7 +170,7 @@ def test_an_obliterate_is_refused_in_a_line_while_jobs_are_active_unless_it_is_f
     db.close()
     line = said(own_url, "queues", "obliterate", "mail", "--yes", code=1)
     assert line.startswith("Error: queue 'mail' has active jobs: 1. It is paused now")
-    assert said(own_url, "queues", "obliterate", "mail", "--yes", "--force") == "1 jobs removed"
+    assert said(own_url, "queues", "obliterate", "mail", "--yes", "--force").startswith("1 jobs removed")
     assert said(own_url, "queues", "list") == "queues: no rows"
 
 

@@ -1,6 +1,8 @@
 """`rowline tokens` and `rowline audit`, as a person calls them."""
 
+import json
 import re
+from typing import Any
 
 import pytest
 
@@ -55,6 +57,26 @@ def test_a_token_is_rotated_and_revoked_and_the_audit_says_by_whom(own_url: str)
     assert "mailer" in said(own_url, "audit", "--action", "tokens.create")
 
 
+def test_a_token_is_named_by_its_id_or_by_a_name_that_is_its_own(own_url: str) -> None:
+    token_id, _ = created(own_url, "--scopes", "jobs:read", "--name", "colleague")
+    assert said(own_url, "tokens", "show", "colleague").startswith(token_id)
+    created(own_url, "--scopes", "jobs:read", "--name", "colleague")
+    told = said(own_url, "tokens", "rotate", "colleague", code=1)
+    assert told == "Error: 2 tokens have the name 'colleague'; ids are in `rowline tokens list`"
+    said(own_url, "tokens", "revoke", token_id)
+    assert token_id not in said(own_url, "tokens", "show", "colleague")
+    assert "there is no token 'colleagues'" in said(own_url, "tokens", "revoke", "colleagues", code=1)
+    assert said(own_url, "audit", "--action", "nope") == "no acts"
+
+
+def test_a_token_of_the_environment_is_said_to_be_of_no_use(own_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "ROWLINE_TOKEN" not in said(own_url, "queues", "pause", "shop", "--reason", "first")
+    monkeypatch.setenv("ROWLINE_TOKEN", "rl_x")
+    assert "ROWLINE_TOKEN is not used: this acts on the database itself, as cli:" in said(own_url, "queues", "list")
+    told = said(own_url, "queues", "pause", "shop", "--reason", "second")
+    assert re.search("paused already since .* by cli:.*: first", told)
+
+
 def test_the_audit_says_how_many_and_what_was_before_or_after(own_url: str) -> None:
     said(own_url, "queues", "pause", "mail", "--reason", "lunch")
     said(own_url, "queues", "pause", "mail")
@@ -66,6 +88,28 @@ def test_the_audit_says_how_many_and_what_was_before_or_after(own_url: str) -> N
     assert paused[-1].startswith("-> {")
 
 
+def test_as_json_they_are_what_the_api_shows(own_url: str) -> None:
+    def shown(*words: str) -> Any:
+        return json.loads(said(own_url, *words, "--json"))
+
+    issued = shown("tokens", "create", "--scopes", "jobs:add@mail", "--name", "mailer", "--jobs-per-s", "50")
+    assert FORM.fullmatch(issued["token"])
+    token = {name: value for name, value in issued.items() if name != "token"}
+    assert token["scopes"] == ["jobs:add@mail"]
+    assert (token["limits"], token["rotating"]) == ({"jobsPerS": 50}, False)
+    assert shown("tokens", "list") == [token]
+    assert shown("tokens", "show", token["id"]) == token
+    assert said(own_url, "tokens", "show", token["id"]) == said(own_url, "tokens", "list")
+    [act] = shown("audit", "--action", "tokens.create")
+    assert (act["action"], act["target"], act["outcome"]) == ("tokens.create", token["id"], "done")
+    with raw.server(own_url) as server:
+        _, secret = created(own_url, "--scopes", "*")
+        asked = (request("GET", path, token=secret) for path in ("/audit?action=tokens.create", "/tokens"))
+        audit, tokens = (server.ask(one, wanted=1)[0] for one in asked)
+        assert audit.json()["entries"][-1] == act
+        assert tokens.json()["tokens"][-1] == token
+
+
 @pytest.mark.parametrize(
     ("words", "code", "fault"),
     [
@@ -75,6 +119,7 @@ def test_the_audit_says_how_many_and_what_was_before_or_after(own_url: str) -> N
         (("create", "--scopes", "*", "--name", ""), 2, "must have 1 to 100 characters"),
         (("create", "--scopes", "*", "--expires", "soon"), 2, "'soon' is not a length of time"),
         (("revoke", "absent00"), 1, "there is no token 'absent00'"),
+        (("show", "absent00"), 1, "there is no token 'absent00'"),
         (("rotate", "absent00"), 1, "there is no token 'absent00'"),
         (("finish-rotation", "absent00"), 1, "there is no token 'absent00'"),
     ],

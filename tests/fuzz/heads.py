@@ -58,6 +58,7 @@ _WHOLE = (
         "/queues",
         "/queues/",
         "/queues/x",
+        "/jobs",
         "/queues/x/",
         "/Queues/x/jobs",
         "/queues//jobs",
@@ -145,6 +146,8 @@ _NAMES = (
     "%ff",
     "length%20",
     "token",
+    *("name", "tag", "since", "finishedUntil", "error", "worker", "cursor"),
+    *("data.", "data.a", "data.a.0", "data..", "data.%00", "data.%ed%a0%80"),
 )
 _KEYS = (
     *(

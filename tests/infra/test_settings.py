@@ -110,6 +110,7 @@ def test_all_faults_are_told_at_once() -> None:
     ("name", "fault"),
     [
         ("ROWLINE_MAX_JOB", "ROWLINE_MAX_JOB: no such setting; did you mean ROWLINE_MAX_JOBS?"),
+        ("ROWLINE_PORT", "ROWLINE_PORT: no such setting; did you mean PORT?"),
         ("ROWLINE_LEASEMS", "ROWLINE_LEASEMS: no such setting; did you mean ROWLINE_LEASE_MS?"),
         ("ROWLINE_\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9", None),
     ],

@@ -103,3 +103,19 @@ def test_finished_jobs_go_by_the_settings_and_the_first_pass_finds_those_behind_
 
     # A process of the API leaves the rounds to others for up to 40 s if it heard of one, and such a one may do this.
     until(lambda: left() == [(int(young),)], within_s=100)
+
+
+def test_where_a_queue_keeps_none_what_has_ended_goes_by_itself(
+    db: Database, shared_url: str, request: pytest.FixtureRequest
+) -> None:
+    databases.run(
+        shared_url,
+        "insert into rowline.queue_settings (queue, remove_on_complete, remove_on_fail) values "
+        f"('{QUEUE}', '{{\"count\":0}}', '{{\"age\":0}}')",
+    )
+    request.getfixturevalue("api")
+    for _ in range(2):  # also after the pass of a process that has just begun
+        add(db, new(), new())
+        work.complete_next(db, result="1")
+        work.fail_next(db)
+        until(lambda: databases.ask(shared_url, "select number from rowline.jobs") == [], within_s=100)

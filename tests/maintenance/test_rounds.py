@@ -7,7 +7,7 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -51,6 +51,8 @@ HANDLERS = """
         return job.data
 """
 LIE = f"select pg_notify('{notify.channel(PULSE)}', '!:nobody:0')".encode()  # its name comes before all
+AT_REST = (2, 2, 3)
+"""The most connections of three processes, one of which makes the rounds."""
 QUIET = {"promote_ms": 500, "poll_ms": 1_000}  # as shipped: the tests' own dispatcher looks more often
 
 
@@ -162,6 +164,16 @@ def test_of_all_processes_one_goes_on_looking(own_url: str) -> None:
         until(is_settled)
 
 
+class _Stopped:
+    """Ends a loop, so that one of a test that failed does not run beside the tests after it."""
+
+    def __init__(self, ours: Rounds) -> None:
+        self._ours = ours
+
+    def close(self) -> None:
+        self._ours.loop.stop()
+
+
 RESTING = "select count(*) from pg_stat_activity where datname = current_database() and query like 'unlisten %'"
 
 
@@ -172,17 +184,16 @@ def test_who_listens_to_nothing_else_leaves_the_rounds_to_another_until_that_is_
     monkeypatch.setattr(rounds, "RESTS_S", (1.0, 2.0))
     ours = Rounds(own_db, on_look=lambda _found, _is_new: None, is_low_priority=True)
     ours.loop.start()
-    with pulses.heard(own_url) as heard:
+    with contextlib.closing(_Stopped(ours)), pulses.heard(own_url) as heard:
         assert heard.pid() == os.getpid()
         with receivers.dispatcher(own_url, **QUIET) as other:
             until(lambda: databases.ask(own_url, RESTING) == [(1,)])
             assert heard.pid(unlike=os.getpid().__eq__) == other.pid
-            for _ in range(6):  # while it rests, and while it listens again
-                assert heard.pid() == other.pid
+            # While it rests, and while it listens again; it looks itself if no pulse came in time.
+            until(lambda: {heard.pid() for _ in range(6)} == {other.pid})
             own_db.listen(QUEUE, lambda: None)
             until(lambda: own_db.wakeups.is_proved and databases.ask(own_url, RESTING) == [(0,)])
         assert heard.pid(unlike=other.pid.__eq__) == os.getpid()
-    ours.loop.stop()
 
 
 def test_an_api_in_which_a_claim_waits_takes_over_when_the_last_worker_dies(
@@ -248,7 +259,10 @@ def test_claims_that_wait_in_many_queues_look_unwoken_by_one_statement(own_url: 
 
 
 def test_at_rest_a_process_has_two_connections(own_url: str, own_db: Database, handlers: Path) -> None:
-    """One that listens, and one for all else, however many it had when it was busy; the one that looks, a third."""
+    """One that listens, and one for all else, however many it had when it was busy; the one that looks, a third.
+
+    An API process that has not written may have the first alone.
+    """
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(raw.server(own_url))
         stack.enter_context(receivers.dispatcher(own_url, **QUIET))
@@ -258,7 +272,13 @@ def test_at_rest_a_process_has_two_connections(own_url: str, own_db: Database, h
         for job_id in add(own_db, *(new("echo") for _ in range(20))):
             in_status(own_db, job_id)
 
-        until(lambda: sorted(connections(own_url).values()) in ([2, 2, 2], [2, 2, 3]))
+        until(lambda: is_at_rest(connections(own_url)), shown=lambda: connections(own_url))
+
+
+def is_at_rest(found: Mapping[str, int]) -> bool:
+    return len(found) == len(AT_REST) and all(
+        number <= most for number, most in zip(sorted(found.values()), AT_REST, strict=True)
+    )
 
 
 def connections(url: str) -> dict[str, int]:

@@ -46,6 +46,7 @@ EXCEPTIONS = {
         "prefer-robust-stmts": "what a killed run left of the index is dropped before",
     },
     "0025": {"prefer-bigint-over-int": BOUNDED},
+    "0032": {"prefer-robust-stmts": "what a killed run left of the indexes is dropped before"},
 }
 """Revision -> rule of squawk -> why it does not hold there."""
 STEPS = {"expand", "contract", "stop"}

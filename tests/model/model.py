@@ -8,6 +8,7 @@ READY = {"waiting", "prioritized"}
 OVER = {"completed", "failed"}
 CANCELLED = "job cancelled"
 UNSTARTED = "not started in time"
+OK = 200
 SERVICE: dict[str, Any] = {"priority": 0, "lifo": False, "attempts": 1, "delay": 0}
 """What holds for a job without these options in a queue without defaults."""
 
@@ -29,9 +30,13 @@ class ModelJob:
     failed_reason: str | None = None
     result: Any = None
     goes: bool = False  # whether it is removed when it completes
+    goes_bad: bool = False  # the same when it fails
     is_late: bool = False  # whether it has to start by a time that is over
     delay: int = 0  # by its options, not by what it waits now
     sent: dict[str, Any] = field(default_factory=dict)  # the options that it was sent with
+    name: str = "n"
+    tags: tuple[str, ...] = ()
+    customer: int = 1  # in its data
 
     def seen(self) -> dict[str, Any]:
         """Return the members of JobJson that are compared."""
@@ -60,10 +65,10 @@ class Model:
     defaults: dict[str, Any] = field(default_factory=dict)
     now: int = 0
 
-    def add(self, job_id: str, sent: dict[str, Any], *, goes: bool, is_late: bool) -> None:
-        """Add a job with some options; for the others the defaults hold."""
+    def add(self, job_id: str, sent: dict[str, Any], **kind: Any) -> None:
+        """Add a job with some options; for the others the defaults hold. `kind`: its name, whether it `goes`, …"""
         values = SERVICE | self.defaults | sent
-        job = ModelJob(job_id, "delayed", place=0, goes=goes, is_late=is_late, sent=sent, **values)
+        job = ModelJob(job_id, "delayed", place=0, sent=sent, **kind, **values)
         self.jobs[job_id] = job
         if not job.delay:
             self._line_up(job)
@@ -93,7 +98,7 @@ class Model:
         job.attempts_made += 1
         job.failed_reason = reason
         if is_unrecoverable or job.is_cancelled or job.attempts_made >= job.attempts:
-            job.status = "failed"
+            self._fail(job, reason)
         else:
             self._line_up(job)
         return job.status
@@ -101,7 +106,7 @@ class Model:
     def release(self, job: ModelJob) -> str:
         """Give a job back to its old place; return its status."""
         if job.is_cancelled:
-            job.status, job.failed_reason = "failed", CANCELLED
+            self._fail(job, CANCELLED)
         else:
             job.status = "prioritized" if job.priority else "waiting"
         return job.status
@@ -115,7 +120,7 @@ class Model:
             return 409
         job.is_cancelled = True
         if job.status != "active":
-            job.status, job.failed_reason = "failed", CANCELLED
+            self._fail(job, CANCELLED)
         return 200
 
     def remove(self, job_id: str) -> int:
@@ -128,18 +133,29 @@ class Model:
         del self.jobs[job_id]
         return 200
 
-    def clear(self, statuses: Collection[str], *, limit: int = 0) -> int:
-        """Remove jobs in some statuses, the first added, `limit` at most; 0: all. Return how many."""
-        removed = [job.id for job in self.jobs.values() if job.status in statuses][: limit or None]
-        for job_id in removed:
-            del self.jobs[job_id]
-        return len(removed)
+    def clear(self, statuses: Collection[str], *, limit: int = 0) -> list[ModelJob]:
+        """Remove jobs in some statuses, the first added, `limit` at most; 0: all. Return them."""
+        removed = [job for job in self.jobs.values() if job.status in statuses][: limit or None]
+        for job in removed:
+            del self.jobs[job.id]
+        return removed
+
+    def restore(self, removed: Collection[ModelJob]) -> None:
+        """Put removed jobs back, as they were."""
+        jobs = [*self.jobs.values(), *removed]
+        self.jobs = {job.id: job for job in sorted(jobs, key=lambda job: int(job.id))}
+
+    def plan(self, action: str, statuses: Collection[str]) -> tuple[int, int]:
+        """Do something to all jobs in some statuses, the first added first; return how many, and to how many."""
+        verbs = {"retry": lambda each: self.retry(each, resets=True), "promote": self.promote, "cancel": self.cancel}
+        meant = [job.id for job in self.jobs.values() if job.status in statuses]
+        return len(meant), sum(verbs[action](job_id) == OK for job_id in meant)
 
     def fail_unstarted(self) -> int:
         """Fail the jobs that should have started; return how many."""
         late = [job for job in self.jobs.values() if job.is_late and job.status in READY | {"delayed"}]
         for job in late:
-            job.status, job.failed_reason = "failed", UNSTARTED
+            self._fail(job, UNSTARTED)
         return len(late)
 
     def retry(self, job_id: str, *, resets: bool) -> int:
@@ -169,7 +185,7 @@ class Model:
         self._line_up(job)
         return 200
 
-    def change(self, job_id: str, *, priority: int | None, lifo: bool | None, delay: int) -> int:
+    def change(self, job_id: str, *, priority: int | None, lifo: bool | None, delay: int, customer: int | None) -> int:
         """Change a job that has not begun; return the HTTP status."""
         job = self.jobs.get(job_id)
         if job is None:
@@ -178,16 +194,31 @@ class Model:
             return 409
         job.priority = job.priority if priority is None else priority
         job.lifo = job.lifo if lifo is None else lifo
+        job.customer = job.customer if customer is None else customer
         if delay:
             job.status, job.delay = "delayed", delay
         elif job.status != "delayed" and (priority is not None or lifo is not None):
             self._line_up(job)
         return 200
 
+    def find(self, *, tags: Collection[str] = (), **values: Any) -> list[str]:
+        """Return the ids of the jobs with all these tags and these values, None for any, in the order of adding."""
+        return [
+            job.id
+            for job in self.jobs.values()
+            if set(tags) <= set(job.tags) and all(value in {None, getattr(job, of)} for of, value in values.items())
+        ]
+
     def counts(self) -> dict[str, int]:
         """Return how many jobs there are in each status."""
         statuses = ("waiting", "prioritized", "delayed", "active", "waiting-children", "completed", "failed")
         return {status: sum(job.status == status for job in self.jobs.values()) for status in statuses}
+
+    def _fail(self, job: ModelJob, reason: str) -> None:
+        """Have a job fail for good."""
+        job.status, job.failed_reason = "failed", reason
+        if job.goes_bad:
+            del self.jobs[job.id]
 
     def _line_up(self, job: ModelJob) -> None:
         """Join the line as the latest comer."""

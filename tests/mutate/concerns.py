@@ -7,7 +7,10 @@ _HOUSE = "test_house.py::test_a_statement_stays_in_its_queue_and_an_update_names
 _SQL = (_HOUSE, "store/test_states.py")
 _PLANS = ("plans/test_plans.py",)  # what a statement reads
 _CLAIMS = ("store/test_leases.py", "operations/test_claim.py", "operations/test_exchange.py", "store/test_order.py")
-_SETTLING = ("store/test_settle_many.py", "operations/test_settle.py", "web/test_cancel.py")
+_SETTLING = (
+    *("store/test_settle_many.py", "operations/test_settle.py", "web/test_cancel.py"),
+    *("operations/test_at_once.py", "web/test_remove_on_fail.py"),
+)
 _RACES = ("races/test_claims.py", "races/test_scan_cursors.py")
 _JOBS = ("store/test_inserts.py", "web/test_add.py", "web/test_ids.py", "web/test_cancel.py", "web/test_get.py")
 _VERBS = ("web/test_cancel.py", "web/test_manage.py", "web/test_change.py", "races/test_manage.py")
@@ -36,6 +39,17 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
     ("app/domain/ids", ("domain/test_ids.py", "web/test_ids.py")),
     ("app/domain/jsontext", ("domain/test_jsontext.py", "web/test_data.py")),
     ("app/domain/scan", ("domain/test_scan.py", "store/test_scan.py", "races/test_scan_cursors.py")),
+    (
+        "app/(domain/jobfilter|store/search.*|store/sql/jobs/(search|queues_with_any).*|store/sql/_fragments/(matches|looked))",
+        (*_SQL, "store/test_search.py", "web/test_find.py", "plans/test_search.py", *_PLANS),
+    ),
+    (
+        "app/((domain|store|operations)/.*terms|store/indexed).*",
+        (
+            *(_HOUSE, "operations/test_terms.py", "operations/test_filling_terms.py", "store/test_search_terms.py"),
+            *_PLANS,
+        ),
+    ),
     ("app/domain/(states|order)", ("store/test_states.py", "store/test_tables.py", "store/test_order.py")),
     (
         "app/(domain|store)/options",
@@ -79,6 +93,8 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
             "web/test_queue_settings.py",
             "web/test_queue_rates.py",
             "operations/test_retention.py",
+            "operations/test_at_once.py",
+            "races/test_at_once.py",
             *_START,
             "races/test_pause.py",
             "migrations/test_migrations.py",
@@ -92,6 +108,39 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
     (
         "app/(domain|store|operations)/.*removal",
         (*_SQL, "web/test_removals.py", "web/test_removal_steps.py", "races/test_removals.py", *_PLANS),
+    ),
+    (
+        "app/(domain|store)/.*(fingerprint|failures)",
+        (*_SQL, "domain/test_fingerprint.py", "web/test_failures.py", "plans/test_search.py", *_PLANS),
+    ),
+    (
+        "app/(domain|store|operations)/.*(deduplication|adding)",
+        (*_SQL, "domain/test_deduplication.py", "web/test_deduplication.py", "races/test_deduplication.py", *_PLANS),
+    ),
+    (
+        "app/(domain|store|operations)/.*(schedule|wallclock)",
+        (
+            *_SQL,
+            "domain/test_schedule.py",
+            "web/test_schedules.py",
+            "web/test_schedule_faults.py",
+            "web/test_ticks.py",
+            "operations/test_schedules.py",
+            "races/test_schedules.py",
+            *_PLANS,
+        ),
+    ),
+    (
+        "app/(domain|store|operations)/.*(plan|plans/|plans[.]py|planned|verbs|obliterating)",
+        (
+            *_SQL,
+            "web/test_plans.py",
+            "web/test_plan_faults.py",
+            "web/test_removals.py",
+            "races/test_plans.py",
+            *_VERBS,
+            *_PLANS,
+        ),
     ),
     ("app/operations/progress", ("worker/test_handlers_api.py", "web/test_get.py")),
     ("app/operations/roles", ("store/test_roles.py",)),
@@ -107,7 +156,7 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
     ("app/(domain|store)/.*programs", ("domain/test_programs.py", "store/test_programs.py", *_PLANS)),
     ("app/store/roles", ("store/test_roles.py",)),
     ("app/store/(rows|statements)", ("store/test_inserts.py", *_CLAIMS, "web/test_get.py", "web/test_pull.py")),
-    ("app/store/(tables|columns|access|seen)", ("store/test_tables.py",)),
+    ("app/store/(tables|columns|access|seen|settable)", ("store/test_tables.py",)),
     ("app/store/counting", (*_SQL, *_COUNTS)),
     ("app/store/sql/leases/complete_and_remove", (*_SQL, "web/test_remove_on_complete.py", *_COUNTS, *_PLANS)),
     ("app/store/.*(counts|minutes)", (*_SQL, *_COUNTS, "web/test_queue_rates.py", *_PLANS)),
@@ -118,7 +167,7 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
     ),
     ("app/store/.*endpoints", (*_SQL, *_ENDPOINTS, *_PLANS)),
     (
-        "app/store/.*jobs/(cancel|request_cancel|lock_one|retry|promote_now|change|change_data|remove_job)[.]sql",
+        "app/store/.*jobs/(cancel|request_cancel|lock|retry|promote_now|change|change_data|remove_job)[.]sql",
         (*_SQL, *_VERBS, *_START, "store/test_counts.py", *_PLANS),
     ),
     ("app/store/.*unstarted", (*_SQL, *_START, "races/test_start_by.py", "store/test_counts.py", *_PLANS)),

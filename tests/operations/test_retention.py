@@ -1,5 +1,6 @@
 """Which finished jobs are removed, by whose settings, and what goes with them."""
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -8,19 +9,20 @@ from app.domain.attempts import Outcome
 from app.domain.job import Completion, Failure, JsonText
 from app.domain.retention import FOR_EVER, Keep
 from app.domain.states import Status
-from app.operations import claim, jobs, retention, settings, settle
-from app.postgres.database import Database
+from app.operations import claim, jobs, maintenance, retention, settings, settle
+from app.postgres.database import Database, DatabaseError
 from app.store import counts
 from app.store import leases as store
-from tests.support import databases
+from tests.support import databases, work
 from tests.support.acting import ACTOR
+from tests.support.client import Client
 from tests.support.jobs import counted, new
 
 DAY_S = 24 * 3600
 
 
 @pytest.fixture(autouse=True)
-def no_settings(shared_url: str) -> None:
+def no_settings(db: Database, shared_url: str) -> None:
     databases.run(shared_url, "truncate rowline.settings")
 
 
@@ -102,8 +104,8 @@ def test_age_and_count_hold_both(db: Database, shared_url: str) -> None:
 
 
 def test_what_has_just_ended_is_spared_by_a_count(db: Database, shared_url: str) -> None:
-    finished(db, completed=2, hours_ago=0)
-    service(db, on_complete=Keep(count=0))
+    finished(db, completed=3, hours_ago=0)
+    service(db, on_complete=Keep(count=1))
     assert swept(db) == {}
     databases.run(shared_url, "update rowline.jobs set finished_at = finished_at - interval '6 seconds'")
     assert swept(db) == {"q": 2}
@@ -170,9 +172,8 @@ def test_a_removed_job_is_gone_by_every_way_and_its_id_is_free(db: Database, sha
     [first] = jobs.submit_many(db, queue="q", new=[new(custom_id="mine")])
     [lease] = claim.claim(db, queue="q", limit=1, lease_ms=60_000, worker="w").leases
     settle.complete(db, queue="q", completions=[Completion(lease=lease.key, result=JsonText("1"))])
-    databases.run(shared_url, "update rowline.jobs set finished_at = finished_at - interval '6 seconds'")
-    service(db, on_complete=Keep(count=0))
-    assert swept(db) == {"q": 1}
+    service(db, on_complete=Keep(age_s=0))
+    assert swept(db, is_whole=True) == {"q": 1}
     [again] = jobs.submit_many(db, queue="q", new=[new(custom_id="mine")])
     assert again.outcome == "created"
     assert again.job.number > first.job.number
@@ -192,10 +193,12 @@ def test_a_job_says_itself_how_long_it_is_kept_and_its_queue_and_the_service_do_
 
 def test_a_job_that_is_not_to_be_kept_goes_at_once_and_with_all_it_leaves(db: Database, shared_url: str) -> None:
     finished(db, failed=1, hours_ago=0, remove_on_complete=Keep(count=0))
-    finished(db, completed=2, failed=1, hours_ago=0, remove_on_fail=Keep(count=0))
-    # As a node of the release before completes them.
+    finished(db, completed=2, failed=1, hours_ago=0)
+    # As a node of the release before ends them.
     databases.run(
-        shared_url, """update rowline.jobs set remove_on_complete = '{"count": 0}' where status = 'completed'"""
+        shared_url,
+        """update rowline.jobs set remove_on_fail = '{"count": 0}' where remove_on_complete is null; """
+        """update rowline.jobs set remove_on_complete = '{"count": 0}' where status = 'completed'""",
     )
     databases.run(
         shared_url, "insert into rowline.logs (queue, number, line) select queue, number, 'l' from rowline.jobs"
@@ -238,3 +241,30 @@ def test_an_endpoint_says_it_for_its_queue_before_the_queue_does(db: Database, s
     assert databases.ask(
         databases.as_owner(shared_url), "select queue, keeps, set_by from report.retention where jobs > 0 order by 1, 3"
     ) == [("other", "false", "service"), ("q", '{"count": 1}', "endpoint"), ("q", None, None)]
+
+
+FAILS = """
+    create function public.too_slow() returns trigger language plpgsql as $$ begin
+        if old.queue = 'a' then raise exception 'too slow' using errcode = '57014'; end if;
+        return old;
+    end $$;
+    create trigger too_slow before delete on rowline.jobs for each row execute function public.too_slow()
+"""
+
+
+def test_a_queue_whose_jobs_take_too_long_to_remove_keeps_those_of_no_other(
+    client: Client, db: Database, shared_url: str
+) -> None:
+    for queue in ("a", "b"):
+        client.add({"name": "n", "data": 1}, queue=queue)
+        work.complete_next(db, queue=queue)
+        settings.change_queue(db, actor=ACTOR, queue=queue, keeps={"on_complete": Keep(age_s=60)})
+    maintenance.fold_counts(db)
+    databases.run(shared_url, "update rowline.jobs set finished_at = finished_at - interval '1 hour'")
+    databases.run(shared_url, FAILS)
+    try:
+        with contextlib.suppress(DatabaseError):
+            retention.sweep(db, is_whole=False)
+        assert client.page(queue="b")["jobs"] == []
+    finally:
+        databases.run(shared_url, "drop trigger too_slow on rowline.jobs; drop function public.too_slow()")

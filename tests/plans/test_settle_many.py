@@ -21,20 +21,21 @@ FAILURES: dict[str, object] = {
     "stacks_kept": 5,
     "include_expired": "f",
 }
+REASONS = {"reason": "r", "fingerprint": "f", "cancelled": "c"}
 TOLD: dict[str, dict[str, object]] = {
     "leases/complete": {"results": "1"},
     "leases/completed_before": {"results": "1"},
     "leases/ended_before": {"outcomes": "{failed}"},
     "leases/extend": {"lease_ms": 90_000, "grace_ms": 1},
-    "leases/fail": FAILURES,
+    "leases/fail": FAILURES | {"fingerprints": "f"},
     "leases/expire": {},
     "leases/lock": {},
-    "leases/recover_stalled": {"limit": AT_ONCE, "max_stalled_count": 1, "reason": "r", "cancelled": "c"},
-    "leases/release": {"delays_ms": "5", "cancelled": "c"},
+    "leases/recover_stalled": {"limit": AT_ONCE, "max_stalled_count": 1, **REASONS, "cancelled_fingerprint": "f"},
+    "leases/release": {"delays_ms": "5", "cancelled": "c", "fingerprint": "f"},
     "leases/retry_later": FAILURES | {"delays_ms": "5"},
 }
 """What is said to a statement of each of many jobs (texts), and of all."""
-EACH = {"results", "reasons", "stacks", "are_timeouts", "delays_ms"}
+EACH = {"results", "reasons", "stacks", "are_timeouts", "delays_ms", "fingerprints"}
 ENDED = {"leases/completed_before": "completed", "leases/ended_before": "failed"}
 
 

@@ -9,6 +9,7 @@ import time
 import pytest
 import trustme
 
+from app.domain.retention import Keep
 from app.domain.states import Status
 from app.operations import jobs, manage
 from app.postgres.database import Database
@@ -213,6 +214,21 @@ def test_a_cancelled_job_has_its_call_broken_off(db: Database, shared_url: str) 
         until(lambda: receiver.open == 0)
 
     assert (job.status, job.failed_reason) == (Status.FAILED, "job cancelled")
+
+
+def test_jobs_that_are_not_to_be_kept_are_gone_when_their_calls_have_ended(db: Database, shared_url: str) -> None:
+    def behaviour(connection: socket.socket, call: Call) -> None:
+        status = "500 Internal Server Error" if call.job["name"] == "bad" else "200 OK"
+        connection.sendall(answer(status))
+
+    with Receiver(behaviour) as receiver, receivers.dispatcher(shared_url):
+        receivers.register(db, receiver.url)
+        none = {"remove_on_complete": Keep(count=0), "remove_on_fail": Keep(count=0)}
+        add(db, new("good", **none), new("bad", **none), new("bad", **none, attempts=2))
+        until(lambda: databases.ask(shared_url, "select number from rowline.jobs") == [])
+
+    assert len(receiver.calls) == 4
+    assert databases.ask(shared_url, "select count(outcome), count(*) from rowline.removed_jobs") == [(2, 3)]
 
 
 def test_a_call_ends_with_the_time_of_its_job(db: Database, shared_url: str) -> None:

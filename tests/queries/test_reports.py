@@ -125,6 +125,12 @@ def test_queues_counts_every_status_and_how_the_line_stands(monday: Connection) 
     assert 0 <= row.oldest_ready_s < 60
     assert row.drain_s == 100
     assert row.next_due_at is not None
+    assert row.start_within_ms is None
+
+
+def test_queues_shows_within_which_time_its_jobs_have_to_start(monday: Connection) -> None:
+    monday.exec_driver_sql(f"insert into rowline.queue_settings (queue, start_within_ms) values ('{QUEUE}', 5000)")
+    assert [tuple(row) for row in ask(monday, "select start_within_ms from report.queues")] == [(5000,)]
 
 
 def test_minutes_tells_what_was_added_and_ended(monday: Connection) -> None:
@@ -220,6 +226,7 @@ def test_an_endpoint_shows_its_host_and_no_secret(monday: Connection) -> None:
     [row] = ask(monday, "select * from report.endpoints")
     assert row.host == "hooks.example.com:8443"
     assert "secret" not in str(tuple(row))
+    assert row.sees_payload is True
 
 
 def test_retention_tells_how_many_are_kept_and_since_when(monday: Connection) -> None:
@@ -259,7 +266,7 @@ def test_retention_tells_what_is_set_and_where_and_attention_what_grows(conn: Co
 def test_a_job_in_line_waits_and_one_cancelled_there_never_ran(conn: Connection) -> None:
     [number] = insert(conn, queue=QUEUE)
     assert ask(conn, "select wait_s >= 0, run_s from report.jobs") == [(True, None)]
-    jobs.cancel(conn, queue=QUEUE, number=number)
+    jobs.cancel(conn, queue=QUEUE, numbers=[number])
     assert ask(conn, "select status, wait_s, run_s from report.jobs") == [("failed", None, None)]
 
 

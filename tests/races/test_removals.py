@@ -1,5 +1,6 @@
 """Drain, clean and obliterate against adders, claims, settlements, verbs and the sweep: each job has one fate."""
 
+import math
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -11,16 +12,17 @@ import pytest
 from app.domain import removal
 from app.domain.errors import RowlineError
 from app.domain.job import Change, JsonText, LeaseKey
-from app.domain.removal import Position, Removal
+from app.domain.plan import Plan, PlanStatus
+from app.domain.removal import Removal
 from app.domain.retention import Keep
 from app.domain.states import Status
 from app.infra.settings import Settings
-from app.operations import jobs, maintenance, manage, retention, settings
+from app.operations import jobs, maintenance, manage, plans, retention, settings
 from app.operations import removal as operations
 from app.postgres.database import Database
 from app.store import counts as counting
 from app.store import logs
-from app.store import removal as store
+from app.store import plans as store
 from tests.races.test_manage import DONE, FAR_MS, TRY_AGAIN, add, added, check, complete, fail, outcome, stall, take
 from tests.support import databases
 from tests.support.acting import ACTOR
@@ -29,7 +31,7 @@ from tests.support.race import RACERS, race
 
 JOBS = 400
 DRAIN = removal.drain(delayed=True)
-Verb = Callable[..., removal.Removed]
+Verb = Callable[..., Plan]
 
 
 @pytest.fixture
@@ -43,18 +45,16 @@ def crowd(own_url: str) -> Iterator[Database]:
 @pytest.fixture(autouse=True)
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many steps, between which others get their turn."""
-    monkeypatch.setattr(operations, "AT_ONCE", 20)
+    monkeypatch.setattr(plans, "AT_ONCE", 20)
 
 
-def removed(db: Database, asked: Removal = DRAIN, begin: Position | None = None) -> int:
-    """Remove what is asked for, in as many calls as it takes; return how many that was."""
-    verb: Verb = operations.obliterate if asked.is_of_queue else operations.remove
-    number = 0
-    while True:
-        done = verb(db, actor=ACTOR, queue="q", asked=asked, begin=begin)
-        number, begin = number + done.removed, done.left
-        if begin is None:
-            return number
+def removed(db: Database, asked: Removal = DRAIN) -> int:
+    """Remove what is asked for; return how many that was."""
+    verb: Verb = operations.obliterate if asked.verb == "obliterate" else operations.remove
+    plan = verb(db, actor=ACTOR, queue="q", asked=asked, limit_s=math.inf)
+    while plan.status is PlanStatus.APPLYING:  # a step failed, since another was in its way: others go on with it
+        plan = plans.step(db, queue="q", plan_id=plan.id) or plan
+    return plan.done
 
 
 def ids(url: str, *statuses: str) -> set[str]:
@@ -89,17 +89,20 @@ def test_of_many_removals_each_job_is_removed_by_one(crowd: Database, own_url: s
 @pytest.mark.parametrize(
     "asked", [DRAIN, removal.obliterate(), removal.obliterate(force=True)], ids=lambda one: one.verb
 )
-def test_what_is_added_after_the_call_stays(crowd: Database, own_url: str, asked: Removal) -> None:
+def test_what_is_added_after_the_call_stays(
+    crowd: Database, own_url: str, asked: Removal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = {*add(crowd, JOBS)}
     with crowd.begin() as conn:
-        begun = store.next_number(conn)  # a call begins here; others add meanwhile
+        begun = store.begin(conn)  # a call begins here; others add meanwhile
+    monkeypatch.setattr(store, "begin", lambda _conn: begun)
     over = threading.Event()
     late: list[list[str]] = [[] for _ in range(RACERS)]
 
     def racer(nth: int) -> int:
         if nth == 0:
             try:
-                return removed(crowd, asked, Position(until=begun))
+                return removed(crowd, asked)
             finally:
                 over.set()
         while not over.is_set():

@@ -1,5 +1,6 @@
 """Every example of client.md, and those of the README that work over HTTP, run against a real service."""
 
+import os
 import re
 import socket
 import subprocess
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 import rowline
 
-from tests.support import raw, receivers
+from tests.support import databases, raw, receivers
 from tests.support.clusters import IMPORTABLE, PYTHON, ROOT, Program, free_port, until
 from tests.support.httpproxy import HttpProxy
 
@@ -91,3 +92,43 @@ def test_the_client_of_the_readme_runs_as_it_stands(worker: Program, proxy: Http
     told = subprocess.run([sys.executable, "-P", "-c", example], env=env, capture_output=True, text=True, check=True)
 
     assert told.stdout == "sent\n"
+
+
+def test_the_examples_of_plans_run_one_after_the_other_as_they_stand(own_url: str) -> None:
+    page = blocks(ROOT / "app" / "docs" / "plans.md")
+    in_shell = "".join(block for block in page if "$ID" in block)
+    in_python = [block for block in page if "client.queue" in block]
+    databases.run(own_url, "select rowline.enqueue('mail', 'n', '1', '{\"tags\": [\"spring\"]}')")
+    databases.run(own_url, "select rowline.enqueue('mail', 'n', '{\"customer\": {\"id\": 42}}', '{\"startBy\": 1}')")
+    with raw.server(own_url) as service, rowline.Rowline(f"http://127.0.0.1:{service.port}", raw.TOKEN) as client:
+        until(lambda: client.queue("mail").counts("failed") == {"failed": 1})
+        databases.run(own_url, "update rowline.jobs set failed_reason = 'a timeout' where status = 'failed'")
+        env = {"DATABASE_URL": own_url, "TOKEN": raw.TOKEN, "PATH": f"{Path(PYTHON[0]).parent}:{os.environ['PATH']}"}
+        text = in_shell.replace("8080", str(service.port))
+        told = subprocess.run(
+            ["bash", "-euc", text], capture_output=True, text=True, check=True, env=env, stdin=subprocess.DEVNULL
+        ).stdout
+        assert "No such" not in told
+        until(lambda: client.queue("mail").counts("waiting") == {"waiting": 2})  # one was retried, one came back
+        assert [(plan.action, plan.status) for plan in reversed(client.queue("mail").plans())] == [
+            ("retry", "applied"),
+            ("remove", "undone"),
+            ("retry", "planned"),
+            ("remove", "undone"),
+        ]
+        exec(in_python[0], {"client": client})
+
+
+def test_the_examples_of_schedules_run_one_after_the_other_as_they_stand(own_url: str) -> None:
+    page = blocks(ROOT / "app" / "docs" / "schedules.md")
+    in_shell = "".join(block for block in page if "curl" in block or block.startswith("rowline "))
+    [in_python] = [block for block in page if "client.queue" in block]
+    with raw.server(own_url) as service, rowline.Rowline(f"http://127.0.0.1:{service.port}", raw.TOKEN) as client:
+        env = {"DATABASE_URL": own_url, "TOKEN": raw.TOKEN, "PATH": f"{Path(PYTHON[0]).parent}:{os.environ['PATH']}"}
+        exec(in_python, {"client": client})
+        [nightly] = client.queue("mail").schedules()
+        text = in_shell.replace("8080", str(service.port))
+        told = subprocess.run(["bash", "-euc", text], capture_output=True, text=True, check=True, env=env).stdout
+        assert ("error" in told, told.count(":now  waiting  created")) == (False, 1)
+        assert nightly.look().info.next_on == nightly.preview(1)[0].on
+        assert [(run.is_besides, run.status) for run in nightly.runs()] == [(True, "waiting")] * 3

@@ -8,12 +8,13 @@ import rowline
 from werkzeug import serving
 
 from app.infra.settings import Settings
-from app.operations import removal as operations
+from app.operations import plans
 from app.postgres.database import Database
 from app.web import app
 from tests.support import databases
 from tests.support.clusters import until
 from tests.support.httpproxy import Fault, HttpProxy
+from tests.support.plans import run
 
 
 def test_a_queue_is_paused_and_resumed_and_tells_how_it_stands(queue: rowline.Queue) -> None:
@@ -101,6 +102,10 @@ def test_settings_of_a_queue_and_of_the_service_are_changed_and_taken_away(api: 
     assert queue.change_settings(remove_on_complete=None).settings == {"removeOnFail": False}
     assert queue.change_settings(start_within_ms=60_000).settings == {"removeOnFail": False, "startWithin": 60_000}
     assert queue.change_settings(start_within_ms=None).settings == {"removeOnFail": False}
+    [key] = queue.change_settings(keys=["customer.id"]).keys
+    assert (key.path, key.status, key.scanned) == ("customer.id", "waiting", 0)
+    assert queue.change_settings(keys=None).settings == {"removeOnFail": False}
+    assert queue.info().keys == ()
     assert queue.forget().settings == {}
     before = api.settings()
     try:
@@ -132,17 +137,17 @@ def test_defaults_of_a_queue_hold_for_jobs_that_are_added_without_them(queue: ro
 
 def test_a_queue_is_drained_cleaned_and_obliterated(queue: rowline.Queue) -> None:
     queue.add_many([rowline.NewJob(name="n"), rowline.NewJob(name="n", delay_ms=60_000)])
-    assert queue.drain() == 1
-    assert queue.drain(delayed=True) == 1
+    assert queue.drain().done == 1
+    assert queue.drain(delayed=True).done == 1
     queue.add_many([rowline.NewJob(name="n")] * 5)
-    assert queue.clean("waiting", grace_ms=3_600_000) == 0
-    assert queue.clean("waiting", grace_ms=0, limit=2) == 2
+    assert queue.clean("waiting", grace_ms=3_600_000).done == 0
+    assert queue.clean("waiting", grace_ms=0, limit=2).done == 2
     [lease] = queue.claim()
     with pytest.raises(rowline.Conflict) as raised:
         queue.obliterate()
     assert raised.value.code == "queue_has_active_jobs"
     assert queue.info().is_paused
-    assert queue.obliterate(force=True) == 3
+    assert queue.obliterate(force=True).done == 3
     assert not queue.info().is_paused
     assert queue.finish([rowline.Completion(lease=lease)]).statuses == ("lost",)
 
@@ -157,27 +162,35 @@ def test_a_removal_is_not_sent_again_when_its_response_is_lost(queue: rowline.Qu
     assert queue.counts("waiting") == {"waiting": 1}
 
 
-def test_a_removal_is_as_many_requests_as_it_takes(
+def test_a_removal_that_goes_on_behind_its_response_is_waited_for_and_undone(
     settings: Settings, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operations, "AT_ONCE", 2)
-    monkeypatch.setattr(operations, "LIMIT_S", 0.0)
+    monkeypatch.setattr(plans, "AT_ONCE", 2)
+    monkeypatch.setattr("app.operations.removal.go_on", lambda _db, plan, **_: plan)
     server = serving.make_server("127.0.0.1", 0, app.create(settings, db), threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
+    over = threading.Event()
+
+    def goes_on() -> None:
+        while not over.wait(0.01):
+            run(db)
+
+    threads = [threading.Thread(target=server.serve_forever), threading.Thread(target=goes_on)]
+    for thread in threads:
+        thread.start()
     try:
         with rowline.Rowline(f"http://127.0.0.1:{server.server_port}", settings.tokens[0]) as client:
             queue = client.queue("q")
-            many = [rowline.NewJob(name="n")] * 7
-            queue.add_many(many)
-            assert queue.drain() == 7
-            queue.add_many(many)
-            assert queue.clean("waiting", grace_ms=0, limit=7) == 7
-            queue.add_many(many)
-            assert queue.obliterate() == 7
+            queue.add_many([rowline.NewJob(name="n")] * 7)
+            plan = queue.drain()
+            assert (plan.status, plan.done, queue.counts("waiting")) == ("applied", 7, {"waiting": 0})
+            assert plan.undo().wait(timeout_s=60).info.undone == 7
+            assert queue.counts("waiting") == {"waiting": 7}
+            assert queue.obliterate().done == 7
     finally:
+        over.set()
         server.shutdown()
-        thread.join()
+        for thread in threads:
+            thread.join()
         server.server_close()
 
 

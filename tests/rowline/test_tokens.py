@@ -45,7 +45,11 @@ def test_a_service_a_worker_and_a_colleague_each_need_their_own_scopes(proxy: Ht
     seen = colleague.wait(job, timeout_s=10)
     assert (seen.status, seen.data, seen.result, seen.progress) == ("completed", None, None, None)
     assert seen.hidden == ("data", "progress", "returnvalue", "result", "stacktrace")
-    assert (colleague.logs(job.id).lines, colleague.logs(job.id).count) == ((), 1)
+    logs, [attempt] = colleague.logs(job.id), colleague.attempts(job.id)
+    assert (logs.lines, logs.count, logs.hidden) == ((), 1, ("logs",))
+    assert (attempt.reason, attempt.hidden) == (None, ("reason",))
+    everything = queue("*")
+    assert (everything.logs(job.id).hidden, everything.attempts(job.id)[0].hidden) == ((), ())
     with pytest.raises(rowline.Forbidden, match="the token lacks the scope jobs:add@q"):
         colleague.add("n")
     with pytest.raises(rowline.Forbidden, match="the token lacks the scope jobs:read@q"):

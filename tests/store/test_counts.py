@@ -97,19 +97,19 @@ class Machine(RuleBasedStateMachine):
     @rule(held=active)
     def ask_to_stop(self, held: tuple[str, Lease]) -> None:
         with self.db.begin() as conn:
-            jobs.request_cancel(conn, queue=held[0], number=held[1].job.number)
+            jobs.request_cancel(conn, queue=held[0], numbers=[held[1].job.number])
 
     @rule(queue=queues, status=st.sampled_from([Status.WAITING, Status.PRIORITIZED, Status.DELAYED]))
     def cancel(self, queue: str, status: Status) -> None:
         for number in self.numbers(queue, status)[:1]:
             with self.db.begin() as conn:
-                assert jobs.cancel(conn, queue=queue, number=number)
+                assert jobs.cancel(conn, queue=queue, numbers=[number])
 
     @rule(queue=queues, status=st.sampled_from(sorted(FINAL | READY | {Status.DELAYED})), turn=st.integers(0, 99))
     def manage(self, queue: str, status: Status, turn: int) -> None:
         """Do to the first job of a status what can be done to it by hand."""
         for number in self.numbers(queue, status)[:1]:
-            one: dict[str, Any] = {"queue": queue, "number": number}
+            one: dict[str, Any] = {"queue": queue, "numbers": [number]}
             changes = [Change(priority=turn % 3), Change(delay_ms=turn % 2 * 3_600_000), Change(name="other")]
             with self.db.begin() as conn:
                 if turn % 5 == 0:
@@ -117,7 +117,7 @@ class Machine(RuleBasedStateMachine):
                 elif status in FINAL:
                     assert jobs.retry(conn, **one, reset_attempts=turn % 2 == 0)
                 elif turn % 5 == 1:
-                    assert jobs.promote_now(conn, **one) == (status is Status.DELAYED)
+                    assert bool(jobs.promote_now(conn, **one)) == (status is Status.DELAYED)
                 else:
                     assert jobs.change(conn, **one, change=changes[turn % 3])
 

@@ -30,6 +30,7 @@ KEPT = {
     "keys/try_lock": {ADVISORY},
     "minutes/forget": {LOCKS_ALL},
     "minutes/forget_hours": {LOCKS_ALL},
+    "plans/lock_queue": {ADVISORY},
     "leases/fail": {SLICE},
     "leases/release": {STABLE, CHOICE},
     "leases/retry_later": {SLICE, STABLE},

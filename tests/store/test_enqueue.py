@@ -9,16 +9,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from app.domain.options import KINDS_IN_SQL, OPTIONS
 from app.operations import maintenance
 from app.postgres import libpq, notify
 from app.postgres.database import Database
-from app.web.jobs.new_job import OptsSchema
 from tests.support import databases, json_texts
 from tests.support.acting import ACTOR
 from tests.support.client import Client
 from tests.support.outbox import Sql
 
-KEYS = (*OptsSchema().fields, "Attempts", "", "x" * 101)
+OPTIONS_IN_SQL = [option.name for option in OPTIONS if option.kind in KINDS_IN_SQL]
+KEYS = (*OPTIONS_IN_SQL, "Attempts", "", "x" * 101)
 NUMBERS = (
     *("0", "-0", "1", "5.0", "5.5", "5e0", "1e3", "1e400", "-1e400", "1e-400", "1.0000000000000001", "-1", "1000"),
     *("1001", "1000000", "1000001", "2097152", "2097153", "100", "101", "316224000000", "316224000001", "9" * 30),

@@ -18,7 +18,7 @@ from tests.support import databases
 from tests.support.jobs import in_status
 
 SOUND = [
-    schema.MIGRATIONS / "sql" / "rowline" / f"{name}.sql" for name in ("broken_rule_1", "broken_rule_3", "are_texts_2")
+    schema.MIGRATIONS / "sql" / "rowline" / f"{name}.sql" for name in ("broken_rule_1", "broken_rule_3", "are_texts_3")
 ]
 TABLES = """
 with tables as (

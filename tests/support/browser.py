@@ -29,9 +29,14 @@ class Browser:
 
     def open(self, url: str, *, width: int = 1280, has_scripts: bool = True) -> None:
         """Open a page in a window of `width` pixels."""
-        self._cdp("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=False)
+        self._size(width)
         self._cdp("Emulation.setScriptExecutionDisabled", value=not has_scripts)
         self._ask("/url", url=url)
+
+    def resize(self, width: int) -> None:
+        """Give the window of the page another width."""
+        self._size(width)
+        self.wait("return innerWidth", lambda found: found == width)
 
     def press(self, keys: str) -> None:
         """Press keys, one after the other, where the focus is."""
@@ -66,6 +71,9 @@ class Browser:
     def close(self) -> None:
         """Close the window and end the browser."""
         self._http.request("DELETE", self._session)
+
+    def _size(self, width: int) -> None:
+        self._cdp("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=False)
 
     def _cdp(self, command: str, **parameters: object) -> Any:
         return self._ask("/goog/cdp/execute", cmd=command, params=parameters)

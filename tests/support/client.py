@@ -19,13 +19,22 @@ class Client:
         """The address that its requests come from."""
         return str(self.flask.environ_base["REMOTE_ADDR"])
 
-    def post(self, path: str, body: str | bytes, **headers: str) -> TestResponse:
+    def post(self, path: str, body: str | bytes = "", **headers: str) -> TestResponse:
         """POST a body as it is. Header names are given with _ for -."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.flask.post(path, data=body, headers=self.authorization | named)
 
     def get(self, path: str) -> TestResponse:
         return self.flask.get(path, headers=self.authorization)
+
+    def put(self, path: str, body: str) -> TestResponse:
+        return self.flask.put(path, data=body, headers=self.authorization)
+
+    def patch(self, path: str, body: str) -> TestResponse:
+        return self.flask.patch(path, data=body, headers=self.authorization)
+
+    def delete(self, path: str) -> TestResponse:
+        return self.flask.delete(path, headers=self.authorization)
 
     def add(self, *jobs: dict[str, Any], queue: str = "q") -> list[dict[str, Any]]:
         """Add jobs that must be accepted; return what the answer says of each."""

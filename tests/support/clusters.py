@@ -30,13 +30,18 @@ IMPORTABLE = [str(ROOT), str(ROOT / "app"), *filter(None, [os.environ.get("PYTHO
 PATIENCE_S = 45.0
 """How long tests wait for an event, with which the wait ends: machines may be slow. Less than the longest of our polls,
 60 s, so that what is to be heard of by a wake-up is not seen by a poll."""
+MEMORY = Path("/dev/shm")
+ROOM = 6 * 2**30
+"""The free bytes from which on memory takes the servers of all workers: each writes up to a gigabyte of WAL."""
 
 
-def until(condition: Callable[[], object], *, within_s: float = PATIENCE_S) -> None:
-    """Wait until `condition` holds; fail after `within_s`."""
+def until(
+    condition: Callable[[], object], *, within_s: float = PATIENCE_S, shown: Callable[[], object] | None = None
+) -> None:
+    """Wait until `condition` holds; fail after `within_s`, with what `shown` returns then."""
     ends_at = time.monotonic() + within_s
     while not condition():
-        assert time.monotonic() < ends_at, f"not within {within_s} s: {condition}"
+        assert time.monotonic() < ends_at, f"not within {within_s} s: {condition}; {shown() if shown else ''}"
         time.sleep(0.01)
 
 
@@ -66,10 +71,23 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
+def in_memory() -> Path | None:
+    """Return where folders lie in memory, if it has room and programs can run there.
+
+    A database is copied there in a tenth of the time. That the operating system survives is all that a server needs of
+    it, however the server itself is killed; what is measured on disks must not use it.
+    """
+    try:
+        found = os.statvfs(MEMORY)
+    except OSError:
+        return None
+    return MEMORY if found.f_bavail * found.f_frsize >= ROOM and not found.f_flag & os.ST_NOEXEC else None
+
+
 @contextlib.contextmanager
-def folder() -> Iterator[Path]:
-    """Make a folder that the account of an embedded server can pass through, unlike pytest's."""
-    made = Path(tempfile.mkdtemp(prefix="rowline-test-"))
+def folder(place: Path | None = None) -> Iterator[Path]:
+    """Make a folder, in `place`, that the account of an embedded server can pass through, unlike pytest's."""
+    made = Path(tempfile.mkdtemp(prefix="rowline-test-", dir=place))
     made.chmod(0o711)
     try:
         yield made
@@ -86,9 +104,12 @@ def _is_removed(made: Path) -> bool:
 class Cluster:
     """A private PostgreSQL under the control of a test."""
 
-    def __init__(self, settings: Settings, *, options: Sequence[str] = ()) -> None:
-        """`options` are further words for the server's command line."""
+    def __init__(
+        self, settings: Settings, *, options: Sequence[str] = (), env: Mapping[str, str] | None = None
+    ) -> None:
+        """`options` are further words for the server's command line, `env` further variables."""
         self.settings = settings
+        self._env = dict(env or {})
         self.server = Embedded(settings)
         self._options = options
         self.process: subprocess.Popen[bytes] | None = None
@@ -107,7 +128,8 @@ class Cluster:
     def start(self) -> None:
         """Start the server, as `rowline run` does, and wait until it answers."""
         child = self.server.prepare()
-        self.process = processes.launch(dataclasses.replace(child, argv=[*child.argv, *self._options]))
+        argv, env = [*child.argv, *self._options], {**child.env, **self._env}
+        self.process = processes.launch(dataclasses.replace(child, argv=argv, env=env))
         until(self.server.is_ready, within_s=60)
         self.server.ensure_database()
 
@@ -131,12 +153,18 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def cluster(*, options: Sequence[str] = (), **overrides: Any) -> Iterator[Cluster]:
-    """Run a PostgreSQL on a fresh home during the block. `overrides` are members of Settings."""
-    with folder() as made:
+def cluster(
+    *,
+    options: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
+    place: Path | None = None,
+    **overrides: Any,
+) -> Iterator[Cluster]:
+    """Run a PostgreSQL on a fresh home, in `place`, during the block. `overrides` are members of Settings."""
+    with folder(place) as made:
         settings = Settings(**({"home": made / "home"} | overrides))
         with home.hold(settings.home):
-            cluster = Cluster(settings, options=options)
+            cluster = Cluster(settings, options=options, env=env)
             try:
                 cluster.start()
                 yield cluster

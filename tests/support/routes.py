@@ -16,9 +16,12 @@ BODIES: dict[str, Any] = {
     "jobs.add": [{"name": "n", "data": 1}],
     "work.finish": {"jobs": []},
     "workers.register": {"queue": "mail", "endpoint": {"url": "https://example.com/", "method": "POST"}},
+    "plans.create_plan": {"action": "retry", "filter": {"name": "n"}},
+    "plans.apply_plan": {"matched": 0},
+    "schedules.preview_timing": {"every": 60_000},
     "tokens.create": {"name": "n", "scopes": ["tokens:manage"]},
 }
-"""Of routes that refuse an empty body: one that they accept."""
+"""Of routes that refuse an empty body: one that they accept. None of a route that requires another right then."""
 
 
 def routes(flask: Flask) -> Iterator[tuple[str, str, str]]:

@@ -19,19 +19,29 @@ def take(db: Database, *, queue: str = "q", limit: int = 1, lease_ms: int = LEAS
     return claim.claim(db, queue=queue, limit=limit, lease_ms=lease_ms, worker=WORKER).leases
 
 
+def complete(db: Database, lease: Lease, *, queue: str = "q", result: str = "null") -> None:
+    """Complete a claimed job with a result given as JSON text."""
+    done = settle.complete(db, queue=queue, completions=[Completion(lease=lease.key, result=JsonText(result))])
+    assert set(done) == {lease.job.number}
+
+
 def complete_next(db: Database, *, queue: str = "q", result: str = "null") -> Lease:
     """Claim the next job and complete it with a result given as JSON text."""
     [lease] = take(db, queue=queue)
-    done = settle.complete(db, queue=queue, completions=[Completion(lease=lease.key, result=JsonText(result))])
-    assert set(done) == {lease.job.number}
+    complete(db, lease, queue=queue, result=result)
     return lease
+
+
+def fail(db: Database, lease: Lease, *, queue: str = "q", reason: str = "broke", **failure: Any) -> None:
+    """Fail the attempt of a claimed job."""
+    failures = [Failure(lease=lease.key, reason=reason, **failure)]
+    assert set(settle.fail(db, queue=queue, failures=failures, random=Random(1))) == {lease.job.number}
 
 
 def fail_next(db: Database, *, queue: str = "q", reason: str = "broke", **failure: Any) -> Lease:
     """Claim the next job and fail the attempt."""
     [lease] = take(db, queue=queue)
-    failures = [Failure(lease=lease.key, reason=reason, **failure)]
-    assert set(settle.fail(db, queue=queue, failures=failures, random=Random(1))) == {lease.job.number}
+    fail(db, lease, queue=queue, reason=reason, **failure)
     return lease
 
 

@@ -65,6 +65,7 @@ def test_every_act_has_its_row_and_no_secret(client: Client) -> None:
     ]
     assert {entry["actor"] for entry in found} == {"env:1"}
     assert found[5]["after"]["host"] == found[4]["before"]["host"] == "example.com"
+    assert (found[5]["after"]["signedBy"], "signedBy" in found[4]["before"]) == ("endpoint", False)
     text = json.dumps(found)
     assert not any(secret in text for secret in ("canary", "hook", made["token"][12:], second["token"][12:]))
 
@@ -89,6 +90,7 @@ def test_a_refusal_leaves_a_row_ten_a_minute_at_most(client: Client, db: Databas
         *("jobs.list_page", "q", "refused"),
         0,
     )
+    assert found[0]["after"] == {"lacked": "jobs:read@q"}
 
 
 def test_who_would_grant_more_than_they_hold_leaves_a_row(client: Client, db: Database) -> None:

@@ -153,10 +153,14 @@ def test_no_answer_is_to_be_sniffed(client: Client, path: str) -> None:
             "..%2f..%2fweb%2fapp.py",
         ),
         *("/etc/passwd", "%2fetc%2fpasswd", "api.md%00", "%00", "..\\api.md", "..%5capi.md", "%5c%5chost%5cshare"),
-        *("", ".", "api", "api.html", "API.MD", "api%2emd", "index.html", "oauth2-redirect.html", "__init__.py"),
+        *("", ".", "apis", "api.html", "API.MD", "api%2emd", "index.html", "oauth2-redirect.html", "__init__.py"),
     ],
 )
 def test_no_other_file_is_there(client: Client, below: str, name: str) -> None:
     answer = client.flask.get("/", environ_overrides={"RAW_URI": below + name})
 
     assert answers.problem(answer, 404)["code"] == "not_found"
+
+
+def test_a_page_is_found_without_its_ending_too(client: Client) -> None:
+    assert client.get("/docs/deduplication").data == client.get("/docs/deduplication.md").data

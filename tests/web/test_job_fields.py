@@ -124,7 +124,6 @@ def test_a_bad_option_is_named(client: Client, opts: str, error: str) -> None:
 @pytest.mark.parametrize(
     ("option", "value"),
     [
-        ("deduplication", {"id": "d"}),
         ("parent", {"id": "1", "queue": "q"}),
         ("group", {"id": "g"}),
     ],

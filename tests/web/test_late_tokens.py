@@ -30,6 +30,7 @@ from tests.support.tokens import issue
 
 JOBS = "/queues/q/jobs"
 READ = bodies.read
+SENT = BODIES | {"schedules.put_schedule": {"every": 60_000, "template": {}}}
 UNPARSED = {"jobs.promote", "jobs.cancel"}  # what comes as their body is thrown away
 
 
@@ -77,7 +78,7 @@ def test_a_token_that_is_revoked_before_the_body_is_there_does_nothing_on_any_ro
     for name, method, path in list(routes(flask)):
         if method not in {"GET", "DELETE"}:
             issued = issue(db, "*")
-            body = Late(json.dumps(BODIES.get(name, {})).encode(), revoking(db, issued))
+            body = Late(json.dumps(SENT.get(name, {})).encode(), revoking(db, issued))
             answer = sent(flask, method, path, issued, body)
 
             assert body.is_read, name
@@ -105,12 +106,13 @@ def test_a_token_that_is_revoked_while_its_long_body_waits_to_be_parsed_does_not
 
         monkeypatch.setattr(bodies, "read", read_and_wait)
         token = {"token": "00000000-0000-4000-8000-000000000000"}
-        sent_body = BODIES.get(name, token | ({"failedReason": "x"} if name == "work.fail" else {}))
+        sent_body = SENT.get(name, token | ({"failedReason": "x"} if name == "work.fail" else {}))
         answer = sent(flask, method, path, issued, Late(json.dumps(sent_body).encode(), bool))
         if name in waited:
             assert answers.problem(answer, 401)["code"] == "unauthorized", name
 
-    assert set(waited) == {"jobs.add", "jobs.change", "work.complete", "work.fail", "work.finish"}
+    ends = {"work.complete", "work.fail", "work.finish"}
+    assert set(waited) == {"jobs.add", "jobs.change", "schedules.put_schedule"} | ends
     assert Client(flask.test_client(), token=settings.tokens[0]).page()["counts"]["waiting"] == 0
 
 

@@ -19,6 +19,8 @@ from app.web import app, describe, openapi, problems
 from app.web.endpoints import schemas as worker
 from app.web.jobs import new_job
 from app.web.leases import routes as work
+from app.web.schedules import schemas as schedules
+from tests.support import answers
 from tests.support.client import Client
 
 
@@ -54,8 +56,9 @@ def test_every_operation_is_alive(client: Client, document: dict[str, Any]) -> N
     for nth, (path, methods) in enumerate(document["paths"].items()):
         for method, operation in methods.items():
             answer = called(client, document, path, method, queue=f"demo-{nth}-{method}")
-            assert answer.status_code == 200, f"{method} {path}: {answer.text}"
-            [media] = operation["responses"]["200"]["content"].items()
+            status = "201" if "201" in operation["responses"] else "200"
+            assert str(answer.status_code) == status, f"{method} {path}: {answer.text}"
+            [media] = operation["responses"][status]["content"].items()
             assert media[0] in {answer.mimetype, "*/*"}
             if media[0] == "application/json":
                 check(answer.json, media[1]["schema"], document)
@@ -75,6 +78,20 @@ def called(client: Client, document: dict[str, Any], path: str, method: str, *, 
         asked = asked.replace(parameters["token_id"]["example"], made["id"])
     if (method, path) != ("delete", "/queues/{queue}"):  # which forgets one without jobs
         client.add(*new_job.EXAMPLE, queue=queue)
+    if "{plan_id}" in path:
+        made = plan(client, queue, is_applied=path.endswith("/undo"))
+        asked = asked.replace(parameters["plan_id"]["example"], made["id"])
+        body = json.dumps({"matched": made["matched"]}) if path.endswith("/apply") else body
+    if "{dedup_id}" in path:
+        held = {"deduplication": {"id": parameters["dedup_id"]["example"]}}
+        client.add({"name": "n", "data": 1, "opts": held}, queue=queue)
+    if "{schedule_id}" in path and method != "put":
+        assert (
+            client.put(
+                re.sub(r"/(preview|runs|pause|resume|run)$", "", asked), json.dumps(schedules.EXAMPLE)
+            ).status_code
+            == 201
+        )
     client.post("/workers", json.dumps(worker.EXAMPLE | {"queue": queue}))
     if work.TOKEN_EXAMPLE in body or {"attempt": []} in operation.get("security", []):
         [lease] = (client.post(f"/queues/{queue}/jobs/claim", "").json or {})["jobs"]
@@ -83,6 +100,17 @@ def called(client: Client, document: dict[str, Any], path: str, method: str, *, 
     if {"attempt": []} in operation.get("security", []):
         authorization = {"Authorization": f"Bearer {lease['token']}"}
     return client.flask.open(asked, method=method.upper(), data=body, headers=authorization)
+
+
+def plan(client: Client, queue: str, *, is_applied: bool) -> dict[str, Any]:
+    """Plan a removal; one that is applied has been stopped."""
+    wanted = {"action": "remove", "filter": {"since": 0}}
+    made = dict(client.post(f"/queues/{queue}/plans", json.dumps(wanted)).json or {})
+    if is_applied:
+        for verb in ("apply", "stop"):
+            asked = json.dumps({"matched": made["matched"]})
+            assert client.post(f"/queues/{queue}/plans/{made['id']}/{verb}", asked).status_code == 200
+    return made
 
 
 def bring_there(client: Client, path: str) -> None:
@@ -102,7 +130,9 @@ def test_a_path_allows_what_the_document_says(client: Client, document: dict[str
         wanted = {method.upper() for method in methods} | ({"HEAD"} if "get" in methods else set())
         if path.endswith(("/jobs/claim", "/jobs/finish")):  # a job may be called so
             wanted |= {"GET", "HEAD", "DELETE", "PATCH"}
-        answer = client.flask.open(asked, method="PUT", headers=client.authorization)
+        if path.endswith("/schedulers/preview"):  # and a schedule so
+            wanted |= {"GET", "HEAD", "DELETE", "PUT"}
+        answer = client.flask.open(asked, method="TRACE", headers=client.authorization)
         assert answer.status_code == 405, path
         assert set(answer.headers["Allow"].split(", ")) - {"OPTIONS"} == wanted, path
 
@@ -128,8 +158,13 @@ def test_every_member_of_an_answer_is_described(client: Client, document: dict[s
     client.add({"name": "n", "data": 1})
     schemas = document["components"]["schemas"]
 
-    assert set(client.page()) == set(schemas["Page"]["properties"]) - {"next"}, "which only a page has that ends early"
+    described, found = set(schemas["Found"]["properties"]), client.page(name="n")
+    with_a_filter = {"scanned", "isComplete"}
+    assert set(client.page()) == described - with_a_filter - {"next"}, "which only a page has that ends early"
+    assert set(found) == described - {"next"}, "which only a search has that may find more"
     assert set(client.page()["jobs"][0]) <= set(schemas["Job"]["properties"])
+    [placed] = answers.ok(client.get("/jobs"))["jobs"]
+    assert set(placed) == {*client.page()["jobs"][0], "queue"} <= set(schemas["PlacedJob"]["properties"])
 
 
 def test_every_error_code_is_documented(document: dict[str, Any]) -> None:

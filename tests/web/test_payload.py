@@ -45,7 +45,7 @@ def jobs(client: Client) -> dict[str, str]:
 
 def asked(client: Client) -> list[tuple[str, str, Any]]:
     """Return what a client can ask about them, but claims and what needs the token of an attempt."""
-    reads = [("GET", PATH, None)]
+    reads = [("GET", path, None) for path in (PATH, f"{PATH}?name={SEEN}", f"{PATH}?tag={SEEN}&since=0", "/jobs")]
     for job_id in ("failed", "completed", "active", "waiting"):
         reads += [("GET", f"{PATH}/{job_id}{part}", None) for part in ("", "/attempts", "/logs")]
     duplicate = [{"name": "other", "data": 1, "opts": {"jobId": "failed"}}]

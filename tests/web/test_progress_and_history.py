@@ -43,6 +43,15 @@ def lease(client: Client, db: Database) -> Lease:
     return work.take(db)[0]
 
 
+@pytest.mark.parametrize("kind", ["progress", "logs"])
+def test_asking_what_a_path_allows_needs_an_api_token(client: Client, lease: Lease, kind: str) -> None:
+    path = f"/queues/q/jobs/{lease.job.id}/{kind}"
+    for headers in ({}, {"Authorization": f"Bearer {NOBODYS}"}, {"Authorization": f"Bearer {lease.token}"}):
+        answers.error(client.flask.options(path, headers=headers), 401)
+    answer = client.flask.options(path, headers=client.authorization)
+    assert (answer.status_code, {*answer.headers["Allow"].split(", ")} - {"GET", "HEAD"}) == (200, {"OPTIONS", "POST"})
+
+
 @pytest.mark.parametrize("said", ["50", "0", "-1.50", "1e400", '{"b": 1,"a":2}', "{}"])
 def test_progress_is_kept_to_the_letter(client: Client, lease: Lease, said: str) -> None:
     answer = _report(client, lease, "progress", said)

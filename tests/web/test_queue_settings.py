@@ -173,22 +173,19 @@ def test_a_queue_is_forgotten_when_it_has_no_jobs(client: Client, shared_url: st
 
 def test_the_service_has_settings_for_queues_without_their_own(client: Client, db: Database) -> None:
     before = answers.ok(client.get("/settings"))
-    try:
-        assert change(client, {"removeOnComplete": {"age": 9}, "removeOnFail": None}, "/settings") == {
-            "removeOnComplete": {"age": 9}
-        }
-        assert answers.ok(client.get("/settings")) == {"removeOnComplete": {"age": 9}}
-        [act] = answers.ok(client.get("/audit"))["entries"]
-        assert (act["action"], act["before"], act["after"]) == (
-            "settings.change",
-            before,
-            {"removeOnComplete": {"age": 9}},
-        )
-        one = Client(client.flask, token=issue(db, "queues:manage@q*").secret)
-        answer = one.flask.patch("/settings", data="{}", headers=one.authorization)
-        assert answers.error(answer, 403) == "the token lacks the scope queues:manage"
-    finally:
-        change(client, {"removeOnComplete": None, "removeOnFail": None} | before, "/settings")
+    assert change(client, {"removeOnComplete": {"age": 9}, "removeOnFail": None}, "/settings") == {
+        "removeOnComplete": {"age": 9}
+    }
+    assert answers.ok(client.get("/settings")) == {"removeOnComplete": {"age": 9}}
+    [act] = answers.ok(client.get("/audit"))["entries"]
+    assert (act["action"], act["before"], act["after"]) == (
+        "settings.change",
+        before,
+        {"removeOnComplete": {"age": 9}},
+    )
+    one = Client(client.flask, token=issue(db, "queues:manage@q*").secret)
+    answer = one.flask.patch("/settings", data="{}", headers=one.authorization)
+    assert answers.error(answer, 403) == "the token lacks the scope queues:manage"
 
 
 def test_a_change_is_in_the_audit_with_what_it_was(client: Client) -> None:

@@ -31,10 +31,39 @@ include-name = "POST /tokens"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400"]
 warnings = false
 
-# That a page gave a cursor, and which start it stands for, no schema can say.
+# That a page gave a cursor, and which start it stands for, no schema can say, nor that a filter begins at 0.
 [[operations]]
 include-name = "GET /queues/{queue}/jobs"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400"]
+[[operations]]
+include-name = "GET /jobs"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "400"]
+
+# That only the action change has a change, and that a filter names something, no schema says.
+[[operations]]
+include-name = "POST /queues/{queue}/plans"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "409"]
+
+# That a schedule has an interval or a pattern, that its end is later than now, and what a pattern is, no schema says.
+[[operations]]
+include-name = "PUT /queues/{queue}/schedulers/{schedule_id}"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "400"]
+warnings = false
+[[operations]]
+include-name = "POST /queues/{queue}/schedulers/preview"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "400"]
+warnings = false
+
+# Which schedules are there the program does not always know.
+[[operations]]
+include-path-regex = "/schedulers/{schedule_id}/"
+warnings = false
+[[operations]]
+include-name = "GET /queues/{queue}/schedulers/{schedule_id}"
+warnings = false
+[[operations]]
+include-name = "DELETE /queues/{queue}/schedulers/{schedule_id}"
+warnings = false
 
 # That something has to be named no schema says.
 [[operations]]
@@ -63,6 +92,11 @@ warnings = false
 include-path-regex = "/jobs/{job_id}/(complete|fail|release|extend|progress|logs)$"
 warnings = false
 
+# Which ids are held the program does not know.
+[[operations]]
+include-path-regex = "/deduplication/{dedup_id}$"
+warnings = false
+
 # Which tokens are being rotated the program does not know.
 [[operations]]
 include-path-regex = "/tokens/{token_id}"
@@ -76,8 +110,8 @@ OPTIONS = (
         "all",
         "--exclude-checks",
         "allow_header_conformance,ignored_auth",
-        "--seed",
-        "20261",
+        "--seed",  # with 20261 and 20262 schemathesis 4.32 makes a header that it cannot send
+        "20263",
         "--max-examples",
         "12",
         "--workers",
@@ -108,4 +142,4 @@ def test_schemathesis_finds_nothing(own_url: str, tmp_path: Path) -> None:
     report = ran.stdout[-20_000:] + ran.stderr[-2_000:]
     assert ran.returncode == 0, report
     assert "WARNINGS" not in ran.stdout, report
-    assert "45 selected / 45 total" in ran.stdout, report
+    assert "65 selected / 65 total" in ran.stdout, report

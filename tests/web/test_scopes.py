@@ -18,12 +18,17 @@ DECLARED = {
     "jobs:add": {"jobs.add"},
     "jobs:read": {
         "jobs.list_page",
+        "jobs.list_all",
         "jobs.get",
         "history.attempts",
         "history.logs",
         "queues.list_queues",
         "queues.get_queue",
         "queues.list_workers",
+        *("plans.list_plans", "plans.get_plan"),
+        *("jobs.get_deduplication", "jobs.list_failures"),
+        *(f"schedules.{verb}" for verb in ("list_schedules", "get_schedule", "list_runs")),
+        *("schedules.preview_schedule", "schedules.preview_timing"),
         "settings.get_settings",
     },
     "queues:manage": {
@@ -31,8 +36,10 @@ DECLARED = {
         "settings.change_settings",
     },
     "jobs:manage": {
-        *(f"jobs.{verb}" for verb in ("cancel", "change", "promote", "remove_job", "retry")),
+        *(f"jobs.{verb}" for verb in ("cancel", "change", "promote", "remove_job", "retry", "let_go")),
         *("queues.drain", "queues.clean"),
+        *(f"plans.{verb}_plan" for verb in ("create", "apply", "stop", "undo")),
+        *(f"schedules.{verb}_schedule" for verb in ("put", "remove", "pause", "resume", "run")),
     },
     "work": {"work.claim", "work.complete", "work.fail", "work.release", "work.extend", "work.finish"},
     "endpoints:manage": {"workers.register", "workers.list_urls", "workers.remove"},
@@ -99,7 +106,9 @@ def test_an_action_is_allowed_on_the_queues_of_its_pattern(
 ) -> None:
     found = allowed(flask, issue(db, f"{action}@{pattern}").secret)
 
-    of_no_queue = {"workers.list_urls", "queues.list_queues", "settings.get_settings"} & DECLARED.get(action, set())
+    of_no_queue = {"workers.list_urls", "queues.list_queues", "jobs.list_all", "settings.get_settings"} & DECLARED.get(
+        action, set()
+    )
     of_all_queues = set() if pattern == "*" else {"settings.change_settings"}
     assert found == (DECLARED.get(action, set()) - of_all_queues if is_mine else of_no_queue)
 

@@ -63,6 +63,8 @@ def test_a_secret_is_made_up_and_told_once(client: Client, settings: Settings, d
     assert "Rowline-Webhook-Secret" not in post(client, secrets=[SECRET]).headers
     given = dataclasses.replace(settings, webhook_secrets=(SECRET,))
     assert "Rowline-Webhook-Secret" not in post(Client(app.create(given, db).test_client(), token=TOKEN)).headers
+    found = answers.ok(client.get("/audit?action=workers.register&length=4"))["entries"]
+    assert [entry["after"]["signedBy"] for entry in found] == ["service", "endpoint", "endpoint", "endpoint"]
 
 
 def test_no_answer_and_no_dump_shows_headers_or_secrets(client: Client, shared_url: str) -> None:

@@ -9,20 +9,31 @@
 \set _ended `cat app/store/sql/_fragments/ended.sql`
 \set _failure `cat app/store/sql/_fragments/failure.sql`
 \set _fold_mark `cat app/store/sql/_fragments/fold_mark.sql`
+\set _goes `cat app/store/sql/_fragments/goes.sql`
 \set _last_fold `cat app/store/sql/_fragments/last_fold.sql`
 \set _lease `cat app/store/sql/_fragments/lease.sql`
 \set _locked `cat app/store/sql/_fragments/locked.sql`
+\set _looked `cat app/store/sql/_fragments/looked.sql`
+\set _matches `cat app/store/sql/_fragments/matches.sql`
 \set _minutes `cat app/store/sql/_fragments/minutes.sql`
 \set _own_kept `cat app/store/sql/_fragments/own_kept.sql`
 \set _ready `cat app/store/sql/_fragments/ready.sql`
 \set _removed `cat app/store/sql/_fragments/removed.sql`
 \set _settled `cat app/store/sql/_fragments/settled.sql`
+\set _shown_schedule `cat app/store/sql/_fragments/shown_schedule.sql`
 \set _start_within `cat app/store/sql/_fragments/start_within.sql`
 \set _summed `cat app/store/sql/_fragments/summed.sql`
 \set _swept `cat app/store/sql/_fragments/swept.sql`
+\set _termed `cat app/store/sql/_fragments/termed.sql`
+\set _terms `cat app/store/sql/_fragments/terms.sql`
 \set _traces `cat app/store/sql/_fragments/traces.sql`
+\set _untermed `cat app/store/sql/_fragments/untermed.sql`
+\set _was `cat app/store/sql/_fragments/was.sql`
 \set _counted 'insert into rowline.job_deltas (queue, waiting, prioritized, delayed, active, completed, failed) select :queue, count(*) filter (where status = ''waiting'') - count(*) filter (where was = ''waiting''), count(*) filter (where status = ''prioritized'') - count(*) filter (where was = ''prioritized''), count(*) filter (where status = ''delayed'') - count(*) filter (where was = ''delayed''), count(*) filter (where status = ''active'') - count(*) filter (where was = ''active''), count(*) filter (where status = ''completed'') - count(*) filter (where was = ''completed''), count(*) filter (where status = ''failed'') - count(*) filter (where was = ''failed'') from changed having count(*) > 0'
 \set _job 'queue, number, custom_id, name, data, opts, status, priority, lifo, delay_ms, run_at, timeout_ms, attempts_made, attempts_started, stalled_count, progress, result, failed_reason, stacktrace, added_at, processed_at, finished_at, processed_by, tags, failed_code, start_by, effective'
+\set _row 'queue, number, name, status, place, run_at, added_at, attempts_made, attempts_started, stalled_count, lease_token, leased_until, processed_at, processed_by, finished_at, cancel_requested_at, failed_reason, failed_code, fingerprint, stacktrace, data, opts, attempts, backoff_type, backoff_delay_ms, backoff_jitter, delay_ms, priority, lifo, custom_id, remove_on_complete, remove_on_fail, logs_kept, stacks_kept, timeout_ms, tags, start_by, progress, result, effective'
+\set _plan 'queue, id, action, filter, change, status, until, is_direct, most, at, matched, rate_per_s, done, skipped, undone, not_undone, created_at, created_by, planned_at, applied_at, ended_at, reason, next_at'
+\set _schedule 'schedule.queue, schedule.id, schedule.every_ms, schedule.offset_ms, schedule.pattern, schedule.tz, schedule.starts_at, schedule.ends_at, schedule.tick_limit, schedule.jitter_ms, schedule.misfire, schedule.overlap, schedule.name, schedule.opts, schedule.options, schedule.next_at, schedule.ticks, schedule.skipped, schedule.last_tick_at, schedule.last_number, schedule.last_job_id, schedule.paused_at, schedule.created_at, schedule.created_by, schedule.changed_at'
 \set _option_columns 'attempts, backoff_type, backoff_delay_ms, backoff_jitter, delay_ms, priority, lifo, custom_id, remove_on_complete, remove_on_fail, logs_kept, stacks_kept, timeout_ms, tags, start_by'
 \set _option_arrays ':attempts::integer[], :backoff_type::text[], :backoff_delay_ms::bigint[], :backoff_jitter::real[], :delay_ms::bigint[], :priority::integer[], :lifo::boolean[], :custom_id::text[], :remove_on_complete::text[], :remove_on_fail::text[], :logs_kept::integer[], :stacks_kept::integer[], :timeout_ms::bigint[], :tags::text[], :start_by::bigint[]'
 \set _option_values ':attempts::integer as attempts, :backoff_type::text as backoff_type, :backoff_delay_ms::bigint as backoff_delay_ms, :backoff_jitter::real as backoff_jitter, :delay_ms::bigint as delay_ms, :priority::integer as priority, :lifo::boolean as lifo, :custom_id::text as custom_id, :remove_on_complete::text::json as remove_on_complete, :remove_on_fail::text::json as remove_on_fail, :logs_kept::integer as logs_kept, :stacks_kept::integer as stacks_kept, :timeout_ms::bigint as timeout_ms, :tags::text::text[] as tags, :start_by::bigint as start_by'

@@ -9,15 +9,15 @@ from marshmallow import Schema, fields
 from app.domain.audit import Entry
 from app.queries.audit import Wanted
 from app.web.fields import Filter, WholeText
-from app.web.jobs import page
+from app.web.jobs import new_job, page
 from app.web.tokens.schemas import TIME_MAX
 from app.wire.fields import milliseconds
 
 FILTER_MAX = 255  # characters
 
 
-class AuditQuerySchema(Schema):
-    """Which acts are requested. Unknown parameters are ignored."""
+class AuditQuerySchema(new_job.KnownOnly):
+    """Which acts are requested. Unknown parameters are refused by name: without them more would be found."""
 
     since = WholeText(0, TIME_MAX, metadata={"description": "ms since the epoch"})
     actor = Filter(FILTER_MAX, metadata={"description": "its id, such as token:ab12cd34, or the name of a token"})
@@ -52,7 +52,7 @@ class AuditSchema(Schema):
     next = fields.Integer(metadata={"description": "Present if there may be more: `before` of the next page."})
 
 
-_query = AuditQuerySchema(unknown="exclude")
+_query = AuditQuerySchema()
 
 
 def load(request: Request) -> tuple[Wanted, int]:
@@ -71,15 +71,16 @@ def load(request: Request) -> tuple[Wanted, int]:
 
 def dump(entries: list[Entry], *, length: int) -> dict[str, Any]:
     """Return the JSON of the response."""
-    members: dict[str, Any] = {"entries": [_dump(entry) for entry in entries]}
+    members: dict[str, Any] = {"entries": [entry(one) for one in entries]}
     return members | ({"next": entries[-1].number} if len(entries) == length else {})
 
 
-def _dump(entry: Entry) -> dict[str, Any]:
-    actor, act = entry.actor, entry.act
+def entry(found: Entry) -> dict[str, Any]:
+    """Return the JSON of an act."""
+    actor, act = found.actor, found.act
     members = {
-        "number": entry.number,
-        "at": milliseconds(entry.at),
+        "number": found.number,
+        "at": milliseconds(found.at),
         "actor": actor.id,
         "actorName": actor.name,
         "address": actor.address,

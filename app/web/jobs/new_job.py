@@ -9,6 +9,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 
 from app.domain import ids
 from app.domain.backoff import LONGEST_MS, Backoff, BackoffType
+from app.domain.deduplication import ID_MAX, Deduplication
 from app.domain.errors import Fault, InvalidRequest
 from app.domain.job import JsonText, NewJob
 from app.domain.options import OPTIONS, STORED, Kind, Option
@@ -77,6 +78,51 @@ class BackoffField(fields.Field[Backoff]):
         return self._delay.deserialize(value)
 
 
+class DeduplicationId(Text):
+    """`opts.deduplication.id`."""
+
+    def __init__(self) -> None:
+        """Demand it."""
+        super().__init__(longest=2**31, required=True, error_messages=_REQUIRED)
+
+    def _deserialize(self, value: Any, *args: Any, **options: Any) -> str:
+        dedup_id = super()._deserialize(value, *args, **options)
+        if fault := ids.name_fault(dedup_id, max_length=ID_MAX):
+            raise ValidationError(fault)
+        return dedup_id
+
+
+class DeduplicationSchema(Schema):
+    """`opts.deduplication`."""
+
+    error_messages = _UNKNOWN
+    id = DeduplicationId()
+    ttl = Whole(1, LONGEST_MS)
+    extend = Flag()
+    replace = Flag()
+    keepLastIfActive = Flag()
+
+
+class DeduplicationField(fields.Field[Deduplication]):
+    """`opts.deduplication`: an object; null counts as absent."""
+
+    _schema = DeduplicationSchema()
+
+    def __init__(self) -> None:
+        """Allow null."""
+        super().__init__(allow_none=True)
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> Deduplication:
+        loaded = self._schema.load(value)
+        return Deduplication(
+            id=loaded["id"],
+            ttl_ms=loaded.get("ttl"),
+            extends=bool(loaded.get("extend")),
+            replaces=bool(loaded.get("replace")),
+            keeps_last=bool(loaded.get("keepLastIfActive")),
+        )
+
+
 class JobId(Text):
     """`opts.jobId`: null and empty count as absent."""
 
@@ -97,6 +143,7 @@ _FIELDS: dict[Kind, Callable[..., fields.Field[Any]]] = {
     Kind.ID: lambda _: JobId(),
     Kind.TEXTS: lambda option, **more: Texts(option.high, option.longest, **more),
     Kind.BACKOFF: lambda _: BackoffField(),
+    Kind.DEDUPLICATION: lambda _: DeduplicationField(),
     Kind.KEPT: lambda _: Kept(),
     Kind.PLANNED: lambda _: NotYet(),
 }
@@ -203,11 +250,11 @@ def _untwinned(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 _seen_opts = functools.lru_cache(maxsize=4096)(_opts)
 
 
-def by_schema(members: Members, path: str, max_data_bytes: int) -> NewJob:
-    """Read a job with the schema. Raises InvalidRequest with all its faults, TooLarge."""
+def by_schema(members: Members, path: str, max_data_bytes: int, *, schema: Schema | None = None) -> NewJob:
+    """Read a job with the schema, or with another one. Raises InvalidRequest with all its faults, TooLarge."""
     require_size(members.get("data", _NULL), f"{path}.data", max_data_bytes)
     try:
-        values = _schema.load(objects.owns(members, path=path, objects=("opts",), besides=("data",)))
+        values = (schema or _schema).load(objects.owns(members, path=path, objects=("opts",), besides=("data",)))
     except ValidationError as error:
         raise InvalidRequest(*faults(error.messages, path)) from None
     opts = values.get("opts")

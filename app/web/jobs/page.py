@@ -21,6 +21,10 @@ LENGTH_MAX = 100
 START_MAX = 2**53
 WAIT_MAX_MS = 30_000
 ALL = "all"
+DATA = "data."
+"""What the names of parameters begin with that are paths into the data of jobs."""
+FILTERS = {"name", "tag", "since", "until", "finishedSince", "finishedUntil", "error", "worker", "fingerprint"}
+"""The other parameters of a filter."""
 _SEEN_LONGEST = 256
 """The longest query that is cached, in bytes: most requests have the same query as others."""
 
@@ -81,8 +85,8 @@ _part_schema = PartQuerySchema(unknown="exclude")
 _wait_schema = WaitQuerySchema(unknown="exclude")
 
 
-def load(request: Request, queue: str) -> Part:
-    """Read the query of a page of `queue`. Raises InvalidRequest with all faults."""
+def load(request: Request, queue: str) -> Part | None:
+    """Read the query of a page of `queue`; None if it has a filter. Raises InvalidRequest with all faults."""
     query = request.query_string
     if b"cursor" in query:
         return _from_cursor(query, queue) or _page(query)
@@ -102,8 +106,11 @@ def dump(queue: str, part: Part, page: Page, members_of: Callable[[Job], dict[st
     return members
 
 
-def _page(query: bytes) -> Part:
-    loaded = loaded_query(_schema, query)
+def _page(query: bytes) -> Part | None:
+    given = parameters(query)
+    if any(name in FILTERS or name.startswith(DATA) for name in given):
+        return None
+    loaded = _loaded(_schema, given)
     return Part(
         statuses=tuple(loaded["statuses"]),
         start=loaded["start"],
@@ -116,10 +123,10 @@ _seen = functools.lru_cache(maxsize=1024)(_page)
 
 
 def _from_cursor(query: bytes, queue: str) -> Part | None:
-    """Read a query with a cursor; None if `cursor` is only part of another parameter."""
+    """Read a query with a cursor; None if it has a filter, or if `cursor` is only part of another parameter."""
     asked = _page(query)
-    given = _parameters(query)
-    if "cursor" not in given:
+    given = parameters(query)
+    if asked is None or "cursor" not in given:
         return None
     if "start" in given:
         raise InvalidRequest(Fault("start", "must not be given with a cursor, which says where to go on"))
@@ -142,14 +149,17 @@ def load_wait(request: Request) -> int:
 
 def loaded_query(schema: Schema, query: bytes) -> dict[str, Any]:
     """Read the parameters of a query by a schema. Raises InvalidRequest with all faults."""
-    parameters = _parameters(query)
-    twice = [name for name in schema.fields if len(parameters.getlist(name)) > 1]
+    return _loaded(schema, parameters(query))
+
+
+def _loaded(schema: Schema, given: MultiDict[str, str]) -> dict[str, Any]:
+    twice = [name for name in schema.fields if len(given.getlist(name)) > 1]
     if twice:
         raise InvalidRequest(*(Fault(name, "must not be given twice") for name in twice))
-    return new_job.loaded(schema, parameters.to_dict())
+    return new_job.loaded(schema, given.to_dict())
 
 
-def _parameters(query: bytes) -> MultiDict[str, str]:
+def parameters(query: bytes) -> MultiDict[str, str]:
     """Parse the query as `Request.args` does. Raises InvalidRequest if it is not UTF-8."""
     try:
         return MultiDict(parse_qsl(query.decode(), keep_blank_values=True, errors="werkzeug.url_quote"))

@@ -2,25 +2,27 @@
 
 import hashlib
 from functools import partial
+from typing import Any
 
 from flask import Blueprint, Response, request
 
 from app.domain.errors import InvalidRequest, JobNotFound, KeyInUse, KeyReused, NoRoom
 from app.domain.job import Job
 from app.domain.keys import IdempotencyKey
-from app.domain.tokens import Action, Caller
+from app.domain.tokens import ALL, Action, Caller
 from app.infra.room import Reservation, Room
 from app.infra.settings import Settings
 from app.operations import jobs as operations
 from app.operations.jobends import JobEnds
 from app.postgres.database import Database, DatabaseError, OutcomeUnknown
+from app.queries import find as finding
 from app.queries import jobs
 from app.web import answers, auth, body, clients, describe, headers, holding, names, quotas
 from app.web.auth import CALLER, Tokens
-from app.web.jobs import manage, new_job, page
+from app.web.jobs import deduplication, failures, find, manage, new_job, page
 from app.web.jobs.submitted import SubmittedSchema
 from app.web.quotas import Quotas
-from app.wire.job import JobSchema
+from app.wire.job import JobSchema, PlacedJobSchema
 
 AROUND = 400
 """Estimated bytes of a job in a response, besides its texts (data, opts, result)."""
@@ -32,9 +34,13 @@ def blueprint(
     """Return the routes below /queues/<queue>/jobs."""
     routes = Blueprint("jobs", __name__)
     _add_writes(routes, settings, db, room, limits)
-    _add_list(routes, settings, db, room)
+    finder = finding.Finder(db)
+    _add_list(routes, settings, db, room, access, finder=finder)
+    _add_list_all(routes, settings, room, access, finder=finder)
+    failures.add_routes(routes, finder)
     _add_get(routes, settings, db, room, access, ends=ends)
     manage.add_routes(routes, settings, db, room, access)
+    deduplication.add_routes(routes, settings, db, access)
     return routes
 
 
@@ -84,27 +90,72 @@ def _add_writes(routes: Blueprint, settings: Settings, db: Database, room: Room,
         return answers.json(answers.Text(reply.text), headers=headers.replayed(reply.is_replay))
 
 
-def _add_list(routes: Blueprint, settings: Settings, db: Database, room: Room) -> None:
+def _add_list(
+    routes: Blueprint, settings: Settings, db: Database, room: Room, access: Tokens, *, finder: finding.Finder
+) -> None:
     job_json = JobSchema(queue_prefix=settings.queue_prefix)
     pages = jobs.Pages(db)
 
     def reserve() -> Reservation:
         return holding.of(request, room)
 
+    def found(queue: str) -> Response:
+        sought = find.load(request, queue)
+        if sought.wanted.needs_payload:
+            access.require(request, Action.PAYLOAD, queue)
+        seen = finder.find(queue=queue, sought=sought, reserve=reserve)
+        members = job_json.members_for(sees_payload=auth.may_see(request, queue))
+        return answers.json(find.dump(queue, sought, seen, members))
+
     @routes.get("/queues/<segment:queue>/jobs")
     @describe.route(
         action=Action.READ,
-        query=page.PageQuerySchema,
-        gives=page.PageSchema(),
+        query=find.FindQuerySchema,
+        gives=find.FoundSchema(),
         raises=(InvalidRequest, NoRoom, DatabaseError),
+        example={"answer": find.EXAMPLE},
     )
     def list_page(queue: str) -> Response:
-        """List the jobs of a queue, page by page, with counts by status."""
+        """List the jobs of a queue, page by page, with counts by status; with a filter, those that match it."""
         queue = names.queue_name(queue)
         asked = page.load(request, queue)
-        found = pages.read(queue=queue, part=asked, reserve=reserve)
+        if asked is None:
+            return found(queue)
+        read = pages.read(queue=queue, part=asked, reserve=reserve)
         members = job_json.members_for(sees_payload=auth.may_see(request, queue))
-        return answers.json(page.dump(queue, asked, found, members))
+        return answers.json(page.dump(queue, asked, read, members))
+
+
+def _add_list_all(routes: Blueprint, settings: Settings, room: Room, access: Tokens, *, finder: finding.Finder) -> None:
+    job_json = PlacedJobSchema(queue_prefix=settings.queue_prefix)
+
+    @routes.get("/jobs")
+    @describe.route(
+        action=Action.READ,
+        query=find.FindAllQuerySchema,
+        gives=find.FoundAllSchema(),
+        raises=(InvalidRequest, NoRoom, DatabaseError),
+        example={"answer": find.ALL_EXAMPLE},
+    )
+    def list_all() -> Response:
+        """Find jobs of all queues that the token may read, the newest first over all of them."""
+        sought = find.load_all(request)
+        caller: Caller = request.environ[CALLER]
+        shown = [ALL]
+        if sought.wanted.needs_payload:
+            access.require(request, Action.PAYLOAD, None)
+            shown = caller.patterns(Action.PAYLOAD)
+        seen = finder.find_all(
+            readable=caller.patterns(Action.READ),
+            shown=shown,
+            sought=sought,
+            reserve=lambda: holding.of(request, room),
+        )
+
+        def members(job: Job) -> dict[str, Any]:
+            return job_json.members_for(sees_payload=caller.may(Action.PAYLOAD, job.queue))(job)
+
+        return answers.json(find.dump_all(sought, seen, members))
 
 
 def _add_get(routes: Blueprint, settings: Settings, db: Database, room: Room, access: Tokens, *, ends: JobEnds) -> None:

@@ -1,6 +1,7 @@
 """The bodies of the requests that retry and change a job."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from marshmallow import fields
@@ -17,6 +18,8 @@ from app.wire.demands import BODY, Form
 TOKEN_MAX = 255
 CHANGEABLE = ("attempts", "delay", "priority", "lifo", "tags")
 """The options of a job that can be changed, in the order of their faults."""
+FIELDS = {name: "delay_ms" if name == "delay" else name for name in CHANGEABLE}
+"""The fields of `Change` of these."""
 _NOT_NULL: dict[str, Any] = {"allow_none": False, "error_messages": {"null": "must not be null"}}
 _ANY_BUT_NULL = ["array", "boolean", "number", "object", "string"]
 _OPTIONS = {option.name: option for option in OPTIONS if option.name in CHANGEABLE}
@@ -43,6 +46,11 @@ ChangeSchema = new_job.KnownOnly.from_dict(
     name="ChangeSchema",
 )
 """The body of a change: what it names is changed. `token`, that of the running attempt, is required if it is active."""
+
+PlanChangeSchema = new_job.KnownOnly.from_dict(
+    {name: _field(_OPTIONS[name]) for name in CHANGEABLE}, name="PlanChangeSchema"
+)
+"""What a plan changes of each of its jobs."""
 
 CHANGE_EXAMPLE = {"priority": 3, "data": {"to": "grace@example.com"}}
 _RETRY, _CHANGE = RetrySchema(), ChangeSchema()
@@ -77,8 +85,14 @@ def load_change(raw: bytes, *, max_data_bytes: int) -> Changed:
     loaded = new_job.loaded(_CHANGE, values)
     if not loaded.keys() & _NAMES:
         raise InvalidRequest(Fault(BODY, f"must name what to change: {', '.join(_NAMES)}"))
-    change = Change(
-        data=None if data is None else JsonText(data),
+    change = change_of(loaded, data=None if data is None else JsonText(data))
+    return Changed(change, ids.lease_token(loaded["token"]) if "token" in loaded else None)
+
+
+def change_of(loaded: Mapping[str, Any], *, data: JsonText | None = None) -> Change:
+    """Return the change of loaded members."""
+    return Change(
+        data=data,
         name=loaded.get("name"),
         priority=loaded.get("priority"),
         lifo=loaded.get("lifo"),
@@ -86,4 +100,3 @@ def load_change(raw: bytes, *, max_data_bytes: int) -> Changed:
         attempts=None if "attempts" not in loaded else max(1, loaded["attempts"]),
         tags=loaded.get("tags"),
     )
-    return Changed(change, ids.lease_token(loaded["token"]) if "token" in loaded else None)

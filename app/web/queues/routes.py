@@ -107,10 +107,8 @@ def _add_settings(routes: Blueprint, settings: Settings, db: Database, access: T
     def change_queue(queue: str) -> Response:
         """Change the settings of a queue that are named; null takes one away: then the service's own holds."""
         queue = names.queue_name(queue)
-        keeps, numbers, wanted = schemas.load_change(body.read_short(request, settings))
-        changed = settings_operations.change_queue(
-            db, actor=access.actor(request), queue=queue, keeps=keeps, numbers=numbers, wanted=wanted
-        )
+        changes = schemas.load_change(body.read_short(request, settings))
+        changed = settings_operations.change_queue(db, actor=access.actor(request), queue=queue, **changes._asdict())
         return answers.json(wire.dump(changed))
 
     @routes.delete("/queues/<segment:queue>")

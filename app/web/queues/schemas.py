@@ -2,17 +2,19 @@
 
 from typing import Any, NamedTuple
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate
 
 from app.domain import defaults
 from app.domain.backoff import LONGEST_MS
 from app.domain.ids import QUEUE_NAME_MAX
+from app.domain.jobfilter import PATH_MAX
 from app.domain.options import DEFAULTABLE
 from app.domain.queue import NUMBERS, REASON_MAX
 from app.domain.retention import Keep
+from app.domain.terms import KEYS_MAX, keys_fault
 from app.domain.tokens import ALL
 from app.domain.workers import LISTED_MAX, Way
-from app.web.fields import Filter, Text, Whole, WholeText
+from app.web.fields import Filter, Text, Texts, Whole, WholeText
 from app.web.jobs import new_job
 from app.web.jobs.page import LENGTH_MAX, START_MAX, loaded_query
 from app.wire import objects, retention
@@ -45,6 +47,11 @@ DefaultsSchema = new_job.KnownOnly.from_dict(
 """Defaults of a queue, from the table of options."""
 
 
+def _valid_keys(keys: list[str]) -> None:
+    if fault := keys_fault(keys):
+        raise ValidationError(fault)
+
+
 class QueueSettingsSchema(RetentionSchema):
     """The settings of a queue that are changed; null takes one away."""
 
@@ -57,6 +64,15 @@ class QueueSettingsSchema(RetentionSchema):
         DefaultsSchema,
         allow_none=True,
         metadata={"description": "the options of jobs that are added without them: all of them; null: none"},
+    )
+    keys = Texts(
+        KEYS_MAX,
+        PATH_MAX,
+        validate=_valid_keys,
+        metadata={
+            "description": "paths into the data by which jobs are found at once: all of them; null: none",
+            "uniqueItems": True,
+        },
     )
 
 
@@ -123,6 +139,7 @@ CHANGE_EXAMPLE = {
         "defaults": {"attempts": 5, "backoff": {"type": "exponential", "delay": 1_000}, "timeout": 30_000},
         "removeOnComplete": {"age": 86_400, "count": 10_000},
         "removeOnFail": None,
+        "keys": ["customer.id"],
     }
 }
 """Example bodies, for the OpenAPI document."""
@@ -150,6 +167,7 @@ class Changes(NamedTuple):
     keeps: dict[str, Keep | None]
     numbers: dict[str, int | None]
     wanted: dict[str, Any] | None
+    keys: list[str] | None
 
 
 def load_change(raw: bytes) -> Changes:
@@ -158,7 +176,8 @@ def load_change(raw: bytes) -> Changes:
     loaded = dict(new_job.loaded(_change, asked)["settings"])
     numbers = {NUMBERS[name]: loaded.pop(name) for name in NUMBERS if name in loaded}
     wanted = defaults.of_values(loaded.pop("defaults") or {}) if "defaults" in loaded else None
-    return Changes(retention.changes(loaded), numbers, wanted)
+    keys = (loaded.pop("keys") or []) if "keys" in loaded else None
+    return Changes(retention.changes(loaded), numbers, wanted, keys)
 
 
 def load_defaults(text: str) -> dict[str, Any]:

@@ -16,7 +16,8 @@ changed as (
     cross join (values (null::bigint)) as setting (first_start_by)
     where not exists (
         select from rowline.queue_settings
-        where queue = :queue and (applied_defaults is not null or start_within_ms is not null)
+        where queue = :queue
+            and (applied_defaults is not null or start_within_ms is not null or keys is not null)
     )
     on conflict (queue, custom_id) where custom_id is not null do nothing
     returning null as was, number, custom_id, status, run_at, added_at, start_by

@@ -17,7 +17,7 @@ taken as (
         order by added_by
         limit :limit)
     ))
-    returning queue, waiting, prioritized, delayed, active, waiting_children, completed, failed
+    returning queue, waiting, prioritized, delayed, active, waiting_children, completed, failed, is_restored
 ),
 summed as (
     :_summed

@@ -17,7 +17,7 @@ with counted as (
 ),
 taken as (
     delete from rowline.job_deltas
-    returning queue, waiting, prioritized, delayed, active, waiting_children, completed, failed
+    returning queue, waiting, prioritized, delayed, active, waiting_children, completed, failed, is_restored
 ),
 summed as (
     :_summed

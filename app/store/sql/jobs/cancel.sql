@@ -1,21 +1,29 @@
 -- cancel: waiting, prioritized, delayed -> failed
--- Fails a job that is not active.
+-- Fails the jobs of :numbers that are not active.
 with idle as (
     select number, status from rowline.jobs
-    where queue = :queue and number = :number and status || '' in ('waiting', 'prioritized', 'delayed')
+    where queue = :queue and number = any(:numbers::bigint[]) and status || '' in ('waiting', 'prioritized', 'delayed')
+    order by number
     for update
+),
+before as (
+    select array_agg(number order by number) as numbers, array_agg(status order by number) as statuses from idle
 ),
 changed as (
     update rowline.jobs as job
     set status = 'failed',
         failed_reason = :cancelled,
         failed_code = 'cancelled',
+        fingerprint = :fingerprint,
         cancel_requested_at = statement_timestamp(),
         finished_at = statement_timestamp()
-    from idle
-    where job.queue = :queue and job.number = :number and job.number = idle.number
+    where job.queue = :queue and job.number = any((select numbers from before)::bigint[])
         and job.status || '' in ('waiting', 'prioritized', 'delayed')
-    returning job.number, idle.status as was, job.status
+    returning
+        job.number,
+        :_was
+        ,
+        job.status
 ),
 counted as (
     :_counted

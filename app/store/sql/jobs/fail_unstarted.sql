@@ -16,15 +16,17 @@ changed as (
     set status = 'failed',
         failed_reason = :reason,
         failed_code = 'start_by',
+        fingerprint = :fingerprint,
         finished_at = statement_timestamp()
     where job.queue = :queue and job.number = any((select numbers from ranked)::bigint[])
         and job.status || '' in ('waiting', 'prioritized', 'delayed')
     returning
         job.number,
         (select statuses from ranked)[width_bucket(job.number, (select numbers from ranked))] as was,
-        job.status
+        job.status,
+        :_goes
 ),
 counted as (
     :_counted
 )
-select number from changed
+select number, goes from changed

@@ -1,12 +1,13 @@
 -- insert: -> waiting, prioritized, delayed
 -- Inserts the jobs of one array as jobs/insert does, by the settings of :queue, if it has any. Its defaults hold for the
 -- options that a job was sent without: they are its `effective`, and what it is stored with. A job that is ready has to
--- start by what it says itself or within the time of the setting, whichever is earlier. If `effective` of all is longer than
--- :max_bytes bytes, neither it nor the tags are returned.
+-- start by what it says itself or within the time of the setting, whichever is earlier. Its terms are stored. If `effective`
+-- of all is longer than :max_bytes bytes, neither it nor the tags are returned.
 -- Index: queue_settings_pkey.
 with usual as materialized (
     select setting.applied_defaults, setting.start_within_ms from rowline.queue_settings as setting
-    where setting.queue = :queue and (setting.applied_defaults is not null or setting.start_within_ms is not null)
+    where setting.queue = :queue
+        and (setting.applied_defaults is not null or setting.start_within_ms is not null or setting.keys is not null)
 ),
 asked as materialized (
     select nextval('rowline.job_numbers') as number, a.*
@@ -38,7 +39,7 @@ new as (
     order by meant.custom_id collate "C" nulls first, meant.nth
 ),
 changed as (
-    insert into rowline.jobs (
+    insert into rowline.jobs as job (
         queue, number, name, data, opts, effective, run_at, added_at, status, place,
         :_option_columns
     )
@@ -58,8 +59,17 @@ changed as (
     on conflict (queue, custom_id) where custom_id is not null do nothing
     returning
         null as was, number, custom_id, status, run_at, added_at, start_by, priority, lifo, delay_ms, timeout_ms, tags,
-        effective
+        effective,
+        :_terms
+        as terms
 ),
+termed as (
+    insert into rowline.terms (queue, term, number)
+    select distinct :queue, one.term, changed.number
+    from changed
+    cross join lateral unnest(changed.terms) as one (term)
+)
+,
 counted as (
     :_counted
 )

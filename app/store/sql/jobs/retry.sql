@@ -1,32 +1,41 @@
 -- retry: completed, failed -> waiting, prioritized
--- Makes a job that has ended ready again, as the latest comer of its kind. The caller has locked its row.
--- With :reset_attempts no attempts count as made. :attempts are how many it may make from now on; null: as many as before.
--- :effective are the options that hold then instead of those sent.
+-- Makes the jobs of :numbers that have ended ready again, in the order of their numbers as the latest comers of their kinds.
+-- The caller has locked their rows. With :reset_attempts no attempts count as made. :attempts are how many they may make from
+-- now on; null: as many as before. :effectives are the options that hold then instead of those sent. Both by :numbers.
 -- attempts_started goes on, and processed_at stays with it; processed_by is null until the next claim. It may start at any time.
-with ended as (
-    select number, status from rowline.jobs
-    where queue = :queue and number = :number and status || '' in ('completed', 'failed')
+with clock as (
+    select (extract(epoch from statement_timestamp()) * 1000000)::bigint as us
+),
+before as (
+    select array_agg(number order by number) as numbers, array_agg(status order by number) as statuses
+    from rowline.jobs
+    where queue = :queue and number = any(:numbers::bigint[]) and status || '' in ('completed', 'failed')
 ),
 changed as (
     update rowline.jobs as job
     set status = case when job.priority > 0 then 'prioritized' else 'waiting' end,
         run_at = statement_timestamp(),
-        place = case when job.lifo then -1 else 1 end * (extract(epoch from statement_timestamp()) * 1000000)::bigint,
-        attempts = coalesce(:attempts::integer, job.attempts),
+        place = case when job.lifo then -1 else 1 end
+            * ((select us from clock) + width_bucket(job.number, :numbers::bigint[]) - 1),
+        attempts = coalesce((:attempts::integer[])[width_bucket(job.number, :numbers::bigint[])], job.attempts),
         attempts_made = case when :reset_attempts::boolean then 0 else job.attempts_made end,
-        effective = :effective::json,
+        effective = (:effectives::text[])[width_bucket(job.number, :numbers::bigint[])]::json,
         stalled_count = 0,
         result = null,
         failed_reason = null,
         failed_code = null,
+        fingerprint = null,
         finished_at = null,
         cancel_requested_at = null,
         processed_by = null,
         start_by = null
-    from ended
-    where job.queue = :queue and job.number = :number and job.number = ended.number
+    where job.queue = :queue and job.number = any(:numbers::bigint[])
         and job.status || '' in ('completed', 'failed')
-    returning job.number, ended.status as was, job.status
+    returning
+        job.number,
+        :_was
+        ,
+        job.status
 ),
 counted as (
     :_counted

@@ -5,8 +5,13 @@ with changed as (
     delete from rowline.jobs as job
     :_attempts
         and job.leased_until > statement_timestamp() and job.remove_on_complete ->> 'count' = '0'
-    returning job.number, job.custom_id, job.lease_token, job.attempts_started, 'active' as was, null::text as status
+    returning
+        job.number, job.custom_id, job.lease_token, job.attempts_started, 'active' as was, null::text as status,
+        :_terms
+        as terms
 ),
+:_untermed
+,
 noted as (
     insert into rowline.removed_jobs (queue, number, custom_id, lease_token)
     select :queue, number, custom_id, lease_token from changed

@@ -11,3 +11,4 @@ select removed.number
 from rowline.removed_jobs as removed
 where removed.queue = :queue and removed.number = any(:numbers::bigint[])
     and removed.lease_token = (:tokens::uuid[])[width_bucket(removed.number, :numbers::bigint[])]
+    and removed.outcome is null

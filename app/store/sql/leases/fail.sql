@@ -10,6 +10,7 @@ with changed as (
             when (:are_timeouts::boolean[])[width_bucket(job.number, :numbers::bigint[])] then 'timed_out'
             else 'failed'
         end,
+        fingerprint = (:fingerprints::text[])[width_bucket(job.number, :numbers::bigint[])],
         :_failure
 ),
 :_settled

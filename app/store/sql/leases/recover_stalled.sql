@@ -39,6 +39,10 @@ changed as (
             when job.cancel_requested_at is not null then 'cancelled'
             when job.stalled_count >= :max_stalled_count then 'stalled'
         end,
+        fingerprint = case
+            when job.cancel_requested_at is not null then :cancelled_fingerprint
+            when job.stalled_count >= :max_stalled_count then :fingerprint
+        end,
         finished_at = case
             when job.stalled_count >= :max_stalled_count or job.cancel_requested_at is not null
             then (select at from ranked)

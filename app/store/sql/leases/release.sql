@@ -28,6 +28,7 @@ with changed as (
         ),
         failed_reason = case when job.cancel_requested_at is not null then :cancelled else job.failed_reason end,
         failed_code = case when job.cancel_requested_at is not null then 'cancelled' end,
+        fingerprint = case when job.cancel_requested_at is not null then :fingerprint end,
         finished_at = case when job.cancel_requested_at is not null then statement_timestamp() end,
         leased_until = null
     :_attempts

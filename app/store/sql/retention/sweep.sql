@@ -2,7 +2,8 @@
 -- Removes finished jobs of :queue in :status that say nothing themselves, with their attempts and logs: of the next
 -- :limit jobs after the number :after those that ended more than :age_s seconds ago, and those up to the number :edge
 -- that ended more than :spared_s ago; null: no such limit. Returns how many were looked at, the last number, and how many
--- were removed. Waits for row locks. Indexes: jobs_listed, jobs_pkey, attempts_pkey, logs_pkey.
+-- were removed. Waits for row locks. The bounds are rows, as in `jobs/search`.
+-- Indexes: jobs_listed, jobs_pkey, attempts_pkey, logs_pkey.
 with walked as materialized (
     select
         job.number,
@@ -18,8 +19,9 @@ with walked as materialized (
             )
         ) as is_over
     from rowline.jobs as job
-    where job.queue = :queue and job.status = :status and job.status <> 'active' and job.number > :after
-    order by job.number
+    where (job.queue, job.status, job.number) > (:queue, :status, :after) and (job.queue, job.status) <= (:queue, :status)
+        and job.status <> 'active'
+    order by job.queue, job.status, job.number
     limit :limit
 ),
 :_swept

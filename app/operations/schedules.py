@@ -1,0 +1,365 @@
+"""Schedules: making their ticks, and what people do to them.
+
+A tick is made by whoever has locked the row of its schedule, in the transaction that moves the schedule on. So it is
+made once, whatever dies, and however many processes try. The order of locks is that of schedules, then of
+deduplication ids, then of jobs, by number.
+"""
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import Any, NamedTuple
+
+from app.domain import schedule as times
+from app.domain import scheduled
+from app.domain.audit import Act, Actor
+from app.domain.errors import Fault, InvalidRequest, ScheduleNotFound
+from app.domain.job import NewJob
+from app.domain.schedule import Overlap
+from app.domain.scheduled import COUNTED, KNOWN_SINCE, Asked, DuePlace, Schedule, Ticks, Wanted
+from app.domain.states import FINAL
+from app.domain.wallclock import TimingInvalid
+from app.infra import room
+from app.operations import deduplication, operation, verbs
+from app.operations.adding import Submitted
+from app.operations.queues import require_release
+from app.postgres.database import Connection, Database, DatabaseError
+from app.store import audit, deduplications, jobs
+from app.store import schedules as store
+from app.store.schedules import Moved
+
+AT_ONCE = 200
+"""Schedules that a transaction holds."""
+JOBS_AT_ONCE = 1_000
+BYTES_AT_ONCE = 4 * 2**20
+"""Jobs that a transaction adds, and the bytes of their data, unless one alone has more."""
+
+
+class Ticked(NamedTuple):
+    """How many jobs were added, and the schedules that have more ticks to be made at once."""
+
+    added: int
+    left: list[str]
+
+
+@operation
+def due(db: Database, *, after: DuePlace, limit: int) -> list[DuePlace]:
+    """Return the first `limit` schedules of all queues that are due, after a place."""
+    with db.begin() as conn:
+        return store.queues_with_due(conn, after=after, limit=limit)
+
+
+@operation
+def tick(db: Database, *, queue: str, ids: Sequence[str], random: Random) -> Ticked:
+    """Make the ticks that are due of some schedules, up to AT_ONCE, and notify the queue if jobs were added.
+
+    One transaction; schedules that another has locked are passed over. Raises whatever a template or a time zone that
+    has become invalid makes of it: then none of these ticks is made.
+    """
+    with db.begin() as conn:
+        held = store.hold(conn, queue=queue, ids=ids)
+        fitting, left = _fitting(held)
+        found = store.held(conn, queue=queue, ids=fitting)
+        step = _Step(conn, queue, found.now_ms, random)
+        for one in found.schedules:
+            if one.is_due(found.now_ms):
+                step.take(one, held[one.id])
+        added = step.make()
+    if added:
+        db.notify(queue)
+    return Ticked(added, step.left + left)
+
+
+def _fitting(held: Mapping[str, int]) -> tuple[list[str], list[str]]:
+    """Return those of the schedules whose data are read together, at least one, and the others."""
+    fitting: list[str] = []
+    size = 0
+    for one, its_bytes in held.items():
+        size += its_bytes
+        if fitting and size > BYTES_AT_ONCE:
+            break
+        fitting.append(one)
+    return fitting, [*held][len(fitting) :]
+
+
+class _Taken(NamedTuple):
+    """A schedule, what becomes of its ticks, and their jobs."""
+
+    schedule: Schedule
+    ticks: Ticks
+    jobs: list[NewJob]
+
+
+class _Step:
+    """The ticks of schedules of a queue, which are locked, while they are made in a transaction."""
+
+    def __init__(self, conn: Connection, queue: str, now_ms: int, random: Random) -> None:
+        self._conn, self._queue, self.now_ms, self._random = conn, queue, now_ms, random
+        self._taken: list[_Taken] = []
+        self._jobs, self._bytes, self._replacing = JOBS_AT_ONCE, BYTES_AT_ONCE, deduplication.REPLACED_MAX
+        self.left: list[str] = []
+
+    def take(self, one: Schedule, size: int) -> None:
+        """Decide what becomes of the ticks of a schedule that are due; of those that it has no room for, later."""
+        template = one.template
+        replaces = template.deduplication is not None and template.deduplication.replaces
+        room = min(self._jobs, self._replacing) if replaces else self._jobs
+        if room <= 0 or self._bytes <= 0:
+            self.left.append(one.id)
+            return
+        most = max(1, min(room, self._bytes // max(1, size)))
+        ticks = scheduled.ticks(one, now_ms=self.now_ms, most=most)
+        made = [self._job(template, one, times.job_id(one.id, at)) for at in ticks.made]
+        self._taken.append(_Taken(one, ticks, made))
+        self._jobs -= len(made)
+        self._replacing -= len(made) * replaces
+        self._bytes -= len(made) * size
+        if ticks.next_at is not None and ticks.next_at <= self.now_ms:
+            self.left.append(one.id)
+
+    def at_once(self, one: Schedule) -> None:
+        """Have a schedule that is not due make a tick now, besides."""
+        job = self._job(one.template, one, times.job_id(one.id, self.now_ms))
+        self._taken.append(_Taken(one, Ticks((self.now_ms,), 0, one.next_at), [job]))
+
+    def _job(self, template: NewJob, one: Schedule, job_id: str) -> NewJob:
+        jitter_ms = self._random.randint(0, one.jitter_ms) if one.jitter_ms else 0
+        return scheduled.job_of(template, job_id, jitter_ms=jitter_ms)
+
+    def make(self) -> int:
+        """Cancel what is to be cancelled, add the jobs, move the schedules on; return how many jobs were added."""
+        if not self._taken:
+            return 0
+        self._cancel()
+        # Jobs of one moment are added in the order of their ticks.
+        order = sorted(
+            (at, nth, at_nth) for nth, one in enumerate(self._taken) for at_nth, at in enumerate(one.ticks.made)
+        )
+        new = [self._taken[nth].jobs[at_nth] for _, nth, at_nth in order]
+        submitted: list[list[Submitted]] = [[] for _ in self._taken]
+        if new:
+            added = deduplication.submit(self._conn, queue=self._queue, new=new, held=room.alone())
+            for (_, nth, _), one in zip(order, added, strict=True):
+                submitted[nth].append(one)
+        moved = {one.schedule.id: _moved(one, ended) for one, ended in zip(self._taken, submitted, strict=True)}
+        store.move(self._conn, queue=self._queue, moved=moved)
+        return len(new)
+
+    def _cancel(self) -> None:
+        """Cancel the jobs of last ticks that have not ended, where that is what an overlap does."""
+        cancelling = [
+            one
+            for one in self._taken
+            if one.jobs and one.schedule.overlap is Overlap.CANCEL and one.schedule.last is not None
+        ]
+        if not cancelling:
+            return
+        dedup_ids = {job.deduplication.id for one in self._taken for job in one.jobs if job.deduplication}
+        if dedup_ids:  # they are locked before jobs, everywhere
+            deduplications.hold(self._conn, queue=self._queue, dedup_ids=sorted(dedup_ids))
+        numbers = sorted(one.schedule.last_number for one in cancelling if one.schedule.last_number is not None)
+        locked = jobs.lock(self._conn, queue=self._queue, numbers=numbers)
+        living = [job for job in locked if job.status not in FINAL]
+        verbs.cancel(self._conn, self._queue, living)
+        verbs.remove_at_once(self._conn, self._queue, living)
+
+
+def _moved(taken: _Taken, submitted: Sequence[Submitted]) -> Moved:
+    """Return how a schedule is after its ticks, by what became of their jobs."""
+    one, ticks = taken.schedule, taken.ticks
+    had = [(at, job) for at, (job, outcome) in zip(ticks.made, submitted, strict=True) if outcome in COUNTED]
+    made, skipped = len(had), ticks.skipped + len(submitted) - len(had)
+    is_over = one.tick_limit is not None and one.ticks + made >= one.tick_limit
+    next_at = None if is_over else ticks.next_at
+    if not had:
+        return Moved(next_at, made, skipped)
+    at, job = had[-1]
+    return Moved(next_at, made, skipped, tick_at=at, number=job.number, job_id=job.id)
+
+
+class Put(NamedTuple):
+    """A schedule, and whether it is new."""
+
+    schedule: Schedule
+    is_new: bool
+
+
+@operation
+def put(db: Database, *, actor: Actor, queue: str, schedule_id: str, asked: Asked, random: Random) -> Put:
+    """Make a schedule, or change it; return it. What is due at once is made at once.
+
+    Raises InvalidRequest if there is no tick any more; OlderNodesRun, of a new one.
+    """
+    with db.begin() as conn:
+        before = store.lock(conn, queue=queue, schedule_id=schedule_id)
+        now_ms = store.now_ms(conn)
+        if before is None:
+            step = _create(conn, actor, queue, schedule_id, asked=asked, step=_Step(conn, queue, now_ms, random))
+            added = step.make()
+        else:
+            added = 0
+            if before.is_due(now_ms) and not before.has_timing_of(asked.wanted):
+                added, before = _made_first(conn, before, _Step(conn, queue, now_ms, random))
+            _change(conn, actor, before, asked, now_ms)
+        after = store.lock(conn, queue=queue, schedule_id=schedule_id)
+        assert after is not None
+        if before is None:
+            require_release(conn, KNOWN_SINCE)
+    if added:
+        db.notify(queue)
+    return Put(after, is_new=before is None)
+
+
+def _create(conn: Connection, actor: Actor, queue: str, schedule_id: str, *, asked: Asked, step: _Step) -> _Step:
+    """Make a schedule; take its first tick, if that is now."""
+    is_new = store.add(
+        conn,
+        queue=queue,
+        schedule_id=schedule_id,
+        wanted=asked.wanted,
+        next_at=_first(asked.wanted, step.now_ms, None),
+        is_paused=bool(asked.is_paused),
+        created_by=actor.id,
+    )
+    if not is_new:
+        raise DatabaseError("another request made the schedule meanwhile", is_worth_another_try=True)
+    after = _members(asked.wanted)
+    audit.note(conn, actor, Act(action="schedules.create", queue=queue, target=schedule_id, after=after))
+    one = store.lock(conn, queue=queue, schedule_id=schedule_id)
+    assert one is not None
+    if one.is_due(step.now_ms):
+        step.take(one, 0)
+    elif asked.immediately and not asked.is_paused:
+        step.at_once(one)
+    return step
+
+
+def _made_first(conn: Connection, before: Schedule, step: _Step) -> tuple[int, Schedule]:
+    """Make what is due by the timing that a schedule had, if that can be; return how many jobs were added, and it."""
+    if _can_tick(before):
+        step.take(before, 0)
+    added = step.make()
+    after = store.lock(conn, queue=before.queue, schedule_id=before.id)
+    assert after is not None
+    return added, after
+
+
+def _can_tick(one: Schedule) -> bool:
+    """Return whether its timing can be computed: this machine may not know its time zone, for example."""
+    with contextlib.suppress(TimingInvalid):
+        return bool(one.timing)
+    return False
+
+
+def _first(wanted: Wanted, now_ms: int, last_tick_at: int | None) -> int:
+    """Return the next tick of a schedule whose timing is new. Raises InvalidRequest if there is none."""
+    if wanted.ends_at is not None and wanted.ends_at <= now_ms:
+        raise InvalidRequest(Fault("endDate", f"must be later than now, which is {now_ms}"))
+    next_at = scheduled.next_of(wanted, now_ms=now_ms, last_tick_at=last_tick_at)
+    if next_at is None:
+        path = "pattern" if wanted.ends_at is None else "endDate"
+        raise InvalidRequest(Fault(path, "leaves no tick to come"))
+    return next_at
+
+
+def _change(conn: Connection, actor: Actor, before: Schedule, asked: Asked, now_ms: int) -> None:
+    was_paused, wanted = before.paused_at is not None, asked.wanted
+    is_paused = was_paused if asked.is_paused is None else asked.is_paused
+    if scheduled.same(before, wanted) and is_paused == was_paused:
+        return
+    next_at = _changed_next(before, wanted, now_ms)
+    if was_paused and not is_paused and next_at == before.next_at and next_at is not None and next_at <= now_ms:
+        next_at = scheduled.resumed(before, now_ms=now_ms)
+    store.replace(conn, before=before, wanted=wanted, next_at=next_at, is_paused=is_paused)
+    first, then = _members(before) | {"paused": was_paused}, _members(wanted) | {"paused": is_paused}
+    then |= {name: "changed" for name in ("data", "opts") if getattr(before, name) != getattr(wanted, name)}
+    act = Act(action="schedules.change", queue=before.queue, target=before.id, before=first, after=then)
+    audit.note(conn, actor, act)
+
+
+def _changed_next(before: Schedule, wanted: Wanted, now_ms: int) -> int | None:
+    """Return the next tick of a schedule that is changed. Raises InvalidRequest if its new timing has none."""
+    if wanted.tick_limit is not None and before.ticks >= wanted.tick_limit:
+        return None
+    if not before.has_timing_of(wanted):
+        first = _first(wanted, now_ms, before.last_tick_at)
+        return before.next_at if before.is_due(now_ms) and not _can_tick(before) else first
+    if before.next_at is None and before.is_over:  # by a limit that is higher now
+        return scheduled.next_of(wanted, now_ms=now_ms, last_tick_at=before.last_tick_at)
+    return before.next_at
+
+
+def _members(wanted: Wanted) -> dict[str, Any]:
+    """Return what the audit says of a schedule: all but the data and the options of its jobs."""
+    members = {
+        "every": wanted.every_ms,
+        "offset": wanted.offset_ms,
+        "pattern": wanted.pattern,
+        "tz": wanted.tz,
+        "startDate": wanted.starts_at,
+        "endDate": wanted.ends_at,
+        "limit": wanted.tick_limit,
+        "jitter": wanted.jitter_ms or None,
+        "misfire": wanted.misfire.value,
+        "overlap": wanted.overlap.value,
+        "name": wanted.name,
+    }
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _locked(conn: Connection, queue: str, schedule_id: str) -> Schedule:
+    found = store.lock(conn, queue=queue, schedule_id=schedule_id)
+    if found is None:
+        raise ScheduleNotFound.of(queue, schedule_id)
+    return found
+
+
+@operation
+def remove(db: Database, *, actor: Actor, queue: str, schedule_id: str) -> Schedule:
+    """Remove a schedule; return it as it was. The jobs of its ticks stay. Raises ScheduleNotFound."""
+    with db.begin() as conn:
+        found = _locked(conn, queue, schedule_id)
+        store.remove(conn, queue=queue, schedule_id=schedule_id)
+        audit.note(conn, actor, Act(action="schedules.remove", queue=queue, target=schedule_id, before=_members(found)))
+    return found
+
+
+@operation
+def pause(db: Database, *, actor: Actor, queue: str, schedule_id: str) -> Schedule:
+    """Pause a schedule: it makes no ticks. A pause that there is stays as it is. Raises ScheduleNotFound."""
+    with db.begin() as conn:
+        _locked(conn, queue, schedule_id)
+        is_new = store.pause(conn, queue=queue, schedule_id=schedule_id)
+        audit.note(conn, actor, Act(action="schedules.pause", queue=queue, target=schedule_id, affected=int(is_new)))
+        return _locked(conn, queue, schedule_id)
+
+
+@operation
+def resume(db: Database, *, actor: Actor, queue: str, schedule_id: str) -> Schedule:
+    """Resume a schedule, in its rhythm: the ticks of the pause are not made up for. Raises ScheduleNotFound."""
+    with db.begin() as conn:
+        found = _locked(conn, queue, schedule_id)
+        next_at = found.next_at
+        if found.paused_at is not None:
+            next_at = scheduled.resumed(found, now_ms=store.now_ms(conn))
+        is_paused = store.resume(conn, queue=queue, schedule_id=schedule_id, next_at=next_at)
+        act = Act(action="schedules.resume", queue=queue, target=schedule_id, affected=int(is_paused))
+        audit.note(conn, actor, act)
+        return _locked(conn, queue, schedule_id)
+
+
+@operation
+def run(db: Database, *, actor: Actor, queue: str, schedule_id: str) -> Submitted:
+    """Add a job of a schedule now, besides its ticks, whether it is paused, over or neither; return the job.
+
+    Raises ScheduleNotFound.
+    """
+    with db.begin() as conn:
+        found = _locked(conn, queue, schedule_id)
+        job_id = scheduled.run_id(schedule_id, store.now_ms(conn))
+        new = scheduled.job_of(found.template, job_id, jitter_ms=0)
+        [submitted] = deduplication.submit(conn, queue=queue, new=[new], held=room.alone())
+        after = {"jobId": submitted.job.id, "outcome": submitted.outcome.value}
+        audit.note(conn, actor, Act(action="schedules.run", queue=queue, target=schedule_id, after=after))
+    db.notify(queue)
+    return submitted

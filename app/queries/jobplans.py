@@ -1,0 +1,31 @@
+"""Reads of plans: one, a page of them, and some of the jobs of one."""
+
+from app.domain.errors import PlanNotFound
+from app.domain.job import Job
+from app.domain.plan import SAMPLE, Plan, PlanStatus
+from app.infra.room import SMALL
+from app.postgres.database import Database
+from app.store import plans
+
+
+def find(db: Database, *, queue: str, plan_id: str) -> Plan:
+    """Return a plan. Raises PlanNotFound, DatabaseError."""
+    with db.read() as conn:
+        found = plans.find(conn, queue=queue, plan_id=plan_id)
+    if found is None:
+        raise PlanNotFound(f"queue {queue!r} has no plan {plan_id!r}")
+    return found
+
+
+def page(db: Database, *, queue: str, start: int, length: int) -> list[Plan]:
+    """Return `length` plans of a queue from `start`, the newest first. Raises DatabaseError."""
+    with db.read() as conn:
+        return plans.page(conn, queue=queue, start=start, length=length)
+
+
+def sample(db: Database, plan: Plan) -> list[Job] | None:
+    """Return the first jobs of a plan that is planned, without long ones; else None. Raises DatabaseError."""
+    if plan.status is not PlanStatus.PLANNED:
+        return None
+    with db.read() as conn:
+        return plans.sample(conn, plan, limit=SAMPLE, max_bytes=SMALL)

@@ -1,0 +1,26 @@
+-- Looks at the jobs of all queues, as `jobs/search` does, and finds those of queues that match one of :readable and one of
+-- :shown. Index: jobs_pkey.
+:_looked
+from (
+    select
+        seen.number, seen.is_match,
+        count(*) filter (where seen.is_match is null) over before as late_before,
+        count(*) filter (where seen.is_match) over before as found_before
+    from (
+        select
+            job.number,
+            case
+                when clock_timestamp() <= (select clock_timestamp() + :time_ms * interval '1 millisecond')
+                    then
+                    job.status = any(:statuses::text[])
+                    and job.queue like any(:readable::text[]) and job.queue like any(:shown::text[]) and
+                    :_matches
+            end as is_match
+        from rowline.jobs as job
+        where job.number > :above and job.number < :below
+        order by job.number desc
+        limit :limit
+    ) as seen
+    window before as (order by seen.number desc rows between unbounded preceding and 1 preceding)
+) as counted
+where counted.late_before < 1 and counted.found_before < :most

@@ -1,0 +1,8 @@
+-- Returns a schedule of :queue; without the data of its jobs, if they are longer than :max_bytes bytes, but how long they are.
+-- Index: schedules_pkey.
+select
+    :_schedule
+    , shown.data, shown.bytes
+from rowline.schedules as schedule
+:_shown_schedule
+where schedule.queue = :queue and schedule.id = :id

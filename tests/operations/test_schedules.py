@@ -1,0 +1,118 @@
+"""Ticks of many schedules: in turn, in bounded steps, and none keeps another from its own."""
+
+import logging
+from typing import Any
+
+import pytest
+
+from app.domain.backoff import Backoff, BackoffType
+from app.domain.deduplication import Deduplication
+from app.domain.job import JsonText, NewJob
+from app.domain.retention import FOR_EVER, Keep
+from app.domain.scheduled import options_of, template_of
+from app.maintenance import schedules as maintenance
+from app.maintenance.schedules import Ticker
+from app.operations import schedules
+from app.postgres.database import Database
+from tests.support import databases
+from tests.support.client import Client
+from tests.support.schedules import fall_due, get, jobs, put, tick
+
+MANY = """
+    insert into rowline.schedules (queue, id, every_ms, jitter_ms, misfire, overlap, name, data, opts, options, next_at,
+        created_by)
+    select 'q' || mod(n, {queues}), 's' || n, 3600000, 0, 'once', 'pending', 'n', '1', '{{}}', '{{}}',
+        floor(extract(epoch from statement_timestamp()) * 1000)::bigint, 'test'
+    from generate_series(1, {schedules}) as n
+"""
+RUN = "select count(*), count(distinct custom_id) from rowline.jobs where custom_id like 'repeat:%'"
+
+
+@pytest.mark.parametrize("queues", [1, 500])
+def test_thousands_that_are_due_at_once_all_tick_once(db: Database, shared_url: str, queues: int) -> None:
+    databases.run(shared_url, MANY.format(queues=queues, schedules=2_000))
+    tick(db)
+    tick(db)
+    assert databases.ask(shared_url, RUN) == [(2_000, 2_000)]
+    left = "select count(*) from rowline.schedules where ticks <> 1 or skipped <> 0 or last_number is null"
+    assert databases.ask(shared_url, left) == [(0,)]
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "options = '{\"deduplication\": 1}'",  # what nobody can read
+        "options = '{\"attempts\": 1000000}'",  # what the table of jobs refuses
+        "every_ms = null, pattern = '61 * * * *', tz = 'UTC'",
+    ],
+)
+def test_a_schedule_that_fails_keeps_no_other_from_its_ticks(
+    client: Client, db: Database, shared_url: str, caplog: pytest.LogCaptureFixture, harm: str
+) -> None:
+    for one in ("a", "s", "z"):
+        put(client, f"/queues/q/schedulers/{one}", overlap="allow")
+        fall_due(db, schedule_id=one)
+    databases.run(shared_url, f"update rowline.schedules set {harm} where id = 's'")
+    ticker = Ticker(db)
+    with caplog.at_level(logging.WARNING):
+        ticker.tick()
+        ticker.tick()  # it is left alone for a while
+    assert [record.schedule for record in caplog.records if record.message == "schedule_failed"] == ["s"]  # type: ignore[attr-defined]
+    assert len(jobs(client)) == 5
+    put(client, overlap="allow")
+    tick(db)
+    assert len(jobs(client)) == 6
+
+
+def test_a_schedule_that_failed_ticks_when_it_can(
+    client: Client, db: Database, shared_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(client, overlap="allow")
+    fall_due(db)
+    monkeypatch.setattr(maintenance, "LONGEST_REST_S", 0.0)
+    ticker = Ticker(db)
+    databases.run(shared_url, "update rowline.schedules set options = '{\"attempts\": 1000000}'")
+    ticker.tick()
+    assert get(client)["iterationCount"] == 1
+    databases.run(shared_url, "update rowline.schedules set options = '{}'")
+    ticker.tick()
+    assert get(client)["iterationCount"] == 2
+
+
+def test_jobs_with_much_data_are_added_in_several_steps(
+    client: Client, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedules, "BYTES_AT_ONCE", 1_000)
+    monkeypatch.setattr(schedules, "JOBS_AT_ONCE", 3)
+    for nth in range(5):
+        put(client, f"/queues/q/schedulers/{nth}", overlap="allow", misfire="all", template={"data": "x" * 600})
+        fall_due(db, schedule_id=str(nth), ago_ms=3_600_000)
+    tick(db)
+    assert len(jobs(client)) == 15
+
+
+def test_a_schedule_that_is_held_elsewhere_is_passed_over(client: Client, db: Database) -> None:
+    put(client, overlap="allow")
+    fall_due(db)
+    with db.begin() as conn:
+        conn.exec_driver_sql("select from rowline.schedules for update")
+        tick(db)
+    assert len(jobs(client)) == 1
+    tick(db)
+    assert len(jobs(client)) == 2
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"attempts": 3, "delay_ms": 5, "lifo": True, "timeout_ms": 7, "stacks_kept": 0, "logs_kept": 1},
+        {"backoff": Backoff(type=BackoffType.EXPONENTIAL, delay_ms=5, jitter=0.5), "tags": ["a", "b"], "priority": 1},
+        {"remove_on_complete": Keep(age_s=3), "remove_on_fail": FOR_EVER},
+        {"deduplication": Deduplication("d", ttl_ms=5, extends=True, replaces=True, keeps_last=False)},
+    ],
+    ids=str,
+)
+def test_what_options_mean_is_read_as_it_was_written(fields: dict[str, Any]) -> None:
+    new = NewJob("n", JsonText("1"), JsonText("{}"), **fields)
+    assert template_of(new.name, new.data, new.opts, options_of(new)) == new
