@@ -174,7 +174,7 @@ def cluster(
 
 
 class Program:
-    """A process whose output is awaited line by line; killed at the end of its `with` block."""
+    """A process whose output is awaited line by line; its `with` block ends it and what it has started."""
 
     def __init__(
         self,
@@ -206,7 +206,10 @@ class Program:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self.process.kill()
+        # With the processes of an API, which notice late that the first of them is gone: until then they would make
+        # ticks and recover jobs in the database of the tests that follow.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         os.close(self._read)
 
