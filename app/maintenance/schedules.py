@@ -1,5 +1,6 @@
 """Makes the ticks of schedules that are due, of all queues, in turn."""
 
+import itertools
 import logging
 import time
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ FOUND_AT_ONCE = 10_000
 LIMIT_S = 1.0
 """For so long those that were found are worked on while more of their ticks are due; then it looks again."""
 LONGEST_REST_S = 60.0
+FAILED_MAX = 3
+"""So many steps in a row that fail end all: it is not their schedules, but the database."""
 FORGOTTEN_S = 600.0
 """After so long nothing is known any more of a schedule that failed, and that was removed or paused then."""
 Key = tuple[str, str]
@@ -38,13 +41,14 @@ class Ticker:
         self._db = db
         self._random = Random()  # noqa: S311 - spreads jobs, guards nothing
         self._rests: dict[Key, _Rest] = {}
+        self._failed_in_a_row: list[list[Key]] = []
         self._trouble: DatabaseError | None = None
 
     def tick(self) -> None:
-        """Make all ticks that are due. Raises DatabaseError, once all others were tried."""
+        """Make all ticks that are due. Raises DatabaseError, once all others were tried, or FAILED_MAX in a row."""
         forgotten = time.monotonic() - FORGOTTEN_S
         self._rests = {key: rest for key, rest in self._rests.items() if rest.until > forgotten}
-        self._trouble = None
+        self._failed_in_a_row, self._trouble = [], None
         place, found = FIRST_DUE, FOUND_AT_ONCE
         while found == FOUND_AT_ONCE:
             places = schedules.due(self._db, after=place, limit=FOUND_AT_ONCE)
@@ -85,14 +89,26 @@ class Ticker:
         if not together:
             return []
         try:
-            return schedules.tick(self._db, queue=queue, ids=together, random=self._random).left
-        except Exception as error:  # noqa: BLE001 - one schedule must not keep others from their ticks
-            for one in together:
-                self._rests[queue, one] = _Rest(until=time.monotonic())
-            if isinstance(error, DatabaseError):  # perhaps of all: the next round tries each by itself
-                self._trouble = error
-                return []
-        return together
+            left = schedules.tick(self._db, queue=queue, ids=together, random=self._random).left
+        except DatabaseError as error:  # the next round tries each by itself
+            self._trouble = error
+            self._failed_in_a_row.append(self._set_apart(queue, together))
+            if len(self._failed_in_a_row) == FAILED_MAX:
+                for key in itertools.chain.from_iterable(self._failed_in_a_row):
+                    del self._rests[key]
+                raise
+            return []
+        except Exception:  # noqa: BLE001 - one schedule must not keep others from their ticks
+            self._set_apart(queue, together)
+            left = together
+        self._failed_in_a_row = []
+        return left
+
+    def _set_apart(self, queue: str, ids: list[str]) -> list[Key]:
+        """Have each of some schedules that failed together be tried by itself; return their keys."""
+        keys = [(queue, one) for one in ids]
+        self._rests |= {key: _Rest(until=time.monotonic()) for key in keys}
+        return keys
 
     def _alone(self, queue: str, one: str) -> None:
         """Make ticks of a schedule that failed among others, or before."""

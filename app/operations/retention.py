@@ -14,9 +14,10 @@ FEW = 10
 """The same in a queue in which a step failed: each job may have much that goes with it, or long data with keys."""
 FAILED_MAX = 3
 """So many steps in a row that fail end all passes: it is not the jobs, but the database."""
-_slow: set[str] = set()
-"""Queues in which a step failed lately, SLOW_MAX at most."""
+_slow: dict[str, float] = {}
+"""Queues in which a step failed within SLOW_S, and when, by the monotonic clock; the last SLOW_MAX of them."""
 SLOW_MAX = 1_000
+SLOW_S = 3_600.0
 ASKED_AT_ONCE = 1_000  # queues whose oldest jobs one statement reads
 MANY = 10_000
 """Finished jobs of a queue that keeps none which are all looked at each time: some may say that they are kept."""
@@ -33,6 +34,18 @@ class _Pass(NamedTuple):
     def limit(self) -> int:
         """How many jobs a step looks at."""
         return FEW if self.target.queue in _slow else AT_ONCE
+
+
+def _note_slow(queue: str) -> None:
+    _slow.pop(queue, None)
+    _slow[queue] = time.monotonic()
+    if len(_slow) > SLOW_MAX:
+        del _slow[next(iter(_slow))]
+
+
+def _forget_slow() -> None:
+    for queue in [queue for queue, noted_at in _slow.items() if noted_at < time.monotonic() - SLOW_S]:
+        del _slow[queue]
 
 
 @operation
@@ -76,6 +89,7 @@ def _run(db: Database, left: list[_Pass], removed: dict[str, int]) -> dict[str, 
     A pass whose step fails goes on with FEW jobs at a time; if that fails too, it is over, and the first such error is
     raised when the others are over.
     """
+    _forget_slow()
     errors: list[DatabaseError] = []
     in_a_row = 0
     while left:
@@ -96,12 +110,6 @@ def _run(db: Database, left: list[_Pass], removed: dict[str, int]) -> dict[str, 
     if errors:
         raise errors[0]
     return removed
-
-
-def _note_slow(queue: str) -> None:
-    if len(_slow) >= SLOW_MAX:
-        _slow.clear()
-    _slow.add(queue)
 
 
 def _forget_removed(db: Database) -> None:

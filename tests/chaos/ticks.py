@@ -7,24 +7,18 @@ from typing import Any
 
 from tests.chaos.own_queue import OwnQueue
 from tests.chaos.stand import Ground
+from tests.support.schedules import MADE
 
 TICKED = "ticked"
 SETTLED_S = 15.0
 """So long after an answer was lost, a request of which nothing is known cannot be done any more."""
 EVERY_MS = (300, 500, 700, 1_100)
-HELD = """
+HELD = f"""
     select schedule.id, schedule.ticks, made.number, made.rhythms, schedule.skipped,
         (made.last_at - made.first_at) / schedule.every_ms + 1, made.last_at = schedule.last_tick_at,
         schedule.next_at - made.last_at = schedule.every_ms
     from rowline.schedules as schedule
-    cross join lateral (
-        select count(*) as number, min(at) as first_at, max(at) as last_at, count(distinct mod(at, every_ms)) as rhythms
-        from rowline.jobs as job
-        cross join lateral (
-            select substr(job.custom_id, length('repeat:' || schedule.id || ':') + 1)::bigint as at
-        ) as tick
-        where job.queue = schedule.queue and job.custom_id ~ ('^repeat:' || schedule.id || ':[0-9]+$')
-    ) as made
+    {MADE}
     where schedule.queue = 'ticked'
 """
 """Each schedule: the ticks that it counts, those with jobs, and how many there are from the first to the last."""

@@ -243,15 +243,6 @@ def test_an_endpoint_says_it_for_its_queue_before_the_queue_does(db: Database, s
     ) == [("other", "false", "service"), ("q", '{"count": 1}', "endpoint"), ("q", None, None)]
 
 
-FAILS = """
-    create function public.too_slow() returns trigger language plpgsql as $$ begin
-        if old.queue = 'a' then raise exception 'too slow' using errcode = '57014'; end if;
-        return old;
-    end $$;
-    create trigger too_slow before delete on rowline.jobs for each row execute function public.too_slow()
-"""
-
-
 def test_a_queue_whose_jobs_take_too_long_to_remove_keeps_those_of_no_other(
     client: Client, db: Database, shared_url: str
 ) -> None:
@@ -261,10 +252,41 @@ def test_a_queue_whose_jobs_take_too_long_to_remove_keeps_those_of_no_other(
         settings.change_queue(db, actor=ACTOR, queue=queue, keeps={"on_complete": Keep(age_s=60)})
     maintenance.fold_counts(db)
     databases.run(shared_url, "update rowline.jobs set finished_at = finished_at - interval '1 hour'")
-    databases.run(shared_url, FAILS)
+    with databases.too_slow(shared_url, "{a}"), contextlib.suppress(DatabaseError):
+        retention.sweep(db, is_whole=False)
+    assert client.page(queue="b")["jobs"] == []
+
+
+STEPS = """
+    create table public.steps (step bigint);
+    grant insert on public.steps to public;
+    create function public.step() returns trigger language plpgsql as $$ begin
+        insert into public.steps values (1);
+        return null;
+    end $$;
+    create trigger step after delete on rowline.jobs for each statement execute function public.step()
+"""
+
+
+@pytest.mark.parametrize(("slow_s", "steps"), [(3_600.0, 3), (0.0, 1)], ids=["lately", "long ago"])
+def test_a_queue_in_which_a_step_failed_lately_is_swept_by_few_at_a_time(
+    client: Client, db: Database, shared_url: str, monkeypatch: pytest.MonkeyPatch, slow_s: float, steps: int
+) -> None:
+    monkeypatch.setattr(retention, "SLOW_S", slow_s)
+    for _ in range(retention.FEW * 2 + 1):
+        client.add({"name": "n", "data": 1}, queue="lately")
+        work.complete_next(db, queue="lately")
+    settings.change_queue(db, actor=ACTOR, queue="lately", keeps={"on_complete": Keep(age_s=60)})
+    maintenance.fold_counts(db)
+    databases.run(shared_url, "update rowline.jobs set finished_at = finished_at - interval '1 hour'")
+    with databases.too_slow(shared_url, "{lately}"), contextlib.suppress(DatabaseError):
+        retention.sweep(db, is_whole=False)
+    databases.run(shared_url, STEPS)
     try:
-        with contextlib.suppress(DatabaseError):
-            retention.sweep(db, is_whole=False)
-        assert client.page(queue="b")["jobs"] == []
+        retention.sweep(db, is_whole=False)
+        assert databases.ask(shared_url, "select count(*) from public.steps") == [(steps,)]
     finally:
-        databases.run(shared_url, "drop trigger too_slow on rowline.jobs; drop function public.too_slow()")
+        databases.run(
+            shared_url, "drop trigger step on rowline.jobs; drop function public.step(); drop table public.steps"
+        )
+    assert client.page(queue="lately")["jobs"] == []

@@ -13,7 +13,7 @@ from app.domain.scheduled import options_of, template_of
 from app.maintenance import schedules as maintenance
 from app.maintenance.schedules import Ticker
 from app.operations import schedules
-from app.postgres.database import Database
+from app.postgres.database import Database, DatabaseError
 from tests.support import databases
 from tests.support.client import Client
 from tests.support.schedules import fall_due, get, jobs, put, tick
@@ -62,6 +62,28 @@ def test_a_schedule_that_fails_keeps_no_other_from_its_ticks(
     put(client, overlap="allow")
     tick(db)
     assert len(jobs(client)) == 6
+
+
+TOGETHER = "select queue, count(*), count(distinct xmin::text) from rowline.jobs group by queue order by queue"
+
+
+@pytest.mark.parametrize(
+    ("queues", "others", "later"),
+    [("{q1}", [("q0", 3, 1), ("q2", 3, 1), ("q3", 3, 1)], 3), ("{q0,q1,q2,q3}", [], 1)],
+    ids=["of one", "of all"],
+)
+def test_where_the_database_fails_one_queue_its_schedules_are_tried_alone_and_together_where_it_fails_all(
+    db: Database, shared_url: str, queues: str, others: list[tuple[str, int, int]], later: int
+) -> None:
+    databases.run(shared_url, MANY.format(queues=4, schedules=12))
+    ticker = Ticker(db)
+    with databases.too_slow(shared_url, queues), pytest.raises(DatabaseError, match="trouble"):
+        ticker.tick()
+    assert databases.ask(shared_url, TOGETHER) == others
+    ticker.tick()
+    assert databases.ask(shared_url, TOGETHER) == sorted(
+        {*others, ("q1", 3, later)} | {(f"q{n}", 3, 1) for n in (0, 2, 3)}
+    )
 
 
 def test_a_schedule_that_failed_ticks_when_it_can(

@@ -96,3 +96,24 @@ def prepare(url: str) -> str:
     db.close()
     run(url, HOSTILE)
     return as_runtime(url)
+
+
+_TROUBLE = """
+    create function public.trouble() returns trigger language plpgsql as $$ begin
+        if coalesce(new.queue, old.queue) = any('{queues}'::text[]) then
+            raise exception 'trouble' using errcode = '57014';
+        end if;
+        return coalesce(new, old);
+    end $$;
+    create trigger trouble before insert or delete on rowline.jobs for each row execute function public.trouble()
+"""
+
+
+@contextlib.contextmanager
+def too_slow(url: str, queues: str) -> Iterator[None]:
+    """Have the database give up each statement that inserts or deletes jobs of `queues` (an array as SQL writes it)."""
+    run(url, _TROUBLE.format(queues=queues))
+    try:
+        yield
+    finally:
+        run(url, "drop trigger trouble on rowline.jobs; drop function public.trouble()")

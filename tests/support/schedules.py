@@ -88,9 +88,7 @@ def wrong(url: str) -> list[tuple[Any, ...]]:
     return databases.ask(url, WRONG)
 
 
-WRONG = """
-    select schedule.id, made.number, schedule.ticks, made.first_at, made.last_at, schedule.next_at
-    from rowline.schedules as schedule
+MADE = """
     cross join lateral (
         select count(*) as number, min(at) as first_at, max(at) as last_at, count(distinct mod(at, every_ms)) as rhythms
         from rowline.jobs as job
@@ -99,6 +97,12 @@ WRONG = """
         ) as tick
         where job.queue = schedule.queue and job.custom_id ~ ('^repeat:' || schedule.id || ':[0-9]+$')
     ) as made
+"""
+"""The ticks of a `schedule` that have jobs: how many, the first and the last, and how many rhythms they are in."""
+WRONG = f"""
+    select schedule.id, made.number, schedule.ticks, made.first_at, made.last_at, schedule.next_at
+    from rowline.schedules as schedule
+    {MADE}
     where made.number <> schedule.ticks or made.rhythms > 1 or made.last_at is distinct from schedule.last_tick_at
         or made.last_at + schedule.every_ms <> schedule.next_at
         or made.last_at - made.first_at <> (made.number - 1) * schedule.every_ms or schedule.skipped <> 0
