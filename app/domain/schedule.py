@@ -189,11 +189,14 @@ def _uneven(timing: Timing, next_at: int, now: int) -> tuple[list[int], int, int
     return [high], len(ticks), timing.next_tick(now)
 
 
-def runs(timing: Timing, *, since: int, count: int) -> list[Run]:
-    """Return the next ticks at or after `since`, `count` at most, with what daylight saving time does to them."""
+def runs(timing: Timing, *, since: int, count: int, is_tick: bool = False) -> list[Run]:
+    """Return the next ticks at or after `since`, `count` at most, with what daylight saving time does to them.
+
+    `is_tick`: `since` is one, with which an interval goes on, whatever rhythm it would begin with.
+    """
     found: list[Run] = []
     place = wallclock.zone(timing.tz)
-    for tick in _following(timing, since, place):
+    for tick in _following(timing, since, place, is_tick=is_tick):
         if len(found) == count or (timing.ends_at is not None and tick.on > timing.ends_at):
             break
         found.append(tick)
@@ -208,14 +211,14 @@ def runs(timing: Timing, *, since: int, count: int) -> list[Run]:
     return noted
 
 
-def _following(timing: Timing, since: int, place: tzinfo) -> Iterator[Run]:
+def _following(timing: Timing, since: int, place: tzinfo, *, is_tick: bool) -> Iterator[Run]:
     begin = since if timing.starts_at is None else max(since, timing.starts_at)
     if begin > _LAST_AT:
         return
     if timing.pattern is not None:
         yield from _ticks(timing.pattern, place, begin - 1)
         return
-    tick = timing.first_tick(begin)
+    tick = since if is_tick else timing.first_tick(begin)
     while tick is not None:
         yield _run(tick, place)
         tick = timing.next_tick(tick)

@@ -255,7 +255,7 @@ def preview(one: Schedule, *, now_ms: int, count: int) -> list[schedule.Run]:
     if one.tick_limit is not None:
         count = min(count, one.tick_limit - one.ticks)
     first = resumed(one, now_ms=now_ms) if one.paused_at else one.next_at
-    return [] if first is None or count < 1 else schedule.runs(one.timing, since=first, count=count)
+    return [] if first is None or count < 1 else schedule.runs(one.timing, since=first, count=count, is_tick=True)
 
 
 def tick_of(schedule_id: str, job_id: str) -> int | None:

@@ -1,6 +1,6 @@
 """The calls of the client for a queue as a whole."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Unpack
 
 from rowline.failures import Failures
@@ -151,13 +151,15 @@ class WholeQueue:
         body = json_of(wanted, name=name or schedule_id, data=data)
         return self._schedule(self._scheduling("PUT", f"/{quoted(schedule_id)}", body=body).read(ScheduleInfo.of))
 
-    def schedules(self) -> Iterator[Schedule]:
-        """Return the schedules of the queue, by id. They are requested as they are used."""
-        start, found = 0, self._schedules_from(0)
-        while found:
-            yield from map(self._schedule, found)
-            start += len(found)
-            found = self._schedules_from(start) if len(found) == SCHEDULES_AT_ONCE else ()
+    def schedules(self) -> tuple[Schedule, ...]:
+        """Return the schedules of the queue, by id."""
+        infos: list[ScheduleInfo] = []
+        is_more = True
+        while is_more:
+            found = self._schedules_from(len(infos))
+            infos += found
+            is_more = len(found) == SCHEDULES_AT_ONCE
+        return tuple(map(self._schedule, infos))
 
     def find_schedule(self, schedule_id: str) -> Schedule:
         """Return a schedule by its id. Raises NotFound."""

@@ -77,6 +77,9 @@ def test_all_schedules_of_a_queue_are_found(queue: rowline.Queue) -> None:
     for number in range(103):
         queue.schedule(f"s{number:03}", cron="@daily")
     assert [one.id for one in queue.schedules()] == [f"s{number:03}" for number in range(103)]
+    for one in queue.schedules():
+        one.remove()
+    assert queue.schedules() == ()
 
 
 def test_what_no_schedule_can_be_is_refused(queue: rowline.Queue) -> None:
@@ -90,7 +93,7 @@ def test_what_no_schedule_can_be_is_refused(queue: rowline.Queue) -> None:
         queue.schedule("typo", cron="@daily", job_id="mine")  # type: ignore[call-arg]
     with pytest.raises(ValueError, match="start_date must have a time zone"):
         queue.schedule("naive", cron="@daily", start_date=datetime(2031, 1, 1))  # noqa: DTZ001 - the fault
-    assert [*queue.schedules()] == []
+    assert queue.schedules() == ()
 
 
 def test_a_schedule_takes_the_options_of_jobs() -> None:

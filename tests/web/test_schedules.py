@@ -252,6 +252,17 @@ def test_a_preview_shows_the_ticks_to_come(client: Client) -> None:
     assert answers.problem(client.get(f"{PATH}/preview?count=101"), 400)["details"][0]["path"] == "count"
 
 
+def test_a_preview_begins_with_the_next_tick_after_the_interval_was_changed(client: Client, db: Database) -> None:
+    begun = 1_500_000_000_000
+    put(client, startDate=begun)
+    last = fall_due(db)
+    tick(db)
+    made = put(client, every=3 * HOUR_MS, startDate=begun)
+    shown = answers.ok(client.get(f"{PATH}/preview?count=2"))["runs"]
+    assert [one["on"] for one in shown] == [made["next"], made["next"] + 3 * HOUR_MS]
+    assert made["next"] == last + 3 * HOUR_MS
+
+
 def test_a_preview_stores_nothing(client: Client) -> None:
     asked = {"pattern": "30 2 * * *", "tz": "Europe/Vienna", "startDate": FAR_MS, "count": 3}
     shown = answers.ok(client.post("/queues/q/schedulers/preview", json.dumps(asked)))["runs"]
