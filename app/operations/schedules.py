@@ -307,8 +307,9 @@ def _members(wanted: Wanted) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value is not None}
 
 
-def _locked(conn: Connection, queue: str, schedule_id: str) -> Schedule:
-    found = store.lock(conn, queue=queue, schedule_id=schedule_id)
+def _locked(conn: Connection, queue: str, schedule_id: str, *, max_bytes: int | None = room.SMALL) -> Schedule:
+    """Lock a schedule; return it without long data, unless `max_bytes` is None. Raises ScheduleNotFound."""
+    found = store.lock(conn, queue=queue, schedule_id=schedule_id, max_bytes=max_bytes)
     if found is None:
         raise ScheduleNotFound.of(queue, schedule_id)
     return found
@@ -355,7 +356,7 @@ def run(db: Database, *, actor: Actor, queue: str, schedule_id: str) -> Submitte
     Raises ScheduleNotFound.
     """
     with db.begin() as conn:
-        found = _locked(conn, queue, schedule_id)
+        found = _locked(conn, queue, schedule_id, max_bytes=None)
         job_id = scheduled.run_id(schedule_id, store.now_ms(conn))
         new = scheduled.job_of(found.template, job_id, jitter_ms=0)
         [submitted] = deduplication.submit(conn, queue=queue, new=[new], held=room.alone())

@@ -25,6 +25,17 @@ def find(db: Database, *, queue: str, schedule_id: str, reserve: Callable[[], Re
     return found.schedule
 
 
+def take_room(db: Database, *, queue: str, schedule_id: str, held: Reservation, besides: int = 0) -> None:
+    """Reserve memory for the data of a schedule, if there is one, and for so many bytes `besides`, unless they are few.
+
+    Raises NoRoom, DatabaseError.
+    """
+    with db.read() as conn:
+        found = schedules.find(conn, queue=queue, schedule_id=schedule_id, max_bytes=0)
+    if not held.take_long(((found.bytes if found else 0) + besides) * COPIES):
+        raise NoRoom
+
+
 def _find(conn: Connection, queue: str, schedule_id: str, *, max_bytes: int) -> schedules.Shown:
     found = schedules.find(conn, queue=queue, schedule_id=schedule_id, max_bytes=max_bytes)
     if found is None:

@@ -23,6 +23,7 @@ schedules = Table(
     Column("overlap", NAME, nullable=False),
     Column("name", NAME, nullable=False),  # of its jobs, as the next two
     Column("data", JSON, nullable=False),
+    Column("data_bytes", BigInteger, nullable=False),  # how long they are as text: to ask them for that reads them
     Column("opts", JSON, nullable=False),
     Column("options", JSON, nullable=False),  # what `opts` mean, as `domain/scheduled.py` writes it
     Column("next_at", BigInteger),  # the next tick; null: there is none any more

@@ -48,9 +48,9 @@ class Held(NamedTuple):
     now_ms: int
 
 
-def held(conn: Connection, *, queue: str, ids: Sequence[str]) -> Held:
-    """Return schedules that the transaction has locked, by id."""
-    found = _held.rows(conn, queue=queue, ids=ids)
+def held(conn: Connection, *, queue: str, ids: Sequence[str], max_bytes: int | None = None) -> Held:
+    """Return schedules that the transaction has locked, by id; their data as `find` does, None: all."""
+    found = _held.rows(conn, queue=queue, ids=ids, max_bytes=max_bytes)
     schedules = [_schedule(row, last=None if row.state is None else LastJob(row.state)) for row in found]
     return Held(schedules, found[0].now_ms if found else 0)
 
@@ -88,11 +88,11 @@ def now_ms(conn: Connection) -> int:
     return int(_clock.rows(conn)[0].ms)
 
 
-def lock(conn: Connection, *, queue: str, schedule_id: str) -> Schedule | None:
-    """Lock a schedule until the transaction ends; return it, None if there is none. Waits for its row."""
+def lock(conn: Connection, *, queue: str, schedule_id: str, max_bytes: int | None = None) -> Schedule | None:
+    """Lock a schedule until the transaction ends; return it as `held` does, or None. Waits for its row."""
     if not _lock.rows(conn, queue=queue, id=schedule_id):
         return None
-    [found] = held(conn, queue=queue, ids=[schedule_id]).schedules
+    [found] = held(conn, queue=queue, ids=[schedule_id], max_bytes=max_bytes).schedules
     return found
 
 

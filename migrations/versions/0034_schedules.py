@@ -35,6 +35,7 @@ create table rowline.schedules (
     overlap text collate "C" not null,
     name text collate "C" not null,
     data json not null,
+    data_bytes bigint not null,
     opts json not null,
     options json not null,
     next_at bigint,

@@ -18,11 +18,11 @@ QUEUES = (1, 100, 10_000)
 PATTERNS = ("0 3 * * *", "*/15 * * * *", "30 8 * * MON-FRI")
 MAKE = """
 insert into rowline.schedules (
-    queue, id, pattern, tz, jitter_ms, misfire, overlap, name, data, opts, options, next_at, created_by
+    queue, id, pattern, tz, jitter_ms, misfire, overlap, name, data, data_bytes, opts, options, next_at, created_by
 )
 select
     'queue-' || mod(nth, {queues}), 'schedule-' || nth, ({patterns})[1 + mod(nth, 3)], 'Europe/Vienna', 0, 'once',
-    'pending', 'report', '{{"to": "ada@example.com"}}', '{{}}', '{{}}',
+    'pending', 'report', '{{"to": "ada@example.com"}}', 25, '{{}}', '{{}}',
     floor(extract(epoch from statement_timestamp()) * 1000)::bigint, 'bench'
 from generate_series(1, {schedules}) as nth
 """

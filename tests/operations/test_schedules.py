@@ -19,9 +19,9 @@ from tests.support.client import Client
 from tests.support.schedules import fall_due, get, jobs, put, tick
 
 MANY = """
-    insert into rowline.schedules (queue, id, every_ms, jitter_ms, misfire, overlap, name, data, opts, options, next_at,
-        created_by)
-    select 'q' || mod(n, {queues}), 's' || n, 3600000, 0, 'once', 'pending', 'n', '1', '{{}}', '{{}}',
+    insert into rowline.schedules (queue, id, every_ms, jitter_ms, misfire, overlap, name, data, data_bytes, opts,
+        options, next_at, created_by)
+    select 'q' || mod(n, {queues}), 's' || n, 3600000, 0, 'once', 'pending', 'n', '1', 1, '{{}}', '{{}}',
         floor(extract(epoch from statement_timestamp()) * 1000)::bigint, 'test'
     from generate_series(1, {schedules}) as n
 """

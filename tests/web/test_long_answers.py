@@ -15,7 +15,7 @@ from app.store import leases, rows
 from app.store.statements import Statement
 from app.web import app
 from tests.conftest import TOKEN
-from tests.support import answers, work
+from tests.support import answers, schedules, work
 from tests.support.client import Client
 
 BOUND = 300_000
@@ -351,3 +351,11 @@ def test_jobs_that_defaults_make_too_long_for_a_response_are_not_read_before_the
     assert answers.problem(answer, 413)["code"] == "too_large"
     assert max(read) < 2 * BOUND
     assert bounded.page()["counts"]["waiting"] == 0
+
+
+def test_a_long_schedule_is_run_or_changed_only_where_its_data_have_room(client: Client, full: Client) -> None:
+    schedules.put(client, template={"data": "x" * 300_000})
+    answers.problem(full.post(f"{schedules.PATH}/run"), 503)
+    answers.problem(full.put(schedules.PATH, schedules.body()), 503)
+    assert answers.ok(full.post(f"{schedules.PATH}/pause"))["hidden"] == ["template.data"]
+    assert schedules.job_ids(client) == [schedules.get(client)["lastJobId"]]

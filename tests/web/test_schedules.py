@@ -166,6 +166,9 @@ def test_long_data_are_left_out_of_lists_and_shown_of_one(client: Client) -> Non
     assert listed["hidden"] == ["template.data"]
     assert "data" not in listed["template"]
     assert get(client)["template"]["data"] == "x" * 300_000
+    paused = answers.ok(client.post(f"{PATH}/pause"))
+    assert paused["hidden"] == ["template.data"]
+    assert answers.ok(client.post(f"{PATH}/run"))["data"] == "x" * 300_000
 
 
 def test_without_payload_the_data_of_a_template_are_hidden(client: Client, db: Database) -> None:

@@ -9,7 +9,7 @@ from app.domain import scheduled
 from app.domain.errors import InvalidRequest, NoRoom, OlderNodesRun, ScheduleNotFound
 from app.domain.scheduled import Schedule
 from app.domain.tokens import Action
-from app.infra.room import COPIES, Room
+from app.infra.room import Room
 from app.infra.settings import Settings
 from app.operations import schedules as operations
 from app.postgres.database import Database, DatabaseError, OutcomeUnknown
@@ -31,7 +31,7 @@ def blueprint(settings: Settings, db: Database, room: Room, access: Tokens, limi
     _add_reads(routes, db, room)
     _add_previews(routes, settings, db)
     _add_writes(routes, settings, db, room, access)
-    _add_verbs(routes, settings, db, access, limits)
+    _add_verbs(routes, settings, db, room=room, access=access, limits=limits)
     return routes
 
 
@@ -132,8 +132,7 @@ def _add_writes(routes: Blueprint, settings: Settings, db: Database, room: Room,
         raw = body.read(request, limit=settings.max_body_bytes, client_s=settings.client_s)
         asked = schemas.load(raw, schedule_id=schedule_id, max_data_bytes=settings.max_data_bytes)
         access.require(request, Action.ADD, queue)
-        if not holding.of(request, room).take_long(len(raw) * COPIES):
-            raise NoRoom
+        queries.take_room(db, queue=queue, schedule_id=schedule_id, held=holding.of(request, room), besides=len(raw))
         body.require_still(request)
         actor = access.actor(request)
         with schemas.named_fault():
@@ -151,7 +150,9 @@ def _add_writes(routes: Blueprint, settings: Settings, db: Database, room: Room,
         return _answer(operations.remove(db, actor=access.actor(request), queue=queue, schedule_id=schedule_id))
 
 
-def _add_verbs(routes: Blueprint, settings: Settings, db: Database, access: Tokens, limits: Quotas) -> None:
+def _add_verbs(
+    routes: Blueprint, settings: Settings, db: Database, *, room: Room, access: Tokens, limits: Quotas
+) -> None:
     submitted_json = SubmittedSchema(queue_prefix=settings.queue_prefix)
 
     @routes.post("/queues/<segment:queue>/schedulers/<segment:schedule_id>/pause")
@@ -183,6 +184,7 @@ def _add_verbs(routes: Blueprint, settings: Settings, db: Database, access: Toke
         queue, schedule_id = names.queue_name(queue), names.schedule_id(schedule_id)
         body.read_short(request, settings)  # read, but ignored
         quotas.Admission(limits, request.environ[CALLER], queue=queue, number=1).require_alone(db)
+        queries.take_room(db, queue=queue, schedule_id=schedule_id, held=holding.of(request, room))
         added = operations.run(db, actor=access.actor(request), queue=queue, schedule_id=schedule_id)
         members = submitted_json.members if auth.may_see(request, queue) else submitted_json.without_payload
         return answers.json(members(added.job) | {"outcome": added.outcome})

@@ -2,7 +2,7 @@
 -- Index: schedules_pkey.
 select
     :_schedule
-    , shown.data, shown.bytes
+    , schedule.data_bytes as bytes,
+    :_shown_data
 from rowline.schedules as schedule
-:_shown_schedule
 where schedule.queue = :queue and schedule.id = :id

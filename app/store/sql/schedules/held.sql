@@ -1,8 +1,9 @@
 -- Returns the schedules of :ids in :queue, which the transaction has locked; of each, how the job of its last tick is, while it
--- has not ended, and the time. Indexes: schedules_pkey, jobs_pkey.
+-- has not ended, and the time; their data as schedules/find does, all if :max_bytes is null. Indexes: schedules_pkey, jobs_pkey.
 select
     :_schedule
-    , schedule.data, last.state, last.now_ms
+    , last.state, last.now_ms,
+    :_shown_data
 from rowline.schedules as schedule
 cross join lateral (
     select
