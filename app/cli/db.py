@@ -22,7 +22,8 @@ RECOUNT_MS = 600_000  # it reads every job
 @click.group()
 def db() -> None:
     """Manage the database. That is DATABASE_URL, or the embedded one of `rowline run`."""
-    log.configure(settings.from_env(os.environ).log_level)
+    chosen = settings.from_env(os.environ)
+    log.configure(chosen.log_level, chosen.log)
 
 
 @db.command()

@@ -16,7 +16,7 @@ OPEN_FILES = 65_536  # requested: each call takes one
 
 def run(chosen: Settings) -> None:
     """Dispatch until SIGTERM has ended all calls."""
-    log.configure(chosen.log_level)
+    log.configure(chosen.log_level, chosen.log)
     needed = chosen.max_endpoints + connections.IDLE_MAX + connections.FILES_BESIDE  # a call of each endpoint at once
     allowed = processes.allow_open_files(OPEN_FILES)
     if fault := processes.files_fault("A dispatcher", allowed=allowed, needed=needed):

@@ -37,7 +37,7 @@ HANDLERS = Path(__file__).parents[2] / "tests" / "examples" / "handlers.py"
 def run() -> None:
     """Start everything on this machine. That is PostgreSQL, the API, a dispatcher and a worker. Ctrl-C stops it."""
     given = settings.from_env(os.environ)
-    log.configure(given.log_level)
+    log.configure(given.log_level, given.log)
     chosen = _with_tokens(given)
     limit_s = chosen.drain_ms / 1000 + GRACE_S
     try:

@@ -48,7 +48,7 @@ def work(
         worker_processes=processes or chosen.worker_processes,
         worker_threads=threads or chosen.worker_threads,
     )
-    log.configure(chosen.log_level)
+    log.configure(chosen.log_level, chosen.log)
     if not url and not chosen.database_url:
         url = os.environ.get("ROWLINE_URL")
     handlers = handlers.absolute()

@@ -1,4 +1,4 @@
-"""Logs: one JSON object per line on standard error. The events are documented in `app/docs/operating.md`."""
+"""Logs on standard error: one JSON object per line, or lines for people. `app/docs/operating.md` has the events."""
 
 import contextlib
 import contextvars
@@ -10,9 +10,12 @@ import os
 import re
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import orjson
+
+from app.infra import logtext
 
 request_id: contextvars.ContextVar[str | None] = contextvars.ContextVar("request_id", default=None)
 """The id of the current request, which is added to every log line."""
@@ -22,16 +25,20 @@ _DETAIL = re.compile(r"\nDETAIL: .*?(?=\n\n(?:The above|During handling)|\Z)", r
 _PLAIN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
-class JsonFormatter(logging.Formatter):
-    """Format a record as one line of JSON: time, level, process, event, the `extra` members, a traceback if any."""
+JSON, TEXT, AUTO = STYLES = ("json", "text", "auto")
+"""How lines are written; AUTO: as text for a terminal, as JSON for what reads them from elsewhere."""
+
+
+class Formatter(logging.Formatter):
+    """Format a record: time, level, process, event, the `extra` members, a traceback if any."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line, in ASCII, so that no value can break the line or the terminal."""
+        """Return the line. JSON is in ASCII, so that no value can break the line or the terminal."""
         line = _begun(record.created, record.levelname.lower(), record.getMessage())
         line |= {name: value for name, value in vars(record).items() if name not in _PLAIN}
         if record.exc_info:
             line["traceback"] = _DETAIL.sub("", self.formatException(record.exc_info))
-        return _json(line)
+        return _shaped(line, record.created)
 
 
 def new_request_id() -> str:
@@ -43,7 +50,8 @@ def write(event: str, members: dict[str, Any]) -> None:
     """Write a line at level info as `logging` would, at a third of its cost, for the log line of each request."""
     if logging.root.isEnabledFor(logging.INFO):
         with contextlib.suppress(OSError):  # standard error is closed: the request must not fail for that
-            sys.stderr.write(f"{_json(_begun(time.time(), 'info', event) | members)}\n")
+            now = time.time()
+            sys.stderr.write(f"{_shaped(_begun(now, 'info', event) | members, now)}\n")
 
 
 def _begun(seconds: float, level: str, event: str) -> dict[str, Any]:
@@ -60,7 +68,12 @@ def _second(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
-def _json(line: dict[str, Any]) -> str:
+def _text(line: dict[str, Any], seconds: float) -> str:
+    is_colored = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    return logtext.shape(line, seconds=seconds, is_colored=is_colored)
+
+
+def _json(line: dict[str, Any], _seconds: float) -> str:
     try:
         text = orjson.dumps(line, default=str).decode()
     except TypeError:  # a number or a text that orjson does not support
@@ -69,9 +82,13 @@ def _json(line: dict[str, Any]) -> str:
     return text if is_plain else json.dumps(line, default=str, separators=(",", ":"))
 
 
-def configure(level: str) -> None:
-    """Write everything that this process logs to standard error, as lines of JSON."""
-    logging.config.dictConfig(logging_config(level))
+_shaped: Callable[[dict[str, Any], float], str] = _json
+"""Returns the line of its members and the seconds since the epoch, in the style that `logging_config` was told."""
+
+
+def configure(level: str, style: str) -> None:
+    """Write everything that this process logs to standard error, in a style of STYLES."""
+    logging.config.dictConfig(logging_config(level, style))
     logging.captureWarnings(capture=True)
 
 
@@ -79,16 +96,18 @@ def _severity(level: str) -> int:
     return logging.getLevelNamesMapping()[level]
 
 
-def logging_config(level: str) -> dict[str, Any]:
-    """Return the same as a dict for `logging.config`, for gunicorn, which configures its own process.
+def logging_config(level: str, style: str) -> dict[str, Any]:
+    """Return the same as a dict for `logging.config`, for gunicorn, which configures its own process; set the style.
 
     Messages of libraries at level info are sentences, not events: they are left out.
     """
+    global _shaped  # noqa: PLW0603 - of the process, as its standard error is
+    _shaped = _text if style == TEXT or (style == AUTO and sys.stderr.isatty()) else _json
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"json": {"()": JsonFormatter}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+        "formatters": {"lines": {"()": Formatter}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
         "root": {"level": level.upper(), "handlers": ["stderr"]},
         "loggers": {
             "gunicorn.error": {

@@ -12,6 +12,7 @@ from typing import Any
 
 import platformdirs
 
+from app.infra import log
 from app.net import signing
 from app.net.addresses import Network
 
@@ -298,6 +299,12 @@ class Settings:
     )
     log_level: str = _setting(
         "ROWLINE_LOG_LEVEL", "info", _one_of("debug", "info", "warning", "error"), "The lowest level that is logged."
+    )
+    log: str = _setting(
+        "ROWLINE_LOG",
+        "auto",
+        _one_of(*log.STYLES),
+        "How lines of the log are written: as JSON, or for people; auto: for people on a terminal.",
     )
     postgres_bin: Path | None = _setting(
         "ROWLINE_POSTGRES_BIN",

@@ -25,7 +25,7 @@ graceful_timeout = -(-_settings.drain_ms // 1000)  # whole seconds, rounded up
 timeout = 30
 control_socket_disable = True
 forwarded_allow_ips = ""  # X-Forwarded-* and the like are ignored: no header changes scheme or address
-logconfig_dict = logging_config(_settings.log_level)
+logconfig_dict = logging_config(_settings.log_level, _settings.log)
 proc_name = "rowline-api"
 
 

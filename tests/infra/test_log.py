@@ -21,7 +21,7 @@ ANY_TEXT = st.text(st.characters() | st.sampled_from("\x00\n\r\x1b\x85\u2028\u20
 
 def _line(message: str = "event", *args: object, level: int = logging.INFO, **extra: Any) -> str:
     record = logging.getLogger("test").makeRecord("test", level, "file.py", 1, message, args, None, extra=extra)
-    return log.JsonFormatter().format(record)
+    return log.Formatter().format(record)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_a_line_says_when_how_bad_who_and_what() -> None:
 def test_the_time_is_utc_with_milliseconds() -> None:
     record = logging.makeLogRecord({"created": 1_700_000_000.25, "msecs": 250.0})
 
-    assert json.loads(log.JsonFormatter().format(record))["time"] == "2023-11-14T22:13:20.250Z"
+    assert json.loads(log.Formatter().format(record))["time"] == "2023-11-14T22:13:20.250Z"
 
 
 def test_what_else_is_known_comes_as_members() -> None:
@@ -84,7 +84,7 @@ def test_a_traceback_stays_within_its_line() -> None:
     except ValueError:
         record = logging.getLogger("test").makeRecord("test", logging.ERROR, "f", 1, "broke", (), sys.exc_info())
 
-    line = log.JsonFormatter().format(record)
+    line = log.Formatter().format(record)
 
     assert line.isprintable()
     assert json.loads(line)["traceback"].startswith("Traceback (most recent call last):\n")
@@ -94,12 +94,12 @@ def test_a_traceback_stays_within_its_line() -> None:
 @pytest.mark.parametrize(("level", "shown"), [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)])
 def test_what_is_below_the_level_is_left_out(level: str, shown: int) -> None:
     written = io.StringIO()
-    config = log.logging_config(level)
+    config = log.logging_config(level, log.JSON)
     logger = logging.getLogger(f"test.{level}")
     logger.setLevel(config["root"]["level"])
     logger.propagate = False
     handler = logging.StreamHandler(written)
-    handler.setFormatter(config["formatters"]["json"]["()"]())
+    handler.setFormatter(config["formatters"]["lines"]["()"]())
     logger.addHandler(handler)
 
     for number, log_it in enumerate((logger.debug, logger.info, logger.warning, logger.error)):
