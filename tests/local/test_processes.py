@@ -13,7 +13,7 @@ LAUNCHER = """
 import json, os, sys
 from app.infra import log
 from app.local.processes import Child, StartError, Supervisor
-log.configure("info")
+log.configure("info", log.JSON)
 groups, limit_s, never = json.loads(sys.argv[1])
 try:
     with Supervisor(limit_s=limit_s) as supervisor:
