@@ -108,6 +108,7 @@ def emptied(shared_url: str) -> Iterator[Callable[[], None]]:
         "jobs",
         "attempts",
         "job_deltas",
+        "events",
         "job_counts",
         "job_minutes",
         "job_hours",

@@ -62,6 +62,8 @@ def _settings() -> str:
 def _default(field: "dataclasses.Field[object]") -> str:
     if field.default_factory is not dataclasses.MISSING:
         return "the user's data folder; `/var/lib/rowline` for root"
+    if isinstance(field.default, bool):
+        return "`on`" if field.default else "`off`"
     return "none" if field.default in {None, ()} else f"`{field.default}`"
 
 

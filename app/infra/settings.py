@@ -1,6 +1,5 @@
 """Every setting, read once from the environment. `app/docs/settings.md` is generated from here."""
 
-import base64
 import dataclasses
 import difflib
 import ipaddress
@@ -12,94 +11,20 @@ from typing import Any
 
 import platformdirs
 
-from app.infra import log
-from app.net import signing
+from app.infra import log, readers
 from app.net.addresses import Network
 
 CLIENT_VARIABLES = frozenset({"ROWLINE_URL", "ROWLINE_TOKEN"})  # read by clients and HTTP workers
 TOKEN_LEAST, TOKEN_GOOD = 8, 16  # characters of a token, unless HOST is on loopback: fewer are an error, or a warning
 DAY_MS = 24 * 3600 * 1000
-FERNET_BYTES = 32
-
-
+_text, _whole, _one_of, _switch = readers.text, readers.whole, readers.one_of, readers.switch
+_database_url, _tokens, _networks = readers.database_url, readers.tokens, readers.networks
+_secrets, _keys, _prefix = readers.secrets, readers.keys, readers.prefix
 _ADVICE = "Generate a long one: `openssl rand -base64 24`."
 
 
 class SettingsError(Exception):
     """One or more settings are invalid; the message lists all of them."""
-
-
-def _text(value: str) -> str:
-    return value
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def read(value: str) -> int:
-        if not value.isascii() or not value.isdigit() or len(value) > len(str(high)) or not low <= int(value) <= high:
-            raise ValueError(f"must be a whole number from {low} to {high}")
-        return int(value)
-
-    return read
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def read(value: str) -> str:
-        if value not in words:
-            raise ValueError(f"must be one of {', '.join(words)}")
-        return value
-
-    return read
-
-
-def _database_url(value: str) -> str:
-    # It imports psycopg, which must come after gevent's patches: gunicorn's master, which reads the other settings,
-    # must not import it.
-    from app.infra import conninfo  # noqa: PLC0415
-
-    if fault := conninfo.fault(value):
-        raise ValueError(fault)
-    return value
-
-
-def _tokens(value: str) -> tuple[str, ...]:
-    tokens = tuple(token.strip() for token in value.split(",") if token.strip())
-    if not all(token.isascii() and token.isprintable() and " " not in token for token in tokens):
-        raise ValueError("must be comma-separated tokens of printable ASCII without spaces")
-    return tokens
-
-
-def _networks(value: str) -> tuple[Network, ...]:
-    try:
-        return tuple(ipaddress.ip_network(part.strip()) for part in value.split(",") if part.strip())
-    except ValueError:
-        raise ValueError("must be comma-separated networks such as 10.1.0.0/16 or fd00:1::/64") from None
-
-
-def _secrets(value: str) -> tuple[str, ...]:
-    secrets = tuple(part.strip() for part in value.split(",") if part.strip())
-    if len(secrets) > signing.SECRETS_MAX:
-        raise ValueError(f"must be at most {signing.SECRETS_MAX} secrets")
-    for secret in secrets:
-        if fault := signing.secret_fault(secret):
-            raise ValueError(fault)
-    return secrets
-
-
-def _keys(value: str) -> tuple[str, ...]:
-    keys = tuple(part.strip() for part in value.split(",") if part.strip())
-    try:
-        sizes = {len(base64.urlsafe_b64decode(key)) for key in keys}
-    except ValueError:
-        sizes = {0}
-    if sizes - {FERNET_BYTES}:
-        raise ValueError(f"must be comma-separated Fernet keys: {FERNET_BYTES} bytes in URL-safe base64")
-    return keys
-
-
-def _prefix(value: str) -> str:
-    if not value or not value.isprintable():
-        raise ValueError("must be a printable word")
-    return value
 
 
 def default_home() -> Path:
@@ -275,6 +200,18 @@ class Settings:
     )
     max_endpoints: int = _setting(
         "ROWLINE_MAX_ENDPOINTS", 1_000, _whole(1, 100_000), "The most queues with an endpoint."
+    )
+    events: bool = _setting(
+        "ROWLINE_EVENTS",
+        True,
+        _switch,
+        "Whether the changes of jobs are told to streams of events, the same everywhere.",
+    )
+    keep_events_ms: int = _setting(
+        "ROWLINE_KEEP_EVENTS_MS", DAY_MS, _whole(60_000, 366 * DAY_MS), "How long events are kept, at most."
+    )
+    max_events_bytes: int = _setting(
+        "ROWLINE_MAX_EVENTS_BYTES", 2**30, _whole(2**24, 2**44), "The most bytes of kept events in the database."
     )
     statement_ms: int = _setting(
         "ROWLINE_STATEMENT_MS", 5_000, _whole(100, 600_000), "The statement timeout of PostgreSQL."

@@ -143,7 +143,7 @@ class _Array:
     def _insert(self) -> None:
         pending, following, replaced = self._pending, self._next, self._replaced
         self._pending, self._next, self._replaced = [], {}, []
-        jobs.remove(self._conn, queue=self._queue, numbers=sorted(replaced))
+        jobs.remove(self._conn, queue=self._queue, numbers=sorted(replaced), are_replaced=True)
         new = [self._new[nth] for nth in pending]
         added = adding.submit(self._conn, queue=self._queue, new=new, held=self._held) if new else []
         self._submitted |= dict(zip(pending, added, strict=True))

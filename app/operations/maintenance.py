@@ -14,6 +14,8 @@ AT_ONCE = 1_000  # rows per transaction, so that none holds its locks long
 READ_AT_ONCE = 20_000  # due or active jobs per statement that looks for their queues
 RECOUNTED_SHOWN = 100  # queues whose counts were wrong that an act names
 FILLED_AT_ONCE = 20_000  # failed jobs per round that get a fingerprint: a node of an older release failed them
+PUBLISHED = "/events"
+"""The topic of events that are published. No queue has a slash in its name."""
 FOLDED_AT_ONCE = 20_000  # count deltas per transaction; no other statement waits for their rows
 
 
@@ -243,14 +245,17 @@ def fold_counts(db: Database) -> int:
     """Fold the deltas of the counts into the totals, unless another process does so now; return how many deltas.
 
     Announces the queues in which jobs became ready: their first NOTIFY may have failed, or may never have been sent.
+    And, if there are any, that events are published.
     """
     folded, found = 0, FOLDED_AT_ONCE
     while found >= FOLDED_AT_ONCE:
         with db.begin() as conn:
-            found, queues = counts.fold(conn, limit=FOLDED_AT_ONCE)
+            found, queues, is_published = counts.fold(conn, limit=FOLDED_AT_ONCE)
         folded += found
         for queue in queues:
             db.notify(queue)
+        if is_published:
+            db.notify(PUBLISHED)
     return folded
 
 

@@ -77,6 +77,8 @@ class Database:
         the default is twice the time limit of a statement.
         """
         self.size = size
+        self.tells = settings.events
+        """Whether statements tell which jobs they changed."""
         self.limit_s = (limit_ms or 2 * settings.statement_ms) / 1000
         self.wait_s = settings.pool_wait_ms / 1000
         statement_ms = min(settings.statement_ms, int(self.limit_s * 1000 * _STATEMENT_SHARE))
@@ -91,7 +93,9 @@ class Database:
         reading = arguments | {"options": f"{arguments['options']} {_READING}"}
         look = libpq.connector(url, arguments | _OURS, PreparedConnection)
         self._guard = poolers.Guard(session(settings, url), look, within_s=settings.connect_s)
-        self._writing, self._reading = (_pool(url, each, self._guard) for each in (arguments, reading))
+        self._writing, self._reading = (
+            _pool(url, each, self._guard, tells=self.tells) for each in (arguments, reading)
+        )
 
     @contextmanager
     def long_work(self, *, timeout_s: float = 0.0) -> Iterator[bool]:
@@ -285,9 +289,10 @@ def _arguments(url: str, settings: Settings, *, name: str, statement_ms: int) ->
     return arguments | {"options": libpq.options(url, arguments["options"])}
 
 
-def _pool(url: str, arguments: dict[str, Any], guard: poolers.Guard) -> Pool:
+def _pool(url: str, arguments: dict[str, Any], guard: poolers.Guard, *, tells: bool) -> Pool:
     def prepare(connection: PreparedConnection) -> None:
         _prepare(connection)
+        connection.tells = tells
         guard.let_in(connection)
 
     return Pool(libpq.connector(url, arguments | _OURS, PreparedConnection), prepare)

@@ -53,6 +53,8 @@ class PreparedConnection(BoundedConnection):
         super().__init__(*arguments, **options)
         self._names: dict[bytes, bytes] = {}
         self._queued: list[tuple[BoundStatement, PendingResult]] = []
+        self.tells = True
+        """Whether statements on it tell which jobs they changed, for the streams of events (`ROWLINE_EVENTS`)."""
         self.notification: BoundStatement | None = None
         """Runs right after the next statement, in a transaction of its own, without any effect on its outcome.
 

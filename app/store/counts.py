@@ -7,8 +7,11 @@ folds them also adds up what happened in each minute (`rowline.job_minutes`), wh
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from app.domain.events import TOLD_SINCE
 from app.domain.states import Status
 from app.postgres.database import Connection
+from app.postgres.pool import driver_of
+from app.store import programs
 from app.store.statements import Statement
 
 _count = Statement("counts/count")
@@ -35,18 +38,33 @@ def _by_status(rows: Sequence[tuple[int, ...]]) -> dict[Status, int]:
 
 
 class Folded(NamedTuple):
-    """How many deltas were folded, and the queues that have ready jobs, some of them by these deltas."""
+    """How many deltas were folded, and the queues that have ready jobs, some of them by these deltas.
+
+    `published`: whether events are published.
+    """
 
     deltas: int
     queues: Sequence[str]
+    published: bool = False
 
 
 def fold(conn: Connection, *, limit: int) -> Folded:
-    """Add about `limit` deltas to the counts of their queues; none if another process is folding. Waits for no lock."""
-    if not _try_lock.rows(conn)[0].is_mine:
+    """Add up to `limit` deltas to the counts of their queues; none if another process is folding. Waits for no lock.
+
+    The events that they tell are published, in the order of each job.
+    """
+    [locked] = _try_lock.rows(conn)
+    if not locked.is_mine:
         return Folded(0, ())
-    [row] = _fold.rows(conn, limit=limit)
-    return Folded(row.deltas, row.queues)
+    [row] = _fold.rows(conn, limit=limit, publishes=_publishes(conn, has_gap=locked.has_gap))
+    return Folded(row.deltas, row.queues, row.published > 0)
+
+
+def _publishes(conn: Connection, *, has_gap: bool) -> bool:
+    """Return whether events are published now: not in a gap until no program is connected that makes it longer."""
+    if not driver_of(conn).tells:
+        return False
+    return not has_gap or not any(one.is_older_than(TOLD_SINCE) for one in programs.connected(conn))
 
 
 def recount(conn: Connection) -> list[str]:
@@ -54,5 +72,5 @@ def recount(conn: Connection) -> list[str]:
 
     Waits for a fold that runs, and blocks folds until the transaction ends, but no statement that changes jobs.
     """
-    _await_lock.rows(conn)
-    return sorted(row.queue for row in _recount.rows(conn))
+    [locked] = _await_lock.rows(conn)
+    return sorted(row.queue for row in _recount.rows(conn, publishes=_publishes(conn, has_gap=locked.has_gap)))

@@ -17,11 +17,11 @@ from app.store.statements import Statement
 from app.store.tables import jobs
 
 
-def _tagged(statement: Statement) -> Statement:
-    """Return the same insert for jobs with tags, which stores their terms too. It has no file."""
-    text = statement.text.replace("returning null as was,", "returning tags, null as was,")
+def _tagged(text: str) -> str:
+    """Return the same insert for jobs with tags, which stores their terms too."""
+    text = text.replace("returning null as was,", "returning tags, null as was,")
     inserted, result = text.rsplit("select number, custom_id", maxsplit=1)
-    return Statement(f"{statement.name}, with tags", f"{inserted.rstrip()},\n{_TERMED}select number, custom_id{result}")
+    return f"{inserted.rstrip()},\n{_TERMED}select number, custom_id{result}"
 
 
 _TERMED = """termed as (
@@ -33,7 +33,7 @@ _TERMED = """termed as (
 """
 _insert = Statement("jobs/insert")
 _insert_one = Statement("jobs/insert_one")
-_insert_tagged, _insert_one_tagged = _tagged(_insert), _tagged(_insert_one)
+_insert_tagged, _insert_one_tagged = (Statement(each.name, change=_tagged) for each in (_insert, _insert_one))
 _insert_by_settings = Statement("jobs/insert_by_settings")
 _find = Statement("jobs/find")
 _sizes = Statement("jobs/sizes")
@@ -53,6 +53,7 @@ _promote_now = Statement("jobs/promote_now")
 _change = Statement("jobs/change")
 _change_data = Statement("jobs/change_data")
 _remove_job = Statement("jobs/remove_job")
+_remove_replaced = Statement("jobs/remove_job", verb="replace")
 _remove_active = Statement("jobs/remove_active")
 _ended = Statement("jobs/ended")
 
@@ -235,9 +236,13 @@ def change_data(conn: Connection, *, queue: str, lease: LeaseKey, data: JsonText
     return is_changed
 
 
-def remove(conn: Connection, *, queue: str, numbers: Sequence[int]) -> int:
-    """Delete jobs that are not active, their attempts and their logs; return how many. The caller has locked them."""
-    return len(_remove_job.rows(conn, queue=queue, numbers=numbers)) if numbers else 0
+def remove(conn: Connection, *, queue: str, numbers: Sequence[int], are_replaced: bool = False) -> int:
+    """Delete jobs that are not active, their attempts and their logs; return how many. The caller has locked them.
+
+    `are_replaced`: others take their places, and so it is told.
+    """
+    statement = _remove_replaced if are_replaced else _remove_job
+    return len(statement.rows(conn, queue=queue, numbers=numbers)) if numbers else 0
 
 
 def remove_active(conn: Connection, *, queue: str, numbers: Sequence[int]) -> int:

@@ -59,7 +59,7 @@ def _meaning(option: Option) -> list[str]:
 
 
 FRAGMENTS = {
-    "counted": counting.EVERYTHING,
+    **counting.IN_PSQL,
     "job": _rows(Job._fields),
     "row": _rows([column.name for column in tables.jobs.columns]),
     "plan": _rows([column.name for column in tables.plans.columns]),

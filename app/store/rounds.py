@@ -2,6 +2,7 @@
 
 from app.postgres import notify
 from app.postgres.database import Connection
+from app.postgres.pool import driver_of
 from app.postgres.wakeups import PULSE
 from app.store.statements import Statement
 
@@ -14,5 +15,6 @@ def look(conn: Connection, *, word: str | None) -> tuple[bool, bool, bool, bool,
     And whether plans go on by themselves, whether jobs are stored to follow others, and whether a schedule is due.
     Sends the pulse `word` to all processes, unless it is None.
     """
-    [row] = _look.rows(conn, channel=notify.channel(PULSE), words=[] if word is None else [word])
+    words = [] if word is None else [word]
+    [row] = _look.rows(conn, channel=notify.channel(PULSE), words=words, tells=driver_of(conn).tells)
     return row.is_due, row.is_unfolded, row.is_late, row.has_plans, row.has_stored, row.has_ticks

@@ -1,7 +1,18 @@
-"""The tables of what was seen lately: what happened in each minute and hour, and who works."""
+"""The tables of what was seen lately: what happened in each minute and hour and to each job, and who works."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, PrimaryKeyConstraint, Table
-from sqlalchemy.dialects.postgresql import UUID
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+)
+from sqlalchemy.dialects.postgresql import JSON, UUID
 
 from app.domain.workers import Way
 from app.store.columns import NAME, WHEN, metadata, words
@@ -43,3 +54,25 @@ queue_workers = Table(
     Index("queue_workers_seen", "seen_at"),
 )
 """The workers that each process saw in the last minute or two. No other process writes its rows."""
+
+events = Table(
+    "events",
+    metadata,
+    Column("slot", SmallInteger, nullable=False),
+    Column("last_id", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("queue", NAME, nullable=False),  # empty for a gap
+    Column("verb", NAME, nullable=False),
+    Column("at", WHEN, nullable=False),
+    Column("numbers", ARRAY(BigInteger), nullable=False),
+    Column("worker", Text),
+    Column("details", JSON),
+    PrimaryKeyConstraint("last_id", "slot", name="events_pkey"),
+    Index("events_of_queue", "queue", "last_id"),
+    postgresql_partition_by="LIST (slot)",
+)
+"""What happened to jobs and queues, as whoever folds published it: a row for each statement that changed some.
+
+Its events have the ids up to `last_id`, `size` of them. Ids grow in the order of commits. The partitions `events_0` to
+`events_12` are filled in turn; the next one is emptied before.
+"""

@@ -33,18 +33,19 @@ def fragment(name: str) -> str:
     return options.FRAGMENTS.get(name) or re.sub(r"\A(--.*\n)+", "", _read(f"_fragments/{name}"))
 
 
-def whole(text: str) -> str:
+def whole(text: str, *, tells: bool = True) -> str:
     """Insert the fragments that a statement names, each on its own line, `:_bytes`, as psql does (`sql/psql.sql`).
 
-    `:_counted` is made for the statement: psql counts all statuses, with the same effect.
+    `:_counted` and its like are made for the statement, which `tells` which jobs it changed, or not: psql counts all
+    statuses, with the same effect.
     """
-    counted = counting.of_statement(text)
+    made = counting.fragments(text, tells=tells)
 
     def filled(part: str) -> str:
         return _SHARED.sub(lambda named: textwrap.indent(shared(named[2]), named[1]), part)
 
     def shared(name: str) -> str:
-        return counted if name == "counted" else filled(fragment(name))
+        return made.get(name) or filled(fragment(name))
 
     return filled(text)
 
@@ -56,36 +57,47 @@ def _read(name: str) -> str:
 class Statement:
     """A statement of `app/store/sql/<module>/<function>.sql`. Its `:name`s are converted for the driver once."""
 
-    def __init__(self, name: str, text: str | None = None) -> None:
-        """Read the file `name`, such as `leases/claim`, unless the `text` is given."""
+    def __init__(
+        self, name: str, text: str | None = None, *, change: Callable[[str], str] = str, verb: str = ""
+    ) -> None:
+        """Read the file `name`, such as `leases/claim`, unless the `text` is given; `change` it once it is whole.
+
+        `verb` is told instead of that of its first line.
+        """
         self.name = name
-        self.text = whole(_read(name) if text is None else text)
+        read = _read(name) if text is None else text
+        if verb:
+            read = re.sub(r"\A-- \w+:", f"-- {verb}:", read)
+        self.text, quiet = (change(whole(read, tells=tells)) for tells in (True, False))
         found = [match for match in _PARTS.finditer(self.text) if match["name"]]
         self.parameters = tuple(dict.fromkeys(match["name"] for match in found))
         self.prepared = _PARTS.sub(self._numbered, self.text)
         """The text as PREPARE accepts it, with `$1`, `$2` for the parameters."""
+        self.quiet = _PARTS.sub(self._numbered, quiet)
+        """The same where events are off: it does not tell which jobs it changed."""
         types = {match["name"]: match["type"] for match in found if match["type"]}
         self._encoders = tuple((parameter, _encoder(types.get(parameter))) for parameter in self.parameters)
         self._formats = [int(types.get(parameter) == "text[]") for parameter in self.parameters]
-        self._text = self.prepared.encode()
+        self._texts = {True: self.prepared.encode(), False: self.quiet.encode()}
         self._make: Make | None = None
 
     def rows(self, conn: Connection, **parameters: Any) -> Sequence[Any]:
         """Run it and return its rows, with the columns as attributes. Raises psycopg's errors."""
         driver = driver_of(conn)
-        result = driver.run(self._bound(parameters))
+        result = driver.run(self._bound(parameters, driver.tells))
         if self._make is None:
             self._make = _row(result)
         return driver.rows(result, self._make)
 
     def send(self, conn: Connection, **parameters: Any) -> Callable[[], Sequence[tuple[Any, ...]]]:
         """Send it in a block of `Database.pipeline`; call the result after the block to get its rows, as tuples."""
-        answer = driver_of(conn).queue(self._bound(parameters))
+        driver = driver_of(conn)
+        answer = driver.queue(self._bound(parameters, driver.tells))
         return lambda: answer.rows
 
-    def _bound(self, parameters: Mapping[str, Any]) -> BoundStatement:
+    def _bound(self, parameters: Mapping[str, Any], tells: bool) -> BoundStatement:  # noqa: FBT001 - called above
         values = [encode(parameters[name]) for name, encode in self._encoders]
-        return BoundStatement(self._text, values, self._formats)
+        return BoundStatement(self._texts[tells], values, self._formats)
 
     def _numbered(self, match: re.Match[str]) -> str:
         if not match["name"]:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     LargeBinary,
     PrimaryKeyConstraint,
     Sequence,
+    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
@@ -35,7 +36,7 @@ from app.store.columns import NAME, SCHEMA, UPGRADER_LOCK, WHEN, metadata, words
 from app.store.indexed import term_fills, terms
 from app.store.planned import deduplications, plan_jobs, plans
 from app.store.scheduled import schedules
-from app.store.seen import job_hours, job_minutes, queue_workers
+from app.store.seen import events, job_hours, job_minutes, queue_workers
 from app.store.settable import queue_settings, settings
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "count_of",
     "deduplications",
     "endpoints",
+    "events",
     "idempotency_keys",
     "job_counts",
     "job_deltas",
@@ -267,8 +269,13 @@ job_deltas = Table(
     Column("added_by", BigInteger, nullable=False, server_default=text("(pg_current_xact_id()::text)::bigint")),
     *_numbers(Integer),
     Column("is_restored", Boolean),  # the jobs came back: they were added, and ended, before
+    Column("verb", NAME),  # null: a release before revision 0035 wrote it
+    Column("at", WHEN),  # read after the jobs changed, so that it is in the order of each job
+    Column("numbers", ARRAY(BigInteger)),  # null: it does not tell which jobs changed
+    Column("worker", Text),
+    Column("details", JSON),  # by number
 )
-"""What each statement changed in the counts of its queue. Inserting a row waits for no other transaction.
+"""What each statement changed in the counts of its queue, and in which jobs. Inserting a row waits for nobody.
 
 Integers, because PostgreSQL sums them four times as fast as bigints.
 """
@@ -281,10 +288,17 @@ job_folds = Table(
     Column("is_only", Boolean, nullable=False, server_default=text("true")),
     Column("folded_below", BigInteger, nullable=False),
     Column("in_flight", ARRAY(BigInteger), nullable=False),
+    Column("published_below", BigInteger),  # as folded_below, unless a release before revision 0035 has folded
+    Column("next_event", BigInteger, nullable=False, server_default=text("1")),
+    Column("has_gap", Boolean, nullable=False, server_default=text("false")),  # since the last event that is published
+    Column("slot", SmallInteger, nullable=False, server_default=text("0")),  # where events are put
+    Column("slot_began_at", WHEN, nullable=False, server_default=text("statement_timestamp()")),
     PrimaryKeyConstraint("is_only", name="job_folds_pkey"),
     CheckConstraint("is_only", name="job_folds_is_only"),
 )
 """One row: the deltas of all transactions below a number are folded, except those that were in flight then.
+
+And how far the events are, which whoever folds publishes.
 
 So readers skip folded deltas, which a snapshot held elsewhere may keep on disk for hours.
 """

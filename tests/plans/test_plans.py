@@ -212,7 +212,7 @@ def test_the_look_reads_next_to_nothing_however_many_queues_have_delayed_jobs(fi
         conn.exec_driver_sql(
             "update rowline.jobs set queue = 'q' || number where status = 'delayed' and number <= 5000"
         )
-        plan = analyzed(conn, "rounds/look", channel="c", words="{}")
+        plan = analyzed(conn, "rounds/look", channel="c", words="{}", tells=True)
         reads = [node for node in nodes(plan) if node.get("Relation Name") == "jobs"]
         assert sum(node["Actual Rows"] * node["Actual Loops"] for node in reads) <= 1, json.dumps(reads, indent=1)
         conn.rollback()

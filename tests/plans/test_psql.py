@@ -19,10 +19,10 @@ def test_statements_that_share_fragments_run_in_psql_as_they_stand(own_url: str)
     files = [file for file in sorted(SQL.glob("[a-z]*/*.sql")) if " :_" in file.read_text()]
     last = SQL / "jobs" / "insert_one.sql"
     names = {name for file in files for name in Statement(f"{file.parent.name}/{file.stem}").parameters}
-    queue, nulls = "--set=queue='q'", [f"--set={name}=null" for name in sorted(names)]
+    queue, nulls = ["--set=queue='q'", "--set=by='a'"], [f"--set={name}=null" for name in sorted(names)]
     said = [f"--file={file}" for file in (SQL / "psql.sql", *(file for file in files if file != last))]
     one = [f"--command=\\set {name} {value}" for name, value in INSERT_ONE.items()]
-    words = ["--no-psqlrc", "--set=ON_ERROR_STOP=1", *nulls, queue, *said, *one, f"--file={last}"]
+    words = ["--no-psqlrc", "--set=ON_ERROR_STOP=1", *nulls, *queue, *said, *one, f"--file={last}"]
 
     psql = str(binaries.folder(Settings()) / "psql")
     done = subprocess.run([psql, *words, databases.as_owner(own_url)], cwd=ROOT, capture_output=True, text=True)  # noqa: PLW1510

@@ -140,6 +140,7 @@ def test_nothing_that_has_its_owners_rights_is_open_to_everybody(own_url: str) -
     ours = databases.ask(own_url, f"select proname from pg_proc where {OURS} and prosecdef order by proname")
     assert ours == [
         ("audit_partitions",),
+        ("empty_events",),
         ("enqueue",),
         ("enqueue_add",),
         ("enqueue_many",),

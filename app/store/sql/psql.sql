@@ -17,6 +17,7 @@
 \set _matches `cat app/store/sql/_fragments/matches.sql`
 \set _minutes `cat app/store/sql/_fragments/minutes.sql`
 \set _own_kept `cat app/store/sql/_fragments/own_kept.sql`
+\set _published `cat app/store/sql/_fragments/published.sql`
 \set _ready `cat app/store/sql/_fragments/ready.sql`
 \set _removed `cat app/store/sql/_fragments/removed.sql`
 \set _settled `cat app/store/sql/_fragments/settled.sql`
@@ -29,7 +30,11 @@
 \set _traces `cat app/store/sql/_fragments/traces.sql`
 \set _untermed `cat app/store/sql/_fragments/untermed.sql`
 \set _was `cat app/store/sql/_fragments/was.sql`
-\set _counted 'insert into rowline.job_deltas (queue, waiting, prioritized, delayed, active, completed, failed) select :queue, count(*) filter (where status = ''waiting'') - count(*) filter (where was = ''waiting''), count(*) filter (where status = ''prioritized'') - count(*) filter (where was = ''prioritized''), count(*) filter (where status = ''delayed'') - count(*) filter (where was = ''delayed''), count(*) filter (where status = ''active'') - count(*) filter (where was = ''active''), count(*) filter (where status = ''completed'') - count(*) filter (where was = ''completed''), count(*) filter (where status = ''failed'') - count(*) filter (where was = ''failed'') from changed having count(*) > 0'
+\set _counted 'insert into rowline.job_deltas (queue, at, waiting, prioritized, delayed, active, completed, failed) select :queue, clock_timestamp(), count(*) filter (where status = ''waiting'') - count(*) filter (where was = ''waiting''), count(*) filter (where status = ''prioritized'') - count(*) filter (where was = ''prioritized''), count(*) filter (where status = ''delayed'') - count(*) filter (where was = ''delayed''), count(*) filter (where status = ''active'') - count(*) filter (where was = ''active''), count(*) filter (where status = ''completed'') - count(*) filter (where was = ''completed''), count(*) filter (where status = ''failed'') - count(*) filter (where was = ''failed'') from changed having count(*) > 0'
+\set _told 'select'
+\set _noted 'at'
+\set _noted_values 'clock_timestamp()'
+\set _noted_one 'clock_timestamp()'
 \set _job 'queue, number, custom_id, name, data, opts, status, priority, lifo, delay_ms, run_at, timeout_ms, attempts_made, attempts_started, stalled_count, progress, result, failed_reason, stacktrace, added_at, processed_at, finished_at, processed_by, tags, failed_code, start_by, effective'
 \set _row 'queue, number, name, status, place, run_at, added_at, attempts_made, attempts_started, stalled_count, lease_token, leased_until, processed_at, processed_by, finished_at, cancel_requested_at, failed_reason, failed_code, fingerprint, stacktrace, data, opts, attempts, backoff_type, backoff_delay_ms, backoff_jitter, delay_ms, priority, lifo, custom_id, remove_on_complete, remove_on_fail, logs_kept, stacks_kept, timeout_ms, tags, start_by, progress, result, effective'
 \set _plan 'queue, id, action, filter, change, status, until, is_direct, most, at, matched, rate_per_s, done, skipped, undone, not_undone, created_at, created_by, planned_at, applied_at, ended_at, reason, next_at'

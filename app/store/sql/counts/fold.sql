@@ -1,4 +1,6 @@
--- Adds deltas to the counts of their queues, up to :limit and those that were in flight; returns how many there were.
+-- Adds deltas to the counts of their queues, up to :limit, and publishes the events that they tell; returns how many
+-- there were, and how many rows of events. They are taken in the order of their moments: who changes a job after another
+-- does so after the other's commit, and reads the clock later, so that what is taken of a job are its first changes.
 -- Also returns the queues in which jobs became ready, if they have ready ones: their wake-ups may have been lost.
 -- Adds what they tell of jobs to the current minute of their queues.
 -- The caller holds the lock (try_lock). If it folded all deltas of its snapshot, it marks the snapshot as folded.
@@ -9,15 +11,20 @@ with last as (
 taken as (
     delete from rowline.job_deltas
     where ctid = any(array(
-        (select ctid from rowline.job_deltas
-        where added_by = any((select in_flight from last)::bigint[]) and added_by < (select folded_below from last))
-        union all
-        (select ctid from rowline.job_deltas
-        where added_by >= (select folded_below from last)
-        order by added_by
-        limit :limit)
+        select place
+        from (
+            select ctid as place, at from rowline.job_deltas
+            where added_by = any((select in_flight from last)::bigint[]) and added_by < (select folded_below from last)
+            union all
+            select ctid, at from rowline.job_deltas
+            where added_by >= (select folded_below from last)
+        ) as found
+        order by at nulls first
+        limit :limit
     ))
-    returning queue, waiting, prioritized, delayed, active, waiting_children, completed, failed, is_restored
+    returning
+        queue, waiting, prioritized, delayed, active, waiting_children, completed, failed, is_restored, verb, at,
+        numbers, worker, details
 ),
 summed as (
     :_summed
@@ -42,12 +49,21 @@ folded as (
 minutes as (
     :_minutes
 ),
+drained as (
+    select queue from folded
+    where ready <= 0 and (queue in (select queue from taken where waiting + prioritized < 0)) is true
+),
+:_published
+,
+whole as (
+    select count(*) between 1 and :limit - 1 as is_whole from taken
+),
 marked as (
     :_fold_mark
-        and (select count(*) from taken) between 1 and :limit - 1
 )
 select
     count(*) as deltas,
+    (select count(*) from published) as published,
     array(
         select queue from folded
         -- In a form that is hashed: as a join it compared all with all, since the planner expects few.

@@ -1,5 +1,5 @@
 -- Counts all jobs, folds all deltas of this snapshot and returns the queues whose counts were wrong.
--- Adds what the deltas tell of jobs to the current minute of their queues.
+-- Adds what the deltas tell of jobs to the current minute of their queues, and publishes their events.
 -- The jobs and the deltas of uncommitted transactions are both invisible to it: no statement has to wait.
 -- The caller holds the lock (await_lock). Reads all jobs.
 with counted as (
@@ -17,7 +17,9 @@ with counted as (
 ),
 taken as (
     delete from rowline.job_deltas
-    returning queue, waiting, prioritized, delayed, active, waiting_children, completed, failed, is_restored
+    returning
+        queue, waiting, prioritized, delayed, active, waiting_children, completed, failed, is_restored, verb, at,
+        numbers, worker, details
 ),
 summed as (
     :_summed
@@ -44,6 +46,14 @@ written as (
         waiting_children = excluded.waiting_children,
         completed = excluded.completed,
         failed = excluded.failed
+),
+drained as (
+    select queue from counted where false
+),
+:_published
+,
+whole as (
+    select true as is_whole
 ),
 marked as (
     :_fold_mark

@@ -24,6 +24,7 @@ changed as (
         job.number,
         (select statuses from ranked)[width_bucket(job.number, (select numbers from ranked))] as was,
         job.status,
+        job.failed_reason as reason,
         :_goes
 ),
 counted as (

@@ -9,8 +9,13 @@ with new as (
 :_added
 ,
 counted as (
-    insert into rowline.job_deltas (queue, waiting, prioritized, delayed)
-    select :queue, (status = 'waiting')::integer, (status = 'prioritized')::integer, (status = 'delayed')::integer
+    insert into rowline.job_deltas (
+        queue, waiting, prioritized, delayed,
+        :_noted
+    )
+    select
+        :queue, (status = 'waiting')::integer, (status = 'prioritized')::integer, (status = 'delayed')::integer,
+        :_noted_one
     from changed
 )
 select number, custom_id, status, run_at, added_at, start_by from changed

@@ -5,7 +5,7 @@ with changed as (
     delete from rowline.jobs as job
     where job.queue = :queue and job.number = any(:numbers::bigint[]) and job.status || '' = 'active'
     returning
-        job.number,
+        job.number, job.custom_id,
         :_terms
         as terms
 ),
@@ -14,9 +14,18 @@ with changed as (
 :_traces
 ,
 counted as (
-    insert into rowline.job_deltas (queue, active, delayed)
-    select :queue, -count(*), count(*) from changed having count(*) > 0
-    union all
-    select :queue, 0, -count(*) from changed having count(*) > 0
+    insert into rowline.job_deltas (
+        queue, active, delayed,
+        :_noted
+    )
+    select
+        :queue, -count(*), count(*),
+        :_noted_values
+    from changed
+    having count(*) > 0
+),
+uncounted as (
+    insert into rowline.job_deltas (queue, verb, numbers, at, delayed)
+    select :queue, 'remove_active', '{}', clock_timestamp(), -count(*) from changed having count(*) > 0
 )
 select number from changed

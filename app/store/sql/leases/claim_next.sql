@@ -31,7 +31,7 @@ changed as (
     :_lease
     returning
         case when job.priority > 0 then 'prioritized' else 'waiting' end as was,
-        status, number, lease_token, custom_id, name, data, opts, priority, attempts_made, added_at, timeout_ms,
+        status, number, attempts_started, lease_token, custom_id, name, data, opts, priority, attempts_made, added_at, timeout_ms,
         stalled_count, place
 ),
 counted as (

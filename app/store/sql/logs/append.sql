@@ -1,3 +1,4 @@
+-- append: active -> active
 -- Appends a line to the log of a job whose lease is held; returns the line's number and how many lines the job keeps.
 -- The lock keeps the job from being removed meanwhile, which would leave the line behind.
 with held as (
@@ -10,6 +11,12 @@ with held as (
 added as (
     insert into rowline.logs (queue, number, line)
     select queue, number, :line from held
-    returning line_number
+    returning number, line_number
+),
+changed as (
+    select number, line_number from added
+),
+told as (
+    :_told
 )
 select added.line_number, held.logs_kept from added cross join held

@@ -20,7 +20,7 @@ kept as (
 ),
 changed as (
     select
-        job.number, job.status as was, null::text as status,
+        job.number, job.custom_id, job.status as was, null::text as status,
         :_terms
         as terms
     from moved as job

@@ -30,7 +30,10 @@ gone as (
     where job.queue = :queue and job.plan = :id::uuid and job.number = any(array(select number from changed))
 ),
 counted as (
-    insert into rowline.job_deltas (queue, is_restored, waiting, prioritized, delayed, completed, failed)
+    insert into rowline.job_deltas (
+        queue, is_restored, waiting, prioritized, delayed, completed, failed,
+        :_noted
+    )
     select
         :queue,
         true,
@@ -38,7 +41,8 @@ counted as (
         count(*) filter (where status = 'prioritized'),
         count(*) filter (where status = 'delayed'),
         count(*) filter (where status = 'completed'),
-        count(*) filter (where status = 'failed')
+        count(*) filter (where status = 'failed'),
+        :_noted_values
     from changed
     having count(*) > 0
 )

@@ -28,6 +28,9 @@ select
     or exists (
         select from rowline.job_deltas
         where added_by = any((select in_flight from last)::bigint[]) and added_by < (select folded_below from last)
+    )
+    or :tells::boolean and (
+        select has_gap or published_below is distinct from folded_below from rowline.job_folds where is_only
     ) as is_unfolded,
     exists (
         select from rowline.plans where status in ('planning', 'queued', 'applying', 'undoing')

@@ -1,0 +1,129 @@
+"""Events: what is told of a job or a queue when a statement has changed it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+TOLD_SINCE = "0035"
+"""The schema revision whose code tells which jobs it changed, and publishes what it folds."""
+
+
+class EventType(StrEnum):
+    """What happened; the stream and the pages use the same words."""
+
+    ADDED = "added"
+    REPLACED = "replaced"
+    DUE = "due"
+    ACTIVE = "active"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    RETRYING = "retrying"
+    RELEASED = "released"
+    STALLED = "stalled"
+    CANCELLED = "cancelled"
+    REMOVED = "removed"
+    RETRIED = "retried"
+    PROMOTED = "promoted"
+    CHANGED = "changed"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    DRAINED = "drained"
+    PROGRESS = "progress"
+    LOG = "log"
+    GAP = "gap"
+
+
+OF_VERB = {
+    "insert": (EventType.ADDED,),
+    "restore": (EventType.ADDED,),
+    "replace": (EventType.REPLACED,),
+    "promote": (EventType.DUE,),
+    "claim": (EventType.ACTIVE,),
+    "complete": (EventType.COMPLETED,),
+    "complete_and_remove": (EventType.COMPLETED, EventType.REMOVED),
+    "fail": (EventType.FAILED,),
+    "fail_unstarted": (EventType.FAILED,),
+    "retry_later": (EventType.RETRYING,),
+    "release": (EventType.RELEASED,),
+    "recover_stalled": (EventType.STALLED,),
+    "cancel": (EventType.CANCELLED,),
+    "sweep": (EventType.REMOVED,),
+    "remove_job": (EventType.REMOVED,),
+    "remove_active": (EventType.REMOVED,),
+    "remove_by_plan": (EventType.REMOVED,),
+    "retry": (EventType.RETRIED,),
+    "promote_now": (EventType.PROMOTED,),
+    "change": (EventType.CHANGED,),
+    "change_data": (EventType.CHANGED,),
+    "pause": (EventType.PAUSED,),
+    "resume": (EventType.RESUMED,),
+    "drain": (EventType.DRAINED,),
+    "report_progress": (EventType.PROGRESS,),
+    "append": (EventType.LOG,),
+    "gap": (EventType.GAP,),
+}
+"""Verb of a statement -> the events of each of its jobs, in their order; `details` of a job may say another type."""
+BY_ATTEMPT = frozenset({EventType.ACTIVE, EventType.COMPLETED})
+"""Events whose details say the attempt only if it is not the first."""
+
+
+class Note(NamedTuple):
+    """What one statement says of its jobs, as it is published: `size` events, the last with the id `last_id`."""
+
+    last_id: int
+    size: int
+    queue: str  # empty: of all queues
+    verb: str
+    at_ms: int
+    numbers: Sequence[int]
+    worker: str | None
+    details: Mapping[str, Mapping[str, Any]]  # by number
+
+
+class Event(NamedTuple):
+    """One event. What does not apply is None."""
+
+    id: int
+    type: EventType
+    queue: str
+    at_ms: int
+    number: int | None = None  # None: of the queue
+    custom_id: str | None = None  # of a job that is gone by this statement
+    attempt: int | None = None
+    delay_ms: int | None = None
+    reason: str | None = None
+    worker: str | None = None
+    line_number: int | None = None
+
+
+def spread(note: Note) -> Iterator[Event]:
+    """Return the events, those of each job in their order. Of two of each job, the first ones come first.
+
+    A verb that this release does not know has none.
+    """
+    first = note.last_id - note.size + 1
+    types = OF_VERB.get(note.verb, ())
+    if not note.numbers:
+        yield from (Event(first, event_type, note.queue, note.at_ms) for event_type in types)
+        return
+    for nth, event_type in enumerate(types):
+        for place, number in enumerate(note.numbers, nth * len(note.numbers)):
+            yield _of_job(note, first + place, event_type, number)
+
+
+def _of_job(note: Note, event_id: int, event_type: EventType, number: int) -> Event:
+    more = note.details.get(str(number), {})
+    event_type = EventType(more.get("type", event_type))
+    return Event(
+        id=event_id,
+        type=event_type,
+        queue=note.queue,
+        at_ms=note.at_ms,
+        number=number,
+        custom_id=more.get("id"),
+        attempt=more.get("attempt", 1 if event_type in BY_ATTEMPT else None),
+        delay_ms=more.get("delay"),
+        reason=more.get("reason"),
+        worker=more.get("worker", note.worker),
+        line_number=more.get("line"),
+    )

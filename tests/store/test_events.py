@@ -1,0 +1,150 @@
+"""Each transition of a job is told: a fold publishes exactly its events, in their order, and no others."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.domain import events
+from app.domain.events import OF_VERB, Event, EventType, Note
+from app.domain.job import Completion, Failure, JsonText
+from app.domain.states import TRANSITIONS, Status
+from app.postgres.database import Connection
+from app.postgres.pool import driver_of
+from app.store import counts, jobs, leases, logs, queues
+from app.store.statements import whole
+from tests.store.test_states import EVENTS, SQL
+from tests.support.jobs import QUEUE, in_status, insert, new, row
+
+SILENT = {"extend", "expire", "request_cancel"}
+"""What changes nothing that is told: a lease, and a cancel that the worker has yet to hear of."""
+
+
+def told(conn: Connection) -> list[Event]:
+    """Fold, and return the events that this published."""
+    last = conn.exec_driver_sql("select next_event from rowline.job_folds").scalar_one()
+    counts.fold(conn, limit=1_000)
+    found = conn.exec_driver_sql(
+        "select last_id, size, queue, verb, floor(extract(epoch from at) * 1000)::bigint, numbers, worker, "
+        f"details::text from rowline.events where last_id >= {last} order by last_id"
+    )
+    return [event for one in found for event in events.spread(Note._make([*[*one][:-1], json.loads(one[-1] or "{}")]))]
+
+
+def expected(event: str, after: Status | None) -> list[EventType]:
+    if event in SILENT:
+        return []
+    types = [*OF_VERB[event]]
+    if event in {"release", "recover_stalled"} and after == Status.FAILED:
+        return [EventType.FAILED]
+    return types
+
+
+@pytest.mark.parametrize("event", [event for event in TRANSITIONS if TRANSITIONS[event].leaves])
+@pytest.mark.parametrize("status", Status)
+def test_a_transition_is_told_once_and_what_does_not_happen_is_not(
+    conn: Connection, status: Status, event: str
+) -> None:
+    for perform in EVENTS[event]:
+        key = in_status(conn, status)
+        told(conn)
+        perform(conn, key)
+        heard = [one for one in told(conn) if one.type != EventType.DRAINED]
+        happens = status in TRANSITIONS[event].leaves
+        after = row(conn, key.number).status if happens and TRANSITIONS[event].enters else None
+        assert [one.type for one in heard] == (expected(event, after) if happens else [])
+        assert all((one.queue, one.number) == (QUEUE, key.number) for one in heard)
+        conn.exec_driver_sql("delete from rowline.attempts")
+        conn.exec_driver_sql("delete from rowline.jobs")
+
+
+def test_a_job_is_told_of_from_its_start_to_its_end_with_what_each_event_says(conn: Connection) -> None:
+    told(conn)
+    [number] = insert(conn, new(custom_id="mine", attempts=2))
+    [lease] = leases.claim(conn, queue=QUEUE, limit=1, lease_ms=10_000, worker="w1").taken
+    leases.report_progress(conn, queue=QUEUE, lease=lease.key, progress=JsonText("50"))
+    logs.append(conn, queue=QUEUE, lease=lease.key, line="a line")
+    failure = Failure(lease=lease.key, reason="x" * 300)
+    leases.retry_later(conn, queue=QUEUE, retries=[leases.Retry(failure=failure, delay_ms=60_000)])
+    jobs.promote_now(conn, queue=QUEUE, numbers=[number])
+    [lease] = leases.claim(conn, queue=QUEUE, limit=1, lease_ms=10_000, worker="w2").taken
+    leases.complete(conn, queue=QUEUE, completions=[Completion(lease=lease.key, result=JsonText("1"))])
+    jobs.remove(conn, queue=QUEUE, numbers=[number])
+    heard = told(conn)
+    assert [one.type.value for one in heard] == [
+        *("added", "active", "progress", "log", "retrying", "promoted", "active", "completed", "removed", "drained")
+    ]
+    assert [one.id for one in heard] == [*range(heard[0].id, heard[0].id + len(heard))]
+    assert {one.number for one in heard[:-1]} == {number}
+    first, retried, second = heard[1], heard[4], heard[6]
+    assert (first.attempt, first.worker, second.attempt, second.worker) == (1, "w1", 2, "w2")
+    assert (retried.attempt, retried.delay_ms, retried.reason, retried.worker) == (1, 60_000, "x" * 200, "w1")
+    assert heard[7].attempt == 2
+    assert heard[8].custom_id == "mine"
+    assert heard[3].line_number is not None
+
+
+def test_a_pause_and_its_end_are_told_once(conn: Connection) -> None:
+    told(conn)
+    for _ in range(2):
+        queues.pause(conn, queue=QUEUE, by="test", reason=None)
+    for _ in range(2):
+        queues.resume(conn, queue=QUEUE)
+    assert [(one.type, one.queue, one.number) for one in told(conn)] == [
+        (EventType.PAUSED, QUEUE, None),
+        (EventType.RESUMED, QUEUE, None),
+    ]
+
+
+def test_a_cancelled_attempt_is_told_as_cancelled(conn: Connection) -> None:
+    for perform in (*EVENTS["fail"], *EVENTS["release"][:1], *EVENTS["recover_stalled"][:1]):
+        key = in_status(conn, Status.ACTIVE)
+        jobs.request_cancel(conn, queue=QUEUE, numbers=[key.number])
+        told(conn)
+        perform(conn, key)
+        assert [one.type for one in told(conn)] == [EventType.CANCELLED]
+        conn.exec_driver_sql("delete from rowline.jobs")
+
+
+def test_where_events_are_off_statements_do_not_tell_and_the_stream_has_a_gap_once_they_are_on(
+    conn: Connection, quiet: None
+) -> None:
+    insert(conn, new())
+    [(verb, numbers)] = conn.exec_driver_sql("select verb, numbers from rowline.job_deltas").all()
+    assert (verb, numbers) == ("insert", None)
+    assert told(conn) == []
+    driver_of(conn).tells = True
+    insert(conn, new())
+    assert [one.type for one in told(conn)] == [EventType.GAP, EventType.ADDED]
+
+
+@pytest.fixture
+def quiet(conn: Connection) -> Iterator[None]:
+    """Events are off on this connection, which other tests use again."""
+    told(conn)
+    driver_of(conn).tells = False
+    yield
+    driver_of(conn).tells = True
+
+
+def test_what_a_release_before_tells_or_folds_is_a_gap_before_the_next_event(conn: Connection) -> None:
+    told(conn)
+    conn.exec_driver_sql(f"insert into rowline.job_deltas (queue, waiting) values ('{QUEUE}', 1)")
+    insert(conn, new())
+    assert told(conn) == [], "the gap is told at its end"
+    insert(conn, new())
+    assert [one.type for one in told(conn)] == [EventType.GAP, EventType.ADDED]
+    conn.exec_driver_sql("update rowline.job_folds set folded_below = folded_below + 1")
+    assert told(conn) == []
+    assert [one.type for one in told(conn)] == [EventType.GAP], "also if nothing happens any more"
+    assert told(conn) == []
+
+
+def test_each_verb_that_a_statement_tells_has_its_events() -> None:
+    verbs = set()
+    for file in Path(SQL).glob("[a-z]*/*.sql"):
+        verbs |= set(re.findall(r"^ +'(\w+)',?$", whole(file.read_text()), re.MULTILINE))
+    assert set(OF_VERB) - verbs <= {"replace", "gap", "drain"}
+    assert set(TRANSITIONS) - set(OF_VERB) == SILENT
