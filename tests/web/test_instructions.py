@@ -60,7 +60,7 @@ def test_reading(client: Client, post: Callable[[int], None]) -> None:
     def page(length: int) -> None:
         assert len(json.loads(client.get(f"{JOBS}?length={length}").text)["jobs"]) == length
 
-    assert instructions(lambda: client.get(f"{JOBS}/{job['id']}")) <= 1_950
+    assert instructions(lambda: client.get(f"{JOBS}/{job['id']}")) <= 1_960
     assert instructions(lambda: page(10)) <= 4_150
     assert a_job(page) <= 162
 
