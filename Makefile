@@ -108,7 +108,7 @@ fuzz: .venv/installed-dev  ## Send a million fuzzed requests (FUZZ=200000: fewer
 mutate: .venv/installed-dev  ## Mutation testing: find changes of code and SQL that no test detects, 20 minutes; MUTATE="--only sql --seconds 600 --seed 7"
 	@nice -n 10 $(BIN)/python -m tests.mutate $(MUTATE)
 
-versions: .venv/installed-dev  ## Run the tests on PostgreSQL 16 (from a wheel) and 15 (from Debian) too
+versions: .venv/installed-dev  ## Run what an older PostgreSQL may change on 15 (from Debian) and 16 (from a wheel)
 	@$(BIN)/python -m tests.versions
 
 explain: .venv/installed  ## Print the query plan of a statement: make explain Q=leases/claim
