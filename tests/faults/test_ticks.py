@@ -104,6 +104,23 @@ def test_every_tick_comes_once_whoever_dies_and_however_the_clock_jumps(
     assert count > LASTS_S * len(EVERY_MS)
 
 
+def test_a_crash_takes_no_tick_without_what_its_schedule_knows_of_it() -> None:
+    with clusters.cluster() as crashed:
+        url = databases.prepare(crashed.url)
+        db = Database(Settings(database_url=url), url=url, size=2, name="rowline-worker")
+        for every_ms in EVERY_MS:
+            made(db, f"s{every_ms}", every_ms=every_ms)
+        for _ in range(5):
+            until(lambda: _is_past(url))
+            tick(db)
+            crashed.stop_immediately()
+            crashed.start()
+            assert wrong(url) == []
+        tick(db)
+        assert wrong(url) == []
+        db.close()
+
+
 def _is_past(url: str) -> bool:
     """Whether the clock has come to the next tick of any schedule."""
     [(next_at, now_ms)] = databases.ask(url, NEXT)
