@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 WINDOW = 5
 """How many of the last full minutes the pace is taken from."""
+BATCHED = 500
+"""So many active and completed jobs each tell how many are claimed together."""
 EXACT = 10_000
 """So many jobs before a job are counted; more are estimated."""
 _P90 = 1.2816  # standard deviations above the median
@@ -51,10 +53,14 @@ class Line(NamedTuple):
 
 
 class Pace(NamedTuple):
-    """How many jobs end in a second, and by which part of it the minutes differ more than by chance."""
+    """How many jobs end in a second.
+
+    `spread`: how much the minutes differ beyond chance, as a part of that.
+    """
 
     per_s: float
     spread: float
+    batch: float = 1.0  # how many are claimed together
 
 
 def estimate(spot: Spot, line: Line) -> int:
@@ -93,12 +99,14 @@ def of(ended: Sequence[int]) -> Pace | None:
 
 
 def start(at: datetime, ahead: int, pace: Pace) -> Start:
-    """Return when a job is likely to begin, after `ahead` others, at a pace. Both are before the year 9999."""
+    """Return when a job is likely to begin, after `ahead` others, at a pace. Both are in the calendar."""
     jobs = ahead + 1
-    p50_s = (jobs - 1 / 3) / pace.per_s  # the median of so many, if they end independently of each other
-    # By chance, and by the differences between the minutes, which last.
-    deviation_s = math.hypot(math.sqrt(jobs), jobs * pace.spread) / pace.per_s
-    return Start(_later(at, p50_s), _later(at, p50_s + _P90 * deviation_s))
+    # The median of so many that end independently of each other. Of those that are claimed together next, half a claim.
+    median = max(jobs - 1 / 3, pace.batch / 2)
+    # By chance, by when the claims come, and by the differences between the minutes, which last.
+    deviation = math.sqrt(jobs + (pace.batch - 1) ** 2 / 6 + (jobs * pace.spread) ** 2)
+    p50_s, p90_s = median / pace.per_s, (median + _P90 * deviation) / pace.per_s
+    return Start(_later(at, p50_s), _later(at, p90_s))
 
 
 def _later(at: datetime, seconds: float) -> datetime:

@@ -68,7 +68,8 @@ def _plans_of(conn: Connection, state: JobState) -> list[Plan]:
 
 
 def _pace(conn: Connection, queue: str) -> Pace | None:
-    return pace.of(minutes.ended(conn, queue=queue, minutes=pace.WINDOW))
+    found = pace.of(minutes.ended(conn, queue=queue, minutes=pace.WINDOW))
+    return found and found._replace(batch=store.batch(conn, queue=queue))
 
 
 def _ahead(conn: Connection, queue: str, spot: Spot) -> Ahead:

@@ -7,7 +7,7 @@ from app.domain.attempts import Outcome
 from app.domain.endpoint import Limiter
 from app.domain.explain import REASON_MAX, EndpointState, Ground, JobState
 from app.domain.job import PRIORITY_MAX
-from app.domain.pace import EXACT, Ahead, Line, Spot
+from app.domain.pace import BATCHED, EXACT, WINDOW, Ahead, Line, Spot
 from app.domain.queue import Pause
 from app.domain.scaling import Runs
 from app.domain.states import Status
@@ -19,6 +19,7 @@ _job = Statement("explain/job")
 _ground = Statement("explain/ground")
 _ahead = Statement("explain/ahead")
 _line = Statement("explain/line")
+_batch = Statement("explain/batch")
 _soon = Statement("explain/soon")
 _runs = Statement("explain/runs")
 
@@ -106,6 +107,12 @@ def line(conn: Connection, *, queue: str, spot: Spot, near: Walked, waiting: int
         ready=ready,
         prioritized=None if row.first_priority is None else Spot(row.first_priority, row.first_place),
     )
+
+
+def batch(conn: Connection, *, queue: str) -> float:
+    """Return how many jobs of a queue are claimed together, as a job finds it on average; at least 1."""
+    [row] = _batch.rows(conn, queue=queue, most=BATCHED, within_s=WINDOW * 60)
+    return float(row.jobs)
 
 
 def exact(walked: Walked) -> Ahead | None:

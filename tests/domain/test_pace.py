@@ -83,6 +83,27 @@ def test_a_start_is_later_the_more_jobs_are_before_it_and_the_more_the_pace_chan
     assert pace.start(AT, 99, uneven).p90 > starts[-1].p90
 
 
+def test_jobs_that_are_claimed_together_begin_with_the_next_claim() -> None:
+    single, batched = Pace(10.0, 0.0), Pace(10.0, 0.0, 100.0)
+    first, last, far = (pace.start(AT, ahead, batched) for ahead in (0, 49, 1_000))
+    assert first.p50 == AT + timedelta(seconds=5)
+    assert last.p50 == first.p50
+    assert AT + timedelta(seconds=9) <= first.p90 <= AT + timedelta(seconds=11)
+    assert far.p50 == pace.start(AT, 1_000, single).p50
+    assert far.p90 > pace.start(AT, 1_000, single).p90
+
+
+def test_nine_of_ten_jobs_begin_within_the_bounds_where_they_are_claimed_together() -> None:
+    """Of a line of 1,000, of which 100 are claimed each time."""
+    chance = random.Random(7)
+    found = 0
+    for ahead in range(1_000):
+        told = pace.start(AT, ahead, Pace(1.0, 0.0, 100.0))
+        wait_s = 100 * (ahead // 100 + 1) - chance.uniform(0, 100)
+        found += (told.p50 - AT).total_seconds() / 2 <= wait_s <= (told.p90 - AT).total_seconds() * 2
+    assert found >= 900
+
+
 def test_a_start_that_no_calendar_knows_is_the_last_day() -> None:
     found = pace.start(AT, 10**15, Pace(1e-9, 3.0))
     assert found.p50 == found.p90

@@ -41,6 +41,7 @@ INDEXES: dict[str, set[str]] = {
     "endpoints/switch_off": {"endpoints_pkey"},
     "endpoints/try_lock": {"endpoints_pkey"},
     "explain/ahead": {"jobs_ready"},
+    "explain/batch": {"jobs_active", "jobs_listed"},
     "explain/ground": {"endpoints_pkey", "queue_settings_pkey", "queue_workers_pkey"},
     "explain/job": {"attempts_pkey", "jobs_custom_id", "jobs_pkey"},
     "explain/line": {"jobs_ready"},

@@ -60,7 +60,9 @@ def test_what_is_near_is_read_alone(large: Database) -> None:
     with large.begin() as conn:
         near = analyzed(conn, "explain/ahead", queue="q", most=EXACT + 1, priority=0, place=20)
         runs = analyzed(conn, "explain/runs", queue="q", most=200, within_s=900)
+        batch = analyzed(conn, "explain/batch", queue="q", most=500, within_s=300)
         one = analyzed(conn, "explain/job", queue="q", numbers="{2}", custom_ids="{}", reason_max=200)
     assert buffers(near) <= 10
     assert buffers(runs) <= 20
+    assert buffers(batch) <= 20
     assert buffers(one) <= 20

@@ -9,6 +9,7 @@ from app.infra.settings import Settings
 from app.operations import workers
 from app.postgres.database import Database
 from app.queries import explain
+from app.store import explain as store
 from tests.support import databases
 
 SIZE = 40_000
@@ -71,6 +72,17 @@ def test_what_scales_workers_is_counted(long: Database, own_url: str) -> None:
     assert found.wanted == pytest.approx((40_000 + found.due_soon) / 70 * 2 / 10, abs=2)
     assert (found.drain_s, found.service_per_s) == (None, 0.0)
     assert explain.scale(long, queue="q", target_s=3_600, per_worker=10).due_soon == 20_000
+
+
+def test_jobs_that_are_claimed_together_are_counted(long: Database, own_url: str) -> None:
+    with long.read() as conn:
+        assert store.batch(conn, queue="q") == 1
+    databases.run(own_url, ENDED)
+    with long.read() as conn:
+        assert store.batch(conn, queue="q") == 300
+    databases.run(own_url, "update rowline.jobs set processed_by = number::text where status = 'completed'")
+    with long.read() as conn:
+        assert store.batch(conn, queue="q") == 1
 
 
 def test_jobs_that_ran_long_ago_or_never_tell_no_run(own_url: str) -> None:

@@ -2,15 +2,16 @@
 -- :within_s, by status, and how long the last attempt of one ran, in seconds on average.
 -- Index: jobs_listed, :most probes for each status.
 with ended as materialized (
-    (select status, processed_by, processed_at, finished_at from rowline.jobs
-    where queue = :queue and status = 'completed'
-    order by number desc
-    limit :most)
-    union all
-    (select status, processed_by, processed_at, finished_at from rowline.jobs
-    where queue = :queue and status = 'failed'
-    order by number desc
-    limit :most)
+    select each.status, one.processed_by, one.processed_at, one.finished_at
+    from (values ('completed'), ('failed')) as each (status)
+    cross join lateral (
+        -- Of a status that is no constant: the planner must not take the index of all failed jobs.
+        select processed_by, processed_at, finished_at
+        from rowline.jobs
+        where queue = :queue and status = each.status and status <> 'active'
+        order by number desc
+        limit :most
+    ) as one
 )
 select
     status, count(*) as jobs,
