@@ -1,5 +1,7 @@
 """`rowline explain`: why a job, or the jobs of a queue, do not run, from the database itself."""
 
+from collections.abc import Iterator
+
 import click
 import orjson
 
@@ -27,9 +29,16 @@ def explain(*, queue: str, job_id: str | None, as_json: bool) -> None:
     if as_json:
         print(orjson.dumps(dump(found, sees_payload=True), option=orjson.OPT_INDENT_2).decode())
         return
-    print(columns.printable(found.sentence))
+    for line in _lines(found):
+        print(columns.printable(line))
+
+
+def _lines(found: Explanation) -> Iterator[str]:
+    """Yield the sentence, then what it does not say: of several reasons each with its own hint, and the failure."""
+    yield found.sentence
     for reason in found.reasons:
-        print(columns.printable(f"  {reason.code}: {reason.text}"))
-        for more in (reason.hint, reason.failed_reason and f"the failure was: {reason.failed_reason}"):
-            if more:
-                print(columns.printable(f"    {more}"))
+        if len(found.reasons) > 1:
+            yield f"  {reason.code}: {reason.text}"
+            yield from [f"    {reason.hint}"] if reason.hint else []
+        if reason.failed_reason:
+            yield f"    the failure was: {reason.failed_reason}"

@@ -70,8 +70,7 @@ def of_queue(
     delayed, active = counts[Status.DELAYED], counts[Status.ACTIVE]
     reasons = [*_paused(ground)]
     if delayed and not ready:
-        text = f"no job is ready; {_jobs(delayed)} delayed, the next until {when(next_due_at or ground.at)}"
-        reasons.append(Reason(code=Code.DELAYED, text=text, until=next_due_at))
+        reasons.append(_all_delayed(ground, delayed, next_due_at or ground.at))
     if ready or delayed:
         reasons += _unserved(ground)
     reasons += [_plan(plan, ground.queue, whole=True) for plan in plans]
@@ -80,7 +79,7 @@ def of_queue(
         ahead = Ahead(counts[Status.WAITING], is_exact=True)
         start = None if pace is None else start_of(ground.at, ahead.jobs, pace)
         text = f"{_jobs(ready)} ready and nothing holds them but the line{_likely(start, 'a job that is added now')}"
-        reasons.append(Reason(code=Code.BEHIND, text=text, hint=_more_workers(active)))
+        reasons.append(Reason(code=Code.BEHIND, text=text, hint=_more_workers(active, ground.queue)))
     if active:
         reasons.append(Reason(code=Code.ACTIVE, text=f"{_jobs(active)} active"))
     if ready or delayed:
@@ -89,6 +88,13 @@ def of_queue(
         status = "working" if active else "idle"
     sentence = _sentence(f"Queue {ground.queue} is {status}", reasons, None)
     return Explanation(status=status, sentence=sentence, reasons=reasons, at=ground.at, ahead=ahead, start=start)
+
+
+def _all_delayed(ground: Ground, delayed: int, next_due_at: datetime) -> Reason:
+    text, hint = f"no job is ready; {_jobs(delayed)} delayed, the next until {when(next_due_at)}", None
+    if next_due_at <= ground.at:
+        text, hint = f"{text}; it is due, and joins the line within a second", f"If it stays so: {_SERVE}."
+    return Reason(code=Code.DELAYED, text=text, until=next_due_at, hint=hint)
 
 
 def _before_claim(job: JobState, ground: Ground) -> Iterator[Reason]:
@@ -227,8 +233,11 @@ def _likely(start: Start | None, who: str) -> str:
     return f"; {who} is likely to begin about {when(start.p50)}, in nine of ten cases before {when(start.p90)}"
 
 
-def _more_workers(active: int) -> str:
-    return "More workers shorten the line." if active else "If it stays so, look at the logs of its workers."
+def _more_workers(active: int, queue: str) -> str:
+    if not active:
+        return "If it stays so, look at the logs of its workers."
+    running = shlex.join(["rowline", "jobs", "list", queue, "--status", "active"])
+    return f"More workers shorten the line; what runs now: `{running}`."
 
 
 def _active(job: JobState) -> Reason:

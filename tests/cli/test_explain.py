@@ -37,6 +37,13 @@ def test_a_job_and_a_queue_are_explained_in_the_words_of_the_api(own_url: str, m
     assert "by env:0 (a test)" in whole
 
 
+def test_one_reason_is_said_once(own_url: str, mine: Database) -> None:
+    jobs.submit_many(mine, queue="img", new=[new()])
+    shown = said(own_url, "explain", "img")
+    assert shown == json.loads(said(own_url, "explain", "img", "--json"))["sentence"]
+    assert shown.count("no worker of the queue was seen") == 1
+
+
 def test_a_job_that_there_is_not_is_told(own_url: str) -> None:
     assert "has no job" in said(own_url, "explain", "mail", "7", code=1)
 

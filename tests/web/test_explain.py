@@ -1,12 +1,15 @@
 """GET …/explain: each reason for which a job does not run, made real, and what the sentence says to do about it."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
 from app.domain.endpoint import Limiter
+from app.domain.explain import Code
 from app.domain.workers import Sighting, Way
 from app.operations import endpoints
 from app.postgres import libpq
@@ -77,7 +80,9 @@ def test_a_delayed_job_says_until_when(client: Client, db: Database) -> None:
     assert whole["reasons"][0]["until"] == job["timestamp"] + HOUR_MS
 
     work.make_due(db, job_id)
-    assert "it is due, and joins the line within a second" in explain(client, job_id)["sentence"]
+    for found in (explain(client, job_id), explain(client)):
+        assert "it is due, and joins the line within a second" in found["sentence"]
+        assert "no process of Rowline runs" in found["sentence"]
 
 
 @pytest.mark.usefixtures("worked")
@@ -298,6 +303,21 @@ def test_without_the_right_to_payloads_no_reason_of_a_failure_is_told(client: Cl
         answer = client.get(f"/queues/q{path}")
         assert CANARY not in answer.text
         assert path == "/scaling" or answers.ok(answer)["hidden"] == ["failedReason"]
+
+
+@pytest.mark.usefixtures("worked")
+def test_a_queue_whose_workers_are_busy_says_how_to_see_with_what(client: Client, db: Database) -> None:
+    add(client)
+    work.take(db)
+    add(client)
+    whole = explain(client)
+    assert (whole["status"], codes(whole)) == ("working", ["behind", "active"])
+    assert "`rowline jobs list q --status active`" in whole["sentence"]
+
+
+def test_the_page_has_each_code_and_no_other() -> None:
+    page = (Path(__file__).parents[2] / "app" / "docs" / "explain.md").read_text()
+    assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == [*Code]
 
 
 def test_a_job_that_there_is_not_is_a_404(client: Client) -> None:
