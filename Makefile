@@ -12,7 +12,7 @@ RESTARTS ?= 10
 SEQUENCES ?= 2000
 STEPS ?= 50
 
-.PHONY: help run test test-busy check fix cover bench bench-peers bench-depth bench-shapes bench-strangers bench-tokens bench-plans bench-deduplication bench-schedules bench-terms bench-against bench-cpu seed-large calm model faults promises upgrade-rehearsal rolling-restart poolers fuzz mutate explain psql migrate migration docs versions clean
+.PHONY: help run test test-busy check fix cover bench bench-peers bench-depth bench-shapes bench-strangers bench-tokens bench-plans bench-deduplication bench-schedules bench-terms bench-explain bench-against bench-cpu seed-large calm model faults promises upgrade-rehearsal rolling-restart poolers fuzz mutate explain psql migrate migration docs versions clean
 
 help:  ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ bench-deduplication: .venv/installed-dev  ## Compare the CPU of jobs with dedupl
 
 bench-schedules: .venv/installed-dev  ## Measure how long the ticks of 10,000 schedules take that are due at once, about 2 minutes
 	@$(BIN)/python -m tests.bench.schedules $(SCHEDULES)
+
+bench-explain: .venv/installed-dev  ## Compare when jobs of a steady queue begin with what explain said, about 13 minutes; EXPLAIN="--large build/large": time it there
+	@$(BIN)/python -m tests.bench.explain $(EXPLAIN)
 
 bench-plans: .venv/installed-dev  ## Measure plans over a million jobs, about 10 minutes; PLANS="--jobs 100000": fewer
 	@$(BIN)/python -m tests.bench.plans $(PLANS)

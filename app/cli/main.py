@@ -16,6 +16,8 @@ COMMANDS = (
     "jobs",
     "plans",
     "failures",
+    "explain",
+    "scaling",
     "deduplication",
     "schedulers",
     "wait",

@@ -51,6 +51,7 @@ from rowline.values import (
 
 if TYPE_CHECKING:
     from rowline.client import Rowline
+    from rowline.explain import Explanation, Scaling
     from rowline.plans import Plan, PlanInfo
     from rowline.queue import Queue
     from rowline.schedules import RunInfo, Schedule, ScheduleInfo, Tick
@@ -62,6 +63,7 @@ __all__ = [
     "AuditEntry",
     "Completion",
     "Conflict",
+    "Explanation",
     "Extended",
     "Failure",
     "FailureGroup",
@@ -91,6 +93,7 @@ __all__ = [
     "Rowline",
     "RowlineError",
     "RunInfo",
+    "Scaling",
     "Schedule",
     "ScheduleInfo",
     "Tick",
@@ -104,11 +107,13 @@ __all__ = [
 ]
 
 _BROUGHT_BY = {
+    "Explanation": "rowline.explain",
     "Plan": "rowline.plans",
     "PlanInfo": "rowline.plans",
     "Queue": "rowline.queue",
     "Rowline": "rowline.client",
     "RunInfo": "rowline.schedules",
+    "Scaling": "rowline.explain",
     "Schedule": "rowline.schedules",
     "ScheduleInfo": "rowline.schedules",
     "Tick": "rowline.schedules",

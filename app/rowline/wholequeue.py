@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Unpack
 
+from rowline.explain import Explanation, Scaling
 from rowline.failures import Failures
 from rowline.find import Filter, filter_json
+from rowline.given import HasId, job_id
 from rowline.plans import Plan, PlanInfo
 from rowline.queueinfo import UNCHANGED, Kept, QueueInfo, Unchanged, WorkerInfo, settings_json
 from rowline.schedules import Schedule, ScheduleInfo, Tick, Timing, Wanted, json_of, timing_json
@@ -31,6 +33,19 @@ class WholeQueue:
     def workers(self) -> tuple[WorkerInfo, ...]:
         """Return the workers that were seen within a minute, all ways of working, by name; 1,000 at most."""
         return self._transport.send(Call(method="GET", path=f"{self._path}/workers")).read(WorkerInfo.all_of)
+
+    def explain(self, job: str | HasId | None = None) -> Explanation:
+        """Return why a job does not run, or that it does, or did; without a job: why those of the queue do not.
+
+        Raises NotFound if there is no such job.
+        """
+        path = self._path if job is None else f"{self._path}/jobs/{quoted(job_id(job))}"
+        return self._transport.send(Call(method="GET", path=f"{path}/explain")).read(Explanation.of)
+
+    def scaling(self, *, target_s: int = 60, per_worker: int = 10) -> Scaling:
+        """Return how many workers, with `per_worker` slots each, begin what is ready or due by then in `target_s`."""
+        query = {"target": target_s, "perWorker": per_worker}
+        return self._transport.send(Call(method="GET", path=f"{self._path}/scaling", query=query)).read(Scaling.of)
 
     def pause(self, reason: str | None = None) -> QueueInfo:
         """Pause the queue: from now on no claim hands out a job of it. Jobs that were claimed before go on.

@@ -1,5 +1,6 @@
 """What happened in each minute: written by the folds of counts (`app/store/counts.py`), read and forgotten here."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 from app.domain.queue import HOURS_KEPT_DAYS, MINUTES_KEPT, WINDOWS, Tally
@@ -17,6 +18,14 @@ def recent(conn: Connection, *, queues: Sequence[str]) -> dict[str, Mapping[int,
     for row in _recent.rows(conn, queues=list(found), windows=WINDOWS) if found else ():
         found[row.queue][row.minutes] = Tally(row.added, row.completed, row.failed)
     return {**found}
+
+
+def ended(conn: Connection, *, queue: str, minutes: int) -> list[int]:
+    """Return how many jobs of a queue completed or failed in each of the last full minutes, the newest first."""
+    rows = _recent.rows(conn, queues=[queue], windows=[*range(1, minutes + 1)])
+    upto = {row.minutes: row.completed + row.failed for row in rows}
+    sums = [upto.get(ago, 0) for ago in range(minutes + 1)]
+    return [later - before for before, later in itertools.pairwise(sums)]
 
 
 def forget(conn: Connection, *, limit: int) -> int:

@@ -30,6 +30,7 @@ _find = Statement("plans/find")
 _lock = Statement("plans/lock")
 _try_lock = Statement("plans/try_lock")
 _page = Statement("plans/page")
+_meaning = Statement("plans/meaning")
 _lock_queue = Statement("plans/lock_queue")
 _running = Statement("plans/running")
 _save = Statement("plans/save")
@@ -109,6 +110,12 @@ def lock(conn: Connection, *, queue: str, plan_id: str, waits: bool = True) -> P
 def page(conn: Connection, *, queue: str, start: int, length: int) -> list[Plan]:
     """Return plans of a queue, the newest first."""
     return [*map(_plan, _page.rows(conn, queue=queue, start=start, length=length))]
+
+
+def meaning(conn: Connection, *, queue: str, number: int | None) -> list[tuple[Plan, bool]]:
+    """Return the plans of a queue that are not finished, and whether each has written down the job of a number."""
+    rows = _meaning.rows(conn, queue=queue, number=number)
+    return [(_plan(row, is_written=None), row.is_written) for row in rows]
 
 
 def lock_queue(conn: Connection, *, queue: str) -> None:
@@ -216,9 +223,10 @@ def _values(change: Change) -> list[tuple[str, Any]]:
     return [(each.name, getattr(change, each.name)) for each in dataclasses.fields(change)]
 
 
-def _plan(row: Any) -> Plan:
+def _plan(row: Any, **besides: None) -> Plan:
+    """Return the plan of a row, without the columns `besides`."""
     change = None if row.change is None else Change(**_json(row.change))
-    values = row._asdict() | {
+    values = {name: value for name, value in row._asdict().items() if name not in besides} | {
         "id": str(row.id),
         "action": PlanAction(row.action),
         "status": PlanStatus(row.status),

@@ -20,3 +20,9 @@ def connected(conn: Connection) -> list[Program]:
 def oldest(conn: Connection) -> str:
     """Return the revision of the oldest programs that may use the schema."""
     return str(_oldest.rows(conn)[0].revision)
+
+
+def schema(conn: Connection) -> tuple[str, str]:
+    """Return the revision of the schema, and that of the oldest programs that may use it; empty: its own."""
+    [row] = _oldest.rows(conn)
+    return str(row.schema), str(row.revision)

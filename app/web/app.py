@@ -21,6 +21,7 @@ from app.web import answers, clients, describe, docs, handbook, health, holding,
 from app.web.audit import routes as audit
 from app.web.auth import CALLER, Tokens, current_request
 from app.web.endpoints import routes as endpoints
+from app.web.explain import routes as explain
 from app.web.framework import Application
 from app.web.history import routes as history
 from app.web.holding import HELD
@@ -106,6 +107,7 @@ def _blueprints(flask: Flask, settings: Settings, db: Database, room: Room, quot
         leases.blueprint(settings, db, waiting, room, access, pulling=pulling),
         progress.blueprint(settings, db),
         history.blueprint(db, room),
+        explain.blueprint(db),
         queues.blueprint(settings, db, access),
         plans.blueprint(settings, db, access),
         schedules.blueprint(settings, db, room, access, quotas),

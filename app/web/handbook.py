@@ -28,6 +28,8 @@ SECTIONS = {
         "queues.md",
         "plans.md",
         "mend.md",
+        "explain.md",
+        "scaling.md",
         "deduplication.md",
         "schedules.md",
         "tokens.md",

@@ -36,6 +36,13 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
         "app/domain/(attempts|backoff)",
         ("domain/test_attempts.py", "domain/test_backoff.py", *_TIME, "web/test_pull.py", "web/test_chosen_delays.py"),
     ),
+    (
+        "app/(domain/(pace|scaling|explain|reasons)|store/explain|store/sql/(explain/.*|plans/meaning))",
+        (
+            *(_HOUSE, "domain/test_pace.py", "domain/test_scaling.py", "web/test_explain.py"),
+            *("queries/test_explain.py", "plans/test_explain.py", *_PLANS),
+        ),
+    ),
     ("app/domain/ids", ("domain/test_ids.py", "web/test_ids.py")),
     ("app/domain/jsontext", ("domain/test_jsontext.py", "web/test_data.py")),
     ("app/domain/scan", ("domain/test_scan.py", "store/test_scan.py", "races/test_scan_cursors.py")),

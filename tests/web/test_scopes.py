@@ -25,6 +25,7 @@ DECLARED = {
         "queues.list_queues",
         "queues.get_queue",
         "queues.list_workers",
+        *("explain.explain_job", "explain.explain_queue", "explain.scale"),
         *("plans.list_plans", "plans.get_plan"),
         *("jobs.get_deduplication", "jobs.list_failures"),
         *(f"schedules.{verb}" for verb in ("list_schedules", "get_schedule", "list_runs")),
