@@ -25,6 +25,7 @@ COMMANDS = (
     "endpoints",
     "tokens",
     "audit",
+    "events",
     "report",
     "db",
     "docs",

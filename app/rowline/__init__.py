@@ -51,6 +51,7 @@ from rowline.values import (
 
 if TYPE_CHECKING:
     from rowline.client import Rowline
+    from rowline.events import EventInfo, Events
     from rowline.plans import Plan, PlanInfo
     from rowline.queue import Queue
     from rowline.schedules import RunInfo, Schedule, ScheduleInfo, Tick
@@ -62,6 +63,8 @@ __all__ = [
     "AuditEntry",
     "Completion",
     "Conflict",
+    "EventInfo",
+    "Events",
     "Extended",
     "Failure",
     "FailureGroup",
@@ -104,6 +107,8 @@ __all__ = [
 ]
 
 _BROUGHT_BY = {
+    "EventInfo": "rowline.events",
+    "Events": "rowline.events",
     "Plan": "rowline.plans",
     "PlanInfo": "rowline.plans",
     "Queue": "rowline.queue",

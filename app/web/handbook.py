@@ -30,6 +30,7 @@ SECTIONS = {
         "mend.md",
         "deduplication.md",
         "schedules.md",
+        "events.md",
         "tokens.md",
         "outbox.md",
         "states.md",

@@ -36,6 +36,10 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
         "app/domain/(attempts|backoff)",
         ("domain/test_attempts.py", "domain/test_backoff.py", *_TIME, "web/test_pull.py", "web/test_chosen_delays.py"),
     ),
+    (
+        "app/(domain/events|store/(events|counting)|store/sql/events/.*|queries/events|operations/eventstreams)",
+        ("store/test_events.py", "races/test_events.py", "web/test_events.py", *_PLANS),
+    ),
     ("app/domain/ids", ("domain/test_ids.py", "web/test_ids.py")),
     ("app/domain/jsontext", ("domain/test_jsontext.py", "web/test_data.py")),
     ("app/domain/scan", ("domain/test_scan.py", "store/test_scan.py", "races/test_scan_cursors.py")),
