@@ -51,6 +51,7 @@ from rowline.values import (
 
 if TYPE_CHECKING:
     from rowline.client import Rowline
+    from rowline.events import EventInfo, Events
     from rowline.explain import Explanation, Scaling
     from rowline.plans import Plan, PlanInfo
     from rowline.queue import Queue
@@ -63,6 +64,8 @@ __all__ = [
     "AuditEntry",
     "Completion",
     "Conflict",
+    "EventInfo",
+    "Events",
     "Explanation",
     "Extended",
     "Failure",
@@ -108,6 +111,8 @@ __all__ = [
 
 _BROUGHT_BY = {
     "Explanation": "rowline.explain",
+    "EventInfo": "rowline.events",
+    "Events": "rowline.events",
     "Plan": "rowline.plans",
     "PlanInfo": "rowline.plans",
     "Queue": "rowline.queue",
