@@ -75,15 +75,12 @@ def of(queue: Queue, *, soon: int, runs: Runs, oldest_ready_s: float | None, tar
     arrival_per_s = lately.added / (PACE_WINDOW * 60)
     service_per_s = (lately.completed + lately.failed) / (PACE_WINDOW * 60)
     run_s = _run_s(runs, quarter, active)
-    if queue.pause is not None:
-        wanted = 0
-    elif run_s is None:
-        wanted = 1 if ready else 0
-    else:
-        needed = math.ceil(((ready + soon) / target_s + arrival_per_s) * run_s / per_worker)
-        wanted = max(needed, 1 if ready else 0)
+    goes_on = queue.pause is None
+    needed = 1 if active or (ready and goes_on) else 0
+    if goes_on and run_s is not None:
+        needed = max(needed, math.ceil(((ready + soon) / target_s + arrival_per_s) * run_s / per_worker))
     return Scaling(
-        wanted=max(wanted, 1 if active else 0),
+        wanted=needed,
         ready=ready,
         active=active,
         due_soon=soon,

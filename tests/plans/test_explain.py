@@ -59,10 +59,13 @@ def test_a_walk_reads_so_many_entries_of_one_index_and_no_row(large: Database, n
 def test_what_is_near_is_read_alone(large: Database) -> None:
     with large.begin() as conn:
         near = analyzed(conn, "explain/ahead", queue="q", most=EXACT + 1, priority=0, place=20)
+        end = {"priority": 0, "place": END - 20, "to_priority": PRIORITY_MAX}
+        late = analyzed(conn, "explain/line", queue="q", most=EXACT + 1, **end)
         runs = analyzed(conn, "explain/runs", queue="q", most=200, within_s=900)
         batch = analyzed(conn, "explain/batch", queue="q", most=500, within_s=300)
         one = analyzed(conn, "explain/job", queue="q", numbers="{2}", custom_ids="{}", reason_max=200)
     assert buffers(near) <= 10
+    assert buffers(late) <= 20
     assert buffers(runs) <= 20
     assert buffers(batch) <= 20
     assert buffers(one) <= 20

@@ -87,7 +87,9 @@ def test_jobs_that_are_claimed_together_are_counted(long: Database, own_url: str
 
 def test_jobs_that_ran_long_ago_or_never_tell_no_run(own_url: str) -> None:
     db = Database(Settings(database_url=own_url), url=own_url, size=2, name="rowline-test")
-    databases.run(own_url, ENDED.replace("'1 second'", "'16 minutes'").replace("'3 seconds'", "'26 minutes'"))
+    databases.run(own_url, ENDED.replace("'1 second'", "'901 seconds'").replace("'3 seconds'", "'26 minutes'"))
     databases.run(own_url, "insert into rowline.job_counts (queue, waiting, completed) values ('q', 100, 300)")
     assert explain.scale(db, queue="q", target_s=60, per_worker=1).wanted == 1
+    databases.run(own_url, "update rowline.jobs set finished_at = finished_at + interval '60 seconds'")
+    assert explain.scale(db, queue="q", target_s=60, per_worker=1).wanted > 1
     db.close()

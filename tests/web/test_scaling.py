@@ -66,8 +66,11 @@ def test_all_that_it_follows_from_is_told(client: Client, db: Database) -> None:
     }
     assert 0 <= found["oldestReadyS"] < 60
     assert answers.ok(client.get("/queues/q/scaling?target=10"))["dueSoon"] == 0
+    assert answers.ok(client.get("/queues/q/scaling?target=86400&perWorker=10000"))["dueSoon"] == 2
 
 
-@pytest.mark.parametrize("query", ["target=0", "target=86401", "perWorker=0", "perWorker=x", "target=1&target=2"])
+@pytest.mark.parametrize(
+    "query", ["target=0", "target=86401", "perWorker=0", "perWorker=10001", "perWorker=x", "target=1&target=2"]
+)
 def test_what_makes_no_sense_is_refused(client: Client, query: str) -> None:
     assert answers.problem(client.get(f"/queues/q/scaling?{query}"), 400)["details"]
