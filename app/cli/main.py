@@ -27,6 +27,7 @@ COMMANDS = (
     "endpoints",
     "tokens",
     "audit",
+    "doctor",
     "report",
     "db",
     "docs",

@@ -14,6 +14,7 @@ It imports nothing of the service, so that it can be used beside any other packa
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from rowline.doctor import Diagnosis, Finding
 from rowline.errors import (
     Conflict,
     Forbidden,
@@ -63,11 +64,13 @@ __all__ = [
     "AuditEntry",
     "Completion",
     "Conflict",
+    "Diagnosis",
     "Explanation",
     "Extended",
     "Failure",
     "FailureGroup",
     "Failures",
+    "Finding",
     "Finished",
     "Forbidden",
     "HeldId",
