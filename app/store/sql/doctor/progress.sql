@@ -17,7 +17,7 @@ select
     ) as folded,
     (
         select coalesce(
-            json_object_agg(queue || '/' || id, concat_ws(' ', status, at, matched, done, undone, not_undone, skipped)),
+            json_object_agg(queue || '/' || id, concat_ws(' ', status, at, matched, done, undone, not_undone, skipped) order by queue, id),
             '{}'
         )
         from rowline.plans
@@ -25,7 +25,8 @@ select
     ) as plans,
     (
         select coalesce(
-            json_object_agg(queue || '/' || path, concat_ws(' ', status, at, until, looked_at)), '{}'
+            json_object_agg(queue || '/' || path, concat_ws(' ', status, at, until, looked_at) order by queue, path),
+            '{}'
         )
         from rowline.term_fills
         where status in ('filling', 'clearing')
