@@ -28,6 +28,7 @@ COMMANDS = (
     "tokens",
     "audit",
     "events",
+    "doctor",
     "report",
     "db",
     "docs",

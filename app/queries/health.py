@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 
+from app.domain.doctor import REQUIRED
 from app.domain.programs import Program
 from app.infra.release import HEAD
 from app.postgres.database import Connection, Database, DatabaseError
@@ -19,14 +20,6 @@ _log = logging.getLogger(__name__)
 FRESH_S = 1.0
 AWAY = "the database is not available: the log has the cause"
 """What unauthenticated clients read of a DatabaseError; its message names hosts, ports, users, databases and paths."""
-REQUIRED = {
-    "fsync": ({"on"}, "an acknowledged job can be lost"),
-    "full_page_writes": ({"on"}, "an acknowledged job can be lost"),
-    "synchronous_commit": ({"on", "remote_write", "remote_apply"}, "an acknowledged job can be lost"),
-    "default_transaction_read_only": ({"off"}, "it takes no jobs"),
-    "server_encoding": ({"UTF8"}, "not every name and text can be stored"),
-}
-"""Setting of PostgreSQL -> the allowed values, and the consequence of any other."""
 OLDEST = 15
 VERSION = text(
     # By way of JSON: the table of older releases has no column `oldest`.
@@ -165,14 +158,20 @@ def invalid_indexes(db: Database) -> list[str]:
 
 
 def _server_faults(conn: Connection) -> list[str]:
+    found = kind_faults(conn)
+    for name, (values, meaning) in REQUIRED.items():
+        if (value := _setting(conn, name)) not in values:
+            found.append(f"PostgreSQL has {name}={value}: {meaning}")
+    return found
+
+
+def kind_faults(conn: Connection) -> list[str]:
+    """Return as sentences why this server cannot be used, whatever its settings are."""
     found = []
     if int(_setting(conn, "server_version_num")) < OLDEST * 10_000:
         found.append(f"PostgreSQL {_setting(conn, 'server_version')} is too old: {OLDEST} or newer is needed")
     if conn.execute(text("select pg_is_in_recovery()")).scalar_one():
         found.append("PostgreSQL is a standby: it takes no jobs")
-    for name, (values, meaning) in REQUIRED.items():
-        if (value := _setting(conn, name)) not in values:
-            found.append(f"PostgreSQL has {name}={value}: {meaning}")
     return found
 
 

@@ -14,6 +14,7 @@ It imports nothing of the service, so that it can be used beside any other packa
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from rowline.doctor import Diagnosis, Finding
 from rowline.errors import (
     Conflict,
     Forbidden,
@@ -64,6 +65,7 @@ __all__ = [
     "AuditEntry",
     "Completion",
     "Conflict",
+    "Diagnosis",
     "EventInfo",
     "Events",
     "Explanation",
@@ -71,6 +73,7 @@ __all__ = [
     "Failure",
     "FailureGroup",
     "Failures",
+    "Finding",
     "Finished",
     "Forbidden",
     "HeldId",

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Self, TypeVar, Unpack
 
 from rowline import find
+from rowline.doctor import Diagnosis
 from rowline.errors import RowlineError
 from rowline.events import Asked, Events
 from rowline.given import strings
@@ -131,6 +132,10 @@ class Rowline:
         asked = {"since": since, "actor": actor, "action": action, "queue": queue, "before": before, "length": length}
         query = {name: value for name, value in asked.items() if value is not None}
         return self._send("GET", "/audit", query=query, read=Audit.of)
+
+    def doctor(self) -> Diagnosis:
+        """Return what is wrong with the database and the nodes, and what to do. May take some seconds."""
+        return self._send("GET", "/doctor", read=Diagnosis.of)
 
     def _send(self, method: str, path: str, *, read: Callable[[Any], R], **more: Any) -> R:
         return self._transport.send(Call(method=method, path=path, **more)).read(read)

@@ -21,6 +21,7 @@ from app.postgres.database import Database
 from app.web import answers, clients, describe, docs, handbook, health, holding, names, openapi, problems, progress
 from app.web.audit import routes as audit
 from app.web.auth import CALLER, Tokens, current_request
+from app.web.doctor import routes as doctor
 from app.web.endpoints import routes as endpoints
 from app.web.events import routes as events
 from app.web.explain import routes as explain
@@ -105,6 +106,7 @@ def _blueprints(flask: Flask, settings: Settings, db: Database, room: Room, quot
     ends = flask.extensions[ENDS] = JobEnds(db)
     streams = flask.extensions[STREAMS] = EventStreams(db)
     pulling = flask.extensions[PULLING] = PullingWorkers()
+    vault = Vault(settings)
     return (
         jobs.blueprint(settings, db, room, access, quotas, ends=ends),
         leases.blueprint(settings, db, waiting, room, access, pulling=pulling),
@@ -116,9 +118,10 @@ def _blueprints(flask: Flask, settings: Settings, db: Database, room: Room, quot
         plans.blueprint(settings, db, access),
         schedules.blueprint(settings, db, room, access, quotas),
         service_settings.blueprint(settings, db, access),
-        endpoints.blueprint(settings, db, Vault(settings), access),
+        endpoints.blueprint(settings, db, vault, access),
         tokens.blueprint(settings, db, access),
         audit.blueprint(db),
+        doctor.blueprint(db, vault),
         health.blueprint(db),
         docs.blueprint(),
     )

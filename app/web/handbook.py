@@ -40,7 +40,16 @@ SECTIONS = {
     ),
     "Work jobs": ("workers.md", "pull.md", "webhooks.md"),
     "Run it": (
-        *("operating.md", "settings.md", "security.md", "upgrading.md", "backup.md", "rolling.md", "failover.md"),
+        *(
+            "operating.md",
+            "doctor.md",
+            "settings.md",
+            "security.md",
+            "upgrading.md",
+            "backup.md",
+            "rolling.md",
+            "failover.md",
+        ),
         *("poolers.md", "changelog.md"),
     ),
     "Understand it": ("architecture.md", "glossary.md", "reports.md", "faults.md", "benchmarks.md"),

@@ -165,6 +165,10 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
     ("app/operations/jobends", ("operations/test_jobends.py", "web/test_job_waits.py")),
     ("app/store/sql/jobs/ended", (*_SQL, "operations/test_jobends.py", "web/test_job_waits.py", *_PLANS)),
     ("app/(domain|store)/.*programs", ("domain/test_programs.py", "store/test_programs.py", *_PLANS)),
+    (
+        "app/(domain|store)/.*(doctor|diagnosis)",
+        ("domain/test_doctor.py", "queries/test_doctor.py", "web/test_doctor.py", *_PLANS),
+    ),
     ("app/store/roles", ("store/test_roles.py",)),
     ("app/store/(rows|statements)", ("store/test_inserts.py", *_CLAIMS, "web/test_get.py", "web/test_pull.py")),
     ("app/store/(tables|columns|access|seen|settable)", ("store/test_tables.py",)),
