@@ -3,3 +3,4 @@
 update rowline.job_folds
 set slot = mod(slot + 1, 13), slot_began_at = statement_timestamp()
 where is_only and slot = :slot
+returning slot
