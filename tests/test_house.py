@@ -21,7 +21,7 @@ APP = ROOT / "app"
 MODULES = sorted(APP.rglob("*.py"))
 PAGES = [ROOT / "README.md", *sorted((APP / "docs").rglob("*.md"))]
 STATEMENTS = sorted((APP / "store" / "sql").glob("[a-z]*/*.sql"))
-OF_NO_QUEUE = {"tokens", "audit", "settings"}
+OF_NO_QUEUE = {"tokens", "audit", "settings", "events"}
 OVER_ALL_QUEUES = {"look", "connected", "count_all", "forget", "fold", "try_lock", "await_lock", "recount"} | {
     "require_release",
     "is_any_at_once",

@@ -27,6 +27,7 @@ COMMANDS = (
     "endpoints",
     "tokens",
     "audit",
+    "events",
     "report",
     "db",
     "docs",

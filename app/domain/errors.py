@@ -130,6 +130,12 @@ class OverQuota(RowlineError):
         self.retry_after_s = retry_after_s
 
 
+class EventsOff(RowlineError):
+    """The service tells no events: it runs with `ROWLINE_EVENTS=off`."""
+
+    code = "events_off"
+
+
 class TokenNotFound(RowlineError):
     """There is no API token with this id."""
 

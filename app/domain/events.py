@@ -63,6 +63,10 @@ OF_VERB = {
     "gap": (EventType.GAP,),
 }
 """Verb of a statement -> the events of each of its jobs, in their order; `details` of a job may say another type."""
+OF_ONE_JOB = frozenset({EventType.PROGRESS, EventType.LOG})
+"""Events that only the stream of their job has."""
+REMOVALS = ("complete_and_remove", "sweep", "remove_job", "remove_active", "replace", "remove_by_plan")
+"""The verbs after which a job is gone, which name the ids that jobs had besides their numbers."""
 BY_ATTEMPT = frozenset({EventType.ACTIVE, EventType.COMPLETED})
 """Events whose details say the attempt only if it is not the first."""
 
@@ -94,6 +98,27 @@ class Event(NamedTuple):
     reason: str | None = None
     worker: str | None = None
     line_number: int | None = None
+
+
+class Ends(NamedTuple):
+    """The ids of the newest event, and of the oldest that is kept."""
+
+    newest: int
+    oldest: int
+
+
+class Title(NamedTuple):
+    """How a job is named: its id in the API, and its name, None if the job is gone."""
+
+    job_id: str
+    name: str | None
+
+
+class Shown(NamedTuple):
+    """The progress of a job as it is now, as JSON, and lines of its log by their numbers, where they are kept."""
+
+    progress: str | None
+    lines: Mapping[int, str]
 
 
 def spread(note: Note) -> Iterator[Event]:

@@ -177,6 +177,9 @@ class Maintainer:
         maintenance.forget_keys(self._db, keep_ms=self._settings.keep_keys_ms)
         maintenance.forget_minutes(self._db)
         maintenance.forget_workers(self._db)
+        maintenance.make_room_for_events(
+            self._db, keep_ms=self._settings.keep_events_ms, max_bytes=self._settings.max_events_bytes
+        )
         plans.forget(self._db)
 
     def _partition(self) -> None:

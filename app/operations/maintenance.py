@@ -8,7 +8,7 @@ from app.domain import attempts
 from app.domain.audit import Act, Actor
 from app.operations import operation, settle
 from app.postgres.database import Connection, Database, DatabaseError
-from app.store import audit, counts, endpoints, failures, jobs, keys, leases, minutes, rounds, workers
+from app.store import audit, counts, endpoints, events, failures, jobs, keys, leases, minutes, rounds, workers
 
 AT_ONCE = 1_000  # rows per transaction, so that none holds its locks long
 READ_AT_ONCE = 20_000  # due or active jobs per statement that looks for their queues
@@ -208,6 +208,17 @@ def forget_minutes(db: Database) -> int:
     """
     _forget(db, lambda conn: minutes.forget_hours(conn, limit=AT_ONCE))
     return _forget(db, lambda conn: minutes.forget(conn, limit=AT_ONCE))
+
+
+@operation
+def make_room_for_events(db: Database, *, keep_ms: int, max_bytes: int) -> bool:
+    """Empty the oldest part of the events, if the newest is old or large enough; return whether.
+
+    So events are kept for `keep_ms` at most, and take about `max_bytes` at most. Waits for who reads that part.
+    """
+    with db.begin() as conn:
+        counts.await_folds(conn)
+        return events.make_room(conn, keep_ms=keep_ms, max_bytes=max_bytes)
 
 
 @operation

@@ -52,6 +52,7 @@ from rowline.values import (
 if TYPE_CHECKING:
     from rowline.client import Rowline
     from rowline.explain import Explanation, Scaling
+    from rowline.events import EventInfo, Events
     from rowline.plans import Plan, PlanInfo
     from rowline.queue import Queue
     from rowline.schedules import RunInfo, Schedule, ScheduleInfo, Tick
@@ -64,6 +65,8 @@ __all__ = [
     "Completion",
     "Conflict",
     "Explanation",
+    "EventInfo",
+    "Events",
     "Extended",
     "Failure",
     "FailureGroup",
@@ -108,6 +111,8 @@ __all__ = [
 
 _BROUGHT_BY = {
     "Explanation": "rowline.explain",
+    "EventInfo": "rowline.events",
+    "Events": "rowline.events",
     "Plan": "rowline.plans",
     "PlanInfo": "rowline.plans",
     "Queue": "rowline.queue",

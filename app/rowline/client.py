@@ -6,6 +6,7 @@ from typing import Any, Self, TypeVar, Unpack
 
 from rowline import find
 from rowline.errors import RowlineError
+from rowline.events import Asked, Events
 from rowline.given import strings
 from rowline.queue import Queue
 from rowline.queueinfo import UNCHANGED, Kept, Queues, Unchanged, settings_json
@@ -60,6 +61,13 @@ class Rowline:
     def jobs(self, **wanted: Unpack[find.Wanted]) -> Iterator[JobInfo]:
         """Find jobs of all queues that the token may read, as `Queue.jobs` does; each has its `queue`."""
         return find.follow(lambda query: self._send("GET", "/jobs", query=query, read=find.Found.of), **wanted)
+
+    def events(self, *, queues: Iterable[str] = (), **asked: Unpack[Asked]) -> Events:
+        """Open a stream of the events of `queues`, or of all that the token may see; a name may end with `*`.
+
+        It resumes by itself: no event is missed, but for those that a `gap` tells of.
+        """
+        return Events(self._transport, "/events", queues=strings(queues, "queues"), **asked)
 
     def settings(self) -> dict[str, Any]:
         """Return the settings of the service that are set: they hold for queues that have none of their own."""

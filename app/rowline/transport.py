@@ -9,7 +9,7 @@ import ssl
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
@@ -32,6 +32,7 @@ AGAIN = frozenset({429, 502, 503, 504})
 REDIRECTS = range(300, 400)
 FRAMED = {"content-length", "transfer-encoding"}  # a response with a complete head has one of them
 CLOSED = "closed"
+CHUNK = 64 * 1024
 IN_USE = "idempotency_key_in_use"
 
 
@@ -133,12 +134,21 @@ class Transport:
 
     def _try(self, call: Call, silence_s: float, left_s: float) -> bytes:
         """Send once. Raises _Again if a retry may succeed, else RowlineError."""
+        response = self._begun(call, silence_s, left_s)
+        if not response.data and not FRAMED & {name.lower() for name in response.headers}:
+            raise _Again(_lost(f"the response of {self._address} ended within its head"))
+        if response.status < REDIRECTS.start:
+            return response.data
+        raise self._refused(call, response)
+
+    def _begun(self, call: Call, silence_s: float, left_s: float, *, is_whole: bool = True) -> urllib3.BaseHTTPResponse:
+        """Send once; return the response, whole or with its head alone. Raises as `_try`."""
         if self._closed.is_set():
             raise Unavailable("the client was closed", code=CLOSED)
         query = f"?{urlencode(call.query, doseq=True)}" if call.query else ""
         body = None if call.body is None else _encoded(call.body)
         try:
-            response = self._pool_of_this_process().urlopen(
+            return self._pool_of_this_process().urlopen(
                 call.method,
                 f"{self._base}{call.path}{query}",
                 body=body,
@@ -146,6 +156,7 @@ class Transport:
                 retries=False,
                 redirect=False,  # the token must not be sent to another host
                 timeout=urllib3.Timeout(connect=min(CONNECT_S, left_s), read=silence_s),
+                preload_content=is_whole,
             )
         except HTTPError as error:
             trouble = _lost(f"no response from {self._address}: {error}")
@@ -154,17 +165,30 @@ class Transport:
             if _is_mistrusted(error):
                 raise trouble from error
             raise _Again(trouble) from error
-        if not response.data and not FRAMED & {name.lower() for name in response.headers}:
-            raise _Again(_lost(f"the response of {self._address} ended within its head"))
-        if response.status < REDIRECTS.start:
-            return response.data
+
+    def _refused(self, call: Call, response: urllib3.BaseHTTPResponse) -> Exception:
+        """Return the error that a response of 300 and above is: _Again if a retry may succeed."""
         refused = errors.of(response.status, response.data, of_attempt=call.attempt_token is not None)
         if response.status in REDIRECTS:
             where = response.headers.get("Location")
-            raise RowlineError(f"redirected to {where}: use that URL", status=response.status, code="redirected")
+            return RowlineError(f"redirected to {where}: use that URL", status=response.status, code="redirected")
         if response.status in AGAIN or refused.code == IN_USE:
-            raise _Again(refused, pause_s=_seconds(response.headers.get("Retry-After")))
-        raise refused
+            return _Again(refused, pause_s=_seconds(response.headers.get("Retry-After")))
+        return refused
+
+    def stream(self, call: Call, *, silence_s: float) -> "Stream":
+        """Send a call once; return its response as it comes. Raises RowlineError: Unavailable if it may be retried."""
+        try:
+            response = self._begun(call, silence_s, self._timeout_s, is_whole=False)
+            if response.status >= REDIRECTS.start:
+                raise self._refused(call, response)
+        except _Again as trouble:
+            raise trouble.error from trouble
+        return Stream(response)
+
+    def pause(self, tries: int) -> None:
+        """Wait before another try, after so many; not once the client is closed."""
+        self._closed.wait(_backoff_s(tries))
 
     def _headers(self, call: Call) -> dict[str, str]:
         headers = {
@@ -173,6 +197,28 @@ class Transport:
             **(call.headers or {}),
         }
         return headers if call.body is None else headers | {"Content-Type": "application/json"}
+
+
+class Stream:
+    """A response that is read as it comes."""
+
+    def __init__(self, response: urllib3.BaseHTTPResponse) -> None:
+        """Take a response of which only the head is read."""
+        self._response = response
+        self._rest = b""
+
+    def lines(self) -> Iterator[str]:
+        """Yield lines, without their ends, until the response ends. Raises Unavailable if it is cut."""
+        try:
+            for piece in self._response.stream(CHUNK):
+                *whole, self._rest = (self._rest + piece).split(b"\n")
+                yield from (line.decode() for line in whole)
+        except (HTTPError, OSError) as error:
+            raise _lost(f"the stream was cut: {error}") from error
+
+    def close(self) -> None:
+        """Close its connection."""
+        self._response.close()
 
 
 class _Again(Exception):

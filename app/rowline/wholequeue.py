@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Unpack
 
+from rowline.events import Asked, Events
 from rowline.explain import Explanation, Scaling
 from rowline.failures import Failures
 from rowline.find import Filter, filter_json
@@ -137,6 +138,14 @@ class WholeQueue:
         """Return a plan by its id. Raises NotFound."""
         call = Call(method="GET", path=f"{self._path}/plans/{quoted(plan_id)}")
         return self._plan(self._transport.send(call).read(PlanInfo.of))
+
+    def events(self, job: str | HasId | None = None, **asked: Unpack[Asked]) -> Events:
+        """Open a stream of the events of the queue, or of one job, with its progress and the lines of its log.
+
+        It resumes by itself: no event is missed, but for those that a `gap` tells of.
+        """
+        path = self._path if job is None else f"{self._path}/jobs/{quoted(job_id(job))}"
+        return Events(self._transport, f"{path}/events", **asked)
 
     def failures(self, *, start: int = 0, length: int = 10) -> Failures:
         """Return the failed jobs in groups of those that failed alike, the largest group first; 100 groups at most."""

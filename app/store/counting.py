@@ -7,8 +7,9 @@ for the streams of events, and one does not, for services with `ROWLINE_EVENTS=o
 import re
 from collections.abc import Collection
 
+from app.domain.events import REMOVALS
+
 STATUSES = ("waiting", "prioritized", "delayed", "active", "completed", "failed")
-REMOVALS = ("sweep", "remove_job", "remove_active", "replace", "remove_by_plan")
 _EVENT = re.compile(r"\A-- (?P<verb>\w+): (?P<before>.*?) ?-> (?P<after>.*)\n")
 _SETTLED = """json_object_agg(number, json_strip_nulls(json_build_object(
         'type', case when outcome = 'cancelled' then 'cancelled' when status = 'failed' then 'failed' end,

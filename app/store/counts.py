@@ -67,6 +67,11 @@ def _publishes(conn: Connection, *, has_gap: bool) -> bool:
     return not has_gap or not any(one.is_older_than(TOLD_SINCE) for one in programs.connected(conn))
 
 
+def await_folds(conn: Connection) -> None:
+    """Wait for a fold that runs, and block folds until the transaction ends."""
+    _await_lock.rows(conn)
+
+
 def recount(conn: Connection) -> list[str]:
     """Count all jobs and correct the counts; return the queues whose counts were wrong.
 

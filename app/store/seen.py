@@ -11,11 +11,15 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSON, UUID
 
+from app.domain.events import REMOVALS
 from app.domain.workers import Way
 from app.store.columns import NAME, WHEN, metadata, words
+
+_REMOVALS = ", ".join(f"'{verb}'" for verb in REMOVALS)
 
 job_minutes = Table(
     "job_minutes",
@@ -69,6 +73,13 @@ events = Table(
     Column("details", JSON),
     PrimaryKeyConstraint("last_id", "slot", name="events_pkey"),
     Index("events_of_queue", "queue", "last_id"),
+    # The ids of jobs that are gone are found by it.
+    Index(
+        "events_gone",
+        "numbers",
+        postgresql_using="gin",
+        postgresql_where=text(f"details is not null and verb in ({_REMOVALS})"),
+    ),
     postgresql_partition_by="LIST (slot)",
 )
 """What happened to jobs and queues, as whoever folds published it: a row for each statement that changed some.

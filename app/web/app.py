@@ -14,6 +14,7 @@ from app.infra import log
 from app.infra.room import SMALL, Room
 from app.infra.settings import Settings
 from app.infra.vault import Vault
+from app.operations.eventstreams import EventStreams
 from app.operations.jobends import JobEnds
 from app.operations.longpoll import Waiting
 from app.postgres.database import Database
@@ -22,6 +23,7 @@ from app.web.audit import routes as audit
 from app.web.auth import CALLER, Tokens, current_request
 from app.web.endpoints import routes as endpoints
 from app.web.explain import routes as explain
+from app.web.events import routes as events
 from app.web.framework import Application
 from app.web.history import routes as history
 from app.web.holding import HELD
@@ -33,7 +35,7 @@ from app.web.quotas import Quotas
 from app.web.schedules import routes as schedules
 from app.web.settings import routes as service_settings
 from app.web.tokens import routes as tokens
-from app.web.worker import ENDS, PULLING, TOKENS, WAITING
+from app.web.worker import ENDS, PULLING, STREAMS, TOKENS, WAITING
 
 OPEN = {"health", "docs"}  # the blueprints that need no token
 BY_ATTEMPT = {"progress"}  # those that need the token of an attempt, which they check themselves, but not for OPTIONS
@@ -101,6 +103,7 @@ def _blueprints(flask: Flask, settings: Settings, db: Database, room: Room, quot
     access = flask.extensions[TOKENS]
     waiting = flask.extensions[WAITING] = Waiting(db, poll_ms=settings.poll_ms, wait_ms=settings.pool_wait_ms)
     ends = flask.extensions[ENDS] = JobEnds(db)
+    streams = flask.extensions[STREAMS] = EventStreams(db)
     pulling = flask.extensions[PULLING] = PullingWorkers()
     return (
         jobs.blueprint(settings, db, room, access, quotas, ends=ends),
@@ -109,6 +112,7 @@ def _blueprints(flask: Flask, settings: Settings, db: Database, room: Room, quot
         history.blueprint(db, room),
         explain.blueprint(db),
         queues.blueprint(settings, db, access),
+        events.blueprint(db, access, streams),
         plans.blueprint(settings, db, access),
         schedules.blueprint(settings, db, room, access, quotas),
         service_settings.blueprint(settings, db, access),

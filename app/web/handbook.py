@@ -32,6 +32,7 @@ SECTIONS = {
         "scaling.md",
         "deduplication.md",
         "schedules.md",
+        "events.md",
         "tokens.md",
         "outbox.md",
         "states.md",

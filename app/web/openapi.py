@@ -75,6 +75,13 @@ _PATHS: dict[str, dict[str, Any]] = {
     "job_id": {"about": "The id of a job, generated or custom.", "max": ids.JOB_ID_MAX, "example": "welcome-ada"},
 }
 REQUEST_HEADERS: dict[str, dict[str, Any]] = {
+    "Last-Event-ID": {
+        "name": "Last-Event-ID",
+        "in": "header",
+        "description": "The id of the last event that was received: the stream goes on after it, as with `after`.",
+        "schema": {"type": "string", "pattern": "^([0-9]{1,15}|start)$"},
+        "example": "4711",
+    },
     "Idempotency-Key": {
         "name": "Idempotency-Key",
         "in": "header",

@@ -27,6 +27,7 @@ STATUSES: dict[type[RowlineError | DatabaseError], int] = {
     errors.Unauthorized: 401,
     errors.Forbidden: 403,
     errors.OverQuota: 429,
+    errors.EventsOff: 404,
     errors.TokenNotFound: 404,
     errors.TokenEnded: 409,
     errors.NotRotating: 409,

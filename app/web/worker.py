@@ -43,8 +43,9 @@ UNPARSED_S = 0.0005
 """The estimated CPU seconds of reading invalid HTTP and responding to it."""
 CHUNKED_PIECE, UNAUTHENTICATED_CHUNKED_PIECE = 1024, 64
 """Bytes read at once when the rest of a chunked body is discarded: chunks of one byte take up to 8 us each."""
-WAITING, ENDS = "rowline-waiting", "rowline-ends"
-"""The keys of the waiting claims, and of those who wait for the ends of jobs, among the application's extensions."""
+WAITING, ENDS, STREAMS = "rowline-waiting", "rowline-ends", "rowline-streams"
+"""The keys of the waiting claims, of those who wait for the ends of jobs, and of the streams of events, among the
+application's extensions."""
 PULLING = "rowline-pulling"
 """The key of the workers over HTTP that have called this process, among the application's extensions."""
 HEALTH = {"/health/live", "/health/ready"}
@@ -273,7 +274,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         super().handle_exit(sig, frame)
         gevent.spawn_later(LINGER_S, self._let_go)
         if application := getattr(self, "wsgi", None):  # None before the application is loaded
-            for name in (WAITING, ENDS):
+            for name in (WAITING, ENDS, STREAMS):
                 gevent.spawn(application.extensions[name].close)
 
     def handle_quit(self, _sig: int, _frame: Any) -> None:

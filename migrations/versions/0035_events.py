@@ -50,6 +50,11 @@ create table rowline.events (
     constraint events_pkey primary key (last_id, slot)
 ) partition by list (slot)
 """
+GONE = """
+create index events_gone on rowline.events using gin (numbers)
+    where details is not null
+        and verb in ('complete_and_remove', 'sweep', 'remove_job', 'remove_active', 'replace', 'remove_by_plan')
+"""
 
 
 def upgrade() -> None:
@@ -61,6 +66,7 @@ def upgrade() -> None:
     for slot in range(SLOTS):
         op.execute(f"create table rowline.events_{slot} partition of rowline.events for values in ({slot})")
     op.execute("create index events_of_queue on rowline.events (queue, last_id)")
+    op.execute(GONE)
     op.execute((SQL / "rowline" / "empty_events_1.sql").read_text())
     op.execute("revoke execute on function rowline.empty_events(smallint) from public")
     op.execute((SQL / "rowline" / "enqueue_8.sql").read_text())

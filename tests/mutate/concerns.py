@@ -43,6 +43,10 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
             *("queries/test_explain.py", "plans/test_explain.py", *_PLANS),
         ),
     ),
+    (
+        "app/(domain/events|store/(events|counting)|store/sql/events/.*|queries/events|operations/eventstreams)",
+        ("store/test_events.py", "races/test_events.py", "web/test_events.py", *_PLANS),
+    ),
     ("app/domain/ids", ("domain/test_ids.py", "web/test_ids.py")),
     ("app/domain/jsontext", ("domain/test_jsontext.py", "web/test_data.py")),
     ("app/domain/scan", ("domain/test_scan.py", "store/test_scan.py", "races/test_scan_cursors.py")),

@@ -42,6 +42,7 @@ DECLARED = {
         *(f"plans.{verb}_plan" for verb in ("create", "apply", "stop", "undo")),
         *(f"schedules.{verb}_schedule" for verb in ("put", "remove", "pause", "resume", "run")),
     },
+    "events": {f"events.{verb}" for verb in ("stream_all", "stream_queue", "stream_job", "page_all", "page_queue")},
     "work": {"work.claim", "work.complete", "work.fail", "work.release", "work.extend", "work.finish"},
     "endpoints:manage": {"workers.register", "workers.list_urls", "workers.remove"},
     "tokens:manage": {f"tokens.{verb}" for verb in ("create", "list_tokens", "revoke", "rotate", "finish_rotation")},
@@ -107,9 +108,8 @@ def test_an_action_is_allowed_on_the_queues_of_its_pattern(
 ) -> None:
     found = allowed(flask, issue(db, f"{action}@{pattern}").secret)
 
-    of_no_queue = {"workers.list_urls", "queues.list_queues", "jobs.list_all", "settings.get_settings"} & DECLARED.get(
-        action, set()
-    )
+    of_no_queue = {"workers.list_urls", "queues.list_queues", "jobs.list_all", "settings.get_settings"}
+    of_no_queue = (of_no_queue | {"events.stream_all", "events.page_all"}) & DECLARED.get(action, set())
     of_all_queues = set() if pattern == "*" else {"settings.change_settings"}
     assert found == (DECLARED.get(action, set()) - of_all_queues if is_mine else of_no_queue)
 

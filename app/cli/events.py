@@ -1,0 +1,65 @@
+"""`rowline events`: prints what happens to jobs, from the database itself."""
+
+import time
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+import click
+import orjson
+
+from app.cli import columns, direct
+from app.domain.events import EventType
+from app.operations import maintenance
+from app.postgres.database import Database
+from app.queries import events as queries
+from app.queries.events import TitledEvent
+from app.web.events import schemas
+from app.web.events.schemas import Wanted
+
+LOOK_S = 0.2
+
+
+@click.command()
+@click.option("-f", "--follow", is_flag=True, help="Go on with what happens from now on, until Ctrl-C.")
+@click.option("--queue", "queues", multiple=True, help="Only of this queue; a name may end with *. Repeatable.")
+@click.option("--type", "types", multiple=True, type=click.Choice([*EventType]), help="Only this type. Repeatable.")
+@click.option("--after", type=click.IntRange(0), help="Begin after this event. Default: the oldest kept; with -f now.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, an object a line.")
+def events(*, follow: bool, queues: Sequence[str], types: Sequence[str], after: int | None, as_json: bool) -> None:
+    """Print events of jobs and queues in their order: what is kept, or, with -f, what happens from now on.
+
+    They are in the database: DATABASE_URL, or the embedded one of `rowline run`.
+    """
+    wanted = Wanted(queues=queues, types=frozenset(map(EventType, types)), after=after, has_names=True)
+    direct.told(lambda db: _print(db, wanted, is_endless=follow, as_json=as_json), name="rowline-events")
+
+
+def _print(db: Database, wanted: Wanted, *, is_endless: bool, as_json: bool) -> None:
+    maintenance.fold_counts(db)
+    ends = queries.ends(db)
+    start = ends.newest if is_endless else ends.oldest - 1
+    cursor = start if wanted.after is None else wanted.after
+    while is_endless or cursor < ends.newest:
+        page = queries.page(db, after=cursor)
+        cursor = page.cursor
+        _write((one for one in page.events if wanted.wants(one, lambda _queue: True)), as_json=as_json)
+        if is_endless and not page.events:
+            time.sleep(LOOK_S)
+            maintenance.fold_counts(db)
+
+
+def _write(found: Iterable[TitledEvent], *, as_json: bool) -> None:
+    for one in found:
+        members = {"eventId": one.event.id} | schemas.members(one, has_names=True, sees_payload=True)
+        print(orjson.dumps(members).decode() if as_json else _line(one), flush=True)
+
+
+def _line(one: TitledEvent) -> str:
+    """Return an event as a line; what programs sent can imitate none."""
+    event, title = one.event, one.title
+    where = "/".join(part for part in (event.queue, title and title.job_id) if part)
+    attempt = "" if event.attempt is None else f"attempt {event.attempt}"
+    delay = "" if event.delay_ms is None else f"again in {event.delay_ms} ms"
+    at = datetime.fromtimestamp(event.at_ms / 1000, UTC)
+    parts = [f"{at:%H:%M:%S.%f}"[:-3] + "Z", event.type.value, where, title and title.name]
+    return columns.line([*parts, attempt, delay, event.worker, event.reason])

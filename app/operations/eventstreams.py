@@ -1,0 +1,163 @@
+"""The streams of events of one process: one thread folds and reads for all of them, while there are any.
+
+Who folds publishes. So a process with streams folds ten times a second, unless it hears that another has published.
+"""
+
+import contextvars
+import logging
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+
+from app.domain.errors import OverQuota
+from app.operations import maintenance
+from app.postgres.database import Database, DatabaseError
+from app.queries import events
+from app.queries.events import TitledEvent
+
+_log = logging.getLogger(__name__)
+STREAMS_MAX = 200
+LAG_MAX = 1_000
+"""With so many events that wait to be sent, a stream takes no more."""
+READ_S, FOLD_S = 0.05, 0.1
+RETRY_S = 1.0  # after an error of the database
+FULL_S = 5.0
+"""After how many seconds to try again to open a stream."""
+
+
+class Stream:
+    """What one client has yet to be sent."""
+
+    def __init__(self, wants: Callable[[TitledEvent], bool]) -> None:
+        """Take the events that `wants` returns True for."""
+        self._wants = wants
+        self._waiting: deque[TitledEvent] = deque()
+        self.woken = threading.Event()
+        self.after = 0
+        """Only events after this one are taken."""
+        self.has_lagged = False
+        """Whether so many events waited that others were not taken: it gets no more."""
+
+    def put(self, found: Sequence[TitledEvent]) -> None:
+        """Take events. Does not block."""
+        wanted = [one for one in found if one.event.id > self.after and self._wants(one)]
+        if not wanted or self.has_lagged:
+            return
+        if len(self._waiting) >= LAG_MAX:
+            self.has_lagged = True
+            self._waiting.clear()
+        else:
+            self._waiting.extend(wanted)
+        self.woken.set()
+
+    def take(self, most: int) -> list[TitledEvent]:
+        """Return up to `most` events, in their order, that are to be sent now."""
+        taken = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+        if not self._waiting:
+            self.woken.clear()
+        return taken
+
+
+class EventStreams:
+    """The streams of this process; shared between its threads."""
+
+    def __init__(self, db: Database) -> None:
+        """Read from `db`, in a thread that the first stream starts."""
+        self._db = db
+        self._lock = threading.Lock()
+        self._streams: set[Stream] = set()
+        self._open: Counter[str] = Counter()
+        self._cursor = 0
+        self._fold_at = 0.0  # on the monotonic clock
+        self._thread: threading.Thread | None = None
+        self._joined, self._bell, self._closed = threading.Event(), threading.Event(), threading.Event()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the process stops: then all streams end."""
+        return self._closed.is_set()
+
+    def enter(self, caller: str, *, most: int | None) -> None:
+        """Count a stream of a caller, which may have `most`; `leave` ends it. Raises OverQuota."""
+        with self._lock:
+            if self._open.total() >= STREAMS_MAX:
+                message = f"this process has {STREAMS_MAX} streams of events, and no more"
+                raise OverQuota(message, retry_after_s=FULL_S)
+            if most is not None and self._open[caller] >= most:
+                raise OverQuota(f"the token may have {most} streams of events", retry_after_s=FULL_S)
+            self._open[caller] += 1
+
+    def leave(self, caller: str) -> None:
+        """Count one stream less."""
+        with self._lock:
+            self._open[caller] -= 1
+            self._open += Counter()  # without those that have none
+
+    def join(self, stream: Stream, *, at: int) -> bool:
+        """Give a stream all events after `at` from now on; False if there are later ones that it has to read first."""
+        with self._lock:
+            if not self._streams:
+                self._cursor = at
+            if self._cursor > at:
+                return False
+            stream.after = at
+            self._streams.add(stream)
+            if self._thread is None:
+                self._db.listen(maintenance.PUBLISHED, self._on_publication)
+                self._thread = threading.Thread(target=self._run, name="events", daemon=True)
+                contextvars.Context().run(self._thread.start)  # without the request's id: the thread outlives it
+        self._joined.set()
+        return True
+
+    def part(self, stream: Stream) -> None:
+        """Give a stream no more events."""
+        with self._lock:
+            self._streams.discard(stream)
+
+    def close(self) -> None:
+        """End all streams, and let none begin."""
+        self._closed.set()
+        with self._lock:
+            streams = [*self._streams]
+        for stream in streams:
+            stream.woken.set()
+        for event in (self._joined, self._bell):
+            event.set()
+
+    def _on_publication(self) -> None:
+        self._fold_at = time.monotonic() + FOLD_S
+        self._bell.set()
+
+    def _run(self) -> None:
+        while not self.is_closed:
+            self._joined.clear()
+            with self._lock:
+                has_streams = bool(self._streams)
+            if not has_streams:
+                self._joined.wait()
+                continue
+            try:
+                self._bell.clear()
+                self._read()
+            except DatabaseError as error:  # the streams go on: it may be back in time
+                _log.warning("tick_failed", extra={"loop": "events", "cause": str(error)})
+                self._closed.wait(RETRY_S)
+            self._closed.wait(READ_S)
+            self._bell.wait(max(0.0, self._fold_at - time.monotonic()))
+
+    def _read(self) -> None:
+        """Fold if it is time, and give the streams what is new."""
+        if time.monotonic() >= self._fold_at:
+            maintenance.fold_counts(self._db)
+            self._fold_at = time.monotonic() + FOLD_S
+        cursor = self._cursor
+        page = events.page(self._db, after=cursor)
+        with self._lock:
+            if self._cursor != cursor:  # all have left meanwhile, and another has come
+                return
+            self._cursor = page.cursor
+            for stream in self._streams:  # under the lock: one that joins now gets what comes after its own reading
+                stream.put(page.events)
+        if page.events:
+            self._bell.set()  # there may be more

@@ -1,0 +1,2 @@
+-- Empties the slot :slot, and waits for who reads it.
+select rowline.empty_events(:slot::smallint)

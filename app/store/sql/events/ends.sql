@@ -1,0 +1,7 @@
+-- Returns the ids of the newest event and of the oldest that is kept; without any the latter is the next one.
+-- Indexes: events_pkey, job_folds_pkey.
+select
+    fold.next_event - 1 as newest,
+    coalesce((select last_id - size + 1 from rowline.events order by last_id limit 1), fold.next_event) as oldest
+from rowline.job_folds as fold
+where fold.is_only

@@ -1,0 +1,1 @@
+"""Streams and pages of events."""

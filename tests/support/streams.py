@@ -1,0 +1,67 @@
+"""A client of a stream of events, as a program would write it with http.client."""
+
+import contextlib
+import http.client
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from tests.support.clusters import PATIENCE_S
+
+
+class Told(NamedTuple):
+    """One server-sent event."""
+
+    id: str | None
+    event: str
+    data: dict[str, Any]
+
+
+class EventStream:
+    """The response to a GET of a stream, read as it comes."""
+
+    def __init__(self, port: int, path: str, *, token: str, last_id: str | None = None) -> None:
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+        headers = {"Authorization": f"Bearer {token}"} | ({"Last-Event-ID": last_id} if last_id else {})
+        self.connection.request("GET", path, headers=headers)
+        self.response = self.connection.getresponse()
+        self.last_id = last_id
+        self.comments = 0
+
+    def __iter__(self) -> Iterator[Told]:
+        """Yield events until the stream ends, or is cut."""
+        said: dict[str, str] = {}
+        with contextlib.suppress(http.client.IncompleteRead, ConnectionError):
+            while line := self.response.readline():
+                text = line.decode().rstrip("\n")
+                if text.startswith(":"):
+                    self.comments += 1
+                elif text:
+                    name, _, value = text.partition(": ")
+                    said[name] = value
+                elif said:
+                    self.last_id = said.get("id", self.last_id)
+                    yield Told(said.get("id"), said["event"], json.loads(said["data"]))
+                    said = {}
+
+    def take(self, count: int) -> list[Told]:
+        """Return the next events, so many."""
+        coming = iter(self)
+        return [next(coming) for _ in range(count)]
+
+    def close(self) -> None:
+        self.connection.close()
+        self.response.close()
+
+
+@contextlib.contextmanager
+def opened(port: int, path: str, *, token: str, last_id: str | None = None) -> Iterator[EventStream]:
+    """Open a stream for the block, and read its hello."""
+    stream = EventStream(port, path, token=token, last_id=last_id)
+    try:
+        assert stream.response.status == 200, stream.response.read()
+        [hello] = stream.take(1)
+        assert hello.event == "hello"
+        yield stream
+    finally:
+        stream.close()

@@ -1,0 +1,231 @@
+"""Streams and pages of events, of a real service: nothing is missed, by anybody who may see it, and nobody else."""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from app.infra.settings import Settings
+from app.operations import maintenance, tokens
+from app.operations.eventstreams import STREAMS_MAX
+from app.postgres.database import Database
+from app.web.events.routes import STREAMS_OF_TOKEN
+from tests.support import databases, raw, streams
+from tests.support.acting import ACTOR
+from tests.support.client import Client
+from tests.support.raw import TOKEN
+from tests.support.streams import EventStream, opened
+from tests.support.tokens import issue
+
+
+@pytest.fixture
+def own_db(own_url: str) -> Iterator[Database]:
+    with contextlib.closing(Database(Settings(), url=own_url, size=4, name="rowline-test")) as opened_db:
+        yield opened_db
+
+
+@pytest.fixture
+def server(own_url: str) -> Iterator[raw.Server]:
+    with raw.server(own_url) as serving:
+        yield serving
+
+
+def ask(server: raw.Server, method: str, path: str, body: Any = None, token: str = TOKEN) -> Any:
+    sent = b"" if body is None else json.dumps(body).encode()
+    [answer] = server.ask(raw.request(method, path, body=sent, token=token), wanted=1)
+    assert answer.status == 200, answer
+    return answer.json() if answer.headers["content-type"] == "application/json" else None
+
+
+def add(server: raw.Server, *jobs: dict[str, Any], queue: str = "q") -> list[str]:
+    return [job["id"] for job in ask(server, "POST", f"/queues/{queue}/jobs", jobs)]
+
+
+def work(server: raw.Server, *, fail: str | None = None, queue: str = "q") -> str:
+    [claimed] = ask(server, "POST", f"/queues/{queue}/jobs/claim", {"worker": "w1"})["jobs"]
+    job_id, token = claimed["job"]["id"], claimed["token"]
+    if fail is None:
+        ask(server, "POST", f"/queues/{queue}/jobs/{job_id}/complete", {"token": token, "returnvalue": "secret"})
+    else:
+        ask(server, "POST", f"/queues/{queue}/jobs/{job_id}/fail", {"token": token, "failedReason": fail})
+    return str(job_id)
+
+
+def told(found: list[streams.Told]) -> list[tuple[str, str | None]]:
+    return [(one.event, one.data.get("id")) for one in found if one.event != "drained"]
+
+
+def test_a_client_that_subscribes_before_adding_sees_its_job_from_start_to_end(server: raw.Server) -> None:
+    with opened(server.port, "/events?include=name", token=TOKEN) as stream:
+        headers = dict(stream.response.headers)
+        assert headers["Content-Type"].startswith("text/event-stream")
+        assert (headers["Cache-Control"], headers["X-Accel-Buffering"]) == ("no-store", "no")
+        assert "Content-Length" not in headers
+        add(server, {"name": "n", "data": "secret", "opts": {"jobId": "mine"}})
+        work(server)
+        found = stream.take(3)
+        assert told(found) == [("added", "mine"), ("active", "mine"), ("completed", "mine")]
+        assert found[0].data.keys() == {"type", "queue", "id", "at", "name"}
+        assert (found[1].data["attempt"], found[1].data["worker"]) == (1, "w1")
+        assert "secret" not in json.dumps([one.data for one in found])
+        ids = [int(one.id or 0) for one in found]
+        assert ids == sorted(ids)
+
+
+def test_a_stream_goes_on_after_the_last_event_that_came_also_of_jobs_that_are_gone(server: raw.Server) -> None:
+    with opened(server.port, "/queues/q/events", token=TOKEN) as stream:
+        add(server, {"name": "n", "data": 1, "opts": {"jobId": "a"}})
+        [first] = stream.take(1)
+    work(server, fail="no")
+    ask(server, "POST", "/queues/other/jobs", [{"name": "n", "data": 1}])
+    ask(server, "DELETE", "/queues/q/jobs/a")
+    with opened(server.port, "/queues/q/events", token=TOKEN, last_id=first.id) as stream:
+        found = [one for one in stream.take(4) if one.event != "drained"]
+    assert told(found) == [("active", "a"), ("failed", "a"), ("removed", "a")]
+    assert found[1].data["reason"] == "no"
+    page = ask(server, "GET", "/queues/q/events/page?after=start&limit=1")
+    assert [one["type"] for one in page["events"]] == ["added"]
+    rest = ask(server, "GET", f"/queues/q/events/page?after={page['next']}&limit=10")
+    assert [one["type"] for one in rest["events"] if one["type"] != "drained"] == ["active", "failed", "removed"]
+    assert ask(server, "GET", f"/events/page?after={rest['next']}&type=removed")["events"] == []
+
+
+def test_the_stream_of_a_job_has_its_progress_and_its_log(server: raw.Server) -> None:
+    with opened(server.port, "/queues/q/jobs/a/events", token=TOKEN) as stream:
+        add(server, {"name": "n", "data": 1, "opts": {"jobId": "a"}}, {"name": "n", "data": 1})
+        [claimed] = ask(server, "POST", "/queues/q/jobs/claim", {})["jobs"]
+        ask(server, "POST", "/queues/q/jobs/a/progress", {"step": 1}, token=claimed["token"])
+        ask(server, "POST", "/queues/q/jobs/a/logs", "a line", token=claimed["token"])
+        found = stream.take(4)
+    assert told(found) == [(word, "a") for word in ("added", "active", "progress", "log")]
+    assert found[2].data["progress"] == {"step": 1}
+    assert found[3].data["line"] == "a line"
+    page = ask(server, "GET", "/queues/q/events/page?after=start")
+    assert not {one["type"] for one in page["events"]} & {"progress", "log"}
+
+
+def test_a_token_sees_events_of_its_queues_and_without_payload_no_reason_object_or_line(
+    server: raw.Server, own_db: Database
+) -> None:
+    narrow = issue(own_db, "events@mail*").secret
+    with (
+        opened(server.port, "/events?queue=mail*&queue=q", token=narrow) as stream,
+        opened(server.port, "/queues/mail/jobs/a/events", token=narrow) as of_job,
+    ):
+        add(server, {"name": "n", "data": 1})
+        add(server, {"name": "n", "data": 1, "opts": {"jobId": "a"}}, queue="mail")
+        [claimed] = ask(server, "POST", "/queues/mail/jobs/claim", {})["jobs"]
+        ask(server, "POST", "/queues/mail/jobs/a/progress", {"step": "secret"}, token=claimed["token"])
+        ask(server, "POST", "/queues/mail/jobs/a/logs", "secret", token=claimed["token"])
+        ask(server, "POST", "/queues/mail/jobs/a/fail", {"token": claimed["token"], "failedReason": "secret"})
+        found = [one for one in stream.take(4) if one.event != "drained"]
+        assert told(found)[:3] == [("added", "a"), ("active", "a"), ("failed", "a")]
+        assert "secret" not in json.dumps([one.data for one in found + of_job.take(5)])
+    [answer] = server.ask(raw.request("GET", "/queues/q/events", token=narrow), wanted=1)
+    assert answer.status == 403
+
+
+def test_streams_of_a_token_that_is_revoked_end_and_no_others(server: raw.Server, own_db: Database) -> None:
+    issued = issue(own_db, "events")
+    with (
+        opened(server.port, "/events", token=issued.secret) as stream,
+        opened(server.port, "/events", token=TOKEN) as other,
+    ):
+        tokens.revoke(own_db, actor=ACTOR, token_id=issued.token.id)
+        assert list(stream) == [], "it ends"
+        add(server, {"name": "n", "data": 1})
+        assert other.take(1)[0].event == "added"
+
+
+def test_a_token_has_so_many_streams_and_a_process_too(server: raw.Server, own_db: Database) -> None:
+    issued = issue(own_db, "events")
+    with contextlib.ExitStack() as stack:
+        for _ in range(STREAMS_OF_TOKEN):
+            stack.enter_context(opened(server.port, "/events", token=issued.secret))
+        [answer] = server.ask(raw.request("GET", "/events", token=issued.secret), wanted=1)
+        assert (answer.status, answer.json()["code"]) == (429, "over_quota")
+        assert answer.headers["retry-after"]
+        all_streams = [
+            stack.enter_context(opened(server.port, "/events", token=TOKEN))
+            for _ in range(STREAMS_MAX - STREAMS_OF_TOKEN)
+        ]
+        [answer] = server.ask(raw.request("GET", "/events", token=TOKEN), wanted=1)
+        assert answer.status == 429
+        add(server, {"name": "n", "data": 1})
+        assert {stream.take(1)[0].event for stream in all_streams} == {"added"}
+
+
+def test_streams_end_when_the_process_stops_and_a_reader_that_resumes_misses_nothing(own_url: str) -> None:
+    seen: list[streams.Told] = []
+    last_id = None
+    added: list[str] = []
+    for stop in ("kill", "terminate", "kill"):
+        with raw.server(own_url) as serving:
+            if last_id is None:
+                added += add(serving, {"name": "n", "data": 1})
+            stream = EventStream(serving.port, "/events?after=start", token=TOKEN, last_id=last_id)
+            for _ in range(5):
+                added += add(serving, *[{"name": "n", "data": 1}] * 3)
+            while len({one.data["id"] for one in seen if one.event == "added"}) < len(added) - 4:
+                seen += [one for one in stream.take(1) if one.event == "added"]
+            last_id = stream.last_id
+            getattr(serving.program.process, stop)()
+            list(stream)
+            stream.close()
+    with raw.server(own_url) as serving, opened(serving.port, "/events", token=TOKEN, last_id=last_id) as stream:
+        while {one.data["id"] for one in seen if one.event == "added"} != set(added):
+            seen += [one for one in stream.take(1) if one.event == "added"]
+    ids = list(dict.fromkeys(one.id for one in seen))
+    assert ids == sorted(ids, key=lambda each: int(each or 0)), "in order"
+    assert len(ids) == len(added), "and none but repeats twice"
+
+
+def test_what_is_older_than_what_is_kept_is_a_gap_and_what_is_newer_than_all_a_reset(
+    client: Client, db: Database, shared_url: str
+) -> None:
+    client.add({"name": "n", "data": 1}, {"name": "n", "data": 2})
+    maintenance.fold_counts(db)
+    databases.run(shared_url, "delete from rowline.events")
+    client.add({"name": "n", "data": 3})
+    maintenance.fold_counts(db)
+    page = json.loads(client.get("/events/page?after=0").text)
+    gap, first = page["events"]
+    assert (gap["type"], gap["from"], gap["to"] + 1, first["type"]) == ("gap", 1, first["eventId"], "added")
+    page = json.loads(client.get(f"/events/page?after={first['eventId'] + 10}").text)
+    assert [one["type"] for one in page["events"]] == ["reset"]
+    assert json.loads(client.get("/events/page").text) == {"events": [], "next": first["eventId"]}
+
+
+@pytest.mark.parametrize(
+    "query", ["after=x", "after=-1", "after=1&after=2", "type=odd", "include=data", "limit=0", "limit=1001"]
+)
+def test_a_query_that_is_wrong_is_refused_by_name(client: Client, query: str) -> None:
+    answer = client.get(f"/events/page?{query}")
+    assert answer.status_code == 400
+    assert query.partition("=")[0] in answer.text
+
+
+def test_without_events_the_routes_say_so(own_url: str) -> None:
+    with raw.server(own_url, ROWLINE_EVENTS="off") as serving:
+        for path in ("/events", "/queues/q/events", "/queues/q/jobs/a/events", "/events/page", "/queues/q/events/page"):
+            [answer] = serving.ask(raw.request("GET", path), wanted=1)
+            assert (answer.status, answer.json()["code"]) == (404, "events_off")
+
+
+def test_a_client_that_does_not_read_is_cut_and_the_process_keeps_little_for_it(own_url: str) -> None:
+    with (
+        raw.server(own_url, ROWLINE_CLIENT_S="1") as serving,
+        opened(serving.port, "/events?include=name", token=TOKEN) as slow,
+        opened(serving.port, "/events", token=TOKEN) as quick,
+    ):
+        jobs = [{"name": "n" * 200, "data": 1}] * 2_000
+        for _ in range(20):
+            ask(serving, "POST", "/queues/q/jobs", jobs)
+            quick.take(2_000)
+        found = list(slow)
+        assert found[-1].event in {"lagged", "added"}
+        assert len(found) < 40_000
+        ids = [int(one.id) for one in found if one.id]
+        assert ids == sorted(ids)
