@@ -15,7 +15,7 @@ from app.web import answers
 from app.web.fields import Texts, WholeText
 from app.web.jobs import new_job, page
 
-FILTERS_MAX = 100
+FILTERS_MAX = 20
 PAGE_MAX = 1_000
 START = "start"
 LAST_EVENT_ID = "Last-Event-ID"
