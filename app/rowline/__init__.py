@@ -51,8 +51,8 @@ from rowline.values import (
 
 if TYPE_CHECKING:
     from rowline.client import Rowline
-    from rowline.explain import Explanation, Scaling
     from rowline.events import EventInfo, Events
+    from rowline.explain import Explanation, Scaling
     from rowline.plans import Plan, PlanInfo
     from rowline.queue import Queue
     from rowline.schedules import RunInfo, Schedule, ScheduleInfo, Tick
@@ -64,9 +64,9 @@ __all__ = [
     "AuditEntry",
     "Completion",
     "Conflict",
-    "Explanation",
     "EventInfo",
     "Events",
+    "Explanation",
     "Extended",
     "Failure",
     "FailureGroup",

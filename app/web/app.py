@@ -22,8 +22,8 @@ from app.web import answers, clients, describe, docs, handbook, health, holding,
 from app.web.audit import routes as audit
 from app.web.auth import CALLER, Tokens, current_request
 from app.web.endpoints import routes as endpoints
-from app.web.explain import routes as explain
 from app.web.events import routes as events
+from app.web.explain import routes as explain
 from app.web.framework import Application
 from app.web.history import routes as history
 from app.web.holding import HELD
