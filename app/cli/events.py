@@ -22,7 +22,13 @@ LOOK_S = 0.2
 @click.command()
 @click.option("-f", "--follow", is_flag=True, help="Go on with what happens from now on, until Ctrl-C.")
 @click.option("--queue", "queues", multiple=True, help="Only of this queue; a name may end with *. Repeatable.")
-@click.option("--type", "types", multiple=True, type=click.Choice([*EventType]), help="Only this type. Repeatable.")
+@click.option(
+    "--type",
+    "types",
+    multiple=True,
+    type=click.Choice([each.value for each in EventType]),
+    help="Only this type. Repeatable.",
+)
 @click.option("--after", type=click.IntRange(0), help="Begin after this event. Default: the oldest kept; with -f now.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, an object a line.")
 def events(*, follow: bool, queues: Sequence[str], types: Sequence[str], after: int | None, as_json: bool) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Unpack
 
-from rowline import given
 from rowline.events import Asked, Events
 from rowline.explain import Explanation, Scaling
 from rowline.failures import Failures
@@ -145,7 +144,7 @@ class WholeQueue:
 
         It resumes by itself: no event is missed, but for those that a `gap` tells of.
         """
-        path = self._path if job is None else f"{self._path}/jobs/{quoted(given.job_id(job))}"
+        path = self._path if job is None else f"{self._path}/jobs/{quoted(job_id(job))}"
         return Events(self._transport, f"{path}/events", **asked)
 
     def failures(self, *, start: int = 0, length: int = 10) -> Failures:

@@ -45,7 +45,7 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
     ),
     (
         "app/(domain/events|store/(events|counting)|store/sql/events/.*|queries/events|operations/eventstreams)",
-        ("store/test_events.py", "races/test_events.py", "web/test_events.py", *_PLANS),
+        ("store/test_events.py", "operations/test_events.py", "races/test_events.py", "web/test_events.py", *_PLANS),
     ),
     ("app/domain/ids", ("domain/test_ids.py", "web/test_ids.py")),
     ("app/domain/jsontext", ("domain/test_jsontext.py", "web/test_data.py")),

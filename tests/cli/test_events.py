@@ -1,0 +1,47 @@
+"""`rowline events`, as a person calls it."""
+
+import json
+import threading
+
+from app.infra.settings import Settings
+from app.operations import jobs
+from app.postgres.database import Database
+from tests.support import work
+from tests.support.clusters import PYTHON, Program
+from tests.support.commands import said
+from tests.support.jobs import new
+
+
+def test_events_are_printed_in_their_order(own_url: str) -> None:
+    db = Database(Settings(database_url=own_url), url=own_url, size=2, name="rowline-test")
+    jobs.submit_many(db, queue="mail", new=[new(custom_id="mine")])
+    work.fail_next(db, queue="mail", reason="no such\x07 host")
+    found = [json.loads(line) for line in said(own_url, "events", "--json").splitlines()]
+    assert [(one["type"], one.get("id")) for one in found if one["type"] != "drained"] == [
+        *(("added", "mine"), ("active", "mine"), ("failed", "mine"))
+    ]
+    shown = said(own_url, "events", "--type", "failed", "--queue", "ma*")
+    assert "mail/mine" in shown
+    assert "no such" in shown
+    assert "\x07" not in shown
+    assert said(own_url, "events", "--after", str(found[-1]["eventId"])) == ""
+    db.close()
+
+
+def test_events_are_followed_until_the_command_is_ended(own_url: str) -> None:
+    db = Database(Settings(database_url=own_url), url=own_url, size=2, name="rowline-test")
+    is_over = threading.Event()
+
+    def add() -> None:
+        while not is_over.wait(0.1):
+            jobs.submit_many(db, queue="mail", new=[new()])
+
+    adding = threading.Thread(target=add)
+    adding.start()
+    try:
+        with Program([*PYTHON, "-m", "app", "events", "-f", "--json"], env={"DATABASE_URL": own_url}) as program:
+            program.expect('"added"')
+    finally:
+        is_over.set()
+        adding.join()
+        db.close()

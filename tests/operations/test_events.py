@@ -1,0 +1,99 @@
+"""Events are kept for a time and within a size; a slow stream is cut; while older nodes fold, nothing is published."""
+
+import psycopg
+
+from app.domain.events import Event, EventType
+from app.infra.settings import Settings
+from app.operations import jobs, maintenance
+from app.operations.eventstreams import LAG_MAX, EventStreams, Stream
+from app.postgres.database import Database
+from app.queries import events
+from app.queries.events import TitledEvent
+from app.store.events import SLOTS
+from tests.support import databases
+from tests.support.clusters import until
+from tests.support.jobs import new
+
+DAY_MS = 86_400_000
+
+
+def published(db: Database, after: int = 0) -> list[EventType]:
+    maintenance.fold_counts(db)
+    return [one.event.type for one in events.page(db, after=after).events]
+
+
+def test_events_are_kept_until_all_other_parts_are_filled(db: Database) -> None:
+    jobs.submit_many(db, queue="q", new=[new()])
+    newest = events.ends(db).newest
+    assert published(db, newest) == [EventType.ADDED]
+    assert not maintenance.make_room_for_events(db, keep_ms=DAY_MS, max_bytes=2**30)
+    for _ in range(SLOTS - 1):
+        assert published(db, newest) == [EventType.ADDED]
+        assert maintenance.make_room_for_events(db, keep_ms=0, max_bytes=2**30)
+    jobs.submit_many(db, queue="q", new=[new()])
+    assert published(db, newest) == [EventType.ADDED, EventType.ADDED], "those of all parts, in their order"
+    assert maintenance.make_room_for_events(db, keep_ms=0, max_bytes=2**30)
+    assert events.page(db, after=newest).ends.oldest == newest + 2
+    assert published(db, newest) == [EventType.ADDED]
+
+
+def test_a_part_that_is_large_enough_is_followed_by_the_next(db: Database) -> None:
+    jobs.submit_many(db, queue="q", new=[new()])
+    maintenance.fold_counts(db)
+    assert maintenance.make_room_for_events(db, keep_ms=DAY_MS, max_bytes=SLOTS)
+
+
+def test_while_a_node_of_the_release_before_is_connected_a_gap_goes_on(own_url: str) -> None:
+    db = Database(Settings(database_url=own_url), url=own_url, size=2, name="rowline-test")
+    with psycopg.connect(databases.as_owner(own_url), application_name="rowline-worker 0034", autocommit=True) as old:
+        old.execute("insert into rowline.job_deltas (queue, waiting) values ('q', 1)")
+        assert published(db) == []
+        jobs.submit_many(db, queue="q", new=[new()])
+        assert published(db) == [], "the gap is not over"
+    until(lambda: not databases.ask(own_url, "select from pg_stat_activity where application_name like '% 0034'"))
+    jobs.submit_many(db, queue="q", new=[new()])
+    assert published(db) == [EventType.GAP, EventType.ADDED]
+    db.close()
+
+
+def test_a_service_without_events_publishes_none(own_url: str) -> None:
+    silent = Database(Settings(database_url=own_url, events=False), url=own_url, size=2, name="rowline-test")
+    jobs.submit_many(silent, queue="q", new=[new(), new()])
+    jobs.submit_many(silent, queue="q", new=[new()])
+    assert published(silent) == []
+    assert not maintenance.look(silent, word=None).is_unfolded, "and does not fold for ever"
+    silent.close()
+
+
+def event(event_id: int) -> TitledEvent:
+    return TitledEvent(Event(event_id, EventType.ADDED, "q", 0, event_id), None)
+
+
+def test_a_stream_that_lags_takes_no_more_and_keeps_nothing() -> None:
+    stream = Stream(lambda one: one.event.id % 2 == 0)
+    lagged = []
+    for found in (range(2 * LAG_MAX + 1), (1,), (4_000, 4_002), (4_004,)):
+        stream.put([event(nth) for nth in found])
+        lagged.append(stream.has_lagged)
+        if found == (1,):  # which it does not want
+            assert [one.event.id for one in stream.take(2)] == [2, 4]
+    assert lagged == [False, False, False, True]
+    assert stream.take(10) == []
+
+
+def test_a_stream_joins_when_it_has_read_what_others_have(db: Database) -> None:
+    streams = EventStreams(db)
+    first, second = Stream(lambda _one: True), Stream(lambda _one: True)
+    newest = events.ends(db).newest
+    assert streams.join(first, at=newest)
+    jobs.submit_many(db, queue="q", new=[new()])
+    assert first.woken.wait(30)
+    assert not streams.join(second, at=newest), "it has to read that first"
+    assert streams.join(second, at=first.take(1)[0].event.id)
+    streams.part(first)
+    jobs.submit_many(db, queue="q", new=[new()])
+    assert second.woken.wait(30)
+    assert len(second.take(10)) == 1
+    assert first.take(10) == []
+    streams.close()
+    assert streams.is_closed
