@@ -35,6 +35,7 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "400"]
 [[operations]]
 include-name = "POST /workers"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400"]
+warnings = false
 
 # That a time is in the future, and what a scope is, no schema can say.
 [[operations]]
@@ -86,6 +87,7 @@ warnings = false
 [[operations]]
 include-path-regex = "/queues/{queue}/(drain|clean|obliterate)$"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "409"]
+warnings = false
 
 # Which jobs are still there the program does not always know; in which status they are it never does.
 [[operations]]
@@ -122,7 +124,7 @@ OPTIONS = (
         "--exclude-checks",
         "allow_header_conformance,ignored_auth",
         "--seed",  # with 20261 to 20263 schemathesis 4.32 makes a header that it cannot send
-        "20265",
+        "20264",
         "--max-examples",
         "12",
         "--workers",
