@@ -12,7 +12,7 @@ RESTARTS ?= 10
 SEQUENCES ?= 2000
 STEPS ?= 50
 
-.PHONY: help run test test-busy check fix cover bench bench-peers bench-depth bench-shapes bench-strangers bench-tokens bench-plans bench-deduplication bench-schedules bench-terms bench-explain bench-against bench-cpu seed-large calm model faults promises upgrade-rehearsal rolling-restart poolers fuzz mutate explain psql migrate migration docs versions clean
+.PHONY: help run test test-busy check fix cover bench bench-peers bench-depth bench-shapes bench-strangers bench-tokens bench-plans bench-deduplication bench-schedules bench-terms bench-explain bench-metrics bench-against bench-cpu seed-large calm model faults promises upgrade-rehearsal rolling-restart poolers prometheus fuzz mutate explain psql migrate migration docs versions clean
 
 help:  ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ bench-schedules: .venv/installed-dev  ## Measure how long the ticks of 10,000 sc
 bench-explain: .venv/installed-dev  ## Compare when jobs of a steady queue begin with what explain said, about 13 minutes; EXPLAIN="--large build/large": time it there
 	@$(BIN)/python -m tests.bench.explain $(EXPLAIN)
 
+bench-metrics: .venv/installed-dev  ## Time scrapes of /metrics with 5,000 queues, two minutes; METRICS="--large build/large": beside 10,000,000 jobs
+	@$(BIN)/python -m tests.bench.metrics $(METRICS)
+
 bench-plans: .venv/installed-dev  ## Measure plans over a million jobs, about 10 minutes; PLANS="--jobs 100000": fewer
 	@$(BIN)/python -m tests.bench.plans $(PLANS)
 
@@ -104,6 +107,9 @@ rolling-restart: .venv/installed-dev  ## Restart two nodes behind haproxy at 100
 
 poolers: .venv/installed-dev  ## Run the tests behind pgbouncer 1.18 and 1.24, about a minute; gets both by Debian's apt, below build/
 	@$(BIN)/python -m tests.poolers -n 2 --dist loadfile
+
+prometheus: .venv/installed-dev  ## Run the tests with a real Prometheus, half a minute; gets it by Debian's apt, below build/
+	@$(BIN)/python -m tests.monitoring
 
 fuzz: .venv/installed-dev  ## Send a million fuzzed requests (FUZZ=200000: fewer; FUZZ_S=600: time limit); SEED= repeats a run
 	@$(BIN)/python -m tests.fuzz --cases $(FUZZ) $(if $(FUZZ_S),--seconds $(FUZZ_S)) $(if $(SEED),--seed $(SEED))

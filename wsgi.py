@@ -7,7 +7,8 @@ import logging
 import os
 
 from app.infra import settings
-from app.maintenance import maintainer, schema
+from app.infra.metrics import ProcessMetrics
+from app.maintenance import maintainer, sampling, schema
 from app.maintenance.presence import Presence
 from app.postgres.database import Database
 from app.web import app
@@ -29,6 +30,8 @@ def _begin() -> None:
     Presence(_db, application.extensions[PULLING].sightings).start()
 
 
-application = app.create(_settings, _db)
+_process = ProcessMetrics()
+sampling.watch(_db, _process)
+application = app.create(_settings, _db, _process)
 schema.when_usable(_db, _begin)
 logging.getLogger(__name__).info("api_started", extra={"host": _settings.host, "port": _settings.port})

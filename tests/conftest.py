@@ -24,7 +24,7 @@ from tests.support.raw import KEY
 
 TOKEN = "a-token-of-the-tests"
 LATE_S = 50.0
-KEPT = ("alembic_version", "job_folds", "job_options", "token_changes")
+KEPT = ("alembic_version", "carried_totals", "job_folds", "job_options", "token_changes")
 """Tables that stay from one test to the next: marks and counters of what happened, and the options that jobs share."""
 ADDRESSES = ipaddress.IPv4Network("172.16.0.0/12").hosts()
 
@@ -134,6 +134,8 @@ def emptied(shared_url: str) -> Iterator[Callable[[], None]]:
         "is distinct from (select json_agg(s)::text from as_made as s) "
         "then truncate rowline.settings; insert into rowline.settings table as_made; end if; "
     )
+    each += "if exists (select from rowline.carried_totals where added <> 0) "
+    each += "then truncate rowline.carried_totals; insert into rowline.carried_totals default values; end if; "
     with psycopg.connect(databases.as_owner(shared_url), autocommit=True) as owner:
         owner.execute("create temporary table as_made as table rowline.settings")
         found = owner.execute(

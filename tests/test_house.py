@@ -21,8 +21,9 @@ APP = ROOT / "app"
 MODULES = sorted(APP.rglob("*.py"))
 PAGES = [ROOT / "README.md", *sorted((APP / "docs").rglob("*.md"))]
 STATEMENTS = sorted((APP / "store" / "sql").glob("[a-z]*/*.sql"))
-OF_NO_QUEUE = {"tokens", "audit", "settings", "events", "doctor"}
+OF_NO_QUEUE = {"tokens", "audit", "settings", "events", "doctor", "metrics"}
 OVER_ALL_QUEUES = {"look", "connected", "count_all", "forget", "fold", "try_lock", "await_lock", "recount"} | {
+    "name_queues",
     "require_release",
     "is_any_at_once",
     "transactions",

@@ -5,7 +5,7 @@ import sys
 from app.infra import log
 from app.infra.settings import Settings
 from app.local import processes
-from app.maintenance import maintainer, presence, schema
+from app.maintenance import maintainer, presence, sampling, schema
 from app.net import connections
 from app.postgres.database import Database
 from app.push.dispatcher import Dispatcher
@@ -22,8 +22,9 @@ def run(chosen: Settings) -> None:
     if fault := processes.files_fault("A dispatcher", allowed=allowed, needed=needed):
         print(fault, file=sys.stderr, flush=True)
     db = Database(chosen, url=chosen.require_database_url(), size=CONNECTIONS, name="rowline-dispatcher")
+    process = sampling.serve(chosen, db)
     schema.wait(db)
     maintainer.start(chosen, db)
-    dispatcher = Dispatcher(chosen, db)
+    dispatcher = Dispatcher(chosen, db, note_call=process.note_call) if process else Dispatcher(chosen, db)
     with presence.shown(db, dispatcher.sightings):
         dispatcher.run()

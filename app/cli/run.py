@@ -133,6 +133,8 @@ def _children(chosen: Settings, url: str) -> list[Child]:
     if not HANDLERS.exists():  # installed without the tests
         return [api, dispatcher]
     words = ["work", "--queue", QUEUE, "--handlers", str(HANDLERS)]
+    if chosen.metrics_port is not None:  # the dispatcher has it: the worker takes the next one
+        env = env | {"ROWLINE_METRICS_PORT": str(chosen.metrics_port + 1)}
     return [api, dispatcher, Child(name="worker", argv=[*rowline, *words], env=env)]
 
 

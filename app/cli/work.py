@@ -11,7 +11,7 @@ import rowline
 from app.domain import ids
 from app.infra import log, settings
 from app.infra.settings import Settings
-from app.maintenance import maintainer, presence, schema
+from app.maintenance import maintainer, presence, sampling, schema
 from app.postgres.database import Database
 from app.worker import worker
 from app.worker.httpsource import HttpSource
@@ -54,6 +54,7 @@ def work(
     handlers = handlers.absolute()
     try:
         if url:
+            sampling.serve(chosen, None)
             Worker(chosen, _http(chosen, queue, url, token), queue=queue, handlers=handlers).run()
         else:
             _run_on_database(chosen, queue, handlers)
@@ -65,6 +66,7 @@ def work(
 def _run_on_database(chosen: Settings, queue: str, handlers: Path) -> None:
     """Work the jobs of the database; run the maintainer too, as every process with a database does."""
     db = Database(chosen, url=chosen.require_database_url(), size=CONNECTIONS, name="rowline-worker")
+    sampling.serve(chosen, db)
     schema.wait(db)
     maintainer.start(chosen, db)
     source = DatabaseSource(chosen, db, queue=queue, worker=worker.name())

@@ -243,6 +243,13 @@ class Settings:
         _one_of(*log.STYLES),
         "How lines of the log are written: as JSON, or for people; auto: for people on a terminal.",
     )
+    metrics_port: int | None = _setting(
+        "ROWLINE_METRICS_PORT",
+        None,
+        _whole(1, 65534),
+        "The port, on `HOST`, on which a worker or a dispatcher serves its metrics; the API serves its own. "
+        "`rowline run` gives it to the dispatcher, and the next one to the worker. None: neither serves any.",
+    )
     postgres_bin: Path | None = _setting(
         "ROWLINE_POSTGRES_BIN",
         None,

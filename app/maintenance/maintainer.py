@@ -180,6 +180,7 @@ class Maintainer:
         maintenance.make_room_for_events(
             self._db, keep_ms=self._settings.keep_events_ms, max_bytes=self._settings.max_events_bytes
         )
+        maintenance.name_queues(self._db)
         plans.forget(self._db)
 
     def _partition(self) -> None:

@@ -65,6 +65,7 @@ class Rounds:
         self._rests_until = 0.0
         self._last_at = time.monotonic()  # of the last round of any process, as far as known, or of an attempt at one
         self._trusts_until = self._last_at + random.uniform(*TRUST_S)  # noqa: S311 - no secret
+        self._sent_at: float | None = None  # of a pulse of this process that has not come back
         self._ignores_until = 0.0  # until then pulses of others are ignored
         self.is_leader = False
         """Whether this process makes the rounds for all."""
@@ -96,6 +97,8 @@ class Rounds:
                 self.loop.hurry()
             return
         self._db.wakeups.prove()
+        if word.removeprefix(LOW_PRIORITY) == self._own_name and self._sent_at is not None:
+            self._db.wakeups.round_trip_s, self._sent_at = time.monotonic() - self._sent_at, None
         is_of_last, now = word.startswith(LOW_PRIORITY), time.monotonic()
         if is_of_last and not self._has_low_priority:
             return  # it will leave the rounds to this process
@@ -141,6 +144,7 @@ class Rounds:
             self._rest(0.0)
         self._last_at = now
         were_ours, self.is_leader = self.is_leader, True
+        self._sent_at = None if has_other_leader else time.monotonic()
         try:
             found = maintenance.look(self._db, word=None if has_other_leader else self._name)
         except BaseException:

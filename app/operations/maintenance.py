@@ -8,7 +8,20 @@ from app.domain import attempts
 from app.domain.audit import Act, Actor
 from app.operations import operation, settle
 from app.postgres.database import Connection, Database, DatabaseError
-from app.store import audit, counts, endpoints, events, failures, jobs, keys, leases, minutes, rounds, workers
+from app.store import (
+    audit,
+    counts,
+    endpoints,
+    events,
+    failures,
+    jobs,
+    keys,
+    leases,
+    metrics,
+    minutes,
+    rounds,
+    workers,
+)
 
 AT_ONCE = 1_000  # rows per transaction, so that none holds its locks long
 READ_AT_ONCE = 20_000  # due or active jobs per statement that looks for their queues
@@ -268,6 +281,13 @@ def fold_counts(db: Database) -> int:
         if is_published:
             db.notify(PUBLISHED)
     return folded
+
+
+@operation
+def name_queues(db: Database) -> int:
+    """Choose the queues that metrics name, unless another process folds now; return how many changed."""
+    with db.begin() as conn:
+        return metrics.name_queues(conn)
 
 
 @operation

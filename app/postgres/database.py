@@ -81,6 +81,8 @@ class Database:
         """Whether statements tell which jobs they changed."""
         self.limit_s = (limit_ms or 2 * settings.statement_ms) / 1000
         self.wait_s = settings.pool_wait_ms / 1000
+        self.on_wait: Callable[[float], None] = lambda _waited_s: None
+        """Called after each wait for a free connection, in vain or not, with its seconds."""
         statement_ms = min(settings.statement_ms, int(self.limit_s * 1000 * _STATEMENT_SHARE))
         arguments = _arguments(url, settings, name=name, statement_ms=statement_ms)
         self._notifier = Notifier(url, arguments)
@@ -243,6 +245,19 @@ class Database:
         self._writing.close()
         self._reading.close()
 
+    @property
+    def in_use(self) -> int:
+        """How many connections are in use now."""
+        return self._semaphore.size - self._semaphore.free
+
+    def _wait(self) -> None:
+        """Wait for a free connection, behind those who wait already. Raises DatabaseError."""
+        began_at = time.monotonic()
+        is_granted = self._semaphore.take(timeout_s=self.wait_s)
+        self.on_wait(time.monotonic() - began_at)
+        if not is_granted:
+            raise DatabaseError("all database connections are in use")
+
     @contextmanager
     def _connected(self, pool: Pool) -> Iterator[tuple[Connection, PreparedConnection]]:
         """Yield a connection, in the order of arrival, within the time limit; translate the errors of the block.
@@ -252,8 +267,8 @@ class Database:
         """
         ends_at = time.monotonic() + self.limit_s
         is_stale = False
-        if not self._semaphore.take(timeout_s=self.wait_s):
-            raise DatabaseError("all database connections are in use")
+        if not self._semaphore.take():
+            self._wait()
         try:
             conn, driver = pool.take()
             driver.ends_at = ends_at

@@ -24,6 +24,8 @@ class WakeupMonitor:
         self._proved_until = 0.0  # on the monotonic clock
         self._is_lost = True  # whether the loss was reported to `on_loss` callbacks, or nothing was proved yet
         self._on_loss: list[Callable[[], None]] = []
+        self.round_trip_s: float | None = None
+        """How long the last pulse of this process took to come back to it; None: none did, or another sends them."""
 
     @property
     def is_proved(self) -> bool:

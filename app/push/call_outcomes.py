@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
 
@@ -20,12 +21,28 @@ _ASKING_TO_WAIT = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 _SHOWN = frozenset(string.ascii_letters + string.digits + string.punctuation + " ")
 
 
+class CallResult(StrEnum):
+    """How a call ended, as metrics count it."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"  # by the response, or as there was none
+    GONE = "gone"  # the endpoint is switched off, and the job released
+    DROPPED = "dropped"  # the lease was lost, the job cancelled, or this process stops, or has no descriptor left
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallOutcome:
     """`ending` as `Completer.add` takes it; None: the endpoint is to be switched off, and the job to be released."""
 
     ending: dict[str, Any] | None
     pause_ms: int = 0  # how long no call to the endpoint may begin, by its Retry-After
+
+    @property
+    def result(self) -> CallResult:
+        """What it is in metrics."""
+        if self.ending is None:
+            return CallResult.GONE
+        return CallResult.COMPLETED if "result" in self.ending else CallResult.FAILED
 
 
 def judge(answer: Answer, *, max_bytes: int, now: datetime) -> CallOutcome:

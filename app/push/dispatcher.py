@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Callable
 
 import gevent
 from gevent.event import Event
@@ -21,19 +22,21 @@ from app.net.outbound import CallError, Outbound
 from app.operations.endpoints import TOPIC
 from app.operations.watch import Watch
 from app.postgres.database import Database, DatabaseError
+from app.push.call_outcomes import CallResult
 from app.push.endpoint_dispatcher import EndpointDispatcher, Tools, Wake
 from app.queries import endpoints
 from app.wire.job import JobSchema
 
 _log = logging.getLogger(__name__)
+NoteCall = Callable[[str, CallResult], None]
 LOOK_S = 0.02  # between checks for running calls, while stopping
 
 
 class Dispatcher:
     """One dispatcher. `run()` it in the main greenlet: it takes SIGTERM and SIGINT."""
 
-    def __init__(self, settings: Settings, db: Database) -> None:
-        """Prepare; `run()` starts it."""
+    def __init__(self, settings: Settings, db: Database, *, note_call: NoteCall = lambda _queue, _result: None) -> None:
+        """Prepare; `run()` starts it. `note_call` is called with the queue and the result of each call that ended."""
         self._settings, self._db, self._vault = settings, db, Vault(settings)
         self._tools = Tools(
             settings=settings,
@@ -41,6 +44,7 @@ class Dispatcher:
             outbound=Outbound(allowed=settings.webhook_allow),
             job_json=JobSchema(queue_prefix=settings.queue_prefix),
             name=f"{PUSH}{socket.gethostname()}:{os.getpid()}",
+            note_call=note_call,
         )
         self._watch = Watch(db, poll_ms=settings.poll_ms)
         self._dispatchers: dict[str, EndpointDispatcher] = {}  # by queue

@@ -26,7 +26,7 @@ from app.operations import endpoints
 from app.operations.endpoints import CLAIM_MAX
 from app.postgres.database import Database, DatabaseError
 from app.push import call_outcomes
-from app.push.call_outcomes import CallOutcome
+from app.push.call_outcomes import CallOutcome, CallResult
 from app.push.endpointsource import FALLBACK_POLL_MS, EndpointSource, Leased
 from app.wire.job import JobSchema
 from app.worker import heartbeats
@@ -43,13 +43,17 @@ Wake = Callable[[], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
-    """What the endpoint dispatchers of a process share. `name` is the process's, stored as `processed_by`."""
+    """What the endpoint dispatchers of a process share. `name` is the process's, stored as `processed_by`.
+
+    `note_call` is called with the queue and the result of each call that ended.
+    """
 
     settings: Settings
     db: Database
     outbound: Outbound
     job_json: JobSchema
     name: str
+    note_call: Callable[[str, CallResult], None]
 
 
 class EndpointDispatcher:
@@ -201,8 +205,10 @@ class EndpointDispatcher:
 
     def _work(self, job: Job, taken: ClaimedJob) -> None:
         """Call the endpoint for one job and add the outcome to the completer."""
+        result = CallResult.DROPPED
         try:
             outcome = self._call(job, taken.key.token)
+            result = outcome.result
             if outcome.ending is None:
                 self._is_gone = True
                 self._completer.release([taken])
@@ -220,6 +226,7 @@ class EndpointDispatcher:
             self._completer.release([taken])
         finally:
             self._calls.pop(taken.key)
+            self._tools.note_call(self._endpoint.queue, result)
             self._bell.set()
 
     def _ended(self, taken: ClaimedJob, _call: gevent.Greenlet) -> None:

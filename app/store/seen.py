@@ -3,6 +3,7 @@
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Index,
@@ -20,6 +21,8 @@ from app.domain.workers import Way
 from app.store.columns import NAME, WHEN, metadata, words
 
 _REMOVALS = ", ".join(f"'{verb}'" for verb in REMOVALS)
+TOTALS = ("added", "claimed", "completed", "failed", "removed", "attempts_failed", "retried", "released", "stalled")
+"""What is counted of each queue without end: how many jobs, or attempts, it happened to."""
 
 job_minutes = Table(
     "job_minutes",
@@ -41,6 +44,20 @@ job_hours = Table(
     PrimaryKeyConstraint("hour", "queue", name="job_hours_pkey"),
 )
 """The same by the hour, of minutes that are not kept any more. What happened is in one of both."""
+
+carried_totals = Table(
+    "carried_totals",
+    metadata,
+    Column("is_only", Boolean, nullable=False, server_default=text("true")),
+    *(Column(total, BigInteger, nullable=False, server_default=text("0")) for total in TOTALS),
+    PrimaryKeyConstraint("is_only", name="carried_totals_pkey"),
+    CheckConstraint("is_only", name="carried_totals_is_only"),
+)
+"""One row: what the metrics of all other queues together count besides the totals of these.
+
+What queues counted that were among them, without what those did that are among them now, while they had a name: so
+these metrics never jump when a queue changes sides.
+"""
 
 queue_workers = Table(
     "queue_workers",

@@ -36,7 +36,7 @@ from app.store.columns import NAME, SCHEMA, UPGRADER_LOCK, WHEN, metadata, words
 from app.store.indexed import term_fills, terms
 from app.store.planned import deduplications, plan_jobs, plans
 from app.store.scheduled import schedules
-from app.store.seen import events, job_hours, job_minutes, queue_workers
+from app.store.seen import TOTALS, carried_totals, events, job_hours, job_minutes, queue_workers
 from app.store.settable import queue_settings, settings
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "UPGRADER_LOCK",
     "attempts",
     "audit",
+    "carried_totals",
     "count_of",
     "deduplications",
     "endpoints",
@@ -258,9 +259,13 @@ job_counts = Table(
     metadata,
     Column("queue", NAME, nullable=False),
     *_numbers(BigInteger),
+    *(Column(f"total_{total}", BigInteger, nullable=False, server_default=text("0")) for total in TOTALS),
+    Column("active_at", WHEN),  # when a delta was folded last
+    Column("is_named", Boolean, nullable=False, server_default=text("false")),  # in the labels of metrics
     PrimaryKeyConstraint("queue", name="job_counts_pkey"),
 )
-"""How many jobs each queue has in each status, without the deltas that are not yet folded."""
+"""How many jobs each queue has in each status, without the deltas that are not yet folded; and what happened in it,
+as totals that never fall. A row is never deleted."""
 
 job_deltas = Table(
     "job_deltas",

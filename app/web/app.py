@@ -11,6 +11,7 @@ from app.domain.errors import Fault, InvalidRequest
 from app.domain.tokens import masked
 from app.domain.workers import PullingWorkers
 from app.infra import log
+from app.infra.metrics import ProcessMetrics
 from app.infra.room import SMALL, Room
 from app.infra.settings import Settings
 from app.infra.vault import Vault
@@ -30,6 +31,7 @@ from app.web.history import routes as history
 from app.web.holding import HELD
 from app.web.jobs import routes as jobs
 from app.web.leases import routes as leases
+from app.web.metrics import routes as metrics
 from app.web.plans import routes as plans
 from app.web.queues import routes as queues
 from app.web.quotas import Quotas
@@ -41,13 +43,15 @@ from app.web.worker import ENDS, PULLING, STREAMS, TOKENS, WAITING
 OPEN = {"health", "docs"}  # the blueprints that need no token
 BY_ATTEMPT = {"progress"}  # those that need the token of an attempt, which they check themselves, but not for OPTIONS
 TOKENLESS = OPEN | BY_ATTEMPT
+METRICS = "rowline-metrics"
+"""The key of what this process counts among the application's extensions."""
 _STARTED = "rowline.started"
 """The key of the WSGI environment with the start of the request, in seconds of `time.perf_counter`."""
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 
 
-def create(settings: Settings, db: Database) -> Flask:
-    """Make the application. Raises SettingsError if no API token is set."""
+def create(settings: Settings, db: Database, process: ProcessMetrics | None = None) -> Flask:
+    """Make the application, which counts its requests in `process`. Raises SettingsError if no API token is set."""
     settings.require_tokens()
     handbook.pages()  # rendering them takes 0.1 s, in which a process that serves would answer nobody
     flask = Application("rowline", static_folder=None)
@@ -57,6 +61,7 @@ def create(settings: Settings, db: Database) -> Flask:
     flask.wsgi_app = names.RawPath(flask.wsgi_app)  # type: ignore[method-assign]
     access = flask.extensions[TOKENS] = Tokens(settings, db)
     room, quotas, actions = holding.room(settings), Quotas(), describe.Actions()
+    process = flask.extensions[METRICS] = process or ProcessMetrics()
 
     def begin() -> None:
         """Require an API token that may do what the route does, for every route but those of TOKENLESS.
@@ -85,7 +90,7 @@ def create(settings: Settings, db: Database) -> Flask:
         if (length > SMALL or HELD in asked.environ) and asked.blueprint not in OPEN:  # shared bytes
             response, length = holding.settle(asked, response, length, room)
         clients.bound_answer(asked, length, client_s=settings.client_s)
-        return _end(asked, response)
+        return _end(asked, response, process)
 
     flask.before_request(begin)
     flask.after_request(end)
@@ -122,6 +127,7 @@ def _blueprints(flask: Flask, settings: Settings, db: Database, room: Room, quot
         tokens.blueprint(settings, db, access),
         audit.blueprint(db),
         doctor.blueprint(db, vault),
+        metrics.blueprint(db, flask.extensions[METRICS]),
         health.blueprint(db),
         docs.blueprint(),
     )
@@ -136,18 +142,21 @@ def _begin(asked: Request) -> None:
         raise InvalidRequest(Fault("Host", "is required by HTTP/1.1"))
 
 
-def _end(asked: Request, response: Response) -> Response:
+def _end(asked: Request, response: Response, process: ProcessMetrics) -> Response:
     request_id = log.request_id.get()
     assert request_id is not None
     headers = response.headers
     headers.add("X-Request-Id", request_id)
     headers.add("X-Content-Type-Options", "nosniff")
     headers.setdefault("Cache-Control", "no-store")  # for responses of Flask itself, such as OPTIONS
+    took_s = time.perf_counter() - asked.environ[_STARTED]
+    rule = asked.url_rule
+    process.note_request(None if rule is None else rule.rule, asked.method, response.status_code, took_s)
     members = {
         "method": asked.method,
         "path": masked(asked.environ["PATH_INFO"])[:500],  # without query and origin, which may contain tokens too
         "status": response.status_code,
-        "ms": round((time.perf_counter() - asked.environ[_STARTED]) * 1000, 3),
+        "ms": round(took_s * 1000, 3),
     }
     log.write("request", members)
     log.request_id.set(None)

@@ -43,6 +43,7 @@ SECTIONS = {
         *(
             "operating.md",
             "doctor.md",
+            "metrics.md",
             "settings.md",
             "security.md",
             "upgrading.md",

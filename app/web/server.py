@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from app.infra import settings
+from app.infra import metricfiles, settings
 from app.infra.log import logging_config
 
 # Without DATABASE_URL: only gunicorn's workers validate it, since psycopg must be imported after gevent's patches.
@@ -29,8 +29,36 @@ logconfig_dict = logging_config(_settings.log_level, _settings.log)
 proc_name = "rowline-api"
 
 
+_metrics: list[Path] = []
+"""The folder in which the workers share their metrics, once it is made."""
+
+
+def on_starting(_arbiter: object) -> None:
+    """Make the folder for metrics: gunicorn's hook, before the first fork."""
+    _metrics.append(metricfiles.make_folder())
+
+
+def pre_fork(arbiter: Any, worker: Any) -> None:
+    """Give a worker a slot, that of one that has ended, if any: gunicorn's hook, before each fork."""
+    worker.metrics_slot = metricfiles.free_slot(other.metrics_slot for other in arbiter.WORKERS.values())
+
+
+def child_exit(_arbiter: object, worker: Any) -> None:
+    """Forget what a worker had in use: gunicorn's hook, in its master, when one has ended."""
+    metricfiles.forget(_metrics[0], worker.metrics_slot)
+
+
+def on_exit(_arbiter: object) -> None:
+    """Remove the folder for metrics: gunicorn's hook, at the end of its master."""
+    metricfiles.remove_folder(_metrics[0])
+
+
 def post_fork(_arbiter: object, worker: Any) -> None:
-    """Install the signal handlers for Ctrl-C before the application is loaded: gunicorn's hook, after each fork."""
+    """Install the signal handlers for Ctrl-C before the application is loaded: gunicorn's hook, after each fork.
+
+    And say where the metrics of this worker go.
+    """
+    metricfiles.join(_metrics[0], worker.metrics_slot)
     for number in (signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, worker.handle_quit)
 

@@ -2,7 +2,7 @@
 
 from tests.plans.of_terms import REMOVAL, TERMS
 
-EVERYTHING = {"counts/recount", "queues/page", "tokens/count_valid"}
+EVERYTHING = {"counts/name_queues", "counts/recount", "metrics/queues", "queues/page", "tokens/count_valid"}
 """Statements that read all jobs, tokens, or counts of queues, by whatever way: people ask for them, seldom."""
 IN_ORDER_OF_NUMBERS = {"jobs/search_all", "terms/next_tagged"}
 """Statements that walk over the jobs of all queues, up to a bound."""
@@ -126,6 +126,8 @@ INDEXES: dict[str, set[str]] = {
     "leases/retry_later": {"jobs_pkey"},
     "logs/append": {"jobs_pkey"},
     "logs/trim": {"logs_pkey"},
+    "metrics/database": {"job_deltas_added_by", "job_folds_pkey"},
+    "metrics/tables": set(),
     "minutes/forget": {"job_hours_pkey", "job_minutes_pkey"},
     "minutes/forget_hours": {"job_hours_pkey"},
     "minutes/recent": {"job_minutes_pkey"},

@@ -46,7 +46,9 @@ def dispatcher(db: Database, settings: Settings) -> EndpointDispatcher:
     assert endpoint
     outbound: Any = NoCalls()
     job_json = JobSchema(queue_prefix="bull")
-    tools = Tools(settings=settings, db=db, outbound=outbound, job_json=job_json, name="push:1")
+    tools = Tools(
+        settings=settings, db=db, outbound=outbound, job_json=job_json, name="push:1", note_call=lambda *_: None
+    )
     return EndpointDispatcher(tools, endpoint, headers={}, secrets=[])
 
 

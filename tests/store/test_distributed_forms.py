@@ -28,6 +28,7 @@ KEPT = {
     "jobs/try_promotion": {ADVISORY},
     "keys/forget": {LOCKS_ALL},
     "keys/try_lock": {ADVISORY},
+    "metrics/queues": {RECURSIVE},
     "minutes/forget": {LOCKS_ALL},
     "minutes/forget_hours": {LOCKS_ALL},
     "plans/lock_queue": {ADVISORY},

@@ -28,7 +28,7 @@ def single(settings: Settings, shared_url: str) -> Iterator[Flask]:
     opened.close()
 
 
-@pytest.mark.parametrize(("scope", "refused"), [("*", 0), ("metrics", 403)])
+@pytest.mark.parametrize(("scope", "refused"), [("*", 0), ("dashboard", 403)])
 def test_no_route_needs_two_connections_at_once(
     single: Flask, settings: Settings, db: Database, scope: str, refused: int
 ) -> None:

@@ -47,7 +47,7 @@ DECLARED = {
     "endpoints:manage": {"workers.register", "workers.list_urls", "workers.remove"},
     "tokens:manage": {f"tokens.{verb}" for verb in ("create", "list_tokens", "revoke", "rotate", "finish_rotation")},
     "audit": {"audit.list_acts"},
-    "metrics": {"doctor.get_report"},
+    "metrics": {"doctor.get_report", "metrics.get_metrics"},
 }
 
 

@@ -27,6 +27,7 @@
 \set _swept `cat app/store/sql/_fragments/swept.sql`
 \set _termed `cat app/store/sql/_fragments/termed.sql`
 \set _terms `cat app/store/sql/_fragments/terms.sql`
+\set _totals `cat app/store/sql/_fragments/totals.sql`
 \set _traces `cat app/store/sql/_fragments/traces.sql`
 \set _untermed `cat app/store/sql/_fragments/untermed.sql`
 \set _was `cat app/store/sql/_fragments/was.sql`

@@ -1,7 +1,7 @@
 -- What the deltas of the CTE `taken` say of each queue: how they change its counts, and what happened to its jobs.
 -- The sum of a delta is positive if jobs were added, and negative if they were removed. No statement does both, or ends
 -- some jobs and makes others that had ended ready again. Active jobs that go at once (`complete_and_remove`) completed.
--- Jobs that came back after a plan had removed them were added, and ended, before.
+-- Jobs that came back after a plan had removed them were added, and ended, before. Nothing but a claim makes jobs active.
 select
     queue,
     sum(waiting) as waiting, sum(prioritized) as prioritized, sum(delayed) as delayed, sum(active) as active,
@@ -16,6 +16,13 @@ select
             then greatest(- active, 0)
         else greatest(completed, 0)
     end) as newly_completed,
-    sum(case when is_restored then 0 else greatest(failed, 0) end) as newly_failed
+    sum(case when is_restored then 0 else greatest(failed, 0) end) as newly_failed,
+    sum(greatest(active, 0)) as newly_claimed,
+    sum(greatest(-(waiting + prioritized + delayed + active + waiting_children + completed + failed), 0))
+        as newly_removed,
+    sum(case when verb = 'fail' then - active else 0 end) as newly_attempts_failed,
+    sum(case when verb = 'retry_later' then - active else 0 end) as newly_retried,
+    sum(case when verb = 'release' then - active else 0 end) as newly_released,
+    sum(case when verb = 'recover_stalled' then - active else 0 end) as newly_stalled
 from taken
 group by queue

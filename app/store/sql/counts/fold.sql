@@ -2,7 +2,7 @@
 -- there were, and how many rows of events. They are taken in the order of their moments: who changes a job after another
 -- does so after the other's commit, and reads the clock later, so that what is taken of a job are its first changes.
 -- Also returns the queues in which jobs became ready, if they have ready ones: their wake-ups may have been lost.
--- Adds what they tell of jobs to the current minute of their queues.
+-- Adds what they tell of jobs to the current minute of their queues, and to the totals.
 -- The caller holds the lock (try_lock). If it folded all deltas of its snapshot, it marks the snapshot as folded.
 -- Indexes: job_deltas_added_by, job_counts_pkey, job_folds_pkey, job_minutes_pkey.
 with last as (
@@ -31,9 +31,14 @@ summed as (
 ),
 folded as (
     insert into rowline.job_counts as existing (
-        queue, waiting, prioritized, delayed, active, waiting_children, completed, failed
+        queue, waiting, prioritized, delayed, active, waiting_children, completed, failed,
+        total_added, total_claimed, total_completed, total_failed, total_removed,
+        total_attempts_failed, total_retried, total_released, total_stalled, active_at
     )
-    select queue, waiting, prioritized, delayed, active, waiting_children, completed, failed
+    select
+        queue, waiting, prioritized, delayed, active, waiting_children, completed, failed,
+        newly_added, newly_claimed, newly_completed, newly_failed, newly_removed,
+        newly_attempts_failed, newly_retried, newly_released, newly_stalled, statement_timestamp()
     from summed
     on conflict (queue) do update
     set
@@ -43,7 +48,8 @@ folded as (
         active = existing.active + excluded.active,
         waiting_children = existing.waiting_children + excluded.waiting_children,
         completed = existing.completed + excluded.completed,
-        failed = existing.failed + excluded.failed
+        failed = existing.failed + excluded.failed,
+        :_totals
     returning queue, waiting + prioritized as ready
 ),
 minutes as (

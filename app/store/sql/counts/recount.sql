@@ -1,5 +1,6 @@
 -- Counts all jobs, folds all deltas of this snapshot and returns the queues whose counts were wrong.
--- Adds what the deltas tell of jobs to the current minute of their queues, and publishes their events.
+-- Adds what the deltas tell of jobs to the current minute of their queues, and to the totals; publishes their events. Rows
+-- of queues without jobs stay, because of the totals.
 -- The jobs and the deltas of uncommitted transactions are both invisible to it: no statement has to wait.
 -- The caller holds the lock (await_lock). Reads all jobs.
 with counted as (
@@ -28,15 +29,26 @@ minutes as (
     :_minutes
 ),
 emptied as (
-    delete from rowline.job_counts
-    where queue not in (select queue from counted)
+    update rowline.job_counts
+    set waiting = 0, prioritized = 0, delayed = 0, active = 0, waiting_children = 0, completed = 0, failed = 0
+    where queue not in (select queue from counted) and queue not in (select queue from summed)
 ),
 written as (
-    insert into rowline.job_counts (
-        queue, waiting, prioritized, delayed, active, waiting_children, completed, failed
+    insert into rowline.job_counts as existing (
+        queue, waiting, prioritized, delayed, active, waiting_children, completed, failed,
+        total_added, total_claimed, total_completed, total_failed, total_removed,
+        total_attempts_failed, total_retried, total_released, total_stalled, active_at
     )
-    select queue, waiting, prioritized, delayed, active, waiting_children, completed, failed
+    select
+        queue, coalesce(counted.waiting, 0), coalesce(counted.prioritized, 0), coalesce(counted.delayed, 0),
+        coalesce(counted.active, 0), coalesce(counted.waiting_children, 0), coalesce(counted.completed, 0),
+        coalesce(counted.failed, 0), coalesce(newly_added, 0), coalesce(newly_claimed, 0),
+        coalesce(newly_completed, 0), coalesce(newly_failed, 0), coalesce(newly_removed, 0),
+        coalesce(newly_attempts_failed, 0), coalesce(newly_retried, 0), coalesce(newly_released, 0),
+        coalesce(newly_stalled, 0),
+        case when newly_added is not null then statement_timestamp() end
     from counted
+    full join summed using (queue)
     on conflict (queue) do update
     set
         waiting = excluded.waiting,
@@ -45,7 +57,8 @@ written as (
         active = excluded.active,
         waiting_children = excluded.waiting_children,
         completed = excluded.completed,
-        failed = excluded.failed
+        failed = excluded.failed,
+        :_totals
 ),
 drained as (
     select queue from counted where false

@@ -1,0 +1,1 @@
+"""Prometheus and Grafana: what is shipped for them, and a real Prometheus that scrapes."""

@@ -1,0 +1,79 @@
+"""A real Prometheus: its linter finds nothing, it scrapes the API, and it answers each query that is shipped."""
+
+import json
+import os
+import subprocess
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from app.operations import jobs as operations
+from app.postgres.database import Database
+from tests.monitoring.__main__ import VARIABLE
+from tests.monitoring.test_shipped import FOLDER, queries
+from tests.support import raw
+from tests.support.clusters import Program, free_port, until
+from tests.support.jobs import new
+
+PROMETHEUS = Path(os.environ[VARIABLE])
+"""The folder with `prometheus` and `promtool`."""
+CONFIG = """
+global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}
+rule_files: [%s]
+scrape_configs:
+  - job_name: rowline
+    authorization: {credentials: %s}
+    static_configs: [{targets: ["127.0.0.1:%s"]}]
+"""
+
+
+@contextmanager
+def prometheus(folder: Path, port: int) -> Iterator[int]:
+    """Run Prometheus with the alert rules that are shipped, scraping an API."""
+    config, own = folder / "prometheus.yml", free_port()
+    config.write_text(CONFIG % (FOLDER / "alerts.yml", raw.TOKEN, port))
+    words = [f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}"]
+    with Program([PROMETHEUS / "prometheus", *words, f"--web.listen-address=127.0.0.1:{own}"], env={}) as program:
+        program.expect("Server is ready")
+        yield own
+
+
+def asked(port: int, path: str, **query: str) -> Any:
+    url = f"http://127.0.0.1:{port}/api/v1/{path}?{urllib.parse.urlencode(query)}"
+    with urllib.request.urlopen(url, timeout=60) as found:
+        return json.load(found)["data"]
+
+
+def promtool(*words: str, text: bytes = b"") -> str:
+    done = subprocess.run([PROMETHEUS / "promtool", *words], check=False, input=text, capture_output=True)
+    return f"{done.returncode} {done.stdout.decode()}{done.stderr.decode()}".strip()
+
+
+def test_the_linter_finds_nothing(db: Database, shared_url: str) -> None:
+    operations.submit_many(db, queue='hostile "\\', new=[new()])
+    with raw.server(shared_url) as server:
+        server.ask(raw.request("GET", "/queues", "Connection: close"))
+        [answer] = server.ask(raw.request("GET", "/metrics", "Connection: close"))
+    assert answer.status == 200
+    assert promtool("check", "metrics", text=answer.body) == "0"
+    assert promtool("check", "rules", str(FOLDER / "alerts.yml")).startswith("0 ")
+
+
+def test_it_scrapes_the_api_and_answers_each_query(db: Database, shared_url: str, tmp_path: Path) -> None:
+    operations.submit_many(db, queue="mail", new=[new()] * 3)
+    with raw.server(shared_url) as server, prometheus(tmp_path, server.port) as port:
+        until(lambda: bool(asked(port, "query", query='rowline_jobs_added_total{queue="mail"} == 3')["result"]))
+        [target] = asked(port, "targets")["activeTargets"]
+        assert (target["health"], target["lastError"]) == ("up", "")
+        for of, query in queries():
+            plain = query.replace("$__rate_interval", "1m").replace("$queue", ".*")
+            assert "result" in asked(port, "query", query=plain), of
+        assert _rules(port)
+        until(lambda: {rule["health"] for rule in _rules(port)} == {"ok"})
+
+
+def _rules(port: int) -> list[dict[str, Any]]:
+    return [rule for group in asked(port, "rules")["groups"] for rule in group["rules"]]
