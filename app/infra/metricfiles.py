@@ -47,6 +47,8 @@ def make_folder(parent: Path | None = None) -> Path:
 def _remove_unheld(folder: Path) -> None:
     """Remove a folder whose processes have all ended; another user's stays, and so does one that is being made."""
     with contextlib.suppress(OSError):
+        if folder.lstat().st_uid != os.geteuid() or folder.is_symlink():
+            return
         held = os.open(folder / LOCK, os.O_RDWR)
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)

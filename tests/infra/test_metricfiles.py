@@ -21,6 +21,15 @@ def test_the_folder_of_a_node_that_has_ended_goes_and_that_of_one_that_lives_sta
     assert {*tmp_path.iterdir()} == {living, being_made, new}
 
 
+def test_the_folder_of_another_user_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = tmp_path / f"{metricfiles.PREFIX}other"
+    other.mkdir()
+    (other / metricfiles.LOCK).touch()
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    metricfiles.make_folder(tmp_path)
+    assert (other / metricfiles.LOCK).exists()
+
+
 def test_a_lock_is_held_by_a_process_that_inherited_it(tmp_path: Path) -> None:
     folder = metricfiles.make_folder(tmp_path)
     lock = os.open(folder / metricfiles.LOCK, os.O_RDWR)

@@ -8,9 +8,9 @@ from random import Random
 from app.domain.events import EventType
 from app.domain.job import Completion, Failure, JsonText
 from app.operations import claim, jobs, maintenance, manage, settle
-from app.postgres.database import Connection, Database
+from app.postgres.database import Database
 from app.queries import events
-from app.store import counts
+from app.store import counts, leases
 from app.store import jobs as store
 from tests.support.acting import ACTOR
 from tests.support.jobs import insert, new
@@ -33,27 +33,25 @@ class Expected:
         self.of[number] += [each.value for each in types]
 
 
-def held(conn: Connection, random: Random) -> None:
-    """Keep a transaction open, so that later ones commit before it."""
-    assert conn
-    time.sleep(random.random() * 0.02)
-
-
 def work(db: Database, expected: Expected, random: Random) -> None:
-    """Add some jobs, work some, remove one, and give up a transaction."""
+    """Add some jobs, work some, remove one, and hold a transaction open, or give it up, while others commit."""
     queue = random.choice(QUEUES)
     for added in jobs.submit_many(db, queue=queue, new=[new(attempts=2) for _ in range(3)]):
         expected.note(added.job.number, EventType.ADDED)
     with db.begin() as conn:
         numbers = insert(conn, new(attempts=2), new(delay_ms=3_600_000), queue=queue)
         store.cancel(conn, queue=queue, numbers=numbers[1:])
-        held(conn, random)
+        time.sleep(random.random() * 0.02)
+        # Jobs that later transactions have added and committed meanwhile.
+        later = leases.claim(conn, queue=queue, limit=2, lease_ms=60_000, worker="w").taken
         if random.randrange(2):
             conn.rollback()
             conn.begin()
         else:
             expected.note(numbers[0], EventType.ADDED)
             expected.note(numbers[1], EventType.ADDED, EventType.CANCELLED)
+            for lease in later:
+                expected.note(lease.key.number, EventType.ACTIVE)
     for lease in claim.claim(db, queue=queue, limit=3, lease_ms=60_000, worker="w").leases:
         expected.note(lease.key.number, EventType.ACTIVE)
         if random.randrange(2):

@@ -14,7 +14,7 @@ from app.domain.states import TRANSITIONS, Status
 from app.postgres.database import Connection
 from app.postgres.pool import driver_of
 from app.store import counts, jobs, leases, logs, queues
-from app.store.statements import whole
+from app.store.statements import Statement, whole
 from tests.store.test_states import EVENTS, SQL
 from tests.support.jobs import QUEUE, in_status, insert, new, row
 
@@ -148,3 +148,15 @@ def test_each_verb_that_a_statement_tells_has_its_events() -> None:
         verbs |= set(re.findall(r"^ +'(\w+)',?$", whole(file.read_text()), re.MULTILINE))
     assert set(OF_VERB) - verbs <= {"replace", "gap", "drain"}
     assert set(TRANSITIONS) - set(OF_VERB) == SILENT
+
+
+def test_each_statement_exists_in_both_texts_and_both_are_sql(conn: Connection) -> None:
+    parted = []
+    for file in sorted(Path(SQL).glob("[a-z]*/*.sql")):
+        statement = Statement(f"{file.parent.name}/{file.stem}")
+        if statement.quiet != statement.prepared:
+            parted.append(statement.name)
+            assert "    array_agg(number),\n" not in statement.quiet
+            conn.exec_driver_sql(f"prepare quiet as {statement.quiet.replace('%', '%%')}")
+            conn.exec_driver_sql("deallocate quiet")
+    assert {"jobs/insert_one", "leases/complete", "queues/pause", "logs/append", "retention/sweep"} <= {*parted}

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -229,3 +230,14 @@ def test_a_client_that_does_not_read_is_cut_and_the_process_keeps_little_for_it(
         assert len(found) < 40_000
         ids = [int(one.id) for one in found if one.id]
         assert ids == sorted(ids)
+
+
+def test_a_head_of_a_stream_ends_at_once(server: raw.Server) -> None:
+    sent = raw.request("HEAD", "/events") + raw.request("GET", "/events/page", "Connection: close")
+    with socket.create_connection(("127.0.0.1", server.port), timeout=raw.DEADLINE_S) as connection:
+        connection.sendall(sent)
+        received = b""
+        while piece := connection.recv(65536):
+            received += piece
+    assert received.count(b"HTTP/1.1 200 OK") == 2
+    assert b"text/event-stream" in received

@@ -37,6 +37,8 @@ def _add_streams(routes: Blueprint, db: Database, access: Tokens, streams: Event
     def stream(wanted: Wanted) -> Response:
         _require_on(db)
         asked = auth.current_request()
+        if asked.method == "HEAD":  # its body, which nobody reads, would have no end
+            return Response(mimetype=STREAM, headers=_HEADERS)
         caller: Caller = asked.environ[CALLER]
         ends = events.ends(db)
         sender = Sender(

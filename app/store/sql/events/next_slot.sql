@@ -1,4 +1,4 @@
--- Has events put into the next slot, which the caller has emptied: if this is the slot :slot still.
+-- Has events put into the next slot, which the caller has emptied: if this is the slot :slot still; returns it.
 -- Index: job_folds_pkey.
 update rowline.job_folds
 set slot = mod(slot + 1, 13), slot_began_at = statement_timestamp()
