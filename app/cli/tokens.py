@@ -13,7 +13,7 @@ import orjson
 
 from app.cli import account, columns, direct
 from app.domain.errors import TokenNotFound
-from app.domain.tokens import LIMIT_MAX, NAME_MAX, SCOPES_MAX, Limits, Scope, Token, limits_json
+from app.domain.tokens import LIMIT_MAX, NAME_MAX, SCOPES_MAX, STREAMS, Limits, Scope, Token, limits_json
 from app.operations import tokens as operations
 from app.operations.tokens import Issued
 from app.postgres.database import Database
@@ -77,6 +77,7 @@ def tokens() -> None:
 @click.option("--requests-per-s", type=_limit, help="The most requests a second, in each API process.")
 @click.option("--jobs-per-s", type=_limit, help="The most jobs a second that it may add, in each API process.")
 @click.option("--waiting-jobs", type=_limit, help="It adds none to a queue in which so many jobs have not started.")
+@click.option("--streams", type=_limit, help=f"Streams of events at a time in each API process. Default: {STREAMS}.")
 @_as_json
 def create(
     *,
@@ -86,6 +87,7 @@ def create(
     requests_per_s: int | None,
     jobs_per_s: int | None,
     waiting_jobs: int | None,
+    streams: int | None,
     as_json: bool,
 ) -> None:
     """Create a token and print it. It is shown only now."""
@@ -94,7 +96,7 @@ def create(
         raise click.BadParameter(f"must have 1 to {NAME_MAX} characters", param_hint="--name")
     if len(scopes) > SCOPES_MAX:
         raise click.BadParameter(f"must be at most {SCOPES_MAX}", param_hint="--scopes")
-    limits = Limits(requests_per_s=requests_per_s, jobs_per_s=jobs_per_s, waiting_jobs=waiting_jobs)
+    limits = Limits(requests_per_s=requests_per_s, jobs_per_s=jobs_per_s, waiting_jobs=waiting_jobs, streams=streams)
     issued = _told(
         lambda db: operations.create(
             db,

@@ -156,6 +156,10 @@ class Scope:
         return other == self.pattern
 
 
+STREAMS = 10
+"""Streams of events that a token may have in each API process, unless its limits say another number."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What a token may use; None: as much as it likes. Rates are kept by each API process by itself."""
@@ -163,11 +167,12 @@ class Limits:
     requests_per_s: int | None = None
     jobs_per_s: int | None = None  # that it adds
     waiting_jobs: int | None = None  # of a queue: with so many that have not started, it adds none
+    streams: int | None = None  # of events, in each API process; of a new token None: STREAMS
 
     def within(self, other: "Limits") -> bool:
         """Whether none is above that of `other`."""
-        mine = (self.requests_per_s, self.jobs_per_s, self.waiting_jobs)
-        theirs = (other.requests_per_s, other.jobs_per_s, other.waiting_jobs)
+        mine = (self.requests_per_s, self.jobs_per_s, self.waiting_jobs, self.streams or STREAMS)
+        theirs = (other.requests_per_s, other.jobs_per_s, other.waiting_jobs, other.streams)
         return all(limit is None or (own is not None and own <= limit) for own, limit in zip(mine, theirs, strict=True))
 
 
@@ -177,6 +182,7 @@ def limits_json(limits: Limits) -> dict[str, int]:
         "requestsPerS": limits.requests_per_s,
         "jobsPerS": limits.jobs_per_s,
         "waitingJobs": limits.waiting_jobs,
+        "streams": None if limits.streams == STREAMS else limits.streams,
     }
     return {name: limit for name, limit in named.items() if limit is not None}
 

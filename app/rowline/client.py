@@ -88,10 +88,10 @@ class Rowline:
         expires_on: int | None = None,
         limits: Mapping[str, int] | None = None,
     ) -> IssuedToken:
-        """Create an API token; its secret is in the result only. `limits`: requestsPerS, jobsPerS, waitingJobs.
+        """Create an API token; its secret is in the result only.
 
-        Not retried if the response may be lost: the token that nobody knows would stay valid. Raises Unauthorized if it
-        would have a scope that the token of this client lacks.
+        `limits`: requestsPerS, jobsPerS, waitingJobs, streams. Not retried if the response may be lost: the token that
+        nobody knows would stay valid. Raises Unauthorized if it would have a scope that the token of this client lacks.
         """
         body: dict[str, Any] = {"name": name, "scopes": strings(scopes, "scopes")}
         body |= {} if expires_on is None else {"expiresOn": expires_on}

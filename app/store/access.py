@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSON, UUID
 from app.domain.audit import ActOutcome
 from app.domain.ids import QUEUE_NAME_MAX
 from app.domain.keys import KEY_MAX
-from app.domain.tokens import ID_LENGTH, LIMIT_MAX, NAME_MAX, SCOPES_MAX
+from app.domain.tokens import ID_LENGTH, LIMIT_MAX, NAME_MAX, SCOPES_MAX, STREAMS
 from app.store.columns import DIGEST, NAME, WHEN, metadata, words
 
 _LIMIT = f"between 1 and {LIMIT_MAX}"
@@ -35,6 +35,7 @@ tokens = Table(
     Column("requests_per_s", Integer),
     Column("jobs_per_s", Integer),
     Column("waiting_jobs", Integer),
+    Column("streams", Integer, nullable=False, server_default=text(str(STREAMS))),
     Column("created_at", WHEN, nullable=False, server_default=text("statement_timestamp()")),
     Column("expires_at", WHEN),
     Column("revoked_at", WHEN),
@@ -47,6 +48,7 @@ tokens = Table(
         f"requests_per_s {_LIMIT} and jobs_per_s {_LIMIT} and waiting_jobs {_LIMIT}",
         name="tokens_limits",
     ),
+    CheckConstraint(f"streams {_LIMIT}", name="tokens_streams"),
 )
 """API tokens, by their SHA-256. Revoked and expired ones stay."""
 

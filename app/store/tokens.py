@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from app.domain.tokens import Limits, Scope, Token
+from app.domain.tokens import STREAMS, Limits, Scope, Token
 from app.postgres.database import Connection
 from app.store.statements import Statement
 
@@ -83,6 +83,7 @@ def insert(
         requests_per_s=limits.requests_per_s,
         jobs_per_s=limits.jobs_per_s,
         waiting_jobs=limits.waiting_jobs,
+        streams=limits.streams or STREAMS,
         expires_s=expires_at.timestamp() if expires_at else None,
     )
     return of(found[0]) if found else None
@@ -127,7 +128,12 @@ def of(row: Any) -> Token:
         id=row.id,
         name=row.name,
         scopes=tuple(map(Scope.stored, row.scopes)),
-        limits=Limits(requests_per_s=row.requests_per_s, jobs_per_s=row.jobs_per_s, waiting_jobs=row.waiting_jobs),
+        limits=Limits(
+            requests_per_s=row.requests_per_s,
+            jobs_per_s=row.jobs_per_s,
+            waiting_jobs=row.waiting_jobs,
+            streams=row.streams,
+        ),
         created_at=row.created_at,
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,

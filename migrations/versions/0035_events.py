@@ -56,6 +56,12 @@ create index events_gone on rowline.events using gin (numbers)
         and verb in ('complete_and_remove', 'sweep', 'remove_job', 'remove_active', 'replace', 'remove_by_plan')
 """
 
+STREAMS = """
+alter table rowline.tokens
+    add column streams integer not null default 10
+    constraint tokens_streams check (streams between 1 and 1000000000)
+"""
+
 
 def upgrade() -> None:
     """Widen the deltas, and make the table of events, whose partitions are emptied in turn."""
@@ -70,10 +76,15 @@ def upgrade() -> None:
     op.execute((SQL / "rowline" / "empty_events_1.sql").read_text())
     op.execute("revoke execute on function rowline.empty_events(smallint) from public")
     op.execute((SQL / "rowline" / "enqueue_8.sql").read_text())
+    op.execute(STREAMS)
+    op.execute((SQL / "report" / "tokens_2.sql").read_text())
 
 
 def downgrade() -> None:
     """Take them away."""
+    op.execute("drop view report.tokens")
+    op.execute((SQL / "report" / "tokens_1.sql").read_text())
+    op.execute("alter table rowline.tokens drop column streams")
     op.execute((SQL / "rowline" / "enqueue_7.sql").read_text())
     op.execute("drop function rowline.empty_events(smallint)")
     op.execute("drop table rowline.events")

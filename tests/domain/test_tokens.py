@@ -148,6 +148,10 @@ def test_a_scope_of_a_later_release_allows_nothing_and_is_granted_by_none_but_ev
         (Limits(jobs_per_s=5), Limits(jobs_per_s=5), True),
         (Limits(jobs_per_s=6), Limits(jobs_per_s=5), False),
         (Limits(jobs_per_s=5, waiting_jobs=1), Limits(), True),
+        (Limits(streams=100), Limits(), True),
+        (Limits(), Limits(streams=10), True),
+        (Limits(), Limits(streams=9), False),
+        (Limits(streams=11), Limits(streams=10), False),
     ],
 )
 def test_limits_are_within_others_if_none_is_above(mine: Limits, other: Limits, is_within: bool) -> None:  # noqa: FBT001 - a case

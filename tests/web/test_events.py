@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from app.domain.tokens import STREAMS, Limits
 from app.infra.settings import Settings
 from app.operations import maintenance, tokens
 from app.operations.eventstreams import STREAMS_MAX
 from app.postgres.database import Database
-from app.web.events.routes import STREAMS_OF_TOKEN
 from tests.support import databases, raw, streams
 from tests.support.acting import ACTOR
 from tests.support.client import Client
@@ -143,19 +143,27 @@ def test_streams_of_a_token_that_is_revoked_end_and_no_others(server: raw.Server
 def test_a_token_has_so_many_streams_and_a_process_too(server: raw.Server, own_db: Database) -> None:
     issued = issue(own_db, "events")
     with contextlib.ExitStack() as stack:
-        for _ in range(STREAMS_OF_TOKEN):
+        for _ in range(STREAMS):
             stack.enter_context(opened(server.port, "/events", token=issued.secret))
         [answer] = server.ask(raw.request("GET", "/events", token=issued.secret), wanted=1)
         assert (answer.status, answer.json()["code"]) == (429, "over_quota")
         assert answer.headers["retry-after"]
         all_streams = [
-            stack.enter_context(opened(server.port, "/events", token=TOKEN))
-            for _ in range(STREAMS_MAX - STREAMS_OF_TOKEN)
+            stack.enter_context(opened(server.port, "/events", token=TOKEN)) for _ in range(STREAMS_MAX - STREAMS)
         ]
         [answer] = server.ask(raw.request("GET", "/events", token=TOKEN), wanted=1)
         assert answer.status == 429
         add(server, {"name": "n", "data": 1})
         assert {stream.take(1)[0].event for stream in all_streams} == {"added"}
+
+
+def test_a_token_has_as_many_streams_as_its_limits_say(server: raw.Server, own_db: Database) -> None:
+    issued = issue(own_db, "events", limits=Limits(streams=2))
+    with contextlib.ExitStack() as stack:
+        for _ in range(2):
+            stack.enter_context(opened(server.port, "/events", token=issued.secret))
+        [answer] = server.ask(raw.request("GET", "/events", token=issued.secret), wanted=1)
+        assert answer.status == 429
 
 
 def test_streams_end_when_the_process_stops_and_a_reader_that_resumes_misses_nothing(own_url: str) -> None:

@@ -67,7 +67,7 @@ def test_a_token_lets_in_and_its_secret_is_shown_once(client: Client, shared_url
         ({"expiresOn": 10**15}, "expiresOn", "must be between 1 and"),
         ({"expiresOn": "2030"}, "expiresOn", "must be an integer"),
         ({"limits": {"jobsPerS": 0}}, "limits.jobsPerS", "must be between 1 and"),
-        ({"limits": {"streams": 1}}, "limits.streams", "is an option that Rowline does not have yet"),
+        ({"limits": {"streams": 0}}, "limits.streams", "must be between 1 and"),
         ({"limits": {"more": 1}}, "limits.more", "is not known here"),
         ({"more": 1}, "more", "is not known here"),
     ],

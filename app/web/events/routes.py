@@ -14,8 +14,6 @@ from app.web.events import schemas
 from app.web.events.schemas import Wanted
 from app.web.events.stream import Sender
 
-STREAMS_OF_TOKEN = 10
-"""So many streams a token of the database may have, in each API process."""
 STREAM = "text/event-stream"
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _RAISES = (InvalidRequest, EventsOff, OverQuota, DatabaseError)
@@ -49,7 +47,7 @@ def _add_streams(routes: Blueprint, db: Database, access: Tokens, streams: Event
             sees_payload=lambda queue: caller.may(Action.PAYLOAD, queue),
             may_go_on=lambda: not clients.has_left(asked) and access.is_still_valid(asked),
         )
-        streams.enter(caller.id, most=STREAMS_OF_TOKEN if caller.is_stored else None)
+        streams.enter(caller.id, most=caller.limits.streams)
         response = Response(sender.pieces(ends), mimetype=STREAM, headers=_HEADERS)
         response.call_on_close(lambda: streams.leave(caller.id))
         return response

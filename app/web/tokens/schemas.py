@@ -7,9 +7,9 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate
 
 from app.domain import tokens as domain
-from app.domain.tokens import LIMIT_MAX, NAME_MAX, SCOPE_MAX, SCOPES_MAX, Limits, Scope, Token
+from app.domain.tokens import LIMIT_MAX, NAME_MAX, SCOPE_MAX, SCOPES_MAX, STREAMS, Limits, Scope, Token
 from app.operations.tokens import Issued
-from app.web.fields import NotYet, Text, Texts, Whole
+from app.web.fields import Text, Texts, Whole
 from app.web.jobs import new_job
 from app.wire import objects
 from app.wire.demands import Form
@@ -47,7 +47,9 @@ class TokenLimitsSchema(Schema):
     waitingJobs = Whole(
         1, LIMIT_MAX, metadata={"description": "it adds none to a queue in which so many jobs have not started"}
     )
-    streams = NotYet()
+    streams = Whole(
+        1, LIMIT_MAX, metadata={"description": f"of events, at a time in each API process; default: {STREAMS}"}
+    )
 
 
 class NewTokenSchema(Schema):
@@ -122,6 +124,7 @@ def load(raw: bytes) -> NewToken:
             requests_per_s=limits.get("requestsPerS"),
             jobs_per_s=limits.get("jobsPerS"),
             waiting_jobs=limits.get("waitingJobs"),
+            streams=limits.get("streams"),
         ),
         expires_at=None if expires_on is None else datetime.fromtimestamp(expires_on / 1000, UTC),
     )
