@@ -110,6 +110,11 @@ warnings = false
 include-path-regex = "/deduplication/{dedup_id}$"
 warnings = false
 
+# Which plans are there the program does not always know.
+[[operations]]
+include-path-regex = "/plans/{plan_id}"
+warnings = false
+
 # Which tokens are being rotated the program does not know.
 [[operations]]
 include-path-regex = "/tokens/{token_id}"
