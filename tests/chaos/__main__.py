@@ -11,6 +11,7 @@ from random import Random, SystemRandom
 import click
 
 from tests.chaos import faults, report
+from tests.chaos.listener import Listener
 from tests.chaos.load import Load, Pace
 from tests.chaos.own_queues import OwnQueues
 from tests.chaos.report import Run
@@ -29,6 +30,8 @@ LEAST = {"faults": 200, "jobs acknowledged": 100_000, "acknowledged calls by han
 LEAST_OWN = {"created": 1_000, "deduplicated": 1_000, "stored": 100, "rounds of plans": 20} | {
     "ticks": 5_000,
     "runs besides": 100,
+    "events": 500_000,
+    "cuts of their stream": 100,
 }
 """What a run of `make faults` has to have done before it shows anything."""
 
@@ -58,6 +61,8 @@ def chaos(
         with Load(place.ports, history, seed=seed, producers=producers, pullers=pullers, pace=HANDS) as load:
             own = OwnQueues(place.ports, seed=seed)
             own.start()
+            listener = Listener(place.ports, seed=f"{seed}/listener")
+            listener.start()
             until(lambda: load.acknowledged > 100, within_s=60)
             for kind in kinds:
                 time.sleep(random.uniform(*CALM_S))
@@ -69,10 +74,12 @@ def chaos(
             own.stop_adding()
             drain(place, own)
             own.stop()
+            listener.catch_up(place)
         if wrong := place.recount():
             run.violations.append(f"counts were wrong: {wrong}")
         run.violations += own.judge(place)
-        run.own = own.told()
+        run.violations += listener.judge(place)
+        run.own = own.told() | {"events": listener.read, "cuts of their stream": listener.cuts}
         history.close()
         events = record.read(history.path, folder / "workers.jsonl")
         found = verdict.check(events, jobs=place.stored(), attempts=place.attempts())

@@ -72,7 +72,7 @@ def table(
         f"faults ({run.faults.total()})": ", ".join(f"{count} x {kind}" for kind, count in sorted(run.faults.items())),
         f"by the load ({run.by_load.total():,})": ", ".join(f"{count} x {kind}" for kind, count in run.by_load.items()),
         "by hand": ", ".join(f"{verb} {_outcomes(by)}" for verb, by in sorted(run.by_hand.items())),
-        "ids, plans, ticks": ", ".join(f"{count:,} {what}" for what, count in run.own.items()),
+        "ids, plans, ticks, events": ", ".join(f"{count:,} {what}" for what, count in run.own.items()),
         "requests to add": f"{len(replies):,}: "
         + ", ".join(f"{count:,} x {names.get(status, status)}" for status, count in sorted(statuses.items())),
         "jobs attempted": f"{verdict.attempted:,}",

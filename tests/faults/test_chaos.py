@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos import report
+from tests.chaos.listener import fault_of
 from tests.chaos.load import Producer
 from tests.chaos.reply import Reply
 from tests.chaos.report import Run
@@ -50,6 +51,33 @@ def lost() -> Verdict:
 )
 def test_every_promise_that_is_broken_is_told(run: Run, reply: Reply, verdict: Verdict) -> None:
     assert report.judge(run, verdict, [reply])
+
+
+A, C = ("active", 1), ("completed", 0)
+WHOLE = [("added", 0), ("due", 0), A, ("retrying", 0), ("active", 2), C]
+
+
+@pytest.mark.parametrize(
+    ("told", "status", "attempts", "fault"),
+    [
+        (WHOLE, "completed", 2, None),
+        ([*WHOLE, ("removed", 0), ("added", 0)], "delayed", 0, None),
+        ([*WHOLE, ("retried", 0), ("active", 3), ("released", 0)], "waiting", 3, None),
+        ([], "waiting", 0, "leave it gone"),
+        (WHOLE[1:], "completed", 2, "have it due while it is gone"),
+        (WHOLE[:2] + WHOLE[3:], "completed", 2, "have it retrying while it is waiting"),
+        ([*WHOLE[:3], C], "completed", 2, "leave it ended after 1"),
+        ([*WHOLE[:2], *WHOLE[4:]], "completed", 2, "begin attempt 2 after 0"),
+        (WHOLE[:-1], "completed", 2, "leave it active"),
+        ([*WHOLE, C], "completed", 2, "have it completed while it is ended"),
+        ([WHOLE[0], A, C, ("removed", 0)], "completed", 1, "leave it gone"),
+    ],
+)
+def test_the_events_of_a_job_lead_to_where_it_is(
+    told: list[tuple[str, int]], status: str, attempts: int, fault: str | None
+) -> None:
+    found = fault_of(told, status, attempts)
+    assert found is None if fault is None else found is not None and found.startswith(fault)
 
 
 @pytest.mark.parametrize(
