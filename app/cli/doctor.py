@@ -37,7 +37,8 @@ def _print(report: Report) -> None:
         print(columns.printable(f"{'':8} do: {one.todo}"))
     for line in _figures(report):
         print(columns.printable(line))
-    print("nothing is wrong" if not report.findings else f"{len(report.findings)} findings")
+    found = len(report.findings)
+    print("nothing is wrong" if not found else f"{found} finding{'s' * (found > 1)}")
 
 
 def _figures(report: Report) -> list[str]:

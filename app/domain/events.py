@@ -121,10 +121,13 @@ class Shown(NamedTuple):
     lines: Mapping[int, str]
 
 
+_KNOWN = frozenset(each.value for each in EventType)
+
+
 def spread(note: Note) -> Iterator[Event]:
     """Return the events, those of each job in their order. Of two of each job, the first ones come first.
 
-    A verb that this release does not know has none.
+    A verb that this release does not know has none, and a type that it does not know is left out.
     """
     first = note.last_id - note.size + 1
     types = OF_VERB.get(note.verb, ())
@@ -133,7 +136,8 @@ def spread(note: Note) -> Iterator[Event]:
         return
     for nth, event_type in enumerate(types):
         for place, number in enumerate(note.numbers, nth * len(note.numbers)):
-            yield _of_job(note, first + place, event_type, number)
+            if note.details.get(str(number), {}).get("type", event_type) in _KNOWN:
+                yield _of_job(note, first + place, event_type, number)
 
 
 def _of_job(note: Note, event_id: int, event_type: EventType, number: int) -> Event:

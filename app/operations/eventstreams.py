@@ -37,7 +37,13 @@ class Stream:
         self.after = 0
         """Only events after this one are taken."""
         self.has_lagged = False
-        """Whether so many events waited that others were not taken: it gets no more."""
+        """Whether so many events waited that others were not taken, or some are gone: it gets no more."""
+
+    def lag(self) -> None:
+        """Give it no more: its client resumes, and hears then what is gone."""
+        self.has_lagged = True
+        self._waiting.clear()
+        self.woken.set()
 
     def put(self, found: Sequence[TitledEvent]) -> None:
         """Take events. Does not block."""
@@ -45,11 +51,10 @@ class Stream:
         if not wanted or self.has_lagged:
             return
         if len(self._waiting) >= LAG_MAX:
-            self.has_lagged = True
-            self._waiting.clear()
+            self.lag()
         else:
             self._waiting.extend(wanted)
-        self.woken.set()
+            self.woken.set()
 
     def take(self, most: int) -> list[TitledEvent]:
         """Return up to `most` events, in their order, that are to be sent now."""
@@ -94,13 +99,16 @@ class EventStreams:
             self._open[caller] -= 1
             self._open += Counter()  # without those that have none
 
-    def join(self, stream: Stream, *, at: int) -> bool:
-        """Give a stream all events after `at` from now on; False if there are later ones that it has to read first."""
+    def join(self, stream: Stream, *, at: int, newest: int) -> bool:
+        """Give a stream all events after `at` from now on; False if there are later ones that it has to read first.
+
+        `newest`: the newest event when the stream last looked. The thread reads for all streams, so it begins there.
+        """
         with self._lock:
+            if at < newest or (self._streams and self._cursor > at):
+                return False
             if not self._streams:
                 self._cursor = at
-            if self._cursor > at:
-                return False
             stream.after = at
             self._streams.add(stream)
             if self._thread is None:
@@ -137,17 +145,26 @@ class EventStreams:
             if not has_streams:
                 self._joined.wait()
                 continue
+            is_behind = False
             try:
                 self._bell.clear()
-                self._read()
+                is_behind = self._read()
             except DatabaseError as error:  # the streams go on: it may be back in time
                 _log.warning("tick_failed", extra={"loop": "events", "cause": str(error)})
                 self._closed.wait(RETRY_S)
-            self._closed.wait(READ_S)
-            self._bell.wait(max(0.0, self._fold_at - time.monotonic()))
+            except Exception:  # noqa: BLE001 - the thread of all streams must not end
+                _log.exception("tick_failed", extra={"loop": "events"})
+                self._closed.wait(RETRY_S)
+            if not is_behind:
+                self._closed.wait(READ_S)
+                self._bell.wait(max(0.0, self._fold_at - time.monotonic()))
 
-    def _read(self) -> None:
-        """Fold if it is time, and give the streams what is new."""
+    def _read(self) -> bool:
+        """Fold if it is time, and give the streams what is new; return whether there is more.
+
+        If events are gone before they were read, or their ids were set back as by a restored backup, all streams end:
+        their clients resume, and hear of it.
+        """
         if time.monotonic() >= self._fold_at:
             maintenance.fold_counts(self._db)
             self._fold_at = time.monotonic() + FOLD_S
@@ -155,9 +172,15 @@ class EventStreams:
         page = events.page(self._db, after=cursor)
         with self._lock:
             if self._cursor != cursor:  # all have left meanwhile, and another has come
-                return
-            self._cursor = page.cursor
-            for stream in self._streams:  # under the lock: one that joins now gets what comes after its own reading
+                return True
+            self._cursor = page.cursor  # one that joins now gets what comes after its own reading
+            streams = [*self._streams]
+            if is_cut := not page.ends.oldest <= cursor + 1 <= page.ends.newest + 1:
+                self._streams.clear()
+        for stream in streams:
+            if is_cut:
+                stream.lag()
+            else:
                 stream.put(page.events)
-        if page.events:
-            self._bell.set()  # there may be more
+            time.sleep(0)  # others of the process have a turn
+        return page.cursor < page.ends.newest

@@ -227,11 +227,17 @@ def forget_minutes(db: Database) -> int:
 def make_room_for_events(db: Database, *, keep_ms: int, max_bytes: int) -> bool:
     """Empty the oldest part of the events, if the newest is old or large enough; return whether.
 
-    So events are kept for `keep_ms` at most, and take about `max_bytes` at most. Waits for who reads that part.
+    So events are kept for `keep_ms`, and take `max_bytes`, about. Does not wait for who reads that part, a dump for
+    example: it is tried again later.
     """
-    with db.begin() as conn:
-        counts.await_folds(conn)
-        return events.make_room(conn, keep_ms=keep_ms, max_bytes=max_bytes)
+    try:
+        with db.begin() as conn:
+            counts.await_folds(conn)
+            return events.make_room(conn, keep_ms=keep_ms, max_bytes=max_bytes)
+    except DatabaseError as error:
+        if not error.is_worth_another_try:
+            raise
+        return False
 
 
 @operation

@@ -44,10 +44,14 @@ def page(db: Database, *, after: int, queue: str | None = None, most: int = BATC
         ends = events.ends(conn)
         notes = events.after(conn, after=after, most=most, queue=queue)
         found = [event for note in notes for event in domain.spread(note) if event.id > after]
+        cursor = notes[-1].last_id if notes else max(after, ends.newest)
+        if len(found) > most and most < BATCH:
+            found = found[:most]
+            cursor = found[-1].id
         unnamed = (one for one in found if one.number is not None and one.custom_id is None)
         titles = events.titles(conn, (JobKey(one.queue, one.number or 0) for one in unnamed))
         titled = [TitledEvent(one, _title(one, titles)) for one in found]
-        return Page(titled, notes[-1].last_id if notes else max(after, ends.newest), ends)
+        return Page(titled, cursor, ends)
 
 
 def _title(event: Event, titles: dict[JobKey, Title]) -> Title | None:

@@ -18,7 +18,7 @@ _slot = Statement("events/slot")
 _empty = Statement("events/empty")
 _next_slot = Statement("events/next_slot")
 SLOTS = 13
-NOTES_AT_ONCE = 100
+NOTES_AT_ONCE = 1_000
 
 
 def after(conn: Connection, *, after: int, most: int, queue: str | None = None) -> list[Note]:

@@ -1,6 +1,9 @@
 """Events are kept for a time and within a size; a slow stream is cut; while older nodes fold, nothing is published."""
 
+from collections.abc import Iterator
+
 import psycopg
+import pytest
 
 from app.domain.events import Event, EventType
 from app.infra.settings import Settings
@@ -85,11 +88,13 @@ def test_a_stream_joins_when_it_has_read_what_others_have(db: Database) -> None:
     streams = EventStreams(db)
     first, second = Stream(lambda _one: True), Stream(lambda _one: True)
     newest = events.ends(db).newest
-    assert streams.join(first, at=newest)
+    assert not streams.join(first, at=newest - 1, newest=newest), "the thread reads for all: nobody sets it back"
+    assert streams.join(first, at=newest, newest=newest)
     jobs.submit_many(db, queue="q", new=[new()])
     assert first.woken.wait(30)
-    assert not streams.join(second, at=newest), "it has to read that first"
-    assert streams.join(second, at=first.take(1)[0].event.id)
+    assert not streams.join(second, at=newest, newest=newest), "it has to read that first"
+    newest = first.take(1)[0].event.id
+    assert streams.join(second, at=newest, newest=newest)
     streams.part(first)
     jobs.submit_many(db, queue="q", new=[new()])
     assert second.woken.wait(30)
@@ -97,3 +102,43 @@ def test_a_stream_joins_when_it_has_read_what_others_have(db: Database) -> None:
     assert first.take(10) == []
     streams.close()
     assert streams.is_closed
+
+
+@pytest.fixture
+def joined(db: Database) -> Iterator[Stream]:
+    """A stream of all events from now on."""
+    streams, stream = EventStreams(db), Stream(lambda _one: True)
+    newest = events.ends(db).newest
+    assert streams.join(stream, at=newest, newest=newest)
+    yield stream
+    streams.close()
+
+
+@pytest.mark.parametrize("by", [1_000, -1], ids=["events are gone that nobody read", "ids were set back"])
+def test_streams_end_where_something_is_missing_so_that_their_clients_hear_of_it(
+    db: Database, shared_url: str, joined: Stream, by: int
+) -> None:
+    databases.run(shared_url, f"update rowline.job_folds set next_event = next_event + {by}")
+    assert joined.woken.wait(30)
+    assert joined.has_lagged
+
+
+def test_an_event_that_this_release_does_not_know_is_passed_over(db: Database, shared_url: str, joined: Stream) -> None:
+    databases.run(
+        shared_url,
+        "insert into rowline.events (slot, last_id, size, queue, verb, at, numbers, details) "
+        "select slot, next_event, 1, 'q', 'fail', now(), '{1}', "
+        "json_build_object('1', json_build_object('type', 'odd')) from rowline.job_folds; "
+        "update rowline.job_folds set next_event = next_event + 1",
+    )
+    jobs.submit_many(db, queue="q", new=[new()])
+    assert joined.woken.wait(30)
+    assert [one.event.type for one in joined.take(10)] == [EventType.ADDED]
+
+
+def test_who_reads_the_oldest_events_holds_nobody_up(db: Database, shared_url: str) -> None:
+    [(slot,)] = databases.ask(shared_url, f"select mod(slot + 1, {SLOTS}) from rowline.job_folds")
+    with psycopg.connect(databases.as_owner(shared_url)) as dump:
+        dump.execute(f"lock table rowline.events_{slot} in access share mode")
+        assert not maintenance.make_room_for_events(db, keep_ms=0, max_bytes=2**30)
+    assert maintenance.make_room_for_events(db, keep_ms=0, max_bytes=2**30)

@@ -207,6 +207,18 @@ def test_what_is_older_than_what_is_kept_is_a_gap_and_what_is_newer_than_all_a_r
     assert json.loads(client.get("/events/page").text) == {"events": [], "next": first["eventId"]}
 
 
+def test_a_stream_tells_a_gap_too_also_the_first_of_a_process(
+    server: raw.Server, own_db: Database, own_url: str
+) -> None:
+    add(server, {"name": "n", "data": 1})
+    maintenance.fold_counts(own_db)
+    databases.run(own_url, "delete from rowline.events")
+    add(server, {"name": "n", "data": 2})
+    for _ in range(2):
+        with opened(server.port, "/events", token=TOKEN, last_id="0") as stream:
+            assert [one.event for one in stream.take(2)] == ["gap", "added"]
+
+
 @pytest.mark.parametrize(
     "query", ["after=x", "after=-1", "after=1&after=2", "type=odd", "include=data", "limit=0", "limit=1001"]
 )

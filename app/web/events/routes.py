@@ -96,6 +96,10 @@ def _page(db: Database, wanted: Wanted) -> Response:
     """Answer with events after the cursor: from now on, none, and the cursor to begin with."""
     _require_on(db)
     caller: Caller = request.environ[CALLER]
+
+    def is_in(queue: str) -> bool:
+        return wanted.covers(queue) and caller.may(Action.EVENTS, queue)
+
     ends = events.ends(db)
     after = ends.oldest - 1 if wanted.is_from_start else ends.newest if wanted.after is None else wanted.after
     if after > ends.newest:
@@ -105,7 +109,7 @@ def _page(db: Database, wanted: Wanted) -> Response:
         said.append({"eventId": ends.oldest - 1, "type": "gap", "from": after + 1, "to": ends.oldest - 1})
         after = ends.oldest - 1
     found = events.page(db, after=after, queue=wanted.queue, most=wanted.limit)
-    mine = [one for one in found.events if wanted.wants(one, lambda queue: caller.may(Action.EVENTS, queue))]
+    mine = [one for one in found.events if wanted.wants(one, is_in)]
     cut = mine[: wanted.limit]
     for one in cut:
         sees_payload = caller.may(Action.PAYLOAD, one.event.queue) if one.event.type is not EventType.GAP else True

@@ -97,20 +97,22 @@ class Wanted:
     queue: str | None = None
     job_id: str | None = None
 
-    def wants(self, one: TitledEvent, may_see: Callable[[str], bool]) -> bool:
-        """Whether an event is sent; a gap always is."""
+    def covers(self, queue: str) -> bool:
+        """Whether a queue is one of those that are wanted."""
+        if self.queue is not None:
+            return queue == self.queue
+        return not self.queues or any(_matches(queue, each) for each in self.queues)
+
+    def wants(self, one: TitledEvent, is_in: Callable[[str], bool]) -> bool:
+        """Whether an event is sent; a gap always is. `is_in`: whether a queue is covered, and may be seen."""
         event = one.event
         if event.type is EventType.GAP:
             return True
         if self.types and event.type not in self.types:
             return False
         if self.job_id is not None:
-            return event.queue == self.queue and one.title is not None and one.title.job_id == self.job_id
-        if event.type in events.OF_ONE_JOB:
-            return False
-        if self.queue is not None:
-            return event.queue == self.queue
-        return (not self.queues or any(_matches(event.queue, each) for each in self.queues)) and may_see(event.queue)
+            return is_in(event.queue) and one.title is not None and one.title.job_id == self.job_id
+        return event.type not in events.OF_ONE_JOB and is_in(event.queue)
 
 
 def _matches(queue: str, pattern: str) -> bool:

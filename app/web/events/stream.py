@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from app.domain.events import Ends, EventType, Shown
@@ -17,6 +18,8 @@ from app.web.events.schemas import Wanted
 COMMENT_S = 8.0
 CHECK_S = 1.0
 """How often a stream looks whether its client is there, and its token valid."""
+QUEUES_KNOWN = 10_000
+"""Of so many queues a stream remembers whether it has their events."""
 AT_ONCE = 500
 """So many events are sent as one piece."""
 
@@ -36,17 +39,23 @@ class Sender:
     ) -> None:
         """`may_see`: whether events of a queue are sent; `may_go_on`: whether client and token are good."""
         self._db, self._streams, self._wanted = db, streams, wanted
-        self._may_see, self._sees_payload, self._may_go_on = may_see, sees_payload, may_go_on
-        self._cursor = 0
+        self._sees_payload, self._may_go_on = sees_payload, may_go_on
+        # Asked for each event of each stream, with patterns and scopes to compare.
+        self._is_in = lru_cache(maxsize=QUEUES_KNOWN)(lambda queue: wanted.covers(queue) and may_see(queue))
+        self._cursor = self._newest = 0
+        self._is_over = False
         self._commented_at = self._checked_at = time.monotonic()
 
     def pieces(self, ends: Ends) -> Iterator[bytes]:
         """Yield the stream, which ends when the database is away for its beginning: the client then resumes it."""
-        stream = Stream(lambda one: self._wanted.wants(one, self._may_see))
+        stream = Stream(lambda one: self._wanted.wants(one, self._is_in))
         try:
             yield self._hello(ends)
-            while not self._streams.join(stream, at=self._cursor):
+            while not self._streams.join(stream, at=self._cursor, newest=self._newest):
                 yield from self._kept()
+                if not self._goes_on():
+                    return
+                yield from self._comment()
             yield from self._new(stream)
         except DatabaseError:
             return
@@ -54,8 +63,8 @@ class Sender:
             self._streams.part(stream)
 
     def _hello(self, ends: Ends) -> bytes:
-        wanted = self._wanted
-        said = b""
+        wanted, said = self._wanted, b""
+        self._newest = ends.newest
         if wanted.is_from_start:
             self._cursor = ends.oldest - 1
         elif wanted.after is None:
@@ -70,14 +79,19 @@ class Sender:
     def _kept(self) -> Iterator[bytes]:
         """Yield what is kept after the cursor, as far as one read goes."""
         page = events.page(self._db, after=self._cursor, queue=self._wanted.queue)
+        self._newest = page.ends.newest
+        if self._cursor > self._newest:
+            self._cursor = self._newest
+            yield _block("reset", {"cursor": self._cursor}, self._cursor)
+            return
         if self._cursor + 1 < page.ends.oldest:
             lost = {"from": self._cursor + 1, "to": page.ends.oldest - 1}
             yield _block("gap", {"type": "gap"} | lost, page.ends.oldest - 1)
-        found = [one for one in page.events if self._wanted.wants(one, self._may_see)]
+        found = [one for one in page.events if self._wanted.wants(one, self._is_in)]
         for start in range(0, len(found), AT_ONCE):
             yield self._sent(found[start : start + AT_ONCE])
             if not self._goes_on():
-                raise DatabaseError("the client has left")
+                return
         self._cursor = page.cursor
 
     def _new(self, stream: Stream) -> Iterator[bytes]:
@@ -87,19 +101,23 @@ class Sender:
             elif stream.has_lagged:
                 yield _block("lagged", {"cursor": self._cursor})
                 return
-            elif time.monotonic() >= self._commented_at + COMMENT_S:
-                yield self._noted(b":\n\n")
             else:
+                yield from self._comment()
                 stream.woken.wait(CHECK_S)
 
+    def _comment(self) -> Iterator[bytes]:
+        """Yield a comment, if nothing was sent for COMMENT_S."""
+        if time.monotonic() >= self._commented_at + COMMENT_S:
+            yield self._noted(b":\n\n")
+
     def _goes_on(self) -> bool:
-        if self._streams.is_closed:
+        if self._is_over or self._streams.is_closed:
             return False
         now = time.monotonic()
-        if now < self._checked_at + CHECK_S:
-            return True
-        self._checked_at = now
-        return self._may_go_on()
+        if now >= self._checked_at + CHECK_S:
+            self._checked_at = now
+            self._is_over = not self._may_go_on()
+        return not self._is_over
 
     def _sent(self, found: Sequence[TitledEvent]) -> bytes:
         shown = self._shown(found)

@@ -1,4 +1,4 @@
--- Returns what was published after the event :after, in order: up to 100 notes, and, after the first, up to :most events.
+-- Returns what was published after the event :after, in order: up to 1,000 notes, and, after the first, up to :most events.
 -- Index: events_pkey.
 select last_id, size, queue, verb, at_ms, numbers, worker, details
 from (
@@ -9,7 +9,7 @@ from (
         from rowline.events
         where last_id > :after
         order by last_id
-        limit 100
+        limit 1000
     ) as found
 ) as summed
 where before < :most

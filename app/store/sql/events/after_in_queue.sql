@@ -11,10 +11,10 @@ from (
             select * from rowline.events as each
             where each.queue = wanted.queue and each.last_id > :after
             order by each.last_id
-            limit 100
+            limit 1000
         ) as found
         order by found.last_id
-        limit 100
+        limit 1000
     ) as found
 ) as summed
 where before < :most
