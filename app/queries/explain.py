@@ -4,7 +4,7 @@ import dataclasses
 
 from app.domain import pace, reasons, scaling
 from app.domain.errors import JobNotFound
-from app.domain.explain import Explanation, Ground, JobState, WaitingProgram, means, waiting
+from app.domain.explain import Explanation, Ground, JobState, means, waiting
 from app.domain.pace import Ahead, Pace, Spot
 from app.domain.plan import Plan, PlanStatus
 from app.domain.scaling import Scaling
@@ -13,7 +13,8 @@ from app.postgres.database import Connection, Database
 from app.store import counts, minutes, plans, programs, queues
 from app.store import explain as store
 
-WORKING = ("rowline-worker", "rowline-dispatcher")
+DISPATCHER = "rowline-dispatcher"
+WORKING = ("rowline-worker", DISPATCHER)
 APPLIED = (PlanStatus.QUEUED, PlanStatus.APPLYING, PlanStatus.UNDOING)
 
 
@@ -84,16 +85,18 @@ def _ahead(conn: Connection, queue: str, spot: Spot) -> Ahead:
 
 
 def _ground(conn: Connection, queue: str) -> Ground:
-    """Return what holds for all jobs of a queue; if nobody works it, with the programs that wait for the schema."""
+    """Return what holds for all jobs of a queue; if nobody works it, with the programs that wait for the schema.
+
+    A dispatcher that is connected calls each endpoint, also one of which it has not told yet that it does.
+    """
     found = store.ground(conn, queue=queue)
     if found.workers or found.dispatchers:
         return found
-    return dataclasses.replace(found, waiting=_waiting(conn))
-
-
-def _waiting(conn: Connection) -> list[WaitingProgram]:
     connected = [one for one in programs.connected(conn) if one.name in WORKING]
     if not connected:
-        return []
+        return found
     schema, oldest = programs.schema(conn)
-    return waiting(connected, schema=schema, oldest=oldest)
+    late = waiting(connected, schema=schema, oldest=oldest)
+    calls = {(one.name, one.release) for one in connected} - {(one.program, one.release) for one in late}
+    is_called = found.endpoint is not None and any(name == DISPATCHER for name, _ in calls)
+    return dataclasses.replace(found, waiting=late, dispatchers=int(is_called))

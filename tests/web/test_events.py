@@ -112,7 +112,7 @@ def test_a_token_sees_events_of_its_queues_and_without_payload_no_reason_object_
 ) -> None:
     narrow = issue(own_db, "events@mail*").secret
     with (
-        opened(server.port, "/events?queue=mail*&queue=q", token=narrow) as stream,
+        opened(server.port, "/events?queue=mail*&queue=q*", token=narrow) as stream,
         opened(server.port, "/queues/mail/jobs/a/events", token=narrow) as of_job,
     ):
         add(server, {"name": "n", "data": 1})
@@ -126,6 +126,15 @@ def test_a_token_sees_events_of_its_queues_and_without_payload_no_reason_object_
         assert "secret" not in json.dumps([one.data for one in found + of_job.take(5)])
     [answer] = server.ask(raw.request("GET", "/queues/q/events", token=narrow), wanted=1)
     assert answer.status == 403
+
+
+@pytest.mark.parametrize(("query", "status"), [("queue=other", 403), ("queue=mine&queue=other", 403), ("queue=*", 200)])
+def test_a_queue_that_the_token_may_not_see_is_refused_if_it_is_named(
+    client: Client, db: Database, query: str, status: int
+) -> None:
+    reader = Client(client.flask, token=issue(db, "events@mine").secret)
+    assert reader.get(f"/events/page?{query}").status_code == status
+    assert reader.get("/events?queue=other").status_code == 403
 
 
 def test_streams_of_a_token_that_is_revoked_end_and_no_others(server: raw.Server, own_db: Database) -> None:

@@ -1,7 +1,9 @@
 """GET …/explain: each reason for which a job does not run, made real, and what the sentence says to do about it."""
 
+import contextlib
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,14 @@ import pytest
 from app.domain.endpoint import Limiter
 from app.domain.explain import Code
 from app.domain.workers import Sighting, Way
+from app.infra.release import HEAD
 from app.operations import endpoints
 from app.postgres import libpq
 from app.postgres.database import Database
 from app.queries import endpoints as endpoint_queries
 from tests.support import answers, databases, receivers, work
 from tests.support.client import Client
+from tests.support.clusters import until
 from tests.support.tokens import issue
 from tests.web.test_queue_workers import see
 
@@ -46,6 +50,14 @@ def codes(found: dict[str, Any]) -> list[str]:
 def worked(db: Database) -> None:
     """The queue has a worker."""
     see(db, Sighting("q", "crane:7", Way.PYTHON, 8, 3))
+
+
+@contextlib.contextmanager
+def connected(url: str, program: str) -> Iterator[None]:
+    """Have a program be connected during the block, and not any more behind it."""
+    with psycopg.connect(libpq.normal(url), application_name=program):
+        yield
+    until(lambda: not databases.ask(url, f"select from pg_stat_activity where application_name = '{program}'"))
 
 
 @pytest.mark.usefixtures("worked")
@@ -127,9 +139,11 @@ def test_a_queue_that_nobody_works_says_how_to_start_a_worker(client: Client, db
     assert codes(explain(client, job_id)) == ["behind"]
 
 
-def test_an_endpoint_that_nobody_calls_needs_a_dispatcher(client: Client, db: Database) -> None:
+def test_an_endpoint_that_nobody_calls_needs_a_dispatcher(client: Client, db: Database, shared_url: str) -> None:
     job_id = add(client)
     receivers.register(db, "https://example.com/")
+    with connected(shared_url, f"rowline-dispatcher {HEAD}"):
+        assert codes(explain(client, job_id)) == ["behind"], "one that has just heard of it"
     found = explain(client, job_id)
     assert codes(found) == ["no_worker"]
     assert found["sentence"].endswith("Start one: `rowline dispatch`.")
@@ -211,7 +225,7 @@ def test_programs_that_wait_for_another_schema_are_why_nobody_works(client: Clie
         ("rowline-worker 0001", "serves programs of release"),
         ("rowline-worker 9999", "rowline db upgrade"),
     ):
-        with psycopg.connect(libpq.normal(shared_url), application_name=name):
+        with connected(shared_url, name):
             for found in (explain(client, job_id), explain(client)):
                 assert (codes(found), found["reasons"][0]["by"]) == (["schema_ahead"], name)
                 assert words in found["sentence"]

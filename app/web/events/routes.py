@@ -23,7 +23,7 @@ def blueprint(db: Database, access: Tokens, streams: EventStreams) -> Blueprint:
     """Return the routes of events."""
     routes = Blueprint("events", __name__)
     _add_streams(routes, db, access, streams)
-    _add_pages(routes, db)
+    _add_pages(routes, db, access)
     return routes
 
 
@@ -56,7 +56,7 @@ def _add_streams(routes: Blueprint, db: Database, access: Tokens, streams: Event
     @described
     def stream_all() -> Response:
         """Stream what happens to the jobs of all queues that the token may see, as server-sent events."""
-        return stream(schemas.load(request))
+        return stream(_permitted(access, schemas.load(request)))
 
     @routes.get("/queues/<segment:queue>/events")
     @described
@@ -71,7 +71,15 @@ def _add_streams(routes: Blueprint, db: Database, access: Tokens, streams: Event
         return stream(schemas.load(request, queue=names.queue_name(queue), job_id=names.job_id(job_id)))
 
 
-def _add_pages(routes: Blueprint, db: Database) -> None:
+def _permitted(access: Tokens, wanted: Wanted) -> Wanted:
+    """Return what is wanted. Raises Forbidden if a queue is named that the token may not see."""
+    for queue in wanted.queues:
+        if not queue.endswith("*"):
+            access.require(request, Action.EVENTS, queue)
+    return wanted
+
+
+def _add_pages(routes: Blueprint, db: Database, access: Tokens) -> None:
     described = describe.route(
         action=Action.EVENTS,
         query=schemas.PageQuerySchema,
@@ -83,7 +91,7 @@ def _add_pages(routes: Blueprint, db: Database) -> None:
     @described
     def page_all() -> Response:
         """List events of all queues that the token may see, after one, in their order."""
-        return _page(db, schemas.load(request, is_page=True))
+        return _page(db, _permitted(access, schemas.load(request, is_page=True)))
 
     @routes.get("/queues/<segment:queue>/events/page")
     @described
