@@ -44,10 +44,11 @@ def tick(db: Database) -> None:
 
 
 def fall_due(db: Database, *, ago_ms: int = 0, schedule_id: str = "s") -> int:
-    """Have the next tick of a schedule have been so long ago; return when that was, in ms."""
+    """Have the next tick of a schedule have been so long ago; return when, in ms, never at the last one."""
     with db.begin() as conn:
         found = conn.exec_driver_sql(
-            "update rowline.schedules set next_at = floor(extract(epoch from statement_timestamp()) * 1000) - %(ago)s "
+            "update rowline.schedules set next_at = now.at - (now.at is not distinct from last_tick_at)::int from "
+            "(select floor(extract(epoch from statement_timestamp()) * 1000)::bigint - %(ago)s as at) as now "
             "where id = %(id)s returning next_at",
             {"ago": ago_ms, "id": schedule_id},
         )
