@@ -9,6 +9,7 @@ from app.domain.backoff import Backoff
 from app.domain.deduplication import Deduplication
 from app.domain.retention import Keep
 from app.domain.states import Status
+from app.domain.telemetry import Telemetry
 
 JsonText = NewType("JsonText", str)
 """Valid JSON as the client wrote it, stored and returned unchanged."""
@@ -42,6 +43,7 @@ class NewJob(NamedTuple):
     remove_on_fail: Keep | None = None  # the same once it has failed
     start_by: int | None = None  # `startBy`: ms since the epoch; it fails if its first attempt has not begun by then
     deduplication: Deduplication | None = None  # whether another job with its id is added while this one holds the id
+    telemetry: Telemetry | None = None  # what `opts` says of its trace
 
 
 class Job(NamedTuple):

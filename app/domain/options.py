@@ -26,12 +26,13 @@ class Kind(StrEnum):
     TEXTS = "texts"  # an array of up to `high` strings of 1 to `longest` characters
     BACKOFF = "backoff"  # a number of ms, or an object
     DEDUPLICATION = "deduplication"  # an object: `deduplication.Deduplication`; not stored with the job
+    TELEMETRY = "telemetry"  # an object: `telemetry.Telemetry`; its text in `opts` is all that is stored
     KEPT = "kept"  # which finished jobs are kept: `retention.Keep`
     PLANNED = "planned"  # an option of the contract that is not implemented: rejected by name
 
 
-KINDS_IN_SQL = [kind for kind in Kind if kind is not Kind.DEDUPLICATION]
-"""The kinds that `rowline.enqueue` knows: to it an option of another one is planned, and rejected by name."""
+KINDS_IN_SQL = [kind for kind in Kind if kind not in {Kind.DEDUPLICATION, Kind.TELEMETRY}]
+"""The kinds that `rowline.enqueue` knows. It rejects the others by name."""
 
 
 INTEGER_END = 2**31
@@ -179,6 +180,13 @@ OPTIONS = (
         high=START_BY_MAX,
         meaning="ms since the epoch: if its first attempt has not begun by then, it fails unrun, "
         "see [queues.md](queues.md#jobs-that-start-too-late)",
+    ),
+    Option(
+        name="telemetry",
+        kind=Kind.TELEMETRY,
+        field="telemetry",
+        meaning='`{"metadata", "omitContext"}`: the trace that the job belongs to, instead of that of the '
+        "request, see [tracing.md](tracing.md)",
     ),
 )
 """In the order in which the faults of a job are reported."""

@@ -1,23 +1,30 @@
 """Serves the metrics of a process that answers no HTTP otherwise: a worker, a dispatcher."""
 
+import contextlib
 import socket
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from app.infra.metrics import CONTENT_TYPE
 from app.infra.settings import SettingsError
 
 PATH = "/metrics"
-CLIENT_S = 10.0  # how long a client may take
+CLIENT_S = 10.0
+"""How long a connection may last in all: nobody needs longer, and the port has no token."""
+CLIENTS_MAX = 8
+"""More connections at a time are closed at once. Each has a thread."""
 
 
-def start(text: Callable[[], bytes], *, host: str, port: int) -> ThreadingHTTPServer:
+def start(
+    text: Callable[[], bytes], *, host: str, port: int, clients_max: int = CLIENTS_MAX, client_s: float = CLIENT_S
+) -> ThreadingHTTPServer:
     """Serve `text` at /metrics, in threads that end with the process. Raises SettingsError if it cannot listen."""
+    room = threading.BoundedSemaphore(clients_max)
 
     class Handler(BaseHTTPRequestHandler):
-        timeout = CLIENT_S
         server_version, sys_version = "rowline", ""
 
         def do_GET(self) -> None:
@@ -36,6 +43,23 @@ def start(text: Callable[[], bytes], *, host: str, port: int) -> ThreadingHTTPSe
         address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         daemon_threads = True
 
+        def process_request(self, request: Any, client_address: Any) -> None:
+            if room.acquire(blocking=False):
+                super().process_request(request, client_address)
+            else:
+                self.shutdown_request(request)
+
+        def process_request_thread(self, request: socket.socket, client_address: Any) -> None:  # type: ignore[override]
+            # A timeout of the socket would bound each read alone: who sends a byte now and then would stay for ever.
+            end = threading.Timer(client_s, _end, [request])
+            end.daemon = True
+            end.start()
+            try:
+                super().process_request_thread(request, client_address)
+            finally:
+                end.cancel()
+                room.release()
+
         def handle_error(self, *_: object) -> None:
             """Say nothing of a client that went away."""
 
@@ -45,3 +69,8 @@ def start(text: Callable[[], bytes], *, host: str, port: int) -> ThreadingHTTPSe
         raise SettingsError(f"ROWLINE_METRICS_PORT: cannot listen on {host} port {port}: {error.strerror}") from error
     threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
     return server
+
+
+def _end(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)

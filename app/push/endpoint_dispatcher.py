@@ -13,7 +13,7 @@ import orjson
 from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 
-from app.domain import attempts
+from app.domain import attempts, telemetry
 from app.domain.endpoint import Endpoint
 from app.domain.job import ClaimedJob, Job, LeaseKey
 from app.domain.scan import ScanCursor
@@ -62,6 +62,7 @@ class EndpointDispatcher:
     def __init__(self, tools: Tools, endpoint: Endpoint, *, headers: dict[str, str], secrets: list[str]) -> None:
         """Prepare; `start()` it. `headers` and `secrets` are decrypted. Raises CallError for an unusable URL."""
         self._tools, self._endpoint, self._secrets = tools, endpoint, secrets
+        self._has_own_trace = telemetry.TRACEPARENT in {name.lower() for name in headers}
         self._target = tools.outbound.to(
             endpoint.url, method=endpoint.method, headers=headers, concurrency=endpoint.concurrency
         )
@@ -245,7 +246,7 @@ class EndpointDispatcher:
         )
         try:
             answer = self._target.call(
-                headers=signed | {"Idempotency-Key": token},
+                headers=signed | {"Idempotency-Key": token} | self._trace(job),
                 body=body,
                 timeout_ms=self._endpoint.timeout_ms,
             )
@@ -260,6 +261,13 @@ class EndpointDispatcher:
         except Exception:  # noqa: BLE001 - the boundary: a bug in one call must neither lose its job nor end the loop
             _log.exception("call_broke", extra={"queue": job.queue, "job": job.number})
             return call_outcomes.failed("the call broke inside Rowline: see its log")
+
+    def _trace(self, job: Job) -> dict[str, str]:
+        """Return the headers by which the endpoint continues the trace of a job; none if it begins one of its own."""
+        waited = datetime.now(UTC) - job.added_at
+        if self._has_own_trace or telemetry.begins_trace(attempts_made=job.attempts_made, waited=waited):
+            return {}
+        return telemetry.headers(job.opts)
 
     def _rest(self, error: OutOfDescriptors) -> None:
         """Claim nothing for REST_S: the calls would end as this one, which is not the fault of the endpoint."""

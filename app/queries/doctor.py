@@ -1,5 +1,6 @@
 """The doctor: looks at the server, the roles, the nodes and the work, and says what is wrong."""
 
+import copy
 import threading
 import time
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from app.domain.doctor import Facts, Limits, Progress, Report
 from app.infra.release import HEAD
 from app.infra.vault import Vault, VaultError
 from app.postgres import roundtrip
-from app.postgres.database import Database
+from app.postgres.database import Database, DatabaseError
 from app.queries import health
 from app.store import doctor as store
 
@@ -24,21 +25,33 @@ LIMITS = Limits()
 
 
 class Doctor:
-    """Examines for many who ask: one examination at a time, whose report is used again for FRESH_S. Thread-safe."""
+    """Examines for many who ask: one examination at a time, whose report is used again for FRESH_S. Thread-safe.
+
+    That the database is away is used again too: those who wait would each wait for it in turn.
+    """
 
     def __init__(self, db: Database, vault: Vault) -> None:
         """Prepare; nothing is looked at before the first question."""
         self._db, self._vault = db, vault
         self._examining = threading.Lock()
-        self._found: tuple[float, Report] | None = None  # good until, on the monotonic clock
+        self._found: tuple[float, Report | DatabaseError] | None = None  # good until, on the monotonic clock
 
     def report(self) -> Report:
         """Return a report that is at most FRESH_S old. Takes up to 6 s. Raises DatabaseError."""
         with self._examining:
             if self._found is None or time.monotonic() >= self._found[0]:
-                made = examine(self._db, self._vault)
+                made = self._made()
                 self._found = (time.monotonic() + FRESH_S, made)
-            return self._found[1]
+            found = self._found[1]
+        if isinstance(found, DatabaseError):
+            raise copy.copy(found) from found  # each who waits raises its own: they are in several threads
+        return found
+
+    def _made(self) -> Report | DatabaseError:
+        try:
+            return examine(self._db, self._vault)
+        except DatabaseError as error:
+            return error
 
 
 def examine(db: Database, vault: Vault, *, limits: Limits = LIMITS, still_s: float = STILL_S) -> Report:

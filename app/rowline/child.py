@@ -29,7 +29,7 @@ from time import sleep
 from types import ModuleType
 from typing import Any
 
-from rowline import handlers
+from rowline import handlers, tracing
 from rowline.job import Attempt, Job, Release, RetryIn, whole_ms
 
 PERMIT_BYTES = 8
@@ -237,7 +237,9 @@ def run(fields: Fields, attempt: Attempt) -> str | Message:
         return {"reason": "job cancelled", "stack": None, "unrecoverable": True}
     try:
         job = Job(**dict(zip(FIELDS, fields, strict=True)), _attempt=attempt)
-        result = handlers.find(job.name)(job)
+        handle = handlers.find(job.name)
+        with tracing.Processing(job):
+            result = handle(job)
     except handlers.NobodyHandles as error:
         return {"unhandled": str(error)[:REASON_MAX]}
     except (Release, RetryIn) as asked:

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar, Unpack
 
-from rowline import answers, claims, find, given
+from rowline import answers, claims, find, given, tracing
 from rowline.errors import Conflict, JobFailed, RowlineError, Unavailable
 from rowline.given import HasId
 from rowline.transport import CLOSED, Call, Transport, quoted
@@ -64,6 +64,7 @@ class Queue(WholeQueue):
         remove_on_fail: bool | int | Mapping[str, int] | None = None,
         start_by: int | None = None,
         deduplication: Mapping[str, Any] | None = None,
+        telemetry: Mapping[str, Any] | None = None,
         opts: Mapping[str, Any] | None = None,
     ) -> AddedJob:
         """Add a job; the parameters are the fields of `NewJob`. Retried requests add it once only."""
@@ -84,6 +85,7 @@ class Queue(WholeQueue):
             remove_on_fail=remove_on_fail,
             start_by=start_by,
             deduplication=deduplication,
+            telemetry=telemetry,
             opts=opts or {},
         )
         return self.add_many([new])[0]
@@ -91,8 +93,11 @@ class Queue(WholeQueue):
     def add_many(self, jobs: Iterable[NewJob]) -> tuple[AddedJob, ...]:
         """Add all jobs or none, in one transaction; return them in order. Retried requests add them once only."""
         body = [_new(job) for job in jobs]
-        key = str(uuid.uuid4())
-        return self._send("POST", "", body, headers={"Idempotency-Key": key}, read=answers.added)
+        with tracing.sending(self.name, len(body)) as sent:
+            headers = {"Idempotency-Key": str(uuid.uuid4())} | sent.headers
+            added: tuple[AddedJob, ...] = self._send("POST", "", body, headers=headers, read=answers.added)
+            sent.name(added)
+        return added
 
     # Reading
 

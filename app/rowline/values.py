@@ -34,6 +34,7 @@ class NewJob:
         "startBy"
     )  # if its first attempt has not begun by then, it fails; ms since the epoch
     deduplication: Mapping[str, Any] | None = _option("deduplication")  # {"id"}; also ttl, extend, replace, …
+    telemetry: Mapping[str, Any] | None = _option("telemetry")  # {"metadata", "omitContext"}: another trace
     opts: Mapping[str, Any] = field(default_factory=dict)
 
     def json(self) -> dict[str, Any]:

@@ -33,6 +33,7 @@ SECTIONS = {
         "deduplication.md",
         "schedules.md",
         "events.md",
+        "tracing.md",
         "tokens.md",
         "outbox.md",
         "states.md",

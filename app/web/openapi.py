@@ -89,6 +89,19 @@ REQUEST_HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "pattern": KEY},
         "example": "order-4711",
     },
+    "traceparent": {
+        "name": "traceparent",
+        "in": "header",
+        "description": "The trace of the request, as W3C Trace Context writes it: it travels with the jobs.",
+        "schema": {"type": "string"},
+        "example": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    },
+    "tracestate": {
+        "name": "tracestate",
+        "in": "header",
+        "description": "What vendors add to it.",
+        "schema": {"type": "string"},
+    },
     "X-Request-Id": {
         "name": "X-Request-Id",
         "in": "header",

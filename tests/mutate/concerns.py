@@ -153,6 +153,7 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
             *_PLANS,
         ),
     ),
+    ("app/domain/telemetry", ("domain/test_telemetry.py", "web/test_tracing.py", "push/test_tracing.py")),
     ("app/operations/progress", ("worker/test_handlers_api.py", "web/test_get.py")),
     ("app/operations/roles", ("store/test_roles.py",)),
     ("app/operations/settle", (*_SETTLING, "operations/test_exchange.py", "web/test_pull.py", "races/test_claims.py")),

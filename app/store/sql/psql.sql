@@ -29,6 +29,7 @@
 \set _terms `cat app/store/sql/_fragments/terms.sql`
 \set _totals `cat app/store/sql/_fragments/totals.sql`
 \set _traces `cat app/store/sql/_fragments/traces.sql`
+\set _unfolded `cat app/store/sql/_fragments/unfolded.sql`
 \set _untermed `cat app/store/sql/_fragments/untermed.sql`
 \set _was `cat app/store/sql/_fragments/was.sql`
 \set _counted 'insert into rowline.job_deltas (queue, at, waiting, prioritized, delayed, active, completed, failed) select :queue, clock_timestamp(), count(*) filter (where status = ''waiting'') - count(*) filter (where was = ''waiting''), count(*) filter (where status = ''prioritized'') - count(*) filter (where was = ''prioritized''), count(*) filter (where status = ''delayed'') - count(*) filter (where was = ''delayed''), count(*) filter (where status = ''active'') - count(*) filter (where was = ''active''), count(*) filter (where status = ''completed'') - count(*) filter (where was = ''completed''), count(*) filter (where status = ''failed'') - count(*) filter (where was = ''failed'') from changed having count(*) > 0'

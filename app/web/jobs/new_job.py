@@ -13,6 +13,7 @@ from app.domain.deduplication import ID_MAX, Deduplication
 from app.domain.errors import Fault, InvalidRequest
 from app.domain.job import JsonText, NewJob
 from app.domain.options import OPTIONS, STORED, Kind, Option
+from app.domain.telemetry import METADATA_MAX, Telemetry
 from app.infra.cooperation import give_way
 from app.web.fields import Flag, NotYet, Number, Text, Texts, Whole
 from app.wire import demands, objects
@@ -123,6 +124,28 @@ class DeduplicationField(fields.Field[Deduplication]):
         )
 
 
+class TelemetrySchema(Schema):
+    """`opts.telemetry`."""
+
+    error_messages = _UNKNOWN
+    metadata = Text(METADATA_MAX, allow_none=True)
+    omitContext = Flag()
+
+
+class TelemetryField(fields.Field[Telemetry]):
+    """`opts.telemetry`: an object; null counts as absent."""
+
+    _schema = TelemetrySchema()
+
+    def __init__(self) -> None:
+        """Allow null."""
+        super().__init__(allow_none=True)
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> Telemetry:
+        loaded = self._schema.load(value)
+        return Telemetry(metadata=loaded.get("metadata"), omits_context=bool(loaded.get("omitContext")))
+
+
 class JobId(Text):
     """`opts.jobId`: null and empty count as absent."""
 
@@ -144,6 +167,7 @@ _FIELDS: dict[Kind, Callable[..., fields.Field[Any]]] = {
     Kind.TEXTS: lambda option, **more: Texts(option.high, option.longest, **more),
     Kind.BACKOFF: lambda _: BackoffField(),
     Kind.DEDUPLICATION: lambda _: DeduplicationField(),
+    Kind.TELEMETRY: lambda _: TelemetryField(),
     Kind.KEPT: lambda _: Kept(),
     Kind.PLANNED: lambda _: NotYet(),
 }
@@ -215,6 +239,18 @@ def load(raw: bytes, *, max_jobs: int, max_data_bytes: int) -> list[NewJob]:
     if faults:
         raise InvalidRequest(*faults)
     return jobs
+
+
+def traced(new: list[NewJob], metadata: str) -> list[NewJob]:
+    """Return the jobs with the trace of their request in `opts`, but for those that say something of theirs."""
+    added = f'"telemetry":{json.dumps({"metadata": metadata}, separators=(",", ":"))}' + "}"
+    return [job if job.telemetry else job._replace(opts=_with(job.opts, added)) for job in new]
+
+
+def _with(opts: JsonText, member: str) -> JsonText:
+    """Return the text of an object with one more member; `member` ends with the object's bracket."""
+    before = opts.rstrip()[:-1].rstrip()
+    return JsonText(f"{before}{'' if before == '{' else ','}{member}")
 
 
 def _plainly(members: Members, max_data_bytes: int) -> NewJob:

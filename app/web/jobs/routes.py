@@ -53,7 +53,7 @@ def _add_writes(routes: Blueprint, settings: Settings, db: Database, room: Room,
         action=Action.ADD,
         body=new_job.NewJobSchema,
         body_many=True,
-        headers=("Idempotency-Key",),
+        headers=("Idempotency-Key", "traceparent", "tracestate"),
         gives=submitted_json,
         gives_many=True,
         gives_headers=("Idempotency-Replayed",),
@@ -63,9 +63,10 @@ def _add_writes(routes: Blueprint, settings: Settings, db: Database, room: Room,
     def add(queue: str) -> Response:
         """Add jobs: all of them or none."""
         queue, asked = names.queue_name(queue), auth.current_request()
-        key = headers.idempotency_key(asked)
+        key, trace = headers.idempotency_key(asked), headers.trace(asked)
         raw = body.read(asked, limit=settings.max_body_bytes, client_s=settings.client_s)
         new = new_job.load(raw, max_jobs=settings.max_jobs, max_data_bytes=settings.max_data_bytes)
+        new = new_job.traced(new, trace) if trace else new
         caller: Caller = asked.environ[CALLER]
         shown = submitted_json.dump_all if auth.may_see(asked, queue) else submitted_json.dump_known
         held = holding.of(asked, room)

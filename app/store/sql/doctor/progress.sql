@@ -5,10 +5,8 @@ with last as (
     :_last_fold
 )
 select
-    (select count(*) from rowline.job_deltas where added_by >= (select folded_below from last))
-    + (
-        select count(*) from rowline.job_deltas
-        where added_by = any((select in_flight from last)::bigint[]) and added_by < (select folded_below from last)
+    (
+        :_unfolded
     ) as deltas,
     (
         select concat_ws(' ', folded_below, in_flight, (select min(added_by) from rowline.job_deltas

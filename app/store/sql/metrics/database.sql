@@ -4,10 +4,8 @@ with last as (
     :_last_fold
 )
 select
-    (select count(*) from rowline.job_deltas where added_by >= (select folded_below from last))
-    + (
-        select count(*) from rowline.job_deltas
-        where added_by = any((select in_flight from last)::bigint[]) and added_by < (select folded_below from last)
+    (
+        :_unfolded
     ) as deltas,
     (
         select extract(epoch from clock_timestamp() - min(at))::double precision from rowline.job_deltas
