@@ -13,6 +13,7 @@ from app.domain.deduplication import Deduplication, InsertOutcome
 from app.domain.job import JsonText, NewJob
 from app.domain.schedule import Misfire, Overlap, Timing
 from app.domain.states import Status
+from app.domain.telemetry import Telemetry
 
 KNOWN_SINCE = "0034"
 """The schema revision from which on programs make ticks."""
@@ -147,7 +148,7 @@ def _json(value: Any) -> Any:
             return dataclasses.asdict(value)
         case retention.Keep():
             return value.json
-        case Deduplication():
+        case Deduplication() | Telemetry():
             return value._asdict()
     return value
 
@@ -162,6 +163,8 @@ def template_of(name: str, data: JsonText, opts: JsonText, options: str) -> NewJ
             values[field] = retention.of_json(value)
         elif field == "deduplication":
             values[field] = Deduplication(**value)
+        elif field == "telemetry":
+            values[field] = Telemetry(**value)
     return NewJob(name, data, opts, **values)
 
 

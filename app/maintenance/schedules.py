@@ -3,11 +3,12 @@
 import itertools
 import logging
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
 from app.domain.scheduled import FIRST_DUE, DuePlace
-from app.operations import schedules
+from app.operations import ticks
 from app.postgres.database import Database, DatabaseError
 
 _log = logging.getLogger(__name__)
@@ -21,6 +22,7 @@ FAILED_MAX = 3
 """So many steps in a row that fail end all: it is not their schedules, but the database."""
 FORGOTTEN_S = 600.0
 """After so long nothing is known any more of a schedule that failed, and that was removed or paused then."""
+NOTHING_LEFT = ticks.Ticked({}, {})
 Key = tuple[str, str]
 """A queue, and the id of a schedule of it."""
 
@@ -51,7 +53,7 @@ class Ticker:
         self._failed_in_a_row, self._trouble = [], None
         place, found = FIRST_DUE, FOUND_AT_ONCE
         while found == FOUND_AT_ONCE:
-            places = schedules.due(self._db, after=place, limit=FOUND_AT_ONCE)
+            places = ticks.due(self._db, after=place, limit=FOUND_AT_ONCE)
             found = len(places)
             place = places[-1] if places else place
             self._make(places)
@@ -73,47 +75,61 @@ class Ticker:
     def _steps(self, left: dict[str, list[str]]) -> dict[str, list[str]]:
         """Make a step of each of the schedules, some at a time; return those of which more ticks are due."""
         more: dict[str, list[str]] = {}
-        while left:
-            for queue, ids in left.items():
-                if again := self._step(queue, ids[: schedules.AT_ONCE]):
-                    more.setdefault(queue, []).extend(again)
-            left = {queue: later for queue, ids in left.items() if (later := ids[schedules.AT_ONCE :])}
+        for share in _shares(left):
+            some = share
+            while some:
+                again, some = self._step(some)
+                for queue, ids in again.items():
+                    more.setdefault(queue, []).extend(ids)
         return more
 
-    def _step(self, queue: str, ids: list[str]) -> list[str]:
-        """Make ticks of up to AT_ONCE schedules of a queue; return those of which more are due."""
-        together = [one for one in ids if (queue, one) not in self._rests]
-        for one in ids:
-            if (queue, one) in self._rests:
-                self._alone(queue, one)
+    def _step(self, due: dict[str, list[str]]) -> ticks.Ticked:
+        """Make ticks of up to AT_ONCE schedules, by their queues."""
+        together: dict[str, list[str]] = {}
+        for queue, ids in due.items():
+            for one in ids:
+                if (queue, one) in self._rests:
+                    self._alone(queue, one)
+                else:
+                    together.setdefault(queue, []).append(one)
         if not together:
-            return []
+            return NOTHING_LEFT
         try:
-            left = schedules.tick(self._db, queue=queue, ids=together, random=self._random).left
-        except DatabaseError as error:  # the next round tries each by itself
-            self._trouble = error
-            self._failed_in_a_row.append(self._set_apart(queue, together))
-            if len(self._failed_in_a_row) == FAILED_MAX:
-                for key in itertools.chain.from_iterable(self._failed_in_a_row):
-                    del self._rests[key]
-                raise
-            return []
-        except Exception:  # noqa: BLE001 - one schedule must not keep others from their ticks
-            self._set_apart(queue, together)
-            left = together
+            ticked = ticks.tick(self._db, due=together, random=self._random)
+        except Exception as error:  # noqa: BLE001 - one schedule must not keep others from their ticks
+            return self._queue_by_queue(together) if len(together) > 1 else self._failed(together, error)
         self._failed_in_a_row = []
-        return left
+        return ticked
 
-    def _set_apart(self, queue: str, ids: list[str]) -> list[Key]:
-        """Have each of some schedules that failed together be tried by itself; return their keys."""
-        keys = [(queue, one) for one in ids]
-        self._rests |= {key: _Rest(until=time.monotonic()) for key in keys}
-        return keys
+    def _queue_by_queue(self, due: dict[str, list[str]]) -> ticks.Ticked:
+        """Make ticks of schedules that failed together, those of a queue at a time."""
+        more: dict[str, list[str]] = {}
+        for queue, ids in due.items():
+            more |= self._step({queue: ids}).more
+        return ticks.Ticked(more, {})
+
+    def _failed(self, due: dict[str, list[str]], error: Exception) -> ticks.Ticked:
+        """Have each of the schedules of a queue, which failed together, be tried by itself.
+
+        That is done in the next round, if the database failed. Raises DatabaseError if it fails FAILED_MAX in a row.
+        """
+        apart = [(queue, one) for queue, ids in due.items() for one in ids]
+        self._rests |= {key: _Rest(until=time.monotonic()) for key in apart}
+        if not isinstance(error, DatabaseError):
+            self._failed_in_a_row = []
+            return ticks.Ticked(due, {})
+        self._trouble = error
+        self._failed_in_a_row.append(apart)
+        if len(self._failed_in_a_row) == FAILED_MAX:
+            for key in itertools.chain.from_iterable(self._failed_in_a_row):
+                del self._rests[key]
+            raise error
+        return NOTHING_LEFT
 
     def _alone(self, queue: str, one: str) -> None:
         """Make ticks of a schedule that failed among others, or before."""
         try:
-            schedules.tick(self._db, queue=queue, ids=[one], random=self._random)
+            ticks.tick(self._db, due={queue: [one]}, random=self._random)
         except Exception as error:  # noqa: BLE001 - as above
             rest = self._rests[queue, one]
             rest.failures += 1
@@ -124,3 +140,19 @@ class Ticker:
                 self._trouble = error
         else:
             del self._rests[queue, one]
+
+
+def _shares(left: dict[str, list[str]]) -> Iterator[dict[str, list[str]]]:
+    """Yield up to AT_ONCE schedules at a time, by their queues: first up to so many of each queue, then the others."""
+    while left:
+        some: dict[str, list[str]] = {}
+        size = 0
+        for queue, ids in left.items():
+            first = ids[: ticks.AT_ONCE]
+            if size + len(first) > ticks.AT_ONCE:
+                yield some
+                some, size = {}, 0
+            some[queue] = first
+            size += len(first)
+        yield some
+        left = {queue: later for queue, ids in left.items() if (later := ids[ticks.AT_ONCE :])}

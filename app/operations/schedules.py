@@ -1,180 +1,22 @@
-"""Schedules: making their ticks, and what people do to them.
-
-A tick is made by whoever has locked the row of its schedule, in the transaction that moves the schedule on. So it is
-made once, whatever dies, and however many processes try. The order of locks is that of schedules, then of
-deduplication ids, then of jobs, by number.
-"""
+"""Schedules: what people do to them. Their ticks are made by `app/operations/ticks.py`."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any, NamedTuple
 
-from app.domain import schedule as times
 from app.domain import scheduled
 from app.domain.audit import Act, Actor
 from app.domain.errors import Fault, InvalidRequest, ScheduleNotFound
-from app.domain.job import NewJob
-from app.domain.schedule import Overlap
-from app.domain.scheduled import COUNTED, KNOWN_SINCE, Asked, DuePlace, Schedule, Ticks, Wanted
-from app.domain.states import FINAL
+from app.domain.scheduled import KNOWN_SINCE, Asked, Schedule, Wanted
 from app.domain.wallclock import TimingInvalid
 from app.infra import room
-from app.operations import deduplication, operation, verbs
+from app.operations import deduplication, operation
 from app.operations.adding import Submitted
 from app.operations.queues import require_release
+from app.operations.ticks import Step
 from app.postgres.database import Connection, Database, DatabaseError
-from app.store import audit, deduplications, jobs
+from app.store import audit
 from app.store import schedules as store
-from app.store.schedules import Moved
-
-AT_ONCE = 200
-"""Schedules that a transaction holds."""
-JOBS_AT_ONCE = 1_000
-BYTES_AT_ONCE = 4 * 2**20
-"""Jobs that a transaction adds, and the bytes of their data, unless one alone has more."""
-
-
-class Ticked(NamedTuple):
-    """How many jobs were added, and the schedules that have more ticks to be made at once."""
-
-    added: int
-    left: list[str]
-
-
-@operation
-def due(db: Database, *, after: DuePlace, limit: int) -> list[DuePlace]:
-    """Return the first `limit` schedules of all queues that are due, after a place."""
-    with db.begin() as conn:
-        return store.queues_with_due(conn, after=after, limit=limit)
-
-
-@operation
-def tick(db: Database, *, queue: str, ids: Sequence[str], random: Random) -> Ticked:
-    """Make the ticks that are due of some schedules, up to AT_ONCE, and notify the queue if jobs were added.
-
-    One transaction; schedules that another has locked are passed over. Raises whatever a template or a time zone that
-    has become invalid makes of it: then none of these ticks is made.
-    """
-    with db.begin() as conn:
-        held = store.hold(conn, queue=queue, ids=ids)
-        fitting, left = _fitting(held)
-        found = store.held(conn, queue=queue, ids=fitting)
-        step = _Step(conn, queue, found.now_ms, random)
-        for one in found.schedules:
-            if one.is_due(found.now_ms):
-                step.take(one, held[one.id])
-        added = step.make()
-    if added:
-        db.notify(queue)
-    return Ticked(added, step.left + left)
-
-
-def _fitting(held: Mapping[str, int]) -> tuple[list[str], list[str]]:
-    """Return those of the schedules whose data are read together, at least one, and the others."""
-    fitting: list[str] = []
-    size = 0
-    for one, its_bytes in held.items():
-        size += its_bytes
-        if fitting and size > BYTES_AT_ONCE:
-            break
-        fitting.append(one)
-    return fitting, [*held][len(fitting) :]
-
-
-class _Taken(NamedTuple):
-    """A schedule, what becomes of its ticks, and their jobs."""
-
-    schedule: Schedule
-    ticks: Ticks
-    jobs: list[NewJob]
-
-
-class _Step:
-    """The ticks of schedules of a queue, which are locked, while they are made in a transaction."""
-
-    def __init__(self, conn: Connection, queue: str, now_ms: int, random: Random) -> None:
-        self._conn, self._queue, self.now_ms, self._random = conn, queue, now_ms, random
-        self._taken: list[_Taken] = []
-        self._jobs, self._bytes, self._replacing = JOBS_AT_ONCE, BYTES_AT_ONCE, deduplication.REPLACED_MAX
-        self.left: list[str] = []
-
-    def take(self, one: Schedule, size: int) -> None:
-        """Decide what becomes of the ticks of a schedule that are due; of those that it has no room for, later."""
-        template = one.template
-        replaces = template.deduplication is not None and template.deduplication.replaces
-        room = min(self._jobs, self._replacing) if replaces else self._jobs
-        if room <= 0 or self._bytes <= 0:
-            self.left.append(one.id)
-            return
-        most = max(1, min(room, self._bytes // max(1, size)))
-        ticks = scheduled.ticks(one, now_ms=self.now_ms, most=most)
-        made = [self._job(template, one, times.job_id(one.id, at)) for at in ticks.made]
-        self._taken.append(_Taken(one, ticks, made))
-        self._jobs -= len(made)
-        self._replacing -= len(made) * replaces
-        self._bytes -= len(made) * size
-        if ticks.next_at is not None and ticks.next_at <= self.now_ms:
-            self.left.append(one.id)
-
-    def at_once(self, one: Schedule) -> None:
-        """Have a schedule that is not due make a tick now, besides."""
-        job = self._job(one.template, one, times.job_id(one.id, self.now_ms))
-        self._taken.append(_Taken(one, Ticks((self.now_ms,), 0, one.next_at), [job]))
-
-    def _job(self, template: NewJob, one: Schedule, job_id: str) -> NewJob:
-        jitter_ms = self._random.randint(0, one.jitter_ms) if one.jitter_ms else 0
-        return scheduled.job_of(template, job_id, jitter_ms=jitter_ms)
-
-    def make(self) -> int:
-        """Cancel what is to be cancelled, add the jobs, move the schedules on; return how many jobs were added."""
-        if not self._taken:
-            return 0
-        self._cancel()
-        # Jobs of one moment are added in the order of their ticks.
-        order = sorted(
-            (at, nth, at_nth) for nth, one in enumerate(self._taken) for at_nth, at in enumerate(one.ticks.made)
-        )
-        new = [self._taken[nth].jobs[at_nth] for _, nth, at_nth in order]
-        submitted: list[list[Submitted]] = [[] for _ in self._taken]
-        if new:
-            added = deduplication.submit(self._conn, queue=self._queue, new=new, held=room.alone())
-            for (_, nth, _), one in zip(order, added, strict=True):
-                submitted[nth].append(one)
-        moved = {one.schedule.id: _moved(one, ended) for one, ended in zip(self._taken, submitted, strict=True)}
-        store.move(self._conn, queue=self._queue, moved=moved)
-        return len(new)
-
-    def _cancel(self) -> None:
-        """Cancel the jobs of last ticks that have not ended, where that is what an overlap does."""
-        cancelling = [
-            one
-            for one in self._taken
-            if one.jobs and one.schedule.overlap is Overlap.CANCEL and one.schedule.last is not None
-        ]
-        if not cancelling:
-            return
-        dedup_ids = {job.deduplication.id for one in self._taken for job in one.jobs if job.deduplication}
-        if dedup_ids:  # they are locked before jobs, everywhere
-            deduplications.hold(self._conn, queue=self._queue, dedup_ids=sorted(dedup_ids))
-        numbers = sorted(one.schedule.last_number for one in cancelling if one.schedule.last_number is not None)
-        locked = jobs.lock(self._conn, queue=self._queue, numbers=numbers)
-        living = [job for job in locked if job.status not in FINAL]
-        verbs.cancel(self._conn, self._queue, living)
-        verbs.remove_at_once(self._conn, self._queue, living)
-
-
-def _moved(taken: _Taken, submitted: Sequence[Submitted]) -> Moved:
-    """Return how a schedule is after its ticks, by what became of their jobs."""
-    one, ticks = taken.schedule, taken.ticks
-    had = [(at, job) for at, (job, outcome) in zip(ticks.made, submitted, strict=True) if outcome in COUNTED]
-    made, skipped = len(had), ticks.skipped + len(submitted) - len(had)
-    is_over = one.tick_limit is not None and one.ticks + made >= one.tick_limit
-    next_at = None if is_over else ticks.next_at
-    if not had:
-        return Moved(next_at, made, skipped)
-    at, job = had[-1]
-    return Moved(next_at, made, skipped, tick_at=at, number=job.number, job_id=job.id)
 
 
 class Put(NamedTuple):
@@ -194,12 +36,12 @@ def put(db: Database, *, actor: Actor, queue: str, schedule_id: str, asked: Aske
         before = store.lock(conn, queue=queue, schedule_id=schedule_id)
         now_ms = store.now_ms(conn)
         if before is None:
-            step = _create(conn, actor, queue, schedule_id, asked=asked, step=_Step(conn, queue, now_ms, random))
+            step = _create(conn, actor, queue, schedule_id, asked=asked, step=Step(conn, queue, now_ms, random))
             added = step.make()
         else:
             added = 0
             if before.is_due(now_ms) and not before.has_timing_of(asked.wanted):
-                added, before = _made_first(conn, before, _Step(conn, queue, now_ms, random))
+                added, before = _made_first(conn, before, Step(conn, queue, now_ms, random))
             _change(conn, actor, before, asked, now_ms)
         after = store.lock(conn, queue=queue, schedule_id=schedule_id)
         assert after is not None
@@ -210,7 +52,7 @@ def put(db: Database, *, actor: Actor, queue: str, schedule_id: str, asked: Aske
     return Put(after, is_new=before is None)
 
 
-def _create(conn: Connection, actor: Actor, queue: str, schedule_id: str, *, asked: Asked, step: _Step) -> _Step:
+def _create(conn: Connection, actor: Actor, queue: str, schedule_id: str, *, asked: Asked, step: Step) -> Step:
     """Make a schedule; take its first tick, if that is now."""
     is_new = store.add(
         conn,
@@ -234,7 +76,7 @@ def _create(conn: Connection, actor: Actor, queue: str, schedule_id: str, *, ask
     return step
 
 
-def _made_first(conn: Connection, before: Schedule, step: _Step) -> tuple[int, Schedule]:
+def _made_first(conn: Connection, before: Schedule, step: Step) -> tuple[int, Schedule]:
     """Make what is due by the timing that a schedule had, if that can be; return how many jobs were added, and it."""
     if _can_tick(before):
         step.take(before, 0)

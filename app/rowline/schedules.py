@@ -40,6 +40,7 @@ class Options(TypedDict, total=False):
     remove_on_complete: bool | int | Mapping[str, int] | None
     remove_on_fail: bool | int | Mapping[str, int] | None
     deduplication: Mapping[str, Any] | None
+    telemetry: Mapping[str, Any] | None
     opts: Mapping[str, Any]
 
 

@@ -129,7 +129,7 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
         (*_SQL, "domain/test_deduplication.py", "web/test_deduplication.py", "races/test_deduplication.py", *_PLANS),
     ),
     (
-        "app/(domain|store|operations)/.*(schedule|wallclock)",
+        "app/(domain|store|operations)/.*(schedule|ticks|wallclock)",
         (
             *_SQL,
             "domain/test_schedule.py",

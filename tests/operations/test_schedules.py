@@ -12,7 +12,7 @@ from app.domain.retention import FOR_EVER, Keep
 from app.domain.scheduled import options_of, template_of
 from app.maintenance import schedules as maintenance
 from app.maintenance.schedules import Ticker
-from app.operations import schedules
+from app.operations import ticks
 from app.postgres.database import Database, DatabaseError
 from tests.support import databases
 from tests.support.client import Client
@@ -86,6 +86,19 @@ def test_where_the_database_fails_one_queue_its_schedules_are_tried_alone_and_to
     )
 
 
+TRANSACTIONS = "select count(*), count(distinct xmin::text) from rowline.jobs"
+
+
+@pytest.mark.parametrize(("longest_s", "transactions"), [(60.0, 1), (0.0, 4)], ids=["while there is time", "no longer"])
+def test_schedules_of_several_queues_tick_in_a_transaction(
+    db: Database, shared_url: str, monkeypatch: pytest.MonkeyPatch, longest_s: float, transactions: int
+) -> None:
+    monkeypatch.setattr(ticks, "LONGEST_S", longest_s)
+    databases.run(shared_url, MANY.format(queues=4, schedules=12))
+    tick(db)
+    assert databases.ask(shared_url, TRANSACTIONS) == [(12, transactions)]
+
+
 def test_a_schedule_that_failed_ticks_when_it_can(
     client: Client, db: Database, shared_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,8 +117,8 @@ def test_a_schedule_that_failed_ticks_when_it_can(
 def test_jobs_with_much_data_are_added_in_several_steps(
     client: Client, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(schedules, "BYTES_AT_ONCE", 1_000)
-    monkeypatch.setattr(schedules, "JOBS_AT_ONCE", 3)
+    monkeypatch.setattr(ticks, "BYTES_AT_ONCE", 1_000)
+    monkeypatch.setattr(ticks, "JOBS_AT_ONCE", 3)
     for nth in range(5):
         put(client, f"/queues/q/schedulers/{nth}", overlap="allow", misfire="all", template={"data": "x" * 600})
         fall_due(db, schedule_id=str(nth), ago_ms=3_600_000)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.domain.tokens import Limits
-from app.operations import deduplication, schedules
+from app.operations import deduplication, ticks
 from app.postgres.database import Database
 from tests.support import answers, databases
 from tests.support.client import Client
@@ -32,7 +32,7 @@ def test_a_template_that_replaces_makes_up_for_more_ticks_than_a_request_may_rep
 def test_ticks_on_time_for_which_a_step_has_no_room_follow(
     client: Client, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(schedules, "JOBS_AT_ONCE", 2)
+    monkeypatch.setattr(ticks, "JOBS_AT_ONCE", 2)
     put(client, every=100, overlap="allow")
     fall_due(db, ago_ms=450)
     tick(db)
