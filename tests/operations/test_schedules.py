@@ -10,6 +10,7 @@ from app.domain.deduplication import Deduplication
 from app.domain.job import JsonText, NewJob
 from app.domain.retention import FOR_EVER, Keep
 from app.domain.scheduled import options_of, template_of
+from app.domain.telemetry import Telemetry
 from app.maintenance import schedules as maintenance
 from app.maintenance.schedules import Ticker
 from app.operations import ticks
@@ -145,6 +146,7 @@ def test_a_schedule_that_is_held_elsewhere_is_passed_over(client: Client, db: Da
         {"backoff": Backoff(type=BackoffType.EXPONENTIAL, delay_ms=5, jitter=0.5), "tags": ["a", "b"], "priority": 1},
         {"remove_on_complete": Keep(age_s=3), "remove_on_fail": FOR_EVER},
         {"deduplication": Deduplication("d", ttl_ms=5, extends=True, replaces=True, keeps_last=False)},
+        {"telemetry": Telemetry(metadata="{}", omits_context=True)},
     ],
     ids=str,
 )
