@@ -125,6 +125,8 @@ def emptied(shared_url: str) -> Iterator[Callable[[], None]]:
         "deduplications",
         "schedules",
         "tokens",
+        "sessions",
+        "sign_in_codes",
         "audit",
     )
     each = "".join(f"if exists (select from rowline.{t}) then truncate rowline.{t}; end if; " for t in tables)

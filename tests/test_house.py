@@ -21,7 +21,7 @@ APP = ROOT / "app"
 MODULES = sorted(APP.rglob("*.py"))
 PAGES = [ROOT / "README.md", *sorted((APP / "docs").rglob("*.md"))]
 STATEMENTS = sorted((APP / "store" / "sql").glob("[a-z]*/*.sql"))
-OF_NO_QUEUE = {"tokens", "audit", "settings", "events", "doctor", "metrics"}
+OF_NO_QUEUE = {"tokens", "sessions", "audit", "settings", "events", "doctor", "metrics"}
 OVER_ALL_QUEUES = {"look", "connected", "count_all", "forget", "fold", "try_lock", "await_lock", "recount"} | {
     "name_queues",
     "require_release",

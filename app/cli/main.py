@@ -29,6 +29,7 @@ COMMANDS = (
     "audit",
     "events",
     "doctor",
+    "dashboard",
     "report",
     "db",
     "docs",

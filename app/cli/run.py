@@ -13,14 +13,14 @@ from pathlib import Path
 
 import click
 
-from app.cli import account
+from app.cli import account, dashboard
 from app.infra import log, settings
 from app.infra.settings import Settings
 from app.local import home, terminal
 from app.local.embedded import Embedded
 from app.local.home import Facts, Lock
 from app.local.processes import Child, StartError, Supervisor
-from app.operations import roles
+from app.operations import roles, sessions
 from app.postgres import schema
 from app.postgres.database import Database, DatabaseError
 
@@ -47,7 +47,7 @@ def run() -> None:
                 _say("DATABASE_URL is set: using that database instead of the embedded PostgreSQL")
             url = _prepare_database(chosen, lock, supervisor)
             if url and _start_service(chosen, url, supervisor):
-                _greet(chosen, made_up=not given.tokens)
+                _greet(chosen, _link(chosen, url), made_up=not given.tokens)
                 supervisor.run()
     except (StartError, DatabaseError) as error:
         raise click.ClickException(str(error)) from error
@@ -81,8 +81,9 @@ def _require_port(chosen: Settings) -> None:
             tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             tried.bind(address)
     except OSError as error:
+        place = chosen.address.partition("//")[2]
         raise StartError(
-            f"the API cannot listen on {_place(chosen)}: {error.strerror}. Choose another address with HOST and PORT."
+            f"the API cannot listen on {place}: {error.strerror}. Choose another address with HOST and PORT."
         ) from error
 
 
@@ -115,7 +116,7 @@ def _start_postgres(chosen: Settings, lock: Lock | None, supervisor: Supervisor)
         raise StartError(f"{error}. {server.last_words()}") from error
     server.ensure_database()
     if lock:
-        lock.store(Facts(os.getpid(), _address(chosen), server.url, server.owner_url))
+        lock.store(Facts(os.getpid(), chosen.address, server.url, server.owner_url))
     return server
 
 
@@ -150,25 +151,29 @@ def _is_ready(chosen: Settings) -> bool:
         conn.close()
 
 
-def _greet(chosen: Settings, *, made_up: bool) -> None:
+def _link(chosen: Settings, url: str) -> str | None:
+    """Return a link that signs in to the dashboard; None where other machines reach the API."""
+    if not chosen.on_loopback:
+        return None
+    opened = Database(chosen, url=url, size=1, name="rowline-run")
+    try:
+        return dashboard.link(chosen.address, sessions.make_code(opened))
+    finally:
+        opened.close()
+
+
+def _greet(chosen: Settings, link: str | None, *, made_up: bool) -> None:
     """Print the addresses and how to add a job. A token from AUTH_TOKENS is not printed: output may end up in logs."""
     token = chosen.tokens[0] if made_up else "YOUR_TOKEN"
     body = '[{"name":"echo","data":{"hello":"world"}}]'
-    _say(f"\nRowline listens on {_address(chosen)}")
+    _say(f"\nRowline listens on {chosen.address}")
     _say(f"Token     {token} (generated for this run)" if made_up else "Token     as set in AUTH_TOKENS")
     _say("Database  as set in DATABASE_URL" if chosen.database_url else f"Data      {chosen.home}")
+    if link:
+        _say(f"Dashboard {link} (signs in once, within a minute; `rowline dashboard` prints another)")
     _say("Ctrl-C stops it. To add a job:\n")
     header = shlex.quote(f"Authorization: Bearer {token}")
-    _say(f"curl -s {_address(chosen)}/queues/{QUEUE}/jobs -H {header} -d {shlex.quote(body)}\n")
-
-
-def _place(chosen: Settings) -> str:
-    host = f"[{chosen.host}]" if ":" in chosen.host else chosen.host
-    return f"{host}:{chosen.port}"
-
-
-def _address(chosen: Settings) -> str:
-    return f"http://{_place(chosen)}"
+    _say(f"curl -s {chosen.address}/queues/{QUEUE}/jobs -H {header} -d {shlex.quote(body)}\n")
 
 
 def _say(line: str) -> None:

@@ -296,6 +296,12 @@ class Settings:
             )
 
     @property
+    def address(self) -> str:
+        """The URL of the API, as its own machine reaches it if HOST is an address of that."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    @property
     def warning(self) -> str | None:
         """A warning for the operator at the start, or None; it contains no secret."""
         if self.on_loopback or not self.tokens or self._shortest_token >= TOKEN_GOOD:

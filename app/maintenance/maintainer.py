@@ -16,7 +16,7 @@ from app.maintenance.plans import PlanRunner
 from app.maintenance.rounds import ROUND_S, Rounds
 from app.maintenance.schedules import Ticker
 from app.maintenance.terms import TermFiller
-from app.operations import audit, deduplication, maintenance, plans, retention, tokens
+from app.operations import audit, deduplication, maintenance, plans, retention, sessions, tokens
 from app.operations.maintenance import PendingWork
 from app.postgres.database import Database, DatabaseError
 
@@ -182,6 +182,7 @@ class Maintainer:
         )
         maintenance.name_queues(self._db)
         plans.forget(self._db)
+        sessions.forget(self._db)
 
     def _partition(self) -> None:
         audit.partition(self._db)

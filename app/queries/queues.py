@@ -15,14 +15,30 @@ def find(db: Database, *, queue: str) -> Queue:
 
 
 def page(
-    db: Database, *, pattern: str = ALL, allowed: Sequence[str] = (ALL,), start: int, length: int
+    db: Database,
+    *,
+    pattern: str = ALL,
+    allowed: Sequence[str] = (ALL,),
+    start: int,
+    length: int,
+    after: str = "",
+    by_attention: bool = False,
 ) -> tuple[int, list[Queue]]:
     """Return how many queues match `pattern` and one of those `allowed`, and `length` of them from `start`, by name.
 
-    In a pattern `*` stands for any characters. Raises DatabaseError.
+    In a pattern `*` stands for any characters. `after`: of those with later names; `by_attention`: first those that
+    need a person, by their counts. Raises DatabaseError.
     """
     with db.read() as conn:
-        return queues.page(conn, pattern=like(pattern), allowed=[*map(like, allowed)], start=start, length=length)
+        return queues.page(
+            conn,
+            pattern=like(pattern),
+            allowed=[*map(like, allowed)],
+            start=start,
+            length=length,
+            after=after,
+            by_attention=by_attention,
+        )
 
 
 def like(pattern: str) -> str:

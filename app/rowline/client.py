@@ -50,14 +50,16 @@ class Rowline:
         """Return a queue; it need not exist. Raises ValueError for an invalid name."""
         return Queue(self._transport, name)
 
-    def queues(self, *, pattern: str = "*", start: int = 0, length: int = 10) -> Queues:
+    def queues(
+        self, *, pattern: str = "*", start: int = 0, length: int = 10, after: str = "", order: str = "name"
+    ) -> Queues:
         """Return some queues that have jobs or set something, by name; `length` is at most 100.
 
-        In `pattern` `*` stands for any characters. Those that the token may not read are left out.
+        In `pattern` `*` stands for any characters. Those that the token may not read are left out. `after`: only those
+        with later names. `order` "attention": first those that need a person.
         """
-        return self._send(
-            "GET", "/queues", query={"pattern": pattern, "start": start, "length": length}, read=Queues.of
-        )
+        query = {"pattern": pattern, "start": start, "length": length, "after": after, "order": order}
+        return self._send("GET", "/queues", query=query, read=Queues.of)
 
     def jobs(self, **wanted: Unpack[find.Wanted]) -> Iterator[JobInfo]:
         """Find jobs of all queues that the token may read, as `Queue.jobs` does; each has its `queue`."""

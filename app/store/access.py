@@ -65,6 +65,32 @@ token_changes = Table(
 What was read beside a mark is true while that is the mark. It is no number: after a restore one could come again.
 """
 
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", LargeBinary, nullable=False),
+    Column("token_id", NAME, nullable=False),  # "" of AUTH_TOKENS
+    Column("token_digest", LargeBinary, nullable=False),
+    Column("address", NAME),
+    Column("began_at", WHEN, nullable=False, server_default=text("statement_timestamp()")),
+    Column("seen_at", WHEN, nullable=False, server_default=text("statement_timestamp()")),
+    PrimaryKeyConstraint("digest", name="sessions_pkey"),
+    CheckConstraint(
+        f"octet_length(digest) = {DIGEST} and octet_length(token_digest) = {DIGEST}", name="sessions_digest"
+    ),
+)
+"""The sessions of the dashboard, by the SHA-256 of the cookie; each is valid as long as the token that was shown."""
+
+sign_in_codes = Table(
+    "sign_in_codes",
+    metadata,
+    Column("digest", LargeBinary, nullable=False),
+    Column("made_at", WHEN, nullable=False, server_default=text("statement_timestamp()")),
+    PrimaryKeyConstraint("digest", name="sign_in_codes_pkey"),
+    CheckConstraint(f"octet_length(digest) = {DIGEST}", name="sign_in_codes_digest"),
+)
+"""The codes of links that sign in once, by their SHA-256."""
+
 audit = Table(
     "audit",
     metadata,

@@ -89,12 +89,29 @@ def find(conn: Connection, *, queue: str) -> Queue:
     return _queues(conn, {queue: counts.count(conn, queue=queue)})[0]
 
 
-def page(conn: Connection, *, pattern: str, allowed: Sequence[str], start: int, length: int) -> tuple[int, list[Queue]]:
-    """Return how many queues match the pattern and one of those allowed, and some of them, by name.
+def page(
+    conn: Connection,
+    *,
+    pattern: str,
+    allowed: Sequence[str],
+    start: int,
+    length: int,
+    after: str,
+    by_attention: bool,
+) -> tuple[int, list[Queue]]:
+    """Return how many queues match the pattern and one of those allowed, and some of them, by name or by attention.
 
     The patterns are those of LIKE. Reads the counts of all queues.
     """
-    rows = _page.rows(conn, pattern=pattern, allowed=list(allowed), start=start, length=length)
+    rows = _page.rows(
+        conn,
+        pattern=pattern,
+        allowed=list(allowed),
+        start=start,
+        length=length,
+        after=after,
+        by_attention=by_attention,
+    )
     numbers = {row.queue: {status: getattr(row, count_of(status)) for status in Status} for row in rows if row.queue}
     return rows[0].matching, _queues(conn, numbers)
 

@@ -31,7 +31,7 @@ from app.domain.ids import QUEUE_NAME_MAX
 from app.domain.job import NewJob
 from app.domain.options import KINDS_IN_SQL, STORED, Kind
 from app.domain.states import Status
-from app.store.access import audit, idempotency_keys, token_changes, tokens
+from app.store.access import audit, idempotency_keys, sessions, sign_in_codes, token_changes, tokens
 from app.store.columns import NAME, SCHEMA, UPGRADER_LOCK, WHEN, metadata, words
 from app.store.indexed import term_fills, terms
 from app.store.planned import deduplications, plan_jobs, plans
@@ -67,7 +67,9 @@ __all__ = [
     "queue_workers",
     "removed_jobs",
     "schedules",
+    "sessions",
     "settings",
+    "sign_in_codes",
     "term_fills",
     "terms",
     "token_changes",

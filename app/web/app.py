@@ -1,16 +1,11 @@
 """The Flask application, composed of its blueprints and hooks."""
 
 import functools
-import re
-import time
 from http import HTTPStatus
 
-from flask import Blueprint, Flask, Request, Response
+from flask import Blueprint, Flask, Response
 
-from app.domain.errors import Fault, InvalidRequest
-from app.domain.tokens import masked
 from app.domain.workers import PullingWorkers
-from app.infra import log
 from app.infra.metrics import ProcessMetrics
 from app.infra.room import SMALL, Room
 from app.infra.settings import Settings
@@ -19,9 +14,23 @@ from app.operations.eventstreams import EventStreams
 from app.operations.jobends import JobEnds
 from app.operations.longpoll import Waiting
 from app.postgres.database import Database
-from app.web import answers, clients, describe, docs, handbook, health, holding, names, openapi, problems, progress
+from app.web import (
+    answers,
+    clients,
+    describe,
+    docs,
+    handbook,
+    health,
+    holding,
+    hooks,
+    names,
+    openapi,
+    problems,
+    progress,
+)
 from app.web.audit import routes as audit
 from app.web.auth import CALLER, Tokens, current_request
+from app.web.dashboard import frame as dashboard
 from app.web.doctor import routes as doctor
 from app.web.endpoints import routes as endpoints
 from app.web.events import routes as events
@@ -45,9 +54,6 @@ BY_ATTEMPT = {"progress"}  # those that need the token of an attempt, which they
 TOKENLESS = OPEN | BY_ATTEMPT
 METRICS = "rowline-metrics"
 """The key of what this process counts among the application's extensions."""
-_STARTED = "rowline.started"
-"""The key of the WSGI environment with the start of the request, in seconds of `time.perf_counter`."""
-_SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 
 
 def create(settings: Settings, db: Database, process: ProcessMetrics | None = None) -> Flask:
@@ -58,10 +64,11 @@ def create(settings: Settings, db: Database, process: ProcessMetrics | None = No
     flask.url_map.converters["segment"] = names.Segment
     flask.url_map.merge_slashes = False
     flask.url_map.strict_slashes = True
-    flask.wsgi_app = names.RawPath(flask.wsgi_app)  # type: ignore[method-assign]
     access = flask.extensions[TOKENS] = Tokens(settings, db)
     room, quotas, actions = holding.room(settings), Quotas(), describe.Actions()
     process = flask.extensions[METRICS] = process or ProcessMetrics()
+    pages = dashboard.create(settings, db, access, process, api=flask.wsgi_app)
+    flask.wsgi_app = names.RawPath(dashboard.Beside(flask.wsgi_app, pages))  # type: ignore[method-assign]
 
     def begin() -> None:
         """Require an API token that may do what the route does, for every route but those of TOKENLESS.
@@ -69,7 +76,7 @@ def create(settings: Settings, db: Database, process: ProcessMetrics | None = No
         An unknown path is a 404 without a token too.
         """
         asked = current_request()
-        _begin(asked)
+        hooks.begin(asked)
         if asked.url_rule is None:
             if access.knows(asked.environ):  # a known client with a wrong path: its body is read to the end
                 clients.vouch(asked.environ)
@@ -90,7 +97,7 @@ def create(settings: Settings, db: Database, process: ProcessMetrics | None = No
         if (length > SMALL or HELD in asked.environ) and asked.blueprint not in OPEN:  # shared bytes
             response, length = holding.settle(asked, response, length, room)
         clients.bound_answer(asked, length, client_s=settings.client_s)
-        return _end(asked, response, process)
+        return hooks.end(asked, response, process)
 
     flask.before_request(begin)
     flask.after_request(end)
@@ -131,33 +138,3 @@ def _blueprints(flask: Flask, settings: Settings, db: Database, room: Room, quot
         health.blueprint(db),
         docs.blueprint(),
     )
-
-
-def _begin(asked: Request) -> None:
-    environ = asked.environ
-    environ[_STARTED] = time.perf_counter()
-    sent = environ.get("HTTP_X_REQUEST_ID", "")
-    log.request_id.set(sent if _SANE_REQUEST_ID.fullmatch(sent) else log.new_request_id())
-    if "HTTP_HOST" not in environ and environ["SERVER_PROTOCOL"] != "HTTP/1.0":
-        raise InvalidRequest(Fault("Host", "is required by HTTP/1.1"))
-
-
-def _end(asked: Request, response: Response, process: ProcessMetrics) -> Response:
-    request_id = log.request_id.get()
-    assert request_id is not None
-    headers = response.headers
-    headers.add("X-Request-Id", request_id)
-    headers.add("X-Content-Type-Options", "nosniff")
-    headers.setdefault("Cache-Control", "no-store")  # for responses of Flask itself, such as OPTIONS
-    took_s = time.perf_counter() - asked.environ[_STARTED]
-    rule = asked.url_rule
-    process.note_request(None if rule is None else rule.rule, asked.method, response.status_code, took_s)
-    members = {
-        "method": asked.method,
-        "path": masked(asked.environ["PATH_INFO"])[:500],  # without query and origin, which may contain tokens too
-        "status": response.status_code,
-        "ms": round(took_s * 1000, 3),
-    }
-    log.write("request", members)
-    log.request_id.set(None)
-    return response

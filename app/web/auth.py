@@ -12,6 +12,7 @@ from flask import Request, request
 from app.domain import ids, tokens
 from app.domain.audit import Act, Actor, ActOutcome
 from app.domain.errors import Forbidden, OverQuota, Unauthorized
+from app.domain.sessions import Shown
 from app.domain.tokens import ALL, Action, Caller, Scope
 from app.infra import log
 from app.infra.settings import Settings
@@ -24,6 +25,9 @@ _log = logging.getLogger(__name__)
 
 CALLER = "rowline.caller"
 """The key of the WSGI environment with the `Caller` that `Tokens.check` returned."""
+INSIDE = "rowline.inside"
+"""The key of the WSGI environment with the `Shown` of a request that the dashboard makes in the same process, in place
+of an Authorization header. What comes over the network can set no key of this form."""
 ATTEMPTS_REMEMBERED = 10_000
 WRONG_MAX, WRONG_S = 20, 60.0
 """So many wrong tokens of an address are answered with 401 within so many seconds, by each API process."""
@@ -79,6 +83,8 @@ class Tokens:
 
     def check(self, environ: Mapping[str, Any]) -> Caller:
         """Require a valid API token; return who shows it. Raises Unauthorized, OverQuota, DatabaseError."""
+        if INSIDE in environ:
+            return self._require(self.who(environ[INSIDE]))
         scheme, _, shown = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
         digest = _digest(shown)
         caller = self._of_settings(digest)
@@ -93,6 +99,18 @@ class Tokens:
             raise OverQuota("this address sent too many wrong tokens: wait", retry_after_s=wait_s)
         self._wrong.note(address)
         raise Unauthorized(_REQUIRED)
+
+    def who(self, shown: Shown) -> Caller | None:
+        """Return who showed a token before, None if it is not valid any more. Raises DatabaseError."""
+        if (caller := self._of_settings(shown.digest)) or not shown.token_id:
+            return caller
+        seen = self._callers.seen(shown.token_id, shown.digest)
+        return seen or self._callers.find(shown.token_id, shown.digest)
+
+    @property
+    def own(self) -> Shown:
+        """The first token of the settings, with which a link of this machine signs in."""
+        return Shown("", self._given[0][0])
 
     def knows(self, environ: Mapping[str, Any]) -> bool:
         """Return whether a request has a valid API token that this process remembers. Of others it asks nobody."""
@@ -145,9 +163,11 @@ class Tokens:
         caller: Caller = request.environ[CALLER]
         if not caller.is_stored:
             return
-        shown = _shown(request)
-        if self._looked_up(shown, _digest(shown)) is None:
-            raise Unauthorized(_REQUIRED)
+        if INSIDE in request.environ:
+            self._require(self.who(request.environ[INSIDE]))
+        else:
+            shown = _shown(request)
+            self._require(self._looked_up(shown, _digest(shown)))
 
     def is_still_valid(self, request: Request) -> bool:
         """Return whether the token of a request that waits is valid still; not if that is unknown for too long."""
@@ -166,6 +186,12 @@ class Tokens:
         caller: Caller = request.environ[CALLER]
         address = clients.address(request.environ, self._proxies)
         return Actor(id=caller.id, name=caller.name or None, address=address, request_id=log.request_id.get())
+
+    @staticmethod
+    def _require(caller: Caller | None) -> Caller:
+        if caller is None:
+            raise Unauthorized(_REQUIRED)
+        return caller
 
     def _looked_up(self, shown: str, digest: bytes) -> Caller | None:
         """Return who shows a token of the database. Raises DatabaseError."""
@@ -200,7 +226,13 @@ def may_see(request: Request, queue: str) -> bool:
 
 def secret(request: Request) -> bytes:
     """Return the SHA-256 of the API token of a request."""
-    return _digest(_shown(request))
+    inside: Shown | None = request.environ.get(INSIDE)
+    return inside.digest if inside else _digest(_shown(request))
+
+
+def shown(text: str) -> Shown:
+    """Return what is known of a token that was typed, as of one in a header."""
+    return Shown(tokens.claimed_id(text), tokens.digest(text.encode("utf-8", "replace")))
 
 
 def attempt_token(request: Request) -> str:

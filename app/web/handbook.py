@@ -24,6 +24,7 @@ SECTIONS = {
         "reference",
         "api.md",
         "client.md",
+        "dashboard.md",
         "find.md",
         "queues.md",
         "plans.md",

@@ -23,6 +23,7 @@ _ENDPOINTS = (
     "web/test_workers.py",
 )
 _TOKENS = (
+    "web/dashboard/test_sessions.py",
     *("web/test_tokens.py", "web/test_audit.py", "web/test_scopes.py", "web/test_quotas.py"),
     *("web/test_late_tokens.py", "web/test_connections.py", "races/test_tokens.py"),
 )
@@ -93,7 +94,7 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
         ),
     ),
     (
-        "app/(domain|store|operations)/.*(tokens|audit)",
+        "app/(domain|store|operations)/.*(tokens|audit|sessions)",
         (*_SQL, "domain/test_tokens.py", "queries/test_callers.py", *_TOKENS, *_PLANS),
     ),
     (

@@ -24,7 +24,11 @@ class Browser:
         """Open a window through the chromedriver at `address`."""
         self._http = urllib3.PoolManager(timeout=DEADLINE_S, retries=False)
         self._session = f"{address}/session"
-        chrome = {"browserName": "chrome", "goog:chromeOptions": {"args": OPTIONS}}
+        chrome = {
+            "browserName": "chrome",
+            "goog:chromeOptions": {"args": OPTIONS},
+            "goog:loggingPrefs": {"browser": "ALL"},
+        }
         self._session += "/" + self._ask("", capabilities={"alwaysMatch": chrome})["sessionId"]
 
     def open(self, url: str, *, width: int = 1280, has_scripts: bool = True) -> None:
@@ -42,6 +46,20 @@ class Browser:
         """Press keys, one after the other, where the focus is."""
         pressed = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
         self._ask("/actions", actions=[{"type": "key", "id": "keyboard", "actions": pressed}])
+
+    def click(self, selector: str) -> None:
+        """Click on the first element of a CSS selector, as a person does; without scripts too."""
+        found = self._ask("/element", using="css selector", value=selector)
+        self._ask(f"/element/{next(iter(found.values()))}/click")
+
+    def said(self) -> list[str]:
+        """Return what the console said since it was asked last, such as errors and breaches of the policy."""
+        return [entry["message"] for entry in self._ask("/se/log", type="browser")]
+
+    def forget(self) -> None:
+        """Forget all cookies, and let scripts run."""
+        self._cdp("Network.clearBrowserCookies")
+        self._cdp("Emulation.setScriptExecutionDisabled", value=False)
 
     def run(self, script: str) -> Any:
         """Run the body of a function in the page; return what it returns."""

@@ -38,12 +38,11 @@ def _add_reads(routes: Blueprint, db: Database) -> None:
     )
     def list_queues() -> Response:
         """List the queues that have jobs or set something, by name; those that the token may read."""
-        pattern, start, length = schemas.load_query(request.query_string)
+        asked = schemas.load_query(request.query_string)
         caller: Caller = request.environ[CALLER]
-        allowed = caller.patterns(Action.READ)
-        count, found = queries.page(db, pattern=pattern, allowed=allowed, start=start, length=length)
+        count, found = queries.page(db, allowed=caller.patterns(Action.READ), **asked._asdict())
         members = {"queues": [wire.dump(queue) for queue in found], "count": count}
-        return answers.json(members | {"start": start, "length": length})
+        return answers.json(members | {"start": asked.start, "length": asked.length})
 
     @routes.get("/queues/<segment:queue>")
     @describe.route(action=Action.READ, gives=wire.QueueSchema(), raises=(InvalidRequest, DatabaseError))

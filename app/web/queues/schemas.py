@@ -23,6 +23,8 @@ from app.wire.fields import Milliseconds
 from app.wire.queue import QueueSchema
 from app.wire.retention import RetentionSchema
 
+ORDERS = ("name", "attention")
+
 
 class QueuesQuerySchema(Schema):
     """Which queues are requested. Unknown parameters are ignored."""
@@ -32,6 +34,17 @@ class QueuesQuerySchema(Schema):
     )
     start = WholeText(0, START_MAX, load_default=0)
     length = WholeText(0, LENGTH_MAX, load_default=10)
+    after = Filter(
+        QUEUE_NAME_MAX, load_default="", metadata={"description": "only queues with a later name: the last of a page"}
+    )
+    order = fields.String(
+        load_default="name",
+        validate=validate.OneOf([*ORDERS], error=f"must be {' or '.join(ORDERS)}"),
+        metadata={
+            "description": "`attention`: first those that are paused though jobs are ready, then by the number of "
+            "failed, then of ready jobs"
+        },
+    )
 
 
 class PauseSchema(Schema):
@@ -147,10 +160,21 @@ _query, _pause, _change = QueuesQuerySchema(unknown="exclude"), PauseSchema(), Q
 _FORM, _CHANGE_FORM = Form(frozenset(_pause.fields)), Form(frozenset(_change.fields))
 
 
-def load_query(query: bytes) -> tuple[str, int, int]:
-    """Read the pattern, `start` and `length`. Raises InvalidRequest with all faults."""
+class Listing(NamedTuple):
+    """Which queues are requested."""
+
+    pattern: str
+    start: int
+    length: int
+    after: str
+    by_attention: bool
+
+
+def load_query(query: bytes) -> Listing:
+    """Read which queues are requested. Raises InvalidRequest with all faults."""
     loaded = loaded_query(_query, query)
-    return loaded["pattern"], loaded["start"], loaded["length"]
+    order = loaded.pop("order")
+    return Listing(**loaded, by_attention=order == "attention")
 
 
 def load_reason(raw: bytes) -> str | None:

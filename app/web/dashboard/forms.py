@@ -1,0 +1,60 @@
+"""Forms: read as all bodies are, and from the dashboard's own pages only."""
+
+from urllib.parse import parse_qsl
+
+from flask import Request, request
+from werkzeug.datastructures import MultiDict
+
+from app.domain import sessions as domain
+from app.domain.errors import Fault, InvalidRequest
+from app.infra.settings import Settings
+from app.web import body
+from app.web.dashboard.api import Refused
+from app.web.dashboard.sessions import VISITOR, Visitor
+
+FIELD = "form"
+"""The field of each form with its token."""
+FIELDS_MAX = 1_000
+_FORM = "rowline.form"
+_FORBIDDEN = 403
+_FORGED = {
+    "error": "This form was not sent by a page of this dashboard, or its session is over. Go back, reload, try again.",
+    "code": "forged",
+}
+
+
+def require_own(asked: Request, visitor: Visitor | None, settings: Settings) -> None:
+    """Require that a page of the dashboard sent a form; read it. Raises Refused, and the errors of bodies.
+
+    Browsers say so in a header that pages cannot set. One that does not must show the form's token, which is bound to
+    the session; without a session there is nothing yet that a forged form could use.
+    """
+    site = asked.headers.get("Sec-Fetch-Site")
+    if site not in {None, "same-origin"}:
+        raise Refused(_FORBIDDEN, _FORGED, {})
+    limit = settings.max_body_bytes if visitor else min(body.SHORT, settings.max_body_bytes)
+    raw = body.read(asked, limit=limit, client_s=settings.client_s)
+    try:
+        fields = parse_qsl(raw.decode("ascii"), keep_blank_values=True, max_num_fields=FIELDS_MAX, errors="strict")
+    except ValueError:
+        raise InvalidRequest(Fault("form", f"must be URL-encoded, with at most {FIELDS_MAX} fields")) from None
+    found = asked.environ[_FORM] = MultiDict(fields)
+    if site is None and visitor is not None and not domain.is_form_token(visitor.secret, found.get(FIELD, "")):
+        raise Refused(_FORBIDDEN, _FORGED, {})
+
+
+def sent() -> MultiDict[str, str]:
+    """Return the fields of the form of this request."""
+    found: MultiDict[str, str] = request.environ[_FORM]
+    return found
+
+
+def token() -> str:
+    """Return the token for the forms of this page; "" without a session."""
+    visitor: Visitor | None = request.environ.get(VISITOR)
+    return domain.form_token(visitor.secret) if visitor else ""
+
+
+def text(name: str, *, default: str = "") -> str:
+    """Return a field of a text area or a line, with line ends as JSON and people write them."""
+    return sent().get(name, default).replace("\r\n", "\n").strip()

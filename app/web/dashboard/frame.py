@@ -1,0 +1,146 @@
+"""The dashboard as an application of its own below /dashboard: its hooks, its errors, its blueprints.
+
+To add a page: a module with `blueprint()`, named in `_pages`, and a line in `navigation.PAGES` if it is in the menu.
+Its views call `api.of()` and return `page.render(…)`; app/docs/dashboard.md says more.
+"""
+
+import dataclasses
+import logging
+from typing import Any
+
+from flask import Blueprint, Flask, Response
+from werkzeug.exceptions import HTTPException
+
+from app.domain.errors import RowlineError
+from app.infra.metrics import ProcessMetrics
+from app.infra.settings import Settings
+from app.postgres.database import Database, DatabaseError
+from app.web import answers, clients, hooks, names, problems
+from app.web.auth import Tokens, current_request
+from app.web.dashboard import api, forms, jobs, live, page, plans, preferences, queue, queues, shown, signing, static
+from app.web.dashboard.api import Refused
+from app.web.dashboard.sessions import VISITOR, Sessions
+from app.web.framework import Application
+
+_log = logging.getLogger(__name__)
+ROOT = "/dashboard"
+OPEN = {"static", "signing", "preferences"}
+"""The blueprints whose pages need no session."""
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "Referrer-Policy": "same-origin",  # with no-referrer, browsers would not say where a form comes from
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_SAFE = {"GET", "HEAD", "OPTIONS"}
+
+
+class Beside:
+    """WSGI: what is below /dashboard is the dashboard's, all else the API's."""
+
+    def __init__(self, api: Any, pages: Any) -> None:
+        """Choose between both."""
+        self._api, self._pages = api, pages
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        """Pass a request on, by its path."""
+        path = environ["PATH_INFO"]
+        is_ours = path == ROOT or path.startswith(f"{ROOT}/")
+        return (self._pages if is_ours else self._api)(environ, start_response)
+
+
+def create(settings: Settings, db: Database, access: Tokens, process: ProcessMetrics, *, api: Any) -> Flask:
+    """Make the application of the dashboard, which calls the WSGI application `api` for its visitors."""
+    pages = Application("app.web.dashboard", static_folder=None)
+    pages.url_map.converters["segment"] = names.Segment
+    pages.url_map.merge_slashes = False
+    sessions = Sessions(settings, db, access)
+    _register_hooks(pages, settings, sessions, process, api)
+    _register_errors(pages)
+    for blueprint in _pages(settings, sessions):
+        pages.register_blueprint(blueprint, url_prefix=ROOT)
+    pages.jinja_env.undefined = shown.Absent
+    pages.jinja_env.trim_blocks = pages.jinja_env.lstrip_blocks = True
+    pages.jinja_env.filters |= shown.FILTERS
+    pages.jinja_env.globals |= {"files": static.urls(), "statuses": shown.STATUSES}
+    pages.jinja_env.globals["ui"] = pages.jinja_env.get_template("ui.html").module
+    return pages
+
+
+def _pages(settings: Settings, sessions: Sessions) -> tuple[Blueprint, ...]:
+    """Return the pages, by noun."""
+    return (
+        static.blueprint(),
+        signing.blueprint(settings, sessions),
+        preferences.blueprint(settings),
+        queues.blueprint(),
+        queue.blueprint(settings),
+        jobs.blueprint(settings),
+        plans.blueprint(settings),
+        live.blueprint(sessions),
+    )
+
+
+def _register_hooks(
+    pages: Flask, settings: Settings, sessions: Sessions, process: ProcessMetrics, application: Any
+) -> None:
+    def begin() -> Response | None:
+        """Find whose session it is; refuse forms of other sites; lead those without a session to the sign-in."""
+        asked = current_request()
+        hooks.begin(asked)
+        if asked.blueprint == "static":
+            return None
+        visitor = asked.environ[VISITOR] = sessions.visitor(asked)
+        (clients.vouch if visitor else clients.disown)(asked.environ)
+        if asked.method not in _SAFE:
+            forms.require_own(asked, visitor, settings)
+        if visitor is None:
+            is_open = asked.url_rule is None or asked.blueprint in OPEN
+            return None if is_open else signing.to_sign_in(asked)
+        asked.environ[api.KEY] = api.Api(application, asked.environ, visitor)
+        return None
+
+    def end(response: Response) -> Response:
+        asked = current_request()
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        clients.bound_answer(asked, answers.length(response), client_s=settings.client_s)
+        return hooks.end(asked, response, process)
+
+    pages.before_request(begin)
+    pages.after_request(end)
+
+
+def _register_errors(pages: Flask) -> None:
+    def refused(error: Refused) -> Response:
+        return page.trouble(error.status, error.problem, error.headers)
+
+    def known(error: RowlineError | DatabaseError) -> Response:
+        if isinstance(error, DatabaseError):
+            _log.warning("database_trouble", extra={"cause": str(error)})
+        found = problems.of(error)
+        members = {
+            "error": found.error,
+            "code": found.code,
+            "details": [dataclasses.asdict(one) for one in found.details],
+        }
+        return page.trouble(found.status, members, found.headers)
+
+    def http(error: HTTPException) -> Response:
+        name = (error.name or "error").lower()
+        return page.trouble(error.code or 500, {"error": f"{name.capitalize()}.", "code": name.replace(" ", "_")}, {})
+
+    def fault(error: Exception) -> Response:
+        _log.error("unexpected_error", exc_info=error)
+        return page.trouble(500, {"error": "Internal error", "code": "internal_error"}, {})
+
+    pages.register_error_handler(Refused, refused)
+    pages.register_error_handler(RowlineError, known)
+    pages.register_error_handler(DatabaseError, known)
+    pages.register_error_handler(HTTPException, http)
+    pages.register_error_handler(Exception, fault)

@@ -1,0 +1,23 @@
+"""What a page says after something was done: fixed words, so that a link cannot put its own there."""
+
+from collections.abc import Mapping
+
+DONE = {
+    "retried": "The job is ready again.",
+    "promoted": "The job is ready now.",
+    "cancelled": "The job is cancelled, or its worker is asked to stop.",
+    "removed": "The job is removed.",
+    "changed": "The data is changed.",
+    "added": "The job is added.",
+    "paused": "The queue is paused: no job of it begins.",
+    "resumed": "The queue is resumed.",
+    "applied": "The plan is applied, in the background.",
+    "stopped": "The plan is stopped.",
+    "undoing": "The jobs come back, in the background.",
+    "kept": "Your choice is kept in this browser.",
+}
+
+
+def done(query: Mapping[str, str]) -> str | None:
+    """Return the sentence for what was done, if the query says so."""
+    return DONE.get(query.get("done", ""))

@@ -1,0 +1,17 @@
+"""The menu: a later page is one line here."""
+
+from typing import NamedTuple
+
+from app.domain.tokens import Action
+
+
+class Entry(NamedTuple):
+    """A page of the menu: its path below the dashboard, its title, the letter after `g`, and who may see it."""
+
+    path: str
+    title: str
+    key: str
+    action: Action
+
+
+PAGES = (Entry("", "Queues", "q", Action.READ),)

@@ -1,0 +1,102 @@
+"""Pages: a template, what it shows, and what every page has."""
+
+import hashlib
+import time
+from http import HTTPStatus
+from typing import Any
+
+from flask import Response, current_app, request
+
+from app.infra import log
+from app.web.auth import current_request
+from app.web.dashboard import forms, messages
+from app.web.dashboard.api import KEY
+from app.web.dashboard.navigation import PAGES
+
+FRAGMENT = "fragment"
+"""The parameter that asks for a region of a page alone: a block of its template."""
+THEME, KEYS = "rowline-theme", "rowline-keys"
+"""Cookies with what a person likes."""
+THEMES = ("system", "light", "dark")
+_PREFIX = "/dashboard/"
+
+
+def root() -> str:
+    """Return the way from this page to the root of the dashboard, at whatever path a proxy serves it."""
+    return "../" * _below().count("/") or "./"
+
+
+def render(template: str, *, status: int = 200, **values: Any) -> Response:
+    """Make a page of a template; or, if the query names a block as `fragment`, that block, with an ETag."""
+    made = current_app.jinja_env.get_template(template)
+    context = _frame() | values
+    name = request.args.get(FRAGMENT)
+    if name is None or status != HTTPStatus.OK:
+        return html(made.render(context), status=status)
+    if name not in made.blocks:
+        return html("", status=404)
+    response = html("".join(made.blocks[name](made.new_context(context))))
+    response.set_etag(hashlib.sha256(response.get_data()).hexdigest()[:32])
+    response.make_conditional(current_request())
+    return response
+
+
+def html(text: str, *, status: int = 200) -> Response:
+    """Make a response that no cache keeps."""
+    return Response(text, status, mimetype="text/html", headers={"Cache-Control": "no-store"})
+
+
+def trouble(status: int, problem: dict[str, Any], headers: dict[str, str]) -> Response:
+    """Make the page of an error, in the words of the API."""
+    try:
+        phrase = HTTPStatus(status).phrase
+    except ValueError:
+        phrase = "Error"
+    response = render(
+        "error.html", status=status, phrase=phrase, problem=problem, code=status, request_id=log.request_id.get()
+    )
+    for name, value in headers.items():
+        response.headers[name] = value
+    return response
+
+
+def go(path: str, *, done: str | None = None, count: int | None = None) -> Response:
+    """Lead to a page below the root, which says what was done: a word of `messages.DONE`."""
+    said = f"{'&' if '?' in path else '?'}done={done}" if done else ""
+    said += f"&count={count}" if said and count is not None else ""
+    return Response(status=303, headers={"Location": f"{root()}{path}{said}", "Cache-Control": "no-store"})
+
+
+def here() -> str:
+    """Return the path of this page below the root, with its query."""
+    query = request.query_string.decode("ascii", "replace")
+    return _below() + (f"?{query}" if query else "")
+
+
+def theme() -> str:
+    """Return the theme that this person likes."""
+    found = request.cookies.get(THEME, "")
+    return found if found in THEMES else THEMES[0]
+
+
+def _below() -> str:
+    """Return the path of this page below the root."""
+    return str(request.environ["PATH_INFO"]).removeprefix(_PREFIX)
+
+
+def _frame() -> dict[str, Any]:
+    api = request.environ.get(KEY)
+    return {
+        "root": root(),
+        "here": here(),
+        "path": _below(),
+        "menu": [entry for entry in PAGES if api and api.may(entry.action)],
+        "caller": api.caller if api else None,
+        "may": api.may if api else lambda *_: False,
+        "form_token": forms.token(),
+        "theme": theme(),
+        "has_keys": request.cookies.get(KEYS) != "off",
+        "done": messages.done(request.args),
+        "now_ms": int(time.time() * 1000),
+        "stream": None,
+    }

@@ -1,0 +1,80 @@
+"""Many jobs at once: a plan is made, looked at, and then applied; it can be stopped, and a removal undone."""
+
+from typing import Any
+from urllib.parse import parse_qsl
+
+from flask import Blueprint, Response
+
+from app.domain.errors import Fault, InvalidRequest
+from app.domain.tokens import Action
+from app.infra.settings import Settings
+from app.web import names
+from app.web.dashboard import api, forms, page, queue, shown
+
+ACTIONS = ("retry", "promote", "cancel", "remove")
+_MOMENTS = {"since", "until"}
+
+
+def blueprint(_settings: Settings) -> Blueprint:
+    """Return the pages of plans."""
+    routes = Blueprint("plans", __name__)
+
+    @routes.post("/queues/<segment:queue>/plans")
+    def make(queue: str) -> Response:
+        """Plan what the form says, for the jobs that are ticked, or for all that match its filter. Changes no job."""
+        sent = forms.sent()
+        wanted = {"ids": sent.getlist("id")} if sent.get("which") != "all" else filter_of(sent.get("filter", ""))
+        if wanted == {"ids": []}:
+            raise InvalidRequest(Fault("jobs", "must be ticked, or choose all that match"))
+        made = api.of().send("POST", f"/queues/{queue}/plans", {"action": sent.get("action"), "filter": wanted})
+        return page.go(f"queues/{queue}/plans/{made['id']}")
+
+    @routes.get("/queues/<segment:queue>/plans/<segment:plan_id>")
+    def show(queue: str, plan_id: str) -> Response:
+        """Show what a plan means before it is applied, and then how far it is."""
+        rowline, name = api.of(), names.queue_name(queue)
+        plan = rowline.get(f"/queues/{queue}/plans/{plan_id}")
+        can_manage = rowline.may(Action.MANAGE, name)
+        return page.render(
+            "plan.html", name=name, plan=plan, can_manage=can_manage, stream=f"?queue={shown.segment(name)}"
+        )
+
+    @routes.post("/queues/<segment:queue>/plans/<segment:plan_id>/apply")
+    def apply(queue: str, plan_id: str) -> Response:
+        """Apply a plan, at the pace of the form if it has one."""
+        sent = forms.sent()
+        body: dict[str, Any] = {"matched": _number("matched", sent.get("matched", ""))}
+        if rate := forms.text("rate"):
+            body["ratePerS"] = _number("rate", rate)
+        api.of().send("POST", f"/queues/{queue}/plans/{plan_id}/apply", body)
+        return page.go(f"queues/{queue}/plans/{plan_id}", done="applied")
+
+    @routes.post("/queues/<segment:queue>/plans/<segment:plan_id>/<any(stop, undo):verb>")
+    def change(queue: str, plan_id: str, verb: str) -> Response:
+        """Stop a plan, or bring back what it removed."""
+        api.of().send("POST", f"/queues/{queue}/plans/{plan_id}/{verb}")
+        return page.go(f"queues/{queue}/plans/{plan_id}", done="stopped" if verb == "stop" else "undoing")
+
+    return routes
+
+
+def filter_of(query: str) -> dict[str, Any]:
+    """Return the filter of a plan for what a list of jobs looked for, as its query has it."""
+    found: dict[str, Any] = {}
+    for name, value in queue.as_api(parse_qsl(query)):
+        if name == "statuses":
+            found["statuses"] = value.split(",")
+        elif name == "tag":
+            found.setdefault("tag", []).append(value)
+        elif name.startswith("data."):
+            found.setdefault("data", {})[name.removeprefix("data.")] = value
+        elif name != "order":
+            found[name] = int(value) if name in _MOMENTS and value.isdecimal() else value
+    return found or {"since": 0}
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return int(text) if text.isdecimal() else float(text)
+    except ValueError:
+        raise InvalidRequest(Fault(name, "must be a number")) from None

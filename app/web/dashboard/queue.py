@@ -1,0 +1,135 @@
+"""A queue: how it stands, its jobs by status and filter, and what can be done to it and to jobs of it."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+from flask import Blueprint, Response, request
+
+from app.domain.tokens import Action
+from app.infra.settings import Settings
+from app.web import names
+from app.web.dashboard import api, forms, page, queues, shown
+from app.web.dashboard.api import Refused
+
+LENGTH = 25
+FIELDS = ("statuses", "name", "tag", "error", "worker", "data", "since", "until", "fingerprint", "order")
+"""What can be looked for, as the API has it; `data` is `path=value` here, one field of a form."""
+_FROM_THE_FIRST = {"since": "0"}
+"""A filter that every job passes: pages by it go on by a cursor, whatever their depth."""
+_BAD = (400, 403)
+
+
+def blueprint(_settings: Settings) -> Blueprint:
+    """Return the pages of one queue."""
+    routes = Blueprint("queue", __name__)
+    _add_reads(routes)
+    _add_writes(routes)
+    return routes
+
+
+def _add_reads(routes: Blueprint) -> None:
+    @routes.get("/queues/<segment:queue>")
+    def show(queue: str) -> Response:
+        """Show a queue, and a page of its jobs."""
+        rowline, name = api.of(), names.queue_name(queue)
+        found = rowline.get(f"/queues/{queue}")
+        jobs, trouble = _jobs(rowline, queue)
+        wanted = asked()
+        return page.render(
+            "queue.html",
+            queue=found,
+            name=name,
+            explained=rowline.get(f"/queues/{queue}/explain"),
+            worries=queues.worries(found),
+            jobs=jobs,
+            trouble=trouble,
+            wanted=dict.fromkeys(FIELDS, "") | dict(wanted),
+            query=urlencode(wanted),
+            next=urlencode([*wanted, ("cursor", jobs["next"])]) if "next" in jobs else None,
+            is_first="cursor" not in request.args,
+            can_manage=rowline.may(Action.MANAGE, name),
+            can_pause=rowline.may(Action.QUEUES, name),
+            can_add=rowline.may(Action.ADD, name),
+            stream=f"?queue={shown.segment(name)}",
+        )
+
+    @routes.get("/queues/<segment:queue>/add")
+    def form(queue: str) -> Response:
+        """Ask for a job to add."""
+        return _form(names.queue_name(queue))
+
+
+def _add_writes(routes: Blueprint) -> None:
+    @routes.post("/queues/<segment:queue>/add")
+    def add(queue: str) -> Response:
+        """Add the job of the form; show it."""
+        name, sent = names.queue_name(queue), {one: forms.text(one) for one in ("name", "data", "opts")}
+        texts = {"name": msgspec.json.encode(sent["name"]).decode(), "data": sent["data"] or "null"}
+        texts["opts"] = sent["opts"] or "{}"
+        try:
+            body = ", ".join(f'"{member}": {one_value(member, text)}' for member, text in texts.items())
+            [added] = api.of().send("POST", f"/queues/{queue}/jobs", f"[{{{body}}}]")
+        except Refused as refused:
+            if refused.status not in _BAD or refused.problem["code"] == "forbidden":
+                raise
+            return _form(name, sent=sent, trouble=refused.problem)
+        return page.go(f"queues/{queue}/jobs/{shown.segment(added['id'])}", done="added")
+
+    @routes.post("/queues/<segment:queue>/pause")
+    def pause(queue: str) -> Response:
+        """Pause the queue, with the reason of the form."""
+        reason = forms.text("reason")
+        api.of().send("POST", f"/queues/{queue}/pause", {"reason": reason} if reason else {})
+        return page.go(f"queues/{queue}", done="paused")
+
+    @routes.post("/queues/<segment:queue>/resume")
+    def resume(queue: str) -> Response:
+        """Resume the queue."""
+        api.of().send("POST", f"/queues/{queue}/resume")
+        return page.go(f"queues/{queue}", done="resumed")
+
+
+def asked() -> list[tuple[str, str]]:
+    """Return what the query looks for, without what is empty."""
+    found = [(name, request.args[name].strip()) for name in FIELDS if request.args.get(name, "").strip()]
+    return [(name, value) for name, value in found if (name, value) != ("statuses", "all")]
+
+
+def as_api(wanted: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the same as the API has it: `data` is a path and a value."""
+    found = []
+    for name, value in wanted:
+        path, _, text = value.partition("=")
+        found.append((f"data.{path.strip()}", text.strip()) if name == "data" else (name, value))
+    return found
+
+
+def _jobs(rowline: api.Api, queue: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Return a page of jobs; none, and what is wrong with the filter, if that is wrong."""
+    query = as_api(asked())
+    if "since" not in dict(query):
+        query += [*_FROM_THE_FIRST.items()]
+    if cursor := request.args.get("cursor"):
+        query.append(("cursor", cursor))
+    try:
+        return rowline.get(f"/queues/{queue}/jobs", [*query, ("length", str(LENGTH))]), None
+    except Refused as refused:
+        if refused.status not in _BAD:
+            raise
+        return {"jobs": [], "isComplete": True}, refused.problem
+
+
+def _form(name: str, *, sent: dict[str, str] | None = None, trouble: dict[str, Any] | None = None) -> Response:
+    sent = sent or {"name": "", "data": "{}", "opts": ""}
+    return page.render("add.html", status=400 if trouble else 200, name=name, sent=sent, trouble=trouble)
+
+
+def one_value(member: str, text: str) -> str:
+    """Require that a text is one JSON value, so that it cannot end the member it is put into. Raises Refused."""
+    try:
+        msgspec.json.decode(text, type=msgspec.Raw)
+    except msgspec.MsgspecError as error:
+        problem = {"error": f"{member} must be one JSON value: {error}", "code": "invalid_request"}
+        raise Refused(_BAD[0], problem, {}) from None
+    return text

@@ -1,0 +1,59 @@
+"""The first page: what needs attention, and all queues by name."""
+
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from app.domain.tokens import ALL
+from app.web.dashboard import api, page
+
+LENGTH, URGENT = 50, 10
+
+
+def blueprint() -> Blueprint:
+    """Return the page of the queues."""
+    routes = Blueprint("queues", __name__)
+
+    @routes.get("/")
+    def show() -> Response:
+        """List what needs attention first, then all queues by name, page by page."""
+        rowline = api.of()
+        name, after = request.args.get("name", "").strip(), request.args.get("after", "")
+        pattern = name if ALL in name else f"*{name}*" if name else ALL
+        query = {"pattern": pattern, "length": LENGTH} | ({"after": after} if after else {})
+        listed = rowline.get("/queues", query)
+        urgent = []
+        if not name and not after:
+            first = rowline.get("/queues", {"order": "attention", "length": URGENT})["queues"]
+            urgent = [queue for queue in first if worries(queue)]
+        found = listed["queues"]
+        last = found[-1]["name"] if len(found) == LENGTH else None
+        return page.render(
+            "queues.html",
+            queues=found,
+            count=listed["count"],
+            urgent=urgent,
+            name=name,
+            after=after,
+            last=last,
+            stream="",
+        )
+
+    return routes
+
+
+def ready(queue: dict[str, Any]) -> int:
+    """Return how many jobs of a queue could begin."""
+    return int(queue["counts"]["waiting"] + queue["counts"]["prioritized"])
+
+
+def worries(queue: dict[str, Any]) -> list[str]:
+    """Return why a queue needs a person."""
+    found = []
+    if queue["paused"]:
+        found.append("paused")
+    if queue["counts"]["failed"]:
+        found.append("failed jobs")
+    if ready(queue) and not queue["workers"]:
+        found.append("no worker")
+    return found

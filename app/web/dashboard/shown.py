@@ -1,0 +1,111 @@
+"""How values look: numbers, times, durations, names in addresses, JSON as it was sent."""
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from jinja2 import Undefined
+from jinja2.utils import missing
+from markupsafe import Markup
+
+LIMIT = 64 * 1024
+"""So many bytes of a payload are on a page; the rest is a download."""
+LINE = 160
+STATUSES = ("waiting", "prioritized", "delayed", "active", "waiting-children", "completed", "failed")
+_STEPS = ((60, 1, "s"), (3600, 60, "min"), (86_400, 3600, "h"), (float("inf"), 86_400, "d"))
+_NOW_S = 2
+
+
+class Absent(Undefined):
+    """A member that the API left out is empty and false; a name that no page gave is a mistake, and an error."""
+
+    def __bool__(self) -> bool:
+        """Return False."""
+        if self._undefined_obj is missing:
+            self._fail_with_undefined_error()
+        return False
+
+    def __str__(self) -> str:
+        """Return nothing."""
+        bool(self)
+        return ""
+
+
+def number(value: float) -> str:
+    """Return a number with its thousands separated."""
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}".rstrip("0").rstrip(".")
+
+
+def span(ms: float) -> str:
+    """Return how long something takes: 12 ms, 3.4 s, 5 min, 2 h, 4 d."""
+    seconds = abs(ms) / 1000
+    sign = "-" if ms < 0 else ""
+    if seconds < 1:
+        return f"{sign}{round(abs(ms))} ms"
+    if seconds < 10:  # noqa: PLR2004 - a digit more while it says something
+        return f"{sign}{seconds:.1f} s"
+    return sign + _rough(seconds)
+
+
+def when(ms: int) -> Markup:
+    """Return a moment: how long ago or ahead, with its full time for machines and for who points at it."""
+    try:
+        moment = datetime.fromtimestamp(ms / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return Markup("{}").format(ms)
+    seconds = time.time() - ms / 1000
+    words = "now" if abs(seconds) < _NOW_S else f"{_rough(seconds)} ago" if seconds > 0 else f"in {_rough(-seconds)}"
+    exact = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(exact, words)
+
+
+def clock(ms: int) -> Markup:
+    """Return a moment as date and time of UTC."""
+    moment = datetime.fromtimestamp(ms / 1000, UTC)
+    return Markup('<time datetime="{}">{}</time>').format(
+        moment.isoformat(timespec="milliseconds"), moment.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    )
+
+
+def segment(name: str) -> str:
+    """Return a name as one segment of a path."""
+    return quote(name, safe="")
+
+
+def line(text: str | None) -> str:
+    """Return the first line of a text, cut where it is long."""
+    first = next((each for each in (text or "").splitlines() if each.strip()), "")
+    return first if len(first) <= LINE else f"{first[:LINE]}…"
+
+
+def pretty(raw: bytes | str) -> str:
+    """Return JSON with its lines indented, numbers as they were written, up to LIMIT."""
+    text = raw if isinstance(raw, bytes) else raw.encode()
+    formatted = msgspec.json.format(text, indent=2)
+    return formatted[:LIMIT].decode("utf-8", "ignore")
+
+
+def is_cut(raw: bytes | str) -> bool:
+    """Whether `pretty` shows not all of it."""
+    return len(msgspec.json.format(raw if isinstance(raw, bytes) else raw.encode(), indent=2)) > LIMIT
+
+
+def _rough(seconds: float) -> str:
+    for below, unit, word in _STEPS:
+        if seconds < below:
+            return f"{int(seconds // unit)} {word}"
+    raise AssertionError("the last step has no end")
+
+
+FILTERS: dict[str, Any] = {
+    "number": number,
+    "span": span,
+    "when": when,
+    "clock": clock,
+    "segment": segment,
+    "line": line,
+    "pretty": pretty,
+    "is_cut": is_cut,
+}

@@ -1,0 +1,152 @@
+// Keeps the regions of a page (`data-live`) as they are on the server: a stream says that something changed, the regions
+// are fetched with their ETags, and what differs is changed in place, so that focus, ticks, open details and what is
+// selected stay. Without it a page is whole: it has a link that loads it again.
+(() => {
+  "use strict";
+  const FIRST_MS = 1000, LAST_MS = 30000;
+  const bar = document.getElementById("live");
+  const etags = new Map(), held = new Map();
+  let source = null, delay = FIRST_MS, retry = 0, isBusy = false, isAgain = false, pointed = null;
+
+  document.querySelector("form[data-submit]")?.requestSubmit();
+  const address = new URL(location.href);
+  if (address.searchParams.has("done") || address.searchParams.has("in")) {
+    for (const said of ["done", "count", "in"]) address.searchParams.delete(said);
+    history.replaceState(null, "", address);
+  }
+  if (!document.body.dataset.stream) return;
+
+  const isTicked = () => document.querySelector("[data-live] input:checked") !== null;
+  const isSelecting = () => !(getSelection()?.isCollapsed ?? true);
+  const isPaused = () => document.hidden || isTicked() || isSelecting() || document.querySelector("dialog[open]") !== null;
+  const rows = (region) => new Set([...region.querySelectorAll("[data-row]")].map((row) => row.dataset.row));
+  const isAt = (region) => region === pointed || region.contains(document.activeElement);
+
+  document.addEventListener("pointerover", (event) => { pointed = event.target.closest("[data-live]"); });
+
+  function keyOf(node) {
+    return node.nodeType === 1 ? node.dataset?.row ?? node.dataset?.keep ?? node.id ?? "" : "";
+  }
+
+  // Makes `now` like `next`. Elements that are alike stay the same elements.
+  function morph(now, next) {
+    for (const { name } of [...now.attributes]) {
+      if (!next.hasAttribute(name) && !(name === "open" && now.matches("details"))) now.removeAttribute(name);
+    }
+    for (const { name, value } of next.attributes) {
+      if (now.getAttribute(name) !== value && !(name === "open" && now.matches("details"))) now.setAttribute(name, value);
+    }
+    const keyed = new Map([...now.children].filter(keyOf).map((child) => [keyOf(child), child]));
+    let place = now.firstChild;
+    for (const wanted of [...next.childNodes]) {
+      const key = keyOf(wanted);
+      let found = key ? keyed.get(key) : place;
+      if (!key && found && keyOf(found)) found = null;
+      if (found && found.nodeType === wanted.nodeType && found.nodeName === wanted.nodeName) {
+        if (found === place) place = place.nextSibling;
+        else now.insertBefore(found, place);
+        if (found.nodeType === 1) morph(found, wanted);
+        else if (found.data !== wanted.data) found.data = wanted.data;
+      } else {
+        now.insertBefore(document.importNode(wanted, true), place);
+      }
+    }
+    while (place) {
+      const gone = place;
+      place = place.nextSibling;
+      gone.remove();
+    }
+  }
+
+  function show(region, next) {
+    morph(region, next);
+    held.delete(region.dataset.live);
+    document.dispatchEvent(new CustomEvent("rowline:shown"));
+  }
+
+  // Shows a region, unless that would push rows under the pointer, or take away what somebody is at.
+  function offer(region, next) {
+    const known = rows(region), added = [...rows(next)].filter((row) => !known.has(row)).length;
+    if (isPaused() || (added && isAt(region) && region.querySelector("[data-row]"))) {
+      held.set(region.dataset.live, { region, next, added });
+    } else {
+      show(region, next);
+      if (added) say(`${added} new`, false);
+    }
+  }
+
+  function tell() {
+    if (!held.size) return;
+    const added = Math.max(...[...held.values()].map((one) => one.added));
+    say(added ? `${added} new` : "Something changed", true);
+  }
+
+  function say(text, hasButton) {
+    const [words, button] = bar.children;
+    if (words.textContent !== text) words.textContent = text;
+    button.hidden = !hasButton;
+    bar.hidden = false;
+    clearTimeout(say.timer);
+    if (!hasButton) say.timer = setTimeout(() => { bar.hidden = true; }, 3000);
+  }
+
+  bar.lastElementChild.addEventListener("click", () => {
+    for (const { region, next } of [...held.values()]) show(region, next);
+    bar.hidden = true;
+  });
+
+  async function refetch(region) {
+    const url = new URL(location.href), name = region.dataset.live;
+    url.searchParams.set("fragment", name);
+    const headers = etags.has(name) ? { "If-None-Match": etags.get(name) } : {};
+    const answer = await fetch(url, { headers, cache: "no-store", redirect: "error" });
+    if (answer.status === 401) location.reload();
+    if (answer.status !== 200) return;
+    etags.set(name, answer.headers.get("ETag"));
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const next = page.querySelector("[data-live]");
+    if (next && region.isConnected) offer(region, next);
+  }
+
+  async function refresh() {
+    isAgain = isBusy;
+    if (isBusy) return;
+    isBusy = true;
+    try {
+      for (const region of document.querySelectorAll("[data-live]")) await refetch(region);
+    } catch {
+      // The service is away: the stream says when it is back.
+    } finally {
+      isBusy = false;
+    }
+    tell();
+    if (isAgain) refresh();
+  }
+
+  function open() {
+    clearTimeout(retry);
+    if (document.hidden || source) return;
+    source = new EventSource(document.body.dataset.stream);
+    source.addEventListener("open", () => { delay = FIRST_MS; document.body.dataset.isLive = ""; refresh(); });
+    source.addEventListener("changed", refresh);
+    source.addEventListener("error", () => {
+      close();
+      retry = setTimeout(() => { refresh(); open(); }, delay * (0.75 + Math.random() / 2));
+      delay = Math.min(delay * 2, LAST_MS);
+    });
+  }
+
+  function close() {
+    source?.close();
+    source = null;
+    delete document.body.dataset.isLive;
+  }
+
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) { clearTimeout(retry); close(); } else open();
+  });
+  addEventListener("pagehide", close);
+  addEventListener("pageshow", (event) => { if (event.persisted) open(); });
+  document.addEventListener("change", () => { if (held.size && !isPaused()) tell(); });
+  open();
+})();

@@ -1,0 +1,61 @@
+"""The dashboard as a person has it, in a browser."""
+
+import json
+import urllib.request
+from typing import Any
+
+from app.operations import sessions
+from app.postgres.database import Database
+from tests.support.browser import Browser
+from tests.support.raw import TOKEN, Server
+
+
+class Pages:
+    """Opens pages, and does what a program would beside them."""
+
+    def __init__(self, browser: Browser, server: Server, db: Database) -> None:
+        self.browser, self._db = browser, db
+        self.api = f"http://127.0.0.1:{server.port}"
+        self.root = f"{self.api}/dashboard/"
+
+    def sign_in(self, *, has_scripts: bool = True) -> None:
+        """Sign in by a link, as `rowline dashboard` prints them."""
+        self.browser.open(f"{self.root}login/{sessions.make_code(self._db)}", has_scripts=has_scripts)
+        if not has_scripts:
+            self.browser.click("button.main")
+        self.title("Queues - Rowline")
+
+    def open(self, path: str = "", *, width: int = 1280, has_scripts: bool = True) -> None:
+        self.browser.open(self.root + path, width=width, has_scripts=has_scripts)
+
+    def title(self, wanted: str) -> None:
+        """Wait for a page of this title."""
+        self.browser.wait("return document.title", lambda found: found == wanted)
+
+    def text(self, wanted: str) -> None:
+        """Wait until the page has a text."""
+        self.browser.wait("return document.body.innerText", lambda found: wanted in found)
+
+    def live(self) -> None:
+        """Wait until the page hears of changes."""
+        self.browser.wait("return 'isLive' in document.body.dataset", bool)
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """Call the API."""
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        request = urllib.request.Request(self.api + path, data=data, headers=headers, method=method)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.loads(answer.read())
+
+    def add(self, job_id: str, queue: str = "mail", **opts: Any) -> None:
+        job = {"name": "welcome", "data": {"to": job_id}, "opts": {"jobId": job_id} | opts}
+        self.ask("POST", f"/queues/{queue}/jobs", [job])
+
+    def fail(self, job_id: str, queue: str = "mail") -> None:
+        """Add a job and let it fail."""
+        self.add(job_id, queue, removeOnFail=False)
+        [lease] = self.ask("POST", f"/queues/{queue}/jobs/claim", {})["jobs"]
+        assert lease["job"]["id"] == job_id
+        failure = {"token": lease["token"], "failedReason": "no such host", "stacktrace": "at line 7\nat line 9"}
+        self.ask("POST", f"/queues/{queue}/jobs/{job_id}/fail", failure)

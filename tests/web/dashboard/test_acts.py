@@ -1,0 +1,172 @@
+"""What buttons do is what the API does: with its rights, its faults and its audit."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from tests.support import answers
+from tests.support.client import Client
+from tests.support.visitor import Visitor, tags_of, text_of
+
+JOB = "queues/q/jobs/one"
+POSTS = [
+    *(f"{JOB}/{verb}" for verb in ("retry", "promote", "cancel", "remove")),
+    *("queues/q/pause", "queues/q/resume"),
+]
+
+
+@pytest.fixture
+def failed(client: Client) -> Client:
+    """The API with a job that has failed, `one`."""
+    client.add({"name": "n", "data": {"a": 1}, "opts": {"jobId": "one", "removeOnFail": False}})
+    answers.ok(client.post("/queues/q/jobs/one/cancel", ""))
+    return client
+
+
+def test_a_failed_job_is_retried(visitor: Visitor, failed: Client) -> None:
+    answer = visitor.post(f"{JOB}/retry")
+    assert answer.headers["Location"] == "../../../../queues/q/jobs/one?done=retried"
+    assert "The job is ready again." in visitor.page(f"{JOB}?done=retried")
+    assert failed.job("one")["status"] == "waiting"
+
+
+def test_a_delayed_job_is_promoted_and_a_waiting_one_cancelled(visitor: Visitor, client: Client) -> None:
+    client.add({"name": "n", "data": 1, "opts": {"jobId": "one", "delay": 60_000, "removeOnFail": False}})
+    assert visitor.post(f"{JOB}/promote").status_code == 303
+    assert client.job("one")["status"] == "waiting"
+    assert visitor.post(f"{JOB}/cancel").status_code == 303
+    assert client.job("one")["status"] == "failed"
+
+
+def test_a_removal_is_asked_for_first(visitor: Visitor, failed: Client) -> None:
+    assert "Remove job one?" in visitor.page(f"{JOB}/remove")
+    assert failed.job("one")
+    assert visitor.post(f"{JOB}/remove").headers["Location"].endswith("queues/q?done=removed")
+    assert failed.get("/queues/q/jobs/one").status_code == 404
+
+
+def test_what_the_state_of_a_job_forbids_is_told_in_the_words_of_the_api(visitor: Visitor, failed: Client) -> None:
+    answer = visitor.post(f"{JOB}/promote")
+    assert answer.status_code == 409
+    assert answers.problem(failed.post("/queues/q/jobs/one/promote", ""), 409)["error"] in text_of(answer.text)
+
+
+def test_a_queue_is_paused_with_a_reason_and_resumed(visitor: Visitor, client: Client) -> None:
+    visitor.post("queues/q/pause", reason="a test")
+    text = text_of(visitor.page("queues/q"))
+    assert "a test" in text
+    assert "env:1" in text
+    visitor.post("queues/q/resume")
+    assert not answers.ok(client.get("/queues/q"))["paused"]
+
+
+def test_a_job_is_added_by_hand_as_it_is_written(visitor: Visitor, client: Client) -> None:
+    answer = visitor.post("queues/q/add", name='say "hi"', data='{"n": 1.10}', opts='{"jobId": "mine", "attempts": 3}')
+    assert answer.headers["Location"] == "../../queues/q/jobs/mine?done=added"
+    assert client.job("mine")["name"] == 'say "hi"'
+    assert visitor.get("queues/q/jobs/mine/raw?member=data").text == '{"n": 1.10}'
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"name": "n", "data": "{"}, "data must be one JSON value"),
+        ({"name": "n", "data": '1}, {"name": "x", "data": 1'}, "data must be one JSON value"),
+        ({"name": "n", "data": "1", "opts": '{"attempts": -1}'}, "attempts"),
+        ({"name": "", "data": "1"}, "name"),
+        ({"name": "n", "data": "1", "opts": '{"odd": 1}'}, "odd"),
+    ],
+)
+def test_a_job_that_is_wrong_is_told_beside_the_form(
+    visitor: Visitor, client: Client, fields: dict[str, str], words: str
+) -> None:
+    answer = visitor.post("queues/q/add", **fields)
+    assert answer.status_code == 400
+    assert words in text_of(answer.text)
+    assert sum(client.page()["counts"].values()) == 0
+    if fields["data"] != "1":
+        assert fields["data"].split('"')[0] in answer.text
+
+
+def test_the_data_of_a_job_is_changed_and_what_is_wrong_is_told(visitor: Visitor, client: Client) -> None:
+    client.add({"name": "n", "data": 1, "opts": {"jobId": "one"}})
+    assert visitor.post(f"{JOB}/data", data="[1.0, 2]").status_code == 303
+    assert visitor.get(f"{JOB}/raw?member=data").text == "[1.0, 2]"
+    for wrong in ("{", "null", '1, "priority": 1', ""):
+        answer = visitor.post(f"{JOB}/data", data=wrong)
+        assert answer.status_code == 400, wrong
+        assert 'role="alert"' in answer.text
+    assert visitor.get(f"{JOB}/raw?member=data").text == "[1.0, 2]"
+
+
+def test_ticked_jobs_are_looked_at_and_then_retried(visitor: Visitor, client: Client) -> None:
+    for job_id in ("a", "b", "c"):
+        client.add({"name": "n", "data": 1, "opts": {"jobId": job_id, "removeOnFail": False}})
+        client.post(f"/queues/q/jobs/{job_id}/cancel", "")
+    answer = visitor.post("queues/q/plans", id=["a", "c"], which="ticked", action="retry")
+    path = answer.headers["Location"].removeprefix("../../")
+    page = visitor.page(path)
+    assert "This would retry 2 jobs" in text_of(page)
+    assert client.page()["counts"]["failed"] == 3
+
+    matched = next(a["value"] for tag, a in tags_of(page) if tag == "input" and a.get("name") == "matched")
+    answer = visitor.post(f"{path}/apply", matched=matched or "", rate="100")
+    assert answer.status_code == 303
+    assert "of 2 jobs" in text_of(visitor.page(path))
+
+
+def test_all_that_match_are_meant_and_nobody_else(visitor: Visitor, client: Client) -> None:
+    for job_id, name in (("a", "x"), ("b", "x"), ("c", "y")):
+        client.add({"name": name, "data": {"n": 1}, "opts": {"jobId": job_id, "tags": ["t"]}})
+    for query, number in (("name=x", 2), ("", 3), ("tag=t&data=n%3D1&name=y", 1), ("statuses=failed,delayed", 0)):
+        answer = visitor.post("queues/q/plans", which="all", action="cancel", filter=query)
+        assert answer.status_code == 303, answer.text
+        plan = answer.headers["Location"].rpartition("/")[2]
+        assert answers.ok(client.get(f"/queues/q/plans/{plan}"))["matched"] == number, query
+
+
+def test_a_plan_of_nothing_or_by_a_wrong_number_is_refused(visitor: Visitor, failed: Client) -> None:
+    assert visitor.post("queues/q/plans", which="ticked", action="retry").status_code == 400
+    assert visitor.post("queues/q/plans", which="all", action="explode").status_code == 400
+    path = visitor.post("queues/q/plans", which="all", action="remove").headers["Location"].removeprefix("../../")
+    assert visitor.post(f"{path}/apply", matched="7").status_code == 409
+    assert visitor.post(f"{path}/apply", matched="x").status_code == 400
+    assert visitor.post(f"{path}/apply", matched="1", rate="x").status_code == 400
+    assert visitor.post(f"{path}/stop").status_code == 303
+
+
+def test_who_only_reads_has_no_buttons_and_is_refused(failed: Client, visiting: Callable[..., Visitor]) -> None:
+    visitor = visiting("jobs:read", "payload")
+    plan = answers.ok(failed.post("/queues/q/plans", json.dumps({"action": "retry", "filter": {"since": 0}})))["id"]
+    for path in ("", "queues/q", JOB, f"queues/q/plans/{plan}"):
+        actions = {
+            a.get("action") for tag, a in tags_of(visitor.page(path)) if tag == "form" and a.get("method") == "post"
+        }
+        assert all((action or "").endswith(("logout", "preferences", "/plans")) for action in actions), actions
+    sent = {"name": "n", "data": "1", "which": "all", "action": "retry", "matched": "1"}
+    posts = [*POSTS, f"{JOB}/data", "queues/q/add", "queues/q/plans"]
+    for path in [*posts, *(f"queues/q/plans/{plan}/{verb}" for verb in ("apply", "stop", "undo"))]:
+        answer = visitor.post(path, **sent)
+        assert answer.status_code == 403, path
+        assert "the token lacks the scope" in answer.text
+    assert failed.job("one")["status"] == "failed"
+
+
+def test_acts_are_in_the_audit_by_who_did_them_and_refusals_too(
+    failed: Client, visitor: Visitor, visiting: Callable[..., Visitor]
+) -> None:
+    visitor.post(f"{JOB}/retry")
+    visiting("jobs:read").post("queues/q/pause")
+    acts = answers.ok(failed.get("/audit?length=20"))["entries"]
+    found = {(act["action"], act["outcome"]): act for act in acts}
+    assert found["jobs.retry", "done"]["address"] == visitor.http.environ_base["REMOTE_ADDR"]
+    assert found["queues.pause", "refused"]["actorName"] == "test"
+
+
+def test_limits_of_a_token_hold_for_its_pages(client: Client, visitor: Visitor) -> None:
+    body = {"name": "slow", "scopes": ["dashboard", "jobs:read"], "limits": {"requestsPerS": 1}}
+    token = answers.ok(client.post("/tokens", json.dumps(body)))["token"]
+    visitor.sign_in(token)
+    found = {visitor.get("queues/q").status_code for _ in range(3)}
+    assert 429 in found
