@@ -30,14 +30,14 @@ def begin(asked: Request) -> None:
 
 def end(asked: Request, response: Response, process: ProcessMetrics) -> Response:
     """Add what every response has; count and log it, but for one of a request that is made inside the process."""
+    if INSIDE in asked.environ:  # such as one of a stream, whose own request has been logged long ago
+        return response
     request_id = log.request_id.get()
     assert request_id is not None
     headers = response.headers
     headers.add("X-Request-Id", request_id)
     headers.add("X-Content-Type-Options", "nosniff")
     headers.setdefault("Cache-Control", "no-store")  # for responses of Flask itself, such as OPTIONS
-    if INSIDE in asked.environ:
-        return response
     took_s = time.perf_counter() - asked.environ[_STARTED]
     rule = asked.url_rule
     process.note_request(None if rule is None else rule.rule, asked.method, response.status_code, took_s)

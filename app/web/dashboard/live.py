@@ -51,7 +51,7 @@ def _path() -> str:
 def _told(answer: Answer, opened: Callable[[], Answer], goes_on: Callable[[], bool]) -> Iterator[bytes]:
     """Yield what the stream of the API says, in short. What happens within a second is one word.
 
-    A stream that fell behind is opened again: which events it lost does not matter here.
+    A stream that fell behind is opened again, with a word for the events that it lost meanwhile.
     """
     while True:
         has_lagged = False
@@ -63,8 +63,7 @@ def _told(answer: Answer, opened: Callable[[], Answer], goes_on: Callable[[], bo
                 if _EVENT not in piece or any(word in piece for word in _OF_THE_STREAM):
                     yield b":\n\n"
                     continue
-                said = json.dumps({"added": piece.count(_ADDED)})
-                yield f"event: changed\ndata: {said}\n\n".encode()
+                yield _word(piece.count(_ADDED))
                 time.sleep(EVERY_S)
         finally:
             answer.close()
@@ -74,3 +73,8 @@ def _told(answer: Answer, opened: Callable[[], Answer], goes_on: Callable[[], bo
         if answer.status != 200:  # noqa: PLR2004 - as above
             answer.close()
             return
+        yield _word(0)
+
+
+def _word(added: int) -> bytes:
+    return f"event: changed\ndata: {json.dumps({'added': added})}\n\n".encode()
