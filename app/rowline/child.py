@@ -238,7 +238,10 @@ def run(fields: Fields, attempt: Attempt) -> str | Message:
     try:
         job = Job(**dict(zip(FIELDS, fields, strict=True)), _attempt=attempt)
         handle = handlers.find(job.name)
-        with tracing.Processing(job):
+        if tracing.LOADED in sys.modules:
+            with tracing.Processing(job):
+                result = handle(job)
+        else:
             result = handle(job)
     except handlers.NobodyHandles as error:
         return {"unhandled": str(error)[:REASON_MAX]}

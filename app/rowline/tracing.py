@@ -9,6 +9,9 @@ from typing import Any
 
 from rowline.job import Job, Release
 
+LOADED = "opentelemetry.trace"
+"""The module of a program that traces."""
+
 
 class Untraced:
     """What is sent with jobs by a program that does not trace: nothing."""
@@ -61,4 +64,4 @@ class Processing:
 
 def _spans() -> Any:
     """Return the module of the spans if this program has loaded OpenTelemetry, else None."""
-    return importlib.import_module("rowline.spans") if "opentelemetry.trace" in sys.modules else None
+    return importlib.import_module("rowline.spans") if LOADED in sys.modules else None

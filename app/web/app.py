@@ -54,6 +54,8 @@ BY_ATTEMPT = {"progress"}  # those that need the token of an attempt, which they
 TOKENLESS = OPEN | BY_ATTEMPT
 METRICS = "rowline-metrics"
 """The key of what this process counts among the application's extensions."""
+DASHBOARD = "rowline-dashboard"
+"""That of the application of the dashboard."""
 
 
 def create(settings: Settings, db: Database, process: ProcessMetrics | None = None) -> Flask:
@@ -67,7 +69,7 @@ def create(settings: Settings, db: Database, process: ProcessMetrics | None = No
     access = flask.extensions[TOKENS] = Tokens(settings, db)
     room, quotas, actions = holding.room(settings), Quotas(), describe.Actions()
     process = flask.extensions[METRICS] = process or ProcessMetrics()
-    pages = dashboard.create(settings, db, access, process, api=flask.wsgi_app)
+    pages = flask.extensions[DASHBOARD] = dashboard.create(settings, db, access, process, api=flask.wsgi_app)
     flask.wsgi_app = names.RawPath(dashboard.Beside(flask.wsgi_app, pages))  # type: ignore[method-assign]
 
     def begin() -> None:

@@ -25,6 +25,8 @@ from app.web.jobs.new_job import (
     DeduplicationId,
     DeduplicationSchema,
     JobId,
+    TelemetryField,
+    TelemetrySchema,
 )
 from app.web.jobs.page import ALL, Statuses
 from app.web.problem import ProblemSchema
@@ -33,7 +35,7 @@ from app.wire.job import PAYLOAD
 
 VERSION = "3.1.0"
 REQUESTS = {
-    *("NewJob", "Opts", "Backoff", "Deduplication", "Claim", "Complete", "Fail", "Release", "Extend"),
+    *("NewJob", "Opts", "Backoff", "Deduplication", "Telemetry", "Claim", "Complete", "Fail", "Release", "Extend"),
     *("Finish", "Ending", "Next", "Line", "Worker", "Endpoint", "WorkerOpts", "Limiter", "NewToken", "TokenLimits"),
     *("Retry", "Change", "Pause", "QueueChange", "QueueSettings", "Defaults", "Retention"),
     *("NewPlan", "Filter", "PlanChange", "Apply"),
@@ -161,6 +163,7 @@ def document(flask: Flask, *, open_blueprints: set[str]) -> dict[str, Any]:
     spec.components.schema("Problem", schema=ProblemSchema)
     spec.components.schema("Backoff", schema=BackoffSchema)
     spec.components.schema("Deduplication", schema=DeduplicationSchema)
+    spec.components.schema("Telemetry", schema=TelemetrySchema)
     spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
     by_attempt = {"type": "http", "scheme": "bearer", "description": "The token of the running attempt."}
     spec.components.security_scheme("attempt", by_attempt)
@@ -285,6 +288,8 @@ def _type(_converter: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]
             return {"type": ["boolean", *null] if null else "boolean"}
         case DeduplicationId():
             return {"type": "string", "minLength": 1, "maxLength": ID_MAX, "pattern": NAME}
+        case TelemetryField():
+            return {"anyOf": [{"$ref": f"#/components/schemas/{_name(TelemetrySchema)}"}, {"type": "null"}]}
         case DeduplicationField():
             return {"anyOf": [{"$ref": f"#/components/schemas/{_name(DeduplicationSchema)}"}, {"type": "null"}]}
         case JobId():

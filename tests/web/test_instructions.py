@@ -61,7 +61,7 @@ def test_reading(client: Client, post: Callable[[int], None]) -> None:
         assert len(json.loads(client.get(f"{JOBS}?length={length}").text)["jobs"]) == length
 
     assert instructions(lambda: client.get(f"{JOBS}/{job['id']}")) <= 2_020
-    assert instructions(lambda: page(10)) <= 4_150
+    assert instructions(lambda: page(10)) <= 4_180
     assert a_job(page) <= 162
 
 
