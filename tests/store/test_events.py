@@ -164,9 +164,15 @@ def test_once_the_database_was_restored_ids_go_on_far_behind_those_that_it_may_h
     assert re.fullmatch(r"\d+/[0-9A-F]{8}/\d+", history)
 
 
-def moments(random: Random, *, transactions: int, open_at_once: int) -> Iterator[int]:
-    """Yield the ids of transactions, given as they begin, in the order in which they write; some stay open for long."""
-    begun, at_work = 0, list[int]()
+LONG = 120
+
+
+def writers(random: Random, *, transactions: int, open_at_once: int) -> Iterator[int]:
+    """Yield the ids of transactions, which are given as they begin, in the order in which these write.
+
+    The first LONG ones stay open while the others come and go, and write much at last.
+    """
+    begun, at_work = LONG, list[int]()
     while begun < transactions or at_work:
         if begun < transactions and len(at_work) < open_at_once and random.randrange(2):
             at_work.append(begun)
@@ -175,11 +181,12 @@ def moments(random: Random, *, transactions: int, open_at_once: int) -> Iterator
             yield (writer := random.choice(at_work))
             if random.randrange(3):
                 at_work.remove(writer)
+    yield from random.sample([*range(LONG)] * 6, k=6 * LONG)
 
 
 def test_of_many_deltas_some_are_read_at_once_and_none_is_published_before_an_earlier_one(conn: Connection) -> None:
     told(conn)
-    written = list(moments(Random(1), transactions=4_000, open_at_once=150))
+    written = list(writers(Random(1), transactions=4_000, open_at_once=50))
     conn.exec_driver_sql(
         "insert into rowline.job_deltas (queue, added_by, verb, numbers, at) "
         "select 'q', pg_current_xact_id()::text::bigint + xid, 'change', '{1}', now() + nth * interval '1 ms' "
