@@ -12,7 +12,7 @@ RESTARTS ?= 10
 SEQUENCES ?= 2000
 STEPS ?= 50
 
-.PHONY: help run test test-busy check fix cover bench bench-peers bench-depth bench-shapes bench-strangers bench-tokens bench-plans bench-deduplication bench-schedules bench-terms bench-explain bench-metrics bench-against bench-cpu seed-large calm model faults promises upgrade-rehearsal rolling-restart poolers prometheus browser fuzz mutate explain psql migrate migration docs versions clean
+.PHONY: help run test test-busy check fix cover bench bench-peers bench-depth bench-shapes bench-strangers bench-tokens bench-plans bench-deduplication bench-schedules bench-terms bench-explain bench-metrics bench-events bench-against bench-cpu seed-large calm model faults promises upgrade-rehearsal rolling-restart poolers prometheus proxies browser fuzz mutate explain psql migrate migration docs versions clean
 
 help:  ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ bench-explain: .venv/installed-dev  ## Compare when jobs of a steady queue begin
 bench-metrics: .venv/installed-dev  ## Time scrapes of /metrics with 5,000 queues, two minutes; METRICS="--large build/large": beside 10,000,000 jobs
 	@$(BIN)/python -m tests.bench.metrics $(METRICS)
 
+bench-events: .venv/installed-dev  ## Measure how late events come and what they cost, about 6 minutes; EVENTS="--rounds 3 --seconds 5"
+	@$(BIN)/python -m tests.bench.events $(EVENTS)
+
 bench-plans: .venv/installed-dev  ## Measure plans over a million jobs, about 10 minutes; PLANS="--jobs 100000": fewer
 	@$(BIN)/python -m tests.bench.plans $(PLANS)
 
@@ -110,6 +113,9 @@ poolers: .venv/installed-dev  ## Run the tests behind pgbouncer 1.18 and 1.24, a
 
 prometheus: .venv/installed-dev  ## Run the tests with a real Prometheus, half a minute; gets it by Debian's apt, below build/
 	@$(BIN)/python -m tests.monitoring
+
+proxies: .venv/installed-dev  ## Run the tests of streams behind nginx and haproxy, a minute; gets nginx by Debian's apt, below build/
+	@$(BIN)/python -m tests.proxies -n 2
 
 browser: .venv/installed-dev  ## Run the tests of the dashboard in Chromium, two minutes; needs chromium-driver, gets axe by pip, below build/
 	@$(BIN)/python -m tests.browser

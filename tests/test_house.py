@@ -24,6 +24,7 @@ STATEMENTS = sorted((APP / "store" / "sql").glob("[a-z]*/*.sql"))
 OF_NO_QUEUE = {"tokens", "sessions", "audit", "settings", "events", "doctor", "metrics"}
 OVER_ALL_QUEUES = {"look", "connected", "count_all", "forget", "fold", "try_lock", "await_lock", "recount"} | {
     "name_queues",
+    "forget_unused",
     "require_release",
     "is_any_at_once",
     "transactions",

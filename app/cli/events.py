@@ -45,11 +45,13 @@ def _print(db: Database, wanted: Wanted, *, is_endless: bool, as_json: bool) -> 
     ends = queries.ends(db)
     start = ends.newest if is_endless else ends.oldest - 1
     cursor = start if wanted.after is None else wanted.after
-    while is_endless or cursor < ends.newest:
+    while True:
         page = queries.page(db, after=cursor)
         cursor = page.cursor
-        _write((one for one in page.events if wanted.wants(one, lambda _queue: True)), as_json=as_json)
-        if is_endless and not page.events:
+        _write((one for one in page.events if wanted.wants(one, wanted.covers)), as_json=as_json)
+        if not is_endless and cursor >= ends.newest:
+            return
+        if not page.events:
             time.sleep(LOOK_S)
             maintenance.fold_counts(db)
 
@@ -64,8 +66,9 @@ def _line(one: TitledEvent) -> str:
     """Return an event as a line; what programs sent can imitate none."""
     event, title = one.event, one.title
     where = "/".join(part for part in (event.queue, title and title.job_id) if part)
+    lost = "" if event.first_id is None else f"of {event.first_id} to {event.id}: not kept any more"
     attempt = "" if event.attempt is None else f"attempt {event.attempt}"
     delay = "" if event.delay_ms is None else f"again in {event.delay_ms} ms"
     at = datetime.fromtimestamp(event.at_ms / 1000, UTC)
     parts = [f"{at:%H:%M:%S.%f}"[:-3] + "Z", event.type.value, where, title and title.name]
-    return columns.line([*parts, attempt, delay, event.worker, event.reason])
+    return columns.line([*parts, lost, attempt, delay, event.worker, event.reason])

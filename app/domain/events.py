@@ -31,6 +31,7 @@ class EventType(StrEnum):
     PROGRESS = "progress"
     LOG = "log"
     GAP = "gap"
+    RESET = "reset"
 
 
 OF_VERB = {
@@ -61,10 +62,13 @@ OF_VERB = {
     "report_progress": (EventType.PROGRESS,),
     "append": (EventType.LOG,),
     "gap": (EventType.GAP,),
+    "reset": (EventType.RESET,),
 }
 """Verb of a statement -> the events of each of its jobs, in their order; `details` of a job may say another type."""
 OF_ONE_JOB = frozenset({EventType.PROGRESS, EventType.LOG})
 """Events that only the stream of their job has."""
+OF_MISSING = frozenset({EventType.GAP, EventType.RESET})
+"""What says that events are missing, of a queue or of any: whoever may have some is told, whatever types it wants."""
 REMOVALS = ("complete_and_remove", "sweep", "remove_job", "remove_active", "replace", "remove_by_plan")
 """The verbs after which a job is gone, which name the ids that jobs had besides their numbers."""
 BY_ATTEMPT = frozenset({EventType.ACTIVE, EventType.COMPLETED})
@@ -98,13 +102,16 @@ class Event(NamedTuple):
     reason: str | None = None
     worker: str | None = None
     line_number: int | None = None
+    first_id: int | None = None
+    """Of a gap between what a reader has seen and what is kept: the first event that is missing; `id` is the last."""
 
 
 class Ends(NamedTuple):
-    """The ids of the newest event, and of the oldest that is kept."""
+    """The ids of the newest event, and of the oldest that is kept; and the time by the database's clock."""
 
     newest: int
     oldest: int
+    now_ms: int
 
 
 class Title(NamedTuple):
@@ -124,6 +131,18 @@ class Shown(NamedTuple):
 _KNOWN = frozenset(each.value for each in EventType)
 
 
+def missing(after: int, ends: Ends) -> Event | None:
+    """Return what a reader of the events up to `after` is told before any other, if it can not go on there.
+
+    A gap if later ones are not kept any more, a reset if there were never so many; None if it misses nothing.
+    """
+    if after > ends.newest:
+        return Event(ends.newest, EventType.RESET, "", ends.now_ms)
+    if after + 1 < ends.oldest:
+        return Event(ends.oldest - 1, EventType.GAP, "", ends.now_ms, first_id=after + 1)
+    return None
+
+
 def spread(note: Note) -> Iterator[Event]:
     """Return the events, those of each job in their order. Of two of each job, the first ones come first.
 
@@ -131,8 +150,8 @@ def spread(note: Note) -> Iterator[Event]:
     """
     first = note.last_id - note.size + 1
     types = OF_VERB.get(note.verb, ())
-    if not note.numbers:
-        yield from (Event(first, event_type, note.queue, note.at_ms) for event_type in types)
+    if not note.numbers:  # one event; a reset takes many ids, of which it has the last
+        yield from (Event(note.last_id, event_type, note.queue, note.at_ms) for event_type in types)
         return
     for nth, event_type in enumerate(types):
         for place, number in enumerate(note.numbers, nth * len(note.numbers)):

@@ -12,6 +12,8 @@ OTHER = "_other"
 """What labels call all other queues together; a queue of that name is among them."""
 ACTIVE_S = 3600
 """A queue in which something happened so lately comes before one in which nothing did."""
+IDLE_S = 86_400
+"""The counts of a queue without a name, a job and a setting go when nothing has happened in it for so long."""
 PRIORITIES_MAX = 16
 """Among so many different priorities, the first ones, the oldest ready job of a queue is looked for."""
 

@@ -181,6 +181,7 @@ class Maintainer:
             self._db, keep_ms=self._settings.keep_events_ms, max_bytes=self._settings.max_events_bytes
         )
         maintenance.name_queues(self._db)
+        maintenance.forget_unused(self._db)
         plans.forget(self._db)
         sessions.forget(self._db)
 

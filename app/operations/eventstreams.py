@@ -36,6 +36,8 @@ class Stream:
         self.woken = threading.Event()
         self.after = 0
         """Only events after this one are taken."""
+        self.read = 0
+        """The last event that was read for it, wanted or not: of those up to it `take` has what is wanted."""
         self.has_lagged = False
         """Whether so many events waited that others were not taken, or some are gone: it gets no more."""
 
@@ -45,16 +47,18 @@ class Stream:
         self._waiting.clear()
         self.woken.set()
 
-    def put(self, found: Sequence[TitledEvent]) -> None:
-        """Take events. Does not block."""
-        wanted = [one for one in found if one.event.id > self.after and self._wants(one)]
-        if not wanted or self.has_lagged:
+    def put(self, found: Sequence[TitledEvent], *, read: int) -> None:
+        """Take events, all up to the one with the id `read`. Does not block."""
+        if self.has_lagged:
             return
-        if len(self._waiting) >= LAG_MAX:
+        wanted = [one for one in found if one.event.id > self.after and self._wants(one)]
+        if wanted and len(self._waiting) >= LAG_MAX:
             self.lag()
-        else:
+            return
+        if wanted:
             self._waiting.extend(wanted)
             self.woken.set()
+        self.read = read
 
     def take(self, most: int) -> list[TitledEvent]:
         """Return up to `most` events, in their order, that are to be sent now."""
@@ -175,12 +179,12 @@ class EventStreams:
                 return True
             self._cursor = page.cursor  # one that joins now gets what comes after its own reading
             streams = [*self._streams]
-            if is_cut := not page.ends.oldest <= cursor + 1 <= page.ends.newest + 1:
+            if page.is_cut:
                 self._streams.clear()
         for stream in streams:
-            if is_cut:
+            if page.is_cut:
                 stream.lag()
             else:
-                stream.put(page.events)
+                stream.put(page.events, read=page.cursor)
             time.sleep(0)  # others of the process have a turn
         return page.cursor < page.ends.newest

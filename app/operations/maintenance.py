@@ -27,6 +27,8 @@ AT_ONCE = 1_000  # rows per transaction, so that none holds its locks long
 READ_AT_ONCE = 20_000  # due or active jobs per statement that looks for their queues
 RECOUNTED_SHOWN = 100  # queues whose counts were wrong that an act names
 FILLED_AT_ONCE = 20_000  # failed jobs per round that get a fingerprint: a node of an older release failed them
+UNUSED_AT_ONCE = 10_000
+"""Queues whose counts are deleted in one round. All counts are read for it, as the metrics do for each scrape."""
 PUBLISHED = "/events"
 """The topic of events that are published. No queue has a slash in its name."""
 FOLDED_AT_ONCE = 20_000  # count deltas per transaction; no other statement waits for their rows
@@ -277,10 +279,10 @@ def fold_counts(db: Database) -> int:
     Announces the queues in which jobs became ready: their first NOTIFY may have failed, or may never have been sent.
     And, if there are any, that events are published.
     """
-    folded, found = 0, FOLDED_AT_ONCE
-    while found >= FOLDED_AT_ONCE:
+    folded, is_cut = 0, True
+    while is_cut:
         with db.begin() as conn:
-            found, queues, is_published = counts.fold(conn, limit=FOLDED_AT_ONCE)
+            found, queues, is_published, is_cut = counts.fold(conn, limit=FOLDED_AT_ONCE)
         folded += found
         for queue in queues:
             db.notify(queue)
@@ -294,6 +296,13 @@ def name_queues(db: Database) -> int:
     """Choose the queues that metrics name, unless another process folds now; return how many changed."""
     with db.begin() as conn:
         return metrics.name_queues(conn)
+
+
+@operation
+def forget_unused(db: Database) -> int:
+    """Delete the counts of UNUSED_AT_ONCE queues at most, which are not in use; none while another process folds."""
+    with db.begin() as conn:
+        return metrics.forget_unused(conn, limit=UNUSED_AT_ONCE)
 
 
 @operation

@@ -25,11 +25,15 @@ class TitledEvent:
 
 
 class Page(NamedTuple):
-    """Some events in their order, after which event the next ones are, and between which ids events are kept."""
+    """Some events in their order, after which event the next ones are, and between which ids events are kept.
+
+    `is_cut`: whether events are missing before them; then the first one says so, which nobody has published.
+    """
 
     events: Sequence[TitledEvent]
     cursor: int
     ends: Ends
+    is_cut: bool = False
 
 
 def ends(db: Database) -> Ends:
@@ -39,19 +43,26 @@ def ends(db: Database) -> Ends:
 
 
 def page(db: Database, *, after: int, queue: str | None = None, most: int = BATCH) -> Page:
-    """Read about `most` events after one, of `queue` or of all, in one snapshot. The cursor goes on past the others."""
+    """Read about `most` events after one, of `queue` or of all, in one snapshot. The cursor goes on past the others.
+
+    If those that follow are not kept any more, or `after` is later than all, an event says that first. So whoever reads
+    events misses none without being told.
+    """
     with db.read() as conn:
         ends = events.ends(conn)
+        lost = domain.missing(after, ends)
+        after = lost.id if lost else after
         notes = events.after(conn, after=after, most=most, queue=queue)
-        found = [event for note in notes for event in domain.spread(note) if event.id > after]
-        cursor = notes[-1].last_id if notes else max(after, ends.newest)
+        found = [lost] if lost else []
+        found += [event for note in notes for event in domain.spread(note) if event.id > after]
+        cursor = notes[-1].last_id if notes else ends.newest
         if len(found) > most and most < BATCH:
             found = found[:most]
             cursor = found[-1].id
         unnamed = (one for one in found if one.number is not None and one.custom_id is None)
         titles = events.titles(conn, (JobKey(one.queue, one.number or 0) for one in unnamed))
         titled = [TitledEvent(one, _title(one, titles)) for one in found]
-        return Page(titled, cursor, ends)
+        return Page(titled, cursor, ends, is_cut=lost is not None)
 
 
 def _title(event: Event, titles: dict[JobKey, Title]) -> Title | None:

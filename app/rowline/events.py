@@ -10,6 +10,7 @@ from typing import Any, Self, TypedDict
 from rowline.errors import RowlineError, Unavailable
 from rowline.transport import CLOSED, Call, Stream, Transport
 
+STREAM = "text/event-stream"
 SILENCE_S = 20.0
 """Without a byte for so long a stream is taken for cut: the service sends a comment each 8 s."""
 
@@ -24,7 +25,7 @@ class Asked(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventInfo:
-    """An event. `id` is that of the job, None for an event of a queue; a gap has neither queue nor job.
+    """An event. `id` is that of the job, None for an event of a queue; a gap may have a queue, and no job.
 
     What does not apply, or may not be seen, is None. After a `gap` or a `reset` look at the jobs themselves.
     """
@@ -112,12 +113,17 @@ class Events:
                 self._transport.pause(next(tries))
 
     def _open(self) -> None:
-        """Open the stream after the cursor, and read its first event, which says the cursor. Raises RowlineError."""
-        headers = {} if self._cursor is None else {"Last-Event-ID": str(self._cursor)}
+        """Open the stream after the cursor, and read its first event, which says the cursor. Raises RowlineError.
+
+        A response that ends before its first line is that of a node that stops: Unavailable.
+        """
+        headers = {"Accept": STREAM} | ({} if self._cursor is None else {"Last-Event-ID": str(self._cursor)})
         call = Call(method="GET", path=self._path, query=self._query, headers=headers)
         self._stream = self._transport.stream(call, silence_s=SILENCE_S)
         self._coming = _told(self._stream)
         name, data, _ = next(self._coming, ("", {}, None))
+        if not self._stream.has_begun:
+            raise Unavailable("the stream ended before it began", code="no_answer")
         if name == "hello":
             self._cursor = int(data["cursor"])
             return
@@ -127,13 +133,15 @@ class Events:
         for name, data, event_id in self._coming:
             if name == "lagged":
                 return
-            if event_id is not None:
+            if event_id is None:
+                continue
+            if name:
                 yield EventInfo.of({"type": name} | data, event_id=event_id)
-                self._cursor = event_id
+            self._cursor = event_id
 
 
 def _told(stream: Stream) -> Iterator[tuple[str, dict[str, Any], int | None]]:
-    """Yield name, data and id of each server-sent event."""
+    """Yield name, data and id of each server-sent event; an id alone has no name: events before it were not ours."""
     said: dict[str, str] = {}
     for line in stream.lines():
         name, _, value = line.partition(": ")
@@ -142,5 +150,5 @@ def _told(stream: Stream) -> Iterator[tuple[str, dict[str, Any], int | None]]:
         if line:
             said[name] = value
         elif said:
-            yield said["event"], json.loads(said["data"]), int(said["id"]) if "id" in said else None
+            yield said.get("event", ""), json.loads(said.get("data", "{}")), int(said["id"]) if "id" in said else None
             said = {}

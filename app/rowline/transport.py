@@ -206,11 +206,14 @@ class Stream:
         """Take a response of which only the head is read."""
         self._response = response
         self._rest = b""
+        self.has_begun = False
+        """Whether any byte of its body has come."""
 
     def lines(self) -> Iterator[str]:
         """Yield lines, without their ends, until the response ends. Raises Unavailable if it is cut."""
         try:
             for piece in self._response.stream(CHUNK):
+                self.has_begun = True
                 *whole, self._rest = (self._rest + piece).split(b"\n")
                 yield from (line.decode() for line in whole)
         except (HTTPError, OSError) as error:

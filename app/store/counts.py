@@ -19,6 +19,9 @@ _try_lock = Statement("counts/try_lock")
 _await_lock = Statement("counts/await_lock")
 _fold = Statement("counts/fold")
 _recount = Statement("counts/recount")
+READ = 2
+"""How many times as many deltas are read as are folded at once: of the others it is not known that they are next."""
+ALL = 2**62
 _STATUSES = tuple(Status)  # in the order of the statement's columns; iterating over an enumeration takes longer
 
 
@@ -40,12 +43,13 @@ def _by_status(rows: Sequence[tuple[int, ...]]) -> dict[Status, int]:
 class Folded(NamedTuple):
     """How many deltas were folded, and the queues that have ready jobs, some of them by these deltas.
 
-    `published`: whether events are published.
+    `published`: whether events are published; `is_cut`: whether there may be more deltas.
     """
 
     deltas: int
     queues: Sequence[str]
     published: bool = False
+    is_cut: bool = False
 
 
 def fold(conn: Connection, *, limit: int) -> Folded:
@@ -56,8 +60,11 @@ def fold(conn: Connection, *, limit: int) -> Folded:
     [locked] = _try_lock.rows(conn)
     if not locked.is_mine:
         return Folded(0, ())
-    [row] = _fold.rows(conn, limit=limit, publishes=_publishes(conn, has_gap=locked.has_gap))
-    return Folded(row.deltas, row.queues, row.published > 0)
+    asked = {"limit": limit, "publishes": _publishes(conn, has_gap=locked.has_gap)}
+    [row] = _fold.rows(conn, most=READ * limit, **asked)
+    if row.is_cut and not row.deltas:  # a few transactions wrote so many
+        [row] = _fold.rows(conn, most=ALL, **asked)
+    return Folded(row.deltas, row.queues, row.published > 0, row.is_cut)
 
 
 def _publishes(conn: Connection, *, has_gap: bool) -> bool:

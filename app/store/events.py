@@ -31,7 +31,7 @@ def after(conn: Connection, *, after: int, most: int, queue: str | None = None) 
 def ends(conn: Connection) -> Ends:
     """Return between which ids events are kept."""
     [row] = _ends.rows(conn)
-    return Ends(row.newest, row.oldest)
+    return Ends(row.newest, row.oldest, row.now_ms)
 
 
 def titles(conn: Connection, keys: Iterable[JobKey]) -> dict[JobKey, Title]:

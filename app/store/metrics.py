@@ -1,6 +1,6 @@
 """What the metrics say of the database, and which queues they name."""
 
-from app.domain.metrics import ACTIVE_S, NAMED_MAX, OTHER, PRIORITIES_MAX, Figures, QueueFigures, Totals
+from app.domain.metrics import ACTIVE_S, IDLE_S, NAMED_MAX, OTHER, PRIORITIES_MAX, Figures, QueueFigures, Totals
 from app.domain.queue import DRAIN_WINDOW
 from app.domain.states import Status
 from app.domain.workers import SEEN_S
@@ -11,6 +11,7 @@ from app.store.tables import count_of
 
 _try_lock = Statement("counts/try_lock")
 _name_queues = Statement("counts/name_queues")
+_forget_unused = Statement("counts/forget_unused")
 _queues = Statement("metrics/queues")
 _database = Statement("metrics/database")
 _tables = Statement("metrics/tables")
@@ -57,3 +58,13 @@ def name_queues(conn: Connection, *, named_max: int = NAMED_MAX) -> int:
     if not _try_lock.rows(conn)[0].is_mine:
         return 0
     return int(_name_queues.rows(conn, most=named_max, active_s=ACTIVE_S, other=OTHER)[0].queues)
+
+
+def forget_unused(conn: Connection, *, limit: int, named_max: int = NAMED_MAX) -> int:
+    """Delete the counts of up to `limit` queues that are not in use and have no name; return how many.
+
+    What they counted is carried. None while a fold runs. Waits for no lock.
+    """
+    if not _try_lock.rows(conn)[0].is_mine:
+        return 0
+    return int(_forget_unused.rows(conn, limit=limit, most=named_max, idle_s=IDLE_S)[0].queues)

@@ -300,6 +300,7 @@ job_folds = Table(
     Column("has_gap", Boolean, nullable=False, server_default=text("false")),  # since the last event that is published
     Column("slot", SmallInteger, nullable=False, server_default=text("0")),  # where events are put
     Column("slot_began_at", WHEN, nullable=False, server_default=text("statement_timestamp()")),
+    Column("history", Text),  # to which the events belong: that of the server and its timeline; null: not known
     PrimaryKeyConstraint("is_only", name="job_folds_pkey"),
     CheckConstraint("is_only", name="job_folds_is_only"),
 )

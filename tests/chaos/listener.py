@@ -76,6 +76,7 @@ class Listener(threading.Thread):
                 if self.stopped.is_set() or time.monotonic() > ends_at:
                     return
         finally:
+            self.cursor = max(self.cursor, int(stream.last_id or 0))  # an id may come without an event
             stream.close()
 
     def _note(self, event_id: int, event: str, data: dict[str, object]) -> None:

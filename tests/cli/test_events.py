@@ -4,9 +4,9 @@ import json
 import threading
 
 from app.infra.settings import Settings
-from app.operations import jobs
+from app.operations import jobs, maintenance
 from app.postgres.database import Database
-from tests.support import work
+from tests.support import databases, work
 from tests.support.clusters import PYTHON, Program
 from tests.support.commands import said
 from tests.support.jobs import new
@@ -22,9 +22,24 @@ def test_events_are_printed_in_their_order(own_url: str) -> None:
     ]
     shown = said(own_url, "events", "--type", "failed", "--queue", "ma*")
     assert "mail/mine" in shown
+    assert said(own_url, "events", "--queue", "other") == ""
     assert "no such" in shown
     assert "\x07" not in shown
     assert said(own_url, "events", "--after", str(found[-1]["eventId"])) == ""
+    db.close()
+
+
+def test_what_is_not_kept_any_more_is_told(own_url: str) -> None:
+    db = Database(Settings(database_url=own_url), url=own_url, size=2, name="rowline-test")
+    jobs.submit_many(db, queue="mail", new=[new(), new()])
+    maintenance.fold_counts(db)
+    databases.run(own_url, "delete from rowline.events")
+    jobs.submit_many(db, queue="mail", new=[new()])
+    gap, added = (json.loads(line) for line in said(own_url, "events", "--after", "1", "--json").splitlines())
+    assert (gap["type"], gap["from"], gap["to"], added["type"]) == ("gap", 2, 2, "added")
+    assert "of 2 to 2: not kept any more" in said(own_url, "events", "--after", "1")
+    [reset] = (json.loads(line) for line in said(own_url, "events", "--after", "1000", "--json").splitlines())
+    assert (reset["type"], reset["cursor"]) == ("reset", 3)
     db.close()
 
 

@@ -120,10 +120,14 @@ def test_a_worker_goes_on_after_a_failover(url: str, primary: Cluster, standby: 
     with WorkerProgram(url, handlers):
         databases.run(primary.url, add)
         until(lambda: databases.ask(primary.url, left) == [(0,)], within_s=60)
+        until(
+            lambda: databases.ask(primary.url, "select from rowline.job_folds where history is not null"), within_s=60
+        )
         primary.kill()
         databases.run(standby.url, "select pg_promote()")
         databases.run(standby.url, add)
         until(lambda: databases.ask(standby.url, left) == [(0,)], within_s=60)
+        until(lambda: databases.ask(standby.url, "select from rowline.events where verb = 'reset'"), within_s=60)
     assert databases.ask(standby.url, "select count(*) from rowline.jobs") == [(2,)]
 
 

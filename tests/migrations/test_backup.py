@@ -9,13 +9,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from app.domain.events import EventType
 from app.domain.job import NewJob
 from app.infra.settings import Settings
 from app.local import binaries
 from app.operations import maintenance
 from app.postgres import libpq, schema
 from app.postgres.database import Database
-from app.queries import health
+from app.queries import events, health
 from tests.migrations import stored
 from tests.support import databases, jobs, work, workers
 from tests.support.jobs import QUEUE
@@ -87,6 +88,23 @@ def test_no_lease_is_stuck_after_a_restore(server_url: str, own_url: str, progra
             assert maintenance.recover_stalled(restored, max_stalled_count=1) == {QUEUE: 2}
             taken = work.take(restored, queue=QUEUE, limit=10)
             assert {str(lease.job.number) for lease in taken} == set(added)
+
+
+def test_who_resumes_a_stream_after_a_restore_is_told_so_also_if_as_much_has_happened_since(
+    server_url: str, own_url: str, programs: Path, tmp_path: Path
+) -> None:
+    with databases.fresh(server_url) as url, opened(own_url) as db:
+        workers.add(db, jobs.new())
+        maintenance.fold_counts(db)
+        copy(programs, own_url, tmp_path / "dump", to=url)
+        workers.add(db, *(jobs.new() for _ in range(10)))
+        maintenance.fold_counts(db)
+        last_seen = events.ends(db).newest
+        with opened(url) as restored:
+            workers.add(restored, *(jobs.new() for _ in range(20)))
+            maintenance.fold_counts(restored)
+            [reset] = events.page(restored, after=last_seen).events
+    assert reset.event.type is EventType.RESET
 
 
 def test_a_dump_of_an_older_release_is_told_apart_and_brought_up_to_date(

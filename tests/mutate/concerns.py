@@ -177,7 +177,7 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
     ("app/store/counting", (*_SQL, *_COUNTS)),
     ("app/store/sql/leases/complete_and_remove", (*_SQL, "web/test_remove_on_complete.py", *_COUNTS, *_PLANS)),
     ("app/(domain|store)/.*metrics", (*_SQL, "store/test_metrics.py", "web/test_metrics.py", *_PLANS)),
-    ("app/store/sql/counts/name_queues", (*_SQL, "store/test_metrics.py", *_PLANS)),
+    ("app/store/sql/counts/(name_queues|forget_unused)", (*_SQL, "store/test_metrics.py", *_PLANS)),
     ("app/store/.*(counts|minutes)", (*_SQL, *_COUNTS, "web/test_queue_rates.py", *_PLANS)),
     ("app/store/sql/psql", ("plans/test_psql.py",)),
     (

@@ -37,7 +37,9 @@ def test_events_are_kept_until_all_other_parts_are_filled(db: Database) -> None:
     assert published(db, newest) == [EventType.ADDED, EventType.ADDED], "those of all parts, in their order"
     assert maintenance.make_room_for_events(db, keep_ms=0, max_bytes=2**30)
     assert events.page(db, after=newest).ends.oldest == newest + 2
-    assert published(db, newest) == [EventType.ADDED]
+    assert published(db, newest) == [EventType.GAP, EventType.ADDED]
+    [gap, _] = events.page(db, after=newest).events
+    assert (gap.event.first_id, gap.event.id) == (newest + 1, newest + 1)
 
 
 def test_a_part_that_is_large_enough_is_followed_by_the_next(db: Database) -> None:
@@ -49,7 +51,7 @@ def test_a_part_that_is_large_enough_is_followed_by_the_next(db: Database) -> No
 def test_while_a_node_of_the_release_before_is_connected_a_gap_goes_on(own_url: str) -> None:
     db = Database(Settings(database_url=own_url), url=own_url, size=2, name="rowline-test")
     with psycopg.connect(databases.as_owner(own_url), application_name="rowline-worker 0034", autocommit=True) as old:
-        old.execute("insert into rowline.job_deltas (queue, waiting) values ('q', 1)")
+        old.execute("update rowline.job_folds set folded_below = folded_below + 1")  # as its fold does
         assert published(db) == []
         jobs.submit_many(db, queue="q", new=[new()])
         assert published(db) == [], "the gap is not over"
@@ -76,7 +78,7 @@ def test_a_stream_that_lags_takes_no_more_and_keeps_nothing() -> None:
     stream = Stream(lambda one: one.event.id % 2 == 0)
     lagged = []
     for found in (range(2 * LAG_MAX + 1), (1,), (4_000, 4_002), (4_004,)):
-        stream.put([event(nth) for nth in found])
+        stream.put([event(nth) for nth in found], read=max(found))
         lagged.append(stream.has_lagged)
         if found == (1,):  # which it does not want
             assert [one.event.id for one in stream.take(2)] == [2, 4]
@@ -134,6 +136,44 @@ def test_an_event_that_this_release_does_not_know_is_passed_over(db: Database, s
     jobs.submit_many(db, queue="q", new=[new()])
     assert joined.woken.wait(30)
     assert [one.event.type for one in joined.take(10)] == [EventType.ADDED]
+
+
+def test_a_stream_knows_what_was_read_for_it_though_it_wants_none_of_it(db: Database) -> None:
+    streams, narrow = EventStreams(db), Stream(lambda one: one.event.queue == "narrow")
+    newest = events.ends(db).newest
+    assert streams.join(narrow, at=newest, newest=newest)
+    jobs.submit_many(db, queue="q", new=[new()])
+    until(lambda: narrow.read == newest + 1)
+    assert narrow.take(10) == []
+    streams.close()
+
+
+def test_a_cursor_that_a_restored_backup_has_passed_by_is_told_a_reset(own_url: str) -> None:
+    """As if the events 1 to 100 had been given, the 90 last ones after the backup, and 200 others since."""
+    db = Database(Settings(database_url=own_url), url=own_url, size=2, name="rowline-test")
+    jobs.submit_many(db, queue="q", new=[new()] * 10)
+    assert len(published(db)) == 10
+    databases.run(own_url, "update rowline.job_folds set history = 'of the server before'")
+    for _ in range(2):
+        jobs.submit_many(db, queue="q", new=[new()] * 100)
+        maintenance.fold_counts(db)
+    [reset] = events.page(db, after=100).events
+    assert reset.event.type is EventType.RESET
+    resumed = events.page(db, after=reset.event.id)
+    assert [one.event.type for one in resumed.events] == [EventType.ADDED] * 200
+    db.close()
+
+
+def test_where_the_server_does_not_say_its_history_events_come_and_nothing_is_reset(own_url: str) -> None:
+    db = Database(Settings(database_url=own_url), url=own_url, size=2, name="rowline-test")
+    jobs.submit_many(db, queue="q", new=[new()])
+    assert published(db) == [EventType.ADDED]
+    databases.run(own_url, "revoke execute on function pg_control_system() from public")
+    jobs.submit_many(db, queue="q", new=[new()])
+    assert published(db) == [EventType.ADDED] * 2
+    [(history, known)] = databases.ask(own_url, "select history, rowline.history(tableoid) from rowline.job_folds")
+    assert history == known, "it is kept for when it can be known"
+    db.close()
 
 
 def test_who_reads_the_oldest_events_holds_nobody_up(db: Database, shared_url: str) -> None:

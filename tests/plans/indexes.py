@@ -3,7 +3,8 @@
 from tests.plans.of_terms import REMOVAL, TERMS
 
 EVERYTHING = {"counts/name_queues", "counts/recount", "doctor/progress", "metrics/queues", "queues/page"} | {
-    "tokens/count_valid"
+    "counts/forget_unused",
+    "tokens/count_valid",
 }
 """Statements that read all jobs, tokens, counts or unfinished work, by whatever way: people ask for them, seldom."""
 IN_ORDER_OF_NUMBERS = {"jobs/search_all", "terms/next_tagged"}

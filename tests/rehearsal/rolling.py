@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -135,8 +135,8 @@ def configuration() -> str:
 
 
 @contextlib.contextmanager
-def proxy(folder: Path, ports: list[int]) -> Iterator[Proxy]:
-    """Run haproxy during the block."""
+def proxy(folder: Path, ports: list[int], *, changed: Mapping[str, str] | None = None) -> Iterator[Proxy]:
+    """Run haproxy during the block, with some words of its configuration `changed`."""
     found = shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
     assert found, "haproxy is not installed: apt-get install haproxy"
     port, text = free_port(), configuration()
@@ -145,6 +145,7 @@ def proxy(folder: Path, ports: list[int]) -> Iterator[Proxy]:
         "bind :8000": f"bind 127.0.0.1:{port}",
         "10.0.0.1:8080": f"127.0.0.1:{ports[0]}",
         "10.0.0.2:8080": f"127.0.0.1:{ports[1]}",
+        **(changed or {}),
     }.items():
         assert old in text
         text = text.replace(old, new)

@@ -102,6 +102,24 @@ def test_what_is_asked_for_is_checked(queue: rowline.Queue) -> None:
         queue.events(odd=1)  # type: ignore[call-arg]
 
 
+def test_a_stream_resumes_after_an_id_that_came_without_an_event(proxy: HttpProxy) -> None:
+    proxy.plan = [Fault.ID_ALONE, Fault.ONE_EVENT]
+    with rowline.Rowline(proxy.url, raw.TOKEN) as api, api.events() as events:
+        first = next(iter(events))
+    assert (first.event_id, first.type) == (72, "added")
+    assert b"last-event-id: 71\r\n" in proxy.requests[1].lower()
+    assert b"accept: text/event-stream\r\n" in proxy.requests[0].lower()
+
+
+def test_a_node_that_stops_before_a_stream_has_begun_is_one_that_is_away(proxy: HttpProxy) -> None:
+    proxy.plan = [Fault.NOTHING, Fault.ID_ALONE, Fault.NOTHING, Fault.ONE_EVENT]
+    with rowline.Rowline(proxy.url, raw.TOKEN) as api:
+        with pytest.raises(rowline.Unavailable):
+            api.events()
+        with api.events() as events:
+            assert next(iter(events)).event_id == 72
+
+
 @pytest.mark.parametrize("fault", [Fault.PAGE, Fault.OTHER_JSON, Fault.REDIRECT, Fault.SAY_LATER])
 def test_what_is_no_stream_is_told(proxy: HttpProxy, fault: Fault) -> None:
     proxy.plan = [fault]

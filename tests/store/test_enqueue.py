@@ -145,6 +145,7 @@ def posted(client: Client, jobs: str) -> tuple[int, Any]:
 @example('[{"name": "n", "data": "' + "[" * 129 + '"}]')
 @example('[{"name": "n", "data": "\\\\u0000"}]')
 @example('[{"name": "n", "data": {"a": 1, "a": 2}}]')
+@example('[{"name": "n", "data": 1, "opts": {"jobId": "repeat:nightly:1"}}]')
 @example(each_option("1"))
 @example(each_option('"x"'))
 @example(each_option("true"))

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -132,21 +133,93 @@ def quiet(conn: Connection) -> Iterator[None]:
 def test_what_a_release_before_tells_or_folds_is_a_gap_before_the_next_event(conn: Connection) -> None:
     told(conn)
     conn.exec_driver_sql(f"insert into rowline.job_deltas (queue, waiting) values ('{QUEUE}', 1)")
+    conn.exec_driver_sql("insert into rowline.job_deltas (queue, waiting) values ('other', 1), ('other', 1)")
+    insert(conn, new(), queue="third")
     insert(conn, new())
-    assert told(conn) == [], "the gap is told at its end"
-    insert(conn, new())
-    assert [one.type for one in told(conn)] == [EventType.GAP, EventType.ADDED]
+    heard = told(conn)
+    assert {(one.type, one.queue) for one in heard[:2]} == {(EventType.GAP, QUEUE), (EventType.GAP, "other")}
+    assert [(one.type, one.queue) for one in heard[2:]] == [(EventType.ADDED, "third"), (EventType.ADDED, QUEUE)]
     conn.exec_driver_sql("update rowline.job_folds set folded_below = folded_below + 1")
+    assert [(one.type, one.queue) for one in told(conn)] == [(EventType.GAP, "")], "also if nothing happens any more"
     assert told(conn) == []
-    assert [one.type for one in told(conn)] == [EventType.GAP], "also if nothing happens any more"
-    assert told(conn) == []
+    conn.exec_driver_sql("update rowline.job_folds set folded_below = folded_below + 1")
+    conn.exec_driver_sql(f"insert into rowline.job_deltas (queue, waiting) values ('{QUEUE}', 1)")
+    assert [(one.type, one.queue) for one in told(conn)] == [(EventType.GAP, "")], "which is of all queues"
+
+
+def test_once_the_database_was_restored_ids_go_on_far_behind_those_that_it_may_have_given(conn: Connection) -> None:
+    told(conn)
+    insert(conn, new())
+    [last] = told(conn)
+    conn.exec_driver_sql("update rowline.job_folds set history = 'that of another server'")
+    insert(conn, new())
+    reset, added = told(conn)
+    assert (reset.type, reset.queue, added.type) == (EventType.RESET, "", EventType.ADDED)
+    assert reset.id - last.id > 10**12
+    assert added.id == reset.id + 1
+    insert(conn, new())
+    assert [one.type for one in told(conn)] == [EventType.ADDED], "once"
+    [(history, known)] = conn.exec_driver_sql("select history, rowline.history(tableoid) from rowline.job_folds").all()
+    assert history == known
+    assert re.fullmatch(r"\d+/[0-9A-F]{8}/\d+", history)
+
+
+LONG = 120
+
+
+def writers(random: Random, *, transactions: int, open_at_once: int) -> Iterator[int]:
+    """Yield the ids of transactions, which are given as they begin, in the order in which these write.
+
+    The first LONG ones stay open while the others come and go, and write much at last.
+    """
+    begun, at_work = LONG, list[int]()
+    while begun < transactions or at_work:
+        if begun < transactions and len(at_work) < open_at_once and random.randrange(2):
+            at_work.append(begun)
+            begun += 1
+        elif at_work:
+            yield (writer := random.choice(at_work))
+            if random.randrange(3):
+                at_work.remove(writer)
+    yield from random.sample([*range(LONG)] * 6, k=6 * LONG)
+
+
+def test_of_many_deltas_some_are_read_at_once_and_none_is_published_before_an_earlier_one(conn: Connection) -> None:
+    told(conn)
+    written = list(writers(Random(1), transactions=4_000, open_at_once=50))
+    conn.exec_driver_sql(
+        "insert into rowline.job_deltas (queue, added_by, verb, numbers, at) "
+        "select 'q', pg_current_xact_id()::text::bigint + xid, 'change', '{1}', now() + nth * interval '1 ms' "
+        "from unnest(%s::bigint[]) with ordinality as one (xid, nth) order by random()",
+        (written,),
+    )
+    folds: list[counts.Folded] = []
+    while not folds or folds[-1].is_cut:
+        folds.append(counts.fold(conn, limit=500))
+        assert 0 < folds[-1].deltas <= 500
+    assert sum(fold.deltas for fold in folds) == len(written)
+    published = conn.exec_driver_sql("select at from rowline.events where verb = 'change' order by last_id").scalars()
+    assert (ats := [*published]) == sorted(ats)
+    assert len(ats) == len(written)
+
+
+def test_the_many_deltas_of_one_transaction_are_folded_too(conn: Connection) -> None:
+    told(conn)
+    conn.exec_driver_sql(
+        "insert into rowline.job_deltas (queue, verb, numbers, at) "
+        "select 'q', 'change', '{1}', now() - nth * interval '1 ms' from generate_series(1, 1000) as nth"
+    )
+    assert (counts.fold(conn, limit=100).deltas, counts.fold(conn, limit=1_000).is_cut) == (100, False)
+    ats = conn.exec_driver_sql("select at from rowline.events where verb = 'change' order by last_id").scalars().all()
+    assert [*ats] == sorted(ats)
+    assert len(ats) == 1_000
 
 
 def test_each_verb_that_a_statement_tells_has_its_events() -> None:
     verbs = set()
     for file in Path(SQL).glob("[a-z]*/*.sql"):
         verbs |= set(re.findall(r"^ +'(\w+)',?$", whole(file.read_text()), re.MULTILINE))
-    assert set(OF_VERB) - verbs <= {"replace", "gap", "drain"}
+    assert set(OF_VERB) - verbs <= {"replace", "gap", "drain", "reset"}
     assert set(TRANSITIONS) - set(OF_VERB) == SILENT
 
 

@@ -13,7 +13,7 @@ from app.operations import jobs as operations
 from app.operations import maintenance
 from app.postgres.database import Connection, Database
 from app.queries import plans
-from app.store import counts, metrics
+from app.store import counts, jobs, metrics
 from app.store.seen import TOTALS
 from app.store.statements import Statement
 from tests.store.test_states import EVENTS
@@ -182,6 +182,61 @@ def test_who_has_a_name_keeps_it_while_something_happens_in_it(conn: Connection)
         fold(conn)
         metrics.name_queues(conn, named_max=2)
     assert set(figures(conn, named_max=2)) == {"z", "b", OTHER}
+
+
+@pytest.fixture
+def crowded(conn: Connection) -> Connection:
+    """Queues, of which `a` and `b` have names; the others have no jobs, and nothing has happened for a day."""
+    for queue in ("a", "b", "c", "d"):
+        numbers = insert(conn, *[new()] * 2, queue=queue)
+        if queue != "a":
+            jobs.remove(conn, queue=queue, numbers=numbers)
+        fold(conn)
+        metrics.name_queues(conn, named_max=2)
+    conn.exec_driver_sql("update rowline.job_counts set active_at = active_at - interval '25 hours'")
+    return conn
+
+
+def added(conn: Connection) -> dict[str, int]:
+    return {name: queue.totals.added for name, queue in figures(conn, named_max=2).items()}
+
+
+def test_the_counts_of_queues_that_are_not_in_use_go_and_what_they_counted_stays(crowded: Connection) -> None:
+    before = {"a": 2, "b": 2, OTHER: 4}
+    assert added(crowded) == before
+    assert [metrics.forget_unused(crowded, limit=1, named_max=2) for _ in range(3)] == [1, 1, 0]
+    assert added(crowded) == before
+    left = crowded.exec_driver_sql("select queue from rowline.job_counts order by queue").scalars().all()
+    assert left == ["a", "b"], "those with a name stay"
+    insert(crowded, new(), queue="c")
+    fold(crowded)
+    assert added(crowded) == before | {OTHER: 5}
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "update rowline.job_counts set failed = 1 where queue = 'c'",
+        "update rowline.job_counts set active_at = now() - interval '23 hours' where queue = 'c'",
+        "insert into rowline.queue_settings (queue, start_within_ms) values ('c', 1000)",
+    ],
+)
+def test_the_counts_of_a_queue_that_is_in_use_stay(crowded: Connection, use: str) -> None:
+    crowded.exec_driver_sql(use)
+    assert metrics.forget_unused(crowded, limit=10, named_max=2) == 1
+    left = crowded.exec_driver_sql("select queue from rowline.job_counts order by queue").scalars().all()
+    assert left == ["a", "b", "c"]
+
+
+def test_as_long_as_all_queues_have_names_none_goes(crowded: Connection) -> None:
+    assert metrics.forget_unused(crowded, limit=10, named_max=5) == 0
+
+
+def test_no_counts_go_while_somebody_folds(db: Database) -> None:
+    with db.begin() as conn:
+        counts.fold(conn, limit=100)
+        assert maintenance.forget_unused(db) == 0
+    assert maintenance.forget_unused(db) == 0
 
 
 def test_a_queue_that_is_called_as_all_others_are_is_among_them(conn: Connection) -> None:

@@ -27,9 +27,22 @@ class Fault(Enum):
     PAGE = "it is answered with a page of something else"
     OTHER_JSON = "it is answered with the JSON of something else"
     REDIRECT = "it is answered with a redirect to another origin"
+    NOTHING = "it is answered with a stream that ends before it has begun"
+    ID_ALONE = "it is answered with a stream that begins, and ends after an id without an event"
+    ONE_EVENT = "it is answered with a stream that begins, and ends after one event"
 
 
+def _stream(*blocks: bytes) -> bytes:
+    body = b"".join(block + b"\n\n" for block in blocks)
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: %d\r\n\r\n"
+    return head % len(body) + body
+
+
+HELLO = b'id: 5\nevent: hello\ndata: {"cursor":5}'
 OWN_ANSWERS = {
+    Fault.NOTHING: _stream(),
+    Fault.ID_ALONE: _stream(HELLO, b":\nid: 71"),
+    Fault.ONE_EVENT: _stream(HELLO, b'id: 72\nevent: added\ndata: {"type":"added"}'),
     Fault.SAY_LATER: LATER,
     Fault.PAGE: b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>",
     Fault.OTHER_JSON: b'HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{"status":"ok"}',

@@ -5,7 +5,7 @@ import http.client
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from tests.support.clusters import PATIENCE_S
@@ -22,10 +22,12 @@ class Told(NamedTuple):
 class EventStream:
     """The response to a GET of a stream, read as it comes."""
 
-    def __init__(self, port: int, path: str, *, token: str, last_id: str | None = None) -> None:
+    def __init__(
+        self, port: int, path: str, *, token: str, last_id: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
-        headers = {"Authorization": f"Bearer {token}"} | ({"Last-Event-ID": last_id} if last_id else {})
-        self.connection.request("GET", path, headers=headers)
+        sent = {"Authorization": f"Bearer {token}"} | ({"Last-Event-ID": last_id} if last_id else {})
+        self.connection.request("GET", path, headers=sent | dict(headers or {}))
         self.response = self.connection.getresponse()
         self.last_id = last_id
         self.comments = 0
@@ -43,7 +45,8 @@ class EventStream:
                     said[name] = value
                 elif said:
                     self.last_id = said.get("id", self.last_id)
-                    yield Told(said.get("id"), said["event"], json.loads(said["data"]))
+                    if "event" in said:
+                        yield Told(said.get("id"), said["event"], json.loads(said["data"]))
                     said = {}
 
     def take(self, count: int) -> list[Told]:
@@ -57,9 +60,11 @@ class EventStream:
 
 
 @contextlib.contextmanager
-def opened(port: int, path: str, *, token: str, last_id: str | None = None) -> Iterator[EventStream]:
+def opened(
+    port: int, path: str, *, token: str, last_id: str | None = None, headers: Mapping[str, str] | None = None
+) -> Iterator[EventStream]:
     """Open a stream for the block, and read its hello."""
-    stream = EventStream(port, path, token=token, last_id=last_id)
+    stream = EventStream(port, path, token=token, last_id=last_id, headers=headers)
     try:
         assert stream.response.status == 200, stream.response.read()
         [hello] = stream.take(1)

@@ -20,6 +20,9 @@ from tests.support.raw import TOKEN
 from tests.support.streams import EventStream, opened
 from tests.support.tokens import issue
 
+OLD_CLIENT = {"User-Agent": "rowline-python"}
+"""What ours said up to revision 0036."""
+
 
 @pytest.fixture
 def own_db(own_url: str) -> Iterator[Database]:
@@ -211,8 +214,11 @@ def test_what_is_older_than_what_is_kept_is_a_gap_and_what_is_newer_than_all_a_r
     page = json.loads(client.get("/events/page?after=0").text)
     gap, first = page["events"]
     assert (gap["type"], gap["from"], gap["to"] + 1, first["type"]) == ("gap", 1, first["eventId"], "added")
+    assert (set(gap), gap["eventId"]) == ({"eventId", "type", "at", "from", "to"}, gap["to"])
     page = json.loads(client.get(f"/events/page?after={first['eventId'] + 10}").text)
-    assert [one["type"] for one in page["events"]] == ["reset"]
+    [reset] = page["events"]
+    assert set(reset) == {"eventId", "type", "at", "cursor"}
+    assert (reset["type"], reset["cursor"], page["next"]) == ("reset", first["eventId"], first["eventId"])
     assert json.loads(client.get("/events/page").text) == {"events": [], "next": first["eventId"]}
 
 
@@ -226,6 +232,57 @@ def test_a_stream_tells_a_gap_too_also_the_first_of_a_process(
     for _ in range(2):
         with opened(server.port, "/events", token=TOKEN, last_id="0") as stream:
             assert [one.event for one in stream.take(2)] == ["gap", "added"]
+
+
+def test_a_stream_after_an_event_that_is_later_than_all_tells_a_reset(server: raw.Server) -> None:
+    with opened(server.port, "/events", token=TOKEN, last_id="1000") as stream:
+        add(server, {"name": "n", "data": 1})
+        reset, first = stream.take(2)
+    assert (reset.event, reset.data["cursor"], reset.id, first.event) == ("reset", 0, "0", "added")
+
+
+def test_a_gap_of_a_queue_is_told_to_who_may_see_the_queue_alone(
+    server: raw.Server, own_db: Database, own_url: str
+) -> None:
+    narrow = issue(own_db, "events@mail").secret
+    with opened(server.port, "/events", token=narrow) as stream, opened(server.port, "/events", token=TOKEN) as other:
+        databases.run(own_url, "insert into rowline.job_deltas (queue, waiting) values ('q', 1)")
+        [gap] = other.take(1)
+        add(server, {"name": "n", "data": 1}, queue="mail")
+        assert [one.event for one in stream.take(1)] == ["added"]
+    assert (gap.event, gap.data["queue"]) == ("gap", "q")
+
+
+def test_a_stream_of_one_queue_says_how_far_it_has_read_by_ids_without_events(server: raw.Server) -> None:
+    with (
+        opened(server.port, "/queues/quiet/events", token=TOKEN) as stream,
+        opened(server.port, "/queues/quiet/events", token=TOKEN, headers=OLD_CLIENT) as old,
+        opened(server.port, "/queues/q/events", token=TOKEN) as busy,
+    ):
+        add(server, *[{"name": "n", "data": 1}] * 3)
+        last = busy.take(3)[-1].id
+        coming = stream.response
+        lines = [coming.readline() for _ in range(3)]
+        assert lines == [b":\n", f"id: {last}\n".encode(), b"\n"]
+        assert [old.response.readline() for _ in range(2)] == [b":\n", b"\n"], "which it could not read"
+
+
+def test_the_stream_of_an_id_tells_of_each_job_that_had_it_what_was_its_own(
+    server: raw.Server, own_db: Database
+) -> None:
+    for nth in range(2):
+        add(server, {"name": "n", "data": 1, "opts": {"jobId": "a"}})
+        [claimed] = ask(server, "POST", "/queues/q/jobs/claim", {})["jobs"]
+        ask(server, "POST", "/queues/q/jobs/a/progress", nth, token=claimed["token"])
+        ask(server, "POST", "/queues/q/jobs/a/logs", f"line {nth}", token=claimed["token"])
+        if not nth:
+            body = {"token": claimed["token"], "failedReason": "no"}
+            ask(server, "POST", "/queues/q/jobs/a/fail", body)
+            ask(server, "DELETE", "/queues/q/jobs/a")
+    maintenance.fold_counts(own_db)
+    with opened(server.port, "/queues/q/jobs/a/events?after=start&type=progress&type=log", token=TOKEN) as stream:
+        found = [(one.event, one.data.get("progress"), one.data.get("line")) for one in stream.take(4)]
+    assert found == [("progress", None, None), ("log", None, None), ("progress", 1, None), ("log", None, "line 1")]
 
 
 @pytest.mark.parametrize(

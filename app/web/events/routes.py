@@ -1,9 +1,8 @@
 """Events: streams of what happens to jobs, and pages of it for those who poll."""
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Request, Response, request
 
 from app.domain.errors import EventsOff, InvalidRequest, OverQuota
-from app.domain.events import EventType
 from app.domain.tokens import Action, Caller
 from app.operations.eventstreams import EventStreams
 from app.postgres.database import Database, DatabaseError
@@ -15,6 +14,7 @@ from app.web.events.schemas import Wanted
 from app.web.events.stream import Sender
 
 STREAM = "text/event-stream"
+OUR_CLIENT = "rowline-python"
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _RAISES = (InvalidRequest, EventsOff, OverQuota, DatabaseError)
 
@@ -46,6 +46,7 @@ def _add_streams(routes: Blueprint, db: Database, access: Tokens, streams: Event
             may_see=lambda queue: caller.may(Action.EVENTS, queue),
             sees_payload=lambda queue: caller.may(Action.PAYLOAD, queue),
             may_go_on=lambda: not clients.has_left(asked) and access.is_still_valid(asked),
+            tells_cursor=_takes_ids_alone(asked),
         )
         streams.enter(caller.id, most=caller.limits.streams)
         response = Response(sender.pieces(ends), mimetype=STREAM, headers=_HEADERS)
@@ -69,6 +70,11 @@ def _add_streams(routes: Blueprint, db: Database, access: Tokens, streams: Event
     def stream_job(queue: str, job_id: str) -> Response:
         """Stream what happens to a job, with its progress and the lines of its log, as server-sent events."""
         return stream(schemas.load(request, queue=names.queue_name(queue), job_id=names.job_id(job_id)))
+
+
+def _takes_ids_alone(asked: Request) -> bool:
+    """Whether the client takes an id without an event, as the standard has it. Our own did not up to revision 0036."""
+    return asked.headers.get("User-Agent") != OUR_CLIENT or STREAM in asked.headers.get("Accept", "")
 
 
 def _permitted(access: Tokens, wanted: Wanted) -> Wanted:
@@ -110,17 +116,11 @@ def _page(db: Database, wanted: Wanted) -> Response:
 
     ends = events.ends(db)
     after = ends.oldest - 1 if wanted.is_from_start else ends.newest if wanted.after is None else wanted.after
-    if after > ends.newest:
-        return answers.json({"events": [{"eventId": ends.newest, "type": "reset"}], "next": ends.newest})
-    said = []
-    if after + 1 < ends.oldest:
-        said.append({"eventId": ends.oldest - 1, "type": "gap", "from": after + 1, "to": ends.oldest - 1})
-        after = ends.oldest - 1
     found = events.page(db, after=after, queue=wanted.queue, most=wanted.limit)
     mine = [one for one in found.events if wanted.wants(one, is_in)]
-    cut = mine[: wanted.limit]
+    cut, said = mine[: wanted.limit], []
     for one in cut:
-        sees_payload = caller.may(Action.PAYLOAD, one.event.queue) if one.event.type is not EventType.GAP else True
+        sees_payload = caller.may(Action.PAYLOAD, one.event.queue)
         members = schemas.members(one, has_names=wanted.has_names, sees_payload=sees_payload)
         said.append({"eventId": one.event.id} | members)
     return answers.json({"events": said, "next": cut[-1].event.id if len(cut) < len(mine) else found.cursor})

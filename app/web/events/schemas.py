@@ -75,6 +75,9 @@ class EventSchema(Schema):
     reason = fields.String()
     worker = fields.String()
     name = fields.String()
+    first = fields.Integer(data_key="from", metadata={"description": "Of a gap: the first event that is missing."})
+    to = fields.Integer(metadata={"description": "Of a gap: the last event that is missing."})
+    cursor = fields.Integer(metadata={"description": "Of a reset: the event after which to go on."})
 
 
 class EventsSchema(Schema):
@@ -104,10 +107,10 @@ class Wanted:
         return not self.queues or any(_matches(queue, each) for each in self.queues)
 
     def wants(self, one: TitledEvent, is_in: Callable[[str], bool]) -> bool:
-        """Whether an event is sent; a gap always is. `is_in`: whether a queue is covered, and may be seen."""
+        """Whether an event is sent. `is_in`: whether a queue is covered, and may be seen."""
         event = one.event
-        if event.type is EventType.GAP:
-            return True
+        if event.type in events.OF_MISSING:
+            return not event.queue or is_in(event.queue)
         if self.types and event.type not in self.types:
             return False
         if self.job_id is not None:
@@ -161,7 +164,9 @@ def members(one: TitledEvent, *, has_names: bool, sees_payload: bool, shown: Sho
         "name": title.name if title and has_names else None,
     }
     if event.type is EventType.GAP:
-        said |= {"from": event.id, "to": event.id}
+        said |= {"from": event.id if event.first_id is None else event.first_id, "to": event.id}
+    if event.type is EventType.RESET:
+        said["cursor"] = event.id
     if shown and event.type is EventType.PROGRESS and shown.progress is not None:
         is_seen = sees_payload or shown.progress.lstrip("-")[:1].isdigit()
         said["progress"] = answers.Text(shown.progress) if is_seen else None

@@ -1,11 +1,12 @@
 """A stream of events, as server-sent events: what is kept first, then what comes, until client or service end it."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from app.domain.events import Ends, EventType, Shown
+from app.domain.events import OF_ONE_JOB, Ends, Event, Shown
 from app.domain.job import JobKey
 from app.operations.eventstreams import EventStreams, Stream
 from app.postgres.database import Database, DatabaseError
@@ -36,13 +37,17 @@ class Sender:
         may_see: Callable[[str], bool],
         sees_payload: Callable[[str], bool],
         may_go_on: Callable[[], bool],
+        tells_cursor: bool = True,
     ) -> None:
-        """`may_see`: whether events of a queue are sent; `may_go_on`: whether client and token are good."""
+        """`may_see`: whether events of a queue are sent; `may_go_on`: whether client and token are good.
+
+        `tells_cursor`: whether the client takes ids without an event, by which it goes on past the events of others.
+        """
         self._db, self._streams, self._wanted = db, streams, wanted
-        self._sees_payload, self._may_go_on = sees_payload, may_go_on
+        self._sees_payload, self._may_go_on, self._tells_cursor = sees_payload, may_go_on, tells_cursor
         # Asked for each event of each stream, with patterns and scopes to compare.
         self._is_in = lru_cache(maxsize=QUEUES_KNOWN)(lambda queue: wanted.covers(queue) and may_see(queue))
-        self._cursor = self._newest = 0
+        self._cursor = self._told = self._newest = 0
         self._is_over = False
         self._commented_at = self._checked_at = time.monotonic()
 
@@ -63,30 +68,23 @@ class Sender:
             self._streams.part(stream)
 
     def _hello(self, ends: Ends) -> bytes:
-        wanted, said = self._wanted, b""
+        """Say where the stream begins. Where that is later than all, it reads before it joins, and is told a reset."""
+        wanted = self._wanted
         self._newest = ends.newest
         if wanted.is_from_start:
             self._cursor = ends.oldest - 1
         elif wanted.after is None:
             self._cursor = ends.newest
-        elif wanted.after > ends.newest:
-            self._cursor = ends.newest
-            said = _block("reset", {"cursor": self._cursor}, self._cursor)
         else:
             self._cursor = wanted.after
-        return _block("hello", {"cursor": self._cursor}, self._cursor) + said
+            self._newest = wanted.after + 1 if wanted.after > ends.newest else ends.newest
+        self._told = self._cursor
+        return _block("hello", {"cursor": self._cursor}, self._cursor)
 
     def _kept(self) -> Iterator[bytes]:
         """Yield what is kept after the cursor, as far as one read goes."""
         page = events.page(self._db, after=self._cursor, queue=self._wanted.queue)
         self._newest = page.ends.newest
-        if self._cursor > self._newest:
-            self._cursor = self._newest
-            yield _block("reset", {"cursor": self._cursor}, self._cursor)
-            return
-        if self._cursor + 1 < page.ends.oldest:
-            lost = {"from": self._cursor + 1, "to": page.ends.oldest - 1}
-            yield _block("gap", {"type": "gap"} | lost, page.ends.oldest - 1)
         found = [one for one in page.events if self._wanted.wants(one, self._is_in)]
         for start in range(0, len(found), AT_ONCE):
             yield self._sent(found[start : start + AT_ONCE])
@@ -96,19 +94,27 @@ class Sender:
 
     def _new(self, stream: Stream) -> Iterator[bytes]:
         while self._goes_on():
+            read = stream.read  # before `take`, which so has all of it
             if taken := stream.take(AT_ONCE):
                 yield self._sent(taken)
             elif stream.has_lagged:
                 yield _block("lagged", {"cursor": self._cursor})
                 return
             else:
+                self._cursor = max(self._cursor, read)
                 yield from self._comment()
                 stream.woken.wait(CHECK_S)
 
     def _comment(self) -> Iterator[bytes]:
-        """Yield a comment, if nothing was sent for COMMENT_S."""
-        if time.monotonic() >= self._commented_at + COMMENT_S:
-            yield self._noted(b":\n\n")
+        """Yield a comment, if nothing was sent for COMMENT_S; with an id, if others' events have passed.
+
+        An id without data is no event, but a client that resumes does so after it.
+        """
+        if time.monotonic() < self._commented_at + COMMENT_S:
+            return
+        is_behind = self._tells_cursor and self._cursor > self._told
+        yield self._noted(b":\n%s\n" % (b"id: %d\n" % self._cursor if is_behind else b""))
+        self._told = self._cursor
 
     def _goes_on(self) -> bool:
         if self._is_over or self._streams.is_closed:
@@ -121,32 +127,42 @@ class Sender:
 
     def _sent(self, found: Sequence[TitledEvent]) -> bytes:
         shown = self._shown(found)
-        self._cursor = found[-1].event.id
+        self._cursor = self._told = found[-1].event.id
         return self._noted(b"".join(self._text(one, shown) for one in found))
 
     def _noted(self, piece: bytes) -> bytes:
         self._commented_at = time.monotonic()
         return piece
 
-    def _shown(self, found: Sequence[TitledEvent]) -> Shown | None:
-        """Read what events of progress and of log lines show, which only the stream of their job has."""
-        told = [one.event for one in found if one.event.type in {EventType.PROGRESS, EventType.LOG}]
-        if not told:
-            return None
-        lines = [event.line_number for event in told if event.line_number is not None]
-        job = JobKey(told[-1].queue, told[-1].number or 0)
-        return events.shown(self._db, job=job, lines=lines)
+    def _shown(self, found: Sequence[TitledEvent]) -> Mapping[JobKey, Shown]:
+        """Read what events of progress and of log lines show, which only the stream of their job has.
 
-    def _text(self, one: TitledEvent, shown: Shown | None) -> bytes:
+        Jobs that followed each other under one custom id are in it one after the other.
+        """
+        told: dict[JobKey, list[Event]] = defaultdict(list)
+        for one in found:
+            if one.event.type in OF_ONE_JOB:
+                told[_key(one.event)].append(one.event)
+        shown = {}
+        for job, each in told.items():
+            lines = [event.line_number for event in each if event.line_number is not None]
+            shown[job] = events.shown(self._db, job=job, lines=lines)
+        return shown
+
+    def _text(self, one: TitledEvent, shown: Mapping[JobKey, Shown]) -> bytes:
         sees_payload = self._sees_payload(one.event.queue)
         said: dict[str, Any] = {"has_names": self._wanted.has_names, "sees_payload": sees_payload}
-        if shown:
-            return _block(one.event.type, schemas.members(one, **said, shown=shown), one.event.id)
+        if one.event.type in OF_ONE_JOB:
+            return _block(one.event.type, schemas.members(one, **said, shown=shown[_key(one.event)]), one.event.id)
         key = (sees_payload, self._wanted.has_names)
         text = one.texts.get(key)
         if text is None:
             text = one.texts[key] = _block(one.event.type, schemas.members(one, **said), one.event.id)
         return text
+
+
+def _key(event: Event) -> JobKey:
+    return JobKey(event.queue, event.number or 0)
 
 
 def _block(event: str, data: dict[str, Any], event_id: int | None = None) -> bytes:

@@ -1,5 +1,5 @@
 -- Returns how the queues that metrics name stand, and what happened in them, by name; and in a row whose queue is null
--- the same of all others together, if there are any: sums, and of the oldest ready job that which is ready longest. Up to
+-- the same of all others together, if there are any, or were: sums, and of the oldest ready job that which is ready longest. Up to
 -- :most queues all have a name, but one that is called :other. The totals are those that are folded. Of a queue with more
 -- different priorities than :most_priorities among its ready jobs the oldest job is that of the first of these; of one
 -- without a name it is its next one. `ended` is of the last :drain_minutes full minutes.
@@ -28,6 +28,11 @@ parts as (
     select queue, 0, 0, 0, 0, 0, 0, 0
     from rowline.queue_workers
     where seen_at > statement_timestamp() - :seen_s * interval '1 second'
+    union all
+    select :other, 0, 0, 0, 0, 0, 0, 0
+    from rowline.carried_totals
+    where (added, claimed, completed, failed, removed, attempts_failed, retried, released, stalled)
+        <> (0, 0, 0, 0, 0, 0, 0, 0, 0)
 ),
 counted as materialized (
     select
@@ -56,7 +61,7 @@ labelled as materialized (
         case
             when counted.queue = :other then null
             when known.is_named or (select count(*) from rowline.job_counts) <= :most
-                and (known.queue is not null or (select count(*) from counted) <= :most)
+                and (known.queue is not null or (select count(*) from counted where queue <> :other) <= :most)
                 then counted.queue
         end as name,
         counted.*, counted.waiting + counted.prioritized > 0 as is_ready,
