@@ -64,12 +64,21 @@ class Stream:
         return taken
 
 
+def _nobody(*_: object) -> None:
+    """Tell nobody."""
+
+
 class EventStreams:
     """The streams of this process; shared between its threads."""
 
-    def __init__(self, db: Database) -> None:
-        """Read from `db`, in a thread that the first stream starts."""
-        self._db = db
+    def __init__(
+        self, db: Database, *, on_count: Callable[[int], None] = _nobody, on_lag: Callable[[], None] = _nobody
+    ) -> None:
+        """Read from `db`, in a thread that the first stream starts.
+
+        `on_count` is told how many streams there are, `on_lag` that one ends because its client was behind.
+        """
+        self._db, self._on_count, self._on_lag = db, on_count, on_lag
         self._lock = threading.Lock()
         self._streams: set[Stream] = set()
         self._open: Counter[str] = Counter()
@@ -92,12 +101,18 @@ class EventStreams:
             if most is not None and self._open[caller] >= most:
                 raise OverQuota(f"the token may have {most} streams of events", retry_after_s=FULL_S)
             self._open[caller] += 1
+            self._on_count(self._open.total())
 
     def leave(self, caller: str) -> None:
         """Count one stream less."""
         with self._lock:
             self._open[caller] -= 1
             self._open += Counter()  # without those that have none
+            self._on_count(self._open.total())
+
+    def note_lag(self) -> None:
+        """Note that a client is told that its stream ends because it was behind."""
+        self._on_lag()
 
     def join(self, stream: Stream, *, at: int, newest: int) -> bool:
         """Give a stream all events after `at` from now on; False if there are later ones that it has to read first.

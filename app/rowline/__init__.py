@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from rowline.plans import Plan, PlanInfo
     from rowline.queue import Queue
     from rowline.schedules import RunInfo, Schedule, ScheduleInfo, Tick
+    from rowline.series import Series, SeriesTotal, Span, Spans
 
 __all__ = [
     "AddedJob",
@@ -102,6 +103,10 @@ __all__ = [
     "Scaling",
     "Schedule",
     "ScheduleInfo",
+    "Series",
+    "SeriesTotal",
+    "Span",
+    "Spans",
     "Tick",
     "TokenInfo",
     "Tokens",
@@ -124,6 +129,10 @@ _BROUGHT_BY = {
     "Scaling": "rowline.explain",
     "Schedule": "rowline.schedules",
     "ScheduleInfo": "rowline.schedules",
+    "Series": "rowline.series",
+    "SeriesTotal": "rowline.series",
+    "Span": "rowline.series",
+    "Spans": "rowline.series",
     "Tick": "rowline.schedules",
 }
 

@@ -3,13 +3,13 @@
 A node of the release before has no dashboard. Going down ends all sessions.
 
 Revision ID: 0040
-Revises: 0036
+Revises: 0037
 """
 
 from alembic import op
 
 revision = "0040"
-down_revision = "0036"
+down_revision = "0037"
 branch_labels = None
 depends_on = None
 step = "expand"

@@ -2,7 +2,7 @@
 -- there were, and how many rows of events. They are taken in the order of their moments: who changes a job after another
 -- does so after the other's commit, and reads the clock later, so that what is taken of a job are its first changes.
 -- Also returns the queues in which jobs became ready, if they have ready ones: their wake-ups may have been lost.
--- Adds what they tell of jobs to the current minute of their queues, and to the totals.
+-- Adds what they tell of jobs to the current minute of their queues, and to the totals, with how long jobs waited and ran.
 -- The caller holds the lock (try_lock). If it folded all deltas of its snapshot, it marks the snapshot as folded.
 -- Indexes: job_deltas_added_by, job_counts_pkey, job_folds_pkey, job_minutes_pkey.
 with last as (
@@ -24,7 +24,7 @@ taken as (
     ))
     returning
         queue, waiting, prioritized, delayed, active, waiting_children, completed, failed, is_restored, verb, at,
-        numbers, worker, details
+        numbers, worker, details, spans, spans_s
 ),
 summed as (
     :_summed
@@ -33,12 +33,14 @@ folded as (
     insert into rowline.job_counts as existing (
         queue, waiting, prioritized, delayed, active, waiting_children, completed, failed,
         total_added, total_claimed, total_completed, total_failed, total_removed,
-        total_attempts_failed, total_retried, total_released, total_stalled, active_at
+        total_attempts_failed, total_retried, total_released, total_stalled,
+        total_waits, total_wait_s, total_runs, total_run_s, active_at
     )
     select
         queue, waiting, prioritized, delayed, active, waiting_children, completed, failed,
         newly_added, newly_claimed, newly_completed, newly_failed, newly_removed,
-        newly_attempts_failed, newly_retried, newly_released, newly_stalled, statement_timestamp()
+        newly_attempts_failed, newly_retried, newly_released, newly_stalled,
+        waits, wait_s, runs, run_s, statement_timestamp()
     from summed
     on conflict (queue) do update
     set

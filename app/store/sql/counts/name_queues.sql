@@ -21,7 +21,7 @@ moved as (
     returning
         case when one.is_named then 1 else -1 end as sign, one.total_added, one.total_claimed, one.total_completed,
         one.total_failed, one.total_removed, one.total_attempts_failed, one.total_retried, one.total_released,
-        one.total_stalled
+        one.total_stalled, one.total_waits, one.total_wait_s, one.total_runs, one.total_run_s
 ),
 carried as (
     update rowline.carried_totals as total
@@ -34,7 +34,33 @@ carried as (
         attempts_failed = total.attempts_failed + gone.attempts_failed,
         retried = total.retried + gone.retried,
         released = total.released + gone.released,
-        stalled = total.stalled + gone.stalled
+        stalled = total.stalled + gone.stalled,
+        waits = array(
+            select sum(jobs)::bigint
+            from (
+                select jobs, nth from unnest(total.waits) with ordinality as one (jobs, nth)
+                union all
+                select moved.sign * one.jobs, one.nth
+                from moved
+                cross join unnest(moved.total_waits) with ordinality as one (jobs, nth)
+            ) as bucket
+            group by nth
+            order by nth
+        ),
+        wait_s = total.wait_s + gone.wait_s,
+        runs = array(
+            select sum(jobs)::bigint
+            from (
+                select jobs, nth from unnest(total.runs) with ordinality as one (jobs, nth)
+                union all
+                select moved.sign * one.jobs, one.nth
+                from moved
+                cross join unnest(moved.total_runs) with ordinality as one (jobs, nth)
+            ) as bucket
+            group by nth
+            order by nth
+        ),
+        run_s = total.run_s + gone.run_s
     from (
         select
             sum(sign * total_added)::bigint as added, sum(sign * total_claimed)::bigint as claimed,
@@ -42,7 +68,8 @@ carried as (
             sum(sign * total_removed)::bigint as removed,
             sum(sign * total_attempts_failed)::bigint as attempts_failed,
             sum(sign * total_retried)::bigint as retried, sum(sign * total_released)::bigint as released,
-            sum(sign * total_stalled)::bigint as stalled
+            sum(sign * total_stalled)::bigint as stalled,
+            sum(sign * total_wait_s) as wait_s, sum(sign * total_run_s) as run_s
         from moved
         -- As long as there are no more of them, all had names without being given one.
         where (select count(*) from rowline.job_counts) > :most
