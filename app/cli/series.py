@@ -9,7 +9,7 @@ import orjson
 
 from app.cli import columns, direct, names
 from app.cli.report import Since
-from app.domain.series import COUNTS, POINTS_MAX, Point, Series, Spans, Step, together
+from app.domain.series import COUNTS, POINTS_MAX, Durations, Point, Series, Step, together
 from app.postgres.database import Database
 from app.queries import series as queries
 from app.wire import series as wire
@@ -81,7 +81,7 @@ def _counted(name: str, groups: Sequence[Point], total: Point) -> tuple[str, str
 
 def _timed(name: str, groups: Sequence[Point], total: Point) -> tuple[str, str, str]:
     what, share = TIMES[name]
-    took: Callable[[Point], Spans] = lambda point: getattr(point, what)  # noqa: E731
+    took: Callable[[Point], Durations] = lambda point: getattr(point, what)  # noqa: E731
     values = [took(group).percentile(share) for group in groups]
     whole, longest = took(total).percentile(share), max((value for value in values if value is not None), default=None)
     said = "none" if whole is None or longest is None else f"{length_of(whole)}, at most {length_of(longest)}"

@@ -5,9 +5,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from app.domain.durations import BOUNDS_S
 from app.domain.queue import DRAIN_WINDOW
-from app.domain.series import NONE, Spans
-from app.domain.spans import BOUNDS_S
+from app.domain.series import NONE, Durations
 from app.domain.states import READY, Status
 
 NAMED_MAX = 500
@@ -36,13 +36,13 @@ class Totals:
 
 
 BOUNDS = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0, 300.0, 600.0, 3_600.0, 28_800.0)
-"""The upper bounds of the buckets of metrics, in s: half of those of `spans`, since 500 queues have each of them."""
+"""The upper bounds of the buckets of metrics, in s: half of those of `durations`, since 500 queues have each."""
 
 
 _BUCKETS = tuple(BOUNDS_S.index(bound) for bound in BOUNDS)
 
 
-def bucketed(took: Spans) -> list[tuple[float, int]]:
+def bucketed(took: Durations) -> list[tuple[float, int]]:
     """Return how many took at most so long, by the bounds of metrics; the last one, infinity, has all.
 
     There has to be one at least.
@@ -62,8 +62,8 @@ class QueueFigures:
     workers: int
     oldest_ready_s: float | None  # None: none is ready
     ended: int  # in the last full minutes, DRAIN_WINDOW of them
-    wait: Spans = NONE  # since it is counted, as the totals: of the attempts that began
-    run: Spans = NONE  # of the attempts that completed or failed
+    wait: Durations = NONE  # since it is counted, as the totals: of the attempts that began
+    run: Durations = NONE  # of the attempts that completed or failed
 
     @property
     def drain_s(self) -> float | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, Self
 
-from app.domain import spans
+from app.domain import durations
 from app.domain.errors import Fault, InvalidRequest
 from app.domain.queue import DAYS_KEPT, HOURS_KEPT_DAYS, MINUTES_KEPT
 
@@ -96,8 +96,8 @@ def _kept(step: Step) -> str:
     return f"days are kept for {DAYS_KEPT:,} days"
 
 
-class Spans(NamedTuple):
-    """How long jobs took to wait, or to run: how many by buckets (`domain.spans`), none if empty, and all in s."""
+class Durations(NamedTuple):
+    """How long jobs took to wait, or to run: how many by buckets (`domain.durations`), none if empty, and all in s."""
 
     counts: Sequence[int] = ()
     total_s: float = 0.0
@@ -109,10 +109,10 @@ class Spans(NamedTuple):
 
     def percentile(self, share: float) -> float | None:
         """Return how long that share of them took at most, in s; None: there are none."""
-        return spans.percentile(self.counts, share)
+        return durations.percentile(self.counts, share)
 
 
-NONE = Spans()
+NONE = Durations()
 
 
 class Point(NamedTuple):
@@ -124,8 +124,8 @@ class Point(NamedTuple):
     failed: int = 0  # for good
     retried: int = 0  # attempts that failed, of jobs that are tried again
     stalled: int = 0
-    wait: Spans = NONE  # of the attempts that began
-    run: Spans = NONE  # of the attempts that completed or failed
+    wait: Durations = NONE  # of the attempts that began
+    run: Durations = NONE  # of the attempts that completed or failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +155,6 @@ def together(points: Sequence[Point]) -> Point:
     return Point(**counts, wait=_sum([point.wait for point in points]), run=_sum([point.run for point in points]))
 
 
-def _sum(parts: Sequence[Spans]) -> Spans:
+def _sum(parts: Sequence[Durations]) -> Durations:
     counted = [part.counts for part in parts if part.counts]
-    return Spans([*map(sum, zip(*counted, strict=True))], sum(part.total_s for part in parts))
+    return Durations([*map(sum, zip(*counted, strict=True))], sum(part.total_s for part in parts))

@@ -45,16 +45,17 @@ class Stream:
         self._waiting.clear()
         self.woken.set()
 
-    def put(self, found: Sequence[TitledEvent]) -> None:
-        """Take events. Does not block."""
+    def put(self, found: Sequence[TitledEvent]) -> bool:
+        """Take events; return whether it lags from now on. Does not block."""
         wanted = [one for one in found if one.event.id > self.after and self._wants(one)]
         if not wanted or self.has_lagged:
-            return
+            return False
         if len(self._waiting) >= LAG_MAX:
             self.lag()
-        else:
-            self._waiting.extend(wanted)
-            self.woken.set()
+            return True
+        self._waiting.extend(wanted)
+        self.woken.set()
+        return False
 
     def take(self, most: int) -> list[TitledEvent]:
         """Return up to `most` events, in their order, that are to be sent now."""
@@ -109,10 +110,6 @@ class EventStreams:
             self._open[caller] -= 1
             self._open += Counter()  # without those that have none
             self._on_count(self._open.total())
-
-    def note_lag(self) -> None:
-        """Note that a client is told that its stream ends because it was behind."""
-        self._on_lag()
 
     def join(self, stream: Stream, *, at: int, newest: int) -> bool:
         """Give a stream all events after `at` from now on; False if there are later ones that it has to read first.
@@ -195,7 +192,7 @@ class EventStreams:
         for stream in streams:
             if is_cut:
                 stream.lag()
-            else:
-                stream.put(page.events)
+            elif stream.put(page.events):
+                self._on_lag()
             time.sleep(0)  # others of the process have a turn
         return page.cursor < page.ends.newest

@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from rowline.plans import Plan, PlanInfo
     from rowline.queue import Queue
     from rowline.schedules import RunInfo, Schedule, ScheduleInfo, Tick
-    from rowline.series import Series, SeriesTotal, Span, Spans
+    from rowline.series import Duration, Durations, Series, SeriesTotal
 
 __all__ = [
     "AddedJob",
@@ -67,6 +67,8 @@ __all__ = [
     "Completion",
     "Conflict",
     "Diagnosis",
+    "Duration",
+    "Durations",
     "EventInfo",
     "Events",
     "Explanation",
@@ -105,8 +107,6 @@ __all__ = [
     "ScheduleInfo",
     "Series",
     "SeriesTotal",
-    "Span",
-    "Spans",
     "Tick",
     "TokenInfo",
     "Tokens",
@@ -118,6 +118,8 @@ __all__ = [
 ]
 
 _BROUGHT_BY = {
+    "Duration": "rowline.series",
+    "Durations": "rowline.series",
     "Explanation": "rowline.explain",
     "EventInfo": "rowline.events",
     "Events": "rowline.events",
@@ -131,8 +133,6 @@ _BROUGHT_BY = {
     "ScheduleInfo": "rowline.schedules",
     "Series": "rowline.series",
     "SeriesTotal": "rowline.series",
-    "Span": "rowline.series",
-    "Spans": "rowline.series",
     "Tick": "rowline.schedules",
 }
 

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spans:
+class Durations:
     """How long jobs waited, or ran, in each period; None where there were none."""
 
     mean: tuple[int | None, ...]
@@ -29,7 +29,7 @@ class Spans:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
+class Duration:
     """How long jobs waited, or ran, in all periods together; None if there were none."""
 
     mean: int | None
@@ -53,8 +53,8 @@ class SeriesTotal:
     failed: int
     retried: int
     stalled: int
-    wait: Span
-    run: Span
+    wait: Duration
+    run: Duration
 
     @classmethod
     def of(cls, members: Mapping[str, Any]) -> Self:
@@ -66,8 +66,8 @@ class SeriesTotal:
             failed=members["failed"],
             retried=members["retried"],
             stalled=members["stalled"],
-            wait=Span.of(members["wait"]),
-            run=Span.of(members["run"]),
+            wait=Duration.of(members["wait"]),
+            run=Duration.of(members["run"]),
         )
 
 
@@ -86,8 +86,8 @@ class Series:
     failed: tuple[int, ...]  # for good
     retried: tuple[int, ...]  # attempts that failed, of jobs that are tried again
     stalled: tuple[int, ...]
-    wait: Spans  # how long jobs had been ready, of the attempts that began
-    run: Spans  # how long attempts ran that completed or failed
+    wait: Durations  # how long jobs had been ready, of the attempts that began
+    run: Durations  # how long attempts ran that completed or failed
     total: SeriesTotal
     bounds: tuple[int, ...] | None  # of the buckets; the last bucket, after them, has no end; None: not asked for
 
@@ -107,8 +107,8 @@ class Series:
             failed=tuple(members["failed"]),
             retried=tuple(members["retried"]),
             stalled=tuple(members["stalled"]),
-            wait=Spans.of(members["wait"]),
-            run=Spans.of(members["run"]),
+            wait=Durations.of(members["wait"]),
+            run=Durations.of(members["run"]),
             total=SeriesTotal.of(members["total"]),
             bounds=None if bounds is None else tuple(bounds),
         )

@@ -28,8 +28,8 @@ TOTALS = ("added", "claimed", "completed", "failed", "removed", "attempts_failed
 """What is counted of each queue without end: how many jobs, or attempts, it happened to."""
 
 
-def spans(kind: type[Integer], prefix: str = "") -> list[Column[Any]]:
-    """Return the columns that tell how long jobs waited and ran: by buckets (`domain.spans`), null if none; in s."""
+def durations(kind: type[Integer], prefix: str = "") -> list[Column[Any]]:
+    """Return the columns that tell how long jobs waited and ran: by buckets (`domain.durations`), null: none; in s."""
     return [
         column
         for what in ("wait", "run")
@@ -49,7 +49,7 @@ def _tally(kind: type[Integer]) -> list[Column[Any]]:
             Column(what, BigInteger, nullable=False, server_default=text("0"))
             for what in ("claimed", "retried", "stalled")
         ),
-        *spans(kind),
+        *durations(kind),
     ]
 
 
@@ -89,7 +89,7 @@ carried_totals = Table(
     metadata,
     Column("is_only", Boolean, nullable=False, server_default=text("true")),
     *(Column(total, BigInteger, nullable=False, server_default=text("0")) for total in TOTALS),
-    *spans(BigInteger),
+    *durations(BigInteger),
     PrimaryKeyConstraint("is_only", name="carried_totals_pkey"),
     CheckConstraint("is_only", name="carried_totals_is_only"),
 )

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from app.domain.series import LENGTH_MS, Periods, Point, Spans, Step
+from app.domain.series import LENGTH_MS, Durations, Periods, Point, Step
 from app.postgres.database import Connection
 from app.store.statements import Statement
 
@@ -28,8 +28,8 @@ def of_queue(conn: Connection, *, queue: str, periods: Periods) -> dict[int, Poi
             row.failed,
             row.retried,
             row.stalled,
-            Spans(row.waits or (), row.wait_s),
-            Spans(row.runs or (), row.run_s),
+            Durations(row.waits or (), row.wait_s),
+            Durations(row.runs or (), row.run_s),
         )
         for row in rows
     }

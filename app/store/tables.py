@@ -36,7 +36,7 @@ from app.store.columns import NAME, SCHEMA, UPGRADER_LOCK, WHEN, metadata, words
 from app.store.indexed import term_fills, terms
 from app.store.planned import deduplications, plan_jobs, plans
 from app.store.scheduled import schedules
-from app.store.seen import TOTALS, carried_totals, events, job_days, job_hours, job_minutes, queue_workers, spans
+from app.store.seen import TOTALS, carried_totals, durations, events, job_days, job_hours, job_minutes, queue_workers
 from app.store.settable import queue_settings, settings
 
 __all__ = [
@@ -265,7 +265,7 @@ job_counts = Table(
     *(Column(f"total_{total}", BigInteger, nullable=False, server_default=text("0")) for total in TOTALS),
     Column("active_at", WHEN),  # when a delta was folded last
     Column("is_named", Boolean, nullable=False, server_default=text("false")),  # in the labels of metrics
-    *spans(BigInteger, "total_"),
+    *durations(BigInteger, "total_"),
     PrimaryKeyConstraint("queue", name="job_counts_pkey"),
 )
 """How many jobs each queue has in each status, without the deltas that are not yet folded; and what happened in it,
@@ -284,9 +284,9 @@ job_deltas = Table(
     Column("worker", Text),
     Column("details", JSON),  # by number
     Column(
-        "spans", NAME
-    ),  # a letter for each job (`domain.spans`): of a claim how long it waited, of an end how long it ran
-    Column("spans_s", REAL),  # all these together
+        "durations", NAME
+    ),  # a letter for each job (`domain.durations`): of a claim how long it waited, of an end how long it ran
+    Column("durations_s", REAL),  # all these together
 )
 """What each statement changed in the counts of its queue, and in which jobs. Inserting a row waits for nobody.
 

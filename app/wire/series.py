@@ -5,8 +5,8 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from app.domain.series import COUNTS, Point, Series, Spans, Step
-from app.domain.spans import BOUNDS_S, SHARES
+from app.domain.durations import BOUNDS_S, SHARES
+from app.domain.series import COUNTS, Durations, Point, Series, Step
 
 _EACH = "for each period"
 
@@ -20,7 +20,7 @@ def _times(about: str) -> fields.List[int]:
     return fields.List(fields.Integer(allow_none=True), required=True, metadata=described)
 
 
-class SpansSchema(Schema):
+class DurationsSchema(Schema):
     """How long jobs waited, or ran."""
 
     mean = _times("the mean")
@@ -33,7 +33,7 @@ class SpansSchema(Schema):
     )
 
 
-class SpanSchema(Schema):
+class DurationSchema(Schema):
     """How long jobs waited, or ran, in all periods together."""
 
     mean = fields.Integer(required=True, allow_none=True)
@@ -51,8 +51,8 @@ class TotalSchema(Schema):
     failed = fields.Integer(required=True)
     retried = fields.Integer(required=True)
     stalled = fields.Integer(required=True)
-    wait = fields.Nested(SpanSchema, required=True)
-    run = fields.Nested(SpanSchema, required=True)
+    wait = fields.Nested(DurationSchema, required=True)
+    run = fields.Nested(DurationSchema, required=True)
 
 
 class SeriesSchema(Schema):
@@ -75,10 +75,10 @@ class SeriesSchema(Schema):
     retried = _numbers("attempts that failed, of jobs that are tried again")
     stalled = _numbers("attempts whose leases ran out")
     wait = fields.Nested(
-        SpansSchema, required=True, metadata={"description": "how long jobs had been ready, of attempts that began"}
+        DurationsSchema, required=True, metadata={"description": "how long jobs had been ready, of attempts that began"}
     )
     run = fields.Nested(
-        SpansSchema, required=True, metadata={"description": "how long attempts ran that completed or failed"}
+        DurationsSchema, required=True, metadata={"description": "how long attempts ran that completed or failed"}
     )
     total = fields.Nested(TotalSchema, required=True)
     bounds = fields.List(
@@ -107,10 +107,10 @@ def dump(found: Series, *, has_buckets: bool = False) -> dict[str, Any]:
     return members | ({"bounds": [*map(_ms, BOUNDS_S)]} if has_buckets else {})
 
 
-def _each(told: Sequence[Spans], *, has_buckets: bool) -> dict[str, Any]:
+def _each(told: Sequence[Durations], *, has_buckets: bool) -> dict[str, Any]:
     parts = [*map(_of_one, told)]
     members: dict[str, Any] = {name: [part[name] for part in parts] for name in ("mean", *SHARES)}
-    return members | ({"buckets": [[*spans.counts] for spans in told]} if has_buckets else {})
+    return members | ({"buckets": [[*durations.counts] for durations in told]} if has_buckets else {})
 
 
 def _total(total: Point) -> dict[str, Any]:
@@ -118,8 +118,8 @@ def _total(total: Point) -> dict[str, Any]:
     return counts | {"wait": _of_one(total.wait), "run": _of_one(total.run)}
 
 
-def _of_one(spans: Spans) -> dict[str, int | None]:
-    return {"mean": _ms(spans.mean_s)} | {name: _ms(spans.percentile(share)) for name, share in SHARES.items()}
+def _of_one(durations: Durations) -> dict[str, int | None]:
+    return {"mean": _ms(durations.mean_s)} | {name: _ms(durations.percentile(share)) for name, share in SHARES.items()}
 
 
 def _ms(seconds: float | None) -> int | None:

@@ -60,7 +60,7 @@ TOTALS = """
 
 def upgrade() -> None:
     """Widen the deltas, the minutes, the hours and the totals; add the days, and have the views read all of it."""
-    op.execute('alter table rowline.job_deltas add column spans text collate "C", add column spans_s real')
+    op.execute('alter table rowline.job_deltas add column durations text collate "C", add column durations_s real')
     op.execute(f"alter table rowline.job_minutes {MORE.format(kind='integer')}")
     op.execute(f"alter table rowline.job_hours {MORE.format(kind='bigint')}")
     op.execute(DAYS)
@@ -87,4 +87,4 @@ def downgrade() -> None:
     op.execute("drop table rowline.job_days")
     op.execute(f"alter table rowline.job_hours {LESS}")
     op.execute(f"alter table rowline.job_minutes {LESS}")
-    op.execute("alter table rowline.job_deltas drop column spans, drop column spans_s")
+    op.execute("alter table rowline.job_deltas drop column durations, drop column durations_s")

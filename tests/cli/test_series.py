@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from app.cli import series as command
-from app.domain import spans
-from app.domain.series import LENGTH_MS, Periods, Point, Series, Spans, Step
+from app.domain import durations
+from app.domain.series import LENGTH_MS, Durations, Periods, Point, Series, Step
 from app.infra.settings import Settings
 from app.operations import jobs, maintenance
 from app.postgres.database import Database
@@ -40,11 +40,11 @@ def bars(lines: list[str], name: str) -> tuple[str, str]:
 
 
 def test_a_bar_is_as_high_as_its_number_and_none_for_nothing() -> None:
-    waits = [0] * spans.BUCKETS
+    waits = [0] * durations.BUCKETS
     waits[9], waits[10] = 1, 1
     points = {
         0: Point(added=80, completed=1),
-        2: Point(added=10, wait=Spans(waits, 3.0), run=Spans([2], 0.001)),
+        2: Point(added=10, wait=Durations(waits, 3.0), run=Durations([2], 0.001)),
         4: Point(added=1_000, stalled=1),
     }
     lines = command.chart(found(Step.MINUTE, points, count=6))

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from app.domain import metrics, series, spans
+from app.domain import durations, metrics, series
 from app.domain.errors import InvalidRequest
-from app.domain.series import LENGTH_MS, POINTS_MAX, Periods, Point, Series, Spans, Step
+from app.domain.series import LENGTH_MS, POINTS_MAX, Durations, Periods, Point, Series, Step
 
 NOW = 1_795_860_101_234
 MINUTE, HOUR, DAY = LENGTH_MS.values()
@@ -14,7 +14,7 @@ MINUTE, HOUR, DAY = LENGTH_MS.values()
 
 def counts(**jobs: int) -> list[int]:
     """Return a histogram with so many jobs in the buckets b0, b1, …"""
-    return [jobs.get(f"b{nth}", 0) for nth in range(spans.BUCKETS)]
+    return [jobs.get(f"b{nth}", 0) for nth in range(durations.BUCKETS)]
 
 
 @pytest.mark.parametrize(("step", "length", "number"), [("minute", MINUTE, 60), ("hour", HOUR, 48), ("day", DAY, 30)])
@@ -83,40 +83,40 @@ def test_what_nobody_knows_and_what_is_too_much_is_refused(asked: dict[str, Any]
 
 
 def test_a_percentile_is_a_place_between_the_bounds_of_its_bucket() -> None:
-    assert spans.percentile(counts(b0=10), 0.5) == 0.0005
-    assert spans.percentile(counts(b9=100), 0.95) == pytest.approx(0.5 + 0.5 * 0.95)
-    assert spans.percentile(counts(b0=50, b9=50), 0.5) == 0.001
-    assert spans.percentile(counts(b0=99, b12=1), 0.99) == 0.001
-    assert spans.percentile(counts(b23=1), 0.5) == 86_400
-    assert spans.percentile(counts(), 0.5) is None
-    assert spans.percentile((), 0.5) is None
-    assert spans.percentile(None, 0.5) is None
+    assert durations.percentile(counts(b0=10), 0.5) == 0.0005
+    assert durations.percentile(counts(b9=100), 0.95) == pytest.approx(0.5 + 0.5 * 0.95)
+    assert durations.percentile(counts(b0=50, b9=50), 0.5) == 0.001
+    assert durations.percentile(counts(b0=99, b12=1), 0.99) == 0.001
+    assert durations.percentile(counts(b23=1), 0.5) == 86_400
+    assert durations.percentile(counts(), 0.5) is None
+    assert durations.percentile((), 0.5) is None
+    assert durations.percentile(None, 0.5) is None
 
 
 def test_bounds_grow_by_two_to_three_times() -> None:
-    grown = [high / low for low, high in zip(spans.BOUNDS_S, spans.BOUNDS_S[1:], strict=False)]
+    grown = [high / low for low, high in zip(durations.BOUNDS_S, durations.BOUNDS_S[1:], strict=False)]
     assert all(1.9 < factor <= 3.01 for factor in grown)
-    assert (spans.BOUNDS_S[0], spans.BOUNDS_S[-1]) == (0.001, 86_400)
+    assert (durations.BOUNDS_S[0], durations.BOUNDS_S[-1]) == (0.001, 86_400)
 
 
 def test_a_series_has_each_period_and_adds_them_up() -> None:
     periods = Periods(step=Step.MINUTE, from_ms=0, to_ms=3 * MINUTE)
     points = {
-        0: Point(added=1, completed=1, wait=Spans(counts(b0=1), 0.5)),
-        2 * MINUTE: Point(added=2, stalled=3, wait=Spans(counts(b0=1, b9=2), 2.5)),
+        0: Point(added=1, completed=1, wait=Durations(counts(b0=1), 0.5)),
+        2 * MINUTE: Point(added=2, stalled=3, wait=Durations(counts(b0=1, b9=2), 2.5)),
     }
     found = Series(queue="q", periods=periods, now_ms=0, points=points)
     assert [point.added for point in found.all] == [1, 0, 2]
     assert found.total == Point(
-        added=3, completed=1, stalled=3, wait=Spans(counts(b0=2, b9=2), 3.0), run=Spans([], 0.0)
+        added=3, completed=1, stalled=3, wait=Durations(counts(b0=2, b9=2), 3.0), run=Durations([], 0.0)
     )
     assert (found.total.wait.mean_s, found.total.run.mean_s) == (0.75, None)
-    assert series.together([]) == Point(wait=Spans([], 0), run=Spans([], 0))
+    assert series.together([]) == Point(wait=Durations([], 0), run=Durations([], 0))
 
 
 def test_the_buckets_of_metrics_are_some_of_those_of_the_series_and_have_all_jobs() -> None:
-    found = metrics.bucketed(Spans(counts(b0=1, b3=2, b4=4, b23=8), 0.0))
-    assert {*metrics.BOUNDS} <= {*spans.BOUNDS_S}
+    found = metrics.bucketed(Durations(counts(b0=1, b3=2, b4=4, b23=8), 0.0))
+    assert {*metrics.BOUNDS} <= {*durations.BOUNDS_S}
     assert found[0] == (0.01, 3)
     assert found[1] == (0.05, 7)
     assert found[-2:] == [(28_800.0, 7), (float("inf"), 15)]

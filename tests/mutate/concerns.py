@@ -45,7 +45,7 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
         ),
     ),
     (
-        "app/(domain/(series|spans)|store/series|store/sql/series/.*|queries/series)",
+        "app/(domain/(series|durations)|store/series|store/sql/series/.*|queries/series)",
         (_HOUSE, "domain/test_series.py", "store/test_series.py", "web/test_series.py", *_PLANS),
     ),
     (

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.domain import spans
+from app.domain import durations
 from app.domain.job import Completion, Failure, JsonText, Lease, Release
 from app.domain.queue import DAYS_KEPT, HOURS_KEPT_DAYS, MINUTES_KEPT
 from app.domain.retention import Keep
@@ -58,7 +58,7 @@ class Real:
         with self.db.begin() as conn:
             took = [float(row[0]) for row in conn.exec_driver_sql(sql, ([*numbers],))]
         assert len(took) == len(numbers)
-        getattr(self, what).update(bisect_right(spans.BOUNDS_S, s) for s in took)
+        getattr(self, what).update(bisect_right(durations.BOUNDS_S, s) for s in took)
         if what == "waits":
             self.wait_s += sum(took)
         else:
@@ -177,8 +177,10 @@ def test_each_way_to_claim_tells_how_long_each_job_waited(conn: Connection, way:
     insert(conn, *[new() for _ in range(3)], new(lifo=True))
     conn.exec_driver_sql("update rowline.jobs set place = sign(place) * (abs(place) - 70000000)")
     claim_by(conn, way, limit=4, lease_ms=1_000)
-    [(told, total_s)] = conn.exec_driver_sql("select spans, spans_s from rowline.job_deltas where verb = 'claim'")
-    assert told == chr(ord(spans.FIRST) + bisect_right(spans.BOUNDS_S, 70)) * 4
+    [(told, total_s)] = conn.exec_driver_sql(
+        "select durations, durations_s from rowline.job_deltas where verb = 'claim'"
+    )
+    assert told == chr(ord(durations.FIRST) + bisect_right(durations.BOUNDS_S, 70)) * 4
     assert 280 <= total_s < 300
 
 
@@ -192,7 +194,7 @@ def test_what_is_removed_as_it_completes_ran_as_long_as_it_did(db: Database) -> 
     maintenance.fold_counts(db)
     found = told(db)
     assert (found.completed, sum(found.run.counts)) == (2, 2)
-    assert found.run.counts[bisect_right(spans.BOUNDS_S, 15)] == 2
+    assert found.run.counts[bisect_right(durations.BOUNDS_S, 15)] == 2
 
 
 def test_without_events_the_series_is_the_same(own_url: str) -> None:
@@ -208,7 +210,7 @@ def test_without_events_the_series_is_the_same(own_url: str) -> None:
 def test_what_a_node_of_the_release_before_did_counts_and_is_in_no_bucket(db: Database, shared_url: str) -> None:
     operations.submit_many(db, queue=QUEUE, new=[new()])
     work.complete_next(db)
-    databases.run(shared_url, "update rowline.job_deltas set spans = null, spans_s = null")
+    databases.run(shared_url, "update rowline.job_deltas set durations = null, durations_s = null")
     operations.submit_many(db, queue=QUEUE, new=[new()])
     work.complete_next(db)
     maintenance.fold_counts(db)
@@ -340,8 +342,8 @@ def test_each_period_tells_of_all_three_tables_and_of_its_queue_alone(conn: Conn
     found = series.of_queue(conn, queue=QUEUE, periods=periods(Step.DAY, now_ms - 3 * DAY_MS, now_ms))
     midnight = now_ms // DAY_MS * DAY_MS
     assert {(at - midnight) // DAY_MS: (point.added, point.wait) for at, point in found.items()} == {
-        -2: (1, ([4, 1], 1.0)),
-        -1: (4, ([11], 3.0)),
+        -2: (1, ([4, 1, *[0] * 22], 1.0)),
+        -1: (4, ([11, *[0] * 23], 3.0)),
     }
     hours = series.of_queue(conn, queue=QUEUE, periods=periods(Step.HOUR, midnight - 3 * 3_600_000, midnight))
     assert {(at - midnight) // 3_600_000: point.added for at, point in hours.items()} == {-2: 1, -1: 2}
@@ -362,15 +364,15 @@ def test_a_queue_is_forgotten_with_all_its_minutes_hours_and_days_and_no_other(c
 
 def test_percentiles_in_sql_are_those_of_the_domain(conn: Connection) -> None:
     random = Random(7)
-    histograms = [[0] * spans.BUCKETS, [5], [0, 0, 3]] + [
-        [random.choice((0, 0, 1, random.randrange(1_000))) for _ in range(spans.BUCKETS)] for _ in range(50)
+    histograms = [[0] * durations.BUCKETS, [5], [0, 0, 3]] + [
+        [random.choice((0, 0, 1, random.randrange(1_000))) for _ in range(durations.BUCKETS)] for _ in range(50)
     ]
-    shares = [0.0, 0.01, *spans.SHARES.values(), 1.0]
+    shares = [0.0, 0.01, *durations.SHARES.values(), 1.0]
     for counted in histograms:
         [(found,)] = conn.exec_driver_sql(
             "select report.percentiles(%s::bigint[], %s::double precision[])", (counted, shares)
         )
-        expected = [spans.percentile(counted, share) for share in shares]
+        expected = [durations.percentile(counted, share) for share in shares]
         assert found == [each if each is None else pytest.approx(each) for each in expected]
     assert conn.exec_driver_sql("select report.percentiles(null, array[0.5])").scalar_one() is None
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.domain import spans
+from app.domain import durations
 from app.domain.series import COUNTS
 from app.operations import maintenance
 from app.postgres.database import Database
@@ -55,7 +55,7 @@ def test_a_queue_in_which_nothing_happened_has_zeros(client: Client) -> None:
 
 
 def test_percentiles_are_of_all_jobs_and_buckets_can_be_had(client: Client, db: Database, shared_url: str) -> None:
-    histogram = [0] * spans.BUCKETS
+    histogram = [0] * durations.BUCKETS
     histogram[9], histogram[12] = 90, 10
     databases.run(
         shared_url,
@@ -64,7 +64,7 @@ def test_percentiles_are_of_all_jobs_and_buckets_can_be_had(client: Client, db: 
         f"array{histogram}, 140",
     )
     found = series(client, "include=buckets")
-    assert found["bounds"] == [round(bound * 1_000) for bound in spans.BOUNDS_S]
+    assert found["bounds"] == [round(bound * 1_000) for bound in durations.BOUNDS_S]
     assert found["wait"]["buckets"][-3:] == [histogram, [], []]
     assert found["run"]["buckets"] == [[]] * 60
     assert {name: values[-3] for name, values in found["wait"].items() if name != "buckets"} == found["total"]["wait"]

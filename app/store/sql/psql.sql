@@ -2,6 +2,8 @@
 -- share, as variables. Such as
 -- psql "$DATABASE_URL" -v queue="'q'" -v numbers="'{1}'" -v custom_ids="'{}'" -v max_bytes=1000000 -f app/store/sql/psql.sql -f app/store/sql/jobs/find.sql
 \set _added `cat app/store/sql/_fragments/added.sql`
+\set _all_runs `cat app/store/sql/_fragments/all_runs.sql`
+\set _all_waits `cat app/store/sql/_fragments/all_waits.sql`
 \set _attempts `cat app/store/sql/_fragments/attempts.sql`
 \set _bytes `cat app/store/sql/_fragments/bytes.sql`
 \set _claimed_whole `cat app/store/sql/_fragments/claimed_whole.sql`

@@ -99,7 +99,6 @@ class Sender:
             if taken := stream.take(AT_ONCE):
                 yield self._sent(taken)
             elif stream.has_lagged:
-                self._streams.note_lag()
                 yield _block("lagged", {"cursor": self._cursor})
                 return
             else:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from app.domain.metrics import Figures, QueueFigures, bucketed
-from app.domain.series import Spans
+from app.domain.series import Durations
 from app.infra import metricnames
 from app.infra.metricnames import Metric
 from app.infra.metrics import labels, written
@@ -65,7 +65,7 @@ def _by_outcome(queue: QueueFigures) -> list[tuple[str, float]]:
     return [(f'{said},outcome="{outcome}"}}', count) for outcome, count in outcomes.items()]
 
 
-def _histogram(metric: Metric, found: Iterable[tuple[str, Spans]]) -> str:
+def _histogram(metric: Metric, found: Iterable[tuple[str, Durations]]) -> str:
     """Return a histogram by queue, of those queues of which anything is known."""
     lines = [line for said, took in found if took.counts for line in _buckets(metric.name, said, took)]
     if not lines:
@@ -73,7 +73,7 @@ def _histogram(metric: Metric, found: Iterable[tuple[str, Spans]]) -> str:
     return f"# HELP {metric.name} {metric.about}\n# TYPE {metric.name} {metric.kind}\n{''.join(lines)}"
 
 
-def _buckets(name: str, said: str, took: Spans) -> Iterator[str]:
+def _buckets(name: str, said: str, took: Durations) -> Iterator[str]:
     upto = bucketed(took)
     for bound, jobs in upto:
         le = "+Inf" if bound == math.inf else repr(bound)

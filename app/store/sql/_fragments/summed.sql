@@ -2,16 +2,16 @@
 -- The sum of a delta is positive if jobs were added, and negative if they were removed. No statement does both, or ends
 -- some jobs and makes others that had ended ready again. Active jobs that go at once (`complete_and_remove`) completed.
 -- Jobs that came back after a plan had removed them were added, and ended, before. Nothing but a claim makes jobs active.
--- `waits` and `runs` are how many jobs waited and ran how long, by buckets (`app/domain/spans.py`); null: of none it is told.
+-- `waits` and `runs` are how many jobs waited and ran how long, by buckets (`app/domain/durations.py`); null: of none it is told.
 select
     changes.*,
-    case when wait_spans is not null then array(
-        select octet_length(wait_spans) - octet_length(replace(wait_spans, chr(letter), ''))
+    case when wait_letters is not null then array(
+        select octet_length(wait_letters) - octet_length(replace(wait_letters, chr(letter), ''))
         from generate_series(ascii('a'), ascii('x')) as letter
         order by letter
     ) end as waits,
-    case when run_spans is not null then array(
-        select octet_length(run_spans) - octet_length(replace(run_spans, chr(letter), ''))
+    case when run_letters is not null then array(
+        select octet_length(run_letters) - octet_length(replace(run_letters, chr(letter), ''))
         from generate_series(ascii('a'), ascii('x')) as letter
         order by letter
     ) end as runs
@@ -38,10 +38,10 @@ from (
         sum(case when verb = 'retry_later' then - active else 0 end) as newly_retried,
         sum(case when verb = 'release' then - active else 0 end) as newly_released,
         sum(case when verb = 'recover_stalled' then - active else 0 end) as newly_stalled,
-        string_agg(spans, '') filter (where verb = 'claim') as wait_spans,
-        coalesce(sum(spans_s::double precision) filter (where verb = 'claim'), 0) as wait_s,
-        string_agg(spans, '') filter (where verb <> 'claim') as run_spans,
-        coalesce(sum(spans_s::double precision) filter (where verb <> 'claim'), 0) as run_s
+        string_agg(durations, '') filter (where verb = 'claim') as wait_letters,
+        coalesce(sum(durations_s::double precision) filter (where verb = 'claim'), 0) as wait_s,
+        string_agg(durations, '') filter (where verb <> 'claim') as run_letters,
+        coalesce(sum(durations_s::double precision) filter (where verb <> 'claim'), 0) as run_s
     from taken
     group by queue
 ) as changes

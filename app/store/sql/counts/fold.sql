@@ -24,7 +24,7 @@ taken as (
     ))
     returning
         queue, waiting, prioritized, delayed, active, waiting_children, completed, failed, is_restored, verb, at,
-        numbers, worker, details, spans, spans_s
+        numbers, worker, details, durations, durations_s
 ),
 summed as (
     :_summed

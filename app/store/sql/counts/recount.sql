@@ -20,7 +20,7 @@ taken as (
     delete from rowline.job_deltas
     returning
         queue, waiting, prioritized, delayed, active, waiting_children, completed, failed, is_restored, verb, at,
-        numbers, worker, details, spans, spans_s
+        numbers, worker, details, durations, durations_s
 ),
 summed as (
     :_summed

@@ -61,7 +61,11 @@ select
     date_bin(:step * interval '1 second', at, timestamptz 'epoch') as from_at,
     sum(added)::bigint as added, sum(claimed)::bigint as claimed, sum(completed)::bigint as completed,
     sum(failed)::bigint as failed, sum(retried)::bigint as retried, sum(stalled)::bigint as stalled,
-    report.sum_counts(waits) as waits, sum(wait_s) as wait_s, report.sum_counts(runs) as runs, sum(run_s) as run_s
+    sum(wait_s) as wait_s, sum(run_s) as run_s,
+    :_all_waits
+    as waits,
+    :_all_runs
+    as runs
 from (
     select at, added, claimed, completed, failed, retried, stalled, waits::bigint[], wait_s, runs::bigint[], run_s
     from minutes
