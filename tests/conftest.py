@@ -112,6 +112,7 @@ def emptied(shared_url: str) -> Iterator[Callable[[], None]]:
         "job_counts",
         "job_minutes",
         "job_hours",
+        "job_days",
         "logs",
         "idempotency_keys",
         "queue_settings",

@@ -107,6 +107,7 @@ CHARTS: dict[str, Callable[[list[Row]], Any]] = {
     "minutes": lambda rows: _lines(pygal.Line, rows, ["added", "completed", "failed"]),
     "queues": lambda rows: _bars(rows, lambda row: row["queue"], STATUSES),
     "retention": lambda rows: _bars(rows, lambda row: f"{row['queue']} {row['status']}", ["jobs"]),
+    "series": lambda rows: _lines(pygal.Line, rows, ["added", "claimed", "completed", "failed"]),
     "storage": lambda rows: _bars(rows, lambda row: row["table"], ["table_bytes", "index_bytes"]),
     "throughput": lambda rows: _lines(pygal.StackedBar, rows, ["completed", "failed"]),
     "workers": lambda rows: _bars(rows, lambda row: row["worker"], ["completed_1h", "failed_1h", "stalled_1h"]),

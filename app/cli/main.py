@@ -18,6 +18,7 @@ COMMANDS = (
     "failures",
     "explain",
     "scaling",
+    "series",
     "deduplication",
     "schedulers",
     "wait",

@@ -9,7 +9,7 @@ QUESTIONS = Path(__file__).parents[1] / "docs" / "reports.sql"
 INTRO = Path(__file__).parents[1] / "docs" / "reports.txt"
 
 _COMMENT = re.compile(
-    r"^comment on (?P<kind>view|column|function) report\.(?P<name>[\w.\"]+)(?P<arguments>\(.*?\))?\s+is\s+"
+    r"^comment on (?P<kind>view|column|function|aggregate) report\.(?P<name>[\w.\"]+)(?P<arguments>\(.*?\))?\s+is\s+"
     r"'(?P<about>(?:[^']|'')*)';$",
     re.MULTILINE,
 )

@@ -79,6 +79,13 @@ from report.latency
 where per = 'minute' and from_at >= now() - interval '1 hour' and wait_p95_s > 5
 order by from_at;
 
+-- How many jobs came and went in each hour of the last day, over all queues, and how long did they wait?
+select from_at, sum(added) as added, sum(completed) as completed, sum(failed) as failed, report.percentiles(report.sum_counts(waits), array[0.5, 0.95]) as wait_s
+from report.series
+where per = 'hour' and from_at >= now() - interval '1 day'
+group by from_at
+order by from_at;
+
 -- What fails most this week?
 select queue, name, fingerprint, sum(failures) as failures, sum(jobs_lost) as jobs_lost, max(last_at) as last_at, max(reason) as reason
 from report.failures

@@ -1,9 +1,13 @@
 """What is read of the database for the metrics, and which queues these name."""
 
+import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from app.domain.durations import BOUNDS_S
 from app.domain.queue import DRAIN_WINDOW
+from app.domain.series import NONE, Durations
 from app.domain.states import READY, Status
 
 NAMED_MAX = 500
@@ -33,6 +37,22 @@ class Totals:
     stalled: int
 
 
+BOUNDS = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0, 300.0, 600.0, 3_600.0, 28_800.0)
+"""The upper bounds of the buckets of metrics, in s: half of those of `durations`, since 500 queues have each."""
+
+
+_BUCKETS = tuple(BOUNDS_S.index(bound) for bound in BOUNDS)
+
+
+def bucketed(took: Durations) -> list[tuple[float, int]]:
+    """Return how many took at most so long, by the bounds of metrics; the last one, infinity, has all.
+
+    There has to be one at least.
+    """
+    upto = [*itertools.accumulate(took.counts)]
+    return [*((bound, upto[nth]) for bound, nth in zip(BOUNDS, _BUCKETS, strict=True)), (math.inf, upto[-1])]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueFigures:
     """How a queue stands, or all that have no name together: then its name is OTHER, and `paused` says how many are."""
@@ -44,6 +64,8 @@ class QueueFigures:
     workers: int
     oldest_ready_s: float | None  # None: none is ready
     ended: int  # in the last full minutes, DRAIN_WINDOW of them
+    wait: Durations = NONE  # since it is counted, as the totals: of the attempts that began
+    run: Durations = NONE  # of the attempts that completed or failed
 
     @property
     def drain_s(self) -> float | None:

@@ -22,9 +22,8 @@ WINDOWS = (1, 5, 15)
 """Of so many minutes, the last full ones, it is told what happened in a queue."""
 DRAIN_WINDOW = 5  # the one whose pace says how long the ready jobs take
 MINUTES_KEPT = 48 * 60  # how many minutes it is known what happened in each of them
-HOURS_KEPT_DAYS = (
-    367  # how many days it is known of each hour: those that reports cover by the day, and the running one
-)
+HOURS_KEPT_DAYS = 90  # how many days it is known of each hour
+DAYS_KEPT = 3_653  # how many days it is known of each day: ten years
 
 
 class Tally(NamedTuple):

@@ -47,6 +47,15 @@ ATTEMPTS = Metric(
     Kind.COUNTER,
     ("queue", "outcome"),
 )
+WAIT = Metric(
+    "rowline_job_wait_seconds",
+    "How long jobs had been ready when they were claimed, of the attempts that began.",
+    Kind.HISTOGRAM,
+    _QUEUE,
+)
+RUN = Metric(
+    "rowline_job_run_seconds", "How long attempts ran, of those that completed or failed.", Kind.HISTOGRAM, _QUEUE
+)
 UP = Metric("rowline_database_up", "Whether this process could read the metrics of the database: 1 or 0.")
 UNFOLDED = Metric("rowline_deltas_unfolded", "Changes of counts that are not folded yet.")
 FOLD_AGE = Metric("rowline_fold_age_seconds", "How long the oldest change of counts is not folded; 0: all are.")
@@ -73,8 +82,15 @@ ROUND_TRIP = Metric(
     "rowline_notify_round_trip_seconds", "How long the last pulse took to come back by NOTIFY, with its statement."
 )
 CALLS = Metric("rowline_endpoint_calls_total", "Calls of endpoints that ended.", Kind.COUNTER, ("queue", "outcome"))
+STREAMS = Metric("rowline_event_streams", "Streams of events that are open.")
+LAGGED = Metric(
+    "rowline_events_lagged_total", "Streams of events that ended because a client was behind.", Kind.COUNTER
+)
 
-OF_QUEUES = (JOBS, OLDEST_READY, DRAIN, PAUSED, WORKERS, ADDED, CLAIMED, COMPLETED, FAILED, REMOVED, ATTEMPTS)
+OF_QUEUES = (
+    *(JOBS, OLDEST_READY, DRAIN, PAUSED, WORKERS, ADDED, CLAIMED, COMPLETED, FAILED, REMOVED, ATTEMPTS),
+    *(WAIT, RUN),
+)
 OF_DATABASE = (UP, UNFOLDED, FOLD_AGE, SNAPSHOT, XID_AGE, DEAD_ROWS)
-OF_PROCESS = (BUILD, REQUESTS, DURATION, POOL_WAIT, POOL_IN_USE, ROUND_TRIP, CALLS)
+OF_PROCESS = (BUILD, REQUESTS, DURATION, POOL_WAIT, POOL_IN_USE, ROUND_TRIP, CALLS, STREAMS, LAGGED)
 METRICS = (*OF_QUEUES, *OF_DATABASE, *OF_PROCESS)

@@ -57,6 +57,8 @@ class ProcessMetrics:
         self._pool_wait = self._histogram(metricnames.POOL_WAIT)
         self._in_use = self._gauge(metricnames.POOL_IN_USE, "livesum")
         self._calls = self._counter(metricnames.CALLS)
+        self._streams = self._gauge(metricnames.STREAMS, "livesum")
+        self._lagged = self._counter(metricnames.LAGGED)
         self._round_trip: Gauge | None = None
         self._requests: dict[tuple[str | None, str, int], Histogram] = {}
         self._queues: set[str] = set()
@@ -88,6 +90,14 @@ class ProcessMetrics:
                 self._queues.add(queue)
             name = queue if queue in self._queues else OTHER
         self._calls.labels(name, outcome).inc()
+
+    def note_streams(self, count: int) -> None:
+        """Set how many streams of events are open."""
+        self._streams.set(count)
+
+    def note_lagged_stream(self) -> None:
+        """Count a stream of events that ends because its client was behind."""
+        self._lagged.inc()
 
     def sample(self, *, in_use: int, round_trip_s: float | None) -> None:
         """Set what is looked at now and then: connections in use, and how long a pulse took, None: not known."""

@@ -47,18 +47,19 @@ class Stream:
         self._waiting.clear()
         self.woken.set()
 
-    def put(self, found: Sequence[TitledEvent], *, read: int) -> None:
-        """Take events, all up to the one with the id `read`. Does not block."""
+    def put(self, found: Sequence[TitledEvent], *, read: int) -> bool:
+        """Take events, all up to the one with the id `read`; return whether it lags from now on. Does not block."""
         if self.has_lagged:
-            return
+            return False
         wanted = [one for one in found if one.event.id > self.after and self._wants(one)]
         if wanted and len(self._waiting) >= LAG_MAX:
             self.lag()
-            return
+            return True
         if wanted:
             self._waiting.extend(wanted)
             self.woken.set()
         self.read = read
+        return False
 
     def take(self, most: int) -> list[TitledEvent]:
         """Return up to `most` events, in their order, that are to be sent now."""
@@ -68,12 +69,21 @@ class Stream:
         return taken
 
 
+def _nobody(*_: object) -> None:
+    """Tell nobody."""
+
+
 class EventStreams:
     """The streams of this process; shared between its threads."""
 
-    def __init__(self, db: Database) -> None:
-        """Read from `db`, in a thread that the first stream starts."""
-        self._db = db
+    def __init__(
+        self, db: Database, *, on_count: Callable[[int], None] = _nobody, on_lag: Callable[[], None] = _nobody
+    ) -> None:
+        """Read from `db`, in a thread that the first stream starts.
+
+        `on_count` is told how many streams there are, `on_lag` that one ends because its client was behind.
+        """
+        self._db, self._on_count, self._on_lag = db, on_count, on_lag
         self._lock = threading.Lock()
         self._streams: set[Stream] = set()
         self._open: Counter[str] = Counter()
@@ -96,12 +106,14 @@ class EventStreams:
             if most is not None and self._open[caller] >= most:
                 raise OverQuota(f"the token may have {most} streams of events", retry_after_s=FULL_S)
             self._open[caller] += 1
+            self._on_count(self._open.total())
 
     def leave(self, caller: str) -> None:
         """Count one stream less."""
         with self._lock:
             self._open[caller] -= 1
             self._open += Counter()  # without those that have none
+            self._on_count(self._open.total())
 
     def join(self, stream: Stream, *, at: int, newest: int) -> bool:
         """Give a stream all events after `at` from now on; False if there are later ones that it has to read first.
@@ -184,7 +196,7 @@ class EventStreams:
         for stream in streams:
             if page.is_cut:
                 stream.lag()
-            else:
-                stream.put(page.events, read=page.cursor)
+            elif stream.put(page.events, read=page.cursor):
+                self._on_lag()
             time.sleep(0)  # others of the process have a turn
         return page.cursor < page.ends.newest

@@ -1,6 +1,8 @@
 """Maintenance: promotes due jobs, recovers stalled ones, folds counts. Safe in any number of processes at once."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from random import Random
 from typing import NamedTuple
 
@@ -24,6 +26,7 @@ from app.store import (
 )
 
 AT_ONCE = 1_000  # rows per transaction, so that none holds its locks long
+STEPS_AT_ONCE = 100  # transactions per round that roll minutes and hours up
 READ_AT_ONCE = 20_000  # due or active jobs per statement that looks for their queues
 RECOUNTED_SHOWN = 100  # queues whose counts were wrong that an act names
 FILLED_AT_ONCE = 20_000  # failed jobs per round that get a fingerprint: a node of an older release failed them
@@ -217,12 +220,14 @@ def forget_keys(db: Database, *, keep_ms: int) -> int:
 
 @operation
 def forget_minutes(db: Database) -> int:
-    """Make hours of minutes that are not kept any more, and delete old hours. A transaction for each step.
+    """Make hours of minutes, and days of hours, that are not kept any more, and delete old days.
 
-    Return how many rows of minutes are gone.
+    A transaction for each step, and up to STEPS_AT_ONCE steps of each; another round goes on. Return how many rows of
+    minutes are gone.
     """
-    _forget(db, lambda conn: minutes.forget_hours(conn, limit=AT_ONCE))
-    return _forget(db, lambda conn: minutes.forget(conn, limit=AT_ONCE))
+    for forget in (minutes.forget_days, minutes.forget_hours):
+        _forget(db, partial(forget, limit=AT_ONCE), most=STEPS_AT_ONCE)
+    return _forget(db, lambda conn: minutes.forget(conn, limit=AT_ONCE), most=STEPS_AT_ONCE)
 
 
 @operation
@@ -262,13 +267,16 @@ def fill_fingerprints(db: Database) -> int:
     return filled
 
 
-def _forget(db: Database, forget: Callable[[Connection], int]) -> int:
-    """Call `forget`, each time in a transaction, until it removes fewer than AT_ONCE; return how many it removed."""
-    forgotten, removed = 0, AT_ONCE
-    while removed == AT_ONCE:
+def _forget(db: Database, forget: Callable[[Connection], int], *, most: float = math.inf) -> int:
+    """Call `forget`, each time in a transaction, until it removes fewer than AT_ONCE; return how many it removed.
+
+    Call it up to `most` times.
+    """
+    forgotten, removed, steps = 0, AT_ONCE, 0
+    while removed == AT_ONCE and steps < most:
         with db.begin() as conn:
             removed = forget(conn)
-        forgotten += removed
+        forgotten, steps = forgotten + removed, steps + 1
     return forgotten
 
 

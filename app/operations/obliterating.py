@@ -8,7 +8,7 @@ from app.domain.plan import Plan, PlanStatus
 from app.domain.states import ACTIVE
 from app.operations.settings import queue_members
 from app.postgres.database import Connection
-from app.store import audit, deduplications, jobs, queues, schedules, search
+from app.store import audit, deduplications, jobs, minutes, queues, schedules, search
 from app.store.search import Searched
 
 ACTIVE_LEFT = "jobs became active meanwhile: obliterate the queue again when they have ended"
@@ -60,6 +60,7 @@ def _forget(conn: Connection, plan: Plan) -> Plan:
         return dataclasses.replace(plan, status=PlanStatus.FAILED, reason=ACTIVE_LEFT)
     before = queue_members(queues.find(conn, queue=plan.queue))
     queues.forget(conn, queue=plan.queue)
+    minutes.forget_queue(conn, queue=plan.queue)
     forgotten = Act(action="queues.forget", queue=plan.queue, target=plan.id, before=before)
     audit.note(conn, Actor(id=plan.created_by), forgotten)
     return dataclasses.replace(plan, status=PlanStatus.APPLIED)

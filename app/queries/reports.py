@@ -53,6 +53,11 @@ _QUEUE = (
     *("paused_at", "paused_by", "pause_reason"),
 )
 """Those that fit a screen; `rowline queues` shows the rates, and the report `minutes` what they are made of."""
+_SERIES = (
+    *("per", "from_at", "queue", "added", "claimed", "completed", "failed", "retried", "stalled"),
+    *("wait_s", "run_s"),
+)
+"""Without the histograms, of which `latency` tells."""
 
 REPORTS = {
     "arrivals": Report(moment="from_at", order=("from_at", "queue")),
@@ -67,6 +72,7 @@ REPORTS = {
     "queues": Report(columns=_QUEUE),
     "queue_workers": Report(order=("queue", "worker", "way")),
     "retention": Report(order=("queue", "status")),
+    "series": Report(columns=_SERIES, moment="from_at", order=("from_at", "queue"), is_by_period=True),
     "storage": Report(order=('"table"',)),
     "throughput": Report(moment="from_at", order=("from_at", "queue"), is_by_period=True),
     "workers": Report(order=("worker",)),

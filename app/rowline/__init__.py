@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from rowline.plans import Plan, PlanInfo
     from rowline.queue import Queue
     from rowline.schedules import RunInfo, Schedule, ScheduleInfo, Tick
+    from rowline.series import Duration, Durations, Series, SeriesTotal
 
 __all__ = [
     "AddedJob",
@@ -66,6 +67,8 @@ __all__ = [
     "Completion",
     "Conflict",
     "Diagnosis",
+    "Duration",
+    "Durations",
     "EventInfo",
     "Events",
     "Explanation",
@@ -102,6 +105,8 @@ __all__ = [
     "Scaling",
     "Schedule",
     "ScheduleInfo",
+    "Series",
+    "SeriesTotal",
     "Tick",
     "TokenInfo",
     "Tokens",
@@ -113,6 +118,8 @@ __all__ = [
 ]
 
 _BROUGHT_BY = {
+    "Duration": "rowline.series",
+    "Durations": "rowline.series",
     "Explanation": "rowline.explain",
     "EventInfo": "rowline.events",
     "Events": "rowline.events",
@@ -124,6 +131,8 @@ _BROUGHT_BY = {
     "Scaling": "rowline.explain",
     "Schedule": "rowline.schedules",
     "ScheduleInfo": "rowline.schedules",
+    "Series": "rowline.series",
+    "SeriesTotal": "rowline.series",
     "Tick": "rowline.schedules",
 }
 

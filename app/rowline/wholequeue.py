@@ -11,6 +11,7 @@ from rowline.given import HasId, job_id
 from rowline.plans import Plan, PlanInfo
 from rowline.queueinfo import UNCHANGED, Kept, QueueInfo, Unchanged, WorkerInfo, settings_json
 from rowline.schedules import Schedule, ScheduleInfo, Tick, Timing, Wanted, json_of, timing_json
+from rowline.series import Series
 from rowline.transport import Answer, Call, Transport, quoted
 from rowline.values import HeldId
 
@@ -47,6 +48,24 @@ class WholeQueue:
         """Return how many workers, with `per_worker` slots each, begin what is ready or due by then in `target_s`."""
         query = {"target": target_s, "perWorker": per_worker}
         return self._transport.send(Call(method="GET", path=f"{self._path}/scaling", query=query)).read(Scaling.of)
+
+    def series(
+        self,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        step: str | None = None,
+        has_buckets: bool = False,
+    ) -> Series:
+        """Return what happened in the queue in each minute, hour or day, and how long jobs waited and ran.
+
+        `since`, `until`: ms since the epoch, by default the last 60 minutes, 48 hours or 30 days, by the `step`, with
+        the running one; 1,500 periods at most. `has_buckets`: with how many jobs waited and ran how long. Raises
+        InvalidRequest.
+        """
+        asked = {"from": since, "to": until, "step": step, "include": "buckets" if has_buckets else None}
+        query = {name: value for name, value in asked.items() if value is not None}
+        return self._transport.send(Call(method="GET", path=f"{self._path}/series", query=query)).read(Series.of)
 
     def pause(self, reason: str | None = None) -> QueueInfo:
         """Pause the queue: from now on no claim hands out a job of it. Jobs that were claimed before go on.

@@ -7,6 +7,7 @@ for the streams of events, and one does not, for services with `ROWLINE_EVENTS=o
 import re
 from collections.abc import Collection
 
+from app.domain import durations
 from app.domain.events import REMOVALS
 
 STATUSES = ("waiting", "prioritized", "delayed", "active", "completed", "failed")
@@ -40,6 +41,12 @@ _MORE = {
 it does not have from its number, since nothing else keeps it.
 """
 
+_WAITED = "greatest(date_part('epoch', processed_at) - abs(place)::double precision / 1000000, 0)"
+_RAN = "greatest(date_part('epoch', statement_timestamp() - processed_at), 0)"
+_DURATION = {"claim": _WAITED} | dict.fromkeys(("complete", "complete_and_remove", "fail", "retry_later"), _RAN)
+"""Verb -> how long a job waited before its attempt began, since its place says; or how long the attempt ran; in s."""
+_BOUNDS = ",".join(f"{bound:g}" for bound in durations.BOUNDS_S)
+
 
 def fragments(text: str, *, tells: bool) -> dict[str, str]:
     """Return the fragments that are made for a statement that begins with `-- verb: statuses before -> statuses after`.
@@ -66,7 +73,16 @@ def _noted(verb: str | None, *, tells: bool) -> dict[str, str]:
     if verb is None:
         return {}
     numbers = {"numbers": "'{}'::bigint[]" if verb in {"pause", "resume"} else "array_agg(number)"}
-    return {"verb": f"'{verb}'"} | (numbers | _MORE.get(verb, {}) if tells else {})
+    return {"verb": f"'{verb}'"} | (numbers | _MORE.get(verb, {}) if tells else {}) | _durations(verb)
+
+
+def _durations(verb: str) -> dict[str, str]:
+    """Return what a note tells of how long jobs waited or ran: 2 bytes for one job, a byte for each more, 4 in all."""
+    if verb not in _DURATION:
+        return {}
+    duration = _DURATION[verb]
+    letter = f"chr({ord(durations.FIRST)} + width_bucket({duration}, '{{{_BOUNDS}}}'::double precision[]))"
+    return {"durations": f"string_agg({letter}, '')", "durations_s": f"sum({duration})::real"}
 
 
 def _insert(values: dict[str, str]) -> str:

@@ -2,6 +2,7 @@
 
 from app.domain.metrics import ACTIVE_S, IDLE_S, NAMED_MAX, OTHER, PRIORITIES_MAX, Figures, QueueFigures, Totals
 from app.domain.queue import DRAIN_WINDOW
+from app.domain.series import Durations
 from app.domain.states import Status
 from app.domain.workers import SEEN_S
 from app.postgres.database import Connection
@@ -48,6 +49,8 @@ def _queue_figures(conn: Connection, named_max: int) -> list[QueueFigures]:
             workers=row.workers,
             oldest_ready_s=row.oldest_ready_s,
             ended=row.ended,
+            wait=Durations(row.total_waits or (), row.total_wait_s),
+            run=Durations(row.total_runs or (), row.total_run_s),
         )
         for row in rows
     ]

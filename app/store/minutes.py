@@ -1,15 +1,17 @@
-"""What happened in each minute: written by the folds of counts (`app/store/counts.py`), read and forgotten here."""
+"""What happened in each minute, hour and day: the folds of counts write it (`store/counts.py`)."""
 
 import itertools
 from collections.abc import Mapping, Sequence
 
-from app.domain.queue import HOURS_KEPT_DAYS, MINUTES_KEPT, WINDOWS, Tally
+from app.domain.queue import DAYS_KEPT, HOURS_KEPT_DAYS, MINUTES_KEPT, WINDOWS, Tally
 from app.postgres.database import Connection
 from app.store.statements import Statement
 
 _recent = Statement("minutes/recent")
 _forget = Statement("minutes/forget")
 _forget_hours = Statement("minutes/forget_hours")
+_forget_days = Statement("minutes/forget_days")
+_forget_queue = Statement("minutes/forget_queue")
 
 
 def recent(conn: Connection, *, queues: Sequence[str]) -> dict[str, Mapping[int, Tally]]:
@@ -34,5 +36,18 @@ def forget(conn: Connection, *, limit: int) -> int:
 
 
 def forget_hours(conn: Connection, *, limit: int) -> int:
-    """Delete up to `limit` rows of hours that are not kept any more; return how many. Skips locked rows."""
+    """Make days of up to `limit` rows of hours that are not kept any more; return how many. Skips locked rows."""
     return len(_forget_hours.rows(conn, keep_days=HOURS_KEPT_DAYS, limit=limit))
+
+
+def forget_days(conn: Connection, *, limit: int) -> int:
+    """Delete up to `limit` rows of days that are not kept any more; return how many. Skips locked rows."""
+    return len(_forget_days.rows(conn, keep_days=DAYS_KEPT, limit=limit))
+
+
+def forget_queue(conn: Connection, *, queue: str) -> None:
+    """Delete what is known of a queue by the minute, the hour and the day. Waits for row locks.
+
+    Looks for its rows minute by minute, hour by hour and day by day.
+    """
+    _forget_queue.rows(conn, queue=queue)

@@ -1,4 +1,6 @@
-"""The tables of what was seen lately: what happened in each minute and hour and to each job, and who works."""
+"""The tables of what was seen: what happened in each minute, hour and day and to each job, and who works."""
+
+from typing import Any
 
 from sqlalchemy import (
     ARRAY,
@@ -6,6 +8,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Double,
     Index,
     Integer,
     PrimaryKeyConstraint,
@@ -24,32 +27,69 @@ _REMOVALS = ", ".join(f"'{verb}'" for verb in REMOVALS)
 TOTALS = ("added", "claimed", "completed", "failed", "removed", "attempts_failed", "retried", "released", "stalled")
 """What is counted of each queue without end: how many jobs, or attempts, it happened to."""
 
+
+def durations(kind: type[Integer], prefix: str = "") -> list[Column[Any]]:
+    """Return the columns that tell how long jobs waited and ran: by buckets (`domain.durations`), null: none; in s."""
+    return [
+        column
+        for what in ("wait", "run")
+        for column in (
+            Column(f"{prefix}{what}s", ARRAY(kind)),
+            Column(f"{prefix}{what}_s", Double, nullable=False, server_default=text("0")),
+        )
+    ]
+
+
+def _tally(kind: type[Integer]) -> list[Column[Any]]:
+    """Return the columns that tell what happened to the jobs of a queue in some time."""
+    return [
+        *(Column(what, BigInteger, nullable=False) for what in ("added", "completed", "failed")),
+        # Rows that a release before revision 0037 wrote do not tell these.
+        *(
+            Column(what, BigInteger, nullable=False, server_default=text("0"))
+            for what in ("claimed", "retried", "stalled")
+        ),
+        *durations(kind),
+    ]
+
+
 job_minutes = Table(
     "job_minutes",
     metadata,
     Column("minute", WHEN, nullable=False),
     Column("queue", NAME, nullable=False),
-    *(Column(what, BigInteger, nullable=False) for what in ("added", "completed", "failed")),
+    *_tally(Integer),
     # The minute comes first: a fold writes side by side, old rows are the first ones, reads name their minutes.
     PrimaryKeyConstraint("minute", "queue", name="job_minutes_pkey"),
 )
-"""How many jobs of a queue were added, completed and failed in a minute, that of the fold of their deltas."""
+"""What happened to the jobs of a queue in a minute, that of the fold of their deltas."""
 
 job_hours = Table(
     "job_hours",
     metadata,
     Column("hour", WHEN, nullable=False),  # of UTC
     Column("queue", NAME, nullable=False),
-    *(Column(what, BigInteger, nullable=False) for what in ("added", "completed", "failed")),
+    *_tally(BigInteger),
     PrimaryKeyConstraint("hour", "queue", name="job_hours_pkey"),
 )
-"""The same by the hour, of minutes that are not kept any more. What happened is in one of both."""
+"""The same by the hour, of minutes that are not kept any more."""
+
+job_days = Table(
+    "job_days",
+    metadata,
+    Column("day", WHEN, nullable=False),  # of UTC
+    Column("queue", NAME, nullable=False),
+    *_tally(BigInteger),
+    PrimaryKeyConstraint("day", "queue", name="job_days_pkey"),
+)
+"""The same by the day, of hours that are not kept any more. What happened is in one of the three tables."""
 
 carried_totals = Table(
     "carried_totals",
     metadata,
     Column("is_only", Boolean, nullable=False, server_default=text("true")),
     *(Column(total, BigInteger, nullable=False, server_default=text("0")) for total in TOTALS),
+    *durations(BigInteger),
     PrimaryKeyConstraint("is_only", name="carried_totals_pkey"),
     CheckConstraint("is_only", name="carried_totals_is_only"),
 )

@@ -36,7 +36,7 @@ from app.store.columns import NAME, SCHEMA, UPGRADER_LOCK, WHEN, metadata, words
 from app.store.indexed import term_fills, terms
 from app.store.planned import deduplications, plan_jobs, plans
 from app.store.scheduled import schedules
-from app.store.seen import TOTALS, carried_totals, events, job_hours, job_minutes, queue_workers
+from app.store.seen import TOTALS, carried_totals, durations, events, job_days, job_hours, job_minutes, queue_workers
 from app.store.settable import queue_settings, settings
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "events",
     "idempotency_keys",
     "job_counts",
+    "job_days",
     "job_deltas",
     "job_folds",
     "job_hours",
@@ -264,6 +265,7 @@ job_counts = Table(
     *(Column(f"total_{total}", BigInteger, nullable=False, server_default=text("0")) for total in TOTALS),
     Column("active_at", WHEN),  # when a delta was folded last
     Column("is_named", Boolean, nullable=False, server_default=text("false")),  # in the labels of metrics
+    *durations(BigInteger, "total_"),
     PrimaryKeyConstraint("queue", name="job_counts_pkey"),
 )
 """How many jobs each queue has in each status, without the deltas that are not yet folded; and what happened in it,
@@ -281,6 +283,10 @@ job_deltas = Table(
     Column("numbers", ARRAY(BigInteger)),  # null: it does not tell which jobs changed
     Column("worker", Text),
     Column("details", JSON),  # by number
+    Column(
+        "durations", NAME
+    ),  # a letter for each job (`domain.durations`): of a claim how long it waited, of an end how long it ran
+    Column("durations_s", REAL),  # all these together
 )
 """What each statement changed in the counts of its queue, and in which jobs. Inserting a row waits for nobody.
 

@@ -45,6 +45,7 @@ from app.web.plans import routes as plans
 from app.web.queues import routes as queues
 from app.web.quotas import Quotas
 from app.web.schedules import routes as schedules
+from app.web.series import routes as series
 from app.web.settings import routes as service_settings
 from app.web.tokens import routes as tokens
 from app.web.worker import ENDS, PULLING, STREAMS, TOKENS, WAITING
@@ -118,7 +119,10 @@ def _blueprints(flask: Flask, settings: Settings, db: Database, room: Room, quot
     access = flask.extensions[TOKENS]
     waiting = flask.extensions[WAITING] = Waiting(db, poll_ms=settings.poll_ms, wait_ms=settings.pool_wait_ms)
     ends = flask.extensions[ENDS] = JobEnds(db)
-    streams = flask.extensions[STREAMS] = EventStreams(db)
+    process: ProcessMetrics = flask.extensions[METRICS]
+    streams = flask.extensions[STREAMS] = EventStreams(
+        db, on_count=process.note_streams, on_lag=process.note_lagged_stream
+    )
     pulling = flask.extensions[PULLING] = PullingWorkers()
     vault = Vault(settings)
     return (
@@ -131,12 +135,13 @@ def _blueprints(flask: Flask, settings: Settings, db: Database, room: Room, quot
         events.blueprint(db, access, streams),
         plans.blueprint(settings, db, access),
         schedules.blueprint(settings, db, room, access, quotas),
+        series.blueprint(db),
         service_settings.blueprint(settings, db, access),
         endpoints.blueprint(settings, db, vault, access),
         tokens.blueprint(settings, db, access),
         audit.blueprint(db),
         doctor.blueprint(db, vault),
-        metrics.blueprint(db, flask.extensions[METRICS]),
+        metrics.blueprint(db, process),
         health.blueprint(db),
         docs.blueprint(),
     )

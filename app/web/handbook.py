@@ -31,6 +31,7 @@ SECTIONS = {
         "mend.md",
         "explain.md",
         "scaling.md",
+        "series.md",
         "deduplication.md",
         "schedules.md",
         "events.md",

@@ -5,7 +5,7 @@ release tells of it. `rowline.enqueue` refuses ids of jobs that begin with `repe
 the history.
 
 Revision ID: 0039
-Revises: 0036
+Revises: 0037
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "0039"
-down_revision = "0036"
+down_revision = "0037"
 branch_labels = None
 depends_on = None
 step = "expand"

@@ -55,15 +55,19 @@ cross join lateral (
 """
 NOTED = (
     """
-    insert into rowline.job_minutes
+    insert into rowline.job_minutes (minute, queue, added, completed, failed, claimed, waits, wait_s, runs, run_s)
     select date_trunc('minute', finished_at), queue, count(*), count(*) filter (where status = 'completed'),
-        count(*) filter (where status = 'failed')
+        count(*) filter (where status = 'failed'), count(*),
+        array_fill(0, array[7]) || array[count(*)::integer], 0.1 * count(*),
+        array_fill(0, array[8]) || array[count(*)::integer], 0.2 * count(*)
     from rowline.jobs where finished_at >= date_trunc('hour', now()) - interval '48 hours' group by 1, 2
     """,
     """
-    insert into rowline.job_hours
+    insert into rowline.job_hours (hour, queue, added, completed, failed, claimed, waits, wait_s, runs, run_s)
     select date_bin('1 hour', finished_at, timestamptz 'epoch'), queue, count(*),
-        count(*) filter (where status = 'completed'), count(*) filter (where status = 'failed')
+        count(*) filter (where status = 'completed'), count(*) filter (where status = 'failed'), count(*),
+        array_fill(0::bigint, array[7]) || array[count(*)::bigint], 0.1 * count(*),
+        array_fill(0::bigint, array[8]) || array[count(*)::bigint], 0.2 * count(*)
     from rowline.jobs where finished_at < date_trunc('hour', now()) - interval '48 hours' group by 1, 2
     """,
 )

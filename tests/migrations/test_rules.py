@@ -48,6 +48,7 @@ EXCEPTIONS = {
     "0025": {"prefer-bigint-over-int": BOUNDED},
     "0032": {"prefer-robust-stmts": "what a killed run left of the indexes is dropped before"},
     "0035": {"prefer-bigint-over-smallint": "there are 13 slots", "prefer-bigint-over-int": BOUNDED},
+    "0037": {"prefer-bigint-over-int": "what waits or runs of a minute one bucket has"},
 }
 """Revision -> rule of squawk -> why it does not hold there."""
 STEPS = {"expand", "contract", "stop"}

@@ -45,6 +45,10 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
         ),
     ),
     (
+        "app/(domain/(series|durations)|store/series|store/sql/series/.*|queries/series)",
+        (_HOUSE, "domain/test_series.py", "store/test_series.py", "web/test_series.py", *_PLANS),
+    ),
+    (
         "app/(domain/events|store/(events|counting)|store/sql/events/.*|queries/events|operations/eventstreams)",
         ("store/test_events.py", "operations/test_events.py", "races/test_events.py", "web/test_events.py", *_PLANS),
     ),

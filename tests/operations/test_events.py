@@ -7,7 +7,7 @@ import pytest
 
 from app.domain.events import Event, EventType
 from app.infra.settings import Settings
-from app.operations import jobs, maintenance
+from app.operations import eventstreams, jobs, maintenance
 from app.operations.eventstreams import LAG_MAX, EventStreams, Stream
 from app.postgres.database import Database
 from app.queries import events
@@ -84,6 +84,30 @@ def test_a_stream_that_lags_takes_no_more_and_keeps_nothing() -> None:
             assert [one.event.id for one in stream.take(2)] == [2, 4]
     assert lagged == [False, False, False, True]
     assert stream.take(10) == []
+
+
+def test_streams_are_counted_and_each_that_is_cut_once(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(eventstreams, "LAG_MAX", 1)
+    counted: list[int] = []
+    lags: list[Stream] = []
+    slow, quick = Stream(lambda _one: True), Stream(lambda one: one.event.queue == "other")
+    streams = EventStreams(db, on_count=counted.append, on_lag=lambda: lags.append(slow))
+    for caller in ("a", "b"):
+        streams.enter(caller, most=None)
+    newest = events.ends(db).newest
+    assert streams.join(slow, at=newest, newest=newest)
+    assert streams.join(quick, at=newest, newest=newest)
+    for _ in range(3):
+        jobs.submit_many(db, queue="q", new=[new()])
+        jobs.submit_many(db, queue="other", new=[new()])
+        assert quick.woken.wait(30)
+        assert len(quick.take(1)) == 1
+    assert slow.has_lagged
+    assert lags == [slow]
+    for caller in ("b", "a"):
+        streams.leave(caller)
+    assert counted == [1, 2, 1, 0]
+    streams.close()
 
 
 def test_a_stream_joins_when_it_has_read_what_others_have(db: Database) -> None:

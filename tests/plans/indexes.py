@@ -131,7 +131,9 @@ INDEXES: dict[str, set[str]] = {
     "metrics/database": {"job_deltas_added_by", "job_folds_pkey"},
     "metrics/tables": set(),
     "minutes/forget": {"job_hours_pkey", "job_minutes_pkey"},
-    "minutes/forget_hours": {"job_hours_pkey"},
+    "minutes/forget_days": {"job_days_pkey"},
+    "minutes/forget_hours": {"job_days_pkey", "job_hours_pkey"},
+    "minutes/forget_queue": {"job_days_pkey", "job_hours_pkey", "job_minutes_pkey"},
     "minutes/recent": {"job_minutes_pkey"},
     "plans/add": {"plans_unfinished"},
     "plans/begin": set(),
@@ -193,6 +195,7 @@ INDEXES: dict[str, set[str]] = {
     "schedules/replace": {"schedules_pkey"},
     "schedules/resume": {"schedules_pkey"},
     "schedules/runs": {"jobs_custom_id"},
+    "series/of_queue": {"job_days_pkey", "job_hours_pkey", "job_minutes_pkey"},
     "settings/change": {"settings_pkey"},  # the arbiter
     "settings/find": {"settings_pkey"},
     "sessions/add": set(),

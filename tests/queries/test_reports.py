@@ -56,6 +56,9 @@ def monday(conn: Connection) -> Connection:
     """A queue in which everything happened that the questions ask for."""
     data = JsonText('{"customer": "ada"}')
     insert(conn, *(new("letter", custom_id=f"letter-{n}", data=data, attempts=2) for n in range(1, 4)), queue=QUEUE)
+    conn.exec_driver_sql(
+        "update rowline.jobs set place = place - 330000000"
+    )  # they have waited for five minutes and a half
     first, second, third = claim(conn, 3, queue=QUEUE)
     logs.append(conn, queue=QUEUE, lease=first.key, line="asking the post office")
     retry(conn, first.key, 1)
@@ -144,10 +147,46 @@ def test_throughput_counts_what_finished_once_in_each_length(monday: Connection,
     assert (sum(row.completed for row in rows), sum(row.failed for row in rows)) == (2, 2)
 
 
-def test_latency_knows_how_long_jobs_waited_and_ran(monday: Connection) -> None:
-    rows = ask(monday, "select * from report.latency where per = 'minute' order by from_at")
-    assert [row.jobs for row in rows] == [1, 1]
-    assert (rows[0].wait_p50_s, rows[0].run_p99_s) == (300, 300)
+@pytest.mark.parametrize("hours", [0, 1, 23, 60, 24 * 30])
+def test_latency_knows_how_long_jobs_waited_and_ran_also_those_that_were_removed(
+    monday: Connection, hours: int
+) -> None:
+    monday.exec_driver_sql("delete from rowline.jobs")
+    monday.exec_driver_sql("delete from rowline.attempts")
+    monday.exec_driver_sql(f"update rowline.job_minutes set minute = minute - interval '{hours} hours'")
+    minutes.forget(monday, limit=1_000)
+    for per in ("minute", "hour", "day"):
+        rows = ask(monday, f"select * from report.latency where per = '{per}'")
+        if per == "minute" and hours > 24:
+            assert rows == []
+            continue
+        [row] = rows
+        assert (row.queue, row.jobs) == (QUEUE, 2)
+        assert row.wait_p50_s < 300 < row.wait_p95_s < row.wait_p99_s <= 600
+        assert 0 < row.run_p50_s < row.run_p99_s < 60
+
+
+def test_hours_become_days_and_throughput_tells_of_both(monday: Connection) -> None:
+    monday.exec_driver_sql("update rowline.job_minutes set minute = minute - interval '91 days'")
+    minutes.forget(monday, limit=1_000)
+    minutes.forget_hours(monday, limit=1_000)
+    assert ask(monday, "select * from report.throughput where per = 'hour'") == []
+    [day] = ask(monday, "select * from report.throughput where per = 'day'")
+    assert (day.completed, day.failed) == (2, 2)
+    [day] = ask(monday, "select * from report.series where per = 'day'")
+    assert (day.added, day.claimed, day.completed, day.failed, day.retried, day.stalled) == (7, 6, 2, 2, 1, 0)
+    assert (sum(day.waits), sum(day.runs)) == (6, 5)
+    [day] = ask(monday, "select * from report.latency where per = 'day'")
+    assert day.jobs == 2
+
+
+@pytest.mark.parametrize("per", ["minute", "hour", "day"])
+def test_series_tells_all_that_happened_in_each_length(monday: Connection, per: str) -> None:
+    [row] = ask(monday, f"select * from report.series where per = '{per}'")
+    assert (row.added, row.claimed, row.completed, row.failed, row.retried, row.stalled) == (7, 6, 2, 2, 1, 0)
+    assert (sum(row.waits), sum(row.runs)) == (6, 5)
+    assert 990 <= row.wait_s < 1_100
+    assert 0 <= row.run_s < 60
 
 
 def test_failures_that_differ_by_numbers_alone_are_one(monday: Connection) -> None:

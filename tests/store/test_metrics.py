@@ -6,6 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from app.domain.job import Completion, JsonText
 from app.domain.metrics import OTHER, PRIORITIES_MAX, QueueFigures, Totals
 from app.domain.states import TRANSITIONS, Status
 from app.infra.settings import Settings
@@ -13,11 +14,11 @@ from app.operations import jobs as operations
 from app.operations import maintenance
 from app.postgres.database import Connection, Database
 from app.queries import plans
-from app.store import counts, jobs, metrics
+from app.store import counts, jobs, leases, metrics
 from app.store.seen import TOTALS
 from app.store.statements import Statement
 from tests.store.test_states import EVENTS
-from tests.support import databases
+from tests.support import databases, work
 from tests.support.acting import ACTOR
 from tests.support.jobs import QUEUE, claim, in_status, insert, new, rows
 
@@ -174,6 +175,41 @@ def test_more_queues_than_have_names_are_one_whose_counters_never_jump(conn: Con
     assert named(adding="b") == {"a", "b"}
     assert seen == sorted(seen)
     assert seen[-1] - seen[1] <= 3, "what is added to queues with a name is not counted beside them"
+
+
+def test_the_histograms_of_all_others_never_jump_either(conn: Connection) -> None:
+    seen: list[tuple[int, int, float]] = []
+    for worked in ("a", "b", "c", "a", "b", "d", "c"):
+        insert(conn, new(), queue=worked)
+        [lease] = claim(conn, queue=worked)
+        leases.complete(conn, queue=worked, completions=[Completion(lease=lease.key, result=JsonText("1"))])
+        conn.exec_driver_sql("update rowline.job_deltas set durations_s = 1 where durations is not null")
+        fold(conn)
+        conn.exec_driver_sql("update rowline.job_counts set active_at = active_at - interval '40 minutes'")
+        conn.exec_driver_sql("update rowline.job_counts set active_at = now() where queue = %s", (worked,))
+        metrics.name_queues(conn, named_max=2)
+        found = figures(conn, named_max=2)
+        for name, queue in found.items():
+            if name != OTHER:
+                assert sum(queue.wait.counts) == queue.wait.total_s == queue.totals.claimed
+                assert sum(queue.run.counts) == queue.run.total_s == queue.totals.completed
+        if OTHER in found:
+            wait, run = found[OTHER].wait, found[OTHER].run
+            assert sum(wait.counts) == wait.total_s == found[OTHER].totals.claimed
+            seen.append((sum(wait.counts), sum(run.counts), run.total_s))
+    assert len(seen) == 5
+    assert seen == sorted(seen)
+
+
+def test_a_recount_adds_to_the_histograms_and_keeps_them(db: Database) -> None:
+    for _ in range(2):
+        operations.submit_many(db, queue="q", new=[new()])
+        work.complete_next(db)
+        maintenance.recount(db, actor=ACTOR)
+    with db.begin() as conn:
+        queue = figures(conn)["q"]
+    assert (sum(queue.wait.counts), sum(queue.run.counts)) == (2, 2)
+    assert queue.run.total_s > 0
 
 
 def test_who_has_a_name_keeps_it_while_something_happens_in_it(conn: Connection) -> None:

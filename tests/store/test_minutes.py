@@ -160,13 +160,14 @@ def test_minutes_that_are_forgotten_become_hours_of_utc(conn: Connection) -> Non
     ]
 
 
-def test_hours_are_forgotten_when_no_report_covers_them_any_more(conn: Connection) -> None:
-    for days in (366, 368, 369):
+def test_hours_become_days_when_ninety_days_are_over(conn: Connection) -> None:
+    for days in (89, 91, 92):
         conn.exec_driver_sql(
             f"insert into rowline.job_hours select now() - {days} * interval '1 day', '{QUEUE}', {days}, 0, 0"
         )
     assert [minutes.forget_hours(conn, limit=1) for _ in range(3)] == [1, 1, 0]
-    assert conn.exec_driver_sql("select added from rowline.job_hours").scalars().all() == [366]
+    assert conn.exec_driver_sql("select added from rowline.job_hours").scalars().all() == [89]
+    assert conn.exec_driver_sql("select added from rowline.job_days order by added").scalars().all() == [91, 92]
 
 
 def left(conn: Connection) -> Sequence[int]:

@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.domain.metrics import BOUNDS
 from app.infra import metricnames
 from app.infra.metricnames import METRICS, OF_DATABASE, OF_QUEUES
 from app.infra.settings import Settings
@@ -14,7 +15,8 @@ from app.operations import maintenance
 from app.postgres.database import Database
 from app.web import app
 from app.web.metrics import routes
-from tests.support import answers
+from tests.conftest import TOKEN
+from tests.support import answers, databases
 from tests.support.client import Client
 from tests.support.tokens import issue
 
@@ -84,6 +86,34 @@ def test_it_says_what_happened_in_a_queue_and_how_it_stands(client: Client, db: 
     assert found["rowline_database_up"] == {(): 1}
     assert found["rowline_deltas_unfolded"] == {(): 0}
     assert found["rowline_fold_age_seconds"] == {(): 0}
+
+
+def test_it_says_how_long_jobs_waited_and_ran_by_buckets(client: Client, db: Database, shared_url: str) -> None:
+    client.add({"name": "n", "data": 1}, queue="quiet")
+    worked(client)
+    databases.run(
+        shared_url, "update rowline.job_deltas set durations = 'ajx', durations_s = 90000 where verb = 'claim'"
+    )
+    maintenance.fold_counts(db)
+    found = scraped(client)
+    name = "rowline_job_wait_seconds"
+    assert found[f"{name}_count"] == {("q",): 3}
+    assert found[f"{name}_sum"] == {("q",): 90_000}
+    assert found[f"{name}_bucket"] == {("+Inf", "q"): 3} | {
+        (str(bound), "q"): 1 if bound < 1 else 2 for bound in BOUNDS
+    }
+    assert found["rowline_job_run_seconds_count"] == {("q",): 2}, "what was released did not run to its end"
+
+
+def test_open_streams_of_events_are_counted(own: Flask, settings: Settings) -> None:
+    client = Client(own.test_client(), token=TOKEN)
+    assert scraped(client)["rowline_event_streams"] == {(): 0}
+    opened = [client.get("/queues/q/events") for _ in range(2)]
+    assert scraped(client)["rowline_event_streams"] == {(): 2}
+    for stream in opened:
+        stream.close()
+    found = scraped(client)
+    assert (found["rowline_event_streams"], found["rowline_events_lagged_total"]) == ({(): 0}, {(): 0})
 
 
 def test_what_is_not_folded_is_told_of_with_its_age(client: Client) -> None:

@@ -77,6 +77,12 @@ warnings = false
 include-name = "DELETE /queues/{queue}/schedulers/{schedule_id}"
 warnings = false
 
+# Which moment is before which, and what is known of it, no schema says.
+[[operations]]
+include-name = "GET /queues/{queue}/series"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "400"]
+warnings = false
+
 # That something has to be named no schema says.
 [[operations]]
 include-name = "PATCH /queues/{queue}/jobs/{job_id}"
@@ -160,4 +166,4 @@ def test_schemathesis_finds_nothing(own_url: str, tmp_path: Path) -> None:
     report = ran.stdout[-20_000:] + ran.stderr[-2_000:]
     assert ran.returncode == 0, report
     assert "WARNINGS" not in ran.stdout, report
-    assert "72 selected / 75 total" in ran.stdout, report
+    assert "73 selected / 76 total" in ran.stdout, report

@@ -26,6 +26,7 @@ DECLARED = {
         "queues.get_queue",
         "queues.list_workers",
         *("explain.explain_job", "explain.explain_queue", "explain.scale"),
+        "series.get_series",
         *("plans.list_plans", "plans.get_plan"),
         *("jobs.get_deduplication", "jobs.list_failures"),
         *(f"schedules.{verb}" for verb in ("list_schedules", "get_schedule", "list_runs")),

@@ -2,8 +2,11 @@
 -- share, as variables. Such as
 -- psql "$DATABASE_URL" -v queue="'q'" -v numbers="'{1}'" -v custom_ids="'{}'" -v max_bytes=1000000 -f app/store/sql/psql.sql -f app/store/sql/jobs/find.sql
 \set _added `cat app/store/sql/_fragments/added.sql`
+\set _all_runs `cat app/store/sql/_fragments/all_runs.sql`
+\set _all_waits `cat app/store/sql/_fragments/all_waits.sql`
 \set _attempts `cat app/store/sql/_fragments/attempts.sql`
 \set _bytes `cat app/store/sql/_fragments/bytes.sql`
+\set _carried `cat app/store/sql/_fragments/carried.sql`
 \set _claimed_whole `cat app/store/sql/_fragments/claimed_whole.sql`
 \set _due `cat app/store/sql/_fragments/due.sql`
 \set _ended `cat app/store/sql/_fragments/ended.sql`
@@ -20,11 +23,13 @@
 \set _published `cat app/store/sql/_fragments/published.sql`
 \set _ready `cat app/store/sql/_fragments/ready.sql`
 \set _removed `cat app/store/sql/_fragments/removed.sql`
+\set _rolled_up `cat app/store/sql/_fragments/rolled_up.sql`
 \set _settled `cat app/store/sql/_fragments/settled.sql`
 \set _shown_data `cat app/store/sql/_fragments/shown_data.sql`
 \set _start_within `cat app/store/sql/_fragments/start_within.sql`
 \set _summed `cat app/store/sql/_fragments/summed.sql`
 \set _swept `cat app/store/sql/_fragments/swept.sql`
+\set _tally `cat app/store/sql/_fragments/tally.sql`
 \set _termed `cat app/store/sql/_fragments/termed.sql`
 \set _terms `cat app/store/sql/_fragments/terms.sql`
 \set _totals `cat app/store/sql/_fragments/totals.sql`

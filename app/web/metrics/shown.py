@@ -1,8 +1,10 @@
 """What the metrics say of the database, as Prometheus reads it."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from app.domain.metrics import Figures, QueueFigures
+from app.domain.metrics import Figures, QueueFigures, bucketed
+from app.domain.series import Durations
 from app.infra import metricnames
 from app.infra.metricnames import Metric
 from app.infra.metrics import labels, written
@@ -35,6 +37,8 @@ def database(found: Figures | None) -> str:
                 for metric, of in _OF_QUEUE
             ),
             written(metricnames.ATTEMPTS, [sample for queue in found.queues for sample in _by_outcome(queue)]),
+            _histogram(metricnames.WAIT, [(said, queue.wait) for said, queue in named]),
+            _histogram(metricnames.RUN, [(said, queue.run) for said, queue in named]),
             written(metricnames.UNFOLDED, [("", found.deltas)]),
             written(metricnames.FOLD_AGE, [("", max(found.fold_age_s or 0.0, 0.0))]),
             written(metricnames.SNAPSHOT, [("", max(snapshot_s, 0.0))]),
@@ -59,3 +63,20 @@ def _by_outcome(queue: QueueFigures) -> list[tuple[str, float]]:
         "stalled": totals.stalled,
     }
     return [(f'{said},outcome="{outcome}"}}', count) for outcome, count in outcomes.items()]
+
+
+def _histogram(metric: Metric, found: Iterable[tuple[str, Durations]]) -> str:
+    """Return a histogram by queue, of those queues of which anything is known."""
+    lines = [line for said, took in found if took.counts for line in _buckets(metric.name, said, took)]
+    if not lines:
+        return ""
+    return f"# HELP {metric.name} {metric.about}\n# TYPE {metric.name} {metric.kind}\n{''.join(lines)}"
+
+
+def _buckets(name: str, said: str, took: Durations) -> Iterator[str]:
+    upto = bucketed(took)
+    for bound, jobs in upto:
+        le = "+Inf" if bound == math.inf else repr(bound)
+        yield f'{name}_bucket{said[:-1]},le="{le}"}} {jobs}\n'
+    yield f"{name}_sum{said} {took.total_s!r}\n"
+    yield f"{name}_count{said} {upto[-1][1]}\n"

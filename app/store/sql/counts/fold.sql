@@ -7,8 +7,8 @@
 -- So up to the moment when one more than these had yet to write, nothing is missing in what was read. None is taken if
 -- it is of too few transactions; then :most is to be larger. Also returns the queues in which jobs became ready, if
 -- they have ready ones: their wake-ups may have been lost. Adds what they tell of jobs to the current minute of their
--- queues, and to the totals. The caller holds the lock (try_lock). If it folded all deltas of its snapshot, it marks
--- the snapshot as folded.
+-- queues, and to the totals, with how long jobs waited and ran. The caller holds the lock (try_lock). If it folded all
+-- deltas of its snapshot, it marks the snapshot as folded.
 -- Indexes: job_deltas_added_by, job_counts_pkey, job_folds_pkey, job_minutes_pkey.
 with last as (
     :_last_fold
@@ -58,7 +58,7 @@ taken as (
     ))
     returning
         queue, waiting, prioritized, delayed, active, waiting_children, completed, failed, is_restored, verb, at,
-        numbers, worker, details
+        numbers, worker, details, durations, durations_s
 ),
 summed as (
     :_summed
@@ -67,12 +67,14 @@ folded as (
     insert into rowline.job_counts as existing (
         queue, waiting, prioritized, delayed, active, waiting_children, completed, failed,
         total_added, total_claimed, total_completed, total_failed, total_removed,
-        total_attempts_failed, total_retried, total_released, total_stalled, active_at
+        total_attempts_failed, total_retried, total_released, total_stalled,
+        total_waits, total_wait_s, total_runs, total_run_s, active_at
     )
     select
         queue, waiting, prioritized, delayed, active, waiting_children, completed, failed,
         newly_added, newly_claimed, newly_completed, newly_failed, newly_removed,
-        newly_attempts_failed, newly_retried, newly_released, newly_stalled, statement_timestamp()
+        newly_attempts_failed, newly_retried, newly_released, newly_stalled,
+        waits, wait_s, runs, run_s, statement_timestamp()
     from summed
     on conflict (queue) do update
     set

@@ -2,7 +2,7 @@
 -- and which metrics do not name: so none as long as fewer than :most have a name. What all the others count together
 -- stays as it is. Returns how many. The caller holds the lock (try_lock). Reads the counts of all queues.
 -- Indexes: queue_settings_pkey, job_counts_pkey, carried_totals_pkey.
-with unused as (
+with moved as (
     delete from rowline.job_counts
     where queue = any(array(
         select one.queue from rowline.job_counts as one
@@ -14,35 +14,9 @@ with unused as (
         limit :limit
     ))
     returning
-        total_added, total_claimed, total_completed, total_failed, total_removed,
-        total_attempts_failed, total_retried, total_released, total_stalled
+        1 as sign, total_added, total_claimed, total_completed, total_failed, total_removed,
+        total_attempts_failed, total_retried, total_released, total_stalled,
+        total_waits, total_wait_s, total_runs, total_run_s
 ),
-carried as (
-    update rowline.carried_totals as total
-    set
-        added = total.added + gone.added,
-        claimed = total.claimed + gone.claimed,
-        completed = total.completed + gone.completed,
-        failed = total.failed + gone.failed,
-        removed = total.removed + gone.removed,
-        attempts_failed = total.attempts_failed + gone.attempts_failed,
-        retried = total.retried + gone.retried,
-        released = total.released + gone.released,
-        stalled = total.stalled + gone.stalled
-    from (
-        select
-            sum(total_added)::bigint as added,
-            sum(total_claimed)::bigint as claimed,
-            sum(total_completed)::bigint as completed,
-            sum(total_failed)::bigint as failed,
-            sum(total_removed)::bigint as removed,
-            sum(total_attempts_failed)::bigint as attempts_failed,
-            sum(total_retried)::bigint as retried,
-            sum(total_released)::bigint as released,
-            sum(total_stalled)::bigint as stalled
-        from unused
-        having count(*) > 0
-    ) as gone
-    where is_only
-)
-select count(*) as queues from unused
+:_carried
+select count(*) as queues from moved

@@ -21,33 +21,7 @@ moved as (
     returning
         case when one.is_named then 1 else -1 end as sign, one.total_added, one.total_claimed, one.total_completed,
         one.total_failed, one.total_removed, one.total_attempts_failed, one.total_retried, one.total_released,
-        one.total_stalled
+        one.total_stalled, one.total_waits, one.total_wait_s, one.total_runs, one.total_run_s
 ),
-carried as (
-    update rowline.carried_totals as total
-    set
-        added = total.added + gone.added,
-        claimed = total.claimed + gone.claimed,
-        completed = total.completed + gone.completed,
-        failed = total.failed + gone.failed,
-        removed = total.removed + gone.removed,
-        attempts_failed = total.attempts_failed + gone.attempts_failed,
-        retried = total.retried + gone.retried,
-        released = total.released + gone.released,
-        stalled = total.stalled + gone.stalled
-    from (
-        select
-            sum(sign * total_added)::bigint as added, sum(sign * total_claimed)::bigint as claimed,
-            sum(sign * total_completed)::bigint as completed, sum(sign * total_failed)::bigint as failed,
-            sum(sign * total_removed)::bigint as removed,
-            sum(sign * total_attempts_failed)::bigint as attempts_failed,
-            sum(sign * total_retried)::bigint as retried, sum(sign * total_released)::bigint as released,
-            sum(sign * total_stalled)::bigint as stalled
-        from moved
-        -- As long as there are no more of them, all had names without being given one.
-        where (select count(*) from rowline.job_counts) > :most
-        having count(*) > 0
-    ) as gone
-    where is_only
-)
+:_carried
 select count(*) as queues from moved

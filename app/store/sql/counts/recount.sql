@@ -20,7 +20,7 @@ taken as (
     delete from rowline.job_deltas
     returning
         queue, waiting, prioritized, delayed, active, waiting_children, completed, failed, is_restored, verb, at,
-        numbers, worker, details
+        numbers, worker, details, durations, durations_s
 ),
 summed as (
     :_summed
@@ -37,7 +37,8 @@ written as (
     insert into rowline.job_counts as existing (
         queue, waiting, prioritized, delayed, active, waiting_children, completed, failed,
         total_added, total_claimed, total_completed, total_failed, total_removed,
-        total_attempts_failed, total_retried, total_released, total_stalled, active_at
+        total_attempts_failed, total_retried, total_released, total_stalled,
+        total_waits, total_wait_s, total_runs, total_run_s, active_at
     )
     select
         queue, coalesce(counted.waiting, 0), coalesce(counted.prioritized, 0), coalesce(counted.delayed, 0),
@@ -46,6 +47,7 @@ written as (
         coalesce(newly_completed, 0), coalesce(newly_failed, 0), coalesce(newly_removed, 0),
         coalesce(newly_attempts_failed, 0), coalesce(newly_retried, 0), coalesce(newly_released, 0),
         coalesce(newly_stalled, 0),
+        waits, coalesce(wait_s, 0), runs, coalesce(run_s, 0),
         case when newly_added is not null then statement_timestamp() end
     from counted
     full join summed using (queue)

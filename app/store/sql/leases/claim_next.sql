@@ -32,7 +32,7 @@ changed as (
     returning
         case when job.priority > 0 then 'prioritized' else 'waiting' end as was,
         status, number, attempts_started, lease_token, custom_id, name, data, opts, priority, attempts_made, added_at, timeout_ms,
-        stalled_count, place
+        stalled_count, place, processed_at
 ),
 counted as (
     :_counted

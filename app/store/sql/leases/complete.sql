@@ -9,7 +9,7 @@ with changed as (
         leased_until = null
     :_attempts
         and job.leased_until > statement_timestamp()
-    returning job.number, 'active' as was, job.status, job.attempts_started
+    returning job.number, 'active' as was, job.status, job.attempts_started, job.processed_at
 ),
 counted as (
     :_counted

@@ -6,7 +6,7 @@ with changed as (
     :_attempts
         and job.leased_until > statement_timestamp() and job.remove_on_complete ->> 'count' = '0'
     returning
-        job.number, job.custom_id, job.lease_token, job.attempts_started, 'active' as was, null::text as status,
+        job.number, job.custom_id, job.lease_token, job.attempts_started, job.processed_at, 'active' as was, null::text as status,
         :_terms
         as terms
 ),

@@ -66,7 +66,8 @@ labelled as materialized (
         end as name,
         counted.*, counted.waiting + counted.prioritized > 0 as is_ready,
         known.total_added, known.total_claimed, known.total_completed, known.total_failed, known.total_removed,
-        known.total_attempts_failed, known.total_retried, known.total_released, known.total_stalled
+        known.total_attempts_failed, known.total_retried, known.total_released, known.total_stalled,
+        known.total_waits, known.total_wait_s, known.total_runs, known.total_run_s
     from counted
     left join rowline.job_counts as known on known.queue = counted.queue
 ),
@@ -137,6 +138,8 @@ grouped as (
         coalesce(sum(total_retried), 0)::bigint as total_retried,
         coalesce(sum(total_released), 0)::bigint as total_released,
         coalesce(sum(total_stalled), 0)::bigint as total_stalled,
+        max(total_waits) as total_waits, coalesce(sum(total_wait_s), 0) as total_wait_s,
+        max(total_runs) as total_runs, coalesce(sum(total_run_s), 0) as total_run_s,
         count(*) filter (where is_paused) as paused, coalesce(sum(ended), 0)::bigint as ended,
         coalesce(sum(workers), 0)::bigint as workers,
         case when min(place) is not null then greatest(
@@ -156,7 +159,35 @@ select
     total_attempts_failed + case when name is null then carried.attempts_failed else 0 end as total_attempts_failed,
     total_retried + case when name is null then carried.retried else 0 end as total_retried,
     total_released + case when name is null then carried.released else 0 end as total_released,
-    total_stalled + case when name is null then carried.stalled else 0 end as total_stalled
+    total_stalled + case when name is null then carried.stalled else 0 end as total_stalled,
+    case when name is not null then total_waits else array(
+        select sum(jobs)::bigint
+        from (
+            select jobs, nth from unnest(carried.waits) with ordinality as one (jobs, nth)
+            union all
+            select one.jobs, one.nth
+            from standing
+            cross join unnest(standing.total_waits) with ordinality as one (jobs, nth)
+            where standing.name is null
+        ) as bucket
+        group by nth
+        order by nth
+    ) end as total_waits,
+    total_wait_s + case when name is null then carried.wait_s else 0 end as total_wait_s,
+    case when name is not null then total_runs else array(
+        select sum(jobs)::bigint
+        from (
+            select jobs, nth from unnest(carried.runs) with ordinality as one (jobs, nth)
+            union all
+            select one.jobs, one.nth
+            from standing
+            cross join unnest(standing.total_runs) with ordinality as one (jobs, nth)
+            where standing.name is null
+        ) as bucket
+        group by nth
+        order by nth
+    ) end as total_runs,
+    total_run_s + case when name is null then carried.run_s else 0 end as total_run_s
 from grouped
 cross join rowline.carried_totals as carried
 order by name

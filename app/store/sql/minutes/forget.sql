@@ -10,20 +10,23 @@ with old as (
 ),
 gone as (
     delete from rowline.job_minutes where ctid = any(array(select ctid from old))
-    returning minute, queue, added, completed, failed
+    returning minute, queue, added, claimed, completed, failed, retried, stalled, waits, wait_s, runs, run_s
 ),
 kept as (
-    insert into rowline.job_hours as existing (hour, queue, added, completed, failed)
-    select
-        date_bin('1 hour', gone.minute, timestamptz 'epoch'), gone.queue, sum(gone.added)::bigint,
-        sum(gone.completed)::bigint, sum(gone.failed)::bigint
-    from gone
-    group by 1, 2
-    order by 1, 2
+    insert into rowline.job_hours as existing (
+        hour, queue, added, claimed, completed, failed, retried, stalled, waits, wait_s, runs, run_s
+    )
+    select rolled.hour, rolled.queue, added, claimed, completed, failed, retried, stalled, waits, wait_s, runs, run_s
+    from (
+        select
+            date_bin('1 hour', gone.minute, timestamptz 'epoch') as hour, gone.queue,
+            :_rolled_up
+        from gone
+        group by 1, 2
+        order by 1, 2
+    ) as rolled
     on conflict (hour, queue) do update
     set
-        added = existing.added + excluded.added,
-        completed = existing.completed + excluded.completed,
-        failed = existing.failed + excluded.failed
+        :_tally
 )
 select queue from gone
