@@ -89,6 +89,14 @@ class Ground:
     workers: int  # seen within a minute, without those that call the endpoint
     dispatchers: int  # that call the endpoint, seen within a minute
     waiting: Sequence[WaitingProgram] = ()  # only known if no worker was seen
+    slots: int = 0  # of its Python workers, together
+    busy: int = 0  # how many of these run a job, as they said within the last seconds
+    was_counted: bool = True  # whether a job of the queue was ever counted
+
+    @property
+    def is_known(self) -> bool:
+        """Whether anything is known of the queue, besides the jobs that it has."""
+        return self.was_counted or bool(self.pause or self.endpoint or self.workers or self.dispatchers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,7 +63,15 @@ def ground(conn: Connection, *, queue: str) -> Ground:
     pause = None if row.paused_at is None else Pause(at=row.paused_at, by=row.paused_by, reason=row.pause_reason)
     endpoint = _endpoint(row) if row.has_endpoint else None
     return Ground(
-        queue=queue, at=row.at, pause=pause, endpoint=endpoint, workers=row.workers, dispatchers=row.dispatchers
+        queue=queue,
+        at=row.at,
+        pause=pause,
+        endpoint=endpoint,
+        workers=row.workers,
+        dispatchers=row.dispatchers,
+        slots=row.slots,
+        busy=row.busy,
+        was_counted=row.is_counted,
     )
 
 

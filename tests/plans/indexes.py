@@ -63,7 +63,7 @@ INDEXES: dict[str, set[str]] = {
     "endpoints/try_lock": {"endpoints_pkey"},
     "explain/ahead": {"jobs_ready"},
     "explain/batch": {"jobs_active", "jobs_listed"},
-    "explain/ground": {"endpoints_pkey", "queue_settings_pkey", "queue_workers_pkey"},
+    "explain/ground": {"endpoints_pkey", "job_counts_pkey", "queue_settings_pkey", "queue_workers_pkey"},
     "explain/job": {"attempts_pkey", "jobs_custom_id", "jobs_pkey"},
     "explain/line": {"jobs_ready"},
     "explain/runs": {"jobs_listed"},
