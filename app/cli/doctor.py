@@ -33,6 +33,8 @@ def _print(report: dict[str, Any]) -> None:
     for line in _figures(report["figures"]):
         print(columns.printable(line))
     found = len(report["findings"])
+    if found:
+        print("SQL is run by `rowline db psql`, in a checkout `make psql`, on a machine that has the database")
     print("nothing is wrong" if not found else f"{found} finding{'s' * (found > 1)}")
 
 

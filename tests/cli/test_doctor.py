@@ -30,6 +30,7 @@ def test_a_warning_has_exit_code_0_and_nothing_controls_the_terminal(own_url: st
     databases.run(own_url, 'alter table rowline."\x1b[2J" set (autovacuum_enabled = off)')
     printed = said(own_url, "doctor")
     assert "warning  autovacuum_off" in printed
+    assert "SQL is run by `rowline db psql`" in printed
     assert "\x1b" not in printed
 
 

@@ -30,6 +30,7 @@ def test_a_schedule_is_set_and_shown(own_url: str) -> None:
     assert all(text in shown for text in ("nightly", "0 3 * * *", "Europe/Vienna", "jitter 5m", "report"))
     assert said(own_url, "schedulers", "list", "other") == "schedules: no rows"
     assert "schedules.create" in said(own_url, "audit", "--queue", "mail")
+    assert "nightly" in said(own_url, "report", "schedules")
 
 
 def test_what_is_not_given_again_is_as_by_default_but_for_a_pause(own_url: str) -> None:
