@@ -8,7 +8,17 @@ from urllib.parse import quote
 
 from app.domain.attempts import CANCELLED_REASON, STALLED_REASON, UNSTARTED_REASON, Outcome
 from app.domain.endpoint import Limiter
-from app.domain.explain import BLOCKING, Code, Explanation, Ground, JobState, Reason, WaitingProgram, is_blocked
+from app.domain.explain import (
+    BLOCKING,
+    Code,
+    Explanation,
+    Ground,
+    JobState,
+    PausedSchedule,
+    Reason,
+    WaitingProgram,
+    is_blocked,
+)
 from app.domain.pace import WINDOW, Ahead, Pace, Start
 from app.domain.pace import start as start_of
 from app.domain.plan import Plan, PlanAction, PlanStatus
@@ -64,8 +74,12 @@ def of_queue(
     *,
     next_due_at: datetime | None,
     pace: Pace | None,
+    schedules: Sequence[PausedSchedule] = (),
 ) -> Explanation:
-    """Explain a queue: what keeps its jobs from being claimed, and what a job that is added now would find."""
+    """Explain a queue: what keeps its jobs from being claimed, and what a job that is added now would find.
+
+    `schedules`: those that are paused, which hold no job, but add none.
+    """
     ready = sum(counts[status] for status in READY)
     delayed, active = counts[Status.DELAYED], counts[Status.ACTIVE]
     reasons = [*_paused(ground)]
@@ -74,6 +88,7 @@ def of_queue(
     if ready or delayed:
         reasons += _unserved(ground)
     reasons += [_plan(plan, ground.queue, whole=True) for plan in plans]
+    reasons += [_schedule_paused(one, ground.queue) for one in schedules]
     ahead = start = None
     if ready and not is_blocked(reasons):
         ahead = Ahead(counts[Status.WAITING], is_exact=True)
@@ -90,6 +105,17 @@ def of_queue(
     has_jobs = any(counts.values()) or ground.is_known
     sentence = _sentence(f"Queue {ground.queue} is {status}", reasons, None) if has_jobs else _unknown(ground.queue)
     return Explanation(status=status, sentence=sentence, reasons=reasons, at=ground.at, ahead=ahead, start=start)
+
+
+def _schedule_paused(one: PausedSchedule, queue: str) -> Reason:
+    resume = shlex.join(["rowline", "schedulers", "resume", queue, one.id])
+    path = f"POST {_path(queue)}/schedulers/{quote(one.id, safe='')}/resume"
+    return Reason(
+        code=Code.SCHEDULE_PAUSED,
+        text=f"its schedule {one.id} is paused since {when(one.paused_at)}, and adds no jobs",
+        since=one.paused_at,
+        hint=f"Resume it: `{resume}`, or {path}.",
+    )
 
 
 def _all_delayed(ground: Ground, delayed: int, next_due_at: datetime) -> Reason:

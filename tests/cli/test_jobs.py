@@ -66,6 +66,7 @@ GIVEN = {
     "stackTraceLimit": ("2", 2),
     "timeout": ("1000", 1_000),
     "startBy": ("4102444800000", 4_102_444_800_000),
+    "telemetry": ('{"omitContext": true}', {"omitContext": True}),
 }
 """A value for each option of a job, and how the API shows it."""
 

@@ -3,6 +3,8 @@
 import json
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from app.cli.main import rowline
+from app.cli.main import COMMANDS, rowline
 from app.local import home
 from app.local.home import Facts
 from app.postgres.database import Database
@@ -19,6 +21,8 @@ from tests.support.commands import lines, said
 from tests.support.raw import Server
 from tests.support.tokens import issue
 
+ON_THE_MACHINE = {"run", "serve", "work", "dispatch", "db", "docs", "report", "events"}
+"""Commands that may use the database. `events` reads it with DATABASE_URL."""
 AUDIT = "select actor, action from rowline.audit where queue = 'mail' order by number"
 
 
@@ -157,6 +161,20 @@ def test_the_service_that_runs_on_this_machine_is_found_by_its_home(api: str, fo
         assert "does not know the token" in run("queues", code=4, ROWLINE_TOKEN="of-somebody-else")
     assert "does not run" in run("queues", code=6)
     assert raw.TOKEN not in (folder / "home" / "lock").read_text()
+
+
+def test_a_command_over_http_imports_neither_the_api_nor_the_database() -> None:
+    modules = sorted({module for module, _ in COMMANDS.values()} - ON_THE_MACHINE)
+    heavy = {"flask", "marshmallow", "sqlalchemy", "psycopg", "pygal"}
+    script = f"import sys, importlib; [importlib.import_module('app.cli.' + one) for one in {modules}]; "
+    done = subprocess.run(
+        [sys.executable, "-c", f"{script}print({heavy} & {{*sys.modules}})"],
+        cwd=Path(__file__).parents[2],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "set()\n"
 
 
 def test_a_service_that_is_away_is_unavailable(server: Server) -> None:

@@ -351,6 +351,18 @@ def test_what_to_do_is_said_of_each_reason_that_blocks(client: Client) -> None:
     assert all(reason["hint"] in found["sentence"] for reason in found["reasons"])
 
 
+def test_a_queue_says_which_of_its_schedules_are_paused(client: Client) -> None:
+    for schedule_id in ("nightly", "weekly"):
+        path = f"/queues/q/schedulers/{schedule_id}"
+        assert client.put(path, json.dumps({"pattern": "0 3 * * *", "template": {}})).status_code == 201
+    assert explain(client)["sentence"] == "Queue q is idle: it has no jobs that wait."
+    answers.ok(client.post("/queues/q/schedulers/nightly/pause", ""))
+    found = explain(client)
+    assert (found["status"], codes(found)) == ("idle", ["schedule_paused"])
+    assert "its schedule nightly is paused since" in found["sentence"]
+    assert "`rowline schedulers resume q nightly`, or POST /queues/q/schedulers/nightly/resume" in found["sentence"]
+
+
 def test_of_a_queue_that_never_had_a_job_it_is_said_that_nothing_is_known(client: Client, db: Database) -> None:
     unknown = (
         "Queue q is idle: it has never had a job, and nothing else is known of it. Look whether the name is right."
