@@ -21,7 +21,7 @@ from tests.support.commands import lines, said
 from tests.support.raw import Server
 from tests.support.tokens import issue
 
-ON_THE_MACHINE = {"run", "serve", "work", "dispatch", "db", "docs", "report", "events"}
+ON_THE_MACHINE = {"run", "serve", "work", "dispatch", "dashboard", "db", "docs", "report", "events"}
 """Commands that may use the database. `events` reads it with DATABASE_URL."""
 AUDIT = "select actor, action from rowline.audit where queue = 'mail' order by number"
 
