@@ -1,23 +1,16 @@
-"""`rowline jobs add`: adds a job, with the options of the API, on the database itself."""
+"""`rowline jobs add`: adds a job, with the options of the API."""
 
 import json
-import os
 import re
 from collections.abc import Callable, Collection
 from typing import Any
 
 import click
-import orjson
 
-from app.cli import columns, direct, names
+from app.cli import columns, names, output, service
+from app.cli.service import Reply, of_queue
 from app.cli.values import JsonValue
 from app.domain.options import STORED, Kind, Option
-from app.infra import settings
-from app.operations import jobs as operations
-from app.operations.adding import Submitted
-from app.postgres.database import Database
-from app.web.jobs import new_job
-from app.web.jobs.submitted import SubmittedSchema
 
 Command = Callable[..., None]
 _TYPES: dict[Kind, Any] = {Kind.WHOLE: int, Kind.FLAG: bool, Kind.ID: str, Kind.TEXTS: str}
@@ -51,22 +44,20 @@ def _option(option: Option) -> Callable[[Command], Command]:
 @click.argument("name")
 @click.option("--data", type=JsonValue(), default="null", help="What its handler gets.")
 @options
-@click.option("--json", "is_json", is_flag=True, help="Print what the API answers.")
-def add(*, queue: str, name: str, data: str, is_json: bool, **given: Any) -> None:
+@output.as_json
+@output.ids_only
+def add(*, queue: str, name: str, data: str, as_json: bool, ids_only: bool, **given: Any) -> None:
     """Add a job to a queue. Prints its id, its status, and whether it is new or stands for one that is there."""
-    chosen = settings.from_env(os.environ)
     body = f'[{{"name":{json.dumps(name)},"data":{data},"opts":{{{opts(given)}}}}}]'
+    with service.opened() as api:
+        [added] = api.add(of_queue(queue, "jobs"), body).elements
+    show(added, as_json=as_json, ids_only=ids_only)
 
-    def act(db: Database) -> Submitted:
-        """Read the job as the API reads it, with the same limits and faults."""
-        new = new_job.load(body.encode(), max_jobs=1, max_data_bytes=chosen.max_data_bytes)
-        return operations.submit_many(db, queue=queue, new=new)[0]
 
-    submitted = direct.told(act, name="rowline-jobs")
-    if is_json:
-        print(orjson.dumps(SubmittedSchema(queue_prefix=chosen.queue_prefix).dump_all([submitted])[0]).decode())
-        return
-    print(columns.line([submitted.job.id, submitted.job.status.value, submitted.outcome.value]))
+def show(added: Reply, *, as_json: bool, ids_only: bool = False) -> None:
+    """Print a job that was added, or that stands for it."""
+    if not output.show([added], as_json=as_json, ids=(lambda job: job.members["id"]) if ids_only else None):
+        print(columns.line([added.members["id"], added.members["status"], added.members["outcome"]]))
 
 
 def opts(given: dict[str, Any]) -> str:

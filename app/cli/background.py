@@ -6,19 +6,18 @@ from contextlib import contextmanager
 
 import click
 
-from app.domain.plan import Plan
 from app.infra import interrupt
 
 
 @contextmanager
-def told(plan: Plan) -> Iterator[None]:
-    """At Ctrl-C during the block, say that the plan goes on, and end the command."""
+def told(queue: str, plan_id: str | None = None) -> Iterator[None]:
+    """At Ctrl-C during the block, say that the plan goes on, and end the command. None: its id is not known yet."""
     try:
         yield
     except KeyboardInterrupt:
-        where = f"{shlex.quote(plan.queue)} {plan.id}"
-        click.echo(
-            f"The plan goes on in the background. Look: rowline plans show {where}. Stop: rowline plans stop {where}.",
-            err=True,
-        )
+        where = shlex.quote(queue)
+        ways = f"Look: rowline plans list {where}."
+        if plan_id is not None:
+            ways = f"Look: rowline plans show {where} {plan_id}. Stop: rowline plans stop {where} {plan_id}."
+        click.echo(f"The plan goes on in the background. {ways}", err=True)
         raise click.exceptions.Exit(interrupt.CODE) from None

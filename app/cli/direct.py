@@ -13,7 +13,6 @@ from app.local import embedded
 from app.postgres.database import Database
 
 R = TypeVar("R")
-LISTED = 1_000
 
 
 def told(act: Callable[[Database], R], *, name: str) -> R:
@@ -31,13 +30,3 @@ def told(act: Callable[[Database], R], *, name: str) -> R:
         raise click.ClickException("the arguments must be UTF-8") from None
     finally:
         db.close()
-
-
-def listed(page: Callable[[int], tuple[int, list[R]]]) -> list[R]:
-    """Return all of a list: `page` returns how many there are, and up to LISTED of them from a start."""
-    found: list[R] = []
-    count, more = page(0)
-    while more:
-        found += more
-        count, more = page(len(found)) if len(found) < count else (count, [])
-    return found

@@ -49,7 +49,7 @@ def _settings() -> str:
         *(MARK, "# Settings", ""),
         "Settings are environment variables. They are checked at start, and all faults are listed at once. An empty",
         "variable counts as not set. An unknown `ROWLINE_` variable is an error, so that spelling mistakes are found;",
-        "`ROWLINE_URL` and `ROWLINE_TOKEN`, which clients and HTTP workers read, are allowed.",
+        "`ROWLINE_URL`, `ROWLINE_TOKEN` and `ROWLINE_CONTEXT`, which clients read, are allowed ([cli.md](cli.md)).",
         *("", "| variable | default | meaning |", "| --- | --- | --- |"),
     ]
     lines += [

@@ -1,37 +1,106 @@
 """`rowline endpoints`: commands for the endpoints of queues."""
 
+import json
 import os
 import sys
+from typing import Any
 
 import click
 
-from app.cli import account
-from app.infra import settings
-from app.infra.vault import Vault, VaultError
-from app.local import embedded
-from app.operations import endpoints as operations
-from app.postgres.database import Database
-from app.queries import endpoints as queries
+from app.cli import account, names, output, service
+from app.cli.service import Reply, path
+
+COLUMNS = ["queue", "url"]
+
+
+class Header(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
+    """A header of the calls."""
+
+    name = "NAME:VALUE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """Split it."""
+        name, colon, text = value.partition(":")
+        if not colon or not name.strip():
+            self.fail("must look like X-Team: mail", param, ctx)
+        return name.strip(), text.strip()
+
+
+class Limiter(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
+    """At most so many calls in so many ms."""
+
+    name = "CALLS/MS"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, int]:
+        """Split it."""
+        calls, slash, ms = value.partition("/")
+        if not slash or not (calls + ms).isascii() or not calls.isdigit() or not ms.isdigit():
+            self.fail(f"{value!r} does not look like 100/1000, a hundred calls each second", param, ctx)
+        return {"max": int(calls), "duration": int(ms)}
 
 
 @click.group()
 def endpoints() -> None:
-    """Manage the endpoints of queues (webhooks)."""
+    """Manage the endpoints of queues (webhooks): where dispatchers send their jobs."""
+
+
+@endpoints.command("list")
+@output.as_json
+@output.ids_only
+def list_all(*, as_json: bool, ids_only: bool) -> None:
+    """List the endpoints that the token may manage, by queue. Whether one is off: `rowline explain QUEUE`."""
+    with service.opened() as api:
+        found = api.get("/workers").members
+    listed = [Reply(json.dumps({"queue": queue, "url": url}).encode()) for queue, url in sorted(found.items())]
+    if not output.show(listed, as_json=as_json, ids=(lambda one: one.members["queue"]) if ids_only else None):
+        output.table(COLUMNS, sorted(found.items()), "endpoints")
+
+
+@endpoints.command()
+@names.queue
+@click.argument("url")
+@click.option("--method", type=click.Choice(["POST", "PUT", "PATCH"]), default="POST", show_default=True)
+@click.option("--header", "headers", type=Header(), multiple=True, help="A header of the calls; may be repeated.")
+@click.option("--timeout", type=int, metavar="MS", help="The longest a call may take.")
+@click.option("--concurrency", type=int, help="Calls at a time.")
+@click.option("--limiter", type=Limiter(), help="At most so many calls in so many ms: 100/1000.")
+@click.option("--max-stalled", "maxStalledCount", type=int, help="Calls that may be lost before a job fails.")
+def register(
+    *, queue: str, url: str, method: str, headers: tuple[tuple[str, str], ...], timeout: int | None, **opts: Any
+) -> None:
+    """Register the endpoint of a queue, or replace it; one that was switched off is on again.
+
+    Prints the secret that signs its calls, if the service made one, alone to standard output: it is not shown again.
+    """
+    target = {"url": url, "method": method, "headers": dict(headers) or None, "timeout": timeout}
+    endpoint = {name: value for name, value in target.items() if value is not None}
+    given = {name: value for name, value in opts.items() if value is not None}
+    body = json.dumps({"queue": queue, "endpoint": endpoint, "opts": given})
+    with service.opened() as api:
+        done = api.send("POST", "/workers", body)
+    click.echo(f"{queue}: its jobs are sent to the endpoint", err=True)
+    if secret := done.headers.get("Rowline-Webhook-Secret"):
+        click.echo("The secret of its signatures, which is not shown again:", err=True)
+        print(secret)
+
+
+@endpoints.command()
+@names.queue
+def remove(*, queue: str) -> None:
+    """Remove the endpoint of a queue. Its jobs stay, and calls that run end."""
+    with service.opened() as api:
+        api.send("DELETE", path("workers", queue))
+    click.echo(f"{queue}: its jobs are sent nowhere any more", err=True)
 
 
 @endpoints.command()
 def reencrypt() -> None:
-    """Rotate the encryption key. Secrets are encrypted with the first of ROWLINE_SECRET_KEYS; exit code 1 on errors."""
-    chosen = settings.from_env(os.environ)
-    url = chosen.database_url or embedded.url_of_running(chosen)
-    db, vault = Database(chosen, url=url, size=1, name="rowline-endpoints"), Vault(chosen)
-    done, left = 0, []
-    for queue in queries.urls(db):
-        try:
-            done += operations.reseal(
-                db, actor=account.actor(), queue=queue, again=lambda sealed: vault.seal(vault.open(sealed))
-            )
-        except VaultError as error:
-            left.append(f"{queue}: {error}")
+    """Rotate the encryption key, on the database. Secrets are encrypted with the first of ROWLINE_SECRET_KEYS.
+
+    Exit code 1 on errors.
+    """
+    from app.cli import reencrypting  # noqa: PLC0415 - the others need no database
+
+    done, left = reencrypting.reencrypt(os.environ, account.actor())
     print("\n".join([f"{done} endpoints encrypted with the first key", *left]))
     sys.exit(1 if left else 0)

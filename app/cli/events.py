@@ -1,4 +1,4 @@
-"""`rowline events`: prints what happens to jobs, from the database itself."""
+"""`rowline events`: prints what happens to jobs."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import click
 import orjson
 
-from app.cli import columns, direct
+from app.cli import columns, direct, remoteevents, service
 from app.domain.events import EventType
 from app.operations import maintenance
 from app.postgres.database import Database
@@ -32,10 +32,11 @@ LOOK_S = 0.2
 @click.option("--after", type=click.IntRange(0), help="Begin after this event. Default: the oldest kept; with -f now.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, an object a line.")
 def events(*, follow: bool, queues: Sequence[str], types: Sequence[str], after: int | None, as_json: bool) -> None:
-    """Print events of jobs and queues in their order: what is kept, or, with -f, what happens from now on.
-
-    They are in the database: DATABASE_URL, or the embedded one of `rowline run`.
-    """
+    """Print events of jobs and queues in their order: what is kept, or, with -f, what happens from now on."""
+    if service.find().url is not None:
+        asked = {"queues": queues, "types": types, "after": after}
+        remoteevents.show(asked, is_endless=follow, as_json=as_json)
+        return
     wanted = Wanted(queues=queues, types=frozenset(map(EventType, types)), after=after, has_names=True)
     direct.told(lambda db: _print(db, wanted, is_endless=follow, as_json=as_json), name="rowline-events")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from app.cli.report import Since
+from app.cli.lengths import Since
 from app.domain import fingerprint
 from app.domain.jobfilter import SECONDS_MAX, path_fault, text_fault
 from app.domain.states import Status
@@ -111,6 +111,15 @@ def members(asked: dict[str, Any]) -> dict[str, Any]:
     if twice := next((path for path in paths if paths.count(path) > 1), None):
         raise click.UsageError(f"--data names {twice} twice")
     return given | {"data": dict(given["data"])}
+
+
+def query(asked: dict[str, Any]) -> dict[str, Any]:
+    """Return the same as the query of a request."""
+    given = members(asked)
+    paths = given.pop("data", {})
+    statuses = given.pop("statuses", None)
+    found = given | {f"data.{path}": value for path, value in paths.items()}
+    return found if statuses is None else found | {"statuses": ",".join(statuses)}
 
 
 def _plain(value: Any) -> Any:

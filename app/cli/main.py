@@ -4,38 +4,23 @@ import importlib
 import sys
 
 import click
+from click.shell_completion import CompletionItem
 
+from app.cli.exits import Code
 from app.infra import interrupt
 from app.infra.settings import SettingsError
 
-COMMANDS = (
-    "run",
-    "serve",
-    "work",
-    "dispatch",
-    "jobs",
-    "plans",
-    "failures",
-    "explain",
-    "scaling",
-    "series",
-    "deduplication",
-    "schedulers",
-    "wait",
-    "queues",
-    "workers",
-    "settings",
-    "endpoints",
-    "tokens",
-    "audit",
-    "events",
-    "doctor",
-    "dashboard",
-    "report",
-    "db",
-    "docs",
-)
-"""Each is a function of the module of its name."""
+COMMANDS = {name: (name, name) for name in ("run", "serve", "work", "dispatch", "queues", "jobs")}
+COMMANDS |= {"search": ("jobs", "find"), "explain": ("explain", "explain"), "failures": ("failures", "failures")}
+COMMANDS |= {"plan": ("plans", "make"), "apply": ("plans", "apply"), "undo": ("plans", "undo")}
+COMMANDS |= {
+    name: (name, name)
+    for name in (
+        *("plans", "schedulers", "events", "top", "wait", "scaling", "series", "deduplication", "workers", "endpoints"),
+        *("settings", "tokens", "audit", "doctor", "dashboard", "report", "context", "completion", "db", "docs"),
+    )
+}
+"""By name: the module, and the function in it. In the order of the help."""
 
 
 class Commands(click.Group):
@@ -49,29 +34,43 @@ class Commands(click.Group):
         """Import a command. Ctrl-C meanwhile ends the process quietly."""
         if cmd_name not in COMMANDS:
             return None
+        module, function = COMMANDS[cmd_name]
         with interrupt.quiet():
-            command: click.Command = getattr(importlib.import_module(f"app.cli.{cmd_name}"), cmd_name)
+            command: click.Command = getattr(importlib.import_module(f"app.cli.{module}"), function)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the name of a command, without importing those that begin so."""
+        found = [CompletionItem(name) for name in COMMANDS if name.startswith(incomplete)]
+        return found or click.Command.shell_complete(self, ctx, incomplete)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="rowline", prog_name="rowline")
-def rowline() -> None:
-    """Rowline, an HTTP job queue on PostgreSQL."""
+@click.option(
+    "--context", metavar="NAME", envvar="ROWLINE_CONTEXT", help="Ask this service: one of `rowline context list`."
+)
+def rowline(*, context: str | None) -> None:
+    """Rowline, an HTTP job queue on PostgreSQL.
+
+    Commands ask a service over HTTP: that of --context, of ROWLINE_URL and ROWLINE_TOKEN, of the context in use, or the
+    `rowline run` of this machine. With DATABASE_URL they do the same in this process. The exit code is 1 if something
+    failed, 2 for wrong usage, 3 not found, 4 refused, 5 conflict, 6 unavailable.
+    """
 
 
 def main() -> None:
-    """Run the command line. Invalid settings exit with code 2 and errors at start with code 1, each with a message."""
+    """Run the command line. Invalid settings exit with code 2, a database that is away with 6, each with a message."""
     try:
         rowline(prog_name="rowline")
     except SettingsError as error:
         print(f"rowline: invalid settings:\n{error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(Code.USAGE)
     except Exception as error:
         if not isinstance(error, _at_start()):
             raise
         print(f"rowline: {error}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(_code(error))
 
 
 def _at_start() -> tuple[type[Exception], ...]:
@@ -81,3 +80,9 @@ def _at_start() -> tuple[type[Exception], ...]:
     from app.postgres.schema import SchemaError  # noqa: PLC0415
 
     return StartError, DatabaseError, SchemaError
+
+
+def _code(error: Exception) -> Code:
+    from app.postgres.database import DatabaseError  # noqa: PLC0415 - as above
+
+    return Code.UNAVAILABLE if isinstance(error, DatabaseError) else Code.FAILED

@@ -1,31 +1,21 @@
-"""`rowline plans`: what is done to many jobs at once, looked at first; on the database itself."""
+"""`rowline plans`: what is done to many jobs at once, looked at first."""
 
 import json
 import shlex
-import sys
 import time
 from typing import Any
 
 import click
-import orjson
-from rich.console import Console
-from rich.progress import Progress
 
-from app.cli import account, background, columns, direct, filters, names, tables, terminal
+from app.cli import background, columns, filters, jobverbs, names, output, service, terminal
+from app.cli.service import Reply, Service, of_queue
 from app.cli.values import JsonValue
-from app.domain.plan import ASKED, RATE_MAX, RUNNING, Plan, PlanStatus
-from app.operations import plans as operations
-from app.postgres.database import Database
-from app.queries import jobplans
-from app.queries.reports import Found
-from app.web.plans import schemas
-from app.wire.job import JobSchema
+from app.domain.plan import ASKED, RATE_MAX, RUNNING, PlanStatus
 
-NAME = "rowline-plans"
-LOOK_S = 0.2
+LOOK_S, LONGEST_LOOK_S = 0.1, 1.0
 COLUMNS = ["id", "action", "status", "matched", "done", "skipped", "undone", "rate/s", "created", "by", "filter"]
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _plan_id = click.argument("plan_id", metavar="ID")
+_rate = click.option("--rate", type=click.FloatRange(0.001, RATE_MAX), help="So many jobs a second at most.")
 _wait = click.option("--wait", is_flag=True, help="Wait for the end, and show how far it is.")
 
 
@@ -37,163 +27,181 @@ def plans() -> None:
 @plans.command()
 @names.queue
 @click.argument("action", type=click.Choice([action.value for action in ASKED]))
-@click.option("--id", "ids", multiple=True, help="With this id; may be repeated: with one.")
+@click.option("--id", "ids", multiple=True, help="With this id; may be repeated: with one. -: those of standard input.")
 @filters.options
 @click.option("--change", type=JsonValue(), help='What is changed, with the action change: {"priority": 3}.')
-@_as_json
-def make(*, queue: str, action: str, change: str | None, as_json: bool, **asked: Any) -> None:
-    """Plan what to do with all jobs that match. Prints how many they are, and the first ten. Changes no job."""
-    body = json.dumps({"action": action, "filter": filters.members(asked)})
-    if change:
-        body = f'{body[:-1]}, "change": {change}}}'
-    actor = account.actor()
+@output.yes
+@_rate
+@_wait
+@output.as_json
+def make(
+    *,
+    queue: str,
+    action: str,
+    change: str | None,
+    yes: bool,
+    rate: float | None,
+    wait: bool,
+    as_json: bool,
+    ids: tuple[str, ...],
+    **asked: Any,
+) -> None:
+    """Plan what to do with all jobs that match. Prints how many they are, and the first ten. Changes no job.
 
-    def act(db: Database) -> Plan:
-        new = schemas.load(body.encode())
-        plan = operations.create(db, actor=actor, queue=queue, **new._asdict())
-        while plan.status is PlanStatus.PLANNING:
-            if (done := operations.step(db, queue=queue, plan_id=plan.id)) is None:
-                time.sleep(LOOK_S)  # another process makes a step
-            plan = done or jobplans.find(db, queue=queue, plan_id=plan.id)
-        return plan
-
-    _show(queue, act, as_json=as_json)
+    With --yes the plan is applied at once.
+    """
+    wanted = filters.members(asked | {"ids": tuple(names.given(ids))})
+    body = service.members({"action": json.dumps(action), "filter": json.dumps(wanted), "change": change})
+    with service.opened() as api:
+        found = _planned(api, queue, api.send("POST", of_queue(queue, "plans"), body))
+        if yes:
+            found = _applied(api, queue, found, found.members["matched"], rate)
+            found = watched(api, queue, found) if wait else found
+    _print(queue, found, as_json=as_json)
 
 
 @plans.command("list")
 @names.queue
-@_as_json
-def list_all(*, queue: str, as_json: bool) -> None:
+@output.as_json
+@output.ids_only
+@output.watchable
+def list_all(*, queue: str, as_json: bool, ids_only: bool) -> None:
     """List plans, the newest first: those that are not finished, and those of the last day."""
-    found = direct.told(lambda db: jobplans.page(db, queue=queue, start=0, length=direct.LISTED), name=NAME)
-    if as_json:
-        _print_json([schemas.dump(plan, sees_payload=True) for plan in found])
-    else:
-        tables.show(Found(columns=COLUMNS, rows=[*map(_row, found)]), "plans")
+    with service.opened() as api:
+        found = [*api.listed(of_queue(queue, "plans"), "plans")]
+    ids = (lambda plan: plan.members["id"]) if ids_only else None
+    if not output.show(found, as_json=as_json, ids=ids):
+        output.table(COLUMNS, [_row(plan.members) for plan in found], "plans")
 
 
 @plans.command()
 @names.queue
 @_plan_id
 @_wait
-@_as_json
+@output.as_json
 def show(*, queue: str, plan_id: str, wait: bool, as_json: bool) -> None:
     """Show a plan, and the first ten jobs of one that is planned."""
-    _show(queue, lambda db: _watched(db, _found(db, queue, plan_id), wait=wait), as_json=as_json)
+    with service.opened() as api:
+        found = _found(api, queue, plan_id)
+        _print(queue, watched(api, queue, found) if wait else found, as_json=as_json)
 
 
 @plans.command("wait")
 @names.queue
 @_plan_id
-@_as_json
+@output.as_json
 def wait_for(*, queue: str, plan_id: str, as_json: bool) -> None:
     """Wait for the end of a plan that goes on, and show how far it is, as `apply --wait` does."""
-    _show(queue, lambda db: _watched(db, _found(db, queue, plan_id), wait=True), as_json=as_json)
+    with service.opened() as api:
+        _print(queue, watched(api, queue, _found(api, queue, plan_id)), as_json=as_json)
 
 
 @plans.command()
 @names.queue
 @_plan_id
 @click.option("--matched", type=int, help="The number of jobs that the plan showed; without it you are asked.")
-@click.option("--rate", type=click.FloatRange(0.001, RATE_MAX), help="So many jobs a second at most.")
+@click.option("--yes", is_flag=True, help="Apply it to as many jobs as it means, unasked.")
+@_rate
 @_wait
-@_as_json
-def apply(*, queue: str, plan_id: str, matched: int | None, rate: float | None, wait: bool, as_json: bool) -> None:
+@output.as_json
+def apply(
+    *, queue: str, plan_id: str, matched: int | None, yes: bool, rate: float | None, wait: bool, as_json: bool
+) -> None:
     """Apply a plan. The service does it, in the background."""
-    actor = account.actor()
-
-    def act(db: Database) -> Plan:
-        plan, number = _found(db, queue, plan_id), matched
-        if number is None and plan.status is PlanStatus.PLANNED:
-            terminal.confirm(
-                f"{plan.action.capitalize()} {plan.matched} jobs of {queue!r}?", instead=f"--matched {plan.matched}"
-            )
-        number = plan.matched if number is None else number
-        plan = operations.apply(db, actor=actor, queue=queue, plan_id=plan.id, matched=number, rate_per_s=rate)
-        return _watched(db, plan, wait=wait)
-
-    _show(queue, act, as_json=as_json)
+    with service.opened() as api:
+        plan = _found(api, queue, plan_id)
+        means = plan.members["matched"]
+        if matched is None and not yes and plan.members["status"] == PlanStatus.PLANNED:
+            question = f"{plan.members['action'].capitalize()} {means} jobs of {queue!r}?"
+            terminal.confirm(question, instead=f"--matched {means}")
+        found = _applied(api, queue, plan, means if matched is None else matched, rate)
+        _print(queue, watched(api, queue, found) if wait else found, as_json=as_json)
 
 
 @plans.command()
 @names.queue
 @_plan_id
-@_as_json
+@output.as_json
 def stop(*, queue: str, plan_id: str, as_json: bool) -> None:
     """Stop a plan that has not ended: from now on it changes no job."""
-    actor = account.actor()
-
-    def act(db: Database) -> Plan:
-        return operations.stop(db, actor=actor, queue=queue, plan_id=_found(db, queue, plan_id).id)
-
-    _show(queue, act, as_json=as_json)
+    with service.opened() as api:
+        _print(queue, api.send("POST", of_queue(queue, "plans", plan_id, "stop")), as_json=as_json)
 
 
 @plans.command()
 @names.queue
 @_plan_id
 @_wait
-@_as_json
+@output.as_json
 def undo(*, queue: str, plan_id: str, wait: bool, as_json: bool) -> None:
     """Undo a removal: the jobs come back as they were, within a day. The service does it, in the background."""
-    actor = account.actor()
-
-    def act(db: Database) -> Plan:
-        plan = operations.undo(db, actor=actor, queue=queue, plan_id=_found(db, queue, plan_id).id)
-        return _watched(db, plan, wait=wait)
-
-    _show(queue, act, as_json=as_json)
+    with service.opened() as api:
+        found = api.send("POST", of_queue(queue, "plans", plan_id, "undo"))
+        _print(queue, watched(api, queue, found) if wait else found, as_json=as_json)
 
 
-def _found(db: Database, queue: str, plan_id: str) -> Plan:
-    return jobplans.find(db, queue=queue, plan_id=plan_id)
+def watched(api: Service, queue: str, plan: Reply, *, goes_on: bool = False) -> Reply:
+    """Wait for the end of a plan that goes on, with a bar on a terminal.
 
-
-def _watched(db: Database, plan: Plan, *, wait: bool) -> Plan:
-    """Wait for the end of a plan that goes on, with a bar on a terminal."""
-    if not wait:
-        return plan
-    with background.told(plan), Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task(plan.action, total=plan.matched)
-        while plan.status in RUNNING:
-            time.sleep(LOOK_S)
-            plan = jobplans.find(db, queue=plan.queue, plan_id=plan.id)
-            bar.update(task, completed=_passed(plan), description=plan.status)
+    `goes_on`: have it go on where no service may be there to do it.
+    """
+    begun = plan.members
+    with (
+        background.told(queue, begun["id"]),
+        output.bar(begun["matched"], begun["action"], is_shown=begun["status"] in RUNNING) as bar,
+    ):
+        pause_s = LOOK_S
+        while plan.members["status"] in RUNNING:
+            if not (goes_on and api.plan_step(queue, begun["id"])):
+                time.sleep(pause_s)
+                pause_s = min(LONGEST_LOOK_S, pause_s * 1.5)
+            plan = _found(api, queue, begun["id"])
+            bar(completed=_passed(plan.members), description=plan.members["status"])
     return plan
 
 
-def _passed(plan: Plan) -> int:
-    if plan.status is PlanStatus.UNDOING:
-        return plan.undone + plan.not_undone
-    return plan.done + sum(plan.skipped.values())
+def _planned(api: Service, queue: str, plan: Reply) -> Reply:
+    """Wait until it is known which jobs a plan means."""
+    with background.told(queue, plan.members["id"]):
+        while plan.members["status"] == PlanStatus.PLANNING:
+            if not api.plan_step(queue, plan.members["id"]):
+                time.sleep(LOOK_S)
+            plan = _found(api, queue, plan.members["id"])
+    return plan
 
 
-def _show(queue: str, act: Any, *, as_json: bool) -> None:
-    def read(db: Database) -> tuple[Plan, Any]:
-        plan = act(db)
-        return plan, jobplans.sample(db, plan)
+def _found(api: Service, queue: str, plan_id: str) -> Reply:
+    return api.get(of_queue(queue, "plans", plan_id))
 
-    plan, sample = direct.told(read, name=NAME)
-    if as_json:
-        shown = JobSchema(queue_prefix="bull").members_for(sees_payload=True)
-        _print_json(schemas.dump(plan, sees_payload=True, sample=sample, shown=shown))
+
+def _applied(api: Service, queue: str, plan: Reply, matched: int, rate: float | None) -> Reply:
+    body = json.dumps({"matched": matched} | ({} if rate is None else {"ratePerS": rate}))
+    return api.send("POST", of_queue(queue, "plans", plan.members["id"], "apply"), body)
+
+
+def _passed(plan: dict[str, Any]) -> int:
+    if plan["status"] == PlanStatus.UNDOING:
+        return int(plan.get("undone", 0) + plan.get("notUndone", 0))
+    return int(plan["done"] + sum(plan["skipped"].values()))
+
+
+def _print(queue: str, plan: Reply, *, as_json: bool) -> None:
+    if output.show([plan], as_json=as_json):
         return
-    tables.show(Found(columns=COLUMNS, rows=[_row(plan)]), "plan")
-    for job in sample or ():
-        click.echo(columns.line([job.id, job.status, job.name, job.failed_reason]))
-    if plan.status is PlanStatus.PLANNED:
-        click.echo(f"No job is changed yet. Apply it: rowline plans apply {shlex.quote(queue)} {plan.id}", err=True)
+    members = plan.members
+    output.table(COLUMNS, [_row(members)], "plan")
+    for job in members.get("sample", ()):
+        click.echo(columns.line([job["id"], job["status"], job["name"], jobverbs.reason(job)]))
+    if members["status"] == PlanStatus.PLANNED:
+        where = f"{shlex.quote(queue)} {members['id']}"
+        click.echo(f"No job is changed yet. Apply it: rowline plans apply {where}", err=True)
 
 
-def _row(plan: Plan) -> tuple[Any, ...]:
-    skipped = ", ".join(f"{number} {why}" for why, number in plan.skipped.items())
-    numbers = (plan.matched, plan.done, skipped, plan.undone, plan.rate_per_s)
-    wanted = orjson.dumps(plan.wanted.json).decode()
-    change = schemas.dump(plan, sees_payload=True).get("change")
-    limit = f"limit {plan.most}" if plan.most else ""
-    action = " ".join(filter(None, [plan.action, change and orjson.dumps(change).decode(), limit]))
-    return (plan.id, action, plan.status, *numbers, plan.created_at, plan.created_by, wanted)
-
-
-def _print_json(members: Any) -> None:
-    print(orjson.dumps(members, option=orjson.OPT_INDENT_2).decode())
+def _row(plan: dict[str, Any]) -> tuple[Any, ...]:
+    skipped = ", ".join(f"{number} {why}" for why, number in plan["skipped"].items())
+    numbers = (plan["matched"], plan["done"], skipped, plan.get("undone", 0), plan.get("ratePerS"))
+    limit = f"limit {plan['limit']}" if plan.get("limit") else ""
+    change = service.compact(plan["change"]) if plan.get("change") else ""
+    action = " ".join(filter(None, [plan["action"], change, limit]))
+    made = (output.at(plan["createdOn"]), plan["createdBy"], service.compact(plan["filter"]))
+    return (plan["id"], action, plan["status"], *numbers, *made)

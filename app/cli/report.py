@@ -3,17 +3,16 @@
 import csv
 import dataclasses
 import os
-import re
 import sys
 import unicodedata
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import click
 import orjson
 
 from app.cli import charts, tables
+from app.cli.lengths import Since
 from app.infra import settings
 from app.local import embedded
 from app.postgres.database import Database
@@ -21,24 +20,8 @@ from app.queries import reports
 from app.queries.reports import REPORTS, Found
 
 STATEMENT_MS = 30_000
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - these four as well, where people write Japanese
 """The first characters of text that spreadsheets evaluate as a formula (OWASP: CSV Injection)."""
-
-
-class Since(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
-    """A length of time: 90s, 30m, 24h, 7d, 2w."""
-
-    name = "LENGTH"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """Parse the length; the default is a timedelta already."""
-        if isinstance(value, timedelta):
-            return value
-        found = re.fullmatch(r"([1-9]\d{0,5})([smhdw])", value)
-        if not found:
-            self.fail(f"{value!r} is not a length of time such as 30m, 24h or 7d", param, ctx)
-        return timedelta(**{UNITS[found[2]]: int(found[1])})
 
 
 @click.command()

@@ -1,5 +1,6 @@
 """Options of commands that set how long finished jobs are kept."""
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -7,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from app.cli import terminal
-from app.domain.retention import AGE_MAX_S, COUNT_MAX, FOR_EVER, Keep
+from app.domain.retention import AGE_MAX_S, COUNT_MAX, FOR_EVER, SETTINGS, Keep
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
@@ -55,6 +56,12 @@ def given(
     if not found and not is_enough:
         raise click.UsageError(f"give one of {', '.join(('--remove-on-complete', '--remove-on-fail', *others))}")
     return found
+
+
+def members(wanted: Mapping[str, Keep | None]) -> dict[str, str]:
+    """Return settings as members of the API, which are JSON."""
+    names = {field: name for name, field in SETTINGS.items()}
+    return {names[field]: json.dumps(None if keep is None else keep.json) for field, keep in wanted.items()}
 
 
 def confirm(wanted: Mapping[str, Keep | None], *, whose: str, yes: bool) -> None:

@@ -54,11 +54,14 @@ def run() -> None:
 
 
 def _with_tokens(given: Settings) -> Settings:
-    """Generate a token if none is set and the API listens on a loopback address only. Raises SettingsError."""
-    if not given.tokens and given.on_loopback:
-        return dataclasses.replace(given, tokens=(secrets.token_urlsafe(24),))
-    given.require_tokens()
-    return given
+    """Generate a token if none is set and the API listens on a loopback address only. Raises SettingsError.
+
+    The last token is for commands on this machine: it is stored in the home, as none is that somebody set.
+    """
+    if not given.on_loopback:
+        given.require_tokens()
+    tokens = given.tokens or (secrets.token_urlsafe(24),)
+    return dataclasses.replace(given, tokens=(*tokens, secrets.token_urlsafe(24)))
 
 
 @contextlib.contextmanager
@@ -116,7 +119,7 @@ def _start_postgres(chosen: Settings, lock: Lock | None, supervisor: Supervisor)
         raise StartError(f"{error}. {server.last_words()}") from error
     server.ensure_database()
     if lock:
-        lock.store(Facts(os.getpid(), chosen.address, server.url, server.owner_url))
+        lock.store(Facts(os.getpid(), _reached(chosen), server.url, server.owner_url, chosen.tokens[-1]))
     return server
 
 
@@ -140,8 +143,7 @@ def _children(chosen: Settings, url: str) -> list[Child]:
 
 
 def _is_ready(chosen: Settings) -> bool:
-    any_address = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- it is replaced here
-    conn = http.client.HTTPConnection(any_address.get(chosen.host, chosen.host), chosen.port, timeout=2)
+    conn = http.client.HTTPConnection(_host(chosen), chosen.port, timeout=2)
     try:
         conn.request("GET", "/health/ready")
         return conn.getresponse().status == http.HTTPStatus.OK
@@ -174,6 +176,17 @@ def _greet(chosen: Settings, link: str | None, *, made_up: bool) -> None:
     _say("Ctrl-C stops it. To add a job:\n")
     header = shlex.quote(f"Authorization: Bearer {token}")
     _say(f"curl -s {chosen.address}/queues/{QUEUE}/jobs -H {header} -d {shlex.quote(body)}\n")
+
+
+def _host(chosen: Settings) -> str:
+    """Return the host by which this machine reaches the API."""
+    any_address = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- it is replaced here
+    return any_address.get(chosen.host, chosen.host)
+
+
+def _reached(chosen: Settings) -> str:
+    """Return the URL by which this machine reaches the API."""
+    return dataclasses.replace(chosen, host=_host(chosen)).address
 
 
 def _say(line: str) -> None:

@@ -1,13 +1,10 @@
-"""`rowline scaling`: how many workers a queue needs, from the database itself."""
+"""`rowline scaling`: how many workers a queue needs."""
 
 import click
-import orjson
 
-from app.cli import direct, names, tables
+from app.cli import names, output, service
+from app.cli.service import of_queue
 from app.domain.scaling import PER_WORKER, PER_WORKER_MAX, TARGET_MAX_S, TARGET_S
-from app.queries import explain as queries
-from app.queries.reports import Found
-from app.wire.explain import dump_scaling
 
 
 @click.command()
@@ -26,17 +23,11 @@ from app.wire.explain import dump_scaling
     show_default=True,
     help="Jobs that a worker runs at a time.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@output.as_json
+@output.watchable
 def scaling(*, queue: str, target: int, per_worker: int, as_json: bool) -> None:
-    """Say how many workers QUEUE needs, and what that follows from.
-
-    It is in the database: DATABASE_URL, or the embedded one of `rowline run`.
-    """
-    found = direct.told(
-        lambda db: queries.scale(db, queue=queue, target_s=target, per_worker=per_worker), name="rowline-scaling"
-    )
-    members = dump_scaling(found)
-    if as_json:
-        print(orjson.dumps(members, option=orjson.OPT_INDENT_2).decode())
-    else:
-        tables.show(Found(columns=[*members], rows=[tuple(members.values())]), f"scaling of {queue}")
+    """Say how many workers QUEUE needs, and what that follows from."""
+    with service.opened() as api:
+        found = api.get(of_queue(queue, "scaling"), target=target, perWorker=per_worker)
+    if not output.show([found], as_json=as_json):
+        output.table([*found.members], [tuple(found.members.values())], f"scaling of {queue}")

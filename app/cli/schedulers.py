@@ -1,33 +1,21 @@
-"""`rowline schedulers`: jobs that are added again and again, on the database itself."""
+"""`rowline schedulers`: jobs that are added again and again."""
 
 import json
-import os
 import re
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from functools import partial
-from random import Random
 from typing import Any
 
 import click
-import orjson
 
-from app.cli import account, adding, columns, direct, names, tables
+from app.cli import adding, columns, names, output, service
+from app.cli.service import Reply, of_queue
 from app.cli.values import JsonValue
-from app.domain import ids, scheduled
-from app.domain import schedule as times
+from app.domain import scheduled
 from app.domain.schedule import Misfire, Overlap
-from app.domain.scheduled import Schedule
-from app.infra import room, settings
-from app.operations import schedules as operations
-from app.postgres.database import Database
-from app.queries import schedules as queries
-from app.queries.reports import Found
-from app.web.jobs.submitted import SubmittedSchema
-from app.web.schedules import schemas, shown
 
 Command = Callable[..., None]
-NAME = "rowline-schedulers"
 COLUMNS = ["id", "ticks", "time zone", "next", "done", "skipped", "last", "misfire", "overlap", "limits", "job"]
 TICK_COLUMNS = ["local time", "UTC", "note"]
 RUN_COLUMNS = ["tick", "besides", "job", "status", "began", "ended", "attempts", "reason"]
@@ -35,7 +23,9 @@ BY_SCHEDULE = frozenset({"jobId", "startBy"})
 """Options that the jobs of schedules cannot have."""
 _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}
 _LENGTHS = ("every", "offset")
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+COUNT_MAX, COUNT = 100, 10  # ticks of a preview
+ANY = "any"
+"""The queue of which a preview of a timing is asked, if it does not matter."""
 
 
 class Length(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
@@ -110,7 +100,7 @@ def _with(*options: Callable[[Command], Command]) -> Callable[[Command], Command
 
 def _of_one(command: Command) -> Command:
     """Add what the command of one schedule takes: QUEUE ID --json."""
-    return names.queue(names.schedule_id(_as_json(command)))
+    return names.queue(names.schedule_id(output.as_json(command)))
 
 
 @click.group()
@@ -120,21 +110,22 @@ def schedulers() -> None:
 
 @schedulers.command("list")
 @names.queue
-@_as_json
-def list_all(*, queue: str, as_json: bool) -> None:
+@output.as_json
+@output.ids_only
+@output.watchable
+def list_all(*, queue: str, as_json: bool, ids_only: bool) -> None:
     """List the schedules of a queue, by id."""
-
-    def page(db: Database, start: int) -> tuple[int, list[Schedule]]:
-        return queries.page(db, queue=queue, start=start, length=direct.LISTED)
-
-    _print(direct.told(lambda db: direct.listed(partial(page, db)), name=NAME), as_json=as_json)
+    with service.opened() as api:
+        found = [*api.listed(of_queue(queue, "schedulers"), "schedulers")]
+    _print(found, as_json=as_json, ids_only=ids_only)
 
 
 @schedulers.command()
 @_of_one
 def show(*, queue: str, schedule_id: str, as_json: bool) -> None:
     """Show a schedule."""
-    _print(direct.told(lambda db: _found(db, queue, schedule_id), name=NAME), as_json=as_json)
+    with service.opened() as api:
+        _print([api.get(_path(queue, schedule_id))], as_json=as_json)
 
 
 @schedulers.command("set")
@@ -142,7 +133,7 @@ def show(*, queue: str, schedule_id: str, as_json: bool) -> None:
 @names.schedule_id
 @_with(*_TIMING.values(), *_MORE.values(), *_template)
 @partial(adding.options, besides=BY_SCHEDULE)
-@_as_json
+@output.as_json
 def put(*, queue: str, schedule_id: str, as_json: bool, name: str | None, data: str | None, **given: Any) -> None:
     """Make a schedule, or change it, whole: what is not given is as it is by default, but for a pause.
 
@@ -153,152 +144,120 @@ def put(*, queue: str, schedule_id: str, as_json: bool, name: str | None, data: 
     own = {member: given.pop(member) for member in (*_TIMING, *_MORE)}
     members = {member: json.dumps(value) for member, value in own.items() if value is not None}
     template = {"name": None if name is None else json.dumps(name), "data": data, "opts": f"{{{adding.opts(given)}}}"}
-    members["template"] = _object({member: text for member, text in template.items() if text is not None})
-    body = _object(members)
-    actor, chosen, random = account.actor(), settings.from_env(os.environ), Random()  # noqa: S311 - spreads jobs
-
-    def act(db: Database) -> Schedule:
-        """Read the schedule as the API reads it, with the same limits and faults."""
-        asked = schemas.load(body.encode(), schedule_id=schedule_id, max_data_bytes=chosen.max_data_bytes)
-        return operations.put(
-            db, actor=actor, queue=queue, schedule_id=schedule_id, asked=asked, random=random
-        ).schedule
-
-    _print(direct.told(act, name=NAME), as_json=as_json)
+    body = service.members({**members, "template": service.members(template)})
+    with service.opened() as api:
+        _print([api.send("PUT", _path(queue, schedule_id), body, is_repeatable=True)], as_json=as_json)
 
 
 @schedulers.command()
 @_of_one
 def remove(*, queue: str, schedule_id: str, as_json: bool) -> None:
     """Remove a schedule; print it as it was. The jobs of its ticks stay."""
-    _act(operations.remove, queue, schedule_id, as_json=as_json)
+    with service.opened() as api:
+        _print([api.send("DELETE", _path(queue, schedule_id))], as_json=as_json)
+    click.echo(
+        columns.printable(f"removed schedule {schedule_id!r} of {queue!r}; the jobs of its ticks stay"), err=True
+    )
 
 
 @schedulers.command()
 @_of_one
 def pause(*, queue: str, schedule_id: str, as_json: bool) -> None:
     """Pause a schedule: it makes no ticks. One that is paused stays so."""
-    _act(operations.pause, queue, schedule_id, as_json=as_json)
+    _act("pause", queue, schedule_id, as_json=as_json)
 
 
 @schedulers.command()
 @_of_one
 def resume(*, queue: str, schedule_id: str, as_json: bool) -> None:
     """Resume a schedule, in its rhythm: it goes on with the next tick from now on."""
-    _act(operations.resume, queue, schedule_id, as_json=as_json)
+    _act("resume", queue, schedule_id, as_json=as_json)
 
 
 @schedulers.command()
 @_of_one
 def run(*, queue: str, schedule_id: str, as_json: bool) -> None:
     """Add a job of a schedule now, besides its ticks, also if it is paused or over. Prints the job."""
-    actor = account.actor()
-    added = direct.told(lambda db: operations.run(db, actor=actor, queue=queue, schedule_id=schedule_id), name=NAME)
-    if as_json:
-        prefix = settings.from_env(os.environ).queue_prefix
-        print(orjson.dumps(SubmittedSchema(queue_prefix=prefix).dump_all([added])[0]).decode())
-    else:
-        print(columns.line([added.job.id, added.job.status.value, added.outcome.value]))
+    with service.opened() as api:
+        adding.show(api.send("POST", _path(queue, schedule_id, "run")), as_json=as_json)
 
 
 @schedulers.command()
-@click.argument("queue", required=False, type=names.Name("QUEUE", ids.QUEUE_NAME_MAX))
+@names.optional_queue
 @click.argument("schedule_id", metavar="[ID]", required=False, type=names.Name("ID", scheduled.ID_MAX))
 @_with(*_TIMING.values())
-@click.option("--count", type=click.IntRange(1, schemas.COUNT_MAX), default=schemas.COUNT, show_default=True)
-@_as_json
+@click.option("--count", type=click.IntRange(1, COUNT_MAX), default=COUNT, show_default=True)
+@output.as_json
 def preview(*, queue: str | None, schedule_id: str | None, count: int, as_json: bool, **timing: Any) -> None:
-    """Show the next ticks of a schedule, or, without its name, those that --cron or --every would make.
+    """Show the next ticks of a schedule, or, without ID, those that --cron or --every would make.
 
     With what changes of the clocks do to them. A pause is overlooked. Nothing is stored.
     """
     given = {member: value for member, value in timing.items() if value is not None}
-    if (queue is None) != (schedule_id is None) or (queue is None) != bool(given):
+    if (schedule_id is None) != bool(given):
         raise click.UsageError("give QUEUE and ID of a schedule, or --cron or --every")
-
-    def read(db: Database) -> Sequence[times.Run]:
+    with service.opened() as api:
         if queue is None or schedule_id is None:
-            asked = schemas.load_preview(json.dumps(given | {"count": count}).encode())
-            return times.runs(asked.timing, since=queries.now_ms(db), count=asked.ticks)
-        return scheduled.preview(_found(db, queue, schedule_id), now_ms=queries.now_ms(db), count=count)
-
-    found = direct.told(read, name=NAME)
-    if as_json:
-        _print_json(shown.dump_ticks(found)["runs"])
-    else:
-        tables.show(Found(columns=TICK_COLUMNS, rows=[(one.local, _at(one.on), one.note) for one in found]), "ticks")
+            body = json.dumps(given | {"count": count})
+            found = api.send("POST", of_queue(queue or ANY, "schedulers", "preview"), body, is_repeatable=True)
+        else:
+            found = api.get(_path(queue, schedule_id, "preview"), count=count)
+    ticks = found.parts("runs")
+    if not output.show(ticks, as_json=as_json):
+        rows = [(one["local"], output.at(one["on"]), one.get("note")) for one in found.members["runs"]]
+        output.table(TICK_COLUMNS, rows, "ticks")
 
 
 @schedulers.command()
 @names.queue
 @names.schedule_id
-@click.option("--limit", type=click.IntRange(1, direct.LISTED), default=20, show_default=True, help="The most jobs.")
-@_as_json
+@click.option("--limit", type=click.IntRange(1, 1_000), default=20, show_default=True, help="The most jobs.")
+@output.as_json
+@output.watchable
 def runs(*, queue: str, schedule_id: str, limit: int, as_json: bool) -> None:
     """List the jobs of a schedule that are there, the newest tick first, and how they ended."""
-    found = direct.told(
-        lambda db: queries.runs(db, queue=queue, schedule_id=schedule_id, start=0, length=limit), name=NAME
+    with service.opened() as api:
+        found = [*api.listed(_path(queue, schedule_id, "runs"), "runs", most=limit)]
+    if not output.show(found, as_json=as_json):
+        output.table(RUN_COLUMNS, [_run_row(run.members) for run in found], "runs")
+
+
+def _path(queue: str, schedule_id: str, *more: str) -> str:
+    return of_queue(queue, "schedulers", schedule_id, *more)
+
+
+def _act(verb: str, queue: str, schedule_id: str, *, as_json: bool) -> None:
+    with service.opened() as api:
+        _print([api.send("POST", _path(queue, schedule_id, verb), is_repeatable=True)], as_json=as_json)
+
+
+def _print(found: Iterable[Reply], *, as_json: bool, ids_only: bool = False) -> None:
+    ids = (lambda one: one.members["id"]) if ids_only else None
+    if not output.show(found, as_json=as_json, ids=ids):
+        output.table(COLUMNS, [_row(one.members) for one in found], "schedules")
+
+
+def _row(one: dict[str, Any]) -> Sequence[Any]:
+    timing = one.get("pattern") or " ".join(f"{word} {_length(one[word])}" for word in _LENGTHS if word in one)
+    ends = [f"limit {one['limit']}"] if "limit" in one else []
+    ends += [f"jitter {_length(one['jitter'])}"] if "jitter" in one else []
+    bounds = {"start": output.at(one.get("startDate")), "end": output.at(one.get("endDate"))}
+    ends += [f"{word} {at:%Y-%m-%dT%H:%M:%SZ}" for word, at in bounds.items() if at is not None]
+    next_at = "paused" if one["paused"] else output.at(one.get("next")) or "over"
+    numbers = (one["iterationCount"], one["skippedCount"], output.at(one.get("lastOn")))
+    return (
+        *(one["id"], timing, one.get("tz"), next_at, *numbers, one["misfire"], one["overlap"]),
+        *(", ".join(ends), one["name"]),
     )
-    if as_json:
-        _print_json([shown.dump_run(schedule_id, one, sees_payload=True) for one in found])
-    else:
-        tables.show(Found(columns=RUN_COLUMNS, rows=[*map(partial(_run_row, schedule_id), found)]), "runs")
 
 
-def _object(members: Mapping[str, str]) -> str:
-    """Return a JSON object of members that are JSON."""
-    return "{" + ",".join(f'"{name}":{text}' for name, text in members.items()) + "}"
-
-
-def _found(db: Database, queue: str, schedule_id: str) -> Schedule:
-    return queries.find(db, queue=queue, schedule_id=schedule_id, reserve=room.alone)
-
-
-def _act(verb: Callable[..., Schedule], queue: str, schedule_id: str, *, as_json: bool) -> None:
-    actor = account.actor()
-    done = direct.told(lambda db: verb(db, actor=actor, queue=queue, schedule_id=schedule_id), name=NAME)
-    _print(done, as_json=as_json)
-
-
-def _print(found: Schedule | list[Schedule], *, as_json: bool) -> None:
-    if as_json:
-        dump = partial(shown.dump, sees_payload=True)
-        _print_json([*map(dump, found)] if isinstance(found, list) else dump(found))
-        return
-    rows = [_row(one) for one in (found if isinstance(found, list) else [found])]
-    tables.show(Found(columns=COLUMNS, rows=rows), "schedules")
-
-
-def _row(one: Schedule) -> Sequence[Any]:
-    members = shown.dump(one, sees_payload=True)
-    timing = one.pattern or " ".join(f"{word} {_length(members[word])}" for word in _LENGTHS if word in members)
-    ends = [f"limit {one.tick_limit}"] if one.tick_limit else []
-    ends += [f"jitter {_length(one.jitter_ms)}"] if one.jitter_ms else []
-    ends += [f"{word} {_at(at):%Y-%m-%dT%H:%M:%SZ}" for word, at in _ends(one) if at is not None]
-    next_at = "paused" if one.paused_at else _at(one.next_at) if one.next_at is not None else "over"
-    numbers = (one.ticks, one.skipped, None if one.last_tick_at is None else _at(one.last_tick_at))
-    return (one.id, timing, one.tz, next_at, *numbers, one.misfire, one.overlap, ", ".join(ends), one.name)
-
-
-def _ends(one: Schedule) -> tuple[tuple[str, int | None], ...]:
-    return ("start", one.starts_at), ("end", one.ends_at)
-
-
-def _run_row(schedule_id: str, run: scheduled.Run) -> Sequence[Any]:
-    tick = scheduled.tick_of(schedule_id, run.job_id)
-    besides = "besides" if scheduled.is_besides(run.job_id) else ""
-    times_of = (run.begun_at, run.finished_at)
-    return (tick and _at(tick), besides, run.job_id, run.status, *times_of, run.attempts_made, run.failed_reason)
+def _run_row(run: dict[str, Any]) -> Sequence[Any]:
+    besides = "besides" if run["isBesides"] else ""
+    times_of = (output.at(run.get("processedOn")), output.at(run.get("finishedOn")))
+    head = (output.at(run["on"]), besides, run["jobId"], run["status"])
+    return (*head, *times_of, run["attemptsMade"], run.get("failedReason"))
 
 
 def _length(ms: int) -> str:
     """Return a length of time as it can be given: in the longest unit of which it is a multiple."""
     return next(f"{ms // size}{unit}" for unit, size in reversed(_UNITS.items()) if ms % size == 0)
-
-
-def _at(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms / 1_000, UTC)
-
-
-def _print_json(members: Any) -> None:
-    print(orjson.dumps(members, option=orjson.OPT_INDENT_2).decode())

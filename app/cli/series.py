@@ -1,18 +1,16 @@
-"""`rowline series`: what happened in a queue over time, as a chart of lines, from the database itself."""
+"""`rowline series`: what happened in a queue over time, as a chart of lines."""
 
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import click
-import orjson
 
-from app.cli import columns, direct, names
-from app.cli.report import Since
-from app.domain.series import COUNTS, POINTS_MAX, Durations, Point, Series, Step, together
-from app.postgres.database import Database
-from app.queries import series as queries
-from app.wire import series as wire
+from app.cli import columns, names, output, service
+from app.cli.lengths import Since
+from app.domain.series import COUNTS, POINTS_MAX, Durations, Periods, Point, Series, Step, together
 
 WIDTH = 60
 """A line of a chart has so many characters at most: with more periods each stands for several."""
@@ -29,27 +27,32 @@ _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
     type=click.Choice([step.value for step in Step]),
     help=f"The length of a period, of UTC; up to {POINTS_MAX:,} of them.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@output.as_json
+@output.watchable
 def series(*, queue: str, since: timedelta | None, step: str | None, as_json: bool) -> None:
-    """Show what happened in QUEUE in each minute, hour or day, and how long its jobs waited and ran.
-
-    It is in the database: DATABASE_URL, or the embedded one of `rowline run`.
-    """
-
-    def ask(db: Database) -> Series:
-        return queries.of_queue(
-            db,
-            queue=queue,
-            since_ms=None if since is None else since // timedelta(milliseconds=1),
-            step=None if step is None else Step(step),
-        )
-
-    found = direct.told(ask, name="rowline-series")
-    if as_json:
-        print(orjson.dumps(wire.dump(found), option=orjson.OPT_INDENT_2).decode())
+    """Show what happened in QUEUE in each minute, hour or day, and how long its jobs waited and ran."""
+    begin = None if since is None else round(time.time() * 1000) - since // timedelta(milliseconds=1)
+    asked: dict[str, Any] = {"from": begin, "step": step, "include": None if as_json else "buckets"}
+    with service.opened() as api:
+        found = api.get(service.of_queue(queue, "series"), **asked)
+    if output.show([found], as_json=as_json):
         return
-    for line in chart(found):
+    for line in chart(of(found.members)):
         print(line)
+
+
+def of(members: Mapping[str, Any]) -> Series:
+    """Return the series of a response that has buckets."""
+    periods = Periods(step=Step(members["step"]), from_ms=members["from"], to_ms=members["to"])
+    points = {
+        begin: Point(
+            **{name: members[name][nth] for name in COUNTS},
+            wait=Durations(members["wait"]["buckets"][nth]),
+            run=Durations(members["run"]["buckets"][nth]),
+        )
+        for nth, begin in enumerate(members["at"])
+    }
+    return Series(queue=members["queue"], periods=periods, now_ms=members["asOf"], points=points)
 
 
 def chart(found: Series) -> list[str]:

@@ -1,13 +1,9 @@
-"""`rowline settings`: shows and changes the settings of the service, on the database itself."""
+"""`rowline settings`: shows and changes the settings of the service."""
 
 import click
-import orjson
 
-from app.cli import account, direct, retention
-from app.domain.retention import Keep, Retention
-from app.operations import settings as operations
-from app.queries import settings as queries
-from app.wire import retention as wire
+from app.cli import output, retention, service
+from app.domain.retention import Keep
 
 _as_json = click.option("--json", is_flag=True, expose_value=False, help="Print JSON, as always.")
 
@@ -21,7 +17,8 @@ def settings() -> None:
 @_as_json
 def show() -> None:
     """Print the settings that are set, as JSON."""
-    _print(direct.told(queries.find, name="rowline-settings"))
+    with service.opened() as api:
+        output.show([api.get("/settings")], as_json=True)
 
 
 @settings.command("set")
@@ -31,9 +28,6 @@ def change(*, yes: bool, **keeps: Keep | None) -> None:
     """Change the settings that are named; print all that are set."""
     wanted = retention.given(keeps)
     retention.confirm(wanted, whose="each queue", yes=yes)
-    actor = account.actor()
-    _print(direct.told(lambda db: operations.change(db, actor=actor, keeps=wanted), name="rowline-settings"))
-
-
-def _print(found: Retention) -> None:
-    print(orjson.dumps(wire.dump(found), option=orjson.OPT_INDENT_2).decode())
+    with service.opened() as api:
+        changed = api.send("PATCH", "/settings", service.members(retention.members(wanted)), is_repeatable=True)
+        output.show([changed], as_json=True)

@@ -2,21 +2,42 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Protocol
 
 from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Table as RichTable
 from rich.text import Text
 
 from app.cli import columns
 from app.domain.attempts import REASON_MAX
-from app.queries.reports import Found
 
 UNBOUNDED = 1_000_000  # characters
 
 
-def show(found: Found, title: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The names of columns, and rows."""
+
+    columns: list[str]
+    rows: list[Sequence[Any]]
+
+
+class Shown(Protocol):
+    """A table, or the result of a report."""
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns."""
+
+    @property
+    def rows(self) -> list[Sequence[Any]]:
+        """The rows."""
+
+
+def show(found: Shown, title: str) -> None:
     """Print a table; on a terminal that is too narrow for it a block of lines for each row, so that no value is broken.
 
     Texts of jobs are escaped: they cannot be markup or control sequences of the terminal.
@@ -25,7 +46,7 @@ def show(found: Found, title: str) -> None:
     if not shown:
         print(columns.printable(f"{title}: no rows"))
         return
-    table = Table(title=Text(columns.printable(title)), box=box.SIMPLE_HEAD)
+    table = RichTable(title=Text(columns.printable(title)), box=box.SIMPLE_HEAD)
     for index, column in enumerate(found.columns):
         is_number = any(isinstance(row[index], int | float) for row in found.rows)
         table.add_column(column, justify="right" if is_number else "left", no_wrap=True)

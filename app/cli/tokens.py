@@ -1,26 +1,21 @@
-"""`rowline tokens`: commands for API tokens, on the database itself."""
+"""`rowline tokens`: commands for API tokens."""
 
 import contextlib
+import json
 import re
 import sys
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from functools import partial
-from typing import Any, TypeVar
+import time
+from datetime import timedelta
+from typing import Any
 
 import click
-import orjson
+from rowline.errors import InvalidRequest, NotFound
 
-from app.cli import account, columns, direct
-from app.domain.errors import TokenNotFound
-from app.domain.tokens import LIMIT_MAX, NAME_MAX, SCOPES_MAX, STREAMS, Limits, Scope, Token, limits_json
-from app.operations import tokens as operations
-from app.operations.tokens import Issued
-from app.postgres.database import Database
-from app.queries import tokens as queries
-from app.web.tokens import schemas
+from app.cli import account, columns, output, service
+from app.cli.exits import Code, Ended
+from app.cli.service import Reply, Service, path
+from app.domain.tokens import LIMIT_MAX, NAME_MAX, SCOPES_MAX, STREAMS, Scope
 
-R = TypeVar("R")
 UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -59,12 +54,11 @@ class Lifetime(click.ParamType):  # type: ignore[type-arg]  # as above
 
 _limit = click.IntRange(1, LIMIT_MAX)
 _token = click.argument("token_id", metavar="TOKEN")
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, as the API shows it.")
 
 
 @click.group()
 def tokens() -> None:
-    """Manage API tokens. They are in the database: DATABASE_URL, or the embedded one of `rowline run`.
+    """Manage API tokens. With DATABASE_URL alone, or as the account of `rowline run`, nobody needs a token for it.
 
     TOKEN is an id, or a name that only one valid token has.
     """
@@ -78,7 +72,7 @@ def tokens() -> None:
 @click.option("--jobs-per-s", type=_limit, help="The most jobs a second that it may add, in each API process.")
 @click.option("--waiting-jobs", type=_limit, help="It adds none to a queue in which so many jobs have not started.")
 @click.option("--streams", type=_limit, help=f"Streams of events at a time in each API process. Default: {STREAMS}.")
-@_as_json
+@output.as_json
 def create(
     *,
     scopes: tuple[Scope, ...],
@@ -91,110 +85,108 @@ def create(
     as_json: bool,
 ) -> None:
     """Create a token and print it. It is shown only now."""
-    actor = account.actor()
     if name is not None and not 1 <= len(name) <= NAME_MAX:
         raise click.BadParameter(f"must have 1 to {NAME_MAX} characters", param_hint="--name")
     if len(scopes) > SCOPES_MAX:
         raise click.BadParameter(f"must be at most {SCOPES_MAX}", param_hint="--scopes")
-    limits = Limits(requests_per_s=requests_per_s, jobs_per_s=jobs_per_s, waiting_jobs=waiting_jobs, streams=streams)
-    issued = _told(
-        lambda db: operations.create(
-            db,
-            actor=actor,
-            caller=None,
-            name=name or actor.id.partition(":")[2],
-            scopes=scopes,
-            limits=limits,
-            expires_at=datetime.now(UTC) + expires if expires else None,
-        )
-    )
-    if as_json:
-        _print_json(schemas.dump_issued(issued))
-    else:
-        _print_secret(issued)
+    limits = {"requestsPerS": requests_per_s, "jobsPerS": jobs_per_s, "waitingJobs": waiting_jobs, "streams": streams}
+    body: dict[str, Any] = {
+        "name": name or account.actor().id.partition(":")[2],
+        "scopes": [*map(str, scopes)],
+        "limits": {word: limit for word, limit in limits.items() if limit is not None},
+    }
+    if expires:
+        body["expiresOn"] = round((time.time() + expires.total_seconds()) * 1000)
+    with service.opened() as api:
+        issued = api.send("POST", "/tokens", json.dumps(body))
+    if not output.show([issued], as_json=as_json):
+        _print_secret(issued.members)
 
 
 @tokens.command("list")
-@_as_json
-def list_all(*, as_json: bool) -> None:
+@output.as_json
+@output.ids_only
+def list_all(*, as_json: bool, ids_only: bool) -> None:
     """List the tokens, the newest first: id, scopes, limits, name."""
-
-    def page(db: Database, start: int) -> tuple[int, list[Token]]:
-        return queries.page(db, start=start, length=direct.LISTED)
-
-    found = _told(lambda db: direct.listed(partial(page, db)))
-    if as_json:
-        _print_json([schemas.dump(token) for token in found])
-        return
-    for token in found:
-        print(_line(token))
+    with service.opened() as api:
+        found = [*api.listed("/tokens", "tokens")]
+    if not output.show(found, as_json=as_json, ids=(lambda token: token.members["id"]) if ids_only else None):
+        for token in found:
+            print(_line(token.members))
 
 
 @tokens.command()
 @_token
-@_as_json
+@output.as_json
 def show(*, token_id: str, as_json: bool) -> None:
     """Show a token, as `list` does."""
-    token = _told(lambda db: _found(db, token_id))
-    if as_json:
-        _print_json(schemas.dump(token))
-    else:
-        print(_line(token))
+    with service.opened() as api:
+        token = _found(api, token_id)
+    if not output.show([token], as_json=as_json):
+        print(_line(token.members))
 
 
 @tokens.command()
 @_token
 def rotate(token_id: str) -> None:
     """Print a second secret of a token. Both are valid until `finish-rotation`."""
-    actor = account.actor()
-    _print_secret(_told(lambda db: operations.rotate(db, actor=actor, caller=None, token_id=_found(db, token_id).id)))
+    _print_secret(_act("POST", token_id, "rotate"))
 
 
 @tokens.command()
 @_token
 def finish_rotation(token_id: str) -> None:
     """Make the second secret of a token its only one."""
-    actor = account.actor()
-    token = _told(lambda db: operations.finish_rotation(db, actor=actor, caller=None, token_id=_found(db, token_id).id))
-    print(f"{token.id}: the first secret is refused within 5 s")
+    print(f"{_act('POST', token_id, 'finish-rotation')['id']}: the first secret is refused within 5 s")
 
 
 @tokens.command()
 @_token
 def revoke(token_id: str) -> None:
     """Revoke a token. It is refused everywhere within 5 s."""
-    token = _told(lambda db: operations.revoke(db, actor=account.actor(), token_id=_found(db, token_id).id))
-    print(f"{token.id}: revoked, refused within 5 s")
+    print(f"{_act('DELETE', token_id)['id']}: revoked, refused within 5 s")
 
 
-def _found(db: Database, token: str) -> Token:
-    """Return the token of an id, or of a name that only one valid token has."""
-    try:
-        return queries.find(db, token_id=token)
-    except TokenNotFound:
-        named = queries.named(db, name=token)
+def _act(method: str, token: str, *verb: str) -> dict[str, Any]:
+    """Do something to the token of an id, or of a name that only one valid token has."""
+    with service.opened() as api:
+        try:
+            done = api.send(method, path("tokens", token, *verb))
+        except (NotFound, InvalidRequest):  # it is a name
+            done = api.send(method, path("tokens", _found(api, token).members["id"], *verb))
+    return dict(done.members)
+
+
+def _found(api: Service, token: str) -> Reply:
+    """Return the token of an id, or of a name that only one valid token has. Raises Ended."""
+    named = []
+    for one in api.listed("/tokens", "tokens"):
+        if one.members["id"] == token:
+            return one
+        if one.members["name"] == token and not _is_ended(one.members):
+            named.append(one)
     if len(named) == 1:
         return named[0]
     fault = f"{len(named)} tokens have the name {token!r}" if named else f"there is no token {token!r}"
-    raise click.ClickException(f"{fault}; ids are in `rowline tokens list`")
+    code = Code.USAGE if named else Code.NOT_FOUND
+    raise Ended(f"{fault}; ids are in `rowline tokens list`", code)
 
 
-def _told(act: Callable[[Database], R]) -> R:
-    return direct.told(act, name="rowline-tokens")
-
-
-def _print_json(members: object) -> None:
-    print(orjson.dumps(members, option=orjson.OPT_INDENT_2).decode())
-
-
-def _print_secret(issued: Issued) -> None:
+def _print_secret(issued: dict[str, Any]) -> None:
     """Print the secret alone to standard output, for a script, and what it is to standard error."""
-    print(f"{_line(issued.token)}\nThe token, which is not shown again:", file=sys.stderr)
-    print(issued.secret)
+    print(f"{_line(issued)}\nThe token, which is not shown again:", file=sys.stderr)
+    print(issued["token"])
 
 
-def _line(token: Token) -> str:
-    state = "revoked" if token.revoked_at else "expired" if token.is_ended else "rotating" if token.is_rotating else ""
-    expires = f"expires {token.expires_at:%Y-%m-%d %H:%M}Z" if token.expires_at and not token.is_ended else ""
-    limits = ", ".join(f"{name} {limit}" for name, limit in limits_json(token.limits).items())
-    return columns.line([token.id, ",".join(map(str, token.scopes)), limits, expires, state, token.name])
+def _is_ended(token: dict[str, Any]) -> bool:
+    return "revokedOn" in token or token.get("expiresOn", float("inf")) <= time.time() * 1000
+
+
+def _line(token: dict[str, Any]) -> str:
+    is_ended = _is_ended(token)
+    state = "revoked" if "revokedOn" in token else "expired" if is_ended else "rotating" if token["rotating"] else ""
+    expires = (
+        f"expires {output.at(token['expiresOn']):%Y-%m-%d %H:%M}Z" if "expiresOn" in token and not is_ended else ""
+    )
+    limits = ", ".join(f"{name} {limit}" for name, limit in token["limits"].items())
+    return columns.line([token["id"], ",".join(token["scopes"]), limits, expires, state, token["name"]])

@@ -1,22 +1,20 @@
-"""`rowline wait`: waits for the end of a job, on the database itself."""
+"""`rowline wait`: waits for the end of a job."""
 
-import json
 import math
 import sys
-from functools import partial
+import time
 
 import click
+from rowline.values import FINAL
 
-from app.cli import columns, direct, names
-from app.domain.job import Job
-from app.domain.states import FINAL, Status
-from app.operations.jobends import JobEnds
-from app.postgres.database import Database
-from app.queries.jobs import Lookup
+from app.cli import columns, jobverbs, jsontext, names, service
+from app.cli.exits import Code, Ended
+from app.cli.service import Reply, of_queue
+from app.domain.states import Status
 
 TIMEOUT_MAX_S = 10 * 366 * 24 * 3600
-NOT_ENDED = 3
-"""The exit code if the time was over first."""
+ASKED_S = 30.0
+"""The service's limit for the wait of a request."""
 
 
 @click.command()
@@ -28,34 +26,31 @@ NOT_ENDED = 3
 def wait(*, queue: str, job_id: str, timeout: float) -> None:
     """Wait until a job is completed, and print its result as JSON.
 
-    The exit code is 1 if the job has failed or does not exist, 3 if it has not ended in time: then it goes on.
+    The exit code is 1 if the job has failed, 3 if it does not exist, 6 if it has not ended in time: then it goes on.
     """
     if math.isnan(timeout):
         raise click.BadParameter("must be a number", param_hint="'--timeout'")
     job = _ended(queue, job_id, timeout)
-    if job.status is Status.COMPLETED:
-        print(_safe(job.result or "null"))
+    status = job.members["status"]
+    if status == Status.COMPLETED:
+        if "result" in job.members.get("hidden", ()):
+            raise Ended("it has completed; the token lacks the scope payload, and may not see the result", Code.REFUSED)
+        print(jsontext.safe(job.part("result").text.decode()) if "result" in job.members else "null")
         return
-    is_failed = job.status in FINAL
-    told = f"failed: {job.failed_reason}" if is_failed else f"is {job.status} after {timeout:g} s"
-    print(columns.printable(f"job {job.id!r} {told}"), file=sys.stderr)
-    sys.exit(1 if is_failed else NOT_ENDED)
+    is_failed = status in FINAL
+    why = jobverbs.reason(job.members) or "its reason is hidden"
+    told = f"failed: {why}" if is_failed else f"is {status} after {timeout:g} s"
+    print(columns.printable(f"job {job.members['id']!r} {told}"), file=sys.stderr)
+    sys.exit(Code.FAILED if is_failed else Code.UNAVAILABLE)
 
 
-def _ended(queue: str, job_id: str, timeout_s: float) -> Job:
-    def wait(db: Database) -> Job:
-        ends = JobEnds(db)
-        look = partial(Lookup(db).find, queue=queue, job_id=job_id)
-        try:
-            return ends.wait(look, wait_ms=round(timeout_s * 1000), has_left=lambda: False)
-        finally:
-            ends.close()
-
-    return direct.told(wait, name="rowline-wait")
-
-
-def _safe(result: str) -> str:
-    """Return the same JSON value without characters that could control a terminal: they are escaped, or white space."""
-    return "".join(
-        one if one.isprintable() or one in "\n\t" else " " if one == "\r" else json.dumps(one)[1:-1] for one in result
-    )
+def _ended(queue: str, job_id: str, timeout_s: float) -> Reply:
+    """Ask for the job until it has ended, or the time is over."""
+    ends_at = time.monotonic() + timeout_s
+    with service.opened() as api:
+        while True:
+            wait_s = min(ASKED_S, max(0.0, ends_at - time.monotonic()))
+            asked = round(wait_s * 1000)
+            job = api.get(of_queue(queue, "jobs", job_id), wait=asked or None, wait_s=wait_s)
+            if job.members["status"] in FINAL or time.monotonic() >= ends_at:
+                return job

@@ -1,38 +1,28 @@
-"""`rowline workers`: who works the jobs of a queue now, from the database itself."""
-
-from typing import Any
+"""`rowline workers`: who works the jobs of a queue now."""
 
 import click
-import orjson
 
-from app.cli import direct, names, tables
-from app.domain.workers import LISTED_MAX, SeenWorker
-from app.queries import workers as queries
-from app.queries.reports import Found
+from app.cli import names, output, service
+from app.cli.service import of_queue
+
+COLUMNS = ["worker", "way", "slots", "busy", "seen"]
 
 
 @click.command()
 @names.queue
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def workers(*, queue: str, as_json: bool) -> None:
+@output.as_json
+@output.ids_only
+@output.watchable
+def workers(*, queue: str, as_json: bool, ids_only: bool) -> None:
     """List the workers of QUEUE that were seen within a minute, by name: Python workers, those over HTTP, dispatchers.
 
-    They are in the database: DATABASE_URL, or the embedded one of `rowline run`.
+    The endpoint to which dispatchers send jobs: `rowline endpoints`.
     """
-    count, found = direct.told(lambda db: queries.seen(db, queue=queue), name="rowline-workers")
-    if as_json:
-        print(orjson.dumps([_members(one) for one in found], option=orjson.OPT_INDENT_2).decode())
-    else:
-        rows = [_row(one) for one in found]
-        tables.show(Found(columns=["worker", "way", "slots", "busy", "seen"], rows=rows), f"workers of {queue}")
-    if count > LISTED_MAX:
-        click.echo(f"{count - LISTED_MAX} more are not shown", err=True)
-
-
-def _members(one: SeenWorker) -> dict[str, object]:
-    seen_on = round(one.seen_at.timestamp() * 1000)
-    return {"worker": one.worker, "way": one.way.value, "slots": one.slots, "busy": one.busy, "seenOn": seen_on}
-
-
-def _row(one: SeenWorker) -> Any:
-    return one.worker, one.way.value, one.slots, one.busy, one.seen_at
+    with service.opened() as api:
+        found = api.get(of_queue(queue, "workers"))
+    listed = found.parts("workers")
+    if not output.show(listed, as_json=as_json, ids=(lambda one: one.members["worker"]) if ids_only else None):
+        rows = [(*(one.members[name] for name in COLUMNS[:-1]), output.at(one.members["seenOn"])) for one in listed]
+        output.table(COLUMNS, rows, f"workers of {queue}")
+    if (more := found.members["count"] - len(listed)) > 0:
+        click.echo(f"{more} more are not shown", err=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from app.domain.attempts import Outcome
 from app.domain.endpoint import Limiter
@@ -13,6 +14,7 @@ from app.domain.programs import Program
 from app.domain.queue import Pause
 from app.domain.states import Status
 
+SCHEDULES_MAX = 3  # so many paused schedules of a queue are told of
 REASON_MAX = 200
 """So many characters are shown of the reason of a failure."""
 
@@ -30,6 +32,7 @@ class Code(StrEnum):
     RATE = "rate"
     START_BY = "start_by"
     PLAN = "plan"
+    SCHEDULE_PAUSED = "schedule_paused"
     BEHIND = "behind"
     ACTIVE = "active"
     CANCELLING = "cancelling"
@@ -78,6 +81,13 @@ class WaitingProgram:
     schema: str  # the revision that it would need at least, or that the schema is at
 
 
+class PausedSchedule(NamedTuple):
+    """A schedule that adds no jobs, since somebody paused it."""
+
+    id: str
+    paused_at: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
     """What holds for all jobs of a queue, at a moment of the database's clock."""
@@ -89,6 +99,14 @@ class Ground:
     workers: int  # seen within a minute, without those that call the endpoint
     dispatchers: int  # that call the endpoint, seen within a minute
     waiting: Sequence[WaitingProgram] = ()  # only known if no worker was seen
+    slots: int = 0  # of its Python workers, together
+    busy: int = 0  # how many of these run a job, as they said within the last seconds
+    has_traces: bool = True  # whether a job of the queue was ever counted, or it has a schedule
+
+    @property
+    def is_known(self) -> bool:
+        """Whether anything is known of the queue, besides the jobs that it has."""
+        return self.has_traces or bool(self.pause or self.endpoint or self.workers or self.dispatchers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

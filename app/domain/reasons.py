@@ -8,7 +8,17 @@ from urllib.parse import quote
 
 from app.domain.attempts import CANCELLED_REASON, STALLED_REASON, UNSTARTED_REASON, Outcome
 from app.domain.endpoint import Limiter
-from app.domain.explain import Code, Explanation, Ground, JobState, Reason, WaitingProgram, is_blocked
+from app.domain.explain import (
+    BLOCKING,
+    Code,
+    Explanation,
+    Ground,
+    JobState,
+    PausedSchedule,
+    Reason,
+    WaitingProgram,
+    is_blocked,
+)
 from app.domain.pace import WINDOW, Ahead, Pace, Start
 from app.domain.pace import start as start_of
 from app.domain.plan import Plan, PlanAction, PlanStatus
@@ -52,7 +62,7 @@ def of_job(
     start = None
     if job.status in READY and ahead is not None and not is_blocked(reasons):
         start = None if pace is None else start_of(job.at, ahead.jobs, pace)
-        reasons.append(_behind(ahead, start))
+        reasons.append(_behind(ahead, start, "" if ground is None else _busy(ground)))
     sentence = _sentence(f"Job {job.id} is {job.status}", reasons, job)
     return Explanation(status=job.status, sentence=sentence, reasons=reasons, at=job.at, ahead=ahead, start=start)
 
@@ -64,8 +74,12 @@ def of_queue(
     *,
     next_due_at: datetime | None,
     pace: Pace | None,
+    schedules: Sequence[PausedSchedule] = (),
 ) -> Explanation:
-    """Explain a queue: what keeps its jobs from being claimed, and what a job that is added now would find."""
+    """Explain a queue: what keeps its jobs from being claimed, and what a job that is added now would find.
+
+    `schedules`: those that are paused, which hold no job, but add none.
+    """
     ready = sum(counts[status] for status in READY)
     delayed, active = counts[Status.DELAYED], counts[Status.ACTIVE]
     reasons = [*_paused(ground)]
@@ -74,11 +88,13 @@ def of_queue(
     if ready or delayed:
         reasons += _unserved(ground)
     reasons += [_plan(plan, ground.queue, whole=True) for plan in plans]
+    reasons += [_schedule_paused(one, ground.queue) for one in schedules]
     ahead = start = None
     if ready and not is_blocked(reasons):
         ahead = Ahead(counts[Status.WAITING], is_exact=True)
         start = None if pace is None else start_of(ground.at, ahead.jobs, pace)
-        text = f"{_jobs(ready)} ready and nothing holds them but the line{_likely(start, 'a job that is added now')}"
+        likely = _likely(start, "a job that is added now")
+        text = f"{_jobs(ready)} ready and nothing holds them but the line{_busy(ground)}{likely}"
         reasons.append(Reason(code=Code.BEHIND, text=text, hint=_more_workers(active, ground.queue)))
     if active:
         reasons.append(Reason(code=Code.ACTIVE, text=f"{_jobs(active)} active"))
@@ -86,8 +102,20 @@ def of_queue(
         status = "blocked" if ready and is_blocked(reasons) else "working" if ready or active else "waiting"
     else:
         status = "working" if active else "idle"
-    sentence = _sentence(f"Queue {ground.queue} is {status}", reasons, None)
+    has_jobs = any(counts.values()) or ground.is_known
+    sentence = _sentence(f"Queue {ground.queue} is {status}", reasons, None) if has_jobs else _unknown(ground.queue)
     return Explanation(status=status, sentence=sentence, reasons=reasons, at=ground.at, ahead=ahead, start=start)
+
+
+def _schedule_paused(one: PausedSchedule, queue: str) -> Reason:
+    resume = shlex.join(["rowline", "schedulers", "resume", queue, one.id])
+    path = f"POST {_path(queue)}/schedulers/{quote(one.id, safe='')}/resume"
+    return Reason(
+        code=Code.SCHEDULE_PAUSED,
+        text=f"its schedule {one.id} is paused since {when(one.paused_at)}, and adds no jobs",
+        since=one.paused_at,
+        hint=f"Resume it: `{resume}`, or {path}.",
+    )
 
 
 def _all_delayed(ground: Ground, delayed: int, next_due_at: datetime) -> Reason:
@@ -220,10 +248,20 @@ def _plan(plan: Plan, queue: str, *, whole: bool = False) -> Reason:
     return Reason(code=Code.PLAN, text=text, since=plan.created_at, by=plan.created_by, hint=hint)
 
 
-def _behind(ahead: Ahead, start: Start | None) -> Reason:
+def _unknown(queue: str) -> str:
+    never = "it has never had a job, and nothing else is known of it"
+    return f"Queue {queue} is idle: {never}. Look whether the name is right."
+
+
+def _busy(ground: Ground) -> str:
+    """Say how many slots run a job, where all workers say that themselves."""
+    return f"; {ground.busy} of {ground.slots} slots of its Python workers are busy" if ground.slots else ""
+
+
+def _behind(ahead: Ahead, start: Start | None, busy: str) -> Reason:
     about = "" if ahead.is_exact else "about "
     before = f"{about}{_jobs(ahead.jobs)} before it" if ahead.jobs else "it is the next of its queue"
-    text = f"nothing holds it but the line: {before}{_likely(start, 'it')}"
+    text = f"nothing holds it but the line: {before}{busy}{_likely(start, 'it')}"
     return Reason(code=Code.BEHIND, text=text, hint="More workers shorten the line." if ahead.jobs else None)
 
 
@@ -304,13 +342,14 @@ def _path(queue: str) -> str:
 
 
 def _sentence(subject: str, reasons: Sequence[Reason], job: JobState | None) -> str:
-    """Return what is said to people: the reasons in their order, then what to do about the first one."""
+    """Return what is said to people: the reasons in their order, then what to do about those that block."""
     if not reasons:
         return f"{subject}: it has no jobs that wait." if job is None else f"{subject}."
     said = f"{subject}: {'; besides, '.join(reason.text for reason in reasons)}."
     deadline = _deadline(job)
-    hint = reasons[0].hint
-    return " ".join(part for part in (said, deadline, hint) if part)
+    blocking = [reason.hint for reason in reasons if reason.code in BLOCKING]
+    hints = dict.fromkeys(blocking or [reasons[0].hint])
+    return " ".join(part for part in (said, deadline, *hints) if part)
 
 
 def _deadline(job: JobState | None) -> str | None:

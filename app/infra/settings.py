@@ -14,7 +14,8 @@ import platformdirs
 from app.infra import log, readers
 from app.net.addresses import Network
 
-CLIENT_VARIABLES = frozenset({"ROWLINE_URL", "ROWLINE_TOKEN"})  # read by clients and HTTP workers
+CLIENT_VARIABLES = frozenset({"ROWLINE_URL", "ROWLINE_TOKEN", "ROWLINE_CONTEXT"})
+"""Read by clients, by workers over HTTP and by the command line."""
 TOKEN_LEAST, TOKEN_GOOD = 8, 16  # characters of a token, unless HOST is on loopback: fewer are an error, or a warning
 DAY_MS = 24 * 3600 * 1000
 _text, _whole, _one_of, _switch = readers.text, readers.whole, readers.one_of, readers.switch

@@ -122,7 +122,7 @@ class Embedded:
             return
         self._end_leftovers()
         pid = _postmaster(self.data)
-        if pid and _lives(pid) and not _is_server(_commands().get(pid, [])):
+        if pid and home.lives(pid) and not _is_server(_commands().get(pid, [])):
             # The pid belongs to another program now: postgres would take it for a server on this data.
             (self.data / "postmaster.pid").unlink(missing_ok=True)
         for left in self.sockets.glob(".s.PGSQL.*"):
@@ -277,12 +277,11 @@ def owner_url_of_running(settings: Settings) -> str:
 
 
 def _urls(settings: Settings) -> tuple[str, str | None]:
-    facts = home.facts(settings.home)
-    if not facts.database_url or not facts.pid or not _lives(facts.pid):
+    facts = home.running(settings.home)
+    if facts is None or facts.database_url is None:
         raise EmbeddedError(
             f"Rowline does not run in {settings.home}. Start it with `rowline run`, "
-            "or set ROWLINE_HOME as for the one that runs. This command needs the database (DATABASE_URL); "
-            "ROWLINE_URL and ROWLINE_TOKEN are read by `rowline work` and the Python client only."
+            "or set ROWLINE_HOME as for the one that runs. This command needs the database (DATABASE_URL)."
         )
     return facts.database_url, facts.owner_url
 
@@ -330,16 +329,6 @@ def _postmaster(data: Path) -> int | None:
         return abs(int((data / "postmaster.pid").read_text().split("\n", 1)[0]))
     except (OSError, ValueError):
         return None
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def _commands() -> dict[int, list[str]]:

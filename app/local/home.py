@@ -7,7 +7,7 @@ import os
 import stat
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.local.processes import Account, StartError
@@ -29,12 +29,16 @@ class AlreadyRunning(EmbeddedError):
 
 @dataclass(frozen=True)
 class Facts:
-    """What a running Rowline stores in its lock file: its pid, and the URLs of its API and its database."""
+    """What a running Rowline stores in its lock file: its pid, and the URLs of its API and its database.
+
+    `token`: one that its API knows, for commands on this machine. It ends with this run.
+    """
 
     pid: int | None = None
     url: str | None = None
     database_url: str | None = None
     owner_url: str | None = None
+    token: str | None = field(default=None, repr=False)
 
 
 class Lock:
@@ -44,12 +48,13 @@ class Lock:
         self._descriptor = descriptor
 
     def store(self, facts: Facts) -> None:
-        """Store `facts` in the lock file, for a second start and for `rowline db psql`."""
+        """Store `facts` in the lock file, for a second start and for commands of the same account."""
         content = {
             "pid": facts.pid,
             "url": facts.url,
             "databaseUrl": facts.database_url,
             "ownerUrl": facts.owner_url,
+            "token": facts.token,
         }
         self.clear()
         os.pwrite(self._descriptor, json.dumps(content).encode(), 0)
@@ -65,6 +70,7 @@ def hold(home: Path) -> Iterator[Lock]:
     try:
         _make(home)
         descriptor = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        os.fchmod(descriptor, 0o600)  # it will hold a token
     except OSError as error:
         raise EmbeddedError(f"{home} cannot be used: {error}. Choose another folder with ROWLINE_HOME.") from error
     try:
@@ -87,7 +93,25 @@ def facts(home: Path) -> Facts:
         raise EmbeddedError(f"{home} is another user's: {error}") from error
     except (OSError, ValueError):
         return Facts()
-    return Facts(content.get("pid"), content.get("url"), content.get("databaseUrl"), content.get("ownerUrl"))
+    names = ("pid", "url", "databaseUrl", "ownerUrl", "token")
+    return Facts(*map(content.get, names))
+
+
+def running(home: Path) -> Facts | None:
+    """Return the facts of the Rowline that runs in `home`, once its database does; else None. Raises EmbeddedError."""
+    found = facts(home)
+    return found if found.database_url and found.pid and lives(found.pid) else None
+
+
+def lives(pid: int) -> bool:
+    """Return whether there is a process with this id."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def require_reach(home: Path, account: Account | None) -> None:

@@ -4,7 +4,7 @@ import dataclasses
 
 from app.domain import pace, reasons, scaling
 from app.domain.errors import JobNotFound
-from app.domain.explain import Explanation, Ground, JobState, means, waiting
+from app.domain.explain import SCHEDULES_MAX, Explanation, Ground, JobState, means, waiting
 from app.domain.pace import Ahead, Pace, Spot
 from app.domain.plan import Plan, PlanStatus
 from app.domain.scaling import Scaling
@@ -39,7 +39,14 @@ def queue(db: Database, *, queue: str) -> Explanation:
         ground = _ground(conn, queue)
         found = queues.find(conn, queue=queue)
         applied = [plan for plan, _ in plans.meaning(conn, queue=queue, number=None) if plan.status in APPLIED]
-        return reasons.of_queue(ground, found.counts, applied, next_due_at=found.next_due_at, pace=_pace(conn, queue))
+        return reasons.of_queue(
+            ground,
+            found.counts,
+            applied,
+            next_due_at=found.next_due_at,
+            pace=_pace(conn, queue),
+            schedules=store.paused_schedules(conn, queue=queue, most=SCHEDULES_MAX),
+        )
 
 
 def scale(db: Database, *, queue: str, target_s: int, per_worker: int) -> Scaling:

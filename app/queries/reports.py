@@ -72,6 +72,7 @@ REPORTS = {
     "queues": Report(columns=_QUEUE),
     "queue_workers": Report(order=("queue", "worker", "way")),
     "retention": Report(order=("queue", "status")),
+    "schedules": Report(order=("queue", "id")),
     "series": Report(columns=_SERIES, moment="from_at", order=("from_at", "queue"), is_by_period=True),
     "storage": Report(order=('"table"',)),
     "throughput": Report(moment="from_at", order=("from_at", "queue"), is_by_period=True),

@@ -72,6 +72,36 @@ class Rowline:
         """
         return Events(self._transport, "/events", queues=strings(queues, "queues"), **asked)
 
+    def endpoints(self) -> dict[str, str]:
+        """Return the URLs of the endpoints, by queue; those that the token may manage."""
+        return self._send("GET", "/workers", read=dict)
+
+    def register_endpoint(
+        self,
+        queue: str,
+        url: str,
+        *,
+        method: str = "POST",
+        headers: Mapping[str, str] | None = None,
+        timeout_ms: int | None = None,
+        secrets: Iterable[str] | None = None,
+        **opts: Any,
+    ) -> str | None:
+        """Register the endpoint of a queue, or replace it; one that was switched off is on again.
+
+        `opts`: concurrency, limiter, maxStalledCount, removeOnComplete, removeOnFail, as in the API. Return the secret
+        that signs the calls, if the service made one: it is shown only here. Not retried if the response may be lost.
+        """
+        given = {"headers": headers, "timeout": timeout_ms, "secrets": None if secrets is None else [*secrets]}
+        endpoint = {"url": url, "method": method} | {name: value for name, value in given.items() if value is not None}
+        body = {"queue": queue, "endpoint": endpoint} | ({"opts": opts} if opts else {})
+        answer = self._transport.send(Call(method="POST", path="/workers", body=body, is_repeatable=False))
+        return answer.headers.get("Rowline-Webhook-Secret")
+
+    def remove_endpoint(self, queue: str) -> None:
+        """Remove the endpoint of a queue. Raises NotFound, also if the response to an earlier try was lost."""
+        self._transport.send(Call(method="DELETE", path=f"/workers/{quoted(queue)}"))
+
     def settings(self) -> dict[str, Any]:
         """Return the settings of the service that are set: they hold for queues that have none of their own."""
         return self._send("GET", "/settings", read=dict)

@@ -42,7 +42,7 @@ class Call:
 
     method: str
     path: str
-    body: Any = None  # a JSON value; None sends none
+    body: Any = None  # a JSON value; bytes are JSON already; None sends none
     query: Mapping[str, str | int | list[str]] | None = None  # of a list, each
     headers: Mapping[str, str] | None = None
     attempt_token: str | None = None  # sent instead of the API token
@@ -52,9 +52,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A response with a status of 2xx."""
+    """A response with a status of 2xx. The names of `headers` are in any case."""
 
     body: bytes
+    headers: Mapping[str, str]
 
     def read(self, read: Callable[[Any], R]) -> R:
         """Parse the JSON by `read`. Raises RowlineError if the response is not Rowline's."""
@@ -120,7 +121,7 @@ class Transport:
         for tries in itertools.count():
             left_s = max(0.01, ends_at - time.monotonic())
             try:
-                return Answer(body=self._try(call, min(silence_s, left_s), left_s))
+                return self._try(call, min(silence_s, left_s), left_s)
             except _Again as trouble:
                 error, pause_s = trouble.error, max(trouble.pause_s, _backoff_s(tries))
             if self._on_retry and not self._closed.is_set():
@@ -132,13 +133,13 @@ class Transport:
                 raise error
         raise AssertionError("counting has no end")
 
-    def _try(self, call: Call, silence_s: float, left_s: float) -> bytes:
+    def _try(self, call: Call, silence_s: float, left_s: float) -> Answer:
         """Send once. Raises _Again if a retry may succeed, else RowlineError."""
         response = self._begun(call, silence_s, left_s)
         if not response.data and not FRAMED & {name.lower() for name in response.headers}:
             raise _Again(_lost(f"the response of {self._address} ended within its head"))
         if response.status < REDIRECTS.start:
-            return response.data
+            return Answer(body=response.data, headers=response.headers)
         raise self._refused(call, response)
 
     def _begun(self, call: Call, silence_s: float, left_s: float, *, is_whole: bool = True) -> urllib3.BaseHTTPResponse:
@@ -310,8 +311,11 @@ def _checked(url: str) -> str:
 
 
 def _encoded(value: Any) -> bytes:
-    """Return JSON. Raises TypeError or ValueError for values that are not JSON: nothing was sent then."""
-    return encoded(value).encode()
+    """Return JSON; bytes are that already.
+
+    Raises TypeError or ValueError for values that are not JSON: nothing was sent then.
+    """
+    return value if isinstance(value, bytes) else encoded(value).encode()
 
 
 def _lost(message: str) -> Unavailable:

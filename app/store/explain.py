@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from app.domain import ids, scaling
 from app.domain.attempts import Outcome
 from app.domain.endpoint import Limiter
-from app.domain.explain import REASON_MAX, EndpointState, Ground, JobState
+from app.domain.explain import REASON_MAX, EndpointState, Ground, JobState, PausedSchedule
 from app.domain.job import PRIORITY_MAX
 from app.domain.pace import BATCHED, EXACT, WINDOW, Ahead, Line, Spot
 from app.domain.queue import Pause
@@ -22,6 +22,7 @@ _line = Statement("explain/line")
 _batch = Statement("explain/batch")
 _soon = Statement("explain/soon")
 _runs = Statement("explain/runs")
+_paused_schedules = Statement("explain/paused_schedules")
 
 
 def job(conn: Connection, *, queue: str, job_id: str) -> JobState | None:
@@ -63,8 +64,21 @@ def ground(conn: Connection, *, queue: str) -> Ground:
     pause = None if row.paused_at is None else Pause(at=row.paused_at, by=row.paused_by, reason=row.pause_reason)
     endpoint = _endpoint(row) if row.has_endpoint else None
     return Ground(
-        queue=queue, at=row.at, pause=pause, endpoint=endpoint, workers=row.workers, dispatchers=row.dispatchers
+        queue=queue,
+        at=row.at,
+        pause=pause,
+        endpoint=endpoint,
+        workers=row.workers,
+        dispatchers=row.dispatchers,
+        slots=row.slots,
+        busy=row.busy,
+        has_traces=row.has_traces,
     )
+
+
+def paused_schedules(conn: Connection, *, queue: str, most: int) -> list[PausedSchedule]:
+    """Return schedules of a queue that are paused, by id, up to `most`."""
+    return [PausedSchedule(row.id, row.paused_at) for row in _paused_schedules.rows(conn, queue=queue, limit=most)]
 
 
 def _endpoint(row: Any) -> EndpointState:

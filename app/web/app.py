@@ -59,15 +59,20 @@ DASHBOARD = "rowline-dashboard"
 """That of the application of the dashboard."""
 
 
-def create(settings: Settings, db: Database, process: ProcessMetrics | None = None) -> Flask:
-    """Make the application, which counts its requests in `process`. Raises SettingsError if no API token is set."""
+def create(
+    settings: Settings, db: Database, process: ProcessMetrics | None = None, *, account: str | None = None
+) -> Flask:
+    """Make the application, which counts its requests in `process`. Raises SettingsError if no API token is set.
+
+    `account`: who acts by the tokens of the settings, for an application that is not served, but asked in this process.
+    """
     settings.require_tokens()
-    handbook.pages()  # rendering them takes 0.1 s, in which a process that serves would answer nobody
+    _render(is_served=account is None)
     flask = Application("rowline", static_folder=None)
     flask.url_map.converters["segment"] = names.Segment
     flask.url_map.merge_slashes = False
     flask.url_map.strict_slashes = True
-    access = flask.extensions[TOKENS] = Tokens(settings, db)
+    access = flask.extensions[TOKENS] = Tokens(settings, db, account=account)
     room, quotas, actions = holding.room(settings), Quotas(), describe.Actions()
     process = flask.extensions[METRICS] = process or ProcessMetrics()
     pages = flask.extensions[DASHBOARD] = dashboard.create(settings, db, access, process, api=flask.wsgi_app)
@@ -112,6 +117,12 @@ def create(settings: Settings, db: Database, process: ProcessMetrics | None = No
         lambda: answers.dump(openapi.document(flask, open_blueprints=OPEN))
     )
     return flask
+
+
+def _render(*, is_served: bool) -> None:
+    """Render the handbook before anybody asks: it takes 0.1 s, in which a process that serves would answer nobody."""
+    if is_served:
+        handbook.pages()
 
 
 def _blueprints(flask: Flask, settings: Settings, db: Database, room: Room, quotas: Quotas) -> tuple[Blueprint, ...]:

@@ -67,11 +67,15 @@ class Recently:
 class Tokens:
     """The valid API tokens. They are compared in constant time, by digest, so that not even their lengths leak."""
 
-    def __init__(self, settings: Settings, db: Database) -> None:
-        """Accept the tokens of the settings, and those in the database."""
+    def __init__(self, settings: Settings, db: Database, *, account: str | None = None) -> None:
+        """Accept the tokens of the settings, and those in the database.
+
+        `account`: the id of an actor, if the tokens of the settings are those of an account of this machine.
+        """
         self._db, self._proxies = db, settings.trusted_proxies
         self._given = [
-            (tokens.digest(token.encode()), _of_settings(nth, token)) for nth, token in enumerate(settings.tokens, 1)
+            (tokens.digest(token.encode()), _of_settings(account or f"env:{nth}", token))
+            for nth, token in enumerate(settings.tokens, 1)
         ]
         self._callers = Callers(db, wait_ms=settings.pool_wait_ms)
         self._wrong, self._refused = Recently(WRONG_MAX, WRONG_S), Recently(REFUSED_MAX, REFUSED_S)
@@ -185,7 +189,7 @@ class Tokens:
         """Return who acts by this request, for the audit."""
         caller: Caller = request.environ[CALLER]
         address = clients.address(request.environ, self._proxies)
-        return Actor(id=caller.id, name=caller.name or None, address=address, request_id=log.request_id.get())
+        return Actor(id=caller.id, name=caller.name or None, address=address or None, request_id=log.request_id.get())
 
     @staticmethod
     def _require(caller: Caller | None) -> Caller:
@@ -247,9 +251,9 @@ def attempt_token(request: Request) -> str:
     return token
 
 
-def _of_settings(nth: int, token: str) -> Caller:
+def _of_settings(caller_id: str, token: str) -> Caller:
     """Return the caller of a token of AUTH_TOKENS. Its idempotency keys are kept by the token itself."""
-    return Caller(id=f"env:{nth}", name="", scopes=(Scope(ALL),), key_digest=tokens.digest(token.encode()))
+    return Caller(id=caller_id, name="", scopes=(Scope(ALL),), key_digest=tokens.digest(token.encode()))
 
 
 def _shown(request: Request) -> str:

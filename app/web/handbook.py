@@ -24,6 +24,7 @@ SECTIONS = {
         "reference",
         "api.md",
         "client.md",
+        "cli.md",
         "dashboard.md",
         "find.md",
         "queues.md",

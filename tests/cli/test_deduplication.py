@@ -26,6 +26,6 @@ def test_an_id_is_looked_at_and_let_go(own_url: str) -> None:
     shown = json.loads(said(own_url, "deduplication", "show", "mail", "windowed", "--json"))
     assert (shown["id"], shown["jobId"], shown["expiresOn"] > 0) == ("windowed", "j-windowed", True)
     assert "windowed  held by job j-windowed  until 20" in said(own_url, "deduplication", "let-go", "mail", "windowed")
-    told = said(own_url, "deduplication", "let-go", "mail", "windowed", code=1)
+    told = said(own_url, "deduplication", "let-go", "mail", "windowed", code=3)
     assert told == "Error: no job of queue 'mail' holds the deduplication id 'windowed'"
     assert "deduplication.let_go" in said(own_url, "audit", "--queue", "mail")

@@ -30,11 +30,12 @@ def test_a_warning_has_exit_code_0_and_nothing_controls_the_terminal(own_url: st
     databases.run(own_url, 'alter table rowline."\x1b[2J" set (autovacuum_enabled = off)')
     printed = said(own_url, "doctor")
     assert "warning  autovacuum_off" in printed
+    assert "SQL is run by `rowline db psql`" in printed
     assert "\x1b" not in printed
 
 
-def test_a_database_that_is_away_is_one_line_and_exit_code_1() -> None:
+def test_a_database_that_is_away_is_one_line_and_exit_code_6() -> None:
     url = "postgresql://x@127.0.0.1:1/x"
     with Program([*PYTHON, "-m", "app", "doctor"], env={"DATABASE_URL": url}) as program:
-        assert program.end() == 1
+        assert program.end() == 6
     assert program.output.startswith("rowline: the database is not available")

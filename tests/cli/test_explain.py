@@ -45,7 +45,7 @@ def test_one_reason_is_said_once(own_url: str, mine: Database) -> None:
 
 
 def test_a_job_that_there_is_not_is_told(own_url: str) -> None:
-    assert "has no job" in said(own_url, "explain", "mail", "7", code=1)
+    assert "has no job" in said(own_url, "explain", "mail", "7", code=3)
 
 
 def test_how_many_workers_a_queue_needs_is_told(own_url: str, mine: Database) -> None:

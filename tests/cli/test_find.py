@@ -36,7 +36,7 @@ def run(url: str, *words: str, code: int = 0) -> Result:
 
 
 def shown(url: str, *words: str) -> list[dict[str, Any]]:
-    return list(json.loads(run(url, *words, "--json").stdout))
+    return [json.loads(line) for line in run(url, *words, "--json").stdout.splitlines()]
 
 
 @pytest.mark.usefixtures("mine")
@@ -58,7 +58,6 @@ def shown(url: str, *words: str) -> list[dict[str, Any]]:
 def test_jobs_are_found(own_url: str, words: tuple[str, ...], names: list[str]) -> None:
     found = shown(own_url, "mail", *words)
     assert [job["name"] for job in found] == names
-    assert {job["queue"] for job in found} <= {"mail"}
 
 
 @pytest.mark.usefixtures("mine")

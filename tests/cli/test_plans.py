@@ -9,7 +9,7 @@ from app.infra.settings import Settings
 from app.postgres.database import Database
 from tests.support import databases
 from tests.support.clusters import PYTHON, Program
-from tests.support.commands import said
+from tests.support.commands import lines, said
 from tests.support.plans import run
 
 ADD = "select rowline.enqueue('mail', 'n', '{\"customer\": {\"id\": 42}}') from generate_series(1, 3)"
@@ -34,14 +34,14 @@ def test_a_plan_is_looked_at_applied_and_undone(filled: str) -> None:
     made = said(filled, "plans", "make", "mail", "remove", "--data", "customer.id=42")
     assert "No job is changed yet. Apply it: rowline plans apply mail " in made
     assert made.count("waiting  n") == 3
-    [plan] = json.loads(said(filled, "plans", "list", "mail", "--json"))
+    [plan] = lines(filled, "plans", "list", "mail")
     assert (plan["status"], plan["matched"], plan["filter"]) == ("planned", 3, {"data": {"customer.id": "42"}})
-    refused = said(filled, "plans", "apply", "mail", plan["id"], "--matched", "2", code=1)
+    refused = said(filled, "plans", "apply", "mail", plan["id"], "--matched", "2", code=5)
     assert refused == "Error: the plan means 3 jobs, not 2: look at it again"
     unasked = said(filled, "plans", "apply", "mail", plan["id"], code=1)
     assert unasked == "Error: Not a terminal: give --matched 3"
     said(filled, "plans", "apply", "mail", plan["id"], "--matched", "3", "--rate", "1000")
-    twice = said(filled, "plans", "apply", "mail", plan["id"], code=1)
+    twice = said(filled, "plans", "apply", "mail", plan["id"], code=5)
     assert twice.startswith("Error: the plan is being applied already")
     go_on(filled)
     assert "applied" in said(filled, "plans", "wait", "mail", plan["id"])
@@ -62,7 +62,7 @@ def test_a_plan_is_stopped(filled: str) -> None:
     assert (made["matched"], made["change"], len(made["sample"])) == (3, {"priority": 3}, 3)
     assert json.loads(said(filled, "plans", "stop", "mail", made["id"], "--json"))["status"] == "stopped"
     assert 'change {"priority":3}' in said(filled, "plans", "list", "mail")
-    refused = said(filled, "plans", "apply", "mail", made["id"], code=1)
+    refused = said(filled, "plans", "apply", "mail", made["id"], code=5)
     assert refused.startswith("Error: the plan is stopped: only one that is planned can be applied. For what is left,")
     assert refused.endswith("make a new plan with the same filter")
 
@@ -70,11 +70,11 @@ def test_a_plan_is_stopped(filled: str) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "fault"),
     [
-        (["retry"], 1, "filter must name what to look for"),
+        (["retry"], 2, "filter must name what to look for"),
         (["retry", "--data", "customer"], 2, "must look like customer.id=42"),
         (["retry", "--since", "soon"], 2, "is not a length of time"),
-        (["change", "--name", "n"], 1, "change must name what to change"),
-        (["change", "--name", "n", "--change", '{"data": 1}'], 1, "change.data is not known here"),
+        (["change", "--name", "n"], 2, "change must name what to change"),
+        (["change", "--name", "n", "--change", '{"data": 1}'], 2, "change.data is not known here"),
         (["burn", "--name", "n"], 2, "Invalid value"),
     ],
 )
@@ -83,7 +83,7 @@ def test_a_faulty_plan_is_a_line(own_url: str, words: list[str], code: int, faul
 
 
 def test_there_is_no_such_plan(own_url: str) -> None:
-    assert said(own_url, "plans", "show", "mail", "absent", code=1).startswith("Error: queue 'mail' has no plan")
+    assert said(own_url, "plans", "show", "mail", "absent", code=3).startswith("Error: queue 'mail' has no plan")
 
 
 def test_a_length_of_time_is_one_before_now(filled: str) -> None:
@@ -111,12 +111,12 @@ def test_the_way_to_apply_a_plan_comes_behind_its_jobs_where_both_are_read_as_on
 
 
 def test_a_clean_shows_its_limit(filled: str) -> None:
-    said(filled, "queues", "clean", "mail", "--status", "waiting", "--limit", "2")
+    said(filled, "queues", "clean", "mail", "--status", "waiting", "--limit", "2", "--yes")
     assert "remove limit 2" in said(filled, "plans", "list", "mail")
 
 
 def test_what_cannot_be_meant_is_refused_in_a_line(filled: str) -> None:
-    huge = said(filled, "plans", "make", "mail", "change", "--name", "n", "--change", '{"priority": 1e400}', code=1)
+    huge = said(filled, "plans", "make", "mail", "change", "--name", "n", "--change", '{"priority": 1e400}', code=2)
     assert huge.startswith("Error: change.priority must be")
     twice = said(filled, "plans", "make", "mail", "remove", "--data", "a=1", "--data", "a=2", code=2)
     assert "--data names a twice" in twice

@@ -10,14 +10,14 @@ from app.operations import claim
 from app.postgres.database import Database
 from tests.support import databases
 from tests.support.clusters import PYTHON, Program
-from tests.support.commands import said
+from tests.support.commands import lines, said
 
 
 def test_queues_are_listed_paused_and_resumed_and_the_audit_says_by_whom(own_url: str) -> None:
     databases.run(own_url, "select rowline.enqueue('mail', 'n', '1'), rowline.enqueue('other', 'n', '1')")
 
-    assert [one["name"] for one in json.loads(said(own_url, "queues", "list", "--json"))] == ["mail", "other"]
-    assert json.loads(said(own_url, "queues", "list", "--json", "--pattern", "m*"))[0]["counts"]["waiting"] == 1
+    assert [one["name"] for one in lines(own_url, "queues", "list")] == ["mail", "other"]
+    assert lines(own_url, "queues", "list", "--pattern", "m*")[0]["counts"]["waiting"] == 1
     table = said(own_url, "queues", "pause", "mail", "--reason", "provider \x1b[31mdown")
     assert "mail" in table
     assert "cli:" in table
@@ -51,7 +51,7 @@ def test_who_works_a_queue_is_listed(own_url: str) -> None:
         "insert into rowline.queue_workers select 'mail', worker, gen_random_uuid(), way, 8, 3, now() "
         "from (values ('crane\x1b[31m', 'python'), ('push:crane', 'push')) as one (worker, way)",
     )
-    found = json.loads(said(own_url, "workers", "mail", "--json"))
+    found = lines(own_url, "workers", "mail")
     assert [(one["worker"], one["way"], one["slots"], one["busy"]) for one in found] == [
         ("crane\x1b[31m", "python", 8, 3),
         ("push:crane", "push", 8, 3),
@@ -71,7 +71,7 @@ def test_a_fault_is_a_line(own_url: str) -> None:
 
 def test_a_pause_is_refused_in_a_line_while_older_programs_are_connected(own_url: str) -> None:
     with psycopg.connect(own_url, application_name="rowline-worker 0016"):
-        line = said(own_url, "queues", "pause", "q", code=1)
+        line = said(own_url, "queues", "pause", "q", code=5)
     assert line.startswith("Error: programs of older releases are connected")
     assert line.endswith("rowline-worker 0016: 1")
 
@@ -113,13 +113,13 @@ def test_defaults_are_set_for_a_queue_and_taken_away(own_url: str) -> None:
     both = said(own_url, *set_queue, "--json", "--defaults", '{"delay": 1}', "--remove-on-fail", "5")
     assert json.loads(both)["settings"] == {"removeOnFail": {"count": 5}, "defaults": {"delay": 1}}
 
-    assert said(own_url, *set_queue, "--defaults", '{"attempts": 1001}', code=1).endswith(
+    assert said(own_url, *set_queue, "--defaults", '{"attempts": 1001}', code=2).endswith(
         "settings.defaults.attempts must be between 0 and 1000"
     )
-    assert "is not known here" in said(own_url, *set_queue, "--defaults", '{"jobId": "a"}', code=1)
+    assert "is not known here" in said(own_url, *set_queue, "--defaults", '{"jobId": "a"}', code=2)
     for wrong in ("", "{", '{}, "removeOnFail": 1', '{"tags": ["\\u0000"]}'):
         said(own_url, *set_queue, "--defaults", wrong, code=2)
-    assert "must be an object" in said(own_url, *set_queue, "--defaults", "5", code=1)
+    assert "must be an object" in said(own_url, *set_queue, "--defaults", "5", code=2)
 
     left = said(own_url, *set_queue, "--json", "--defaults", "unset")
     assert json.loads(left)["settings"] == {"removeOnFail": {"count": 5}}
@@ -141,12 +141,15 @@ def test_keys_are_set_for_a_queue_and_taken_away(own_url: str) -> None:
 def test_a_queue_is_drained_cleaned_and_obliterated(own_url: str) -> None:
     add = "select rowline.enqueue('mail', 'n', '1'), rowline.enqueue('mail', 'n', '1', '{\"delay\": 3600000}')"
     databases.run(own_url, add)
-    assert said(own_url, "queues", "drain", "mail").startswith("1 jobs removed")
-    spared = json.loads(said(own_url, "queues", "clean", "mail", "--status", "delayed", "--grace", "1h", "--json"))
+    assert said(own_url, "queues", "drain", "mail", "--yes").startswith("1 jobs removed")
+    spared = json.loads(
+        said(own_url, "queues", "clean", "mail", "--status", "delayed", "--grace", "1h", "--yes", "--json")
+    )
     assert (spared["status"], spared["done"]) == ("applied", 0)
-    assert said(own_url, "queues", "drain", "mail", "--delayed").startswith("1 jobs removed")
+    assert said(own_url, "queues", "drain", "mail", "--delayed", "--yes").startswith("1 jobs removed")
     databases.run(own_url, ";".join([add] * 3))
-    assert said(own_url, "queues", "clean", "mail", "--status", "waiting", "--limit", "2").startswith("2 jobs removed")
+    cleaned = said(own_url, "queues", "clean", "mail", "--status", "waiting", "--limit", "2", "--yes")
+    assert cleaned.startswith("2 jobs removed")
 
     obliterate: list[str | Path] = [Path(PYTHON[0]).with_name("rowline"), "queues", "obliterate", "mail"]
     with Program(obliterate, env={"DATABASE_URL": own_url}, terminal=True) as program:
@@ -168,7 +171,7 @@ def test_an_obliterate_is_refused_in_a_line_while_jobs_are_active_unless_it_is_f
     db = Database(Settings(database_url=own_url), url=own_url, size=1, name="test")
     claim.claim(db, queue="mail", limit=1, lease_ms=60_000, worker="w")
     db.close()
-    line = said(own_url, "queues", "obliterate", "mail", "--yes", code=1)
+    line = said(own_url, "queues", "obliterate", "mail", "--yes", code=5)
     assert line.startswith("Error: queue 'mail' has active jobs: 1. It is paused now")
     assert said(own_url, "queues", "obliterate", "mail", "--yes", "--force").startswith("1 jobs removed")
     assert said(own_url, "queues", "list") == "queues: no rows"

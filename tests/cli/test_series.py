@@ -94,7 +94,7 @@ def test_it_is_shown_and_printed_as_json(own_url: str) -> None:
     told = json.loads(said(own_url, "series", "mail", "--json", "--since", "3h"))
     assert (told["step"], told["total"]["completed"], len(told["at"])) == ("minute", 1, 181)
     assert json.loads(said(own_url, "series", "mail", "--json", "--step", "day"))["step"] == "day"
-    assert "take a longer step" in said(own_url, "series", "mail", "--since", "40h", "--step", "minute", code=1)
+    assert "take a longer step" in said(own_url, "series", "mail", "--since", "40h", "--step", "minute", code=2)
     said(own_url, "series", "mail", "--since", "never", code=2)
     said(own_url, "series", "mail", "--step", "second", code=2)
     db.close()

@@ -42,16 +42,16 @@ def test_a_failed_job_is_exit_code_1_with_its_reason(db: Database, shared_url: s
     assert said(shared_url, QUEUE, job_id) == (1, "job 'own' failed: no such \N{REPLACEMENT CHARACTER}[31maddress")
 
 
-def test_a_job_that_does_not_end_is_exit_code_3(db: Database, shared_url: str) -> None:
+def test_a_job_that_does_not_end_is_exit_code_6(db: Database, shared_url: str) -> None:
     job_id = add(db)
 
-    assert said(shared_url, QUEUE, job_id, "--timeout", "0.2") == (3, f"job '{job_id}' is waiting after 0.2 s")
+    assert said(shared_url, QUEUE, job_id, "--timeout", "0.2") == (6, f"job '{job_id}' is waiting after 0.2 s")
 
 
 @pytest.mark.parametrize(
     ("words", "code", "fault"),
     [
-        ((QUEUE, "absent"), 1, "queue 'q' has no job 'absent'"),
+        ((QUEUE, "absent"), 3, "queue 'q' has no job 'absent'"),
         ((QUEUE, "\udcff"), 2, "must not contain control characters or surrogates"),
         ((QUEUE,), 2, "Missing argument 'ID'"),
         ((QUEUE, "1", "--timeout", "-1"), 2, "Invalid value for '--timeout'"),

@@ -14,7 +14,7 @@ from app.domain.endpoint import Limiter
 from app.domain.explain import Code
 from app.domain.workers import Sighting, Way
 from app.infra.release import HEAD
-from app.operations import endpoints
+from app.operations import endpoints, maintenance
 from app.postgres import libpq
 from app.postgres.database import Database
 from app.queries import endpoints as endpoint_queries
@@ -306,6 +306,7 @@ def test_a_job_that_has_ended_says_how(client: Client, db: Database) -> None:
     assert "it was cancelled" in explain(client, cancelled)["sentence"]
     whole = explain(client)
     assert (whole["status"], whole["reasons"]) == ("idle", [])
+    assert "it has no jobs that wait" in whole["sentence"]
 
 
 def test_without_the_right_to_payloads_no_reason_of_a_failure_is_told(client: Client, db: Database) -> None:
@@ -327,6 +328,53 @@ def test_a_queue_whose_workers_are_busy_says_how_to_see_with_what(client: Client
     whole = explain(client)
     assert (whole["status"], codes(whole)) == ("working", ["behind", "active"])
     assert "`rowline jobs list q --status active`" in whole["sentence"]
+
+
+@pytest.mark.usefixtures("worked")
+def test_how_busy_the_workers_are_is_said_of_a_job_in_line_and_of_the_queue(client: Client) -> None:
+    job_id = add(client)
+    for found in (explain(client, job_id), explain(client)):
+        assert "3 of 8 slots of its Python workers are busy" in found["sentence"]
+
+
+def test_how_busy_workers_over_http_are_is_not_said(client: Client, db: Database) -> None:
+    see(db, Sighting("q", "crane:7", Way.PULL, 8, 0))
+    add(client)
+    assert "slots" not in explain(client)["sentence"]
+
+
+def test_what_to_do_is_said_of_each_reason_that_blocks(client: Client) -> None:
+    job_id = add(client, delay=HOUR_MS)
+    answers.ok(client.post("/queues/q/pause", ""))
+    found = explain(client, job_id)
+    assert codes(found) == ["paused", "delayed", "no_worker"]
+    assert all(reason["hint"] in found["sentence"] for reason in found["reasons"])
+
+
+def test_a_queue_says_which_of_its_schedules_are_paused(client: Client) -> None:
+    for schedule_id in ("nightly", "weekly"):
+        path = f"/queues/q/schedulers/{schedule_id}"
+        assert client.put(path, json.dumps({"pattern": "0 3 * * *", "template": {}})).status_code == 201
+    assert explain(client)["sentence"] == "Queue q is idle: it has no jobs that wait."
+    answers.ok(client.post("/queues/q/schedulers/nightly/pause", ""))
+    found = explain(client)
+    assert (found["status"], codes(found)) == ("idle", ["schedule_paused"])
+    assert "its schedule nightly is paused since" in found["sentence"]
+    assert "`rowline schedulers resume q nightly`, or POST /queues/q/schedulers/nightly/resume" in found["sentence"]
+
+
+def test_of_a_queue_that_never_had_a_job_it_is_said_that_nothing_is_known(client: Client, db: Database) -> None:
+    unknown = (
+        "Queue q is idle: it has never had a job, and nothing else is known of it. Look whether the name is right."
+    )
+    assert explain(client)["sentence"] == unknown
+    answers.ok(client.post("/queues/q/pause", ""))
+    assert "nothing else is known" not in explain(client)["sentence"]
+    answers.ok(client.post("/queues/q/resume", ""))
+    job_id = add(client)
+    answers.ok(client.flask.delete(f"/queues/q/jobs/{job_id}", headers=client.authorization))
+    maintenance.fold_counts(db)
+    assert explain(client)["sentence"] == "Queue q is idle: it has no jobs that wait."
 
 
 def test_the_page_has_each_code_and_no_other() -> None:

@@ -253,6 +253,8 @@ def test_a_preview_shows_the_ticks_to_come(client: Client) -> None:
     assert [one["on"] for one in shown] == [made["next"] + nth * HOUR_MS for nth in range(3)]
     assert len(answers.ok(client.get(f"{PATH}/preview?count=2"))["runs"]) == 2
     assert answers.problem(client.get(f"{PATH}/preview?count=101"), 400)["details"][0]["path"] == "count"
+    unknown = answers.problem(client.get(f"{PATH}/preview?tz=Europe/Vienna"), 400)["details"]
+    assert unknown == [{"path": "tz", "message": "is not known here"}]
 
 
 def test_a_preview_begins_with_the_next_tick_after_the_interval_was_changed(client: Client, db: Database) -> None:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
 from app.domain import ids, scheduled
 from app.domain.backoff import LONGEST_MS
@@ -105,8 +105,8 @@ class NewScheduleSchema(NewTimingSchema):
     template = fields.Nested(TemplateSchema, required=True, error_messages=_REQUIRED)
 
 
-class CountQuerySchema(Schema):
-    """How many ticks are asked for. Unknown parameters are ignored."""
+class CountQuerySchema(new_job.KnownOnly):
+    """How many ticks are asked for. Unknown parameters are refused by name: there is no timing to give here."""
 
     count = WholeText(1, COUNT_MAX, load_default=COUNT)
 
@@ -118,7 +118,7 @@ EXAMPLE = {
 }
 PREVIEW_EXAMPLE = {"pattern": "30 2 * * *", "tz": "Europe/Vienna", "count": 3}
 _new, _preview, _template = NewScheduleSchema(), PreviewSchema(), TemplateSchema()
-_count = CountQuerySchema(unknown="exclude")
+_count = CountQuerySchema()
 _PLACEHOLDER = {"name": "n"}
 """Stands for a template that is read by itself, since its data stay text."""
 

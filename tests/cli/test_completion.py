@@ -1,0 +1,46 @@
+"""Completion at the Tab key."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support import raw
+from tests.support.clusters import PYTHON, Program
+from tests.support.commands import said
+
+SCRIPT = Path(PYTHON[0]).with_name("rowline")
+
+
+def completed(words: str, **env: str) -> list[str]:
+    """Return what bash would be offered behind `words`."""
+    asked = {"_ROWLINE_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
+    with Program([SCRIPT], env=asked | env) as program:
+        assert program.end() == 0, program.output
+    return [line.partition(",")[2] for line in program.output.splitlines() if line]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_gets_a_script_that_it_can_read(shell: str, tmp_path: Path) -> None:
+    script = said("postgresql://none", "completion", shell)
+    assert "_ROWLINE_COMPLETE" in script
+    if shutil.which(shell):
+        (tmp_path / "script").write_text(script)
+        subprocess.run([shell, "-n", str(tmp_path / "script")], check=True)
+
+
+def test_commands_and_options_are_completed() -> None:
+    assert completed("rowline que") == ["queues"]
+    assert completed("rowline queues pa") == ["pause"]
+    assert "--remove-on-fail" in completed("rowline queues set mail --rem")
+
+
+def test_queues_are_completed_where_a_service_is_asked_over_http(api: str) -> None:
+    for queue in ("mail", "mailer", "other"):
+        said(api, "jobs", "add", queue, "n")
+    there = {"DATABASE_URL": "", "ROWLINE_URL": api, "ROWLINE_TOKEN": raw.TOKEN}
+    assert completed("rowline queues show ma", **there) == ["mail", "mailer"]
+    assert completed("rowline jobs list ot", **there) == ["other"]
+    assert completed("rowline queues show ma", **there | {"ROWLINE_TOKEN": "wrong"}) == []
+    assert completed("rowline queues show ma", **there | {"ROWLINE_URL": "http://127.0.0.1:1"}) == []
