@@ -14,6 +14,15 @@ DONE = {
     "applied": "The plan is applied, in the background.",
     "stopped": "The plan is stopped.",
     "undoing": "The jobs come back, in the background.",
+    "scheduled": "The schedule is made.",
+    "schedule_changed": "The schedule is changed.",
+    "schedule_paused": "The schedule is paused: it makes no ticks.",
+    "schedule_resumed": "The schedule goes on with the next tick from now on.",
+    "schedule_removed": "The schedule is removed; its jobs stay.",
+    "registered": "The endpoint is registered, and switched on.",
+    "deleted": "The endpoint is deleted.",
+    "finished": "The rotation is finished: the first secret is valid no more.",
+    "revoked": "The token is revoked: every node refuses it within 5 s.",
     "kept": "Your choice is kept in this browser.",
 }
 

@@ -14,4 +14,10 @@ class Entry(NamedTuple):
     action: Action
 
 
-PAGES = (Entry("", "Queues", "q", Action.READ),)
+PAGES = (
+    Entry("", "Queues", "q", Action.READ),
+    Entry("endpoints", "Endpoints", "w", Action.ENDPOINTS),
+    Entry("doctor", "Doctor", "d", Action.METRICS),
+    Entry("tokens", "Tokens", "t", Action.TOKENS),
+    Entry("audit", "Audit", "a", Action.AUDIT),
+)

@@ -69,6 +69,12 @@ def clock(ms: int) -> Markup:
     )
 
 
+def minute(ms: int) -> Markup:
+    """Return a moment as date and minute of UTC."""
+    moment = datetime.fromtimestamp(ms / 1000, UTC)
+    return Markup('<time datetime="{}">{}</time>').format(moment.isoformat(), moment.strftime("%Y-%m-%d %H:%M"))
+
+
 def segment(name: str) -> str:
     """Return a name as one segment of a path."""
     return quote(name, safe="")
@@ -104,6 +110,7 @@ FILTERS: dict[str, Any] = {
     "span": span,
     "when": when,
     "clock": clock,
+    "minute": minute,
     "segment": segment,
     "line": line,
     "pretty": pretty,

@@ -24,6 +24,11 @@ XSS = "<script>alert('x')</script><img src=x onerror=alert(1)>\"'&"
 NAMES = ["mail", "a b", "a%2Fb", "<b>", "'\"&", "ünï→😀", "...", "a:b", "a?b#c", "a+b", "{{7*7}}", "a;b", "-", "%"]
 PAGES = ["", "?name=q", "login", "queues/q", "queues/q?statuses=failed", "queues/q/add", "queues/q/jobs/one"]
 PAGES += ["queues/q/jobs/one/remove", "queues/none", "queues/q/jobs/absent", "nowhere", "login/code", "queues/%ff"]
+SCHEDULE = "queues/q/schedules/nightly"
+PAGES += ["queues/q/schedules", "queues/none/schedules", SCHEDULE, f"{SCHEDULE}/change", f"{SCHEDULE}/remove"]
+PAGES += ["queues/q/new-schedule", "queues/q/schedules/absent", "queues/q/workers", "queues/q/endpoint", "endpoints"]
+PAGES += ["queues/q/endpoint/remove", "tokens", "tokens?start=50", "tokens/make", "tokens/absent/revoke"]
+PAGES += ["audit", "audit?since=x", "doctor"]
 
 
 @pytest.fixture
@@ -33,6 +38,8 @@ def one(client: Client) -> str:
     client.add({"name": "welcome", "data": {"to": "ada"}, "opts": opts})
     for _ in range(2):
         fail(client, "q", failedReason="no such host", stacktrace="at line 7")
+    schedule = {"pattern": "0 3 29 2 *", "tz": "Europe/Vienna", "template": {"data": {"to": "ada"}}}
+    assert client.put("/queues/q/schedulers/nightly", json.dumps(schedule)).status_code == 201
     return "one"
 
 
@@ -277,7 +284,7 @@ def test_a_region_is_fetched_alone_and_only_if_it_changed(visitor: Visitor, clie
 
 
 def test_each_region_of_a_page_is_a_block_of_its_name(visitor: Visitor, one: str) -> None:
-    for path in ("", "queues/q", "queues/q/jobs/one"):
+    for path in ("", "queues/q", "queues/q/jobs/one", SCHEDULE, "queues/q/workers"):
         regions = [a["data-live"] for _, a in tags_of(visitor.page(path)) if "data-live" in a]
         assert regions
         for name in regions:

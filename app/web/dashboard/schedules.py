@@ -1,0 +1,207 @@
+"""The schedules of a queue: when each ticks, what it added, and pausing, running, making and changing them."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from app.domain.tokens import Action
+from app.web import names
+from app.web.dashboard import api, forms, page, scheduleform, shown
+from app.web.dashboard.api import Api, Refused
+
+LENGTH, RUNS, TICKS = 25, 20, 5
+VERBS = {"pause": "schedule_paused", "resume": "schedule_resumed"}
+_WRONG = (400, 403, 409)
+_BAD = 400
+_DATA = "template.data"
+
+
+def blueprint() -> Blueprint:
+    """Return the pages of schedules."""
+    routes = Blueprint("schedules", __name__)
+    _add_reads(routes)
+    _add_forms(routes)
+    _add_verbs(routes)
+    return routes
+
+
+def _add_reads(routes: Blueprint) -> None:
+    @routes.get("/queues/<segment:queue>/schedules")
+    def list_schedules(queue: str) -> Response:
+        """List the schedules of a queue, by id."""
+        rowline, name = api.of(), names.queue_name(queue)
+        start = request.args.get("start", "0")
+        found = rowline.get(f"/queues/{queue}/schedulers", {"start": start, "length": LENGTH})
+        return page.render(
+            "schedules.html",
+            name=name,
+            schedules=found["schedulers"],
+            count=found["count"],
+            start=found["start"],
+            length=LENGTH,
+            can_make=_can_make(rowline, name),
+        )
+
+    @routes.get("/queues/<segment:queue>/schedules/<segment:schedule_id>")
+    def show(queue: str, schedule_id: str) -> Response:
+        """Show a schedule, its next ticks and its jobs."""
+        rowline, name, path = api.of(), names.queue_name(queue), _path(queue, schedule_id)
+        members = rowline.members(path)
+        schedule = _values(members)
+        start = request.args.get("start", "0")
+        ticks, trouble = _ticks(rowline, path)
+        return page.render(
+            "schedule.html",
+            name=name,
+            schedule=schedule,
+            fields=scheduleform.of(members),
+            ticks=ticks,
+            trouble=trouble,
+            runs=rowline.get(f"{path}/runs", {"start": start, "length": RUNS}),
+            pauser=_pauser(rowline, name, schedule),
+            can_manage=rowline.may(Action.MANAGE, name),
+            can_change=_can_make(rowline, name) and _DATA not in schedule.get("hidden", []),
+            stream=f"?queue={shown.segment(name)}",
+        )
+
+    @routes.get("/queues/<segment:queue>/schedules/<segment:schedule_id>/remove")
+    def ask(queue: str, schedule_id: str) -> Response:
+        """Ask whether a schedule is to be removed."""
+        schedule = _values(api.of().members(_path(queue, schedule_id)))
+        return page.render("schedule_remove.html", name=names.queue_name(queue), schedule=schedule)
+
+
+def _add_forms(routes: Blueprint) -> None:
+    @routes.get("/queues/<segment:queue>/new-schedule")
+    def new(queue: str) -> Response:
+        """Ask what a new schedule is to be."""
+        return _form(queue, scheduleform.empty())
+
+    @routes.post("/queues/<segment:queue>/new-schedule")
+    def make(queue: str) -> Response:
+        """Make the schedule of the form, or preview it."""
+        sent = scheduleform.sent()
+        return _put(queue, shown.segment(sent["id"]), sent, is_new=True)
+
+    @routes.get("/queues/<segment:queue>/schedules/<segment:schedule_id>/change")
+    def ask_change(queue: str, schedule_id: str) -> Response:
+        """Ask what is to be different."""
+        members = api.of().members(_path(queue, schedule_id))
+        if _DATA in _values(members).get("hidden", []):
+            problem = {
+                "error": "The data of its jobs are hidden from this token, or too long for a page: a change would lose "
+                "them. It can be changed where it was made.",
+                "code": "hidden",
+            }
+            raise Refused(_WRONG[1], problem, {})
+        return _form(queue, scheduleform.of(members), schedule_id=schedule_id)
+
+    @routes.post("/queues/<segment:queue>/schedules/<segment:schedule_id>/change")
+    def change(queue: str, schedule_id: str) -> Response:
+        """Change a schedule to what the form says, or preview that."""
+        return _put(queue, schedule_id, scheduleform.sent(), is_new=False)
+
+
+def _add_verbs(routes: Blueprint) -> None:
+    @routes.post("/queues/<segment:queue>/schedules/<segment:schedule_id>/<any(pause, resume):verb>")
+    def act(queue: str, schedule_id: str, verb: str) -> Response:
+        """Pause or resume a schedule."""
+        api.of().send("POST", f"{_path(queue, schedule_id)}/{verb}")
+        return page.go(f"queues/{queue}/schedules/{schedule_id}", done=VERBS[verb])
+
+    @routes.post("/queues/<segment:queue>/schedules/<segment:schedule_id>/run")
+    def run(queue: str, schedule_id: str) -> Response:
+        """Add a job of a schedule now; show it."""
+        added = api.of().send("POST", f"{_path(queue, schedule_id)}/run")
+        return page.go(f"queues/{queue}/jobs/{shown.segment(added['id'])}", done="added")
+
+    @routes.post("/queues/<segment:queue>/schedules/<segment:schedule_id>/remove")
+    def remove(queue: str, schedule_id: str) -> Response:
+        """Remove a schedule; show those that are left."""
+        api.of().send("DELETE", _path(queue, schedule_id))
+        return page.go(f"queues/{queue}/schedules", done="schedule_removed")
+
+
+def _path(queue: str, schedule_id: str) -> str:
+    return f"/queues/{queue}/schedulers/{schedule_id}"
+
+
+def _can_make(rowline: Api, name: str) -> bool:
+    return rowline.may(Action.MANAGE, name) and rowline.may(Action.ADD, name)
+
+
+def _values(members: Mapping[str, bytes]) -> dict[str, Any]:
+    """Return the members of a schedule without the job of each tick."""
+    return {name: json.loads(raw) for name, raw in members.items() if name != "template"}
+
+
+def _ticks(rowline: Api, path: str) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+    """Return the ticks to come; none, and why, if they cannot be told."""
+    try:
+        return rowline.get(f"{path}/preview", {"count": TICKS})["runs"], None
+    except Refused as refused:
+        if refused.status != _BAD:
+            raise
+        return [], refused.problem
+
+
+def _pauser(rowline: Api, name: str, schedule: dict[str, Any]) -> str | None:
+    """Return who paused a schedule, as far as the last such acts on its queue say; None: it is not known."""
+    if not schedule["paused"] or not rowline.may(Action.AUDIT):
+        return None
+    found = rowline.get("/audit", {"queue": name, "action": "schedules.pause", "length": 100})["entries"]
+    mine = (act for act in found if act.get("target") == schedule["id"] and act["affected"])
+    return next((act.get("actorName") or act["actor"] for act in mine), None)
+
+
+def _put(queue: str, schedule_id: str, sent: dict[str, str], *, is_new: bool) -> Response:
+    rowline = api.of()
+    known = None if is_new else schedule_id
+    try:
+        if forms.text("do") == "preview":
+            ticks = rowline.send("POST", f"/queues/{queue}/schedulers/preview", scheduleform.timing(sent, count=TICKS))
+            return _form(queue, sent, schedule_id=known, ticks=ticks["runs"])
+        if is_new:
+            _require_new(rowline, queue, schedule_id)
+        rowline.send("PUT", _path(queue, schedule_id), scheduleform.body(sent))
+    except Refused as refused:
+        if refused.status not in _WRONG:
+            raise
+        return _form(queue, sent, schedule_id=known, trouble=refused.problem, status=refused.status)
+    return page.go(f"queues/{queue}/schedules/{schedule_id}", done="scheduled" if is_new else "schedule_changed")
+
+
+def _require_new(rowline: Api, queue: str, schedule_id: str) -> None:
+    """Require that a schedule is not there, which the form of a new one would replace. Raises Refused."""
+    try:
+        rowline.get(_path(queue, schedule_id))
+    except Refused as refused:
+        if refused.problem["code"] == "schedule_not_found":
+            return
+        raise
+    problem = {"error": "There is a schedule with this id: change that one, or choose another id.", "code": "exists"}
+    raise Refused(_WRONG[2], problem, {})
+
+
+def _form(
+    queue: str,
+    fields: dict[str, str],
+    *,
+    schedule_id: str | None = None,
+    ticks: list[dict[str, Any]] | None = None,
+    trouble: dict[str, Any] | None = None,
+    status: int = 200,
+) -> Response:
+    return page.render(
+        "schedule_form.html",
+        status=status,
+        name=names.queue_name(queue),
+        schedule_id=names.schedule_id(schedule_id) if schedule_id is not None else None,
+        sent=fields,
+        ticks=ticks,
+        trouble=trouble,
+        overlaps=scheduleform.OVERLAPS,
+        misfires=scheduleform.MISFIRES,
+    )

@@ -1,0 +1,257 @@
+"""Schedules in the dashboard: looked at, previewed, made, changed, paused, run and removed by hand."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from tests.support import answers
+from tests.support.client import Client
+from tests.support.visitor import Visitor, tags_of, text_of
+
+BASE = "queues/q/schedules"
+NIGHTLY = {
+    "pattern": "30 2 29 2 *",
+    "tz": "Europe/Vienna",
+    "overlap": "allow",
+    "misfire": "all",
+    "limit": 12,
+    "jitter": 90_000,
+    "startDate": 1_900_000_000_000,
+    "endDate": 2_900_000_000_001,
+}
+TEMPLATE = '{"name": "report", "data": {"n": 1.10, "big": 12345678901234567890123}, "opts": {"attempts": 3}}'
+
+
+def put(client: Client, schedule_id: str = "nightly", *, template: str = TEMPLATE, **members: Any) -> None:
+    """Make a schedule; its template is text, so that digits stay."""
+    body = json.dumps(members or NIGHTLY)[:-1] + f', "template": {template}}}'
+    assert client.put(f"/queues/q/schedulers/{quote(schedule_id, safe='')}", body).status_code == 201
+
+
+def fields_of(html: str) -> dict[str, str]:
+    """Return the fields of the form of a page as a browser sends them back, text areas apart."""
+    found, select = {}, ""
+    for tag, attributes in tags_of(html):
+        if tag == "input" and attributes.get("name"):
+            found[str(attributes["name"])] = attributes.get("value") or ""
+        select = str(attributes.get("name")) if tag == "select" else select
+        if tag == "option" and "selected" in attributes and "value" in attributes:
+            found[select] = str(attributes["value"])
+    return found
+
+
+def get(client: Client, schedule_id: str = "nightly") -> dict[str, Any]:
+    return dict(answers.ok(client.get(f"/queues/q/schedulers/{schedule_id}")))
+
+
+def test_a_schedule_says_when_it_ticks_by_both_clocks(visitor: Visitor, client: Client) -> None:
+    put(client)
+    listed = text_of(visitor.page(BASE))
+    assert "30 2 29 2 * in Europe/Vienna" in listed
+    page = text_of(visitor.page(f"{BASE}/nightly"))
+    assert "It adds report by 30 2 29 2 * in Europe/Vienna" in page
+    assert "2032-02-29 02:30:00+01:00" in page, "by the clocks of Vienna"
+    assert "2032-02-29 01:30:00" in page, "by UTC"
+    assert "12345678901234567890123" in page
+    assert "No job of it is there." in page
+
+
+def test_a_change_of_the_clocks_is_told_in_the_preview(visitor: Visitor, client: Client) -> None:
+    sent = {"pattern": "30 2 * * *", "tz": "Europe/Berlin", "startDate": "2030-03-30T00:00", "do": "preview"}
+    answer = visitor.post("queues/q/new-schedule", id="x", **sent)
+    assert answer.status_code == 200
+    [march] = text_of(answer.text).split("2030-03-31")[1:2]
+    assert "03:00:00+02:00" in march
+    assert "Nothing is stored yet." in answer.text
+    assert client.get("/queues/q/schedulers/x").status_code == 404
+    assert fields_of(answer.text)["startDate"] == "2030-03-30T00:00"
+
+
+def test_a_schedule_is_made_by_the_form(visitor: Visitor, client: Client) -> None:
+    sent = {"id": "every five", "every": "5m", "data": '{"n": 1.10}', "opts": '{"attempts": 2}', "overlap": "skip"}
+    answer = visitor.post("queues/q/new-schedule", **sent, misfire="skip", immediately="yes", jitter="1s", limit="7")
+    assert answer.headers["Location"] == "../../queues/q/schedules/every%20five?done=scheduled"
+    found = get(client, "every%20five")
+    wanted = {"every": 300_000, "overlap": "skip", "misfire": "skip", "jitter": 1_000, "limit": 7, "paused": False}
+    assert {name: found[name] for name in wanted} == wanted
+    assert found["template"] == {"name": "every five", "data": {"n": 1.1}, "opts": {"attempts": 2}}
+    assert found["iterationCount"] in {0, 1}
+    assert "The schedule is made." in visitor.page(f"{BASE}/every%20five?done=scheduled")
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        ({"pattern": "61 * * * *"}, "has a minute that is none: 61"),
+        ({"pattern": "* * * * *", "every": "5m"}, "must not be there with every"),
+        ({"every": "5 fortnights"}, "every"),
+        ({"every": "1h", "limit": "many"}, "limit"),
+        ({"every": "1h", "endDate": "tomorrow"}, "endDate"),
+        ({"every": "1h", "data": '1}, "x": {"y": 1'}, "data must be one JSON value"),
+        ({"every": "1h", "opts": '{"odd": 1}'}, "odd"),
+        ({"every": "1h", "misfire": "all", "overlap": "skip"}, "misfire"),
+        ({"every": "1h", "id": "a/b"}, "schedule id"),
+        ({"every": "1h", "id": ""}, "schedule id"),
+    ],
+)
+def test_what_is_wrong_with_a_schedule_is_told_beside_its_form(
+    visitor: Visitor, client: Client, sent: dict[str, str], words: str
+) -> None:
+    answer = visitor.post("queues/q/new-schedule", **({"id": "x"} | sent))
+    assert answer.status_code == 400, answer.text
+    assert words in text_of(answer.text)
+    assert 'role="alert"' in answer.text
+    for name in {"pattern", "every", "limit"} & {*sent}:
+        assert fields_of(answer.text)[name] == sent[name]
+    assert answers.ok(client.get("/queues/q/schedulers"))["count"] == 0
+
+
+def test_a_new_schedule_does_not_replace_one(visitor: Visitor, client: Client) -> None:
+    put(client)
+    answer = visitor.post("queues/q/new-schedule", id="nightly", every="1s")
+    assert answer.status_code == 409
+    assert "There is a schedule with this id" in text_of(answer.text)
+    assert get(client)["pattern"] == NIGHTLY["pattern"]
+
+
+def test_the_form_sends_back_what_it_shows(visitor: Visitor, client: Client) -> None:
+    put(client)
+    before, raw = get(client), client.get("/queues/q/schedulers/nightly").text
+    page = visitor.page(f"{BASE}/nightly/change")
+    sent = fields_of(page)
+    assert sent["jitter"] == "90s"
+    data = '{"n": 1.10, "big": 12345678901234567890123}'
+    assert data in page.replace("&#34;", '"')
+    answer = visitor.post(f"{BASE}/nightly/change", **sent, data=data, opts='{"attempts": 3}', do="store")
+    assert answer.status_code == 303, answer.text
+    after = get(client)
+    assert {**after, "changedOn": 0} == {**before, "changedOn": 0}
+    assert raw.count("12345678901234567890123") == client.get("/queues/q/schedulers/nightly").text.count(
+        "12345678901234567890123"
+    )
+    visitor.post(f"{BASE}/nightly/change", **(sent | {"limit": "13", "offset": ""}), data=data, opts="", do="store")
+    assert get(client)["limit"] == 13
+    assert get(client)["template"]["opts"] == {}
+
+
+def test_an_interval_is_shown_as_it_is_typed(visitor: Visitor, client: Client) -> None:
+    for schedule_id, every, offset, text in (
+        ("a", 86_400_000, 0, "1d"),
+        ("b", 90_500, 1, "90500ms"),
+        ("c", 60_000, 5, "1m"),
+    ):
+        put(client, schedule_id, every=every, offset=offset)
+        found = fields_of(visitor.page(f"{BASE}/{schedule_id}/change"))
+        assert found["every"] == text
+        answer = visitor.post(f"{BASE}/{schedule_id}/change", **found, do="store")
+        assert answer.status_code == 303
+        assert (get(client, schedule_id)["every"], get(client, schedule_id)["offset"]) == (every, offset)
+
+
+def test_a_schedule_is_paused_and_the_page_says_by_whom(visitor: Visitor, client: Client) -> None:
+    put(client)
+    assert visitor.post(f"{BASE}/nightly/pause").headers["Location"].endswith("nightly?done=schedule_paused")
+    page = text_of(visitor.page(f"{BASE}/nightly"))
+    assert "paused by env:1" in page
+    assert "It is paused." in page
+    assert "paused" in text_of(visitor.page(BASE))
+    visitor.post(f"{BASE}/nightly/pause")
+    assert visitor.post(f"{BASE}/nightly/resume").status_code == 303
+    assert not get(client)["paused"]
+
+
+def test_who_may_not_read_the_audit_is_not_told_who_paused(
+    client: Client, visitor: Visitor, visiting: Callable[..., Visitor]
+) -> None:
+    put(client)
+    visitor.post(f"{BASE}/nightly/pause")
+    page = text_of(visiting("jobs:read").page(f"{BASE}/nightly"))
+    assert "It is paused." in page
+    assert "env:1, " not in page
+
+
+def test_a_run_by_hand_adds_a_job_and_is_in_the_history(visitor: Visitor, client: Client) -> None:
+    put(client)
+    answer = visitor.post(f"{BASE}/nightly/run")
+    job = visitor.page(answer.headers["Location"].removeprefix("../../../../"))
+    assert "Job repeat:nightly:" in text_of(job)
+    page = visitor.page(f"{BASE}/nightly")
+    assert "by hand" in page
+    [row] = [a["data-row"] for tag, a in tags_of(page) if tag == "tr" and "data-row" in a]
+    assert str(row).startswith("repeat:nightly:")
+
+
+def test_a_schedule_is_removed_after_a_question(visitor: Visitor, client: Client) -> None:
+    put(client)
+    assert "Remove schedule nightly?" in visitor.page(f"{BASE}/nightly/remove")
+    assert get(client)
+    assert visitor.post(f"{BASE}/nightly/remove").headers["Location"].endswith("q/schedules?done=schedule_removed")
+    assert client.get("/queues/q/schedulers/nightly").status_code == 404
+    assert visitor.get(f"{BASE}/nightly").status_code == 404
+    assert visitor.post(f"{BASE}/nightly/pause").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "name", ["a b", "<b>", "'\"&", "ünï→😀", "...", "a?b#c", "{{7*7}}", "%", "new", "preview", "7"]
+)
+def test_any_id_of_a_schedule_has_its_pages(visitor: Visitor, client: Client, name: str) -> None:
+    put(client, name)
+    [link] = [a["href"] or "" for tag, a in tags_of(visitor.page(BASE)) if tag == "a" and "data-open" in a]
+    assert link == f"../../queues/q/schedules/{quote(name, safe='')}"
+    path = link.removeprefix("../../")
+    assert name in text_of(visitor.page(path)).replace("  ", " ")
+    for verb in ("change", "remove"):
+        assert visitor.get(f"{path}/{verb}").status_code == 200
+    for verb in ("pause", "resume", "run", "remove"):
+        assert visitor.post(f"{path}/{verb}").status_code == 303
+
+
+def test_lists_of_schedules_go_on_page_by_page(visitor: Visitor, client: Client) -> None:
+    for nth in range(30):
+        put(client, f"s{nth:02}")
+    first = visitor.page(BASE)
+    assert "s24" in first
+    assert "s25" not in first
+    [following] = [a["href"] for tag, a in tags_of(first) if tag == "a" and a.get("rel") == "next"]
+    second = visitor.page(str(following).removeprefix("../../"))
+    assert "s25" in second
+    assert "s24" not in second
+    assert "No schedule is so far down." in visitor.page(f"{BASE}?start=100")
+
+
+def test_contents_of_a_schedule_are_hidden_without_payload(client: Client, visiting: Callable[..., Visitor]) -> None:
+    canary = "canary-77aa"
+    put(client, template=f'{{"name": "n", "data": {{"{canary}": "{canary}"}}}}')
+    visitor = visiting("jobs:read", "jobs:add", "jobs:manage")
+    for path in (BASE, f"{BASE}/nightly", f"{BASE}/nightly/remove"):
+        assert canary not in visitor.page(path)
+    page = visitor.page(f"{BASE}/nightly")
+    assert "Data: hidden" in text_of(page)
+    assert f"{BASE}/nightly/change" not in page
+    answer = visitor.get(f"{BASE}/nightly/change")
+    assert answer.status_code == 403
+    assert "a change would lose them" in answer.text
+
+
+def test_who_only_reads_has_no_buttons_and_is_refused(client: Client, visiting: Callable[..., Visitor]) -> None:
+    put(client)
+    visitor = visiting("jobs:read", "payload")
+    for path in (BASE, f"{BASE}/nightly"):
+        page = visitor.page(path)
+        assert "new-schedule" not in page
+        actions = {a.get("action") for tag, a in tags_of(page) if tag == "form"}
+        assert all(str(action).endswith(("logout", "preferences", "")) for action in actions)
+        assert "nightly/pause" not in page
+    for verb in ("pause", "resume", "run", "remove"):
+        answer = visitor.post(f"{BASE}/nightly/{verb}")
+        assert answer.status_code == 403
+        assert "the token lacks the scope" in answer.text
+    for path in ("queues/q/new-schedule", f"{BASE}/nightly/change"):
+        answer = visitor.post(path, id="x", every="1h", do="store")
+        assert answer.status_code == 403
+        assert "the token lacks the scope" in text_of(answer.text)
+    assert get(client)["pattern"] == NIGHTLY["pattern"]
+    assert visiting("jobs:read@other").get(BASE).status_code == 403
