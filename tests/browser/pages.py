@@ -42,15 +42,22 @@ class Pages:
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """Call the API."""
-        data = None if body is None else json.dumps(body).encode()
-        headers = {"Authorization": f"Bearer {TOKEN}"}
-        request = urllib.request.Request(self.api + path, data=data, headers=headers, method=method)
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.loads(answer.read())
+        return json.loads(self._ask(method, path, body))
 
     def add(self, job_id: str, queue: str = "mail", **opts: Any) -> None:
         job = {"name": "welcome", "data": {"to": job_id}, "opts": {"jobId": job_id} | opts}
         self.ask("POST", f"/queues/{queue}/jobs", [job])
+
+    def register(self, queue: str, url: str) -> None:
+        """Register an endpoint."""
+        self._ask("POST", "/workers", {"queue": queue, "endpoint": {"url": url, "method": "POST"}})
+
+    def _ask(self, method: str, path: str, body: Any = None) -> bytes:
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        request = urllib.request.Request(self.api + path, data=data, headers=headers, method=method)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return bytes(answer.read())
 
     def fail(self, job_id: str, queue: str = "mail") -> None:
         """Add a job and let it fail."""

@@ -134,6 +134,20 @@ def test_all_of_it_works_without_scripts(pages: Pages) -> None:
 PATHS = ["", "queues/mail", "queues/mail?statuses=failed", "queues/empty", "queues/mail/add", "queues/mail/jobs/broken"]
 PATHS += ["queues/mail/jobs/broken/remove", "queues/mail/jobs/absent", "login/code", "queues/mail?data=a..b%3D1"]
 
+PATHS += ["queues/mail/schedules", "queues/mail/schedules/nightly", "queues/mail/schedules/nightly/change"]
+PATHS += ["queues/mail/schedules/nightly/remove", "queues/mail/new-schedule", "queues/empty/schedules"]
+PATHS += ["queues/mail/workers", "queues/empty/workers", "queues/mail/endpoint", "queues/mail/endpoint/remove"]
+PATHS += [
+    "endpoints",
+    "tokens",
+    "tokens/make",
+    "tokens/absent/revoke",
+    "audit",
+    "audit?since=x",
+    "doctor",
+    "doctor?look=1",
+]
+
 
 @pytest.fixture
 def filled(pages: Pages) -> Pages:
@@ -143,6 +157,14 @@ def filled(pages: Pages) -> Pages:
     pages.add("x" * 200)
     pages.ask("POST", "/queues/paused-for-long-and-with-a-name-that-is/pause", {"reason": "the mail provider is down"})
     pages.add("stuck", queue="nobody-works-it")
+    schedule = {"pattern": "30 2 * * *", "tz": "Europe/Vienna", "template": {"data": {"to": "ada"}}}
+    pages.ask("PUT", "/queues/mail/schedulers/nightly", schedule)
+    pages.ask("POST", "/queues/mail/schedulers/nightly/run")
+    pages.ask("POST", "/queues/mail/schedulers/nightly/pause")
+    pages.ask(
+        "POST", "/tokens", {"name": "m" * 100, "scopes": ["jobs:add@mail", "jobs:read"], "limits": {"streams": 2}}
+    )
+    pages.register("mail", "https://example.com/" + "x" * 200)
     pages.sign_in()
     return pages
 

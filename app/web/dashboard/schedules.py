@@ -62,7 +62,7 @@ def _add_reads(routes: Blueprint) -> None:
             runs=rowline.get(f"{path}/runs", {"start": start, "length": RUNS}),
             pauser=_pauser(rowline, name, schedule),
             can_manage=rowline.may(Action.MANAGE, name),
-            can_change=_can_make(rowline, name) and _DATA not in schedule.get("hidden", []),
+            can_change=_can_make(rowline, name) and _is_whole(members),
             stream=f"?queue={shown.segment(name)}",
         )
 
@@ -89,7 +89,7 @@ def _add_forms(routes: Blueprint) -> None:
     def ask_change(queue: str, schedule_id: str) -> Response:
         """Ask what is to be different."""
         members = api.of().members(_path(queue, schedule_id))
-        if _DATA in _values(members).get("hidden", []):
+        if not _is_whole(members):
             problem = {
                 "error": "The data of its jobs are hidden from this token, or too long for a page: a change would lose "
                 "them. It can be changed where it was made.",
@@ -135,6 +135,11 @@ def _can_make(rowline: Api, name: str) -> bool:
 def _values(members: Mapping[str, bytes]) -> dict[str, Any]:
     """Return the members of a schedule without the job of each tick."""
     return {name: json.loads(raw) for name, raw in members.items() if name != "template"}
+
+
+def _is_whole(members: Mapping[str, bytes]) -> bool:
+    """Whether a form can hold all of a schedule; else a change by it would lose data."""
+    return _DATA not in json.loads(members.get("hidden", b"[]")) and len(members["template"]) <= shown.LIMIT
 
 
 def _ticks(rowline: Api, path: str) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:

@@ -49,6 +49,13 @@ def span(ms: float) -> str:
     return sign + _rough(seconds)
 
 
+def exact(ms: int) -> str:
+    """Return a duration as a whole number of its largest unit: 5 min, 90 s, 1500 ms."""
+    whole = [(unit * 1000, word) for _, unit, word in _STEPS if ms and ms % (unit * 1000) == 0]
+    length, word = whole[-1] if whole else (1, "ms")
+    return f"{ms // length} {word}"
+
+
 def when(ms: int) -> Markup:
     """Return a moment: how long ago or ahead, with its full time for machines and for who points at it."""
     try:
@@ -108,6 +115,7 @@ def _rough(seconds: float) -> str:
 FILTERS: dict[str, Any] = {
     "number": number,
     "span": span,
+    "exact": exact,
     "when": when,
     "clock": clock,
     "minute": minute,

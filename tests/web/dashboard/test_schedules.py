@@ -138,12 +138,13 @@ def test_the_form_sends_back_what_it_shows(visitor: Visitor, client: Client) -> 
 
 
 def test_an_interval_is_shown_as_it_is_typed(visitor: Visitor, client: Client) -> None:
-    for schedule_id, every, offset, text in (
-        ("a", 86_400_000, 0, "1d"),
-        ("b", 90_500, 1, "90500ms"),
-        ("c", 60_000, 5, "1m"),
+    for schedule_id, every, offset, text, words in (
+        ("a", 86_400_000, 0, "1d", "1 d, 0 ms after"),
+        ("b", 90_500, 1, "90500ms", "90500 ms, 1 ms after"),
+        ("c", 90_000, 5, "90s", "90 s, 5 ms after"),
     ):
         put(client, schedule_id, every=every, offset=offset)
+        assert f"every {words}" in text_of(visitor.page(f"{BASE}/{schedule_id}"))
         found = fields_of(visitor.page(f"{BASE}/{schedule_id}/change"))
         assert found["every"] == text
         answer = visitor.post(f"{BASE}/{schedule_id}/change", **found, do="store")
@@ -234,6 +235,15 @@ def test_contents_of_a_schedule_are_hidden_without_payload(client: Client, visit
     answer = visitor.get(f"{BASE}/nightly/change")
     assert answer.status_code == 403
     assert "a change would lose them" in answer.text
+
+
+def test_what_is_too_long_for_a_form_is_not_changed_by_one(visitor: Visitor, client: Client) -> None:
+    put(client, template=json.dumps({"data": "x" * 70_000}))
+    page = visitor.page(f"{BASE}/nightly")
+    assert "nightly/change" not in page
+    assert "Only the first 64 KiB are shown." in page
+    assert visitor.get(f"{BASE}/nightly/change").status_code == 403
+    assert len(get(client)["template"]["data"]) == 70_000
 
 
 def test_who_only_reads_has_no_buttons_and_is_refused(client: Client, visiting: Callable[..., Visitor]) -> None:

@@ -125,6 +125,14 @@ def test_a_token_is_revoked_after_a_question(visitor: Visitor, client: Client) -
     assert visitor.post("tokens/absent00/revoke").status_code == 404
 
 
+def test_who_revokes_the_token_of_the_session_is_signed_out(client: Client, visiting: Callable[..., Visitor]) -> None:
+    visitor = visiting("tokens:manage")
+    [own] = listed(client)
+    assert visitor.post(f"tokens/{own['id']}/revoke").status_code == 303
+    assert visitor.get("tokens?done=revoked").status_code == 303
+    assert not visitor.is_in()
+
+
 def test_the_list_shows_states_and_goes_on(visitor: Visitor, client: Client) -> None:
     for nth in range(27):
         make(client, f"t{nth:02}")
