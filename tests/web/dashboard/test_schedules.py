@@ -1,6 +1,7 @@
 """Schedules in the dashboard: looked at, previewed, made, changed, paused, run and removed by hand."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
@@ -137,6 +138,30 @@ def test_the_form_sends_back_what_it_shows(visitor: Visitor, client: Client) -> 
     assert get(client)["template"]["opts"] == {}
 
 
+def test_a_time_without_a_zone_is_of_utc_wherever_the_machine_is(
+    visitor: Visitor, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        for schedule_id, text in (("a", "2030-01-31T08:00"), ("b", "2030-01-31T09:00+01:00"), ("c", "1896076800000")):
+            sent = {"id": schedule_id, "pattern": "0 3 * * *", "startDate": text}
+            assert visitor.post("queues/q/new-schedule", **sent).status_code == 303
+            assert get(client, schedule_id)["startDate"] == 1_896_076_800_000
+            assert fields_of(visitor.page(f"{BASE}/{schedule_id}/change"))["startDate"] == "2030-01-31T08:00:00Z"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_a_new_schedule_ticks_at_once_if_the_form_says_so(visitor: Visitor, client: Client) -> None:
+    for schedule_id, ticked in (("a", {}), ("b", {"immediately": "yes"})):
+        visitor.post("queues/q/new-schedule", id=schedule_id, pattern="0 3 29 2 *", **ticked)
+        found = get(client, schedule_id)
+        is_at_once = found["iterationCount"] == 1 or found["next"] <= time.time() * 1000
+        assert is_at_once == bool(ticked)
+
+
 def test_an_interval_is_shown_as_it_is_typed(visitor: Visitor, client: Client) -> None:
     for schedule_id, every, offset, text, words in (
         ("a", 86_400_000, 0, "1d", "1 d, 0 ms after"),
@@ -146,20 +171,23 @@ def test_an_interval_is_shown_as_it_is_typed(visitor: Visitor, client: Client) -
         put(client, schedule_id, every=every, offset=offset)
         assert f"every {words}" in text_of(visitor.page(f"{BASE}/{schedule_id}"))
         found = fields_of(visitor.page(f"{BASE}/{schedule_id}/change"))
-        assert found["every"] == text
+        assert (found["every"], found["offset"]) == (text, f"{offset}ms")
         answer = visitor.post(f"{BASE}/{schedule_id}/change", **found, do="store")
         assert answer.status_code == 303
         assert (get(client, schedule_id)["every"], get(client, schedule_id)["offset"]) == (every, offset)
 
 
-def test_a_schedule_is_paused_and_the_page_says_by_whom(visitor: Visitor, client: Client) -> None:
+def test_a_schedule_is_paused_and_the_page_says_by_whom(
+    visitor: Visitor, client: Client, visiting: Callable[..., Visitor]
+) -> None:
     put(client)
     assert visitor.post(f"{BASE}/nightly/pause").headers["Location"].endswith("nightly?done=schedule_paused")
     page = text_of(visitor.page(f"{BASE}/nightly"))
     assert "paused by env:1" in page
     assert "It is paused." in page
     assert "paused" in text_of(visitor.page(BASE))
-    visitor.post(f"{BASE}/nightly/pause")
+    visiting("jobs:read", "jobs:manage").post(f"{BASE}/nightly/pause")
+    assert "paused by env:1" in text_of(visitor.page(f"{BASE}/nightly")), "it was paused already"
     assert visitor.post(f"{BASE}/nightly/resume").status_code == 303
     assert not get(client)["paused"]
 
