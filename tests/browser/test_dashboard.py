@@ -136,6 +136,7 @@ PATHS += ["queues/mail/jobs/broken/remove", "queues/mail/jobs/absent", "login/co
 
 PATHS += ["queues/mail/schedules", "queues/mail/schedules/nightly", "queues/mail/schedules/nightly/change"]
 PATHS += ["queues/mail/schedules/nightly/remove", "queues/mail/new-schedule", "queues/empty/schedules"]
+PATHS += ["queues/mail/charts", "queues/mail/charts?step=day", "queues/empty/charts"]
 PATHS += ["queues/mail/workers", "queues/empty/workers", "queues/mail/endpoint", "queues/mail/endpoint/remove"]
 PATHS += [
     "endpoints",

@@ -20,6 +20,7 @@ from app.web.auth import Tokens, current_request
 from app.web.dashboard import (
     api,
     audit,
+    charts,
     doctor,
     forms,
     jobs,
@@ -100,6 +101,7 @@ def _pages(settings: Settings, sessions: Sessions) -> tuple[Blueprint, ...]:
         queue.blueprint(settings),
         jobs.blueprint(settings),
         plans.blueprint(settings),
+        charts.blueprint(),
         schedules.blueprint(),
         workers.blueprint(),
         tokens.blueprint(settings),

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, request
 from app.domain.tokens import Action
 from app.infra.settings import Settings
 from app.web import names
-from app.web.dashboard import api, forms, page, queues, shown
+from app.web.dashboard import api, charts, forms, page, queues, shown
 from app.web.dashboard.api import Refused
 
 LENGTH = 25
@@ -40,6 +40,7 @@ def _add_reads(routes: Blueprint) -> None:
             "queue.html",
             queue=found,
             name=name,
+            spark=charts.spark(rowline.get(f"/queues/{queue}/series")),
             explained=rowline.get(f"/queues/{queue}/explain"),
             worries=queues.worries(found),
             jobs=jobs,

@@ -28,7 +28,7 @@ SCHEDULE = "queues/q/schedules/nightly"
 PAGES += ["queues/q/schedules", "queues/none/schedules", SCHEDULE, f"{SCHEDULE}/change", f"{SCHEDULE}/remove"]
 PAGES += ["queues/q/new-schedule", "queues/q/schedules/absent", "queues/q/workers", "queues/q/endpoint", "endpoints"]
 PAGES += ["queues/q/endpoint/remove", "tokens", "tokens?start=50", "tokens/make", "tokens/absent/revoke"]
-PAGES += ["audit", "audit?since=x", "doctor"]
+PAGES += ["audit", "audit?since=x", "doctor", "queues/q/charts", "queues/none/charts?step=day"]
 
 
 @pytest.fixture
@@ -284,7 +284,7 @@ def test_a_region_is_fetched_alone_and_only_if_it_changed(visitor: Visitor, clie
 
 
 def test_each_region_of_a_page_is_a_block_of_its_name(visitor: Visitor, one: str) -> None:
-    for path in ("", "queues/q", "queues/q/jobs/one", SCHEDULE, "queues/q/workers"):
+    for path in ("", "queues/q", "queues/q/jobs/one", SCHEDULE, "queues/q/workers", "queues/q/charts"):
         regions = [a["data-live"] for _, a in tags_of(visitor.page(path)) if "data-live" in a]
         assert regions
         for name in regions:

@@ -1,0 +1,99 @@
+"""Charts of a queue: drawn on the server, each with a table of the same."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+from app.web.dashboard import charts
+from tests.support import answers, databases
+from tests.support.client import Client
+from tests.support.visitor import Visitor, tags_of, text_of
+
+
+def series(**values: list[int | None]) -> dict[str, Any]:
+    """Return what the API says of some periods."""
+    nothing: list[int | None] = [0, 0, 0]
+    times = dict.fromkeys(("p50", "p95", "p99"), values.get("times", [None] * 3))
+    return dict.fromkeys(("added", "completed", "failed"), nothing) | values | {"wait": times, "run": times}
+
+
+def paths(found: dict[str, Any], nth: int = 0) -> dict[str, str]:
+    return {line.name: line.path for line in charts.drawn(found)[nth].lines}
+
+
+def test_a_line_goes_through_its_values_to_a_round_scale() -> None:
+    found = series(added=[0, 10, 15], completed=[20, 0, 0])
+    assert charts.drawn(found)[0].top == 20
+    assert paths(found) == {
+        "added": "M0 120h0L300 60L600 30",
+        "completed": "M0 0h0L300 120L600 120",
+        "failed": "M0 120h0L300 120L600 120",
+    }
+
+
+def test_a_scale_ends_at_a_round_number_that_no_value_passes() -> None:
+    for most, top in ((0, 1), (1, 1), (3, 5), (7, 10), (11, 20), (199, 200), (201, 500), (1_000_001, 2_000_000)):
+        assert charts.drawn(series(added=[most]))[0].top == top
+    tops = ((0, 10), (11, 20), (999, 1_000), (31_000, 60_000), (5_000_000, 7_200_000), (200_000_000, 432_000_000))
+    for most, top in tops:
+        assert charts.drawn(series(times=[most]))[1].top == top
+
+
+def test_where_nothing_is_known_a_line_has_a_gap_and_a_lone_value_is_a_dot() -> None:
+    assert paths(series(times=[10, None, 5]), 1)["p50"] == "M0 0h0M600 60h0"
+    assert paths(series(times=[None, None, None]), 1)["p50"] == ""
+    assert paths(series(times=[10]), 2)["p99"] == "M0 0h0"
+
+
+def test_each_chart_has_a_table_of_the_same(visitor: Visitor, client: Client, shared_url: str) -> None:
+    databases.run(
+        shared_url,
+        "insert into rowline.job_minutes (minute, queue, added, completed, failed) "
+        "values (date_trunc('minute', now()) - interval '5 minutes', 'q', 1234, 1200, 34)",
+    )
+    page = visitor.page("queues/q/charts")
+    tags = [tag for tag, _ in tags_of(page)]
+    assert (tags.count("svg"), tags.count("table")) == (3, 3)
+    assert text_of(page).count("1,234") == 2, "in the sum, and in its minute"
+    shown = answers.ok(client.get("/queues/q/series"))
+    drawn = {a["d"] for tag, a in tags_of(page) if tag == "path"}
+    assert {line.path for line in charts.drawn(shown)[0].lines} <= drawn
+    for step, count in (("hour", 48), ("day", 30), ("odd", 60)):
+        rows = [tag for tag, _ in tags_of(visitor.page(f"queues/q/charts?step={step}")) if tag == "tr"]
+        assert len(rows) == 3 * (count + 1)
+
+
+def test_a_drawing_says_what_it_is_and_has_no_style_of_its_own(visitor: Visitor) -> None:
+    for path in ("queues/q/charts", "queues/q"):
+        drawings = [a for tag, a in tags_of(visitor.page(path)) if tag == "svg"]
+        assert drawings
+        for one in drawings:
+            assert one["role"] == "img"
+            assert "table" in str(one["aria-label"])
+            assert "style" not in one
+
+
+def test_the_page_of_a_queue_draws_sixty_minutes(visitor: Visitor, client: Client, shared_url: str) -> None:
+    databases.run(
+        shared_url,
+        "insert into rowline.job_minutes (minute, queue, added, completed, failed) "
+        "values (date_trunc('minute', now()) - interval '5 minutes', 'q', 40, 40, 1)",
+    )
+    page = visitor.page("queues/q")
+    assert "up to 50 a minute" in text_of(page)
+    [line] = [str(a["d"]) for tag, a in tags_of(page) if tag == "path" and a.get("class") == "k-added"]
+    assert line.count("L") == 59
+    assert " 24L" in line
+
+
+def test_charts_need_the_right_to_read_the_queue(visiting: Callable[..., Visitor]) -> None:
+    visitor = visiting("jobs:read@mine")
+    assert visitor.get("queues/mine/charts").status_code == 200
+    assert visitor.get("queues/theirs/charts").status_code == 403
+
+
+def test_a_queue_of_any_name_has_charts(visitor: Visitor) -> None:
+    for name in ("a b", "<b>", "'\"&", "ünï→😀", "%"):
+        page = visitor.page(f"queues/{quote(name, safe='')}/charts")
+        assert f"Charts of {name}" in text_of(page).replace("  ", " ")
+        assert f'href="../../queues/{quote(name, safe="")}/charts?step=day"' in page
