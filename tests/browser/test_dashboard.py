@@ -133,6 +133,8 @@ def test_all_of_it_works_without_scripts(pages: Pages) -> None:
 
 PATHS = ["", "queues/mail", "queues/mail?statuses=failed", "queues/empty", "queues/mail/add", "queues/mail/jobs/broken"]
 PATHS += ["queues/mail/jobs/broken/remove", "queues/mail/jobs/absent", "login/code", "queues/mail?data=a..b%3D1"]
+PATHS += ["failures", "queues/mail/failures", "search", "search?error=host", "search?queue=mail", "search?since=soon"]
+PATHS += ["running", "plans", "queues/mail/plans", "queues/empty/failures", "queues/empty/plans"]
 
 
 @pytest.fixture
@@ -143,6 +145,12 @@ def filled(pages: Pages) -> Pages:
     pages.add("x" * 200)
     pages.ask("POST", "/queues/paused-for-long-and-with-a-name-that-is/pause", {"reason": "the mail provider is down"})
     pages.add("stuck", queue="nobody-works-it")
+    pages.add("runs", queue="long")
+    pages.ask("POST", "/queues/long/jobs/claim", {"worker": "crane:4711"})
+    pages.add("first", queue="planned")
+    pages.add("second", queue="planned")
+    plan = pages.ask("POST", "/queues/planned/plans", {"action": "remove", "filter": {"name": "welcome"}})
+    pages.ask("POST", f"/queues/planned/plans/{plan['id']}/apply", {"matched": 2, "ratePerS": 0.001})
     pages.sign_in()
     return pages
 

@@ -17,7 +17,23 @@ from app.infra.settings import Settings
 from app.postgres.database import Database, DatabaseError
 from app.web import answers, clients, hooks, names, problems
 from app.web.auth import Tokens, current_request
-from app.web.dashboard import api, forms, jobs, live, page, plans, preferences, queue, queues, shown, signing, static
+from app.web.dashboard import (
+    api,
+    failures,
+    forms,
+    jobs,
+    live,
+    page,
+    plans,
+    preferences,
+    queue,
+    queues,
+    running,
+    search,
+    shown,
+    signing,
+    static,
+)
 from app.web.dashboard.api import Refused
 from app.web.dashboard.sessions import VISITOR, Sessions
 from app.web.framework import Application
@@ -82,6 +98,9 @@ def _pages(settings: Settings, sessions: Sessions) -> tuple[Blueprint, ...]:
         queue.blueprint(settings),
         jobs.blueprint(settings),
         plans.blueprint(settings),
+        failures.blueprint(),
+        search.blueprint(),
+        running.blueprint(),
         live.blueprint(sessions),
     )
 

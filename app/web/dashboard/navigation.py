@@ -14,4 +14,10 @@ class Entry(NamedTuple):
     action: Action
 
 
-PAGES = (Entry("", "Queues", "q", Action.READ),)
+PAGES = (
+    Entry("", "Queues", "q", Action.READ),
+    Entry("failures", "Failures", "f", Action.READ),
+    Entry("running", "Running", "r", Action.READ),
+    Entry("plans", "Plans", "p", Action.READ),
+    Entry("search", "Search", "s", Action.READ),
+)

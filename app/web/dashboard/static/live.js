@@ -3,7 +3,7 @@
 // selected stay. Without it a page is whole: it has a link that loads it again.
 (() => {
   "use strict";
-  const FIRST_MS = 1000, LAST_MS = 30000;
+  const FIRST_MS = 1000, LAST_MS = 30000, AGAIN_MS = 2000;
   const bar = document.getElementById("live");
   const etags = new Map(), held = new Map();
   let source = null, delay = FIRST_MS, retry = 0, isBusy = false, isAgain = false, pointed = null;
@@ -142,6 +142,10 @@
     delete document.body.dataset.isLive;
   }
 
+  // What no event tells of: how long something runs, that a plan has looked through the queue, or has ended.
+  setInterval(() => {
+    if (!document.hidden && source && document.querySelector("[data-again]")) refresh();
+  }, AGAIN_MS);
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) { clearTimeout(retry); close(); } else open();
   });
