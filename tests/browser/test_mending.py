@@ -163,7 +163,7 @@ def test_a_job_is_found_by_a_path_into_its_data_and_says_why_it_waits(pages: Pag
 
 def test_the_log_of_a_running_job_is_followed_from_the_list_of_what_runs(pages: Pages) -> None:
     pages.add("long")
-    [lease] = pages.ask("POST", "/queues/mail/jobs/claim", {"worker": "crane:1"})["jobs"]
+    [lease] = pages.ask("POST", "/queues/mail/jobs/claim", {"worker": "crane:1", "lockDuration": 300_000})["jobs"]
     pages.sign_in()
     pages.browser.press("gr")
     pages.title("Running now - Rowline")
@@ -181,7 +181,11 @@ def test_the_log_of_a_running_job_is_followed_from_the_list_of_what_runs(pages: 
     pages.text("step 2: the bank is asked")
     pages.browser.press("gr")
     pages.title("Running now - Rowline")
-    pages.live()
+    pages.browser.run("document.querySelector('tbody button').isSame = true")
+    runs = "return document.querySelector('tbody td:nth-of-type(4)').innerText"
+    before = pages.browser.run(runs)
+    pages.browser.wait(runs, lambda found: found != before)  # by itself, and elements stay what they are
+    assert pages.browser.run("return document.querySelector('tbody button').isSame")
     pages.browser.click("tr[data-row='mail/long'] button")
     pages.text("asked to stop")
     assert pages.browser.run("return document.getElementById('live').hidden")

@@ -24,8 +24,10 @@
 
   document.addEventListener("pointerover", (event) => { pointed = event.target.closest("[data-live]"); });
 
+  // By attributes: of a form, `form.id` is its field of that name.
   function keyOf(node) {
-    return node.nodeType === 1 ? node.dataset?.row ?? node.dataset?.keep ?? node.id ?? "" : "";
+    const named = (name) => node.getAttribute(name);
+    return node.nodeType === 1 ? named("data-row") ?? named("data-keep") ?? named("id") ?? "" : "";
   }
 
   // Makes `now` like `next`. Elements that are alike stay the same elements.
