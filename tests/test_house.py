@@ -49,6 +49,8 @@ OVER_ALL_QUEUES = {"look", "connected", "count_all", "forget", "fold", "try_lock
     "unfinished",
     "orphans",
     "clock",
+    "find_of_all",
+    "page_of_all",
 }
 PARTS_OF_VERBS = {"retry_completions"}
 """Functions of operations that other operations call, behind their commit."""

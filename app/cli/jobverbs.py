@@ -11,6 +11,7 @@ from rowline.errors import RowlineError
 from app.cli import columns, exits, names, output, service
 from app.cli.exits import Code, Ended
 from app.cli.service import Reply, of_queue
+from app.cli.values import JsonValue
 from app.domain.states import Status
 
 NAMED = 10
@@ -40,11 +41,19 @@ def remove(*, queue: str, job_ids: tuple[str, ...], yes: bool, as_json: bool, id
 @click.command()
 @_of_jobs
 @click.option("--keep-attempts", is_flag=True, help="Attempts that were made count still; one more is allowed.")
+@click.option("--data", type=JsonValue(), help="Their new data: no attempt begins with the old ones.")
 def retry(
-    *, queue: str, job_ids: tuple[str, ...], yes: bool, as_json: bool, ids_only: bool, keep_attempts: bool
+    *,
+    queue: str,
+    job_ids: tuple[str, ...],
+    yes: bool,
+    as_json: bool,
+    ids_only: bool,
+    keep_attempts: bool,
+    data: str | None,
 ) -> None:
     """Retry jobs that have completed or failed: they are ready again, at once."""
-    body = json.dumps({"resetAttempts": not keep_attempts})
+    body = service.members({"resetAttempts": json.dumps(not keep_attempts), "data": data})
     _do("retry", queue, job_ids, body, yes=yes, as_json=as_json, ids_only=ids_only)
 
 

@@ -16,7 +16,19 @@ COMMANDS |= {"plan": ("plans", "make"), "apply": ("plans", "apply"), "undo": ("p
 COMMANDS |= {
     name: (name, name)
     for name in (
-        *("plans", "schedulers", "events", "top", "wait", "scaling", "series", "deduplication", "workers", "endpoints"),
+        *(
+            "plans",
+            "running",
+            "schedulers",
+            "events",
+            "top",
+            "wait",
+            "scaling",
+            "series",
+            "deduplication",
+            "workers",
+            "endpoints",
+        ),
         *("settings", "tokens", "audit", "doctor", "dashboard", "report", "context", "completion", "db", "docs"),
     )
 }

@@ -61,16 +61,24 @@ def make(
 
 
 @plans.command("list")
-@names.queue
+@names.optional_queue
 @output.as_json
 @output.ids_only
 @output.watchable
-def list_all(*, queue: str, as_json: bool, ids_only: bool) -> None:
-    """List plans, the newest first: those that are not finished, and those of the last day."""
+def list_all(*, queue: str | None, as_json: bool, ids_only: bool) -> None:
+    """List plans, the newest first: those that are not finished, and those of the last day.
+
+    Without QUEUE those of all queues, first those that go on.
+    """
     with service.opened() as api:
-        found = [*api.listed(of_queue(queue, "plans"), "plans")]
+        found = [*api.listed("/plans" if queue is None else of_queue(queue, "plans"), "plans")]
     ids = (lambda plan: plan.members["id"]) if ids_only else None
-    if not output.show(found, as_json=as_json, ids=ids):
+    if output.show(found, as_json=as_json, ids=ids):
+        return
+    if queue is None:
+        rows = [(plan.members["queue"], *_row(plan.members)) for plan in found]
+        output.table(["queue", *COLUMNS], rows, "plans")
+    else:
         output.table(COLUMNS, [_row(plan.members) for plan in found], "plans")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from app.domain.audit import Act, Actor
 from app.domain.errors import JobActive, JobFinished, JobNotDelayed, JobNotFinished, JobNotFound, LeaseLost, NoRoom
-from app.domain.job import Change, Job, LeaseKey, LockedJob
+from app.domain.job import Change, Job, JsonText, LeaseKey, LockedJob
 from app.domain.states import ACTIVE
 from app.infra import room
 from app.infra.room import COPIES, SMALL, Reservation
@@ -64,18 +64,23 @@ def retry(
     queue: str,
     job_id: str,
     reset_attempts: bool = True,
+    data: JsonText | None = None,
     held: Reservation | None = None,
 ) -> Job:
     """Make a job that has ended ready again, at once, as the latest comer of its kind; return the job after that.
 
     `reset_attempts`: no attempts count as made. Otherwise those made count, and one more is allowed at least.
-    `held` reserves memory for the job. Raises JobNotFound, JobNotFinished, NoRoom.
+    `data`: what it has from then on; no attempt begins with the old ones. None: as they were. `held` reserves memory
+    for the job. Raises JobNotFound, JobNotFinished, NoRoom.
     """
     with _locking(db, queue, job_id) as (conn, locked):
         if not verbs.retry(conn, queue, [locked], reset_attempts=reset_attempts):
             raise JobNotFinished(f"job {job_id!r} is {locked.status}: only completed and failed jobs can be retried")
+        if data is not None:
+            verbs.change(conn, queue, jobs.lock(conn, queue=queue, numbers=[locked.number]), Change(data=data))
         job = _read(conn, queue, job_id, held)
         before, after = ({"status": each.status.value, "attemptsMade": each.attempts_made} for each in (locked, job))
+        after |= {"data": "changed"} if data is not None else {}
         audit.note(conn, actor, Act(action="jobs.retry", queue=queue, target=job.id, before=before, after=after))
     return job
 

@@ -1,10 +1,13 @@
 """Reads of plans: one, a page of them, and some of the jobs of one."""
 
+from collections.abc import Sequence
+
 from app.domain.errors import PlanNotFound
 from app.domain.job import Job
 from app.domain.plan import SAMPLE, Plan, PlanStatus
 from app.infra.room import SMALL
 from app.postgres.database import Database
+from app.queries.queues import like
 from app.store import plans
 
 
@@ -21,6 +24,15 @@ def page(db: Database, *, queue: str, start: int, length: int) -> list[Plan]:
     """Return `length` plans of a queue from `start`, the newest first. Raises DatabaseError."""
     with db.read() as conn:
         return plans.page(conn, queue=queue, start=start, length=length)
+
+
+def page_of_all(db: Database, *, allowed: Sequence[str], start: int, length: int) -> list[Plan]:
+    """Return `length` plans from `start` of the queues that match one of `allowed`. Raises DatabaseError.
+
+    Those that go on by themselves come first, then the others, each the newest first.
+    """
+    with db.read() as conn:
+        return plans.page_of_all(conn, allowed=[*map(like, allowed)], start=start, length=length)
 
 
 def sample(db: Database, plan: Plan) -> list[Job] | None:

@@ -30,6 +30,7 @@ from rowline.failures import FailureGroup, Failures
 from rowline.handlers import UnrecoverableError, handler
 from rowline.job import Job, Release, RetryIn
 from rowline.queueinfo import KeyInfo, QueueInfo, Queues, WorkerInfo
+from rowline.running import Running, RunningJob
 from rowline.values import (
     AddedJob,
     AttemptInfo,
@@ -102,6 +103,8 @@ __all__ = [
     "Rowline",
     "RowlineError",
     "RunInfo",
+    "Running",
+    "RunningJob",
     "Scaling",
     "Schedule",
     "ScheduleInfo",

@@ -9,8 +9,10 @@ from rowline.doctor import Diagnosis
 from rowline.errors import RowlineError
 from rowline.events import Asked, Events
 from rowline.given import strings
+from rowline.plans import PlanInfo
 from rowline.queue import Queue
 from rowline.queueinfo import UNCHANGED, Kept, Queues, Unchanged, settings_json
+from rowline.running import Running
 from rowline.transport import Call, Transport, quoted
 from rowline.values import Audit, IssuedToken, JobInfo, TokenInfo, Tokens
 
@@ -64,6 +66,15 @@ class Rowline:
     def jobs(self, **wanted: Unpack[find.Wanted]) -> Iterator[JobInfo]:
         """Find jobs of all queues that the token may read, as `Queue.jobs` does; each has its `queue`."""
         return find.follow(lambda query: self._send("GET", "/jobs", query=query, read=find.Found.of), **wanted)
+
+    def running(self, queue: str | None = None, *, start: int = 0, length: int = 10) -> Running:
+        """Return jobs that run now, those that run longest first: of all queues that the token may read, or of one."""
+        query = {"start": start, "length": length} | ({} if queue is None else {"queue": queue})
+        return self._send("GET", "/running", query=query, read=Running.of)
+
+    def plans(self, *, start: int = 0, length: int = 10) -> tuple[PlanInfo, ...]:
+        """Return plans of all queues that the token may read: first those that go on by themselves, then the newest."""
+        return self._send("GET", "/plans", query={"start": start, "length": length}, read=PlanInfo.all_of)
 
     def events(self, *, queues: Iterable[str] = (), **asked: Unpack[Asked]) -> Events:
         """Open a stream of the events of `queues`, or of all that the token may see; a name may end with `*`.

@@ -18,6 +18,7 @@ class PlanInfo:
     """A plan as it stood when it was looked at. Times are ms since the epoch."""
 
     id: str
+    queue: str
     action: str  # remove, retry, promote, cancel or change
     filter: dict[str, Any]
     status: str  # planning, planned, queued, applying, applied, stopped, undoing, undone, expired or failed
@@ -38,6 +39,7 @@ class PlanInfo:
         """Return the plan of a response. Unknown members are ignored."""
         return cls(
             id=members["id"],
+            queue=members["queue"],
             action=members["action"],
             filter=members["filter"],
             status=members["status"],

@@ -214,13 +214,13 @@ class Queue(WholeQueue):
         """
         return self._send("DELETE", f"/{quoted(given.job_id(job_id))}", is_repeatable=False, read=JobInfo.of)
 
-    def retry(self, job_id: str | HasId, *, reset_attempts: bool = True) -> JobInfo:
+    def retry(self, job_id: str | HasId, *, reset_attempts: bool = True, data: Any = None) -> JobInfo:
         """Make a job that has completed or failed ready again, at once; return the job after that.
 
-        Without `reset_attempts` the attempts that were made count still, and one more is allowed at least. Raises
-        NotFound, and Conflict if it has not ended.
+        Without `reset_attempts` the attempts that were made count still, and one more is allowed at least. `data`: what
+        its data are from then on; None leaves them. Raises NotFound, and Conflict if it has not ended.
         """
-        body = {"resetAttempts": reset_attempts}
+        body = {"resetAttempts": reset_attempts} | ({} if data is None else {"data": data})
         return self._send("POST", f"/{quoted(given.job_id(job_id))}/retry", body, is_repeatable=False, read=JobInfo.of)
 
     def promote(self, job_id: str | HasId) -> JobInfo:

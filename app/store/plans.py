@@ -30,6 +30,7 @@ _find = Statement("plans/find")
 _lock = Statement("plans/lock")
 _try_lock = Statement("plans/try_lock")
 _page = Statement("plans/page")
+_page_of_all = Statement("plans/page_of_all")
 _meaning = Statement("plans/meaning")
 _lock_queue = Statement("plans/lock_queue")
 _running = Statement("plans/running")
@@ -110,6 +111,11 @@ def lock(conn: Connection, *, queue: str, plan_id: str, waits: bool = True) -> P
 def page(conn: Connection, *, queue: str, start: int, length: int) -> list[Plan]:
     """Return plans of a queue, the newest first."""
     return [*map(_plan, _page.rows(conn, queue=queue, start=start, length=length))]
+
+
+def page_of_all(conn: Connection, *, allowed: Sequence[str], start: int, length: int) -> list[Plan]:
+    """Return plans of the queues that match one pattern of LIKE: those that go on first, each the newest first."""
+    return [*map(_plan, _page_of_all.rows(conn, allowed=allowed, start=start, length=length))]
 
 
 def meaning(conn: Connection, *, queue: str, number: int | None) -> list[tuple[Plan, bool]]:

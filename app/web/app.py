@@ -44,6 +44,7 @@ from app.web.metrics import routes as metrics
 from app.web.plans import routes as plans
 from app.web.queues import routes as queues
 from app.web.quotas import Quotas
+from app.web.running import routes as running
 from app.web.schedules import routes as schedules
 from app.web.series import routes as series
 from app.web.settings import routes as service_settings
@@ -145,6 +146,7 @@ def _blueprints(flask: Flask, settings: Settings, db: Database, room: Room, quot
         queues.blueprint(settings, db, access),
         events.blueprint(db, access, streams),
         plans.blueprint(settings, db, access),
+        running.blueprint(db, access),
         schedules.blueprint(settings, db, room, access, quotas),
         series.blueprint(db),
         service_settings.blueprint(settings, db, access),

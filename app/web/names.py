@@ -43,6 +43,13 @@ def queue_name(segment: str) -> str:
     return _decoded(segment, what="queue name", max_length=ids.QUEUE_NAME_MAX)
 
 
+def require_queue(name: str) -> str:
+    """Require that a text from elsewhere, such as a query, is the name of a queue; return it. Raises InvalidRequest."""
+    if fault := ids.name_fault(name, max_length=ids.QUEUE_NAME_MAX):
+        raise InvalidRequest(Fault("queue", fault))
+    return name
+
+
 def job_id(segment: str) -> str:
     """Decode and validate the id of a job. Raises InvalidRequest."""
     return _decoded(segment, what="job id", max_length=ids.JOB_ID_MAX)

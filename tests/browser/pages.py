@@ -1,12 +1,14 @@
 """The dashboard as a person has it, in a browser."""
 
 import json
+import time
 import urllib.request
+from collections.abc import Callable
 from typing import Any
 
 from app.operations import sessions
 from app.postgres.database import Database
-from tests.support.browser import Browser
+from tests.support.browser import DEADLINE_S, Browser
 from tests.support.raw import TOKEN, Server
 
 
@@ -59,10 +61,20 @@ class Pages:
         with urllib.request.urlopen(request, timeout=60) as answer:
             return bytes(answer.read())
 
+    def until(self, is_so: Callable[[], bool]) -> None:
+        """Wait until something is so, for a while."""
+        end = time.monotonic() + DEADLINE_S
+        while not is_so():
+            assert time.monotonic() < end
+
     def fail(self, job_id: str, queue: str = "mail") -> None:
         """Add a job and let it fail."""
+        self.fail_with(job_id, "no such host", queue)
+
+    def fail_with(self, job_id: str, reason: str, queue: str = "mail") -> None:
+        """Add a job and let it fail for a reason."""
         self.add(job_id, queue, removeOnFail=False)
         [lease] = self.ask("POST", f"/queues/{queue}/jobs/claim", {})["jobs"]
         assert lease["job"]["id"] == job_id
-        failure = {"token": lease["token"], "failedReason": "no such host", "stacktrace": "at line 7\nat line 9"}
+        failure = {"token": lease["token"], "failedReason": reason, "stacktrace": "at line 7\nat line 9"}
         self.ask("POST", f"/queues/{queue}/jobs/{job_id}/fail", failure)

@@ -134,6 +134,8 @@ def test_all_of_it_works_without_scripts(pages: Pages) -> None:
 
 PATHS = ["", "queues/mail", "queues/mail?statuses=failed", "queues/empty", "queues/mail/add", "queues/mail/jobs/broken"]
 PATHS += ["queues/mail/jobs/broken/remove", "queues/mail/jobs/absent", "login/code", "queues/mail?data=a..b%3D1"]
+PATHS += ["failures", "queues/mail/failures", "search", "search?error=host", "search?queue=mail", "search?since=soon"]
+PATHS += ["running", "plans", "queues/mail/plans", "queues/empty/failures", "queues/empty/plans"]
 
 PATHS += ["queues/mail/schedules", "queues/mail/schedules/nightly", "queues/mail/schedules/nightly/change"]
 PATHS += ["queues/mail/schedules/nightly/remove", "queues/mail/new-schedule", "queues/empty/schedules"]
@@ -167,6 +169,12 @@ def filled(pages: Pages) -> Pages:
         "POST", "/tokens", {"name": "m" * 100, "scopes": ["jobs:add@mail", "jobs:read"], "limits": {"streams": 2}}
     )
     pages.register("mail", "https://example.com/" + "x" * 200)
+    pages.add("runs", queue="long")
+    pages.ask("POST", "/queues/long/jobs/claim", {"worker": "crane:4711"})
+    pages.add("first", queue="planned")
+    pages.add("second", queue="planned")
+    plan = pages.ask("POST", "/queues/planned/plans", {"action": "remove", "filter": {"name": "welcome"}})
+    pages.ask("POST", f"/queues/planned/plans/{plan['id']}/apply", {"matched": 2, "ratePerS": 0.001})
     pages.sign_in()
     return pages
 

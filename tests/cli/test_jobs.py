@@ -41,6 +41,8 @@ def test_a_job_is_changed_promoted_retried_and_removed(own_url: str, mine: Datab
     assert shown(own_url, "retry", "q", "mine", "--keep-attempts")["attemptsMade"] == 1
     said(own_url, "cancel", "q", "mine")
     assert shown(own_url, "retry", "q", "mine")["attemptsMade"] == 0
+    said(own_url, "cancel", "q", "mine")
+    assert shown(own_url, "retry", "q", "mine", "--data", '{"c": 1}')["data"] == {"c": 1}
     assert shown(own_url, "remove", "q", "mine")["status"] == "prioritized"
     assert "has no job 'mine'" in said(own_url, "get", "q", "mine", code=3)
 
@@ -48,7 +50,7 @@ def test_a_job_is_changed_promoted_retried_and_removed(own_url: str, mine: Datab
         acts = conn.exec_driver_sql("select actor, action from rowline.audit where queue = 'q' order by number").all()
     assert [action for _, action in acts] == [
         *("jobs.change", "jobs.change", "jobs.promote", "jobs.cancel", "jobs.retry", "jobs.cancel", "jobs.retry"),
-        "jobs.remove",
+        *("jobs.cancel", "jobs.retry", "jobs.remove"),
     ]
     assert all(re.match("cli:.", actor) for actor, _ in acts)
 

@@ -125,6 +125,7 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
         "app/(domain|store|operations)/.*removal",
         (*_SQL, "web/test_removals.py", "web/test_removal_steps.py", "races/test_removals.py", *_PLANS),
     ),
+    ("app/(domain|store)/.*running", (*_SQL, "web/test_running.py", *_PLANS)),
     (
         "app/(domain|store)/.*(fingerprint|failures)",
         (*_SQL, "domain/test_fingerprint.py", "web/test_failures.py", "plans/test_search.py", *_PLANS),

@@ -154,6 +154,7 @@ INDEXES: dict[str, set[str]] = {
     "plans/lock_queue": set(),
     "plans/meaning": {"plan_jobs_pkey", "plans_unfinished"},
     "plans/page": {"plans_created"},
+    "plans/page_of_all": {"plans_created", "plans_pkey", "plans_unfinished"},
     "plans/remove_by_plan": {"jobs_pkey", "queue_settings_pkey", "terms_pkey"},
     "plans/restore": {
         *("jobs_custom_id", "terms_pkey"),  # the arbiters
@@ -186,6 +187,8 @@ INDEXES: dict[str, set[str]] = {
     "retention/sweep_own": {"jobs_kept", *REMOVAL},
     "rounds/look": {"jobs_due", "jobs_unstarted", "job_deltas_added_by", "job_folds_pkey", "plans_unfinished"}
     | {"deduplications_stored", "schedules_due"},
+    "running/find": {"jobs_active"},
+    "running/find_of_all": {"jobs_active"},
     "schedules/add": {"schedules_pkey"},  # the arbiter
     "schedules/clock": set(),
     "schedules/count": {"schedules_pkey"},

@@ -12,7 +12,7 @@ from tests.support.clusters import ROOT
 from tests.support.plans import run
 
 
-def test_a_plan_is_shown_applied_and_undone(queue: rowline.Queue, db: Database) -> None:
+def test_a_plan_is_shown_applied_and_undone(api: rowline.Rowline, queue: rowline.Queue, db: Database) -> None:
     queue.add_many([rowline.NewJob(name="n", data={"customer": {"id": 42}})] * 3)
     queue.add("n", {"customer": {"id": 43}})
     yesterday = datetime.now(UTC) - timedelta(days=1)
@@ -31,6 +31,8 @@ def test_a_plan_is_shown_applied_and_undone(queue: rowline.Queue, db: Database) 
     assert plan.wait(timeout_s=60).info.undone == 3
     assert queue.counts("waiting") == {"waiting": 4}
     assert [one.id for one in queue.plans()] == [plan.id]
+    assert [(one.id, one.queue) for one in api.plans()] == [(plan.id, "q")]
+    assert api.plans(start=1) == ()
     assert queue.find_plan(plan.id).info == plan.look().info
 
 

@@ -132,9 +132,25 @@ def test_a_job_is_managed_by_hand(queue: rowline.Queue) -> None:
     assert queue.retry(lease.id, reset_attempts=False).attempts_made == 1
     queue.cancel(lease.id)
     assert queue.retry(lease.id).attempts_made == 0
-    assert queue.remove(lease.id).data == 2
+    queue.cancel(lease.id)
+    assert queue.retry(lease.id, data=[3]).data == [3]
+    assert queue.remove(lease.id).data == [3]
     with pytest.raises(rowline.NotFound):
         queue.remove(lease.id)
+
+
+def test_what_runs_is_listed_of_all_queues_or_of_one(api: rowline.Rowline, queue: rowline.Queue) -> None:
+    queue.add("n", 1)
+    [lease] = queue.claim(worker="crane:1")
+    found = api.running()
+    [job] = found.jobs
+    assert (job.queue, job.id, job.name, job.attempt, job.worker) == ("q", lease.id, "n", 1, "crane:1")
+    assert (found.count, found.is_complete, job.progress, job.cancel_requested_on) == (1, True, 0, None)
+    assert job.lease_until is not None
+    assert job.started_on is not None
+    assert job.lease_until > job.started_on
+    assert api.running("q", length=5) == found
+    assert api.running("other").jobs == api.running(start=1).jobs == ()
 
 
 def test_what_its_status_does_not_allow_is_a_conflict(queue: rowline.Queue) -> None:

@@ -15,6 +15,7 @@ from tests.support.clusters import Program, free_port
 DEADLINE_S = 120.0
 OPTIONS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"]
 DOWN, UP, ENTER, ESCAPE, BACKSPACE = "\ue015", "\ue013", "\ue007", "\ue00c", "\ue003"
+CONTROL = "\ue009"
 
 
 class Browser:
@@ -46,6 +47,12 @@ class Browser:
         """Press keys, one after the other, where the focus is."""
         pressed = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
         self._ask("/actions", actions=[{"type": "key", "id": "keyboard", "actions": pressed}])
+
+    def select_all(self) -> None:
+        """Press Ctrl-A where the focus is."""
+        pressed = [("keyDown", CONTROL), ("keyDown", "a"), ("keyUp", "a"), ("keyUp", CONTROL)]
+        keys = [{"type": kind, "value": key} for kind, key in pressed]
+        self._ask("/actions", actions=[{"type": "key", "id": "keyboard", "actions": keys}])
 
     def click(self, selector: str) -> None:
         """Click on the first element of a CSS selector, as a person does; without scripts too."""

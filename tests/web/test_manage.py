@@ -192,6 +192,28 @@ def test_without_a_reset_the_attempts_count_and_one_more_is_allowed(client: Clie
     assert done(client, "retry", job_id, '{"resetAttempts": false}')["status"] == "waiting"
 
 
+def test_a_retry_can_bring_new_data_and_no_attempt_begins_with_the_old(client: Client, db: Database) -> None:
+    job_id = add(client, attempts=2, backoff=0)
+    work.fail_next(db)
+    work.fail_next(db)
+
+    done(client, "retry", job_id, '{"resetAttempts": false, "data": {"to": 1.10}}')
+    job = client.job(job_id)
+    assert (job["status"], job["data"], job["attemptsMade"]) == ("waiting", {"to": 1.1}, 2)
+    assert '{"to": 1.10}' in client.get(f"{PATH}/{job_id}").text, "as it was written"
+    assert job["effective"] == {"attempts": 3}, "of the retry, kept by the change"
+    [act] = [one for one in answers.ok(client.get("/audit"))["entries"] if one["action"] == "jobs.retry"]
+    assert act["after"]["data"] == "changed"
+    assert "1.1" not in json.dumps(act)
+
+
+def test_new_data_of_a_job_that_runs_are_refused_whole(client: Client) -> None:
+    job_id = add(client)
+    refused = client.post(f"{PATH}/{job_id}/retry", '{"data": 2}')
+    assert answers.problem(refused, 409)["code"] == "job_not_finished"
+    assert client.job(job_id)["data"] != 2
+
+
 @pytest.mark.parametrize("body", ["", " ", "{}", '{"resetAttempts": true}', '{"resetAttempts": null}'])
 def test_attempts_are_reset_unless_somebody_says_otherwise(client: Client, db: Database, body: str) -> None:
     job_id = add(client)
@@ -206,6 +228,8 @@ def test_attempts_are_reset_unless_somebody_says_otherwise(client: Client, db: D
         ('{"resetAttempts": 1}', "resetAttempts"),
         ('{"resetAttempts": "true"}', "resetAttempts"),
         ('{"reset": true}', "reset"),
+        ('{"data": null}', "data"),
+        ('{"data": }', "data"),
         ("[]", "body"),
         ("{", "body"),
     ],

@@ -349,6 +349,31 @@ def test_without_payload_nobody_asks_for_contents_or_sees_them_in_a_plan(client:
     assert "data" in seen["sample"][0]["hidden"]
 
 
+def test_plans_of_all_queues_are_listed_those_that_go_on_first(client: Client, db: Database) -> None:
+    client.add(*[JOB] * 3)
+    client.add(JOB, queue="mine")
+    goes_on = make(client, "remove", {"name": "n"})
+    do(client, goes_on, "apply", {"matched": 3, "ratePerS": 0.001})
+    body = {"action": "cancel", "filter": MINE}
+    mine = answers.ok(post(client, "/queues/mine/plans", body))
+    last = make(client, "retry", {"name": "n"})
+
+    found = answers.ok(client.get("/plans"))
+    assert [(one["queue"], one["id"]) for one in found["plans"]] == [
+        ("q", goes_on["id"]),
+        ("q", last["id"]),
+        ("mine", mine["id"]),
+    ]
+    assert found["plans"][0]["status"] == "applying"
+    for start in range(4):
+        part = answers.ok(client.get(f"/plans?start={start}&length=1"))
+        assert part == {"plans": found["plans"][start : start + 1], "start": start, "length": 1}
+    narrow = Client(client.flask, token=issue(db, "jobs:read@mine").secret)
+    [seen] = answers.ok(narrow.get("/plans"))["plans"]
+    assert (seen["id"], seen["filter"], seen["hidden"]) == (mine["id"], {}, ["filter"])
+    assert client.get("/plans?length=101").status_code == 400
+
+
 def test_long_jobs_are_not_in_the_sample(client: Client) -> None:
     ids = client.add(JOB | {"data": "x" * 100_000}, JOB)
     plan = make(client, "remove", {"name": "n"})

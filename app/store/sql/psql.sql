@@ -24,6 +24,7 @@
 \set _ready `cat app/store/sql/_fragments/ready.sql`
 \set _removed `cat app/store/sql/_fragments/removed.sql`
 \set _rolled_up `cat app/store/sql/_fragments/rolled_up.sql`
+\set _running `cat app/store/sql/_fragments/running.sql`
 \set _settled `cat app/store/sql/_fragments/settled.sql`
 \set _shown_data `cat app/store/sql/_fragments/shown_data.sql`
 \set _start_within `cat app/store/sql/_fragments/start_within.sql`

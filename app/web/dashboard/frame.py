@@ -22,6 +22,7 @@ from app.web.dashboard import (
     audit,
     charts,
     doctor,
+    failures,
     forms,
     jobs,
     live,
@@ -30,7 +31,9 @@ from app.web.dashboard import (
     preferences,
     queue,
     queues,
+    running,
     schedules,
+    search,
     shown,
     signing,
     static,
@@ -107,6 +110,9 @@ def _pages(settings: Settings, sessions: Sessions) -> tuple[Blueprint, ...]:
         tokens.blueprint(settings),
         audit.blueprint(),
         doctor.blueprint(),
+        failures.blueprint(),
+        search.blueprint(),
+        running.blueprint(),
         live.blueprint(sessions),
     )
 

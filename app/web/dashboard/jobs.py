@@ -8,8 +8,9 @@ from flask import Blueprint, Response, request
 from app.domain.tokens import Action
 from app.infra.settings import Settings
 from app.web import names
-from app.web.dashboard import api, forms, page, queue, shown
+from app.web.dashboard import api, forms, page, shown
 from app.web.dashboard.api import Refused
+from app.web.dashboard.queue import one_value
 
 ATTEMPTS, LINES, ACTS = 50, 200, 100
 PAYLOADS = ("data", "result", "progress", "opts", "effective")
@@ -66,19 +67,16 @@ def _add_writes(routes: Blueprint) -> None:
 
     @routes.post("/queues/<segment:queue>/jobs/<segment:job_id>/data")
     def change(queue: str, job_id: str) -> Response:
-        """Change the data of a job; what is wrong with it is shown beside it."""
-        text = forms.text("data")
+        """Change the data of a job; with `retry`, retry it with them. What is wrong with them is shown beside them."""
+        text, path, is_retry = forms.text("data"), f"/queues/{queue}/jobs/{job_id}", "retry" in forms.sent()
+        method, path_of_act = ("POST", f"{path}/retry") if is_retry else ("PATCH", path)
         try:
-            _change(f"/queues/{queue}/jobs/{job_id}", text)
+            api.of().send(method, path_of_act, f'{{"data": {one_value("data", text)}}}')
         except Refused as refused:
             if refused.status != _BAD:
                 raise
             return _page(queue, job_id, text=text, trouble=refused.problem)
-        return page.go(f"queues/{queue}/jobs/{job_id}", done="changed")
-
-
-def _change(path: str, text: str) -> None:
-    api.of().send("PATCH", path, f'{{"data": {queue.one_value("data", text)}}}')
+        return page.go(f"queues/{queue}/jobs/{job_id}", done="retried_with" if is_retry else "changed")
 
 
 def _job(rowline: api.Api, path: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ DONE = {
     "promoted": "The job is ready now.",
     "cancelled": "The job is cancelled, or its worker is asked to stop.",
     "removed": "The job is removed.",
+    "retried_with": "The job is ready again, with the new data.",
     "changed": "The data is changed.",
     "added": "The job is added.",
     "paused": "The queue is paused: no job of it begins.",

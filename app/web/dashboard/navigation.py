@@ -16,6 +16,10 @@ class Entry(NamedTuple):
 
 PAGES = (
     Entry("", "Queues", "q", Action.READ),
+    Entry("failures", "Failures", "f", Action.READ),
+    Entry("running", "Running", "r", Action.READ),
+    Entry("plans", "Plans", "p", Action.READ),
+    Entry("search", "Search", "s", Action.READ),
     Entry("endpoints", "Endpoints", "w", Action.ENDPOINTS),
     Entry("doctor", "Doctor", "d", Action.METRICS),
     Entry("tokens", "Tokens", "t", Action.TOKENS),

@@ -19,6 +19,7 @@ THEME, KEYS = "rowline-theme", "rowline-keys"
 """Cookies with what a person likes."""
 THEMES = ("system", "light", "dark")
 _PREFIX = "/dashboard/"
+_DIGITS = 9
 
 
 def root() -> str:
@@ -65,6 +66,12 @@ def go(path: str, *, done: str | None = None, count: int | None = None) -> Respo
     said = f"{'&' if '?' in path else '?'}done={done}" if done else ""
     said += f"&count={count}" if said and count is not None else ""
     return Response(status=303, headers={"Location": f"{root()}{path}{said}", "Cache-Control": "no-store"})
+
+
+def start() -> int:
+    """Return where a page begins that goes on by a number; the first one if the query has no such number."""
+    text = request.args.get("start", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else 0
 
 
 def here() -> str:

@@ -1,18 +1,16 @@
 """Many jobs at once: a plan is made, looked at, and then applied; it can be stopped, and a removal undone."""
 
 from typing import Any
-from urllib.parse import parse_qsl
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from app.domain.errors import Fault, InvalidRequest
 from app.domain.tokens import Action
 from app.infra.settings import Settings
 from app.web import names
-from app.web.dashboard import api, forms, page, queue, shown
+from app.web.dashboard import api, filters, forms, page, shown
 
-ACTIONS = ("retry", "promote", "cancel", "remove")
-_MOMENTS = {"since", "until"}
+LENGTH = 25
 
 
 def blueprint(_settings: Settings) -> Blueprint:
@@ -23,11 +21,21 @@ def blueprint(_settings: Settings) -> Blueprint:
     def make(queue: str) -> Response:
         """Plan what the form says, for the jobs that are ticked, or for all that match its filter. Changes no job."""
         sent = forms.sent()
-        wanted = {"ids": sent.getlist("id")} if sent.get("which") != "all" else filter_of(sent.get("filter", ""))
+        wanted = {"ids": sent.getlist("id")} if sent.get("which") != "all" else filters.of_plan(sent.get("filter", ""))
         if wanted == {"ids": []}:
             raise InvalidRequest(Fault("jobs", "must be ticked, or choose all that match"))
         made = api.of().send("POST", f"/queues/{queue}/plans", {"action": sent.get("action"), "filter": wanted})
         return page.go(f"queues/{queue}/plans/{made['id']}")
+
+    @routes.get("/plans")
+    def list_all() -> Response:
+        """List the plans of all queues, first those that go on."""
+        return _list("/plans")
+
+    @routes.get("/queues/<segment:queue>/plans")
+    def list_of(queue: str) -> Response:
+        """List the plans of a queue."""
+        return _list(f"/queues/{queue}/plans", name=names.queue_name(queue))
 
     @routes.get("/queues/<segment:queue>/plans/<segment:plan_id>")
     def show(queue: str, plan_id: str) -> Response:
@@ -36,7 +44,12 @@ def blueprint(_settings: Settings) -> Blueprint:
         plan = rowline.get(f"/queues/{queue}/plans/{plan_id}")
         can_manage = rowline.may(Action.MANAGE, name)
         return page.render(
-            "plan.html", name=name, plan=plan, can_manage=can_manage, stream=f"?queue={shown.segment(name)}"
+            "plan.html",
+            name=name,
+            plan=plan,
+            can_manage=can_manage,
+            rate=request.args.get("rate", ""),
+            stream=f"?queue={shown.segment(name)}",
         )
 
     @routes.post("/queues/<segment:queue>/plans/<segment:plan_id>/apply")
@@ -58,19 +71,14 @@ def blueprint(_settings: Settings) -> Blueprint:
     return routes
 
 
-def filter_of(query: str) -> dict[str, Any]:
-    """Return the filter of a plan for what a list of jobs looked for, as its query has it."""
-    found: dict[str, Any] = {}
-    for name, value in queue.as_api(parse_qsl(query)):
-        if name == "statuses":
-            found["statuses"] = value.split(",")
-        elif name == "tag":
-            found.setdefault("tag", []).append(value)
-        elif name.startswith("data."):
-            found.setdefault("data", {})[name.removeprefix("data.")] = value
-        elif name != "order":
-            found[name] = int(value) if name in _MOMENTS and value.isdecimal() else value
-    return found or {"since": 0}
+def _list(path: str, *, name: str | None = None) -> Response:
+    rowline, start = api.of(), page.start()
+    plans = rowline.get(path, {"start": start, "length": LENGTH})["plans"]
+    for plan in plans:
+        plan["can_manage"] = rowline.may(Action.MANAGE, plan["queue"])
+    following = start + LENGTH if len(plans) == LENGTH else None
+    stream = f"?queue={shown.segment(name)}" if name else ""
+    return page.render("plans.html", name=name, plans=plans, start=start, next=following, stream=stream)
 
 
 def _number(name: str, text: str) -> float:

@@ -9,15 +9,15 @@ from flask import Blueprint, Response, request
 from app.domain.tokens import Action
 from app.infra.settings import Settings
 from app.web import names
-from app.web.dashboard import api, charts, forms, page, queues, shown
+from app.web.dashboard import api, charts, filters, forms, page, queues, shown
 from app.web.dashboard.api import Refused
 
 LENGTH = 25
-FIELDS = ("statuses", "name", "tag", "error", "worker", "data", "since", "until", "fingerprint", "order")
-"""What can be looked for, as the API has it; `data` is `path=value` here, one field of a form."""
 _FROM_THE_FIRST = {"since": "0"}
 """A filter that every job passes: pages by it go on by a cursor, whatever their depth."""
-_BAD = (400, 403)
+BAD = (400, 403)
+NOTHING: dict[str, Any] = {"jobs": [], "isComplete": True}
+"""What is found by a search that is none."""
 
 
 def blueprint(_settings: Settings) -> Blueprint:
@@ -34,8 +34,9 @@ def _add_reads(routes: Blueprint) -> None:
         """Show a queue, and a page of its jobs."""
         rowline, name = api.of(), names.queue_name(queue)
         found = rowline.get(f"/queues/{queue}")
-        jobs, trouble = _jobs(rowline, queue)
-        wanted = asked()
+        wanted = filters.asked()
+        exact, trouble = filters.exact(wanted)
+        jobs, trouble = (NOTHING, trouble) if trouble else jobs_of(rowline, queue, exact, request.args.get("cursor"))
         return page.render(
             "queue.html",
             queue=found,
@@ -45,9 +46,9 @@ def _add_reads(routes: Blueprint) -> None:
             worries=queues.worries(found),
             jobs=jobs,
             trouble=trouble,
-            wanted=dict.fromkeys(FIELDS, "") | dict(wanted),
+            wanted=dict.fromkeys(filters.FIELDS, "") | dict(wanted),
             query=urlencode(wanted),
-            next=urlencode([*wanted, ("cursor", jobs["next"])]) if "next" in jobs else None,
+            next=filters.link(exact, jobs.get("next")),
             is_first="cursor" not in request.args,
             can_manage=rowline.may(Action.MANAGE, name),
             can_pause=rowline.may(Action.QUEUES, name),
@@ -72,7 +73,7 @@ def _add_writes(routes: Blueprint) -> None:
             body = ", ".join(f'"{member}": {one_value(member, text)}' for member, text in texts.items())
             [added] = api.of().send("POST", f"/queues/{queue}/jobs", f"[{{{body}}}]")
         except Refused as refused:
-            if refused.status not in _BAD or refused.problem["code"] == "forbidden":
+            if refused.status not in BAD or refused.problem["code"] == "forbidden":
                 raise
             return _form(name, sent=sent, trouble=refused.problem)
         return page.go(f"queues/{queue}/jobs/{shown.segment(added['id'])}", done="added")
@@ -91,34 +92,26 @@ def _add_writes(routes: Blueprint) -> None:
         return page.go(f"queues/{queue}", done="resumed")
 
 
-def asked() -> list[tuple[str, str]]:
-    """Return what the query looks for, without what is empty."""
-    found = [(name, request.args[name].strip()) for name in FIELDS if request.args.get(name, "").strip()]
-    return [(name, value) for name, value in found if (name, value) != ("statuses", "all")]
-
-
-def as_api(wanted: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return the same as the API has it: `data` is a path and a value."""
-    found = []
-    for name, value in wanted:
-        path, _, text = value.partition("=")
-        found.append((f"data.{path.strip()}", text.strip()) if name == "data" else (name, value))
-    return found
-
-
-def _jobs(rowline: api.Api, queue: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """Return a page of jobs; none, and what is wrong with the filter, if that is wrong."""
-    query = as_api(asked())
-    if "since" not in dict(query):
-        query += [*_FROM_THE_FIRST.items()]
-    if cursor := request.args.get("cursor"):
-        query.append(("cursor", cursor))
+def jobs_of(
+    rowline: api.Api, queue: str, wanted: filters.Wanted, cursor: str | None
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Return a page of the jobs of a queue; none, and what is wrong with the filter, if that is wrong."""
     try:
-        return rowline.get(f"/queues/{queue}/jobs", [*query, ("length", str(LENGTH))]), None
+        query = filters.as_api(wanted)
+        if "since" not in dict(query):
+            query += [*_FROM_THE_FIRST.items()]
+        return search(rowline, f"/queues/{queue}/jobs", query, cursor), None
     except Refused as refused:
-        if refused.status not in _BAD:
+        if refused.status not in BAD:
             raise
-        return {"jobs": [], "isComplete": True}, refused.problem
+        return NOTHING, refused.problem
+
+
+def search(rowline: api.Api, path: str, query: filters.Wanted, cursor: str | None) -> dict[str, Any]:
+    """Return a page of what is found below a path of the API. Raises Refused."""
+    behind = [("cursor", cursor)] if cursor else []
+    found: dict[str, Any] = rowline.get(path, [*query, *behind, ("length", str(LENGTH))])
+    return found
 
 
 def _form(name: str, *, sent: dict[str, str] | None = None, trouble: dict[str, Any] | None = None) -> Response:
@@ -132,5 +125,5 @@ def one_value(member: str, text: str) -> str:
         msgspec.json.decode(text, type=msgspec.Raw)
     except msgspec.MsgspecError as error:
         problem = {"error": f"{member} must be one JSON value: {error}", "code": "invalid_request"}
-        raise Refused(_BAD[0], problem, {}) from None
+        raise Refused(BAD[0], problem, {}) from None
     return text

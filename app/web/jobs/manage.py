@@ -16,7 +16,7 @@ from app.domain.errors import (
 )
 from app.domain.job import Job
 from app.domain.tokens import Action
-from app.infra.room import COPIES, Room
+from app.infra.room import COPIES, Reservation, Room
 from app.infra.settings import Settings
 from app.operations import manage as operations
 from app.postgres.database import Database, DatabaseError, OutcomeUnknown
@@ -70,6 +70,14 @@ def _add_plain(routes: Blueprint, settings: Settings, db: Database, room: Room, 
 def _add_with_body(routes: Blueprint, settings: Settings, db: Database, room: Room, access: Tokens) -> None:
     job_json = JobSchema(queue_prefix=settings.queue_prefix)
 
+    def long_body() -> tuple[bytes, Reservation]:
+        """Read a body that may have data, with the memory for it. Raises NoRoom."""
+        raw = body.read(request, limit=settings.max_body_bytes, client_s=settings.client_s)
+        held = holding.of(request, room)
+        if not held.take_long(len(raw) * COPIES):
+            raise NoRoom
+        return raw, held
+
     @routes.post("/queues/<segment:queue>/jobs/<segment:job_id>/retry")
     @describe.route(
         action=Action.MANAGE,
@@ -77,14 +85,17 @@ def _add_with_body(routes: Blueprint, settings: Settings, db: Database, room: Ro
         body_required=False,
         gives=job_json,
         raises=(*_ANY, JobNotFinished),
-        example={"body": {"resetAttempts": True}},
+        example={"body": {"resetAttempts": True, "data": {"to": "grace@example.com"}}},
     )
     def retry(queue: str, job_id: str) -> Response:
-        """Retry a job that has completed or failed: it is ready again, at once."""
+        """Retry a job that has completed or failed: it is ready again, at once, with new data if it is given some."""
         queue, job_id = names.queue_name(queue), names.job_id(job_id)
-        reset_attempts = verbs.load_retry(body.read_short(request, settings))
-        actor, held = access.actor(request), holding.of(request, room)
-        job = operations.retry(db, actor=actor, queue=queue, job_id=job_id, reset_attempts=reset_attempts, held=held)
+        raw, held = long_body()
+        asked = verbs.load_retry(raw, max_data_bytes=settings.max_data_bytes)
+        body.require_still(request)
+        job = operations.retry(
+            db, actor=access.actor(request), queue=queue, job_id=job_id, **asked._asdict(), held=held
+        )
         return _answer(job_json, job)
 
     @routes.patch("/queues/<segment:queue>/jobs/<segment:job_id>")
@@ -98,13 +109,16 @@ def _add_with_body(routes: Blueprint, settings: Settings, db: Database, room: Ro
     def change(queue: str, job_id: str) -> Response:
         """Change a job that is waiting, prioritized or delayed; or the data of an active one, with its token."""
         queue, job_id = names.queue_name(queue), names.job_id(job_id)
-        raw = body.read(request, limit=settings.max_body_bytes, client_s=settings.client_s)
+        raw, held = long_body()
         asked = verbs.load_change(raw, max_data_bytes=settings.max_data_bytes)
-        actor, held = access.actor(request), holding.of(request, room)
-        if not held.take_long(len(raw) * COPIES):
-            raise NoRoom
         body.require_still(request)
         job = operations.change(
-            db, actor=actor, queue=queue, job_id=job_id, change=asked.change, token=asked.token, held=held
+            db,
+            actor=access.actor(request),
+            queue=queue,
+            job_id=job_id,
+            change=asked.change,
+            token=asked.token,
+            held=held,
         )
         return _answer(job_json, job)

@@ -30,16 +30,21 @@ def _field(option: Option) -> fields.Field[Any]:
     return new_job.field_of(dataclasses.replace(option, low=0) if option.name == "priority" else option, **_NOT_NULL)
 
 
+def _data(about: str = "Any JSON value but null.") -> fields.Field[Any]:
+    return fields.Raw(metadata={"type": _ANY_BUT_NULL, "description": about}, **_NOT_NULL)
+
+
 class RetrySchema(new_job.KnownOnly):
     """The body of a retry."""
 
     resetAttempts = Flag()
+    data = _data("What its data are from then on; any JSON value but null.")
 
 
 ChangeSchema = new_job.KnownOnly.from_dict(
     {
         "name": Text(ids.JOB_NAME_MAX, validate=new_job.NOT_EMPTY, **_NOT_NULL),
-        "data": fields.Raw(metadata={"type": _ANY_BUT_NULL, "description": "Any JSON value but null."}, **_NOT_NULL),
+        "data": _data(),
         **{name: _field(_OPTIONS[name]) for name in CHANGEABLE},
         "token": Text(TOKEN_MAX, **_NOT_NULL),
     },
@@ -64,12 +69,21 @@ class Changed(NamedTuple):
     token: str | None
 
 
-def load_retry(raw: bytes) -> bool:
-    """Read the body of a retry, which may be empty; return whether its attempts are reset. Raises InvalidRequest."""
+class Retried(NamedTuple):
+    """How a job is retried: whether its attempts are reset, and its new data, if it gets some."""
+
+    reset_attempts: bool = True
+    data: JsonText | None = None
+
+
+def load_retry(raw: bytes, *, max_data_bytes: int) -> Retried:
+    """Read the body of a retry, which may be empty. Raises InvalidRequest, TooLarge."""
     if not raw.strip():
-        return True
-    members, _ = objects.read_object(raw, Form(frozenset(_RETRY.fields)))
-    return new_job.loaded(_RETRY, objects.owns(members)).get("resetAttempts") is not False
+        return Retried()
+    members, _ = objects.read_object(raw, Form(frozenset(_RETRY.fields), limits={"data": max_data_bytes}))
+    data = members.get("data")
+    loaded = new_job.loaded(_RETRY, _values(members, data, max_data_bytes))
+    return Retried(loaded.get("resetAttempts") is not False, None if data is None else JsonText(data))
 
 
 def load_change(raw: bytes, *, max_data_bytes: int) -> Changed:
@@ -77,16 +91,21 @@ def load_change(raw: bytes, *, max_data_bytes: int) -> Changed:
     limits = {"data": max_data_bytes, "name": new_job.NAME_TEXT_MAX, "tags": new_job.OPTS_TEXT_MAX}
     members, _ = objects.read_object(raw, Form(frozenset(_CHANGE.fields), limits=limits))
     data = members.get("data")
+    loaded = new_job.loaded(_CHANGE, _values(members, data, max_data_bytes))
+    if not loaded.keys() & _NAMES:
+        raise InvalidRequest(Fault(BODY, f"must name what to change: {', '.join(_NAMES)}"))
+    change = change_of(loaded, data=None if data is None else JsonText(data))
+    return Changed(change, ids.lease_token(loaded["token"]) if "token" in loaded else None)
+
+
+def _values(members: dict[str, JsonText], data: str | None, max_data_bytes: int) -> dict[str, Any]:
+    """Return the values of members, the data as their text; null stays a fault. Raises TooLarge."""
     if data is not None:
         new_job.require_size(data, "data", max_data_bytes)
     values = objects.owns(members, objects=("tags",), besides=("data",))
     if data is not None and data.strip() != "null":
         values["data"] = data
-    loaded = new_job.loaded(_CHANGE, values)
-    if not loaded.keys() & _NAMES:
-        raise InvalidRequest(Fault(BODY, f"must name what to change: {', '.join(_NAMES)}"))
-    change = change_of(loaded, data=None if data is None else JsonText(data))
-    return Changed(change, ids.lease_token(loaded["token"]) if "token" in loaded else None)
+    return values
 
 
 def change_of(loaded: Mapping[str, Any], *, data: JsonText | None = None) -> Change:

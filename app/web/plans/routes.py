@@ -6,13 +6,13 @@ from flask import Blueprint, Response, request
 
 from app.domain.errors import InvalidRequest, NoRoom, PlanDiffers, PlanNotFound, TooManyPlans, WrongPlanStatus
 from app.domain.plan import Plan, PlanAction
-from app.domain.tokens import Action
+from app.domain.tokens import Action, Caller
 from app.infra.settings import Settings
 from app.operations import plans as operations
 from app.postgres.database import Database, DatabaseError, OutcomeUnknown
 from app.queries import jobplans
 from app.web import answers, auth, body, describe, names
-from app.web.auth import Tokens
+from app.web.auth import CALLER, Tokens
 from app.web.jobs import page
 from app.web.plans import schemas
 from app.wire.job import JobSchema
@@ -22,7 +22,7 @@ _CHANGES = (*_ONE, *body.ERRORS, OutcomeUnknown)
 
 
 def blueprint(settings: Settings, db: Database, access: Tokens) -> Blueprint:
-    """Return the routes below /queues/<queue>/plans."""
+    """Return the routes below /queues/<queue>/plans, and /plans."""
     routes = Blueprint("plans", __name__)
     job_json = JobSchema(queue_prefix=settings.queue_prefix)
 
@@ -33,6 +33,7 @@ def blueprint(settings: Settings, db: Database, access: Tokens) -> Blueprint:
         return answers.json(schemas.dump(plan, sees_payload=sees_payload, sample=sample, shown=shown))
 
     _add_all(routes, settings, db, access, answer)
+    _add_all_queues(routes, db)
     _add_one(routes, settings, db, access, answer)
     return routes
 
@@ -71,6 +72,23 @@ def _add_all(
         found = jobplans.page(db, queue=queue, start=start, length=length)
         members = {"plans": [schemas.dump(plan, sees_payload=sees_payload) for plan in found]}
         return answers.json(members | {"start": start, "length": length})
+
+
+def _add_all_queues(routes: Blueprint, db: Database) -> None:
+    @routes.get("/plans")
+    @describe.route(
+        action=Action.READ,
+        query=page.PartQuerySchema,
+        gives=schemas.PlansSchema(),
+        raises=(InvalidRequest, DatabaseError),
+    )
+    def list_all_plans() -> Response:
+        """List the plans of all queues that the token may read: first those that go on, then the newest."""
+        start, length = page.load_part(request)
+        caller: Caller = request.environ[CALLER]
+        found = jobplans.page_of_all(db, allowed=caller.patterns(Action.READ), start=start, length=length)
+        members = [schemas.dump(plan, sees_payload=caller.may(Action.PAYLOAD, plan.queue)) for plan in found]
+        return answers.json({"plans": members, "start": start, "length": length})
 
 
 def _add_one(

@@ -156,7 +156,7 @@ class PlanSchema(Schema):
 
 
 class PlansSchema(Schema):
-    """Plans of a queue, the newest first."""
+    """Plans, of a queue the newest first."""
 
     plans = fields.List(fields.Nested(PlanSchema), required=True)
     start = fields.Integer(required=True)

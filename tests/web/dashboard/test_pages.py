@@ -23,6 +23,8 @@ POLICY = (
 XSS = "<script>alert('x')</script><img src=x onerror=alert(1)>\"'&"
 NAMES = ["mail", "a b", "a%2Fb", "<b>", "'\"&", "ünï→😀", "...", "a:b", "a?b#c", "a+b", "{{7*7}}", "a;b", "-", "%"]
 PAGES = ["", "?name=q", "login", "queues/q", "queues/q?statuses=failed", "queues/q/add", "queues/q/jobs/one"]
+PAGES += ["running", "running?queue=q", "plans", "queues/q/plans"]
+PAGES += ["failures", "queues/q/failures", "queues/none/failures", "search", "search?error=host", "search?queue=q"]
 PAGES += ["queues/q/jobs/one/remove", "queues/none", "queues/q/jobs/absent", "nowhere", "login/code", "queues/%ff"]
 SCHEDULE = "queues/q/schedules/nightly"
 PAGES += ["queues/q/schedules", "queues/none/schedules", SCHEDULE, f"{SCHEDULE}/change", f"{SCHEDULE}/remove"]

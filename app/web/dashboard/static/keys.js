@@ -25,15 +25,22 @@
     box.dispatchEvent(new Event("change", { bubbles: true }));
   }
 
-  // On a job: its button. In a list: a plan for what is ticked, or for the row.
+  // On a job, or in a row that has one: its button. In a list: a plan for what is ticked, or for the row.
   function retry() {
-    const button = document.querySelector("[data-key=r]");
+    const button = (rows().length ? current() : document)?.querySelector("[data-key=r]");
     if (button) return button.click();
     const action = document.querySelector("select[name=action]");
     if (!action) return;
     if (!document.querySelector("input[name=id]:checked")) tick();
     action.value = "retry";
     action.form.requestSubmit();
+  }
+
+  function change() {
+    const place = document.querySelector("[data-keep=change]");
+    if (!place) return;
+    place.open = true;
+    place.querySelector("textarea").focus();
   }
 
   function explain() {
@@ -51,6 +58,7 @@
     "x": tick,
     "r": retry,
     "e": explain,
+    "c": change,
     "Enter": () => current()?.querySelector("[data-open]").click(),
   };
 

@@ -3,7 +3,7 @@
 // selected stay. Without it a page is whole: it has a link that loads it again.
 (() => {
   "use strict";
-  const FIRST_MS = 1000, LAST_MS = 30000;
+  const FIRST_MS = 1000, LAST_MS = 30000, AGAIN_MS = 2000;
   const bar = document.getElementById("live");
   const etags = new Map(), held = new Map();
   let source = null, delay = FIRST_MS, retry = 0, isBusy = false, isAgain = false, pointed = null;
@@ -24,8 +24,10 @@
 
   document.addEventListener("pointerover", (event) => { pointed = event.target.closest("[data-live]"); });
 
+  // By attributes: of a form, `form.id` is its field of that name.
   function keyOf(node) {
-    return node.nodeType === 1 ? node.dataset?.row ?? node.dataset?.keep ?? node.id ?? "" : "";
+    const named = (name) => node.getAttribute(name);
+    return node.nodeType === 1 ? named("data-row") ?? named("data-keep") ?? named("id") ?? "" : "";
   }
 
   // Makes `now` like `next`. Elements that are alike stay the same elements.
@@ -142,6 +144,10 @@
     delete document.body.dataset.isLive;
   }
 
+  // What no event tells of: how long something runs, that a plan has looked through the queue, or has ended.
+  setInterval(() => {
+    if (!document.hidden && source && document.querySelector("[data-again]")) refresh();
+  }, AGAIN_MS);
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) { clearTimeout(retry); close(); } else open();
   });

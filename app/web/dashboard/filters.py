@@ -1,0 +1,112 @@
+"""What jobs are looked for: the fields of forms, the words of the API for them, and times as people write them."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from flask import request
+
+from app.domain.errors import InvalidRequest
+from app.web import names
+from app.web.dashboard.api import Refused
+
+MOMENTS = ("since", "until", "finishedSince", "finishedUntil")
+FIELDS = ("statuses", "name", "tag", "error", "worker", "data", *MOMENTS, "fingerprint", "order")
+"""What can be looked for, as the API has it; `data` is `path=value` here, one field of a form."""
+Wanted = list[tuple[str, str]]
+_UNITS = {"s": "seconds", "min": "minutes", "m": "minutes", "h": "hours", "d": "days"}
+_AGO = re.compile(r"(\d{1,9}) ?(s|min|m|h|d)", re.ASCII)
+_MS = re.compile(r"\d{1,15}", re.ASCII)
+_DEFAULTS = {("statuses", "all"), ("order", "desc")}
+_BAD = 400
+
+
+def asked() -> Wanted:
+    """Return what the query of this page looks for, as it was typed, without what is empty."""
+    found = [(name, request.args[name].strip()) for name in FIELDS if request.args.get(name, "").strip()]
+    return [(name, value) for name, value in found if (name, value) not in _DEFAULTS]
+
+
+def as_api(wanted: Wanted) -> Wanted:
+    """Return the same as the API has it: times in ms, `data` a path and a value. Raises Refused for what is no time."""
+    found = []
+    for name, value in wanted:
+        path, _, text = value.partition("=")
+        if name == "data":
+            found.append((f"data.{path.strip()}", text.strip()))
+        else:
+            found.append((name, str(moment(name, value))) if name in MOMENTS else (name, value))
+    return found
+
+
+def fixed(wanted: Wanted) -> Wanted:
+    """Return the same with times that stay, such as 2026-11-27T08:00:00.000Z for 24h: a cursor is of its filter."""
+    return [(name, _fixed(name, value) if name in MOMENTS else value) for name, value in wanted]
+
+
+def exact(wanted: Wanted) -> tuple[Wanted, dict[str, Any] | None]:
+    """Return what `fixed` returns, or nothing and what is wrong with it."""
+    try:
+        return fixed(wanted), None
+    except Refused as refused:
+        return [], refused.problem
+
+
+def moment(name: str, text: str) -> int:
+    """Return a time in ms since the epoch: `24h` ago, a day, or a date, of UTC if it has no zone. Raises Refused."""
+    now = datetime.now(UTC)
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    days = {"now": now, "today": today, "yesterday": today - timedelta(days=1)}
+    try:
+        if ago := _AGO.fullmatch(text):
+            at = now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        elif _MS.fullmatch(text):
+            return int(text)
+        else:
+            at = days.get(text.lower()) or datetime.fromisoformat(text)
+        at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+        return max(0, round(at.timestamp() * 1000))
+    except (ValueError, OverflowError):
+        raise wrong(name, "must be such as 24h, yesterday, 2026-11-27 or 2026-11-27T08:00:00Z") from None
+
+
+def queue_name(text: str) -> str:
+    """Return the name of a queue that was typed. Raises Refused."""
+    try:
+        return names.require_queue(text)
+    except InvalidRequest as error:
+        raise wrong("queue", error.faults[0].message) from None
+
+
+def wrong(name: str, message: str) -> Refused:
+    """Return the error for a field, as the API would word it."""
+    problem = {"error": "Invalid request", "code": "invalid_request", "details": [{"path": name, "message": message}]}
+    return Refused(_BAD, problem, {})
+
+
+def of_plan(query: str) -> dict[str, Any]:
+    """Return the filter of a plan for what a list of jobs looked for, as its query has it. Raises Refused."""
+    found: dict[str, Any] = {}
+    for name, value in as_api(parse_qsl(query)):
+        if name == "statuses":
+            found["statuses"] = value.split(",")
+        elif name == "tag":
+            found.setdefault("tag", []).append(value)
+        elif name.startswith("data."):
+            found.setdefault("data", {})[name.removeprefix("data.")] = value
+        elif name != "order":
+            found[name] = int(value) if name in MOMENTS else value
+    return found or {"since": 0}
+
+
+def link(wanted: Wanted, cursor: str | None) -> str | None:
+    """Return the query that goes on behind a page of what was looked for, with fixed times; None at the end."""
+    return None if cursor is None else urlencode([*wanted, ("cursor", cursor)])
+
+
+def _fixed(name: str, text: str) -> str:
+    ms = moment(name, text)
+    if _MS.fullmatch(text):
+        return text
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
