@@ -97,4 +97,6 @@ def _at_start() -> tuple[type[Exception], ...]:
 def _code(error: Exception) -> Code:
     from app.postgres.database import DatabaseError  # noqa: PLC0415 - as above
 
-    return Code.UNAVAILABLE if isinstance(error, DatabaseError) else Code.FAILED
+    if not isinstance(error, DatabaseError):
+        return Code.FAILED
+    return Code.REFUSED if error.lacks_right else Code.UNAVAILABLE

@@ -51,14 +51,18 @@ class DatabaseError(Exception):
 
     code: ClassVar[str] = "database_unavailable"
 
-    def __init__(self, message: str, *, is_worth_another_try: bool = False, is_public: bool = False) -> None:
+    def __init__(
+        self, message: str, *, is_worth_another_try: bool = False, is_public: bool = False, lacks_right: bool = False
+    ) -> None:
         """`is_worth_another_try`: the cause was another transaction, or an old session; a retry may succeed.
 
         `is_public`: the message names no host, database or path, and may be shown without authentication.
+        `lacks_right`: the role has no right for it.
         """
         super().__init__(message)
         self.is_worth_another_try = is_worth_another_try
         self.is_public = is_public
+        self.lacks_right = lacks_right
 
 
 class OutcomeUnknown(DatabaseError):
@@ -365,10 +369,12 @@ def _as_database_error(error: Exception, *, is_stale: bool = False) -> DatabaseE
     """Make the DatabaseError for `error`. `is_stale`: a new session may not have it."""
     if isinstance(driver := getattr(error, "orig", None) or error, PoolerFault):
         return DatabaseError(str(driver), is_public=True)
-    told = "a right is missing" if _state(error) == _NO_RIGHT else "the database is not available"
+    lacks_right = _state(error) == _NO_RIGHT
+    told = "a right is missing" if lacks_right else "the database is not available"
     return DatabaseError(
         f"{told}: {_first_line(error)}",
         is_worth_another_try=is_stale or _state(error) in _WORTH_ANOTHER_TRY,
+        lacks_right=lacks_right,
     )
 
 

@@ -30,6 +30,7 @@ KEPT = {
     "keys/try_lock": {ADVISORY},
     "metrics/queues": {RECURSIVE},
     "minutes/forget": {LOCKS_ALL},
+    "minutes/forget_days": {LOCKS_ALL},
     "minutes/forget_hours": {LOCKS_ALL},
     "plans/lock_queue": {ADVISORY},
     "leases/fail": {SLICE},

@@ -30,7 +30,7 @@ from tests.support.tokens import issue
 
 JOBS = "/queues/q/jobs"
 READ = bodies.read
-SENT = BODIES | {"schedules.put_schedule": {"every": 60_000, "template": {}}}
+SENT = BODIES | {"schedules.put_schedule": {"every": 60_000, "template": {}}, "jobs.retry": {"data": 1}}
 UNPARSED = {"jobs.promote", "jobs.cancel"}  # what comes as their body is thrown away
 
 
@@ -112,7 +112,7 @@ def test_a_token_that_is_revoked_while_its_long_body_waits_to_be_parsed_does_not
             assert answers.problem(answer, 401)["code"] == "unauthorized", name
 
     ends = {"work.complete", "work.fail", "work.finish"}
-    assert set(waited) == {"jobs.add", "jobs.change", "schedules.put_schedule"} | ends
+    assert set(waited) == {"jobs.add", "jobs.change", "jobs.retry", "schedules.put_schedule"} | ends
     assert Client(flask.test_client(), token=settings.tokens[0]).page()["counts"]["waiting"] == 0
 
 

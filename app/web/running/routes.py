@@ -21,7 +21,14 @@ from app.wire.fields import Milliseconds, milliseconds
 class RunningQuerySchema(page.PartQuerySchema, new_job.KnownOnly):
     """Which jobs are requested. Unknown parameters are refused by name."""
 
-    queue = Filter(QUEUE_NAME_MAX, metadata={"description": "of this queue; absent: of all that the token may read"})
+    queue = Filter(
+        QUEUE_NAME_MAX,
+        metadata={
+            "description": "of this queue; absent: of all that the token may read",
+            "minLength": 1,
+            "pattern": r"^(?!\.{1,2}$)[^/\x00-\x1f\x7f-\x9f]+$",
+        },
+    )
 
 
 class RunningJobSchema(Schema):
