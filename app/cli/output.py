@@ -1,6 +1,7 @@
 """How commands print: tables and lines for people, JSON by the line and ids for programs."""
 
 import functools
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -39,14 +40,24 @@ def watchable(command: Command) -> Command:
             return
         if not sys.stdout.isatty() and not given["as_json"]:
             raise click.UsageError("--watch needs a terminal, or --json")
+        is_over: list[bool] = []
+
+        def end(*_: object) -> None:
+            is_over.append(True)  # Python drops an exception that is raised while it cleans up an object
+            raise KeyboardInterrupt
+
+        before = signal.signal(signal.SIGINT, end)
         try:
-            while True:
+            while not is_over:
                 click.clear()  # on a terminal alone
                 command(**given)
                 sys.stdout.flush()
-                time.sleep(WATCH_S)
+                if not is_over:
+                    time.sleep(WATCH_S)
         except KeyboardInterrupt:
             return
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     return again
 
