@@ -2,12 +2,11 @@
 
 import time
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 
 import click
 import orjson
 
-from app.cli import columns, direct, remoteevents, service
+from app.cli import direct, remoteevents, service
 from app.domain.events import EventType
 from app.operations import maintenance
 from app.postgres.database import Database
@@ -60,16 +59,4 @@ def _print(db: Database, wanted: Wanted, *, is_endless: bool, as_json: bool) -> 
 def _write(found: Iterable[TitledEvent], *, as_json: bool) -> None:
     for one in found:
         members = {"eventId": one.event.id} | schemas.members(one, has_names=True, sees_payload=True)
-        print(orjson.dumps(members).decode() if as_json else _line(one), flush=True)
-
-
-def _line(one: TitledEvent) -> str:
-    """Return an event as a line; what programs sent can imitate none."""
-    event, title = one.event, one.title
-    where = "/".join(part for part in (event.queue, title and title.job_id) if part)
-    lost = "" if event.first_id is None else f"of {event.first_id} to {event.id}: not kept any more"
-    attempt = "" if event.attempt is None else f"attempt {event.attempt}"
-    delay = "" if event.delay_ms is None else f"again in {event.delay_ms} ms"
-    at = datetime.fromtimestamp(event.at_ms / 1000, UTC)
-    parts = [f"{at:%H:%M:%S.%f}"[:-3] + "Z", event.type.value, where, title and title.name]
-    return columns.line([*parts, lost, attempt, delay, event.worker, event.reason])
+        print(orjson.dumps(members).decode() if as_json else remoteevents.line(members), flush=True)

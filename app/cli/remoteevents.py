@@ -18,7 +18,7 @@ def show(asked: Mapping[str, Any], *, is_endless: bool, as_json: bool) -> None:
     """Print events as they come. `asked`: queues, types, and after which event, None for the default."""
     with service.opened() as api:
         for event in _stream(api, asked) if is_endless else _pages(api, asked):
-            click.echo(jsontext.line(json.dumps(event, ensure_ascii=False)) if as_json else _line(event))
+            click.echo(jsontext.line(json.dumps(event, ensure_ascii=False)) if as_json else line(event))
 
 
 def _stream(api: Service, asked: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -44,11 +44,12 @@ def _pages(api: Service, asked: Mapping[str, Any]) -> Iterator[Mapping[str, Any]
         after = page["next"]
 
 
-def _line(event: Mapping[str, Any]) -> str:
+def line(event: Mapping[str, Any]) -> str:
     """Return an event as a line; what programs sent can imitate none."""
     where = "/".join(part for part in (event.get("queue"), event.get("id")) if part)
     attempt = f"attempt {event['attempt']}" if "attempt" in event else ""
     delay = f"again in {event['delay']} ms" if "delay" in event else ""
     at = f"{datetime.fromtimestamp(event['at'] / 1000, UTC):%H:%M:%S.%f}"[:-3] + "Z" if "at" in event else ""
-    parts = [at, event["type"], where, event.get("name"), attempt, delay, event.get("worker"), event.get("reason")]
-    return columns.line(parts)
+    lost = f"of {event['from']} to {event['to']}: not kept any more" if "from" in event else ""
+    worker, reason = event.get("worker"), event.get("reason")
+    return columns.line([at, event["type"], where, event.get("name"), lost, attempt, delay, worker, reason])

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from app.cli import jsontext
-from tests.support import raw
+from app.operations import maintenance
+from app.postgres.database import Database
+from app.queries import events
+from tests.support import databases, raw
 from tests.support.clusters import PYTHON, Program
 from tests.support.commands import lines, said
 
@@ -167,6 +170,18 @@ def test_a_secret_of_an_endpoint_is_printed_alone(api: str) -> None:
         )
     assert "endpoint.url" in said(api, "endpoints", "register", "p", "http://127.0.0.1/x", code=2)
     assert "sent nowhere any more" in said(api, "endpoints", "remove", "post")
+
+
+def test_over_http_too_it_is_told_which_events_are_not_kept_any_more(api: str, db: Database, shared_url: str) -> None:
+    said(api, "jobs", "add", "mail", "n")
+    maintenance.fold_counts(db)
+    cursor = events.ends(db).newest
+    said(api, "jobs", "add", "mail", "n")
+    maintenance.fold_counts(db)
+    databases.run(shared_url, "delete from rowline.events")
+    said(api, "jobs", "add", "mail", "n")
+    maintenance.fold_counts(db)
+    assert f"of {cursor + 1} to {cursor + 1}: not kept any more" in said(api, "events", "--after", str(cursor))
 
 
 def test_events_come_over_http_too(api: str) -> None:
