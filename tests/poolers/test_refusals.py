@@ -8,6 +8,7 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
+from app.cli.exits import Code
 from app.infra import release
 from app.postgres.database import Database, DatabaseError
 from app.queries import health
@@ -161,7 +162,7 @@ def test_migrations_refuse_a_pooler_in_transaction_mode_and_leave_no_lock(
 
     code, output = rowline("db", *command, url=url)
 
-    assert code == 1
+    assert code == Code.UNAVAILABLE
     assert "set DATABASE_URL to PostgreSQL itself for `rowline db upgrade`" in output
     assert databases.ask(own_url, LOCKS) == [(0,)]
     assert databases.ask(own_url, "select version_num from rowline.alembic_version") == [(release.HEAD,)]
@@ -171,4 +172,4 @@ def test_migrations_refuse_a_pooler_in_transaction_mode_and_leave_no_lock(
 def test_migrations_refuse_a_pooler_as_it_is_made(started: Pool, name: str) -> None:
     code, output = rowline("db", "upgrade", url=started(NEW, "session", **AS_MADE).url(name, user="rowline"))
 
-    assert (code, "set ignore_startup_parameters = options" in output) == (1, True)
+    assert (code, "set ignore_startup_parameters = options" in output) == (Code.UNAVAILABLE, True)
