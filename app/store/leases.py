@@ -15,10 +15,12 @@ from app.store.jobs import ANY_BYTES
 from app.store.statements import Statement
 
 _claim = Statement("leases/claim")
+_claim_one = Statement("leases/claim_one")
 _claim_large = Statement("leases/claim_large")
 _claim_next = Statement("leases/claim_next")
 _extend = Statement("leases/extend")
 _complete = Statement("leases/complete")
+_complete_one = Statement("leases/complete_one")
 _complete_and_remove = Statement("leases/complete_and_remove")
 _completed_before = Statement("leases/completed_before")
 _removed_before = Statement("leases/removed_before")
@@ -78,12 +80,13 @@ def claim(
 ) -> WholeClaim:
     """Lease up to `limit` ready jobs of `queue`, in queue order, from `start` on. Takes row locks, waits for none.
 
-    If their texts together are longer than `max_bytes`, it leases none, or, with `are_large`, the first ones that fit,
-    at least one; then `is_truncated` is true and the scan does not count as short. A lease ends no later than
+    If the texts of several are longer than `max_bytes` together, it leases none, or, with `are_large`, the first ones
+    that fit, at least one; then `is_truncated` is true and the scan does not count as short. A lease ends no later than
     `attempts.TIMEOUT_GRACE_MS` after the timeout of its job.
     """
     asked = {"queue": queue, "limit": limit, "lease_ms": lease_ms, "worker": worker, "max_bytes": max_bytes}
-    claimed = (_claim_large if are_large else _claim).rows(conn, **asked, **look_from(start))
+    several = _claim_large if are_large else _claim
+    claimed = (_claim_one if limit == 1 else several).rows(conn, **asked, **look_from(start))
     last = claimed[-1]
     taken = [] if last.number is None else [rows.lease(row) for row in claimed]
     place = Place(last.priority, last.place) if taken else None
@@ -151,7 +154,10 @@ def complete(conn: Connection, *, queue: str, completions: Sequence[Completion])
     if marked := [one.lease for one in completions if one.lease.token.endswith(MARK)]:
         removed = {row.number for row in _run(_complete_and_remove, conn, queue, marked)}
         completions = [one for one in completions if one.lease.number not in removed]
-    return removed | {row.number for row in _run(_complete, conn, queue, *_completing(completions))}
+    for batch in _unique_batches(*_completing(completions)):
+        statement, values = _completing_in(batch)
+        removed |= {row.number for row in statement.rows(conn, queue=queue, **values)}
+    return removed
 
 
 def send_complete(conn: Connection, *, queue: str, completions: Sequence[Completion]) -> Callable[[], set[int]]:
@@ -161,7 +167,8 @@ def send_complete(conn: Connection, *, queue: str, completions: Sequence[Complet
         sent.append(_complete_and_remove.send(conn, queue=queue, **next(_unique_batches(marked, {}))))
         completions = [one for one in completions if not one.lease.token.endswith(MARK)]
     if completions:
-        sent.append(_complete.send(conn, queue=queue, **next(_unique_batches(*_completing(completions)))))
+        statement, values = _completing_in(next(_unique_batches(*_completing(completions))))
+        sent.append(statement.send(conn, queue=queue, **values))
     return lambda: {number for rows_of in sent for (number,) in rows_of()}
 
 
@@ -302,6 +309,13 @@ def held(conn: Connection, shown: Sequence[PresentedToken]) -> list[bool]:
 def _completing(completions: Sequence[Completion]) -> tuple[list[LeaseKey], ColumnValues]:
     leases = [completion.lease for completion in completions]
     return leases, {"results": [completion.result for completion in completions]}
+
+
+def _completing_in(batch: ColumnValues) -> tuple[Statement, dict[str, object]]:
+    """Return the statement that completes a batch, and its parameters."""
+    if len(batch["numbers"]) > 1:
+        return _complete, {**batch}
+    return _complete_one, {"number": batch["numbers"][0], "token": batch["tokens"][0], "result": batch["results"][0]}
 
 
 def _failing(failures: Sequence[Failure]) -> tuple[list[LeaseKey], ColumnValues]:

@@ -90,6 +90,8 @@ def turn(cursor: Cursor, *, queue: str, size: int, writing: Writing = WRITING) -
         "tokens": [token for _, token in held],
         "results": ["null"] * len(held),
     }
+    if len(held) == 1:
+        done |= {"number": held[0][0], "token": held[0][1], "result": "null"}
     return len(run(cursor, writing.complete, done)) if held else 0
 
 

@@ -13,8 +13,9 @@ from tests.bench.adding import Sides
 from tests.bench.place import Place
 from tests.bench.sample import Sample
 
-OWN = {1: raw.WRITING._replace(insert=Statement("jobs/insert_one")), 100: raw.WRITING}
-"""By how many jobs are added and worked at once: one that comes alone has an INSERT of its own."""
+OF_ONE = raw.Writing(Statement("jobs/insert_one"), Statement("leases/claim_one"), Statement("leases/complete_one"))
+OWN = {1: OF_ONE, 100: raw.WRITING}
+"""By how many jobs are added and worked at once: one alone has statements of its own."""
 _COUNTED = re.compile(r",\s*counted as \(.*?\n\)", re.DOTALL)
 
 

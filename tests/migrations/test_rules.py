@@ -49,6 +49,10 @@ EXCEPTIONS = {
     "0032": {"prefer-robust-stmts": "what a killed run left of the indexes is dropped before"},
     "0035": {"prefer-bigint-over-smallint": "there are 13 slots", "prefer-bigint-over-int": BOUNDED},
     "0037": {"prefer-bigint-over-int": "what waits or runs of a minute one bucket has"},
+    "0042": {
+        "ban-drop-constraint": "a check and triggers that say the same take their place in the same transaction",
+        "ban-drop-function": "only that check has called it",
+    },
 }
 """Revision -> rule of squawk -> why it does not hold there."""
 STEPS = {"expand", "contract", "stop"}

@@ -205,7 +205,7 @@ def test_a_lock_that_is_never_had_is_told_in_time(settings: Settings, own_url: s
     db.close()
 
 
-@pytest.mark.parametrize("statement", ["leases/claim", "leases/claim_large", "leases/claim_next"])
+@pytest.mark.parametrize("statement", ["leases/claim", "leases/claim_large", "leases/claim_next", "leases/claim_one"])
 def test_an_attempt_never_begins_before_the_one_before_it_has_ended(
     crowd: Database, own_url: str, statement: str
 ) -> None:

@@ -19,7 +19,7 @@ from tests.support.acting import ACTOR
 PATH = "search_path=pg_catalog, pg_temp"
 OURS = "pronamespace in ('rowline'::regnamespace, 'report'::regnamespace) and prokind = 'f'"
 """Without aggregates, which have no body: they call a function of ours."""
-ONE_CALL = r"begin return rowline\.refuse_job\(rowline\.broken_rule_\d+\([a-z_, ]+\)\) is null; end"
+ONE_CALL = r"begin return rowline\.refuse_job\(rowline\.broken_state_\d+\([a-z_, ]+\)\) is null; end"
 """All that a function may say that states no path: two calls by their full names, and no operator."""
 ALIASES = {"integer": "int4", "bigint": "int8", "boolean": "bool", "real": "float4", "double precision": "float8"}
 WORDS = f"""
@@ -133,7 +133,7 @@ def test_every_function_of_ours_says_where_it_looks_for_names(own_url: str) -> N
     unsaid = f"{OURS} and prosqlbody is null and not coalesce(%s = any(proconfig), false)"
     with psycopg.connect(databases.as_owner(own_url)) as connection:
         found = connection.execute(f"select proname, prosrc from pg_proc where {unsaid}".encode(), (PATH,)).fetchall()
-    assert [name for name, _ in found] == ["job_is_sound_3"]
+    assert [name for name, _ in found] == ["job_is_sound_4"]
     assert re.fullmatch(ONE_CALL, " ".join(found[0][1].split()))
 
 

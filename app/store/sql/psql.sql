@@ -15,6 +15,7 @@
 \set _goes `cat app/store/sql/_fragments/goes.sql`
 \set _last_fold `cat app/store/sql/_fragments/last_fold.sql`
 \set _lease `cat app/store/sql/_fragments/lease.sql`
+\set _leased `cat app/store/sql/_fragments/leased.sql`
 \set _locked `cat app/store/sql/_fragments/locked.sql`
 \set _looked `cat app/store/sql/_fragments/looked.sql`
 \set _matches `cat app/store/sql/_fragments/matches.sql`
@@ -38,11 +39,11 @@
 \set _unfolded `cat app/store/sql/_fragments/unfolded.sql`
 \set _untermed `cat app/store/sql/_fragments/untermed.sql`
 \set _was `cat app/store/sql/_fragments/was.sql`
-\set _counted 'insert into rowline.job_deltas (queue, at, waiting, prioritized, delayed, active, completed, failed) select :queue, clock_timestamp(), count(*) filter (where status = ''waiting'') - count(*) filter (where was = ''waiting''), count(*) filter (where status = ''prioritized'') - count(*) filter (where was = ''prioritized''), count(*) filter (where status = ''delayed'') - count(*) filter (where was = ''delayed''), count(*) filter (where status = ''active'') - count(*) filter (where was = ''active''), count(*) filter (where status = ''completed'') - count(*) filter (where was = ''completed''), count(*) filter (where status = ''failed'') - count(*) filter (where was = ''failed'') from changed having count(*) > 0'
+\set _counted 'insert into rowline.job_deltas (queue, at, waiting, prioritized, delayed, active, completed, failed) select :queue, clock_timestamp(), coalesce(count(*) filter (where status = ''waiting''), 0) - coalesce(count(*) filter (where was = ''waiting''), 0), coalesce(count(*) filter (where status = ''prioritized''), 0) - coalesce(count(*) filter (where was = ''prioritized''), 0), coalesce(count(*) filter (where status = ''delayed''), 0) - coalesce(count(*) filter (where was = ''delayed''), 0), coalesce(count(*) filter (where status = ''active''), 0) - coalesce(count(*) filter (where was = ''active''), 0), coalesce(count(*) filter (where status = ''completed''), 0) - coalesce(count(*) filter (where was = ''completed''), 0), coalesce(count(*) filter (where status = ''failed''), 0) - coalesce(count(*) filter (where was = ''failed''), 0) from changed having count(*) > 0'
 \set _told 'select'
 \set _noted 'at'
 \set _noted_values 'clock_timestamp()'
-\set _noted_one 'clock_timestamp()'
+\set _counted_one 'insert into rowline.job_deltas (queue, at, waiting, prioritized, delayed, active, completed, failed) select :queue, clock_timestamp(), coalesce((status = ''waiting'')::integer, 0) - coalesce((was = ''waiting'')::integer, 0), coalesce((status = ''prioritized'')::integer, 0) - coalesce((was = ''prioritized'')::integer, 0), coalesce((status = ''delayed'')::integer, 0) - coalesce((was = ''delayed'')::integer, 0), coalesce((status = ''active'')::integer, 0) - coalesce((was = ''active'')::integer, 0), coalesce((status = ''completed'')::integer, 0) - coalesce((was = ''completed'')::integer, 0), coalesce((status = ''failed'')::integer, 0) - coalesce((was = ''failed'')::integer, 0) from changed'
 \set _job 'queue, number, custom_id, name, data, opts, status, priority, lifo, delay_ms, run_at, timeout_ms, attempts_made, attempts_started, stalled_count, progress, result, failed_reason, stacktrace, added_at, processed_at, finished_at, processed_by, tags, failed_code, start_by, effective'
 \set _row 'queue, number, name, status, place, run_at, added_at, attempts_made, attempts_started, stalled_count, lease_token, leased_until, processed_at, processed_by, finished_at, cancel_requested_at, failed_reason, failed_code, fingerprint, stacktrace, data, opts, attempts, backoff_type, backoff_delay_ms, backoff_jitter, delay_ms, priority, lifo, custom_id, remove_on_complete, remove_on_fail, logs_kept, stacks_kept, timeout_ms, tags, start_by, progress, result, effective'
 \set _plan 'queue, id, action, filter, change, status, until, is_direct, most, at, matched, rate_per_s, done, skipped, undone, not_undone, created_at, created_by, planned_at, applied_at, ended_at, reason, next_at'

@@ -1,18 +1,11 @@
--- Leases the jobs that `scanned` has locked, from the time of the lock. The token of a job that is to be removed when it
--- completes ends with ffff (`leases.MARK`), by which whoever completes it knows that without reading it.
+-- Leases the jobs that `scanned` has locked. The token of a job that is to be removed when it completes ends with ffff
+-- (`leases.MARK`), by which whoever completes it knows that without reading it.
 update rowline.jobs as job
-set status = 'active',
-    lease_token = case
+set lease_token = case
         when job.remove_on_complete is null or coalesce(job.remove_on_complete ->> 'count', '') <> '0'
             then encode(substr(sha256(int8send(job.number) || (select seed from scanned)), 1, 16), 'hex')::uuid
         else (encode(substr(sha256(int8send(job.number) || (select seed from scanned)), 1, 14), 'hex') || 'ffff')::uuid
     end,
-    leased_until = (
-        (select at at time zone 'UTC' from scanned)
-        + least(:lease_ms, job.timeout_ms + :grace_ms) * interval '1 millisecond'
-    ) at time zone 'UTC',
-    attempts_started = attempts_started + 1,
-    processed_at = (select at from scanned),
-    processed_by = :worker
+    :_leased
 where job.queue = :queue and job.number = any((select numbers from scanned)::bigint[])
     and job.status || '' in ('waiting', 'prioritized')

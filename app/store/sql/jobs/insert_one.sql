@@ -9,13 +9,6 @@ with new as (
 :_added
 ,
 counted as (
-    insert into rowline.job_deltas (
-        queue, waiting, prioritized, delayed,
-        :_noted
-    )
-    select
-        :queue, (status = 'waiting')::integer, (status = 'prioritized')::integer, (status = 'delayed')::integer,
-        :_noted_one
-    from changed
+    :_counted_one
 )
 select number, custom_id, status, run_at, added_at, start_by from changed
