@@ -68,7 +68,7 @@ def bench(*, queues: int, each: int, looks: int, home: Path | None) -> None:
         if home is None:
             jobs.submit_many(db, queue=QUEUE, new=[new()])
         try:
-            _fill(url, source=source, queues=queues, each=each)
+            fill(url, source=source, queues=queues, each=each)
             maintenance.fold_counts(db)
             maintenance.name_queues(db)
             print(report.table(_looked(db, url, looks)))
@@ -78,7 +78,8 @@ def bench(*, queues: int, each: int, looks: int, home: Path | None) -> None:
             db.close()
 
 
-def _fill(url: str, *, source: str, queues: int, each: int) -> None:
+def fill(url: str, *, source: str, queues: int, each: int) -> None:
+    """Have so many queues, each with jobs that are copies of one of `source`, with series and workers."""
     [(columns,)] = databases.ask(url, COLUMNS)
     databases.run(url, FILL.format(columns=columns, source=source, queues=queues, each=each))
     for table in ANALYZED:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 from flask import Flask
+from markupsafe import Markup
 from werkzeug.test import TestResponse
 
 from app.domain.states import Status
@@ -339,3 +340,14 @@ def test_no_template_trusts_what_it_is_given() -> None:
     for file in (Path(frame.__file__).parent / "templates").iterdir():
         text = file.read_text()
         assert not re.search(r"\|\s*safe|autoescape|javascript:|\sstyle=|\son\w+=", text), file.name
+
+
+def test_what_stands_between_backticks_is_code_and_never_markup() -> None:
+    assert shown.codes("run `rowline top`.") == "run <code>rowline top</code>."
+    assert shown.codes(f"`{XSS}` `") == Markup("{}").format(f"`{XSS}` `"), "one of them has no other"
+    assert "<script" not in shown.codes(f"`{XSS}`{XSS}")
+
+
+def test_a_uuid_is_shortened_in_lists_and_nothing_else() -> None:
+    assert shown.brief("6d8150c2-c15d-438f-a909-be1a3faca227") == "6d8150c2…"
+    assert shown.brief("6d8150c2-c15d-438f-a909-be1a3faca22x") == "6d8150c2-c15d-438f-a909-be1a3faca22x"
