@@ -286,6 +286,14 @@ def test_a_region_is_fetched_alone_and_only_if_it_changed(visitor: Visitor, clie
     assert visitor.get("queues/q?fragment=absent").status_code == 404
 
 
+def test_several_regions_come_in_one_request(visitor: Visitor, client: Client, one: str) -> None:
+    both = visitor.get("queues/q?fragment=tabs&fragment=jobs")
+    assert [a["data-live"] for _, a in tags_of(both.text) if "data-live" in a] == ["tabs", "jobs"]
+    path = "queues/q?fragment=tabs&fragment=jobs"
+    assert visitor.get(path, If_None_Match=both.headers["ETag"]).status_code == 304
+    assert visitor.get("queues/q?fragment=tabs&fragment=absent").status_code == 404
+
+
 def test_each_region_of_a_page_is_a_block_of_its_name(visitor: Visitor, one: str) -> None:
     for path in ("", "queues/q", "queues/q/jobs/one", SCHEDULE, "queues/q/workers", "queues/q/charts"):
         regions = [a["data-live"] for _, a in tags_of(visitor.page(path)) if "data-live" in a]
