@@ -33,7 +33,7 @@ from tests.support.jobs import new
 PAGE_MS, VIEW_BYTES, VIEW_S, LOST = 100.0, 150_000, 1.5, 0.10
 """The goals: of a page at the 95th percentile, of a first view, and the share of a load that tabs may take."""
 SLOW = {"bits_per_s": 1_600_000, "latency_ms": 150}
-QUEUE = "bench-metrics-dashboard"  # goes with what the bench of metrics fills
+QUEUE, LOADED = "bench-metrics-dashboard", "bench-metrics-load"  # go with what the bench of metrics fills
 FAILED, GROUPS, ACTIVE = 500, 10, 100
 PAGES = {
     "queues": "",
@@ -245,7 +245,7 @@ def _is(reached: object) -> str:
 
 def _crowded(stage: Stage, *, count: int, rate: float, batch: int, seconds: float, rounds: int) -> list[list[str]]:
     """Add and work at a rate beside tabs and without, by turns; return rows with the ratio."""
-    paths = [OPEN[nth % len(OPEN)].format(loaded=events.QUEUE) for nth in range(count)]
+    paths = [OPEN[nth % len(OPEN)].format(loaded=LOADED) for nth in range(count)]
     fetched: list[tuple[float, int]] = []
 
     def alone() -> float:
@@ -276,7 +276,7 @@ def _crowded(stage: Stage, *, count: int, rate: float, batch: int, seconds: floa
 def _paced(port: int, *, rate: float, batch: int, seconds: float) -> float:
     """Add and work batches at a rate, if that can be; return how many jobs a second."""
     with rowline.Rowline(f"http://127.0.0.1:{port}", raw.TOKEN) as api:
-        queue, done, began_at = api.queue(events.QUEUE), 0, time.perf_counter()
+        queue, done, began_at = api.queue(LOADED), 0, time.perf_counter()
         while (took_s := time.perf_counter() - began_at) < seconds:
             if done <= rate * took_s:
                 events.add(queue, batch)

@@ -48,7 +48,7 @@ select 'bench-metrics-' || nth, 'w', gen_random_uuid(), 'python', 1, 1, now() + 
 from generate_series(1, {queues}) as nth;
 """
 AWAY = "delete from rowline.{table} where queue like 'bench-metrics%'"
-TABLES = ("jobs", "job_counts", "job_minutes", "queue_workers", "job_deltas")
+TABLES = ("jobs", "attempts", "job_counts", "job_minutes", "queue_workers", "job_deltas")
 ANALYZED = ("jobs", "job_counts", "job_minutes", "queue_workers")
 
 
