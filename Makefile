@@ -12,7 +12,7 @@ RESTARTS ?= 10
 SEQUENCES ?= 2000
 STEPS ?= 50
 
-.PHONY: help run test test-busy check fix cover bench bench-peers bench-depth bench-shapes bench-strangers bench-tokens bench-plans bench-deduplication bench-schedules bench-terms bench-explain bench-metrics bench-events bench-against bench-cpu seed-large calm model faults promises upgrade-rehearsal rolling-restart poolers prometheus proxies browser fuzz mutate explain psql migrate migration docs versions clean
+.PHONY: help run test test-busy check fix cover bench bench-peers bench-depth bench-shapes bench-strangers bench-tokens bench-plans bench-deduplication bench-schedules bench-terms bench-explain bench-metrics bench-events bench-dashboard bench-against bench-cpu seed-large calm model faults promises upgrade-rehearsal rolling-restart poolers prometheus proxies browser screenshots fuzz mutate explain psql migrate migration docs versions clean
 
 help:  ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,9 @@ bench-metrics: .venv/installed-dev  ## Time scrapes of /metrics with 5,000 queue
 bench-events: .venv/installed-dev  ## Measure how late events come and what they cost, about 6 minutes; EVENTS="--rounds 3 --seconds 5"
 	@$(BIN)/python -m tests.bench.events $(EVENTS)
 
+bench-dashboard: .venv/installed-dev  ## Time pages of the dashboard with 5,000 queues, a first view, and 50 open tabs, about 7 minutes; DASHBOARD="--large build/large"
+	@$(BIN)/python -m tests.bench.dashboard $(DASHBOARD)
+
 bench-plans: .venv/installed-dev  ## Measure plans over a million jobs, about 10 minutes; PLANS="--jobs 100000": fewer
 	@$(BIN)/python -m tests.bench.plans $(PLANS)
 
@@ -119,6 +122,9 @@ proxies: .venv/installed-dev  ## Run the tests of streams behind nginx and hapro
 
 browser: .venv/installed-dev  ## Run the tests of the dashboard in Chromium, two minutes; needs chromium-driver, gets axe by pip, below build/
 	@$(BIN)/python -m tests.browser
+
+screenshots: .venv/installed-dev  ## Make the pictures of the handbook and the README, a minute and a half; needs chromium-driver; SCREENSHOTS="--only queue"
+	@$(BIN)/python -m tests.screenshots $(SCREENSHOTS)
 
 fuzz: .venv/installed-dev  ## Send a million fuzzed requests (FUZZ=200000: fewer; FUZZ_S=600: time limit); SEED= repeats a run
 	@$(BIN)/python -m tests.fuzz --cases $(FUZZ) $(if $(FUZZ_S),--seconds $(FUZZ_S)) $(if $(SEED),--seed $(SEED))

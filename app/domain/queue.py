@@ -20,6 +20,7 @@ NUMBERS_SINCE = {"start_within_ms": "0024"}
 """The first release whose programs obey such a setting, by its field."""
 WINDOWS = (1, 5, 15)
 """Of so many minutes, the last full ones, it is told what happened in a queue."""
+LATELY = 60  # so many minutes, the running one among them, are told one by one
 DRAIN_WINDOW = 5  # the one whose pace says how long the ready jobs take
 MINUTES_KEPT = 48 * 60  # how many minutes it is known what happened in each of them
 HOURS_KEPT_DAYS = 90  # how many days it is known of each hour
@@ -43,6 +44,14 @@ class Pause:
     reason: str | None
 
 
+class Minutes(NamedTuple):
+    """How many jobs were added, and how many ended, in each minute from `from_ms` on; the last one is not over."""
+
+    from_ms: int
+    added: list[int]
+    ended: list[int]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queue:
     """A queue as it stands, in one snapshot. One that has nothing has zeros."""
@@ -58,6 +67,7 @@ class Queue:
     start_within_ms: int | None = None  # a job fails that has not begun so long after it became ready first
     defaults: Mapping[str, Any] = field(default_factory=dict)  # options of jobs that do not have them, as JSON, by name
     keys: tuple[Key, ...] = ()  # paths into the data by which jobs are found at once
+    minutes: Minutes | None = None  # the last LATELY minutes, if somebody asks for them
 
     @property
     def drain_ms(self) -> int | None:

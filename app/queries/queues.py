@@ -1,11 +1,14 @@
 """Reads of queues: one, or a page of them."""
 
+import dataclasses
 from collections.abc import Sequence
 
-from app.domain.queue import Queue
+from app.domain.queue import LATELY, Queue
 from app.domain.tokens import ALL
-from app.postgres.database import Database
-from app.store import queues
+from app.postgres.database import Connection, Database
+from app.store import minutes, queues, schedules
+
+_MINUTE_MS = 60_000
 
 
 def find(db: Database, *, queue: str) -> Queue:
@@ -23,14 +26,15 @@ def page(
     length: int,
     after: str = "",
     by_attention: bool = False,
+    has_minutes: bool = False,
 ) -> tuple[int, list[Queue]]:
     """Return how many queues match `pattern` and one of those `allowed`, and `length` of them from `start`, by name.
 
     In a pattern `*` stands for any characters. `after`: of those with later names; `by_attention`: first those that
-    need a person, by their counts. Raises DatabaseError.
+    need a person, by their counts. `has_minutes`: with what happened in each of the last minutes. Raises DatabaseError.
     """
     with db.read() as conn:
-        return queues.page(
+        count, found = queues.page(
             conn,
             pattern=like(pattern),
             allowed=[*map(like, allowed)],
@@ -39,6 +43,13 @@ def page(
             after=after,
             by_attention=by_attention,
         )
+        return count, _with_minutes(conn, found) if has_minutes else found
+
+
+def _with_minutes(conn: Connection, found: Sequence[Queue]) -> list[Queue]:
+    from_ms = (schedules.now_ms(conn) // _MINUTE_MS - LATELY + 1) * _MINUTE_MS
+    lately = minutes.lately(conn, queues=[queue.name for queue in found], from_ms=from_ms, minutes=LATELY)
+    return [dataclasses.replace(queue, minutes=lately[queue.name]) for queue in found]
 
 
 def like(pattern: str) -> str:

@@ -29,7 +29,7 @@ from rowline.errors import (
 from rowline.failures import FailureGroup, Failures
 from rowline.handlers import UnrecoverableError, handler
 from rowline.job import Job, Release, RetryIn
-from rowline.queueinfo import KeyInfo, QueueInfo, Queues, WorkerInfo
+from rowline.queueinfo import KeyInfo, MinutesInfo, QueueInfo, Queues, WorkerInfo
 from rowline.running import Running, RunningJob
 from rowline.values import (
     AddedJob,
@@ -90,6 +90,7 @@ __all__ = [
     "Lease",
     "LeaseLost",
     "Logs",
+    "MinutesInfo",
     "NewJob",
     "NotFound",
     "Page",

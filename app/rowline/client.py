@@ -53,14 +53,22 @@ class Rowline:
         return Queue(self._transport, name)
 
     def queues(
-        self, *, pattern: str = "*", start: int = 0, length: int = 10, after: str = "", order: str = "name"
+        self,
+        *,
+        pattern: str = "*",
+        start: int = 0,
+        length: int = 10,
+        after: str = "",
+        order: str = "name",
+        minutes: bool = False,
     ) -> Queues:
         """Return some queues that have jobs or set something, by name; `length` is at most 100.
 
         In `pattern` `*` stands for any characters. Those that the token may not read are left out. `after`: only those
-        with later names. `order` "attention": first those that need a person.
+        with later names. `order` "attention": first those that need a person. `minutes`: with their `minutes`.
         """
         query = {"pattern": pattern, "start": start, "length": length, "after": after, "order": order}
+        query |= {"include": "minutes"} if minutes else {}
         return self._send("GET", "/queues", query=query, read=Queues.of)
 
     def jobs(self, **wanted: Unpack[find.Wanted]) -> Iterator[JobInfo]:

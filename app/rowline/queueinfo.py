@@ -47,6 +47,20 @@ class KeyInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MinutesInfo:
+    """What happened in each of the last 60 minutes; the last one is not over."""
+
+    from_: int  # when the first of them began, in ms since the epoch
+    added: tuple[int, ...]  # jobs added
+    ended: tuple[int, ...]  # jobs that completed or failed
+
+    @classmethod
+    def of(cls, members: Mapping[str, Any]) -> Self:
+        """Return the minutes of a response."""
+        return cls(from_=members["from"], added=tuple(members["added"]), ended=tuple(members["ended"]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueueInfo:
     """A queue as it stands. Times are ms since the epoch."""
 
@@ -64,6 +78,7 @@ class QueueInfo:
     keys: tuple[KeyInfo, ...]  # how far its keys are
     workers: int | None  # seen within a minute, all ways of working; None: the node is of an older release
     claims_in_flight: int  # after a pause: claims that began before it and had not ended after 5 s
+    minutes: MinutesInfo | None  # what happened lately, in lists that were asked for it
 
     @classmethod
     def of(cls, members: Mapping[str, Any]) -> Self:
@@ -83,6 +98,7 @@ class QueueInfo:
             keys=tuple(map(KeyInfo.of, members.get("keys", ()))),
             workers=members.get("workers"),
             claims_in_flight=members.get("claimsInFlight", 0),
+            minutes=MinutesInfo.of(members["minutes"]) if "minutes" in members else None,
         )
 
 

@@ -2,12 +2,14 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
-from app.domain.queue import DAYS_KEPT, HOURS_KEPT_DAYS, MINUTES_KEPT, WINDOWS, Tally
+from app.domain.queue import DAYS_KEPT, HOURS_KEPT_DAYS, MINUTES_KEPT, WINDOWS, Minutes, Tally
 from app.postgres.database import Connection
 from app.store.statements import Statement
 
 _recent = Statement("minutes/recent")
+_lately = Statement("minutes/lately")
 _forget = Statement("minutes/forget")
 _forget_hours = Statement("minutes/forget_hours")
 _forget_days = Statement("minutes/forget_days")
@@ -20,6 +22,17 @@ def recent(conn: Connection, *, queues: Sequence[str]) -> dict[str, Mapping[int,
     for row in _recent.rows(conn, queues=list(found), windows=WINDOWS) if found else ():
         found[row.queue][row.minutes] = Tally(row.added, row.completed, row.failed)
     return {**found}
+
+
+def lately(conn: Connection, *, queues: Sequence[str], from_ms: int, minutes: int) -> dict[str, Minutes]:
+    """Return what happened in each of `queues` in each of so many minutes from `from_ms` on, which begins one."""
+    found = {queue: Minutes(from_ms, [0] * minutes, [0] * minutes) for queue in queues}
+    from_at = datetime.fromtimestamp(from_ms / 1_000, UTC)
+    for row in _lately.rows(conn, queues=list(found), from_at=from_at) if found else ():
+        nth = round((row.minute - from_at).total_seconds()) // 60
+        if nth < minutes:  # the next one may have begun
+            found[row.queue].added[nth], found[row.queue].ended[nth] = row.added, row.ended
+    return found
 
 
 def ended(conn: Connection, *, queue: str, minutes: int) -> list[int]:

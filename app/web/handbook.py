@@ -16,6 +16,7 @@ from markdown_it.token import Token
 DOCS = Path(__file__).parents[1] / "docs"
 FILES = Path(__file__).parent / "handbook_files"
 SVG = "image/svg+xml"
+PICTURES = {".svg": SVG, ".webp": "image/webp"}
 BUNDLE = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
 INDEX = "search.json"
 DECISIONS = "decisions"
@@ -63,6 +64,9 @@ SECTIONS = {
 """The pages of each section, by their paths below /docs."""
 _TITLES = {"reference": "The API in the browser", DECISIONS: "Decisions"}
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
+_WEBP = re.compile(r'<img src="(assets/[^"]+\.webp)"')
+_WEBP_HEAD = 25
+"""So many bytes of a lossless WebP end with its size."""
 _REFERENCE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>API - Rowline</title>
 <link rel="icon" href="data:,"><link rel="stylesheet" href="assets/swagger-ui.css"></head>
 <body><div id="reference"></div><script src="assets/swagger-ui-bundle.js"></script>
@@ -113,7 +117,8 @@ def pages() -> dict[str, bytes]:
 def assets() -> dict[str, tuple[str, bytes]]:
     """Return the media type and the bytes of every file below /docs/assets."""
     bundle = resources.files("flask_swagger_ui") / "dist"
-    pictures = {file.name: (SVG, file.read_bytes()) for file in (DOCS / "assets").glob("*.svg")}
+    files = (DOCS / "assets").iterdir()
+    pictures = {file.name: (PICTURES[file.suffix], file.read_bytes()) for file in files if file.suffix in PICTURES}
     kinds = {".css": "text/css", ".js": "text/javascript"}
     ours = {file.name: (kinds[file.suffix], file.read_bytes()) for file in FILES.iterdir() if file.suffix in kinds}
     ours[INDEX] = ("application/json", _index())
@@ -139,7 +144,15 @@ def _texts() -> dict[str, str]:
 
 def _html(text: str) -> str:
     html: str = _MARKDOWN.renderer.render(_parsed(text), _MARKDOWN.options, {})
+    html = _WEBP.sub(_sized, html)
     return html.replace("<table>", '<div class="table"><table>').replace("</table>", "</table></div>")
+
+
+def _sized(picture: re.Match[str]) -> str:
+    """Return the tag of a picture with its size, so that a page does not move while it loads it when it is seen."""
+    head = (DOCS / picture[1]).read_bytes()[:_WEBP_HEAD]
+    size = int.from_bytes(head[-4:], "little")  # lossless WebP: 14 bits of width, 14 of height, each less one
+    return f'{picture[0]} loading="lazy" width="{(size & 0x3FFF) + 1}" height="{(size >> 14 & 0x3FFF) + 1}"'
 
 
 def _parsed(text: str) -> list[Token]:

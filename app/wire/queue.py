@@ -4,7 +4,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from app.domain.queue import DRAIN_WINDOW, NUMBERS, WINDOWS, Queue, Tally
+from app.domain.queue import DRAIN_WINDOW, LATELY, NUMBERS, WINDOWS, Queue, Tally
 from app.domain.states import Status
 from app.domain.terms import FillStatus
 from app.domain.workers import SEEN_S
@@ -27,6 +27,21 @@ class RateSchema(Schema):
 RatesSchema = Schema.from_dict(
     {name: fields.Nested(RateSchema, required=True) for name in RATES.values()}, name="RatesSchema"
 )
+
+
+class MinutesSchema(Schema):
+    """What happened in each of the last minutes, the running one among them."""
+
+    from_ = fields.Integer(
+        attribute="from_ms",
+        data_key="from",
+        required=True,
+        metadata={"description": "when the first of them began, in ms since the epoch"},
+    )
+    added = fields.List(fields.Integer(), required=True, metadata={"description": "jobs added in each minute"})
+    ended = fields.List(
+        fields.Integer(), required=True, metadata={"description": "jobs that completed or failed in each minute"}
+    )
 
 
 class QueueSettingsSetSchema(RetentionSetSchema):
@@ -92,6 +107,9 @@ class QueueSchema(Schema):
         QueueSettingsSetSchema, required=True, metadata={"description": "what the queue sets itself"}
     )
     nextDueOn = Milliseconds(attribute="next_due_at", metadata={"description": "when the next delayed job is due"})
+    minutes = fields.Nested(
+        MinutesSchema, metadata={"description": f"the last {LATELY} minutes; in lists, if `include` asks for them"}
+    )
     keys = fields.List(fields.Nested(KeySchema), metadata={"description": "how far its keys are, if it has any"})
 
 
@@ -115,6 +133,7 @@ def dump(queue: Queue) -> dict[str, Any]:
             "drainMs": queue.drain_ms,
             "workers": queue.workers,
             "settings": {},
+            "minutes": queue.minutes,
             "keys": queue.keys or None,
         }
     )

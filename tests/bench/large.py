@@ -47,10 +47,12 @@ STEPS = {
 
 @click.command()
 @click.option("--jobs", type=click.IntRange(1_000), default=10_000_000, show_default=True)
+@click.option("--finished", type=click.IntRange(0), help="Completed jobs, instead of their share.")
+@click.option("--ready", type=click.IntRange(0), help="Waiting jobs, instead of their share.")
 @click.option(
     "--home", type=click.Path(file_okay=False, path_type=Path), default=Path("build/large"), show_default=True
 )
-def seed(*, jobs: int, home: Path) -> None:
+def seed(*, jobs: int, finished: int | None, ready: int | None, home: Path) -> None:
     """Make the database, say what it took, and look at it."""
     chosen = dataclasses.replace(settings.from_env(os.environ | {"DATABASE_URL": ""}), statement_ms=600_000)
     with clusters.cluster(home=home.absolute()) as cluster, contextlib.ExitStack() as stack:
@@ -68,14 +70,17 @@ def seed(*, jobs: int, home: Path) -> None:
         (before,) = place.ask("select count(*) from rowline.jobs")
         if before:
             raise click.ClickException(f"{home} has jobs already: {before:,}")
+        wanted, every = {"completed": finished, "waiting": ready}, 0
         for name, (share, add) in PARTS.items():
-            began_at = time.monotonic()
-            add(place, round(jobs * share), queue=QUEUE)
-            print(f"{round(jobs * share):,} {name}: {time.monotonic() - began_at:.0f} s", flush=True)
+            began_at, count = time.monotonic(), wanted.get(name)
+            count = round(jobs * share) if count is None else count
+            every += count
+            add(place, count, queue=QUEUE)
+            print(f"{count:,} {name}: {time.monotonic() - began_at:.0f} s", flush=True)
         (size,) = place.ask("select pg_size_pretty(pg_total_relation_size('rowline.jobs'))")
         print(f"{size} in all; {home} stays: ROWLINE_HOME={home.absolute()} make run\n")
         db = Database(chosen, url=cluster.url, size=1, name="rowline-large", limit_ms=600_000)
-        print(report.table(_looked(db, jobs)))
+        print(report.table(_looked(db, every)))
 
 
 def _step(finder: Finder, jobs: int, wanted: JobFilter, steps: list[int], nth: int) -> None:

@@ -48,7 +48,7 @@ select 'bench-metrics-' || nth, 'w', gen_random_uuid(), 'python', 1, 1, now() + 
 from generate_series(1, {queues}) as nth;
 """
 AWAY = "delete from rowline.{table} where queue like 'bench-metrics%'"
-TABLES = ("jobs", "job_counts", "job_minutes", "queue_workers", "job_deltas")
+TABLES = ("jobs", "attempts", "job_counts", "job_minutes", "queue_workers", "job_deltas")
 ANALYZED = ("jobs", "job_counts", "job_minutes", "queue_workers")
 
 
@@ -68,7 +68,7 @@ def bench(*, queues: int, each: int, looks: int, home: Path | None) -> None:
         if home is None:
             jobs.submit_many(db, queue=QUEUE, new=[new()])
         try:
-            _fill(url, source=source, queues=queues, each=each)
+            fill(url, source=source, queues=queues, each=each)
             maintenance.fold_counts(db)
             maintenance.name_queues(db)
             print(report.table(_looked(db, url, looks)))
@@ -78,7 +78,8 @@ def bench(*, queues: int, each: int, looks: int, home: Path | None) -> None:
             db.close()
 
 
-def _fill(url: str, *, source: str, queues: int, each: int) -> None:
+def fill(url: str, *, source: str, queues: int, each: int) -> None:
+    """Have so many queues, each with jobs that are copies of one of `source`, with series and workers."""
     [(columns,)] = databases.ask(url, COLUMNS)
     databases.run(url, FILL.format(columns=columns, source=source, queues=queues, each=each))
     for table in ANALYZED:

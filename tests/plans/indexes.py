@@ -143,6 +143,7 @@ INDEXES: dict[str, set[str]] = {
     "minutes/forget_days": {"job_days_pkey"},
     "minutes/forget_hours": {"job_days_pkey", "job_hours_pkey"},
     "minutes/forget_queue": {"job_days_pkey", "job_hours_pkey", "job_minutes_pkey"},
+    "minutes/lately": {"job_minutes_pkey"},
     "minutes/recent": {"job_minutes_pkey"},
     "plans/add": {"plans_unfinished"},
     "plans/begin": set(),

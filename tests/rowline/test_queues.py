@@ -63,6 +63,21 @@ def test_a_queue_tells_its_rates_and_how_long_its_ready_jobs_take(queue: rowline
     assert found.drain_ms == 5_000
 
 
+def test_a_list_tells_what_happened_in_the_last_minutes(api: rowline.Rowline, shared_url: str) -> None:
+    api.queue("q").add("n")
+    databases.run(
+        shared_url,
+        "insert into rowline.job_minutes select date_trunc('minute', now()) - interval '30 minutes', 'q', 60, 30, 29",
+    )
+    [found] = api.queues(minutes=True).queues
+    assert found.minutes
+    assert (len(found.minutes.added), sum(found.minutes.ended)) == (60, 59)
+    assert 60 in found.minutes.added
+    assert found.minutes.from_ % 60_000 == 0
+    [plain] = api.queues().queues
+    assert plain.minutes is None
+
+
 def test_a_queue_tells_who_works_it(api: rowline.Rowline, shared_url: str) -> None:
     queue = api.queue("crew")
     assert (queue.workers(), queue.info().workers) == ((), 0)

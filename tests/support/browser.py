@@ -1,5 +1,6 @@
 """A real browser: headless Chromium, driven by chromedriver's own HTTP interface (W3C WebDriver)."""
 
+import base64
 import contextlib
 import json
 import shutil
@@ -85,6 +86,23 @@ class Browser:
         """Let requests for these patterns fail from now on, and no others."""
         self._cdp("Network.enable")
         self._cdp("Network.setBlockedURLs", urls=urls)
+
+    def slow(self, *, bits_per_s: int, latency_ms: int) -> None:
+        """Have a network of this throughput and latency from now on, and no cache."""
+        self._cdp("Network.enable")
+        self._cdp("Network.setCacheDisabled", cacheDisabled=True)
+        there = {"downloadThroughput": bits_per_s / 8, "uploadThroughput": bits_per_s / 8, "latency": latency_ms}
+        self._cdp("Network.emulateNetworkConditions", offline=False, **there)
+
+    def prefer(self, theme: str) -> None:
+        """Say from now on that this theme is the one of the system: light or dark."""
+        self._cdp("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": theme}])
+
+    def picture(self, *, width: int, height: int) -> bytes:
+        """Return a picture of the page from its top on, as PNG."""
+        clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
+        taken = self._cdp("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)
+        return base64.b64decode(taken["data"])
 
     def wait(self, script: str, wanted: Callable[[Any], bool]) -> Any:
         """Run a script until it returns what is wanted."""

@@ -103,3 +103,29 @@ def test_the_report_of_queues_counts_what_the_rates_tell(client: Client, db: Dat
     columns = ", ".join(f"{what}_{window}m" for window in WINDOWS for what in Tally._fields)
     [row] = databases.ask(shared_url, f"select {columns} from report.queues")
     assert row == tuple(window * each for window in WINDOWS for each in (1, 10, 100))
+
+
+def test_a_list_tells_what_came_in_and_went_out_in_each_of_the_last_minutes(
+    client: Client, db: Database, shared_url: str
+) -> None:
+    client.add(JOB)
+    happened(db, (0, Tally(5, 2, 1)), (1, Tally(7, 0, 0)), (59, Tally(0, 4, 0)), (60, Tally(9, 9, 9)))
+    happened(db, (3, Tally(1, 1, 1)), queue="other")
+
+    [found] = answers.ok(client.get("/queues?include=minutes&pattern=q"))["queues"]
+    assert found["minutes"]["added"] == [*[0] * 58, 7, 5]
+    assert found["minutes"]["ended"] == [4, *[0] * 58, 3]
+    [(begin,)] = databases.ask(
+        shared_url, "select extract(epoch from date_trunc('minute', now()) - interval '59 minutes')::bigint * 1000"
+    )
+    assert found["minutes"]["from"] == begin
+    [plain] = answers.ok(client.get("/queues?pattern=q"))["queues"]
+    assert "minutes" not in plain
+
+
+def test_a_list_includes_nothing_else(client: Client) -> None:
+    answer = client.get("/queues?include=hours")
+    assert (answer.status_code, answer.get_json()["details"]) == (
+        400,
+        [{"path": "include", "message": "must be minutes"}],
+    )

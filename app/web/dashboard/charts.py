@@ -1,5 +1,6 @@
 """Charts of a queue: what happened in each minute, hour or day, and how long jobs waited and ran."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -13,6 +14,8 @@ STEPS = {"minute": "60 minutes", "hour": "48 hours", "day": "30 days"}
 COUNTS, SHARES = ("added", "completed", "failed"), ("p50", "p95", "p99")
 WIDTH, HEIGHT = 600, 120
 """Of a drawing, in units of its own: the page stretches it."""
+HIGH = 24
+"""Of the small charts of a list, whose widths are so many units as they have values."""
 _ROUND = (1, 2, 5, 10)
 _TIMES_MS = tuple(
     count * unit
@@ -34,6 +37,15 @@ class Line(NamedTuple):
     name: str
     path: str
     values: Sequence[int | None]
+
+
+class Mini(NamedTuple):
+    """A chart without words: an area of what came in, a line of what went out, and how much that was in all."""
+
+    area: str
+    line: str
+    added: int
+    ended: int
 
 
 class Chart(NamedTuple):
@@ -71,13 +83,35 @@ def blueprint() -> Blueprint:
 
 def spark(found: dict[str, Any]) -> Chart:
     """Return the small chart of the page of a queue."""
-    return _chart("Jobs a minute", {name: found[name] for name in COUNTS})
+    values = {name: found[name] for name in COUNTS}
+    return _scaled("Jobs a minute", values, max(1, *(value for each in values.values() for value in each)))
+
+
+def mini(minutes: dict[str, Any]) -> Mini:
+    """Return the small chart of a queue in a list: some hundred bytes, since a page has many."""
+    most = max(*minutes["added"], *minutes["ended"], 1)
+    added, ended = (_steps(minutes[name], most) for name in ("added", "ended"))
+    return Mini(f"{added}V{HIGH}H0Z", ended, sum(minutes["added"]), sum(minutes["ended"]))
+
+
+def _steps(values: Sequence[int], top: int) -> str:
+    """Return a path of one unit to the right for each value, in whole units of height."""
+    heights = [round(HIGH * (1 - value / top)) for value in values]
+    path, level = f"M0 {heights[0]}", 0
+    for before, height in itertools.pairwise(heights):
+        if height != before:
+            path += (f"h{level}" if level else "") + f"l1 {height - before}"
+        level = level + 1 if height == before else 0
+    return path + (f"h{level}" if level else "")
 
 
 def _chart(title: str, values: dict[str, Sequence[int | None]], *, is_time: bool = False) -> Chart:
     """Return a chart whose scale ends at a round number that no value passes."""
     most = max((value for each in values.values() for value in each if value is not None), default=0)
-    top = _top_ms(most) if is_time else _top(most)
+    return _scaled(title, values, _top_ms(most) if is_time else _top(most), is_time=is_time)
+
+
+def _scaled(title: str, values: dict[str, Sequence[int | None]], top: int, *, is_time: bool = False) -> Chart:
     lines = [Line(name, _path(each, top), each) for name, each in values.items()]
     return Chart(title, top, lines, is_time)
 

@@ -14,7 +14,7 @@ from app.web.dashboard.api import KEY
 from app.web.dashboard.navigation import PAGES
 
 FRAGMENT = "fragment"
-"""The parameter that asks for a region of a page alone: a block of its template."""
+"""The parameter that asks for a region of a page alone, a block of its template; there may be several."""
 THEME, KEYS = "rowline-theme", "rowline-keys"
 """Cookies with what a person likes."""
 THEMES = ("system", "light", "dark")
@@ -28,15 +28,15 @@ def root() -> str:
 
 
 def render(template: str, *, status: int = 200, **values: Any) -> Response:
-    """Make a page of a template; or, if the query names a block as `fragment`, that block, with an ETag."""
+    """Make a page of a template; or, if the query names blocks, each as `fragment`, these alone, with an ETag."""
     made = current_app.jinja_env.get_template(template)
     context = _frame() | values
-    name = request.args.get(FRAGMENT)
-    if name is None or status != HTTPStatus.OK:
+    wanted = request.args.getlist(FRAGMENT)
+    if not wanted or status != HTTPStatus.OK:
         return html(made.render(context), status=status)
-    if name not in made.blocks:
+    if not made.blocks.keys() >= set(wanted):
         return html("", status=404)
-    response = html("".join(made.blocks[name](made.new_context(context))))
+    response = html("".join(part for name in wanted for part in made.blocks[name](made.new_context(context))))
     response.set_etag(hashlib.sha256(response.get_data()).hexdigest()[:32])
     response.make_conditional(current_request())
     return response

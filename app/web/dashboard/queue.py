@@ -9,7 +9,7 @@ from flask import Blueprint, Response, request
 from app.domain.tokens import Action
 from app.infra.settings import Settings
 from app.web import names
-from app.web.dashboard import api, charts, filters, forms, page, queues, shown
+from app.web.dashboard import actors, api, charts, filters, forms, page, queues, shown
 from app.web.dashboard.api import Refused
 
 LENGTH = 25
@@ -34,6 +34,7 @@ def _add_reads(routes: Blueprint) -> None:
         """Show a queue, and a page of its jobs."""
         rowline, name = api.of(), names.queue_name(queue)
         found = rowline.get(f"/queues/{queue}")
+        actors.name_pausers(rowline, [found])
         wanted = filters.asked()
         exact, trouble = filters.exact(wanted)
         jobs, trouble = (NOTHING, trouble) if trouble else jobs_of(rowline, queue, exact, request.args.get("cursor"))

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from app.domain.tokens import ALL
-from app.web.dashboard import api, page
+from app.web.dashboard import actors, api, charts, page
 
 LENGTH, URGENT = 50, 10
 
@@ -20,13 +20,17 @@ def blueprint() -> Blueprint:
         rowline = api.of()
         name, after = request.args.get("name", "").strip(), request.args.get("after", "")
         pattern = name if ALL in name else f"*{name}*" if name else ALL
-        query = {"pattern": pattern, "length": LENGTH} | ({"after": after} if after else {})
+        query = {"pattern": pattern, "length": LENGTH, "include": "minutes"} | ({"after": after} if after else {})
         listed = rowline.get("/queues", query)
         urgent = []
         if not name and not after:
-            first = rowline.get("/queues", {"order": "attention", "length": URGENT})["queues"]
+            query = {"order": "attention", "length": URGENT, "include": "minutes"}
+            first = rowline.get("/queues", query)["queues"]
             urgent = [queue for queue in first if worries(queue)]
         found = listed["queues"]
+        actors.name_pausers(rowline, [*urgent, *found])
+        for queue in (*urgent, *found):
+            queue["mini"] = charts.mini(queue["minutes"])
         last = found[-1]["name"] if len(found) == LENGTH else None
         return page.render(
             "queues.html",

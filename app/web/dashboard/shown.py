@@ -1,5 +1,6 @@
 """How values look: numbers, times, durations, names in addresses, JSON as it was sent."""
 
+import re
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -8,7 +9,7 @@ from urllib.parse import quote
 import msgspec
 from jinja2 import Undefined
 from jinja2.utils import missing
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 LIMIT = 64 * 1024
 """So many bytes of a payload are on a page; the rest is a download."""
@@ -16,6 +17,8 @@ LINE = 160
 STATUSES = ("waiting", "prioritized", "delayed", "active", "waiting-children", "completed", "failed")
 _STEPS = ((60, 1, "s"), (3600, 60, "min"), (86_400, 3600, "h"), (float("inf"), 86_400, "d"))
 _NOW_S = 2
+_CODE = Markup("<code>{}</code>")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
 class Absent(Undefined):
@@ -93,6 +96,22 @@ def line(text: str | None) -> str:
     return first if len(first) <= LINE else f"{first[:LINE]}…"
 
 
+def codes(text: str) -> Markup:
+    """Return a text in which what stands between backticks, such as a command, is shown as code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    shown = (_CODE.format(part) if nth % 2 else escape(part) for nth, part in enumerate(parts))
+    return Markup("").join(shown)
+
+
+def brief(text: str | Undefined) -> str | Undefined:
+    """Return the beginning of a UUID, which tells it from others in a list; any other text as it is."""
+    if isinstance(text, Undefined):
+        return text
+    return f"{text[:8]}…" if _UUID.fullmatch(text) else text
+
+
 def pretty(raw: bytes | str) -> str:
     """Return JSON with its lines indented, numbers as they were written, up to LIMIT."""
     text = raw if isinstance(raw, bytes) else raw.encode()
@@ -121,6 +140,8 @@ FILTERS: dict[str, Any] = {
     "minute": minute,
     "segment": segment,
     "line": line,
+    "codes": codes,
+    "brief": brief,
     "pretty": pretty,
     "is_cut": is_cut,
 }

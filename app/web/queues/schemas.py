@@ -9,7 +9,7 @@ from app.domain.backoff import LONGEST_MS
 from app.domain.ids import QUEUE_NAME_MAX
 from app.domain.jobfilter import PATH_MAX
 from app.domain.options import DEFAULTABLE
-from app.domain.queue import NUMBERS, REASON_MAX
+from app.domain.queue import LATELY, NUMBERS, REASON_MAX
 from app.domain.retention import Keep
 from app.domain.terms import KEYS_MAX, keys_fault
 from app.domain.tokens import ALL
@@ -24,6 +24,7 @@ from app.wire.queue import QueueSchema
 from app.wire.retention import RetentionSchema
 
 ORDERS = ("name", "attention")
+MINUTES = "minutes"
 
 
 class QueuesQuerySchema(Schema):
@@ -44,6 +45,10 @@ class QueuesQuerySchema(Schema):
             "description": "`attention`: first those that are paused though jobs are ready, then by the number of "
             "failed, then of ready jobs"
         },
+    )
+    include = fields.String(
+        validate=validate.OneOf([MINUTES], error=f"must be {MINUTES}"),
+        metadata={"description": f"`{MINUTES}`: also what happened in each of the last {LATELY} minutes"},
     )
 
 
@@ -168,13 +173,14 @@ class Listing(NamedTuple):
     length: int
     after: str
     by_attention: bool
+    has_minutes: bool
 
 
 def load_query(query: bytes) -> Listing:
     """Read which queues are requested. Raises InvalidRequest with all faults."""
     loaded = loaded_query(_query, query)
-    order = loaded.pop("order")
-    return Listing(**loaded, by_attention=order == "attention")
+    order, has_minutes = loaded.pop("order"), loaded.pop("include", None) is not None
+    return Listing(**loaded, by_attention=order == "attention", has_minutes=has_minutes)
 
 
 def load_reason(raw: bytes) -> str | None:

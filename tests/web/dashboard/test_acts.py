@@ -5,8 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
+from app.postgres.database import Database
 from tests.support import answers
 from tests.support.client import Client
+from tests.support.tokens import issue
 from tests.support.visitor import Visitor, tags_of, text_of
 
 JOB = "queues/q/jobs/one"
@@ -170,3 +172,15 @@ def test_limits_of_a_token_hold_for_its_pages(client: Client, visitor: Visitor) 
     visitor.sign_in(token)
     found = {visitor.get("queues/q").status_code for _ in range(3)}
     assert 429 in found
+
+
+def test_a_pause_is_shown_with_the_name_of_its_token_to_who_may_read_the_audit(
+    visitor: Visitor, visiting: Callable[..., Visitor], client: Client, db: Database
+) -> None:
+    client.add({"name": "n", "data": 1})
+    ada = issue(db, "queues:manage", name="ada")
+    paused = visitor.http.post("/queues/q/pause", headers={"Authorization": f"Bearer {ada.secret}"})
+    assert paused.status_code == 200
+    for path in ("", "queues/q"):
+        assert "by ada, now" in text_of(visitor.page(path))
+        assert f"by token:{ada.token.id}, now" in text_of(visiting("jobs:read").page(path))

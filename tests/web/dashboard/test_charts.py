@@ -80,7 +80,7 @@ def test_the_page_of_a_queue_draws_sixty_minutes(visitor: Visitor, client: Clien
         "values (date_trunc('minute', now()) - interval '5 minutes', 'q', 40, 40, 1)",
     )
     page = visitor.page("queues/q")
-    assert "up to 50 a minute" in text_of(page)
+    assert "up to 40 a minute" in text_of(page)
     [line] = [str(a["d"]) for tag, a in tags_of(page) if tag == "path" and a.get("class") == "k-added"]
     assert line.count("L") == 59
     assert " 24L" in line
@@ -97,3 +97,22 @@ def test_a_queue_of_any_name_has_charts(visitor: Visitor) -> None:
         page = visitor.page(f"queues/{quote(name, safe='')}/charts")
         assert f"Charts of {name}" in text_of(page).replace("  ", " ")
         assert f'href="../../queues/{quote(name, safe="")}/charts?step=day"' in page
+
+
+def test_a_small_chart_is_an_area_of_what_came_in_and_a_line_of_what_went_out() -> None:
+    found = charts.mini({"added": [0, 0, 8, 4], "ended": [0, 2, 2, 2]})
+    assert found == charts.Mini("M0 24h1l1 -24l1 12V24H0Z", "M0 24l1 -6h2", 12, 6)
+    assert charts.mini({"added": [0, 0], "ended": [0, 0]}) == charts.Mini("M0 24h1V24H0Z", "M0 24h1", 0, 0)
+
+
+def test_each_queue_of_the_list_has_its_last_hour_in_small(visitor: Visitor, client: Client, shared_url: str) -> None:
+    client.add({"name": "n", "data": 1})
+    databases.run(
+        shared_url,
+        "insert into rowline.job_minutes (minute, queue, added, completed, failed) "
+        "values (date_trunc('minute', now()) - interval '5 minutes', 'q', 1234, 1200, 33)",
+    )
+    tags = tags_of(visitor.page(""))
+    labels = [a["aria-label"] for tag, a in tags if tag == "svg"]
+    assert labels == ["1,234 in, 1,233 out in 60 minutes"] * 2, "it needs attention, and it is in the list"
+    assert [a["href"] for tag, a in tags if tag == "a" and str(a.get("href")).endswith("queues/q/charts")] != []

@@ -14,6 +14,8 @@ from app.domain.tokens import Limits
 from app.operations import sessions, tokens
 from app.postgres.database import Database
 from app.web import auth
+from app.web.dashboard import live
+from app.web.dashboard.pace import REFRESHES_PER_S, Pace
 from app.web.events.stream import AT_ONCE
 from tests.support import databases, raw
 from tests.support.acting import ACTOR
@@ -79,20 +81,20 @@ def add(server: Server, number: int, queue: str = "q") -> None:
 def test_what_happens_within_a_second_is_one_word(server: Server, cookie: str) -> None:
     with opened(server, "?queue=q", cookie) as stream:
         add(server, 1)
-        assert stream.changed() == b'{"added": 1}'
+        assert stream.changed() == b'{"added": 1, "pauseMs": 1000}'
         began_at = time.monotonic()
         for _ in range(20):
             add(server, 1)
-        assert stream.changed() == b'{"added": 20}'
+        assert stream.changed() == b'{"added": 20, "pauseMs": 1000}'
         assert time.monotonic() - began_at > 0.5, "not before the second is over"
 
 
 def test_a_queue_and_a_job_hear_of_themselves_alone(server: Server, cookie: str) -> None:
     with opened(server, "?queue=a%20b", cookie) as stream, opened(server, "", cookie) as all_of_them:
         add(server, 1, queue="other")
-        assert all_of_them.changed() == b'{"added": 1}'
+        assert all_of_them.changed() == b'{"added": 1, "pauseMs": 1000}'
         add(server, 2, queue="a%20b")
-        assert stream.changed() == b'{"added": 2}'
+        assert stream.changed() == b'{"added": 2, "pauseMs": 1000}'
 
 
 def test_more_than_a_stream_can_hold_is_still_one_word(cookie: str, shared_url: str) -> None:
@@ -141,3 +143,36 @@ def test_a_stream_is_one_of_those_that_the_token_may_have(server: Server, db: Da
         second = Stream(server, "", secret)
         assert second.status == 429
         second.close()
+
+
+def test_the_more_pages_are_open_the_less_often_each_hears() -> None:
+    pace = Pace()
+    with contextlib.ExitStack() as stack:
+        numbers = [stack.enter_context(pace.page()) for _ in range(100)]
+        pauses = [pace.pause_s(number) for number in numbers]
+        assert 0.9 * REFRESHES_PER_S < sum(1 / pause for pause in pauses) < 1.1 * REFRESHES_PER_S
+        assert len({round(pause, 2) for pause in pauses}) > 50, "they do not ask at once"
+        lags = sorted(pace.lag_s(number) for number in numbers)
+        assert (lags[0] < 0.5, lags[-1] > 8.5, lags[50] > 4) == (True, True, True), "after a quiet time neither"
+    assert (pace.pause_s(101), pace.lag_s(101)) == (1.0, 0.0), "all are closed"
+
+
+def test_a_session_that_ends_in_a_long_pause_is_seen_within_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "LOOK_S", 0.01)
+    answers = iter([True, False])
+    began_at = time.monotonic()
+    assert not live.rests(30.0, lambda: next(answers))
+    assert live.rests(0.01, lambda: False), "a short one is over before"
+    assert time.monotonic() - began_at < 20
+
+
+def test_each_of_many_pages_hears_of_what_happened_in_its_pause(cookie: str, shared_url: str) -> None:
+    with raw.server(shared_url) as server, contextlib.ExitStack() as stack:
+        streams = [stack.enter_context(opened(server, "?queue=q", cookie)) for _ in range(REFRESHES_PER_S * 2)]
+        add(server, 1)
+        for stream in streams:
+            said = json.loads(stream.changed())
+            assert said["pauseMs"] > 1_000
+        add(server, 1)
+        for stream in streams:
+            assert stream.changed()

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 from flask import Flask
+from markupsafe import Markup
 from werkzeug.test import TestResponse
 
 from app.domain.states import Status
@@ -285,6 +286,14 @@ def test_a_region_is_fetched_alone_and_only_if_it_changed(visitor: Visitor, clie
     assert visitor.get("queues/q?fragment=absent").status_code == 404
 
 
+def test_several_regions_come_in_one_request(visitor: Visitor, client: Client, one: str) -> None:
+    both = visitor.get("queues/q?fragment=tabs&fragment=jobs")
+    assert [a["data-live"] for _, a in tags_of(both.text) if "data-live" in a] == ["tabs", "jobs"]
+    path = "queues/q?fragment=tabs&fragment=jobs"
+    assert visitor.get(path, If_None_Match=both.headers["ETag"]).status_code == 304
+    assert visitor.get("queues/q?fragment=tabs&fragment=absent").status_code == 404
+
+
 def test_each_region_of_a_page_is_a_block_of_its_name(visitor: Visitor, one: str) -> None:
     for path in ("", "queues/q", "queues/q/jobs/one", SCHEDULE, "queues/q/workers", "queues/q/charts"):
         regions = [a["data-live"] for _, a in tags_of(visitor.page(path)) if "data-live" in a]
@@ -339,3 +348,14 @@ def test_no_template_trusts_what_it_is_given() -> None:
     for file in (Path(frame.__file__).parent / "templates").iterdir():
         text = file.read_text()
         assert not re.search(r"\|\s*safe|autoescape|javascript:|\sstyle=|\son\w+=", text), file.name
+
+
+def test_what_stands_between_backticks_is_code_and_never_markup() -> None:
+    assert shown.codes("run `rowline top`.") == "run <code>rowline top</code>."
+    assert shown.codes(f"`{XSS}` `") == Markup("{}").format(f"`{XSS}` `"), "one of them has no other"
+    assert "<script" not in shown.codes(f"`{XSS}`{XSS}")
+
+
+def test_a_uuid_is_shortened_in_lists_and_nothing_else() -> None:
+    assert shown.brief("6d8150c2-c15d-438f-a909-be1a3faca227") == "6d8150c2…"
+    assert shown.brief("6d8150c2-c15d-438f-a909-be1a3faca22x") == "6d8150c2-c15d-438f-a909-be1a3faca22x"

@@ -1,12 +1,12 @@
 // Keeps the regions of a page (`data-live`) as they are on the server: a stream says that something changed, the regions
-// are fetched with their ETags, and what differs is changed in place, so that focus, ticks, open details and what is
+// are fetched with an ETag, and what differs is changed in place, so that focus, ticks, open details and what is
 // selected stay. Without it a page is whole: it has a link that loads it again.
 (() => {
   "use strict";
   const FIRST_MS = 1000, LAST_MS = 30000, AGAIN_MS = 2000;
   const bar = document.getElementById("live");
-  const etags = new Map(), held = new Map();
-  let source = null, delay = FIRST_MS, retry = 0, isBusy = false, isAgain = false, pointed = null;
+  const known = new Map(), held = new Map();
+  let etag = null, pauseMs = 0, source = null, delay = FIRST_MS, retry = 0, isBusy = false, isAgain = false, pointed = null;
 
   document.querySelector("form[data-submit]")?.requestSubmit();
   const address = new URL(location.href);
@@ -68,7 +68,7 @@
 
   // Shows a region, unless that would push rows under the pointer, or take away what somebody is at.
   function offer(region, next) {
-    const known = rows(region), added = [...rows(next)].filter((row) => !known.has(row)).length;
+    const before = rows(region), added = [...rows(next)].filter((row) => !before.has(row)).length;
     if (isPaused() || (added && isAt(region) && region.querySelector("[data-row]"))) {
       held.set(region.dataset.live, { region, next, added });
     } else {
@@ -97,17 +97,22 @@
     bar.hidden = true;
   });
 
-  async function refetch(region) {
-    const url = new URL(location.href), name = region.dataset.live;
-    url.searchParams.set("fragment", name);
-    const headers = etags.has(name) ? { "If-None-Match": etags.get(name) } : {};
+  // All regions in one request: the server reads the same for one of them as for all.
+  async function refetch() {
+    const url = new URL(location.href);
+    for (const region of document.querySelectorAll("[data-live]")) url.searchParams.append("fragment", region.dataset.live);
+    const headers = etag ? { "If-None-Match": etag } : {};
     const answer = await fetch(url, { headers, cache: "no-store", redirect: "error" });
     if (answer.status === 401) location.reload();
     if (answer.status !== 200) return;
-    etags.set(name, answer.headers.get("ETag"));
+    etag = answer.headers.get("ETag");
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const next = page.querySelector("[data-live]");
-    if (next && region.isConnected) offer(region, next);
+    for (const next of page.querySelectorAll("[data-live]")) {
+      const name = next.dataset.live, region = document.querySelector(`[data-live="${name}"]`);
+      if (!region || known.get(name) === next.outerHTML) continue;
+      known.set(name, next.outerHTML);
+      offer(region, next);
+    }
   }
 
   async function refresh() {
@@ -115,7 +120,7 @@
     if (isBusy) return;
     isBusy = true;
     try {
-      for (const region of document.querySelectorAll("[data-live]")) await refetch(region);
+      await refetch();
     } catch {
       // The service is away: the stream says when it is back.
     } finally {
@@ -130,7 +135,7 @@
     if (document.hidden || source) return;
     source = new EventSource(document.body.dataset.stream);
     source.addEventListener("open", () => { delay = FIRST_MS; document.body.dataset.isLive = ""; refresh(); });
-    source.addEventListener("changed", refresh);
+    source.addEventListener("changed", (event) => { pauseMs = JSON.parse(event.data).pauseMs; refresh(); });
     source.addEventListener("error", () => {
       close();
       retry = setTimeout(() => { refresh(); open(); }, delay * (0.75 + Math.random() / 2));
@@ -145,9 +150,12 @@
   }
 
   // What no event tells of: how long something runs, that a plan has looked through the queue, or has ended.
-  setInterval(() => {
+  // Where many pages are open, no more often than the stream says.
+  function again() {
     if (!document.hidden && source && document.querySelector("[data-again]")) refresh();
-  }, AGAIN_MS);
+    setTimeout(again, Math.max(AGAIN_MS, pauseMs));
+  }
+  setTimeout(again, AGAIN_MS);
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) { clearTimeout(retry); close(); } else open();
   });
