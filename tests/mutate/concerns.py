@@ -108,6 +108,7 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
             "web/test_queues.py",
             "web/test_queue_settings.py",
             "web/test_queue_rates.py",
+            "domain/test_retention.py",
             "operations/test_retention.py",
             "operations/test_at_once.py",
             "races/test_at_once.py",

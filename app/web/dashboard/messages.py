@@ -12,6 +12,8 @@ DONE = {
     "added": "The job is added.",
     "paused": "The queue is paused: no job of it begins.",
     "resumed": "The queue is resumed.",
+    "settings_changed": "The settings are changed.",
+    "settings_same": "Nothing was different: the settings stay as they are.",
     "applied": "The plan is applied, in the background.",
     "stopped": "The plan is stopped.",
     "undoing": "The jobs come back, in the background.",

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import msgspec
 from jinja2 import Undefined
 from jinja2.utils import missing
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 LIMIT = 64 * 1024
 """So many bytes of a payload are on a page; the rest is a download."""
@@ -93,6 +93,16 @@ def line(text: str | None) -> str:
     return first if len(first) <= LINE else f"{first[:LINE]}…"
 
 
+def said(text: str) -> Markup:
+    """Return a sentence as HTML: what stands between two backticks is code. All of it is escaped."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # one of them has no partner
+        return escape(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(one) if i % 2 else escape(one) for i, one in enumerate(parts)
+    )
+
+
 def pretty(raw: bytes | str) -> str:
     """Return JSON with its lines indented, numbers as they were written, up to LIMIT."""
     text = raw if isinstance(raw, bytes) else raw.encode()
@@ -121,6 +131,7 @@ FILTERS: dict[str, Any] = {
     "minute": minute,
     "segment": segment,
     "line": line,
+    "said": said,
     "pretty": pretty,
     "is_cut": is_cut,
 }

@@ -30,6 +30,7 @@ SCHEDULE = "queues/q/schedules/nightly"
 PAGES += ["queues/q/schedules", "queues/none/schedules", SCHEDULE, f"{SCHEDULE}/change", f"{SCHEDULE}/remove"]
 PAGES += ["queues/q/new-schedule", "queues/q/schedules/absent", "queues/q/workers", "queues/q/endpoint", "endpoints"]
 PAGES += ["queues/q/endpoint/remove", "tokens", "tokens?start=50", "tokens/make", "tokens/absent/revoke"]
+PAGES += ["queues/q/settings", "queues/none/settings"]
 PAGES += ["audit", "audit?since=x", "doctor", "queues/q/charts", "queues/none/charts?step=day"]
 
 
@@ -160,6 +161,25 @@ def test_everything_that_a_client_can_set_is_text(visitor: Visitor, client: Clie
         assert "<script>alert" not in answer.text
         assert "<img src=x" not in answer.text
         assert "onerror=alert(1)" in text_of(answer.text) or page.endswith("/remove") or "error=" in page
+
+
+def test_commands_in_a_sentence_are_code_and_all_of_it_is_text(visitor: Visitor, client: Client) -> None:
+    client.add({"name": "n", "data": 1, "opts": {"jobId": "one"}})
+    client.post("/queues/q/pause", json.dumps({"reason": XSS}))
+    for page in ("queues/q", "queues/q/jobs/one"):
+        html = visitor.page(page)
+        assert "<code>rowline queues resume q</code>" in html
+        assert "`" not in html
+        assert "<script>alert" not in html
+        assert XSS in text_of(html)
+
+
+def test_backticks_mark_code_only_in_pairs_and_never_markup() -> None:
+    assert shown.said("run `a <b>` now") == "run <code>a &lt;b&gt;</code> now"
+    assert shown.said(f"`{XSS}` or {XSS}").count("<") == 2
+    assert shown.said("a ` is <one>") == "a ` is &lt;one&gt;"
+    assert shown.said("no `x` and `") == "no `x` and `"
+    assert shown.said("") == ""
 
 
 def test_numbers_keep_their_digits_and_members_their_order(visitor: Visitor, client: Client) -> None:
