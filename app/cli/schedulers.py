@@ -243,12 +243,18 @@ def _row(one: dict[str, Any]) -> Sequence[Any]:
     ends += [f"jitter {_length(one['jitter'])}"] if "jitter" in one else []
     bounds = {"start": output.at(one.get("startDate")), "end": output.at(one.get("endDate"))}
     ends += [f"{word} {at:%Y-%m-%dT%H:%M:%SZ}" for word, at in bounds.items() if at is not None]
-    next_at = "paused" if one["paused"] else output.at(one.get("next")) or "over"
+    next_at = _paused(one) or output.at(one.get("next")) or "over"
     numbers = (one["iterationCount"], one["skippedCount"], output.at(one.get("lastOn")))
     return (
         *(one["id"], timing, one.get("tz"), next_at, *numbers, one["misfire"], one["overlap"]),
         *(", ".join(ends), one["name"]),
     )
+
+
+def _paused(one: dict[str, Any]) -> str:
+    """Return that a schedule is paused, and by whom, as far as that is known; "" of one that is not."""
+    by = f" by {one['pausedBy']}" if "pausedBy" in one else ""
+    return f"paused{by}" if one["paused"] else ""
 
 
 def _run_row(run: dict[str, Any]) -> Sequence[Any]:

@@ -112,17 +112,19 @@ def add(
     return bool(_add.rows(conn, queue=queue, id=schedule_id, **values, **others))
 
 
-def replace(conn: Connection, *, before: Schedule, wanted: Wanted, next_at: int | None, is_paused: bool) -> None:
-    """Replace all that a schedule is to do, which is locked; what it counts stays."""
+def replace(
+    conn: Connection, *, before: Schedule, wanted: Wanted, next_at: int | None, is_paused: bool, by: str
+) -> None:
+    """Replace all that a schedule is to do, which is locked; what it counts stays. `by`: who does so."""
     values = {name: getattr(wanted, name) for name in WANTED}
     pauses = is_paused and before.paused_at is None
-    others = {"next_at": next_at, "pauses": pauses, "resumes": not is_paused}
+    others = {"next_at": next_at, "pauses": pauses, "resumes": not is_paused, "paused_by": by}
     _replace.rows(conn, queue=before.queue, id=before.id, **values, **others)
 
 
-def pause(conn: Connection, *, queue: str, schedule_id: str) -> bool:
-    """Pause a schedule; return whether it was not paused. Waits for its row."""
-    return bool(_pause.rows(conn, queue=queue, id=schedule_id))
+def pause(conn: Connection, *, queue: str, schedule_id: str, by: str) -> bool:
+    """Pause a schedule; `by`: who does so; return whether it was not paused. Waits for its row."""
+    return bool(_pause.rows(conn, queue=queue, id=schedule_id, paused_by=by))
 
 
 def resume(conn: Connection, *, queue: str, schedule_id: str, next_at: int | None) -> bool:
@@ -180,7 +182,7 @@ def runs(conn: Connection, *, queue: str, prefix: str, start: int, length: int) 
 
 _READ = (
     *("queue", "id", "next_at", "ticks", "skipped", "last_tick_at", "last_number", "last_job_id"),
-    *("paused_at", "created_at", "created_by", "changed_at"),
+    *("paused_at", "paused_by", "created_at", "created_by", "changed_at"),
     *(name for name in WANTED if name not in {"misfire", "overlap"}),
 )
 

@@ -58,6 +58,7 @@ def test_a_schedule_ticks_in_a_rhythm_and_its_runs_are_listed(own_url: str) -> N
 def test_a_schedule_is_paused_resumed_and_removed(own_url: str) -> None:
     told(own_url, *NIGHTLY)
     assert told(own_url, "pause", "mail", "nightly")["paused"]
+    assert "paused by cli:" in said(own_url, "schedulers", "list", "mail")
     assert not told(own_url, "resume", "mail", "nightly")["paused"]
     assert told(own_url, "remove", "mail", "nightly")["id"] == "nightly"
     gone = said(own_url, "schedulers", "show", "mail", "nightly", code=3)

@@ -360,6 +360,8 @@ def test_a_queue_says_which_of_its_schedules_are_paused(client: Client) -> None:
     found = explain(client)
     assert (found["status"], codes(found)) == ("idle", ["schedule_paused"])
     assert "its schedule nightly is paused since" in found["sentence"]
+    assert " by env:1, and adds no jobs" in found["sentence"]
+    assert found["reasons"][0]["by"] == "env:1"
     assert "`rowline schedulers resume q nightly`, or POST /queues/q/schedulers/nightly/resume" in found["sentence"]
 
 

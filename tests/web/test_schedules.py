@@ -200,14 +200,42 @@ def test_a_paused_schedule_makes_no_ticks_and_goes_on_with_the_next_one(client: 
     made = put(client)
     paused = answers.ok(client.post(f"{PATH}/pause"))
     assert (paused["paused"], "next" in paused) == (True, False)
+    assert paused["pausedBy"] == "env:1"
     assert answers.ok(client.post(f"{PATH}/pause")) == paused
     due = fall_due(db, ago_ms=2 * HOUR_MS + 5_000)
     tick(db)
     resumed = answers.ok(client.post(f"{PATH}/resume"))
+    assert not {"pausedBy", "pausedOn"} & resumed.keys()
     assert (resumed["paused"], resumed["next"]) == (False, due + 3 * HOUR_MS)
     tick(db)
     assert job_ids(client) == [made["lastJobId"]]
     assert resumed["skippedCount"] == 0
+
+
+def test_who_paused_it_is_told_whichever_way_and_the_first_one_stays(
+    client: Client, db: Database, shared_url: str
+) -> None:
+    secret = issue(db, "jobs:read", "jobs:add", "jobs:manage").secret
+    other = f"token:{secret[3:11]}"
+    program = Client(client.flask, token=secret)
+    assert put(client, paused=True)["pausedBy"] == "env:1"
+    assert answers.ok(program.post(f"{PATH}/pause"))["pausedBy"] == "env:1"
+    assert put(client, paused=False).get("pausedBy") is None
+    answers.ok(program.put(PATH, body(paused=True)))
+    assert get(client)["pausedBy"] == other
+    assert put(client, limit=9)["pausedBy"] == other, "a change of something else is no pause"
+    answers.ok(client.post(f"{PATH}/resume"))
+    assert answers.ok(program.post(f"{PATH}/pause"))["pausedBy"] == other
+    assert databases.ask(shared_url, "select paused_by from report.schedules") == [(other,)]
+
+
+def test_who_paused_before_revision_0041_is_not_known(client: Client, shared_url: str) -> None:
+    put(client, paused=True)
+    databases.run(shared_url, "update rowline.schedules set paused_by = null")
+    shown = get(client)
+    assert (shown["paused"], "pausedOn" in shown, "pausedBy" in shown) == (True, True, False)
+    sentence = answers.ok(client.get("/queues/q/explain"))["sentence"]
+    assert " by " not in sentence.partition(", and adds no jobs")[0]
 
 
 def test_a_put_that_does_not_speak_of_a_pause_leaves_it(client: Client) -> None:

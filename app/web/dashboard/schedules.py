@@ -60,7 +60,6 @@ def _add_reads(routes: Blueprint) -> None:
             ticks=ticks,
             trouble=trouble,
             runs=rowline.get(f"{path}/runs", {"start": start, "length": RUNS}),
-            pauser=_pauser(rowline, name, schedule),
             can_manage=rowline.may(Action.MANAGE, name),
             can_change=_can_make(rowline, name) and _is_whole(members),
             stream=f"?queue={shown.segment(name)}",
@@ -150,15 +149,6 @@ def _ticks(rowline: Api, path: str) -> tuple[list[dict[str, Any]], dict[str, Any
         if refused.status != _BAD:
             raise
         return [], refused.problem
-
-
-def _pauser(rowline: Api, name: str, schedule: dict[str, Any]) -> str | None:
-    """Return who paused a schedule, as far as the last such acts on its queue say; None: it is not known."""
-    if not schedule["paused"] or not rowline.may(Action.AUDIT):
-        return None
-    found = rowline.get("/audit", {"queue": name, "action": "schedules.pause", "length": 100})["entries"]
-    mine = (act for act in found if act.get("target") == schedule["id"] and act["affected"])
-    return next((act.get("actorName") or act["actor"] for act in mine), None)
 
 
 def _put(queue: str, schedule_id: str, sent: dict[str, str], *, is_new: bool) -> Response:
