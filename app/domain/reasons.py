@@ -187,7 +187,8 @@ def _unserved(ground: Ground) -> Iterator[Reason]:
             code=Code.ENDPOINT_OFF,
             text=f"the endpoint of the queue is switched off since {when(endpoint.switched_off_at)} ({why})",
             since=endpoint.switched_off_at,
-            hint="Register it again: POST /workers; or start a worker.",
+            hint=f"Switch it on: `{shlex.join(['rowline', 'endpoints', 'switch-on', ground.queue])}`, "
+            f"or POST {_path(ground.queue)}/endpoint/switch-on; or start a worker.",
         )
         return
     if not ground.dispatchers:

@@ -143,6 +143,19 @@ def switch_off(db: Database, *, queue: str, revision: str, reason: str) -> bool:
 
 
 @operation
+def switch_on(db: Database, *, actor: Actor, queue: str) -> None:
+    """Switch the endpoint of `queue` on; one that is on stays as it is. Raises WorkerNotFound."""
+    with db.begin() as conn:
+        if endpoints.describe(conn, queue=queue) is None:
+            raise WorkerNotFound("Worker not found")
+        reason = endpoints.switch_on(conn, queue=queue)
+        before = None if reason is None else {"reason": reason}
+        act = Act(action="workers.switch_on", queue=queue, affected=int(reason is not None), before=before)
+        audit.note(conn, actor, act)
+    db.notify(TOPIC)
+
+
+@operation
 def reseal(db: Database, *, actor: Actor, queue: str, again: Callable[[bytes], bytes]) -> bool:
     """Re-encrypt the secrets of the endpoint of `queue` by `again`; return whether there is one. Locks its row."""
     with db.begin() as conn:

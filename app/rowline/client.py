@@ -6,6 +6,7 @@ from typing import Any, Self, TypeVar, Unpack
 
 from rowline import find
 from rowline.doctor import Diagnosis
+from rowline.endpoints import EndpointInfo, Endpoints
 from rowline.errors import RowlineError
 from rowline.events import Asked, Events
 from rowline.given import strings
@@ -108,6 +109,22 @@ class Rowline:
         body = {"queue": queue, "endpoint": endpoint} | ({"opts": opts} if opts else {})
         answer = self._transport.send(Call(method="POST", path="/workers", body=body, is_repeatable=False))
         return answer.headers.get("Rowline-Webhook-Secret")
+
+    def endpoint_states(self, *, pattern: str = "*", start: int = 0, length: int = 10) -> Endpoints:
+        """Return endpoints that the token may manage, by queue: which are switched off, since when and why.
+
+        In `pattern`, of names of queues, `*` stands for any characters; `length` is at most 100.
+        """
+        query = {"pattern": pattern, "start": start, "length": length}
+        return self._send("GET", "/endpoints", query=query, read=Endpoints.of)
+
+    def endpoint(self, queue: str) -> EndpointInfo:
+        """Return the endpoint of a queue. Raises NotFound."""
+        return self._send("GET", f"/queues/{quoted(queue)}/endpoint", read=EndpointInfo.of)
+
+    def switch_on_endpoint(self, queue: str) -> EndpointInfo:
+        """Switch the endpoint of a queue on; one that is on stays as it is. Raises NotFound."""
+        return self._send("POST", f"/queues/{quoted(queue)}/endpoint/switch-on", read=EndpointInfo.of)
 
     def remove_endpoint(self, queue: str) -> None:
         """Remove the endpoint of a queue. Raises NotFound, also if the response to an earlier try was lost."""

@@ -161,7 +161,8 @@ def test_a_bar_is_for_terminals_alone(api: str) -> None:
 def test_a_secret_of_an_endpoint_is_printed_alone(api: str) -> None:
     shown = said(api, "endpoints", "register", "post", "https://example.com/jobs", "--header", "X-Team: a:b")
     assert shown.splitlines()[-1].startswith("whsec_")
-    assert lines(api, "endpoints", "list") == [{"queue": "post", "url": "https://example.com/jobs"}]
+    [listed] = lines(api, "endpoints", "list")
+    assert (listed["queue"], listed["url"], listed["isOn"]) == ("post", "https://example.com/jobs", True)
     assert said(api, "endpoints", "list", "-q") == "post"
     assert "https://example.com/jobs" in said(api, "endpoints", "list")
     for wrong in (("--header", "nothing"), ("--limiter", "5"), ("--limiter", "a/b")):
@@ -169,6 +170,9 @@ def test_a_secret_of_an_endpoint_is_printed_alone(api: str) -> None:
             "does not look like" in told
         )
     assert "endpoint.url" in said(api, "endpoints", "register", "p", "http://127.0.0.1/x", code=2)
+    assert lines(api, "endpoints", "show", "post") == [listed]
+    assert lines(api, "endpoints", "list", "--pattern", "x*") == []
+    assert "on" in said(api, "endpoints", "switch-on", "post").split()
     assert "sent nowhere any more" in said(api, "endpoints", "remove", "post")
 
 

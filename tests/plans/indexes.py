@@ -61,6 +61,7 @@ INDEXES: dict[str, set[str]] = {
     "endpoints/reseal": {"endpoints_pkey"},
     "endpoints/stalls_allowed": {"endpoints_pkey"},
     "endpoints/switch_off": {"endpoints_pkey"},
+    "endpoints/switch_on": {"endpoints_pkey"},
     "endpoints/try_lock": {"endpoints_pkey"},
     "explain/ahead": {"jobs_ready"},
     "explain/batch": {"jobs_active", "jobs_listed"},

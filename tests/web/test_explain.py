@@ -159,7 +159,7 @@ def test_an_endpoint_that_is_switched_off_says_why_until_somebody_else_works(cli
     for found in (explain(client, job_id), explain(client)):
         assert codes(found) == ["endpoint_off"]
         assert "(the endpoint answered 410 Gone)" in found["sentence"]
-        assert "Register it again: POST /workers" in found["sentence"]
+        assert "`rowline endpoints switch-on q`, or POST /queues/q/endpoint/switch-on" in found["sentence"]
         assert "since" in found["reasons"][0]
     see(db, Sighting("q", "crane:7", Way.PYTHON, 8, 3))
     assert codes(explain(client, job_id)) == ["behind"]

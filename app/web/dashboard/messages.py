@@ -23,6 +23,7 @@ DONE = {
     "schedule_resumed": "The schedule goes on with the next tick from now on.",
     "schedule_removed": "The schedule is removed; its jobs stay.",
     "registered": "The endpoint is registered, and switched on.",
+    "switched_on": "The endpoint is switched on: dispatchers send it jobs again.",
     "deleted": "The endpoint is deleted.",
     "finished": "The rotation is finished: the first secret is valid no more.",
     "revoked": "The token is revoked: every node refuses it within 5 s.",
