@@ -133,7 +133,7 @@ def pause(db: Database, *, queue: str, revision: str, pause_ms: int) -> None:
 
 @operation
 def switch_off(db: Database, *, queue: str, revision: str, reason: str) -> bool:
-    """Switch the endpoint off until it is registered again; return whether it was on."""
+    """Switch the endpoint off until it is switched on, or registered again; return whether it was on."""
     with db.begin() as conn:
         was_on = endpoints.switch_off(conn, queue=queue, revision=revision, reason=reason)
         if was_on:

@@ -14,6 +14,7 @@ from rowline.plans import PlanInfo
 from rowline.queue import Queue
 from rowline.queueinfo import UNCHANGED, Kept, Queues, Unchanged, settings_json
 from rowline.running import Running
+from rowline.schedules import ScheduleInfo
 from rowline.transport import Call, Transport, quoted
 from rowline.values import Audit, IssuedToken, JobInfo, TokenInfo, Tokens
 
@@ -76,6 +77,14 @@ class Rowline:
     def plans(self, *, start: int = 0, length: int = 10) -> tuple[PlanInfo, ...]:
         """Return plans of all queues that the token may read: first those that go on by themselves, then the newest."""
         return self._send("GET", "/plans", query={"start": start, "length": length}, read=PlanInfo.all_of)
+
+    def schedules(self, *, pattern: str = "*", start: int = 0, length: int = 10) -> tuple[ScheduleInfo, ...]:
+        """Return schedules of all queues that the token may read, by queue and id; `length` is at most 100.
+
+        In `pattern`, of names of queues, `*` stands for any characters.
+        """
+        query = {"pattern": pattern, "start": start, "length": length}
+        return self._send("GET", "/schedulers", query=query, read=ScheduleInfo.all_of)
 
     def events(self, *, queues: Iterable[str] = (), **asked: Unpack[Asked]) -> Events:
         """Open a stream of the events of `queues`, or of all that the token may see; a name may end with `*`.
@@ -182,14 +191,17 @@ class Rowline:
         actor: str | None = None,
         action: str | None = None,
         queue: str | None = None,
+        target: str | None = None,
         before: int | None = None,
         length: int = 10,
     ) -> Audit:
         """Return some acts, the newest first, of those that match; `length` is at most 100.
 
-        `actor`: its id or the name of a token; `before`: only acts with a lower number, such as `next`.
+        `actor`: its id or the name of a token; `target`: the id of a job, a plan, a schedule or a token; `before`: only
+        acts with a lower number, such as `next`.
         """
-        asked = {"since": since, "actor": actor, "action": action, "queue": queue, "before": before, "length": length}
+        asked = {"since": since, "actor": actor, "action": action, "queue": queue, "target": target}
+        asked |= {"before": before, "length": length}
         query = {name: value for name, value in asked.items() if value is not None}
         return self._send("GET", "/audit", query=query, read=Audit.of)
 

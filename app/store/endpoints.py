@@ -138,7 +138,7 @@ def pause(conn: Connection, *, queue: str, revision: str, pause_ms: int) -> None
 
 
 def switch_off(conn: Connection, *, queue: str, revision: str, reason: str) -> bool:
-    """Switch the endpoint off until it is registered again; return whether it was on. Waits as `pause` does."""
+    """Switch the endpoint off until it is switched on or registered; return if it was on. Waits as `pause` does."""
     return bool(_switch_off.rows(conn, queue=queue, revision=revision, reason=reason))
 
 

@@ -22,7 +22,9 @@ _resume = Statement("schedules/resume")
 _remove = Statement("schedules/remove")
 _find = Statement("schedules/find")
 _page = Statement("schedules/page")
+_page_of_all = Statement("schedules/page_of_all")
 _count = Statement("schedules/count")
+_count_all = Statement("schedules/count_all")
 _runs = Statement("schedules/runs")
 _forget_queue = Statement("schedules/forget_queue")
 
@@ -159,6 +161,18 @@ def page(conn: Connection, *, queue: str, start: int, length: int, max_bytes: in
     """Return how many schedules a queue has, and some of them, by id, each as `find` does."""
     found = _page.rows(conn, queue=queue, start=start, length=length, max_bytes=max_bytes)
     return _count.rows(conn, queue=queue)[0].number, [*map(_schedule, found)]
+
+
+def page_of_all(
+    conn: Connection, *, allowed: Sequence[str], pattern: str, start: int, length: int, max_bytes: int
+) -> tuple[int, list[Schedule]]:
+    """Return how many schedules the queues have that match `pattern` and one of `allowed`, and some, by queue and id.
+
+    They are patterns of LIKE. Each is as `find` returns it.
+    """
+    of = {"allowed": allowed, "pattern": pattern}
+    found = _page_of_all.rows(conn, **of, start=start, length=length, max_bytes=max_bytes)
+    return _count_all.rows(conn, **of)[0].number, [*map(_schedule, found)]
 
 
 def runs(conn: Connection, *, queue: str, prefix: str, start: int, length: int) -> list[Run]:

@@ -137,6 +137,7 @@ PATHS += ["queues/mail/jobs/broken/remove", "queues/mail/jobs/absent", "login/co
 PATHS += ["failures", "queues/mail/failures", "search", "search?error=host", "search?queue=mail", "search?since=soon"]
 PATHS += ["running", "plans", "queues/mail/plans", "queues/empty/failures", "queues/empty/plans"]
 
+PATHS += ["schedules", "schedules?name=zz"]
 PATHS += ["queues/mail/schedules", "queues/mail/schedules/nightly", "queues/mail/schedules/nightly/change"]
 PATHS += ["queues/mail/schedules/nightly/remove", "queues/mail/new-schedule", "queues/empty/schedules"]
 PATHS += ["queues/mail/charts", "queues/mail/charts?step=day", "queues/empty/charts"]

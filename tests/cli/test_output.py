@@ -2,11 +2,13 @@
 
 import json
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
-from app.cli import jsontext
+from app.cli import jsontext, main
 from app.operations import maintenance
 from app.postgres.database import Database
 from app.queries import events
@@ -200,3 +202,23 @@ def test_events_come_over_http_too(api: str) -> None:
     shown = said(api, "events", "--queue", "mail", "--type", "added")
     assert "mail/mine" in shown
     assert "\x1b" not in shown
+
+
+def test_each_command_that_reads_from_the_service_can_be_watched() -> None:
+    reads = {"list", "show", "get", "logs", "runs", "preview"}
+    of_no_service = {"context list"}
+
+    context = click.Context(main.rowline)
+
+    def found(group: click.Group, *path: str) -> Iterator[tuple[str, set[str]]]:
+        for name in group.list_commands(context):
+            command = group.get_command(context, name)
+            if isinstance(command, click.Group):
+                yield from found(command, *path, name)
+            elif command is not None and name in reads:
+                yield " ".join((*path, name)), {one for option in command.params for one in option.opts}
+
+    options = dict(found(main.rowline))
+    assert {"tokens list", "schedulers preview", "plans show", "deduplication show"} <= set(options)
+    unwatched = {name for name, given in options.items() if "--json" in given and "--watch" not in given}
+    assert unwatched == of_no_service

@@ -238,6 +238,29 @@ def test_who_paused_before_revision_0041_is_not_known(client: Client, shared_url
     assert " by " not in sentence.partition(", and adds no jobs")[0]
 
 
+def test_schedules_of_all_queues_are_listed_by_queue_and_id_for_who_may_read_them(client: Client, db: Database) -> None:
+    for queue in ("mail", "mail_2", "mailx2", "post"):
+        for schedule_id in ("b", "a"):
+            assert client.put(f"/queues/{queue}/schedulers/{schedule_id}", body()).status_code == 201
+
+    def listed(query: str, by: Client = client) -> tuple[list[str], int]:
+        found = answers.ok(by.get(f"/schedulers{query}"))
+        return [f"{one['queue']}/{one['id']}" for one in found["schedulers"]], found["count"]
+
+    everything = [f"{queue}/{one}" for queue in ("mail", "mail_2", "mailx2", "post") for one in ("a", "b")]
+    assert listed("") == (everything, 8)
+    assert listed("?start=3&length=2") == (everything[3:5], 8)
+    assert listed("?pattern=mail_*") == (everything[2:4], 2), "no character is a wildcard but the star"
+    assert listed("?pattern=*2&length=0") == ([], 4)
+    program = Client(client.flask, token=issue(db, "jobs:read@post", "payload@post", "jobs:read@mail_2").secret)
+    assert listed("", program) == ([*everything[2:4], *everything[6:]], 4)
+    shown = answers.ok(program.get("/schedulers"))["schedulers"]
+    assert [one.get("hidden") for one in shown] == [["template.data"]] * 2 + [None] * 2
+    assert shown[2] == answers.ok(client.get("/queues/post/schedulers/a"))
+    for query in ("patern=x", "length=101", "start=-1"):
+        answers.problem(client.get(f"/schedulers?{query}"), 400)
+
+
 def test_a_put_that_does_not_speak_of_a_pause_leaves_it(client: Client) -> None:
     put(client, paused=True)
     assert jobs(client) == []

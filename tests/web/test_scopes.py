@@ -29,7 +29,7 @@ DECLARED = {
         "series.get_series",
         *("plans.list_plans", "plans.list_all_plans", "plans.get_plan", "running.list_running"),
         *("jobs.get_deduplication", "jobs.list_failures"),
-        *(f"schedules.{verb}" for verb in ("list_schedules", "get_schedule", "list_runs")),
+        *(f"schedules.{verb}" for verb in ("list_schedules", "list_all_schedules", "get_schedule", "list_runs")),
         *("schedules.preview_schedule", "schedules.preview_timing"),
         "settings.get_settings",
     },
@@ -120,7 +120,7 @@ def test_an_action_is_allowed_on_the_queues_of_its_pattern(
         "jobs.list_all",
         "settings.get_settings",
     }
-    of_no_queue |= {"plans.list_all_plans", "running.list_running"}
+    of_no_queue |= {"plans.list_all_plans", "schedules.list_all_schedules", "running.list_running"}
     of_no_queue = (of_no_queue | {"events.stream_all", "events.page_all"}) & DECLARED.get(action, set())
     of_all_queues = set() if pattern == "*" else {"settings.change_settings"}
     assert found == (DECLARED.get(action, set()) - of_all_queues if is_mine else of_no_queue)

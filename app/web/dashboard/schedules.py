@@ -28,21 +28,19 @@ def blueprint() -> Blueprint:
 
 
 def _add_reads(routes: Blueprint) -> None:
+    @routes.get("/schedules")
+    def list_all() -> Response:
+        """List the schedules of all queues, by queue and id."""
+        text = request.args.get("name", "").strip()
+        found = api.of().get("/schedulers", {"pattern": f"*{text}*", "start": page.start(), "length": LENGTH})
+        return _list(found, name=None, text=text)
+
     @routes.get("/queues/<segment:queue>/schedules")
     def list_schedules(queue: str) -> Response:
         """List the schedules of a queue, by id."""
-        rowline, name = api.of(), names.queue_name(queue)
         start = request.args.get("start", "0")
-        found = rowline.get(f"/queues/{queue}/schedulers", {"start": start, "length": LENGTH})
-        return page.render(
-            "schedules.html",
-            name=name,
-            schedules=found["schedulers"],
-            count=found["count"],
-            start=found["start"],
-            length=LENGTH,
-            can_make=_can_make(rowline, name),
-        )
+        found = api.of().get(f"/queues/{queue}/schedulers", {"start": start, "length": LENGTH})
+        return _list(found, name=names.queue_name(queue))
 
     @routes.get("/queues/<segment:queue>/schedules/<segment:schedule_id>")
     def show(queue: str, schedule_id: str) -> Response:
@@ -121,6 +119,20 @@ def _add_verbs(routes: Blueprint) -> None:
         """Remove a schedule; show those that are left."""
         api.of().send("DELETE", _path(queue, schedule_id))
         return page.go(f"queues/{queue}/schedules", done="schedule_removed")
+
+
+def _list(found: dict[str, Any], *, name: str | None, text: str = "") -> Response:
+    """Show schedules: of a queue, or, for None, of all whose names contain a text."""
+    return page.render(
+        "schedules.html",
+        name=name,
+        text=text,
+        schedules=found["schedulers"],
+        count=found["count"],
+        start=found["start"],
+        length=LENGTH,
+        can_make=name is not None and _can_make(api.of(), name),
+    )
 
 
 def _path(queue: str, schedule_id: str) -> str:

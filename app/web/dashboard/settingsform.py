@@ -76,7 +76,7 @@ BACKOFF = Form(
     "must be a time as 5s, or a JSON object",
 )
 _FORMS = {Kind.WHOLE: WHOLE, Kind.FLAG: FLAG, Kind.TEXTS: LINES, Kind.BACKOFF: BACKOFF}
-LABELS = {
+_LABELS = {
     "attempts": "Runs that may fail",
     "backoff": "The wait before the next attempt",
     "delay": "Delay before the first attempt",
@@ -91,7 +91,7 @@ LABELS = {
 
 def _default(option: Option) -> Field:
     form = SPAN if option.field.endswith("_ms") else _FORMS[option.kind]
-    return Field(_DEFAULTS + option.name, LABELS[option.name], form, is_long=form is LINES)
+    return Field(_DEFAULTS + option.name, _LABELS.get(option.name, option.name), form, is_long=form is LINES)
 
 
 OWN = (

@@ -7,29 +7,17 @@ from marshmallow import Schema, fields
 
 from app.domain.endpoint import EndpointState
 from app.domain.errors import InvalidRequest, WorkerNotFound
-from app.domain.ids import QUEUE_NAME_MAX
-from app.domain.tokens import ALL, Action, Caller
+from app.domain.tokens import Action, Caller
 from app.infra.settings import Settings
 from app.operations import endpoints as operations
 from app.postgres.database import Database, DatabaseError, OutcomeUnknown
 from app.queries import endpoints as queries
 from app.web import answers, body, describe, names
 from app.web.auth import CALLER, Tokens
-from app.web.fields import Filter
-from app.web.jobs import new_job, page
+from app.web.jobs import page
 from app.wire import retention
 from app.wire.fields import Milliseconds, milliseconds
 from app.wire.retention import RetentionSetSchema
-
-
-class EndpointsQuerySchema(page.PartQuerySchema, new_job.KnownOnly):
-    """Which endpoints are requested. Unknown parameters are refused by name."""
-
-    pattern = Filter(
-        QUEUE_NAME_MAX,
-        load_default=ALL,
-        metadata={"description": "a name of a queue, in which `*` stands for any characters"},
-    )
 
 
 class CallLimiterSchema(Schema):
@@ -85,12 +73,12 @@ EXAMPLE = {
 
 def add_routes(routes: Blueprint, settings: Settings, db: Database, access: Tokens) -> None:
     """Add the routes of the states of endpoints."""
-    query = EndpointsQuerySchema()
+    query = page.OfQueuesQuerySchema()
 
     @routes.get("/endpoints")
     @describe.route(
         action=Action.ENDPOINTS,
-        query=EndpointsQuerySchema,
+        query=page.OfQueuesQuerySchema,
         gives=EndpointsSchema(),
         raises=(InvalidRequest, DatabaseError),
         example={"answer": {"endpoints": [EXAMPLE], "count": 1, "start": 0, "length": 10}},

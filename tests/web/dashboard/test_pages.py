@@ -27,7 +27,16 @@ PAGES += ["running", "running?queue=q", "plans", "queues/q/plans"]
 PAGES += ["failures", "queues/q/failures", "queues/none/failures", "search", "search?error=host", "search?queue=q"]
 PAGES += ["queues/q/jobs/one/remove", "queues/none", "queues/q/jobs/absent", "nowhere", "login/code", "queues/%ff"]
 SCHEDULE = "queues/q/schedules/nightly"
-PAGES += ["queues/q/schedules", "queues/none/schedules", SCHEDULE, f"{SCHEDULE}/change", f"{SCHEDULE}/remove"]
+PAGES += [
+    "schedules",
+    "schedules?name=zz",
+    "schedules?start=50",
+    "queues/q/schedules",
+    "queues/none/schedules",
+    SCHEDULE,
+    f"{SCHEDULE}/change",
+    f"{SCHEDULE}/remove",
+]
 PAGES += ["queues/q/new-schedule", "queues/q/schedules/absent", "queues/q/workers", "queues/q/endpoint", "endpoints"]
 PAGES += ["queues/q/endpoint/remove", "tokens", "tokens?start=50", "tokens/make", "tokens/absent/revoke"]
 PAGES += ["queues/q/settings", "queues/none/settings"]

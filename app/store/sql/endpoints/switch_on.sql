@@ -1,5 +1,6 @@
--- Switches the endpoint of :queue on, with a new revision, so that answers to calls from before cannot switch it off; no row if
--- it is on, or none. Returns why it was off. A pause that it asked for, and the window of its limiter, stay. Index: endpoints_pkey.
+-- Switches the endpoint of :queue on, with a new revision, so that answers to calls from before cannot switch it off;
+-- no row if it is on, or there is none. Returns why it was off. A pause that it asked for, and the window of its
+-- limiter, stay. Index: endpoints_pkey.
 with off as (
     select queue, switched_off_reason as reason
     from rowline.endpoints
