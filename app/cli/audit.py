@@ -16,15 +16,14 @@ from app.cli.service import PAGE, Reply, Service
 @click.option("--actor", help="Only acts of this one: token:<id>, the name of a token, env:1, cli:<account>.")
 @click.option("--action", help="Only this kind of act, such as jobs.cancel.")
 @click.option("--queue", help="Only acts on this queue.")
+@click.option("--target", help="Only acts on this one: the id of a job, a plan, a schedule, a token.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="The most acts.")
 @output.as_json
 @output.watchable
-def audit(
-    *, since: timedelta, actor: str | None, action: str | None, queue: str | None, limit: int, as_json: bool
-) -> None:
+def audit(*, since: timedelta, limit: int, as_json: bool, **wanted: str | None) -> None:
     """Print the audit, the newest act first: who did what, beside adding and working jobs."""
     since_ms = max(0, round(time.time() * 1000) - since // timedelta(milliseconds=1))
-    asked = {"since": since_ms, "actor": actor, "action": action, "queue": queue}
+    asked = {"since": since_ms, **wanted}
     with service.opened() as api:
         found = _entries(api, asked, limit)
     if output.show(found, as_json=as_json):

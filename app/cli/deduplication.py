@@ -15,6 +15,7 @@ def deduplication() -> None:
 @names.queue
 @names.dedup_id
 @output.as_json
+@output.watchable
 def show(*, queue: str, dedup_id: str, as_json: bool) -> None:
     """Print which job holds an id, and until when."""
     with service.opened() as api:

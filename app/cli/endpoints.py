@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from app.cli import account, names, output, service
-from app.cli.service import Reply, path
+from app.cli.service import Reply, of_queue, path
 
-COLUMNS = ["queue", "url"]
+COLUMNS = ["queue", "state", "since", "why", "calls", "limiter", "method", "url"]
 
 
 class Header(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
@@ -45,15 +45,34 @@ def endpoints() -> None:
 
 
 @endpoints.command("list")
+@click.option("--pattern", default="*", show_default=True, help="Of queues with such a name; `*`: any characters.")
 @output.as_json
 @output.ids_only
-def list_all(*, as_json: bool, ids_only: bool) -> None:
-    """List the endpoints that the token may manage, by queue. Whether one is off: `rowline explain QUEUE`."""
+@output.watchable
+def list_all(*, pattern: str, as_json: bool, ids_only: bool) -> None:
+    """List the endpoints that the token may manage, by queue: which are off, since when and why."""
     with service.opened() as api:
-        found = api.get("/workers").members
-    listed = [Reply(json.dumps({"queue": queue, "url": url}).encode()) for queue, url in sorted(found.items())]
-    if not output.show(listed, as_json=as_json, ids=(lambda one: one.members["queue"]) if ids_only else None):
-        output.table(COLUMNS, sorted(found.items()), "endpoints")
+        found = [*api.listed("/endpoints", "endpoints", pattern=pattern)]
+    _print(found, as_json=as_json, ids_only=ids_only)
+
+
+@endpoints.command()
+@names.queue
+@output.as_json
+@output.watchable
+def show(*, queue: str, as_json: bool) -> None:
+    """Show the endpoint of a queue: whether it is off, since when and why."""
+    with service.opened() as api:
+        _print([api.get(of_queue(queue, "endpoint"))], as_json=as_json)
+
+
+@endpoints.command("switch-on")
+@names.queue
+@output.as_json
+def switch_on(*, queue: str, as_json: bool) -> None:
+    """Switch the endpoint of a queue on that was switched off. One that is on stays as it is."""
+    with service.opened() as api:
+        _print([api.send("POST", of_queue(queue, "endpoint", "switch-on"))], as_json=as_json)
 
 
 @endpoints.command()
@@ -104,3 +123,19 @@ def reencrypt() -> None:
     done, left = reencrypting.reencrypt(os.environ, account.actor())
     print("\n".join([f"{done} endpoints encrypted with the first key", *left]))
     sys.exit(1 if left else 0)
+
+
+def _print(found: list[Reply], *, as_json: bool, ids_only: bool = False) -> None:
+    if not output.show(found, as_json=as_json, ids=(lambda one: one.members["queue"]) if ids_only else None):
+        output.table(COLUMNS, [_row(one.members) for one in found], "endpoints")
+
+
+def _row(one: dict[str, Any]) -> tuple[Any, ...]:
+    if not one["isOn"]:
+        stands = ("off", output.at(one["switchedOffOn"]), one["switchedOffReason"])
+    elif "pausedUntil" in one:
+        stands = ("paused", None, f"it asked for no calls until {output.moment(one['pausedUntil'])}")
+    else:
+        stands = ("on", output.at(one["registeredOn"]), None)
+    limiter = f"{one['limiter']['max']}/{one['limiter']['duration']}" if "limiter" in one else None
+    return (one["queue"], *stands, one["concurrency"], limiter, one["method"], one["url"])

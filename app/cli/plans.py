@@ -87,6 +87,7 @@ def list_all(*, queue: str | None, as_json: bool, ids_only: bool) -> None:
 @_plan_id
 @_wait
 @output.as_json
+@output.watchable
 def show(*, queue: str, plan_id: str, wait: bool, as_json: bool) -> None:
     """Show a plan, and the first ten jobs of one that is planned."""
     with service.opened() as api:

@@ -109,19 +109,26 @@ def schedulers() -> None:
 
 
 @schedulers.command("list")
-@names.queue
+@names.optional_queue
+@click.option("--pattern", help="Without QUEUE: of queues with such a name; `*` stands for any characters.")
 @output.as_json
 @output.ids_only
 @output.watchable
-def list_all(*, queue: str, as_json: bool, ids_only: bool) -> None:
-    """List the schedules of a queue, by id."""
+def list_all(*, queue: str | None, pattern: str | None, as_json: bool, ids_only: bool) -> None:
+    """List the schedules of QUEUE, by id, or of all queues, by queue and id."""
+    if queue is not None and pattern is not None:
+        raise click.UsageError("give QUEUE or --pattern, not both")
     with service.opened() as api:
-        found = [*api.listed(of_queue(queue, "schedulers"), "schedulers")]
-    _print(found, as_json=as_json, ids_only=ids_only)
+        if queue is not None:
+            found = [*api.listed(of_queue(queue, "schedulers"), "schedulers")]
+        else:
+            found = [*api.listed("/schedulers", "schedulers", pattern=pattern or "*")]
+    _print(found, as_json=as_json, ids_only=ids_only, has_queues=queue is None)
 
 
 @schedulers.command()
 @_of_one
+@output.watchable
 def show(*, queue: str, schedule_id: str, as_json: bool) -> None:
     """Show a schedule."""
     with service.opened() as api:
@@ -188,6 +195,7 @@ def run(*, queue: str, schedule_id: str, as_json: bool) -> None:
 @_with(*_TIMING.values())
 @click.option("--count", type=click.IntRange(1, COUNT_MAX), default=COUNT, show_default=True)
 @output.as_json
+@output.watchable
 def preview(*, queue: str | None, schedule_id: str | None, count: int, as_json: bool, **timing: Any) -> None:
     """Show the next ticks of a schedule, or, without ID, those that --cron or --every would make.
 
@@ -231,9 +239,14 @@ def _act(verb: str, queue: str, schedule_id: str, *, as_json: bool) -> None:
         _print([api.send("POST", _path(queue, schedule_id, verb), is_repeatable=True)], as_json=as_json)
 
 
-def _print(found: Iterable[Reply], *, as_json: bool, ids_only: bool = False) -> None:
+def _print(found: Iterable[Reply], *, as_json: bool, ids_only: bool = False, has_queues: bool = False) -> None:
     ids = (lambda one: one.members["id"]) if ids_only else None
-    if not output.show(found, as_json=as_json, ids=ids):
+    if output.show(found, as_json=as_json, ids=ids):
+        return
+    if has_queues:
+        rows = [(one.members["queue"], *_row(one.members)) for one in found]
+        output.table(["queue", *COLUMNS], rows, "schedules")
+    else:
         output.table(COLUMNS, [_row(one.members) for one in found], "schedules")
 
 
@@ -243,12 +256,18 @@ def _row(one: dict[str, Any]) -> Sequence[Any]:
     ends += [f"jitter {_length(one['jitter'])}"] if "jitter" in one else []
     bounds = {"start": output.at(one.get("startDate")), "end": output.at(one.get("endDate"))}
     ends += [f"{word} {at:%Y-%m-%dT%H:%M:%SZ}" for word, at in bounds.items() if at is not None]
-    next_at = "paused" if one["paused"] else output.at(one.get("next")) or "over"
+    next_at = _paused(one) or output.at(one.get("next")) or "over"
     numbers = (one["iterationCount"], one["skippedCount"], output.at(one.get("lastOn")))
     return (
         *(one["id"], timing, one.get("tz"), next_at, *numbers, one["misfire"], one["overlap"]),
         *(", ".join(ends), one["name"]),
     )
+
+
+def _paused(one: dict[str, Any]) -> str:
+    """Return that a schedule is paused, and by whom, as far as that is known; "" of one that is not."""
+    by = f" by {one['pausedBy']}" if "pausedBy" in one else ""
+    return f"paused{by}" if one["paused"] else ""
 
 
 def _run_row(run: dict[str, Any]) -> Sequence[Any]:

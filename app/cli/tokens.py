@@ -106,6 +106,7 @@ def create(
 @tokens.command("list")
 @output.as_json
 @output.ids_only
+@output.watchable
 def list_all(*, as_json: bool, ids_only: bool) -> None:
     """List the tokens, the newest first: id, scopes, limits, name."""
     with service.opened() as api:
@@ -118,6 +119,7 @@ def list_all(*, as_json: bool, ids_only: bool) -> None:
 @tokens.command()
 @_token
 @output.as_json
+@output.watchable
 def show(*, token_id: str, as_json: bool) -> None:
     """Show a token, as `list` does."""
     with service.opened() as api:

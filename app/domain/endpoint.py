@@ -64,6 +64,25 @@ class Endpoint:
     sees_payload: bool  # as in `NewEndpoint`
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointState:
+    """An endpoint as people see it, switched off or not, without its headers and secrets."""
+
+    queue: str
+    url: str
+    method: str
+    timeout_ms: int
+    concurrency: int
+    limiter: Limiter | None
+    max_stalled_count: int | None
+    retention: Retention
+    sees_payload: bool
+    registered_at: datetime
+    paused_until: datetime | None  # until when it asked for no calls; None: it does not, or not any more
+    switched_off_at: datetime | None
+    switched_off_reason: str | None
+
+
 def header_fault(name: str, value: str) -> str | None:
     """Return why a header is invalid, as a predicate; None if it is valid."""
     if not _TOKEN.fullmatch(name):

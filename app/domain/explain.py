@@ -86,6 +86,7 @@ class PausedSchedule(NamedTuple):
 
     id: str
     paused_at: datetime
+    paused_by: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,10 +110,12 @@ def of_queue(
 def _schedule_paused(one: PausedSchedule, queue: str) -> Reason:
     resume = shlex.join(["rowline", "schedulers", "resume", queue, one.id])
     path = f"POST {_path(queue)}/schedulers/{quote(one.id, safe='')}/resume"
+    by = "" if one.paused_by is None else f" by {one.paused_by}"
     return Reason(
         code=Code.SCHEDULE_PAUSED,
-        text=f"its schedule {one.id} is paused since {when(one.paused_at)}, and adds no jobs",
+        text=f"its schedule {one.id} is paused since {when(one.paused_at)}{by}, and adds no jobs",
         since=one.paused_at,
+        by=one.paused_by,
         hint=f"Resume it: `{resume}`, or {path}.",
     )
 
@@ -185,7 +187,8 @@ def _unserved(ground: Ground) -> Iterator[Reason]:
             code=Code.ENDPOINT_OFF,
             text=f"the endpoint of the queue is switched off since {when(endpoint.switched_off_at)} ({why})",
             since=endpoint.switched_off_at,
-            hint="Register it again: POST /workers; or start a worker.",
+            hint=f"Switch it on: `{shlex.join(['rowline', 'endpoints', 'switch-on', ground.queue])}`, "
+            f"or POST {_path(ground.queue)}/endpoint/switch-on; or start a worker.",
         )
         return
     if not ground.dispatchers:

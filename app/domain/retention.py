@@ -1,6 +1,7 @@
 """Retention: how long finished jobs are kept."""
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -39,6 +40,44 @@ class Keep:
 
 
 FOR_EVER = Keep()
+WORDS = {"all": FOR_EVER, "none": Keep(count=0)}
+_UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
+_SPOKEN = re.compile(r"(?:(\d{1,10})([smhdw]))?(?:(?(1),)(\d{1,10}))?", re.ASCII)
+
+
+def of_words(text: str) -> Keep:
+    """Return what people write as 7d, 1000, 7d,1000, all, none; of any size. Raises ValueError for all else."""
+    if text in WORDS:
+        return WORDS[text]
+    found = _SPOKEN.fullmatch(text)
+    if not found or not text:
+        raise ValueError(f"{text!r} is not as 7d, 1000, 7d,1000, all or none")
+    age_s = int(found[1]) * _UNITS_S[found[2]] if found[1] else None
+    return Keep(age_s=age_s, count=int(found[3]) if found[3] else None)
+
+
+def words(keep: Keep) -> str:
+    """Return it as `of_words` reads it: an age in days at most, in the largest unit in which it is whole."""
+    if keep == FOR_EVER:
+        return "all"
+    if keep == WORDS["none"]:
+        return "none"
+    parts = [] if keep.age_s is None else [_age(keep.age_s)]
+    return ",".join([*parts, *([] if keep.count is None else [str(keep.count)])])
+
+
+def _age(age_s: int) -> str:
+    unit = next(unit for unit in ("d", "h", "m", "s") if age_s % _UNITS_S[unit] == 0 and (age_s or unit == "s"))
+    return f"{age_s // _UNITS_S[unit]}{unit}"
+
+
+def sudden(keep: Keep, *, jobs: str, whose: str) -> str | None:
+    """Return what goes at once and is not told by an age, which may be a slip: `3` for `3d`; else None."""
+    if keep.is_none:
+        return f"No {jobs} of {whose} are kept: all go now, for good."
+    if keep.count is not None and keep.age_s is None:
+        return f"The {keep.count} newest {jobs} of {whose} are kept, all others go now, for good."
+    return None
 
 
 def of_json(value: Any) -> Keep | None:

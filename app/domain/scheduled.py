@@ -106,6 +106,7 @@ class Schedule(Wanted):
     last_number: int | None  # that job
     last_job_id: str | None
     paused_at: datetime | None
+    paused_by: str | None  # the id of an `Actor`; None: it is not paused, or an older release did it
     created_at: datetime
     created_by: str
     changed_at: datetime | None

@@ -133,13 +133,26 @@ def pause(db: Database, *, queue: str, revision: str, pause_ms: int) -> None:
 
 @operation
 def switch_off(db: Database, *, queue: str, revision: str, reason: str) -> bool:
-    """Switch the endpoint off until it is registered again; return whether it was on."""
+    """Switch the endpoint off until it is switched on, or registered again; return whether it was on."""
     with db.begin() as conn:
         was_on = endpoints.switch_off(conn, queue=queue, revision=revision, reason=reason)
         if was_on:
             audit.note(conn, DISPATCHER, Act(action="workers.switch_off", queue=queue, after={"reason": reason}))
     db.notify(TOPIC)
     return was_on
+
+
+@operation
+def switch_on(db: Database, *, actor: Actor, queue: str) -> None:
+    """Switch the endpoint of `queue` on; one that is on stays as it is. Raises WorkerNotFound."""
+    with db.begin() as conn:
+        if endpoints.describe(conn, queue=queue) is None:
+            raise WorkerNotFound("Worker not found")
+        reason = endpoints.switch_on(conn, queue=queue)
+        before = None if reason is None else {"reason": reason}
+        act = Act(action="workers.switch_on", queue=queue, affected=int(reason is not None), before=before)
+        audit.note(conn, actor, act)
+    db.notify(TOPIC)
 
 
 @operation

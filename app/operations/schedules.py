@@ -112,7 +112,7 @@ def _change(conn: Connection, actor: Actor, before: Schedule, asked: Asked, now_
     next_at = _changed_next(before, wanted, now_ms)
     if was_paused and not is_paused and next_at == before.next_at and next_at is not None and next_at <= now_ms:
         next_at = scheduled.resumed(before, now_ms=now_ms)
-    store.replace(conn, before=before, wanted=wanted, next_at=next_at, is_paused=is_paused)
+    store.replace(conn, before=before, wanted=wanted, next_at=next_at, is_paused=is_paused, by=actor.id)
     first, then = _members(before) | {"paused": was_paused}, _members(wanted) | {"paused": is_paused}
     then |= {name: "changed" for name in ("data", "opts") if getattr(before, name) != getattr(wanted, name)}
     act = Act(action="schedules.change", queue=before.queue, target=before.id, before=first, after=then)
@@ -172,7 +172,7 @@ def pause(db: Database, *, actor: Actor, queue: str, schedule_id: str) -> Schedu
     """Pause a schedule: it makes no ticks. A pause that there is stays as it is. Raises ScheduleNotFound."""
     with db.begin() as conn:
         _locked(conn, queue, schedule_id)
-        is_new = store.pause(conn, queue=queue, schedule_id=schedule_id)
+        is_new = store.pause(conn, queue=queue, schedule_id=schedule_id, by=actor.id)
         audit.note(conn, actor, Act(action="schedules.pause", queue=queue, target=schedule_id, affected=int(is_new)))
         return _locked(conn, queue, schedule_id)
 

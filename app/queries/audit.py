@@ -22,6 +22,7 @@ class Wanted:
     actor: str | None = None
     action: str | None = None
     queue: str | None = None
+    target: str | None = None
     before: int | None = None
 
 
@@ -29,7 +30,11 @@ def entries(db: Database, *, wanted: Wanted, length: int) -> list[Entry]:
     """Return up to `length` acts, the newest first."""
     conditions = [
         column == value
-        for column, value in ((audit.c.action, wanted.action), (audit.c.queue, wanted.queue))
+        for column, value in (
+            (audit.c.action, wanted.action),
+            (audit.c.queue, wanted.queue),
+            (audit.c.target, wanted.target),
+        )
         if value is not None
     ]
     if wanted.actor is not None:

@@ -1,12 +1,13 @@
 """Reads of schedules: one, a page of them, and the jobs of one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from app.domain import schedule as times
 from app.domain.errors import NoRoom, ScheduleNotFound
 from app.domain.scheduled import Run, Schedule
 from app.infra.room import BLIND, COPIES, SMALL, Reservation
 from app.postgres.database import Connection, Database
+from app.queries.queues import like
 from app.store import schedules
 
 
@@ -50,6 +51,15 @@ def page(db: Database, *, queue: str, start: int, length: int) -> tuple[int, lis
     """
     with db.read() as conn:
         return schedules.page(conn, queue=queue, start=start, length=length, max_bytes=BLIND // max(1, length))
+
+
+def page_of_all(
+    db: Database, *, allowed: Sequence[str], pattern: str, start: int, length: int
+) -> tuple[int, list[Schedule]]:
+    """Return the same of all queues that match `pattern` and one of `allowed`, by queue, id. Raises DatabaseError."""
+    of = {"allowed": [*map(like, allowed)], "pattern": like(pattern)}
+    with db.read() as conn:
+        return schedules.page_of_all(conn, **of, start=start, length=length, max_bytes=BLIND // max(1, length))
 
 
 def now_ms(db: Database) -> int:

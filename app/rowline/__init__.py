@@ -53,6 +53,7 @@ from rowline.values import (
 
 if TYPE_CHECKING:
     from rowline.client import Rowline
+    from rowline.endpoints import EndpointInfo, Endpoints
     from rowline.events import EventInfo, Events
     from rowline.explain import Explanation, Scaling
     from rowline.plans import Plan, PlanInfo
@@ -70,6 +71,8 @@ __all__ = [
     "Diagnosis",
     "Duration",
     "Durations",
+    "EndpointInfo",
+    "Endpoints",
     "EventInfo",
     "Events",
     "Explanation",
@@ -124,6 +127,8 @@ __all__ = [
 _BROUGHT_BY = {
     "Duration": "rowline.series",
     "Durations": "rowline.series",
+    "EndpointInfo": "rowline.endpoints",
+    "Endpoints": "rowline.endpoints",
     "Explanation": "rowline.explain",
     "EventInfo": "rowline.events",
     "Events": "rowline.events",

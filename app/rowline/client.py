@@ -6,6 +6,7 @@ from typing import Any, Self, TypeVar, Unpack
 
 from rowline import find
 from rowline.doctor import Diagnosis
+from rowline.endpoints import EndpointInfo, Endpoints
 from rowline.errors import RowlineError
 from rowline.events import Asked, Events
 from rowline.given import strings
@@ -13,6 +14,7 @@ from rowline.plans import PlanInfo
 from rowline.queue import Queue
 from rowline.queueinfo import UNCHANGED, Kept, Queues, Unchanged, settings_json
 from rowline.running import Running
+from rowline.schedules import ScheduleInfo
 from rowline.transport import Call, Transport, quoted
 from rowline.values import Audit, IssuedToken, JobInfo, TokenInfo, Tokens
 
@@ -84,6 +86,14 @@ class Rowline:
         """Return plans of all queues that the token may read: first those that go on by themselves, then the newest."""
         return self._send("GET", "/plans", query={"start": start, "length": length}, read=PlanInfo.all_of)
 
+    def schedules(self, *, pattern: str = "*", start: int = 0, length: int = 10) -> tuple[ScheduleInfo, ...]:
+        """Return schedules of all queues that the token may read, by queue and id; `length` is at most 100.
+
+        In `pattern`, of names of queues, `*` stands for any characters.
+        """
+        query = {"pattern": pattern, "start": start, "length": length}
+        return self._send("GET", "/schedulers", query=query, read=ScheduleInfo.all_of)
+
     def events(self, *, queues: Iterable[str] = (), **asked: Unpack[Asked]) -> Events:
         """Open a stream of the events of `queues`, or of all that the token may see; a name may end with `*`.
 
@@ -116,6 +126,22 @@ class Rowline:
         body = {"queue": queue, "endpoint": endpoint} | ({"opts": opts} if opts else {})
         answer = self._transport.send(Call(method="POST", path="/workers", body=body, is_repeatable=False))
         return answer.headers.get("Rowline-Webhook-Secret")
+
+    def endpoint_states(self, *, pattern: str = "*", start: int = 0, length: int = 10) -> Endpoints:
+        """Return endpoints that the token may manage, by queue: which are switched off, since when and why.
+
+        In `pattern`, of names of queues, `*` stands for any characters; `length` is at most 100.
+        """
+        query = {"pattern": pattern, "start": start, "length": length}
+        return self._send("GET", "/endpoints", query=query, read=Endpoints.of)
+
+    def endpoint(self, queue: str) -> EndpointInfo:
+        """Return the endpoint of a queue. Raises NotFound."""
+        return self._send("GET", f"/queues/{quoted(queue)}/endpoint", read=EndpointInfo.of)
+
+    def switch_on_endpoint(self, queue: str) -> EndpointInfo:
+        """Switch the endpoint of a queue on; one that is on stays as it is. Raises NotFound."""
+        return self._send("POST", f"/queues/{quoted(queue)}/endpoint/switch-on", read=EndpointInfo.of)
 
     def remove_endpoint(self, queue: str) -> None:
         """Remove the endpoint of a queue. Raises NotFound, also if the response to an earlier try was lost."""
@@ -173,14 +199,17 @@ class Rowline:
         actor: str | None = None,
         action: str | None = None,
         queue: str | None = None,
+        target: str | None = None,
         before: int | None = None,
         length: int = 10,
     ) -> Audit:
         """Return some acts, the newest first, of those that match; `length` is at most 100.
 
-        `actor`: its id or the name of a token; `before`: only acts with a lower number, such as `next`.
+        `actor`: its id or the name of a token; `target`: the id of a job, a plan, a schedule or a token; `before`: only
+        acts with a lower number, such as `next`.
         """
-        asked = {"since": since, "actor": actor, "action": action, "queue": queue, "before": before, "length": length}
+        asked = {"since": since, "actor": actor, "action": action, "queue": queue, "target": target}
+        asked |= {"before": before, "length": length}
         query = {name: value for name, value in asked.items() if value is not None}
         return self._send("GET", "/audit", query=query, read=Audit.of)
 

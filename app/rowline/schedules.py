@@ -133,6 +133,7 @@ class ScheduleInfo:
     overlap: str  # pending, skip, allow or cancel
     is_paused: bool
     paused_on: int | None
+    paused_by: str | None  # as in the audit; None: it is not paused, or it is not known
     next_on: int | None  # the next tick; None: it is paused, or there is none any more
     iteration_count: int  # ticks that got a job
     skipped_count: int  # ticks that got none
@@ -165,6 +166,7 @@ class ScheduleInfo:
             overlap=members["overlap"],
             is_paused=members["paused"],
             paused_on=members.get("pausedOn"),
+            paused_by=members.get("pausedBy"),
             next_on=members.get("next"),
             iteration_count=members["iterationCount"],
             skipped_count=members["skippedCount"],

@@ -19,6 +19,7 @@ _try_lock = Statement("endpoints/try_lock")
 _claim_calls = Statement("endpoints/claim_calls")
 _pause = Statement("endpoints/pause")
 _switch_off = Statement("endpoints/switch_off")
+_switch_on = Statement("endpoints/switch_on")
 _stalls_allowed = Statement("endpoints/stalls_allowed")
 _lock = Statement("endpoints/lock")
 _reseal = Statement("endpoints/reseal")
@@ -137,8 +138,14 @@ def pause(conn: Connection, *, queue: str, revision: str, pause_ms: int) -> None
 
 
 def switch_off(conn: Connection, *, queue: str, revision: str, reason: str) -> bool:
-    """Switch the endpoint off until it is registered again; return whether it was on. Waits as `pause` does."""
+    """Switch the endpoint off until it is switched on or registered; return if it was on. Waits as `pause` does."""
     return bool(_switch_off.rows(conn, queue=queue, revision=revision, reason=reason))
+
+
+def switch_on(conn: Connection, *, queue: str) -> str | None:
+    """Switch the endpoint on; return why it was off, None if it was not, or is none. Waits as `pause` does."""
+    found = _switch_on.rows(conn, queue=queue)
+    return str(found[0].reason) if found else None
 
 
 def stalls_allowed(conn: Connection, *, queue: str) -> int | None:

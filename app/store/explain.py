@@ -78,7 +78,10 @@ def ground(conn: Connection, *, queue: str) -> Ground:
 
 def paused_schedules(conn: Connection, *, queue: str, most: int) -> list[PausedSchedule]:
     """Return schedules of a queue that are paused, by id, up to `most`."""
-    return [PausedSchedule(row.id, row.paused_at) for row in _paused_schedules.rows(conn, queue=queue, limit=most)]
+    return [
+        PausedSchedule(row.id, row.paused_at, row.paused_by)
+        for row in _paused_schedules.rows(conn, queue=queue, limit=most)
+    ]
 
 
 def _endpoint(row: Any) -> EndpointState:

@@ -36,6 +36,7 @@ schedules = Table(
     Column("created_at", WHEN, nullable=False, server_default=text("statement_timestamp()")),
     Column("created_by", NAME, nullable=False),
     Column("changed_at", WHEN),
+    Column("paused_by", NAME),  # it says nothing of one that is not paused
     PrimaryKeyConstraint("queue", "id", name="schedules_pkey"),
     CheckConstraint("(every_ms is null) <> (pattern is null)", name="schedules_timing"),
 )

@@ -22,7 +22,9 @@ _resume = Statement("schedules/resume")
 _remove = Statement("schedules/remove")
 _find = Statement("schedules/find")
 _page = Statement("schedules/page")
+_page_of_all = Statement("schedules/page_of_all")
 _count = Statement("schedules/count")
+_count_all = Statement("schedules/count_all")
 _runs = Statement("schedules/runs")
 _forget_queue = Statement("schedules/forget_queue")
 
@@ -112,17 +114,19 @@ def add(
     return bool(_add.rows(conn, queue=queue, id=schedule_id, **values, **others))
 
 
-def replace(conn: Connection, *, before: Schedule, wanted: Wanted, next_at: int | None, is_paused: bool) -> None:
-    """Replace all that a schedule is to do, which is locked; what it counts stays."""
+def replace(
+    conn: Connection, *, before: Schedule, wanted: Wanted, next_at: int | None, is_paused: bool, by: str
+) -> None:
+    """Replace all that a schedule is to do, which is locked; what it counts stays. `by`: who does so."""
     values = {name: getattr(wanted, name) for name in WANTED}
     pauses = is_paused and before.paused_at is None
-    others = {"next_at": next_at, "pauses": pauses, "resumes": not is_paused}
+    others = {"next_at": next_at, "pauses": pauses, "resumes": not is_paused, "paused_by": by}
     _replace.rows(conn, queue=before.queue, id=before.id, **values, **others)
 
 
-def pause(conn: Connection, *, queue: str, schedule_id: str) -> bool:
-    """Pause a schedule; return whether it was not paused. Waits for its row."""
-    return bool(_pause.rows(conn, queue=queue, id=schedule_id))
+def pause(conn: Connection, *, queue: str, schedule_id: str, by: str) -> bool:
+    """Pause a schedule; `by`: who does so; return whether it was not paused. Waits for its row."""
+    return bool(_pause.rows(conn, queue=queue, id=schedule_id, paused_by=by))
 
 
 def resume(conn: Connection, *, queue: str, schedule_id: str, next_at: int | None) -> bool:
@@ -159,6 +163,18 @@ def page(conn: Connection, *, queue: str, start: int, length: int, max_bytes: in
     return _count.rows(conn, queue=queue)[0].number, [*map(_schedule, found)]
 
 
+def page_of_all(
+    conn: Connection, *, allowed: Sequence[str], pattern: str, start: int, length: int, max_bytes: int
+) -> tuple[int, list[Schedule]]:
+    """Return how many schedules the queues have that match `pattern` and one of `allowed`, and some, by queue and id.
+
+    They are patterns of LIKE. Each is as `find` returns it.
+    """
+    of = {"allowed": allowed, "pattern": pattern}
+    found = _page_of_all.rows(conn, **of, start=start, length=length, max_bytes=max_bytes)
+    return _count_all.rows(conn, **of)[0].number, [*map(_schedule, found)]
+
+
 def runs(conn: Connection, *, queue: str, prefix: str, start: int, length: int) -> list[Run]:
     """Return the jobs whose ids are `prefix`, which ends with a colon, and a number; the newest first."""
     below = f"{prefix[:-1]};"  # the character after the colon
@@ -180,7 +196,7 @@ def runs(conn: Connection, *, queue: str, prefix: str, start: int, length: int) 
 
 _READ = (
     *("queue", "id", "next_at", "ticks", "skipped", "last_tick_at", "last_number", "last_job_id"),
-    *("paused_at", "created_at", "created_by", "changed_at"),
+    *("paused_at", "paused_by", "created_at", "created_by", "changed_at"),
     *(name for name in WANTED if name not in {"misfire", "overlap"}),
 )
 

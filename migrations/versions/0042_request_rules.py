@@ -4,7 +4,7 @@ The rules stay the same, for nodes of the release before too. The CHECK asks for
 step of its life; triggers ask for the others.
 
 Revision ID: 0042
-Revises: 0040
+Revises: 0041
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "0042"
-down_revision = "0040"
+down_revision = "0041"
 branch_labels = None
 depends_on = None
 step = "expand"

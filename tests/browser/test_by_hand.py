@@ -6,6 +6,7 @@ from tests.browser.pages import Pages
 from tests.support.browser import ENTER
 
 TAB = "\ue004"
+END, BACK = "\ue010", "\ue003"
 STEPS_MAX = 150
 SECRET = "return document.getElementById('secret').value"
 
@@ -82,6 +83,30 @@ def test_a_job_is_added_by_hand(hand: Hand) -> None:
     hand.press("form[action$='/add'] button")
     hand.sees("The job is added.", "welcome")
     assert sum(hand.pages.ask("GET", "/queues/mail")["counts"].values()) == 2
+
+
+def test_the_settings_of_a_queue_are_changed_and_a_fault_stands_at_its_field(hand: Hand) -> None:
+    hand.press("tr[data-row=mail] [data-open]")
+    hand.pages.title("mail - Rowline")
+    hand.press(".places a[href$='/settings']")
+    hand.pages.title("Settings of mail - Rowline")
+    hand.type("#startWithin", "soon")
+    hand.type("[id='defaults.attempts']", "5")
+    hand.press("form[action$='/settings'] button")
+    hand.sees("Nothing is changed", "must be a time as 90s, 5m, 1h, 1d")
+    at_field = "return document.getElementById(document.getElementById('startWithin').getAttribute('aria-describedby'))"
+    assert "must be a time" in hand.pages.browser.run(f"{at_field}.textContent")
+    [told] = hand.pages.browser.said()
+    assert "400 (BAD REQUEST)" in told
+    hand.type("#removeOnFail", "3")
+    hand.type("#startWithin", END + BACK * 4 + "1h")
+    hand.press("form[action$='/settings'] button")
+    hand.sees("The 3 newest failed jobs of mail are kept, all others go now")
+    assert hand.pages.ask("GET", "/queues/mail")["settings"] == {}
+    hand.press("button[name=sure]")
+    hand.sees("The settings are changed.")
+    expected = {"removeOnFail": {"count": 3}, "startWithin": 3_600_000, "defaults": {"attempts": 5}}
+    assert hand.pages.ask("GET", "/queues/mail")["settings"] == expected
 
 
 def test_a_schedule_is_previewed_made_and_paused(hand: Hand) -> None:

@@ -137,9 +137,11 @@ PATHS += ["queues/mail/jobs/broken/remove", "queues/mail/jobs/absent", "login/co
 PATHS += ["failures", "queues/mail/failures", "search", "search?error=host", "search?queue=mail", "search?since=soon"]
 PATHS += ["running", "plans", "queues/mail/plans", "queues/empty/failures", "queues/empty/plans"]
 
+PATHS += ["schedules", "schedules?name=zz"]
 PATHS += ["queues/mail/schedules", "queues/mail/schedules/nightly", "queues/mail/schedules/nightly/change"]
 PATHS += ["queues/mail/schedules/nightly/remove", "queues/mail/new-schedule", "queues/empty/schedules"]
 PATHS += ["queues/mail/charts", "queues/mail/charts?step=day", "queues/empty/charts"]
+PATHS += ["queues/mail/settings", "queues/empty/settings"]
 PATHS += ["queues/mail/workers", "queues/empty/workers", "queues/mail/endpoint", "queues/mail/endpoint/remove"]
 PATHS += [
     "endpoints",
@@ -168,6 +170,7 @@ def filled(pages: Pages) -> Pages:
     pages.ask(
         "POST", "/tokens", {"name": "m" * 100, "scopes": ["jobs:add@mail", "jobs:read"], "limits": {"streams": 2}}
     )
+    pages.ask("PATCH", "/queues/mail", {"settings": {"keys": ["customer.id"], "defaults": {"tags": ["vip", "t" * 99]}}})
     pages.register("mail", "https://example.com/" + "x" * 200)
     pages.add("runs", queue="long")
     pages.ask("POST", "/queues/long/jobs/claim", {"worker": "crane:4711"})

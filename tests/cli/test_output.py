@@ -2,11 +2,13 @@
 
 import json
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
-from app.cli import jsontext
+from app.cli import jsontext, main
 from app.operations import maintenance
 from app.postgres.database import Database
 from app.queries import events
@@ -161,7 +163,8 @@ def test_a_bar_is_for_terminals_alone(api: str) -> None:
 def test_a_secret_of_an_endpoint_is_printed_alone(api: str) -> None:
     shown = said(api, "endpoints", "register", "post", "https://example.com/jobs", "--header", "X-Team: a:b")
     assert shown.splitlines()[-1].startswith("whsec_")
-    assert lines(api, "endpoints", "list") == [{"queue": "post", "url": "https://example.com/jobs"}]
+    [listed] = lines(api, "endpoints", "list")
+    assert (listed["queue"], listed["url"], listed["isOn"]) == ("post", "https://example.com/jobs", True)
     assert said(api, "endpoints", "list", "-q") == "post"
     assert "https://example.com/jobs" in said(api, "endpoints", "list")
     for wrong in (("--header", "nothing"), ("--limiter", "5"), ("--limiter", "a/b")):
@@ -169,6 +172,9 @@ def test_a_secret_of_an_endpoint_is_printed_alone(api: str) -> None:
             "does not look like" in told
         )
     assert "endpoint.url" in said(api, "endpoints", "register", "p", "http://127.0.0.1/x", code=2)
+    assert lines(api, "endpoints", "show", "post") == [listed]
+    assert lines(api, "endpoints", "list", "--pattern", "x*") == []
+    assert "on" in said(api, "endpoints", "switch-on", "post").split()
     assert "sent nowhere any more" in said(api, "endpoints", "remove", "post")
 
 
@@ -196,3 +202,23 @@ def test_events_come_over_http_too(api: str) -> None:
     shown = said(api, "events", "--queue", "mail", "--type", "added")
     assert "mail/mine" in shown
     assert "\x1b" not in shown
+
+
+def test_each_command_that_reads_from_the_service_can_be_watched() -> None:
+    reads = {"list", "show", "get", "logs", "runs", "preview"}
+    of_no_service = {"context list"}
+
+    context = click.Context(main.rowline)
+
+    def found(group: click.Group, *path: str) -> Iterator[tuple[str, set[str]]]:
+        for name in group.list_commands(context):
+            command = group.get_command(context, name)
+            if isinstance(command, click.Group):
+                yield from found(command, *path, name)
+            elif command is not None and name in reads:
+                yield " ".join((*path, name)), {one for option in command.params for one in option.opts}
+
+    options = dict(found(main.rowline))
+    assert {"tokens list", "schedulers preview", "plans show", "deduplication show"} <= set(options)
+    unwatched = {name for name, given in options.items() if "--json" in given and "--watch" not in given}
+    assert unwatched == of_no_service

@@ -55,9 +55,20 @@ def test_a_schedule_ticks_in_a_rhythm_and_its_runs_are_listed(own_url: str) -> N
     assert told(own_url, "run", "mail", "hourly")["outcome"] == "created"
 
 
+def test_schedules_of_all_queues_are_listed(own_url: str) -> None:
+    told(own_url, *NIGHTLY)
+    told(own_url, "set", "post", *NIGHTLY[2:])
+    assert [one["queue"] for one in told(own_url, "list")] == ["mail", "post"]
+    assert [one["queue"] for one in told(own_url, "list", "--pattern", "p*")] == ["post"]
+    words = said(own_url, "schedulers", "list").split()
+    assert [one for one in words if one in {"queue", "mail", "post"}] == ["queue", "mail", "post"]
+    assert "not both" in said(own_url, "schedulers", "list", "mail", "--pattern", "p*", code=2)
+
+
 def test_a_schedule_is_paused_resumed_and_removed(own_url: str) -> None:
     told(own_url, *NIGHTLY)
     assert told(own_url, "pause", "mail", "nightly")["paused"]
+    assert "paused by cli:" in said(own_url, "schedulers", "list", "mail")
     assert not told(own_url, "resume", "mail", "nightly")["paused"]
     assert told(own_url, "remove", "mail", "nightly")["id"] == "nightly"
     gone = said(own_url, "schedulers", "show", "mail", "nightly", code=3)

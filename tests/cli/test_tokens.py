@@ -66,6 +66,9 @@ def test_a_token_is_named_by_its_id_or_by_a_name_that_is_its_own(own_url: str) -
     assert token_id not in said(own_url, "tokens", "show", "colleague")
     assert "there is no token 'colleagues'" in said(own_url, "tokens", "revoke", "colleagues", code=3)
     assert said(own_url, "audit", "--action", "nope") == "no acts"
+    assert said(own_url, "audit", "--target", "nope") == "no acts"
+    made = said(own_url, "audit", "--action", "tokens.create", "--target", token_id).splitlines()
+    assert (len(made), token_id in made[0]) == (1, True), "of two"
 
 
 def test_a_token_of_the_environment_is_said_to_be_of_no_use(own_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ _COUNTS = ("store/test_counts.py", "store/test_minutes.py", "races/test_counts.p
 _ENDPOINTS = (
     "store/test_endpoints.py",
     "operations/test_endpoints.py",
+    "web/test_endpoint_states.py",
     "plans/test_calls.py",
     "races/test_endpoints.py",
     "web/test_workers.py",
@@ -108,6 +109,7 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
             "web/test_queues.py",
             "web/test_queue_settings.py",
             "web/test_queue_rates.py",
+            "domain/test_retention.py",
             "operations/test_retention.py",
             "operations/test_at_once.py",
             "races/test_at_once.py",

@@ -61,6 +61,7 @@ INDEXES: dict[str, set[str]] = {
     "endpoints/reseal": {"endpoints_pkey"},
     "endpoints/stalls_allowed": {"endpoints_pkey"},
     "endpoints/switch_off": {"endpoints_pkey"},
+    "endpoints/switch_on": {"endpoints_pkey"},
     "endpoints/try_lock": {"endpoints_pkey"},
     "explain/ahead": {"jobs_ready"},
     "explain/batch": {"jobs_active", "jobs_listed"},
@@ -195,6 +196,7 @@ INDEXES: dict[str, set[str]] = {
     "schedules/add": {"schedules_pkey"},  # the arbiter
     "schedules/clock": set(),
     "schedules/count": {"schedules_pkey"},
+    "schedules/count_all": {"schedules_pkey"},
     "schedules/find": {"schedules_pkey"},
     "schedules/forget_queue": {"schedules_pkey"},
     "schedules/held": {"jobs_pkey", "schedules_pkey"},
@@ -202,6 +204,7 @@ INDEXES: dict[str, set[str]] = {
     "schedules/lock": {"schedules_pkey"},
     "schedules/move": {"schedules_pkey"},
     "schedules/page": {"schedules_pkey"},
+    "schedules/page_of_all": {"schedules_pkey"},
     "schedules/pause": {"schedules_pkey"},
     "schedules/queues_with_due": {"schedules_due"},
     "schedules/remove": {"schedules_pkey"},

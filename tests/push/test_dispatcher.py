@@ -15,8 +15,10 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from app.domain.endpoint import Limiter
 from app.domain.job import JsonText
 from app.domain.states import Status
+from app.operations import endpoints as operations
 from app.postgres.database import Database
 from tests.support import receivers
+from tests.support.acting import ACTOR
 from tests.support.clusters import ROOT, Program, until
 from tests.support.jobs import insert, new
 from tests.support.receivers import SECRET, Call, Receiver, answer, says
@@ -204,6 +206,17 @@ def test_410_switches_the_endpoint_off_until_it_is_registered_again(db: Database
         assert len(receiver.calls) == 1
         receivers.register(db, receiver.url)
         assert in_status(db, job_id).status is Status.COMPLETED
+
+
+def test_an_endpoint_that_is_switched_on_gets_jobs_again(db: Database, program: Program) -> None:
+    with Receiver(says("410 Gone")) as receiver:
+        receivers.register(db, receiver.url)
+        job_id = add(db, new())[0]
+        program.expect("endpoint_switched_off")
+        receiver.behaviour = says()
+        operations.switch_on(db, actor=ACTOR, queue="q")
+        assert in_status(db, job_id).status is Status.COMPLETED
+        assert len(receiver.calls) == 2
 
 
 def test_retry_after_has_the_retry_and_all_other_calls_wait(db: Database, program: Program) -> None:

@@ -47,14 +47,25 @@ def test_a_schedule_that_ticks_every_hour_begins_at_once(queue: rowline.Queue, d
     assert repr(hourly).startswith("<Schedule 'hourly', every 3600000 ms, next ")
 
 
+def test_schedules_of_all_queues_are_found(api: rowline.Rowline) -> None:
+    for name in ("mail", "post"):
+        api.queue(name).schedule("nightly", cron="@daily")
+    assert [(one.queue, one.id) for one in api.schedules()] == [("mail", "nightly"), ("post", "nightly")]
+    assert (
+        [one.queue for one in api.schedules(pattern="p*")] == [one.queue for one in api.schedules(start=1)] == ["post"]
+    )
+    assert api.schedules(length=1) == (api.queue("mail").find_schedule("nightly").info,)
+
+
 def test_a_schedule_is_paused_run_resumed_and_removed(queue: rowline.Queue) -> None:
     nightly = queue.schedule("nightly", cron="@daily", paused=True)
-    assert nightly.info.next_on is None
+    assert (nightly.info.next_on, nightly.info.paused_by) == (None, "env:1")
     assert "paused" in repr(nightly)
     job = nightly.run()
     assert (job.name, job.outcome, job.id.endswith(":now")) == ("nightly", "created", True)
     assert [one.is_besides for one in nightly.runs()] == [True]
     assert nightly.resume().info.next_on is not None
+    assert nightly.info.paused_by is None
     assert nightly.pause().info.is_paused
     assert queue.find_schedule("nightly").look().info == nightly.info
     assert nightly.remove() == nightly.info

@@ -26,6 +26,8 @@ def test_a_token_is_made_listed_rotated_and_revoked_and_the_audit_tells(api: row
     acts = api.audit(actor="env:1", length=2)
     assert [act.action for act in acts.entries] == ["tokens.revoke", "tokens.finish_rotation"]
     more = api.audit(before=acts.next, action="tokens.create")
+    assert {one.target for one in api.audit(target=acts.entries[0].target).entries} == {acts.entries[0].target}
+    assert api.audit(target="absent").entries == ()
     assert [(act.target, act.outcome) for act in more.entries] == [(made.id, "done")]
 
 

@@ -44,6 +44,22 @@ def test_an_act_says_who_did_what_and_from_where(client: Client, db: Database) -
     }
 
 
+def test_acts_are_found_by_what_they_were_about(client: Client) -> None:
+    client.add(*({"name": "n", "data": 1, "opts": {"jobId": one}} for one in ("one", "two")))
+    client.add({"name": "n", "data": 1, "opts": {"jobId": "one"}}, queue="other")
+    for path in (f"{JOBS}/one", f"{JOBS}/two", "/queues/other/jobs/one"):
+        answers.ok(client.post(f"{path}/cancel", ""))
+    schedule = client.put("/queues/q/schedulers/nightly", json.dumps({"every": 60_000, "template": {}}))
+    assert schedule.status_code == 201
+    made = answers.ok(client.post("/tokens", json.dumps({"name": "n", "scopes": ["work"]})))
+    assert [entry["queue"] for entry in entries(client, "target=one")] == ["other", "q"]
+    assert [entry["action"] for entry in entries(client, "target=one&queue=q")] == ["jobs.cancel"]
+    assert [entry["action"] for entry in entries(client, "target=nightly")] == ["schedules.create"]
+    assert [entry["action"] for entry in entries(client, f"target={made['id']}")] == ["tokens.create"]
+    assert entries(client, "target=on") == []
+    answers.problem(client.get("/audit?target=%00"), 400)
+
+
 def test_every_act_has_its_row_and_no_secret(client: Client) -> None:
     assert (
         client.post(

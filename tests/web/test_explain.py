@@ -159,7 +159,7 @@ def test_an_endpoint_that_is_switched_off_says_why_until_somebody_else_works(cli
     for found in (explain(client, job_id), explain(client)):
         assert codes(found) == ["endpoint_off"]
         assert "(the endpoint answered 410 Gone)" in found["sentence"]
-        assert "Register it again: POST /workers" in found["sentence"]
+        assert "`rowline endpoints switch-on q`, or POST /queues/q/endpoint/switch-on" in found["sentence"]
         assert "since" in found["reasons"][0]
     see(db, Sighting("q", "crane:7", Way.PYTHON, 8, 3))
     assert codes(explain(client, job_id)) == ["behind"]
@@ -360,6 +360,8 @@ def test_a_queue_says_which_of_its_schedules_are_paused(client: Client) -> None:
     found = explain(client)
     assert (found["status"], codes(found)) == ("idle", ["schedule_paused"])
     assert "its schedule nightly is paused since" in found["sentence"]
+    assert " by env:1, and adds no jobs" in found["sentence"]
+    assert found["reasons"][0]["by"] == "env:1"
     assert "`rowline schedulers resume q nightly`, or POST /queues/q/schedulers/nightly/resume" in found["sentence"]
 
 

@@ -200,14 +200,65 @@ def test_a_paused_schedule_makes_no_ticks_and_goes_on_with_the_next_one(client: 
     made = put(client)
     paused = answers.ok(client.post(f"{PATH}/pause"))
     assert (paused["paused"], "next" in paused) == (True, False)
+    assert paused["pausedBy"] == "env:1"
     assert answers.ok(client.post(f"{PATH}/pause")) == paused
     due = fall_due(db, ago_ms=2 * HOUR_MS + 5_000)
     tick(db)
     resumed = answers.ok(client.post(f"{PATH}/resume"))
+    assert not {"pausedBy", "pausedOn"} & resumed.keys()
     assert (resumed["paused"], resumed["next"]) == (False, due + 3 * HOUR_MS)
     tick(db)
     assert job_ids(client) == [made["lastJobId"]]
     assert resumed["skippedCount"] == 0
+
+
+def test_who_paused_it_is_told_whichever_way_and_the_first_one_stays(
+    client: Client, db: Database, shared_url: str
+) -> None:
+    secret = issue(db, "jobs:read", "jobs:add", "jobs:manage").secret
+    other = f"token:{secret[3:11]}"
+    program = Client(client.flask, token=secret)
+    assert put(client, paused=True)["pausedBy"] == "env:1"
+    assert answers.ok(program.post(f"{PATH}/pause"))["pausedBy"] == "env:1"
+    assert put(client, paused=False).get("pausedBy") is None
+    answers.ok(program.put(PATH, body(paused=True)))
+    assert get(client)["pausedBy"] == other
+    assert put(client, limit=9)["pausedBy"] == other, "a change of something else is no pause"
+    answers.ok(client.post(f"{PATH}/resume"))
+    assert answers.ok(program.post(f"{PATH}/pause"))["pausedBy"] == other
+    assert databases.ask(shared_url, "select paused_by from report.schedules") == [(other,)]
+
+
+def test_who_paused_before_revision_0041_is_not_known(client: Client, shared_url: str) -> None:
+    put(client, paused=True)
+    databases.run(shared_url, "update rowline.schedules set paused_by = null")
+    shown = get(client)
+    assert (shown["paused"], "pausedOn" in shown, "pausedBy" in shown) == (True, True, False)
+    sentence = answers.ok(client.get("/queues/q/explain"))["sentence"]
+    assert " by " not in sentence.partition(", and adds no jobs")[0]
+
+
+def test_schedules_of_all_queues_are_listed_by_queue_and_id_for_who_may_read_them(client: Client, db: Database) -> None:
+    for queue in ("mail", "mail_2", "mailx2", "post"):
+        for schedule_id in ("b", "a"):
+            assert client.put(f"/queues/{queue}/schedulers/{schedule_id}", body()).status_code == 201
+
+    def listed(query: str, by: Client = client) -> tuple[list[str], int]:
+        found = answers.ok(by.get(f"/schedulers{query}"))
+        return [f"{one['queue']}/{one['id']}" for one in found["schedulers"]], found["count"]
+
+    everything = [f"{queue}/{one}" for queue in ("mail", "mail_2", "mailx2", "post") for one in ("a", "b")]
+    assert listed("") == (everything, 8)
+    assert listed("?start=3&length=2") == (everything[3:5], 8)
+    assert listed("?pattern=mail_*") == (everything[2:4], 2), "no character is a wildcard but the star"
+    assert listed("?pattern=*2&length=0") == ([], 4)
+    program = Client(client.flask, token=issue(db, "jobs:read@post", "payload@post", "jobs:read@mail_2").secret)
+    assert listed("", program) == ([*everything[2:4], *everything[6:]], 4)
+    shown = answers.ok(program.get("/schedulers"))["schedulers"]
+    assert [one.get("hidden") for one in shown] == [["template.data"]] * 2 + [None] * 2
+    assert shown[2] == answers.ok(client.get("/queues/post/schedulers/a"))
+    for query in ("patern=x", "length=101", "start=-1"):
+        answers.problem(client.get(f"/schedulers?{query}"), 400)
 
 
 def test_a_put_that_does_not_speak_of_a_pause_leaves_it(client: Client) -> None:

@@ -29,7 +29,7 @@ DECLARED = {
         "series.get_series",
         *("plans.list_plans", "plans.list_all_plans", "plans.get_plan", "running.list_running"),
         *("jobs.get_deduplication", "jobs.list_failures"),
-        *(f"schedules.{verb}" for verb in ("list_schedules", "get_schedule", "list_runs")),
+        *(f"schedules.{verb}" for verb in ("list_schedules", "list_all_schedules", "get_schedule", "list_runs")),
         *("schedules.preview_schedule", "schedules.preview_timing"),
         "settings.get_settings",
     },
@@ -45,7 +45,10 @@ DECLARED = {
     },
     "events": {f"events.{verb}" for verb in ("stream_all", "stream_queue", "stream_job", "page_all", "page_queue")},
     "work": {"work.claim", "work.complete", "work.fail", "work.release", "work.extend", "work.finish"},
-    "endpoints:manage": {"workers.register", "workers.list_urls", "workers.remove"},
+    "endpoints:manage": {
+        *("workers.register", "workers.list_urls", "workers.remove"),
+        *("workers.list_states", "workers.get_state", "workers.switch_on"),
+    },
     "tokens:manage": {f"tokens.{verb}" for verb in ("create", "list_tokens", "revoke", "rotate", "finish_rotation")},
     "audit": {"audit.list_acts"},
     "metrics": {"doctor.get_report", "metrics.get_metrics"},
@@ -110,8 +113,14 @@ def test_an_action_is_allowed_on_the_queues_of_its_pattern(
 ) -> None:
     found = allowed(flask, issue(db, f"{action}@{pattern}").secret)
 
-    of_no_queue = {"workers.list_urls", "queues.list_queues", "jobs.list_all", "settings.get_settings"}
-    of_no_queue |= {"plans.list_all_plans", "running.list_running"}
+    of_no_queue = {
+        "workers.list_urls",
+        "workers.list_states",
+        "queues.list_queues",
+        "jobs.list_all",
+        "settings.get_settings",
+    }
+    of_no_queue |= {"plans.list_all_plans", "schedules.list_all_schedules", "running.list_running"}
     of_no_queue = (of_no_queue | {"events.stream_all", "events.page_all"}) & DECLARED.get(action, set())
     of_all_queues = set() if pattern == "*" else {"settings.change_settings"}
     assert found == (DECLARED.get(action, set()) - of_all_queues if is_mine else of_no_queue)

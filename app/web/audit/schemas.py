@@ -23,6 +23,7 @@ class AuditQuerySchema(new_job.KnownOnly):
     actor = Filter(FILTER_MAX, metadata={"description": "its id, such as token:ab12cd34, or the name of a token"})
     action = Filter(FILTER_MAX)
     queue = Filter(FILTER_MAX)
+    target = Filter(FILTER_MAX, metadata={"description": "the id of a job, a plan, a schedule or a token"})
     before = WholeText(0, page.START_MAX, metadata={"description": "only acts with a lower number: `next` of a page"})
     length = WholeText(1, page.LENGTH_MAX, load_default=10)
 
@@ -64,6 +65,7 @@ def load(request: Request) -> tuple[Wanted, int]:
         actor=loaded.get("actor"),
         action=loaded.get("action"),
         queue=loaded.get("queue"),
+        target=loaded.get("target"),
         before=loaded.get("before"),
     )
     return wanted, loaded["length"]

@@ -11,7 +11,7 @@ from app.web.dashboard import api, page, shown
 from app.web.dashboard.api import Refused
 
 LENGTH = 50
-FILTERS = ("actor", "action", "queue", "since")
+FILTERS = ("actor", "action", "queue", "target", "since")
 SPANS = {"1h": "the last hour", "24h": "the last 24 hours", "7d": "the last 7 days", "30d": "the last 30 days"}
 _MS = {"1h": 3_600_000, "24h": 86_400_000, "7d": 604_800_000, "30d": 2_592_000_000}
 _BAD = 400

@@ -19,6 +19,7 @@ PAGES = (
     Entry("failures", "Failures", "f", Action.READ),
     Entry("running", "Running", "r", Action.READ),
     Entry("plans", "Plans", "p", Action.READ),
+    Entry("schedules", "Schedules", "c", Action.READ),
     Entry("search", "Search", "s", Action.READ),
     Entry("endpoints", "Endpoints", "w", Action.ENDPOINTS),
     Entry("doctor", "Doctor", "d", Action.METRICS),

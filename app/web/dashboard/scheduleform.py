@@ -1,12 +1,11 @@
 """The form of a schedule: its fields as the API has them, and back. What is wrong is left for the API to name."""
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import msgspec
 
-from app.web.dashboard import forms, queue
+from app.web.dashboard import forms, queue, spans
 
 FIELDS = (
     *("pattern", "tz", "every", "offset", "startDate", "endDate", "limit", "jitter", "overlap", "misfire"),
@@ -22,8 +21,6 @@ MISFIRES = {"once": "one job for all of them", "skip": "no job", "all": "one job
 _SPANS = ("every", "offset", "jitter")
 _MOMENTS = ("startDate", "endDate")
 _TIMING = ("pattern", "tz", "every", "offset", *_MOMENTS)
-_UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_SPAN = re.compile(r"(\d{1,15}) ?(ms|s|m|h|d)?", re.ASCII)
 
 
 def empty() -> dict[str, str]:
@@ -69,8 +66,8 @@ def _json(value: int | str) -> str:
 
 
 def _value(name: str, text: str) -> int | str:
-    if name in _SPANS and (found := _SPAN.fullmatch(text)):
-        return int(found[1]) * _UNITS[found[2] or "ms"]
+    if name in _SPANS:
+        return spans.read(text)
     if text.isdecimal() and text.isascii() and (name == "limit" or name in _MOMENTS):
         return int(text)
     return _moment(text) if name in _MOMENTS else text
@@ -88,8 +85,7 @@ def _moment(text: str) -> int | str:
 def _text(name: str, raw: bytes) -> str:
     value = msgspec.json.decode(raw)
     if name in _SPANS:
-        unit = next(unit for unit, ms in reversed(_UNITS.items()) if value % ms == 0 and (value or unit == "ms"))
-        return f"{value // _UNITS[unit]}{unit}"
+        return spans.written(value)
     if name in _MOMENTS:
         try:
             return datetime.fromtimestamp(value / 1000, UTC).isoformat().replace("+00:00", "Z")

@@ -28,21 +28,19 @@ def blueprint() -> Blueprint:
 
 
 def _add_reads(routes: Blueprint) -> None:
+    @routes.get("/schedules")
+    def list_all() -> Response:
+        """List the schedules of all queues, by queue and id."""
+        text = request.args.get("name", "").strip()
+        found = api.of().get("/schedulers", {"pattern": f"*{text}*", "start": page.start(), "length": LENGTH})
+        return _list(found, name=None, text=text)
+
     @routes.get("/queues/<segment:queue>/schedules")
     def list_schedules(queue: str) -> Response:
         """List the schedules of a queue, by id."""
-        rowline, name = api.of(), names.queue_name(queue)
         start = request.args.get("start", "0")
-        found = rowline.get(f"/queues/{queue}/schedulers", {"start": start, "length": LENGTH})
-        return page.render(
-            "schedules.html",
-            name=name,
-            schedules=found["schedulers"],
-            count=found["count"],
-            start=found["start"],
-            length=LENGTH,
-            can_make=_can_make(rowline, name),
-        )
+        found = api.of().get(f"/queues/{queue}/schedulers", {"start": start, "length": LENGTH})
+        return _list(found, name=names.queue_name(queue))
 
     @routes.get("/queues/<segment:queue>/schedules/<segment:schedule_id>")
     def show(queue: str, schedule_id: str) -> Response:
@@ -60,7 +58,6 @@ def _add_reads(routes: Blueprint) -> None:
             ticks=ticks,
             trouble=trouble,
             runs=rowline.get(f"{path}/runs", {"start": start, "length": RUNS}),
-            pauser=_pauser(rowline, name, schedule),
             can_manage=rowline.may(Action.MANAGE, name),
             can_change=_can_make(rowline, name) and _is_whole(members),
             stream=f"?queue={shown.segment(name)}",
@@ -124,6 +121,20 @@ def _add_verbs(routes: Blueprint) -> None:
         return page.go(f"queues/{queue}/schedules", done="schedule_removed")
 
 
+def _list(found: dict[str, Any], *, name: str | None, text: str = "") -> Response:
+    """Show schedules: of a queue, or, for None, of all whose names contain a text."""
+    return page.render(
+        "schedules.html",
+        name=name,
+        text=text,
+        schedules=found["schedulers"],
+        count=found["count"],
+        start=found["start"],
+        length=LENGTH,
+        can_make=name is not None and _can_make(api.of(), name),
+    )
+
+
 def _path(queue: str, schedule_id: str) -> str:
     return f"/queues/{queue}/schedulers/{schedule_id}"
 
@@ -150,15 +161,6 @@ def _ticks(rowline: Api, path: str) -> tuple[list[dict[str, Any]], dict[str, Any
         if refused.status != _BAD:
             raise
         return [], refused.problem
-
-
-def _pauser(rowline: Api, name: str, schedule: dict[str, Any]) -> str | None:
-    """Return who paused a schedule, as far as the last such acts on its queue say; None: it is not known."""
-    if not schedule["paused"] or not rowline.may(Action.AUDIT):
-        return None
-    found = rowline.get("/audit", {"queue": name, "action": "schedules.pause", "length": 100})["entries"]
-    mine = (act for act in found if act.get("target") == schedule["id"] and act["affected"])
-    return next((act.get("actorName") or act["actor"] for act in mine), None)
 
 
 def _put(queue: str, schedule_id: str, sent: dict[str, str], *, is_new: bool) -> Response:

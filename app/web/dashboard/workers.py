@@ -12,7 +12,7 @@ from app.web.dashboard import api, forms, page, queue, shown
 from app.web.dashboard.api import Api, Refused
 from app.web.endpoints.routes import SECRET_HEADER
 
-LENGTH, ACTS = 50, 100
+LENGTH = 50
 NUMBERS = ("timeout", "concurrency", "max", "duration")
 FIELDS = ("url", "method", "headers", "secrets", *NUMBERS)
 STATES = {"endpoint_off", "endpoint_paused", "rate"}
@@ -44,41 +44,39 @@ def _add_reads(routes: Blueprint) -> None:
             slots=sum(one["slots"] for one in found["workers"]),
             busy=sum(one["busy"] for one in found["workers"]),
             may_endpoint=may,
-            url=rowline.get("/workers").get(name) if may else None,
+            endpoint=_found(rowline, queue) if may else None,
             reasons=[one for one in explained["reasons"] if one["code"] in STATES],
-            off=_switched_off(rowline, {"queue": name}).get(name) if may else None,
             stream=f"?queue={shown.segment(name)}",
         )
 
     @routes.get("/endpoints")
     def list_endpoints() -> Response:
         """List the endpoints that the token may manage, by queue."""
-        rowline = api.of()
-        after, text = request.args.get("after", ""), request.args.get("name", "").strip()
-        found = [(name, url) for name, url in rowline.get("/workers").items() if text in name]
-        rest = [one for one in sorted(found) if one[0] > after]
+        start, text = page.start(), request.args.get("name", "").strip()
+        wanted = {"pattern": f"*{text}*", "start": start, "length": LENGTH}
+        found = api.of().get("/endpoints", wanted)
         return page.render(
             "endpoints.html",
-            endpoints=rest[:LENGTH],
-            count=len(found),
-            off=_switched_off(rowline, {}),
+            endpoints=found["endpoints"],
+            count=found["count"],
             name=text,
-            after=after,
-            last=rest[LENGTH - 1][0] if len(rest) > LENGTH else None,
+            start=start,
+            next=start + LENGTH if start + LENGTH < found["count"] else None,
         )
 
     @routes.get("/queues/<segment:queue>/endpoint")
     def form(queue: str) -> Response:
         """Ask for the endpoint of a queue."""
         name = names.queue_name(queue)
-        url = api.of().get("/workers").get(name, "")
-        return _form(name, dict.fromkeys(FIELDS, "") | {"url": url, "method": "POST"}, is_there=bool(url))
+        found = _found(api.of(), queue)
+        sent = {"method": "POST"} if found is None else _fields(found)
+        return _form(name, dict.fromkeys(FIELDS, "") | sent, is_there=found is not None)
 
     @routes.get("/queues/<segment:queue>/endpoint/remove")
     def ask(queue: str) -> Response:
         """Ask whether the endpoint of a queue is to be deleted."""
         name = names.queue_name(queue)
-        return page.render("endpoint_remove.html", name=name, url=api.of().get("/workers").get(name, ""))
+        return page.render("endpoint_remove.html", name=name, endpoint=_found(api.of(), queue))
 
 
 def _add_writes(routes: Blueprint) -> None:
@@ -97,6 +95,12 @@ def _add_writes(routes: Blueprint) -> None:
             return page.render("endpoint_secret.html", name=name, secret=secret)
         return page.go(f"queues/{queue}/workers", done="registered")
 
+    @routes.post("/queues/<segment:queue>/endpoint/switch-on")
+    def switch_on(queue: str) -> Response:
+        """Switch the endpoint of a queue on."""
+        api.of().send("POST", f"/queues/{queue}/endpoint/switch-on")
+        return page.go(f"queues/{queue}/workers", done="switched_on")
+
     @routes.post("/queues/<segment:queue>/endpoint/remove")
     def remove(queue: str) -> Response:
         """Delete the endpoint of a queue."""
@@ -104,25 +108,15 @@ def _add_writes(routes: Blueprint) -> None:
         return page.go(f"queues/{queue}/workers", done="deleted")
 
 
-def _switched_off(rowline: Api, of: dict[str, str]) -> dict[str, dict[str, Any]]:
-    """Return the act that switched an endpoint off, by queue, of those that nobody registered again since.
-
-    As far as the last acts in the audit say; without the right to read it, none.
-    """
-    if not rowline.may(Action.AUDIT):
-        return {}
-    found = {}
-    for act in ("workers.switch_off", "workers.register", "workers.remove"):
-        entries = rowline.get("/audit", {**of, "action": act, "length": ACTS})["entries"]
-        found[act] = [entry for entry in entries if entry["outcome"] == "done"]
-    last: dict[str, int] = {}
-    for entry in (*found["workers.register"], *found["workers.remove"]):
-        last[entry["queue"]] = max(entry["number"], last.get(entry["queue"], 0))
-    off: dict[str, dict[str, Any]] = {}
-    for entry in found["workers.switch_off"]:
-        if entry["number"] > last.get(entry["queue"], 0):
-            off.setdefault(entry["queue"], entry)
-    return off
+def _found(rowline: Api, queue: str) -> dict[str, Any] | None:
+    """Return the endpoint of a queue; None: it has none. Raises Refused."""
+    try:
+        found: dict[str, Any] = rowline.get(f"/queues/{queue}/endpoint")
+    except Refused as refused:
+        if refused.problem["code"] != "worker_not_found":
+            raise
+        return None
+    return found
 
 
 def _form(
@@ -130,6 +124,12 @@ def _form(
 ) -> Response:
     members = {"name": name, "sent": sent, "is_there": is_there, "methods": METHODS, "trouble": trouble}
     return page.render("endpoint.html", status=status, **members)
+
+
+def _fields(found: dict[str, Any]) -> dict[str, str]:
+    """Return the fields of the form for an endpoint, but those that cannot be read back."""
+    plain = {one: str(found[one]) for one in ("url", "method", "timeout", "concurrency")}
+    return plain | {one: str(limit) for one, limit in found.get("limiter", {}).items()}
 
 
 def _body(name: str, sent: dict[str, str]) -> bytes:

@@ -15,15 +15,16 @@ from app.postgres.database import Database, DatabaseError, OutcomeUnknown
 from app.queries import endpoints as queries
 from app.web import answers, auth, body, describe, names
 from app.web.auth import CALLER, Tokens
-from app.web.endpoints import schemas
+from app.web.endpoints import schemas, states
 
 SECRET_BYTES = 32
 SECRET_HEADER = "Rowline-Webhook-Secret"  # noqa: S105 - the name of a header, no secret
 
 
 def blueprint(settings: Settings, db: Database, vault: Vault, access: Tokens) -> Blueprint:
-    """Return the routes below /workers."""
+    """Return the routes below /workers, and those of the states of endpoints."""
     routes = Blueprint("workers", __name__)
+    states.add_routes(routes, settings, db, access)
 
     @routes.post("/workers")
     @describe.route(

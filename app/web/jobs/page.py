@@ -9,11 +9,13 @@ from flask import Request
 from marshmallow import Schema, ValidationError, fields, validate
 from werkzeug.datastructures import MultiDict
 
+from app.domain import tokens
 from app.domain.errors import Fault, InvalidRequest
+from app.domain.ids import QUEUE_NAME_MAX
 from app.domain.job import Job
 from app.domain.states import Status
 from app.queries.jobs import Page, Part
-from app.web.fields import WholeText
+from app.web.fields import Filter, WholeText
 from app.web.jobs import cursor, new_job
 from app.wire.job import JobSchema
 
@@ -67,6 +69,16 @@ class PartQuerySchema(Schema):
 
     start = WholeText(0, START_MAX, load_default=0)
     length = WholeText(0, LENGTH_MAX, load_default=10)
+
+
+class OfQueuesQuerySchema(PartQuerySchema, new_job.KnownOnly):
+    """Which part of a list over queues is requested. Unknown parameters are refused by name."""
+
+    pattern = Filter(
+        QUEUE_NAME_MAX,
+        load_default=tokens.ALL,
+        metadata={"description": "a name of a queue, in which `*` stands for any characters"},
+    )
 
 
 class WaitQuerySchema(Schema):

@@ -8,7 +8,7 @@ from app.domain import schedule as times
 from app.domain import scheduled
 from app.domain.errors import InvalidRequest, NoRoom, OlderNodesRun, ScheduleNotFound
 from app.domain.scheduled import Schedule
-from app.domain.tokens import Action
+from app.domain.tokens import Action, Caller
 from app.infra.room import Room
 from app.infra.settings import Settings
 from app.operations import schedules as operations
@@ -26,7 +26,7 @@ _CHANGES = (*_ONE, *body.ERRORS, OutcomeUnknown)
 
 
 def blueprint(settings: Settings, db: Database, room: Room, access: Tokens, limits: Quotas) -> Blueprint:
-    """Return the routes below /queues/<queue>/schedulers."""
+    """Return the routes of schedules."""
     routes = Blueprint("schedules", __name__)
     _add_reads(routes, db, room)
     _add_previews(routes, settings, db)
@@ -40,6 +40,8 @@ def _answer(one: Schedule, *, status: int = 200) -> Response:
 
 
 def _add_reads(routes: Blueprint, db: Database, room: Room) -> None:
+    of_queues = page.OfQueuesQuerySchema()
+
     @routes.get("/queues/<segment:queue>/schedulers")
     @describe.route(
         action=Action.READ,
@@ -56,6 +58,23 @@ def _add_reads(routes: Blueprint, db: Database, room: Room) -> None:
         count, found = queries.page(db, queue=queue, start=start, length=length)
         members = {"schedulers": [shown.dump(one, sees_payload=sees_payload) for one in found], "count": count}
         return answers.json(members | {"start": start, "length": length})
+
+    @routes.get("/schedulers")
+    @describe.route(
+        action=Action.READ,
+        query=page.OfQueuesQuerySchema,
+        gives=shown.SchedulersSchema(),
+        raises=(InvalidRequest, NoRoom, DatabaseError),
+        example={"answer": {"schedulers": [shown.ANSWER], "count": 1, "start": 0, "length": 10}},
+    )
+    def list_all_schedules() -> Response:
+        """List the schedules of all queues that the token may read, by queue and id."""
+        asked = page.loaded_query(of_queues, request.query_string)
+        caller: Caller = request.environ[CALLER]
+        count, found = queries.page_of_all(db, allowed=caller.patterns(Action.READ), **asked)
+        members = [shown.dump(one, sees_payload=caller.may(Action.PAYLOAD, one.queue)) for one in found]
+        part = {"start": asked["start"], "length": asked["length"]}
+        return answers.json({"schedulers": members, "count": count} | part)
 
     @routes.get("/queues/<segment:queue>/schedulers/<segment:schedule_id>")
     @describe.route(

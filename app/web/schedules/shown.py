@@ -40,6 +40,7 @@ class SchedulerSchema(Schema):
     overlap = fields.String(required=True, metadata={"enum": [word.value for word in Overlap]})
     paused = fields.Boolean(required=True)
     pausedOn = Milliseconds()
+    pausedBy = fields.String(metadata={"description": "who paused it, as in the audit; absent: it is not known"})
     next = fields.Integer(metadata={"description": "the next tick; absent: it is paused, or there is none any more"})
     iterationCount = fields.Integer(required=True, metadata={"description": "ticks that got a job"})
     skippedCount = fields.Integer(required=True, metadata={"description": "ticks that got none"})
@@ -145,6 +146,7 @@ def dump(one: Schedule, *, sees_payload: bool) -> dict[str, Any]:
         "overlap": one.overlap.value,
         "paused": is_paused,
         "pausedOn": one.paused_at and milliseconds(one.paused_at),
+        "pausedBy": one.paused_by if is_paused else None,
         "next": None if is_paused else one.next_at,
         "iterationCount": one.ticks,
         "skippedCount": one.skipped,

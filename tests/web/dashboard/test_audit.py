@@ -53,6 +53,7 @@ def test_filters_are_in_the_address(visitor: Visitor, client: Client) -> None:
         client.post(f"/queues/{queue}/pause", "")
     client.post("/queues/a/resume", "")
     assert actions(visitor.page("audit?queue=a&since=1h")) == ["queues.resume", "queues.pause"]
+    assert actions(visitor.page("audit?target=absent")) == []
     assert actions(visitor.page("audit?action=queues.pause")) == ["queues.pause"] * 2
     assert "dashboard.sign_in" in actions(visitor.page("audit?actor=env:1&since=1000000000000"))
     empty = visitor.page("audit?actor=nobody&action=")

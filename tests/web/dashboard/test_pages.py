@@ -28,9 +28,19 @@ PAGES += ["running", "running?queue=q", "plans", "queues/q/plans"]
 PAGES += ["failures", "queues/q/failures", "queues/none/failures", "search", "search?error=host", "search?queue=q"]
 PAGES += ["queues/q/jobs/one/remove", "queues/none", "queues/q/jobs/absent", "nowhere", "login/code", "queues/%ff"]
 SCHEDULE = "queues/q/schedules/nightly"
-PAGES += ["queues/q/schedules", "queues/none/schedules", SCHEDULE, f"{SCHEDULE}/change", f"{SCHEDULE}/remove"]
+PAGES += [
+    "schedules",
+    "schedules?name=zz",
+    "schedules?start=50",
+    "queues/q/schedules",
+    "queues/none/schedules",
+    SCHEDULE,
+    f"{SCHEDULE}/change",
+    f"{SCHEDULE}/remove",
+]
 PAGES += ["queues/q/new-schedule", "queues/q/schedules/absent", "queues/q/workers", "queues/q/endpoint", "endpoints"]
 PAGES += ["queues/q/endpoint/remove", "tokens", "tokens?start=50", "tokens/make", "tokens/absent/revoke"]
+PAGES += ["queues/q/settings", "queues/none/settings"]
 PAGES += ["audit", "audit?since=x", "doctor", "queues/q/charts", "queues/none/charts?step=day"]
 
 
@@ -161,6 +171,25 @@ def test_everything_that_a_client_can_set_is_text(visitor: Visitor, client: Clie
         assert "<script>alert" not in answer.text
         assert "<img src=x" not in answer.text
         assert "onerror=alert(1)" in text_of(answer.text) or page.endswith("/remove") or "error=" in page
+
+
+def test_commands_in_a_sentence_are_code_and_all_of_it_is_text(visitor: Visitor, client: Client) -> None:
+    client.add({"name": "n", "data": 1, "opts": {"jobId": "one"}})
+    client.post("/queues/q/pause", json.dumps({"reason": XSS}))
+    for page in ("queues/q", "queues/q/jobs/one"):
+        html = visitor.page(page)
+        assert "<code>rowline queues resume q</code>" in html
+        assert "`" not in html
+        assert "<script>alert" not in html
+        assert XSS in text_of(html)
+
+
+def test_backticks_mark_code_only_in_pairs_and_never_markup() -> None:
+    assert shown.codes("run `a <b>` now") == "run <code>a &lt;b&gt;</code> now"
+    assert shown.codes(f"`{XSS}` or {XSS}").count("<") == 2
+    assert shown.codes("a ` is <one>") == "a ` is &lt;one&gt;"
+    assert shown.codes("no `x` and `") == "no `x` and `"
+    assert shown.codes("") == ""
 
 
 def test_numbers_keep_their_digits_and_members_their_order(visitor: Visitor, client: Client) -> None:
@@ -348,12 +377,6 @@ def test_no_template_trusts_what_it_is_given() -> None:
     for file in (Path(frame.__file__).parent / "templates").iterdir():
         text = file.read_text()
         assert not re.search(r"\|\s*safe|autoescape|javascript:|\sstyle=|\son\w+=", text), file.name
-
-
-def test_what_stands_between_backticks_is_code_and_never_markup() -> None:
-    assert shown.codes("run `rowline top`.") == "run <code>rowline top</code>."
-    assert shown.codes(f"`{XSS}` `") == Markup("{}").format(f"`{XSS}` `"), "one of them has no other"
-    assert "<script" not in shown.codes(f"`{XSS}`{XSS}")
 
 
 def test_a_uuid_is_shortened_in_lists_and_nothing_else() -> None:

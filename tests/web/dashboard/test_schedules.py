@@ -192,14 +192,40 @@ def test_a_schedule_is_paused_and_the_page_says_by_whom(
     assert not get(client)["paused"]
 
 
-def test_who_may_not_read_the_audit_is_not_told_who_paused(
+def test_whoever_may_read_the_queue_is_told_who_paused(
     client: Client, visitor: Visitor, visiting: Callable[..., Visitor]
 ) -> None:
     put(client)
     visitor.post(f"{BASE}/nightly/pause")
-    page = text_of(visiting("jobs:read").page(f"{BASE}/nightly"))
-    assert "It is paused." in page
-    assert "env:1, " not in page
+    reader = visiting("jobs:read")
+    assert "paused by env:1, " in text_of(reader.page(f"{BASE}/nightly"))
+    assert "paused by env:1, " in text_of(reader.page(BASE))
+
+
+def test_schedules_of_all_queues_are_on_a_page_with_those_that_may_be_read(
+    client: Client, visitor: Visitor, visiting: Callable[..., Visitor]
+) -> None:
+    assert "No queue has a schedule." in text_of(visitor.page("schedules"))
+    put(client)
+    hostile = quote("<b>'\"&", safe="")
+    made = client.put(f"/queues/{hostile}/schedulers/{hostile}", json.dumps({"every": 60_000, "template": {}}))
+    assert made.status_code == 201
+    rows = {a["data-row"] for tag, a in tags_of(visitor.page("schedules")) if tag == "tr" and "data-row" in a}
+    assert rows == {"q/nightly", "<b>'\"&/<b>'\"&"}
+    [link] = [a["href"] for tag, a in tags_of(visitor.page("schedules?name=q")) if "data-open" in a]
+    assert visitor.get(str(link).removeprefix("./")).status_code == 200
+    assert "No queue of such a name has a schedule." in text_of(visitor.page("schedules?name=zz"))
+    assert "nightly" not in visiting("jobs:read@other").page("schedules")
+
+
+def test_pages_of_schedules_of_all_queues_go_on(visitor: Visitor, client: Client) -> None:
+    for nth in range(27):
+        put(client, f"s{nth:02}")
+    first = visitor.page("schedules?name=q")
+    [following] = [a["href"] for tag, a in tags_of(first) if tag == "a" and a.get("rel") == "next"]
+    second = visitor.page(str(following).removeprefix("./"))
+    rows = [a["data-row"] for tag, a in tags_of(second) if tag == "tr" and "data-row" in a]
+    assert rows == ["q/s25", "q/s26"]
 
 
 def test_a_run_by_hand_adds_a_job_and_is_in_the_history(visitor: Visitor, client: Client) -> None:

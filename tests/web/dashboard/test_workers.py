@@ -97,6 +97,34 @@ def test_an_endpoint_that_is_off_says_why_and_is_registered_again(
     assert endpoints.find(db, queue="q") is not None
 
 
+def test_an_endpoint_that_is_off_is_switched_on_as_it_is(visitor: Visitor, client: Client, db: Database) -> None:
+    register(client)
+    assert "Switch on" not in text_of(visitor.page("queues/q/workers"))
+    switch_off(db)
+    assert "it answered 410" in text_of(visitor.page("queues/q/workers"))
+    answer = visitor.post("queues/q/endpoint/switch-on")
+    assert answer.headers["Location"].endswith("queues/q/workers?done=switched_on")
+    found = endpoints.find(db, queue="q")
+    assert found is not None
+    assert found.url == URL
+    assert "Switch" not in text_of(visitor.page("queues/q/workers"))
+    act = answers.ok(client.get("/audit?action=workers.switch_on"))["entries"][0]
+    assert (act["queue"], act["actor"], act["before"]) == ("q", "env:1", {"reason": "it answered 410"})
+    assert visitor.post("queues/none/endpoint/switch-on").status_code == 404
+
+
+def test_registering_again_begins_with_what_can_be_read_back(visitor: Visitor, client: Client) -> None:
+    opts = {"concurrency": 7, "limiter": {"max": 5, "duration": 2_000}}
+    body = {"queue": "q", "endpoint": {"url": URL, "method": "PUT", "timeout": 9_000}, "opts": opts}
+    assert client.post("/workers", json.dumps(body)).status_code == 200
+    fields = {
+        str(a.get("name")): a.get("value") for tag, a in tags_of(visitor.page("queues/q/endpoint")) if tag == "input"
+    }
+    expected = {"url": URL, "timeout": "9000", "concurrency": "7", "max": "5", "duration": "2000"}
+    assert expected.items() <= fields.items()
+    assert "<option selected>PUT</option>" in visitor.page("queues/q/endpoint")
+
+
 def test_an_endpoint_is_deleted_after_a_question(visitor: Visitor, client: Client) -> None:
     register(client)
     page = visitor.page("queues/q/endpoint/remove")
@@ -138,7 +166,10 @@ def test_who_may_not_manage_endpoints_sees_workers_alone(
     narrow = visiting("endpoints:manage@q", "jobs:read@q")
     listed = narrow.page("endpoints")
     assert "queues/other" not in listed
-    assert "told to tokens with the scope" in text_of(listed)
+    assert "switched off" in text_of(listed), "without the right to read the audit"
+    assert "Switch on" in text_of(narrow.page("queues/q/workers"))
+    assert narrow.post("queues/other/endpoint/switch-on").status_code == 403
+    assert visitor.post("queues/q/endpoint/switch-on").status_code == 403
     assert narrow.post("queues/other/endpoint/remove").status_code == 403
     assert narrow.get("queues/other/workers").status_code == 403
     assert len(urls(client)) == 2

@@ -21,6 +21,7 @@ set every_ms = :every_ms::bigint,
     options = :options::text::json,
     next_at = :next_at::bigint,
     paused_at = case when :pauses::boolean then (select at from clock) when not :resumes::boolean then schedule.paused_at end,
+    paused_by = case when :pauses::boolean then :paused_by when not :resumes::boolean then schedule.paused_by end,
     changed_at = (select at from clock)
 where schedule.queue = :queue and schedule.id = :id
 returning schedule.id
