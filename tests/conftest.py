@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -15,6 +15,7 @@ import pytest
 from flask import Flask
 
 from app.domain import scan
+from app.infra import loading
 from app.infra.settings import Settings
 from app.postgres.database import Connection, Database
 from app.web import app
@@ -42,6 +43,14 @@ SLOW = [hypothesis.HealthCheck.too_slow]
 hypothesis.settings.register_profile("search", deadline=None, suppress_health_check=SLOW)
 hypothesis.settings.register_profile("rowline", deadline=None, suppress_health_check=SLOW, derandomize=True)
 hypothesis.settings.load_profile("rowline")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Scan the ten thousand tests and all that they import for garbage neither while they are collected nor later: it
+    takes a worker a sixth of its CPU time."""
+    with loading.uncollected():
+        return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import sys
 import click
 from gevent import monkey
 
-from app.infra import interrupt, settings
+from app.infra import interrupt, loading, settings
 
 
 @click.command()
@@ -18,6 +18,6 @@ def dispatch() -> None:
         # gevent must patch the standard library before psycopg is imported: the process starts again, patched.
         patched = [sys.executable, *interrupt.RUN, "gevent.monkey", "--module", "app", "dispatch"]
         os.execve(sys.executable, patched, dict(os.environ))  # noqa: S606 - fixed arguments, no shell
-    with interrupt.quiet():
+    with interrupt.quiet(), loading.uncollected():
         from app.cli import dispatching  # noqa: PLC0415 - what it imports takes a second of CPU, once is enough
     dispatching.run(chosen)

@@ -9,6 +9,7 @@ import click
 
 from app.cli import account, names, output, service
 from app.cli.service import Reply, of_queue, path
+from app.infra import loading
 
 COLUMNS = ["queue", "state", "since", "why", "calls", "limiter", "method", "url"]
 
@@ -118,7 +119,8 @@ def reencrypt() -> None:
 
     Exit code 1 on errors.
     """
-    from app.cli import reencrypting  # noqa: PLC0415 - the others need no database
+    with loading.uncollected():
+        from app.cli import reencrypting  # noqa: PLC0415 - the others need no database
 
     done, left = reencrypting.reencrypt(os.environ, account.actor())
     print("\n".join([f"{done} endpoints encrypted with the first key", *left]))

@@ -7,7 +7,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from app.cli.exits import Code
-from app.infra import interrupt
+from app.infra import interrupt, loading
 from app.infra.settings import SettingsError
 
 COMMANDS = {name: (name, name) for name in ("run", "serve", "work", "dispatch", "queues", "jobs")}
@@ -47,7 +47,7 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, function = COMMANDS[cmd_name]
-        with interrupt.quiet():
+        with interrupt.quiet(), loading.uncollected():
             command: click.Command = getattr(importlib.import_module(f"app.cli.{module}"), function)
         return command
 

@@ -19,7 +19,7 @@ from rowline.transport import Answer, Call, Transport, quoted
 
 from app.cli import contexts, exits, jsontext
 from app.cli.exits import Code, Ended
-from app.infra import settings
+from app.infra import loading, settings
 from app.infra.settings import Settings
 from app.local import home
 
@@ -210,8 +210,8 @@ def _sender(where: Place) -> Iterator[Sender]:
     if where.url is None:
         if os.environ.get(TOKEN):
             click.echo(f"{TOKEN} is not used: {URL} is not set, and this acts on the database itself", err=True)
-        from app.cli import database  # noqa: PLC0415 - the API, which takes half a second to import
-
+        with loading.uncollected():
+            from app.cli import database  # noqa: PLC0415 - the API, which takes half a second to import
         with database.opened() as sender:
             yield sender
         return

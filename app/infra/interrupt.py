@@ -10,6 +10,8 @@ import signal
 import sys
 from collections.abc import Iterator
 
+from app.infra import loading
+
 CODE = 128 + signal.SIGINT
 """The exit code of a program that Ctrl-C ended, as in shells."""
 RUN = ["-P", "-m", "app.infra.interrupt"]
@@ -29,5 +31,6 @@ def quiet() -> Iterator[None]:
 
 if __name__ == "__main__":
     del sys.argv[0]
+    loading.begin()
     with quiet():
         runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from app.infra import metricfiles, settings
+from app.infra import loading, metricfiles, settings
 from app.infra.log import logging_config
 
 # Without DATABASE_URL: only gunicorn's workers validate it, since psycopg must be imported after gevent's patches.
@@ -34,7 +34,8 @@ _metrics: list[Path] = []
 
 
 def on_starting(_arbiter: object) -> None:
-    """Make the folder for metrics: gunicorn's hook, before the first fork."""
+    """Make the folder for metrics: gunicorn's hook, before the first fork, when it has loaded itself."""
+    loading.end()
     _metrics.append(metricfiles.make_folder())
 
 
@@ -58,6 +59,7 @@ def post_fork(_arbiter: object, worker: Any) -> None:
 
     And say where the metrics of this worker go.
     """
+    loading.begin()
     metricfiles.join(_metrics[0], worker.metrics_slot)
     for number in (signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, worker.handle_quit)
@@ -69,7 +71,7 @@ def post_worker_init(_worker: object) -> None:
     Otherwise each full garbage collection would scan them, and block the process for 50 ms.
     """
     gc.collect()
-    gc.freeze()
+    loading.end()
 
 
 def pre_request(_worker: object, request: Any) -> None:

@@ -3,12 +3,14 @@
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from app.cli import main as command
 from app.infra.settings import Settings
 from app.local import binaries
 from tests.support import clusters
@@ -99,10 +101,19 @@ def test_every_command_refuses_a_bad_url_in_one_line_that_shows_nothing_of_it(tm
 
 
 @pytest.mark.parametrize("url", BAD_URLS.values(), ids=BAD_URLS)
-def test_a_bad_url_is_refused_with_a_word_on_what_is_wrong_and_none_of_it(url: str, tmp_path: Path) -> None:
-    code, output = said(("db", "check"), tmp_path, DATABASE_URL=url)
+def test_a_bad_url_is_refused_with_a_word_on_what_is_wrong_and_none_of_it(
+    url: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """In this process: that each command refuses so, as a process, is the test above."""
+    for name, value in (SECRETS | {"DATABASE_URL": url}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["rowline", "db", "check"])
 
-    assert (code, output.count("\n")) == (2, 2), output
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+
+    output = "".join(capfd.readouterr())
+    assert (ended.value.code, output.count("\n")) == (2, 2), output
     assert "DATABASE_URL: its value " in output
     assert CANARY not in output
 
