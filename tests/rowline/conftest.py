@@ -11,7 +11,7 @@ from tests.support.httpproxy import HttpProxy
 from tests.support.raw import Server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")  # to start it takes a second and a half of CPU, which each file would pay
 def service(shared_url: str) -> Iterator[Server]:
     """`rowline serve` as shipped, with one process."""
     with raw.server(shared_url) as server:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from app.infra.room import SMALL
 from app.infra.settings import Settings
@@ -28,10 +29,16 @@ def small(settings: Settings, **more: Any) -> Settings:
     return dataclasses.replace(settings, max_answer_bytes=BOUND, api_connections=1, pool_wait_ms=50, **more)
 
 
-@pytest.fixture
-def bounded(settings: Settings, db: Database) -> Client:
+@pytest.fixture(scope="module")
+def bounding(settings: Settings, shared_db: Database) -> Flask:
     """A service whose answers have 300,000 bytes of texts at most."""
-    return Client(app.create(small(settings), db).test_client(), token=TOKEN)
+    return app.create(small(settings), shared_db)
+
+
+@pytest.fixture
+def bounded(bounding: Flask, db: Database) -> Client:
+    """A program that asks it, with the empty database."""
+    return Client(bounding.test_client(), token=TOKEN)
 
 
 @pytest.fixture
