@@ -57,9 +57,12 @@ def page_of_all(
     db: Database, *, allowed: Sequence[str], pattern: str, start: int, length: int
 ) -> tuple[int, list[Schedule]]:
     """Return the same of all queues that match `pattern` and one of `allowed`, by queue, id. Raises DatabaseError."""
-    of = {"allowed": [*map(like, allowed)], "pattern": like(pattern)}
+    max_bytes = BLIND // max(1, length)
+    patterns, asked = [*map(like, allowed)], like(pattern)
     with db.read() as conn:
-        return schedules.page_of_all(conn, **of, start=start, length=length, max_bytes=BLIND // max(1, length))
+        return schedules.page_of_all(
+            conn, allowed=patterns, pattern=asked, start=start, length=length, max_bytes=max_bytes
+        )
 
 
 def now_ms(db: Database) -> int:

@@ -150,7 +150,10 @@ def _html(text: str) -> str:
 
 def _sized(picture: re.Match[str]) -> str:
     """Return the tag of a picture with its size, so that a page does not move while it loads it when it is seen."""
-    head = (DOCS / picture[1]).read_bytes()[:_WEBP_HEAD]
+    file = DOCS / picture[1]
+    if not file.exists():  # of a page that is described before its picture is made: `make screenshots` needs the API
+        return picture[0]
+    head = file.read_bytes()[:_WEBP_HEAD]
     size = int.from_bytes(head[-4:], "little")  # lossless WebP: 14 bits of width, 14 of height, each less one
     return f'{picture[0]} loading="lazy" width="{(size & 0x3FFF) + 1}" height="{(size >> 14 & 0x3FFF) + 1}"'
 

@@ -28,6 +28,7 @@ _CHANGES = (*_ONE, *body.ERRORS, OutcomeUnknown)
 def blueprint(settings: Settings, db: Database, room: Room, access: Tokens, limits: Quotas) -> Blueprint:
     """Return the routes of schedules."""
     routes = Blueprint("schedules", __name__)
+    _add_lists(routes, db)
     _add_reads(routes, db, room)
     _add_previews(routes, settings, db)
     _add_writes(routes, settings, db, room, access)
@@ -39,7 +40,7 @@ def _answer(one: Schedule, *, status: int = 200) -> Response:
     return answers.json(shown.dump(one, sees_payload=auth.may_see(request, one.queue)), status=status)
 
 
-def _add_reads(routes: Blueprint, db: Database, room: Room) -> None:
+def _add_lists(routes: Blueprint, db: Database) -> None:
     of_queues = page.OfQueuesQuerySchema()
 
     @routes.get("/queues/<segment:queue>/schedulers")
@@ -76,6 +77,8 @@ def _add_reads(routes: Blueprint, db: Database, room: Room) -> None:
         part = {"start": asked["start"], "length": asked["length"]}
         return answers.json({"schedulers": members, "count": count} | part)
 
+
+def _add_reads(routes: Blueprint, db: Database, room: Room) -> None:
     @routes.get("/queues/<segment:queue>/schedulers/<segment:schedule_id>")
     @describe.route(
         action=Action.READ,

@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 import pytest
 from flask import Flask
-from markupsafe import Markup
 from werkzeug.test import TestResponse
 
 from app.domain.states import Status
