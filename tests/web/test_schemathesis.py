@@ -121,6 +121,11 @@ warnings = false
 include-path-regex = "/plans/{plan_id}"
 warnings = false
 
+# Which queues have an endpoint the program does not know.
+[[operations]]
+include-path-regex = "/queues/{queue}/endpoint"
+warnings = false
+
 # Which tokens are being rotated the program does not know.
 [[operations]]
 include-path-regex = "/tokens/{token_id}"
