@@ -49,7 +49,7 @@ _OF_ONE: dict[str, dict[str, str]] = {
     "claim": {"worker": ":worker", "details": _RETRIED_ONE},
     "complete": {"details": _RETRIED_ONE},
 }
-"""Verb -> the same for statements that change at most one job: without aggregates, which take a third of the time."""
+"""Verb -> the same for statements that change at most one job: without aggregates, which take long to prepare."""
 
 _WAITED = "greatest(date_part('epoch', processed_at) - abs(place)::double precision / 1000000, 0)"
 _RAN = "greatest(date_part('epoch', statement_timestamp() - processed_at), 0)"

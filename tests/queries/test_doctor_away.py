@@ -18,8 +18,8 @@ def test_a_database_that_is_away_is_looked_for_once_for_all_who_ask() -> None:
         def refuse() -> None:
             with contextlib.suppress(OSError):
                 while True:
-                    listener.accept()[0].close()
-                    looks.append(None)
+                    with listener.accept()[0]:
+                        looks.append(None)  # before the other side can see that it ends
 
         accepting = threading.Thread(target=refuse)
         accepting.start()

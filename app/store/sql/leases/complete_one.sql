@@ -1,5 +1,5 @@
 -- complete: active -> completed
--- Completes one attempt as leases/complete does, in two thirds of its time: no arrays, no aggregates.
+-- Completes one attempt as leases/complete does, with a tenth fewer instructions: no arrays, no aggregates.
 with changed as (
     update rowline.jobs as job
     set status = 'completed',
