@@ -156,6 +156,15 @@ def test_an_impossible_row_is_not_inserted_among_others(
         conn.exec_driver_sql("insert into rowline.jobs select * from one")
 
 
+def test_a_table_of_the_session_is_not_looked_at_instead_of_what_is_inserted(conn: Connection) -> None:
+    in_status(conn, Status.WAITING)
+    conn.exec_driver_sql("create temporary table new_jobs on commit drop as select * from rowline.jobs")
+    columns = "number, queue, name, status, priority, lifo, place, run_at, added_at, delay_ms, attempts, data, opts"
+    values = columns.replace("number", "number + 1").replace("attempts", "0")
+    with refused("jobs_attempts"):
+        conn.exec_driver_sql(f"insert into rowline.jobs ({columns}) select {values} from rowline.jobs")
+
+
 @contextlib.contextmanager
 def refused(constraint: str) -> Iterator[None]:
     """Expect that a rule of that name is broken."""
