@@ -11,7 +11,7 @@ from tests.support import raw
 from tests.support.streams import EventStream
 
 AGAIN_S = 0.1
-LONGEST_S = 20.0
+LONGEST_S = 12.0
 """The reader leaves after so long at most, and resumes, at another node perhaps."""
 CAUGHT_UP_S = 60.0
 SHOWN = 5

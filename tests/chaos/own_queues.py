@@ -89,10 +89,13 @@ class Plans(OwnQueue):
 
     def _applied(self, action: str, tag: str, size: int) -> str | None:
         """Make a plan and have it applied; return its id."""
+        lost_at = self.lost_at
         status, plan = self.ask("POST", f"/queues/{PLANNED}/plans", {"action": action, "filter": {"tag": [tag]}})
         if status != 200:
             self.wrong(f"a plan was answered with {status}: {plan}")
             return None
+        if self.lost_at > lost_at:
+            self._stop_others(plan)
         plan = self._seen(plan["id"], {"planned"})
         if plan["matched"] != size:
             self.wrong(f"a plan to {action} means {plan['matched']} jobs of {size}")
@@ -101,6 +104,14 @@ class Plans(OwnQueue):
         if (done["done"], done["skipped"]) != (size, {}):
             self.wrong(f"a plan to {action} {size} jobs did {done['done']}, and skipped {done['skipped']}")
         return str(plan["id"])
+
+    def _stop_others(self, plan: Any) -> None:
+        """Stop the plans that were made by the same request, whose answers were lost: a queue has 20 at most."""
+        _, page = self.ask("GET", f"/queues/{PLANNED}/plans?length=50")
+        for other in page["plans"]:
+            is_same = other["id"] != plan["id"] and other["filter"] == plan["filter"]
+            if is_same and other["status"] in {"planning", "planned"}:
+                self.ask("POST", f"/queues/{PLANNED}/plans/{other['id']}/stop", {})
 
     def _until(self, path: str, plan_id: str, status: str, body: Any = None) -> None:
         """Ask for something, which an earlier try may have done whose answer was lost; wait until it is done."""
