@@ -75,7 +75,7 @@ comment on function rowline.broken_request_4 is
 create or replace function rowline.check_new_jobs() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-    -- Once for all rows of the statement: for each row it would take a tenth of the time of 1,000 jobs.
+    -- Once for all rows of the statement: a trigger for each row takes 9,400 instructions a row, this none more than a CHECK.
     perform from new_jobs
     where rowline.refuse_job(rowline.broken_request_4(
         queue, custom_id, name, priority, lifo, place, delay_ms, attempts, backoff_type, backoff_delay_ms,
