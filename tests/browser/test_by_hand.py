@@ -69,6 +69,7 @@ def test_a_queue_is_paused_and_resumed_and_says_who_did_it(hand: Hand) -> None:
     hand.pages.title("Audit - Rowline")
     hand.type("input[name=queue]", "mail")
     hand.press(".filters button")
+    hand.pages.browser.wait("return location.search", lambda found: "queue=mail" in found)
     hand.sees("queues.resume", "queues.pause")
     hand.press("td a[href$='queues/mail']")
     hand.pages.title("mail - Rowline")

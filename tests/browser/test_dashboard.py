@@ -83,6 +83,21 @@ def test_a_failed_job_is_retried_by_keys_alone(pages: Pages) -> None:
     pages.title("Queues - Rowline")
 
 
+def test_the_row_somebody_is_at_stays_when_others_change(pages: Pages) -> None:
+    for job_id in ("a", "b", "c", "d"):
+        pages.fail(job_id)
+    pages.sign_in()
+    pages.open("queues/mail?statuses=failed")
+    pages.live()
+    pages.browser.press("jjj")
+    assert pages.browser.run(FOCUS) == "b"
+    pages.ask("POST", "/queues/mail/jobs/d/retry")
+    assert pages.browser.wait(ROWS, lambda found: "d" not in found) == ["c", "b", "a"]
+    assert pages.browser.run(FOCUS) == "b"
+    pages.browser.press("k")
+    assert pages.browser.run(FOCUS) == "c"
+
+
 def test_several_jobs_are_planned_by_keys_alone(pages: Pages) -> None:
     pages.fail("a")
     pages.fail("b")

@@ -56,9 +56,10 @@ class Browser:
         self._ask("/actions", actions=[{"type": "key", "id": "keyboard", "actions": keys}])
 
     def click(self, selector: str) -> None:
-        """Click on the first element of a CSS selector, as a person does; without scripts too."""
-        found = self._ask("/element", using="css selector", value=selector)
-        self._ask(f"/element/{next(iter(found.values()))}/click")
+        """Click on the first element of a CSS selector once it is there, as a person does; without scripts too."""
+        end = time.monotonic() + DEADLINE_S
+        while not self._clicks(selector):
+            assert time.monotonic() < end, f"{selector} is not there"
 
     def said(self) -> list[str]:
         """Return what the console said since it was asked last, such as errors and breaches of the policy."""
@@ -121,10 +122,22 @@ class Browser:
     def _cdp(self, command: str, **parameters: object) -> Any:
         return self._ask("/goog/cdp/execute", cmd=command, params=parameters)
 
+    def _clicks(self, selector: str) -> bool:
+        """Return false if the element is not there, or went between finding and clicking."""
+        status, found = self._answer("/element", using="css selector", value=selector)
+        if status == 200:
+            status, found = self._answer(f"/element/{next(iter(found.values()))}/click")
+        assert status in {200, 404}, found
+        return status == 200
+
     def _ask(self, path: str, **body: object) -> Any:
+        status, value = self._answer(path, **body)
+        assert status == 200, value
+        return value
+
+    def _answer(self, path: str, **body: object) -> tuple[int, Any]:
         answer = self._http.request("POST", self._session + path, body=json.dumps(body))
-        assert answer.status == 200, answer.data
-        return json.loads(answer.data)["value"]
+        return answer.status, json.loads(answer.data)["value"]
 
 
 @contextlib.contextmanager

@@ -6,14 +6,13 @@
   let isGoing = false;
 
   const rows = () => [...document.querySelectorAll("tr[data-row]")];
-  const current = () => document.querySelector("tr[data-row].at");
+  // The row that has the focus: what is shown anew keeps it.
+  const current = () => document.activeElement?.closest("tr[data-row]");
 
   function step(by) {
     const all = rows(), at = all.indexOf(current());
     const next = all[Math.min(Math.max(at + by, 0), all.length - 1)];
     if (!next) return;
-    current()?.classList.remove("at");
-    next.classList.add("at");
     next.querySelector("[data-open]").focus();
     next.scrollIntoView({ block: "nearest" });
   }
@@ -59,7 +58,6 @@
     "r": retry,
     "e": explain,
     "c": change,
-    "Enter": () => current()?.querySelector("[data-open]").click(),
   };
 
   document.addEventListener("keydown", (event) => {
@@ -67,7 +65,6 @@
     const isTyping = event.target.matches("input:not([type=checkbox], [type=radio]), textarea, select");
     if (event.key === "Escape" && isTyping) return event.target.blur();
     if (isTyping || help.open) return;
-    if (event.key === "Enter" && event.target.matches("a, button, summary, input")) return;
     if (isGoing) {
       isGoing = false;
       const link = document.querySelector(`[data-go="${CSS.escape(event.key)}"]`);

@@ -60,8 +60,11 @@
     }
   }
 
+  // What moves to another place loses the focus.
   function show(region, next) {
+    const focused = document.activeElement;
     morph(region, next);
+    if (focused?.isConnected && focused !== document.activeElement) focused.focus({ preventScroll: true });
     held.delete(region.dataset.live);
     document.dispatchEvent(new CustomEvent("rowline:shown"));
   }
