@@ -8,11 +8,10 @@ import psycopg
 from app.domain.states import Status
 from app.postgres import libpq
 
-QUEUE = "kept"
 KEPT = (
-    "number, custom_id, name, status, priority, lifo, place, run_at, added_at, delay_ms, attempts, attempts_made, "
-    "attempts_started, stalled_count, backoff_type, leased_until, processed_at, processed_by, finished_at, "
-    "failed_reason, stacktrace, data::text, opts::text, progress::text, result::text"
+    "queue, number, custom_id, name, status, priority, lifo, place, run_at, added_at, delay_ms, attempts, "
+    "attempts_made, attempts_started, stalled_count, backoff_type, leased_until, processed_at, processed_by, "
+    "finished_at, failed_reason, stacktrace, data::text, opts::text, progress::text, result::text"
 )
 """All that revision 0001 knows, but the tokens of leases that are over: going down drops them."""
 INSERT = """
@@ -32,12 +31,12 @@ insert into rowline.jobs (
 """
 
 
-def put(url: str) -> None:
+def put(url: str, *, queue: str) -> None:
     """Store a job in each status."""
     with psycopg.connect(libpq.normal(url)) as connection:
         for status in Status:
             facts = {
-                "queue": QUEUE,
+                "queue": queue,
                 "status": status,
                 "delay": timedelta(hours=int(status is Status.DELAYED)),
                 "priority": int(status is Status.PRIORITIZED),
@@ -51,4 +50,4 @@ def put(url: str) -> None:
 def kept(url: str) -> list[tuple[Any, ...]]:
     """Read what must not change."""
     with psycopg.connect(libpq.normal(url)) as connection:
-        return connection.execute(f"select {KEPT} from rowline.jobs where queue = '{QUEUE}' order by number").fetchall()
+        return connection.execute(f"select {KEPT} from rowline.jobs order by number").fetchall()

@@ -112,7 +112,7 @@ def test_a_dump_of_an_older_release_is_told_apart_and_brought_up_to_date(
 ) -> None:
     with databases.fresh(server_url) as older, databases.fresh(server_url) as url:
         schema.upgrade(older, revision="0002")
-        stored.put(older)
+        stored.put(older, queue="kept")
         copy(programs, older, tmp_path / "dump", to=url)
         with opened(url) as restored:
             assert "is at revision 0002" in health.faults(restored)[0]

@@ -6,7 +6,6 @@ import shutil
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -110,29 +109,26 @@ def test_a_migration_that_is_begun_follows_the_newest_revision_and_can_be_read(
     assert (newest.step, newest.oldest) == ("expand", schema.revisions()[-2].oldest)
 
 
-@pytest.fixture(scope="module")
-def climbing(server_url: str) -> Iterator[str]:
-    """A database without jobs, which goes up from one revision to the next, to be copied at each."""
+def test_jobs_of_every_revision_in_every_status_go_up_down_and_up_unchanged(server_url: str) -> None:
     with databases.fresh(server_url) as url:
-        yield url
-
-
-@pytest.mark.parametrize("revision", REVISIONS)
-def test_from_every_revision_jobs_in_every_status_go_up_down_and_up_unchanged(
-    server_url: str, climbing: str, revision: str
-) -> None:
-    schema.upgrade(climbing, revision=revision)
-    assert revision_of(climbing) == [(revision,)]
-    with databases.fresh(server_url, template=databases.name_of(climbing)) as url:
-        stored.put(url)
-        before = stored.kept(url)
-        for way in (schema.upgrade, partial(schema.downgrade, revision=revision), schema.upgrade):
-            way(url)
-            assert stored.kept(url) == before
+        before: list[tuple[Any, ...]] = []
+        for revision in REVISIONS:
+            schema.upgrade(url, revision=revision)
+            assert revision_of(url) == [(revision,)]
+            assert stored.kept(url) == before, f"up to {revision}"
+            stored.put(url, queue=revision)
+            before = stored.kept(url)
+        assert len(before) == len(REVISIONS) * len(Status)
+        for revision in reversed(REVISIONS):
+            schema.downgrade(url, revision=revision)
+            assert stored.kept(url) == before, f"down to {revision}"
+        schema.upgrade(url)
+        assert stored.kept(url) == before
         with opened(url) as db:
             assert health.faults(db) == []
-            taken = work.take(db, queue=stored.QUEUE, limit=10)
-        assert {lease.job.custom_id for lease in taken} == {Status.WAITING, Status.PRIORITIZED}
+            for revision in REVISIONS:
+                taken = work.take(db, queue=revision, limit=10)
+                assert {lease.job.custom_id for lease in taken} == {Status.WAITING, Status.PRIORITIZED}
 
 
 def test_down_to_nothing_leaves_nothing(server_url: str) -> None:
