@@ -36,7 +36,7 @@ def events(*, follow: bool, queues: Sequence[str], types: Sequence[str], after: 
         asked = {"queues": queues, "types": types, "after": after}
         remoteevents.show(asked, is_endless=follow, as_json=as_json)
         return
-    wanted = Wanted(queues=queues, types=frozenset(map(EventType, types)), after=after, has_names=True)
+    wanted = Wanted(queues=tuple(queues), types=frozenset(map(EventType, types)), after=after, has_names=True)
     direct.told(lambda db: _print(db, wanted, is_endless=follow, as_json=as_json), name="rowline-events")
 
 

@@ -1,6 +1,6 @@
 """Events are kept for a time and within a size; a slow stream is cut; while older nodes fold, nothing is published."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 
 import psycopg
 import pytest
@@ -8,7 +8,7 @@ import pytest
 from app.domain.events import Event, EventType
 from app.infra.settings import Settings
 from app.operations import eventstreams, jobs, maintenance
-from app.operations.eventstreams import LAG_MAX, EventStreams, Stream
+from app.operations.eventstreams import LAG_MAX, EventStreams, Piece, Stream
 from app.postgres.database import Database
 from app.queries import events
 from app.queries.events import TitledEvent
@@ -74,16 +74,47 @@ def event(event_id: int) -> TitledEvent:
     return TitledEvent(Event(event_id, EventType.ADDED, "q", 0, event_id), None)
 
 
+def given(stream: Stream, *ids: int) -> bool:
+    return stream.put([event(nth) for nth in ids], read=max(ids), chosen={})
+
+
+def taken(stream: Stream) -> list[int]:
+    piece = stream.take()
+    return [one.event.id for one in piece.events] if piece else []
+
+
 def test_a_stream_that_lags_takes_no_more_and_keeps_nothing() -> None:
     stream = Stream(lambda one: one.event.id % 2 == 0)
-    lagged = []
-    for found in (range(2 * LAG_MAX + 1), (1,), (4_000, 4_002), (4_004,)):
-        stream.put([event(nth) for nth in found], read=max(found))
-        lagged.append(stream.has_lagged)
-        if found == (1,):  # which it does not want
-            assert [one.event.id for one in stream.take(2)] == [2, 4]
-    assert lagged == [False, False, False, True]
-    assert stream.take(10) == []
+    assert not given(stream, *range(1, 2 * LAG_MAX))
+    assert not given(stream, 5_000, 5_001), "so many wait only now"
+    assert not given(stream, 5_003), "it does not want it"
+    assert given(stream, 5_004)
+    assert stream.has_lagged
+    assert taken(stream) == []
+    assert not given(stream, 5_006), "it lagged before"
+
+
+def test_a_stream_whose_client_reads_goes_on() -> None:
+    stream = Stream(lambda one: one.event.id % 2 == 0)
+    for first in range(1, 20 * LAG_MAX, 2 * LAG_MAX):
+        assert not given(stream, *range(first, first + 2 * LAG_MAX))
+        assert taken(stream) == list(range(first + 1, first + 2 * LAG_MAX, 2))
+    assert taken(stream) == []
+
+
+def test_streams_of_a_view_have_the_same_pieces_and_one_that_joins_amid_them_its_own() -> None:
+    found, chosen = [event(nth) for nth in range(1, 5)], dict[Hashable, list[Piece]]()
+    streams = [Stream(lambda _one: True, view="all") for _ in range(3)]
+    streams.append(Stream(lambda one: one.event.id > 3, view="late"))
+    streams[1].after = 2
+    for stream in streams:
+        stream.put(found, read=4, chosen=chosen)
+    first, amid, third, late = (stream.take() for stream in streams)
+    assert first is third
+    assert first
+    assert amid
+    assert late
+    assert [[one.event.id for one in piece.events] for piece in (first, amid, late)] == [[1, 2, 3, 4], [3, 4], [4]]
 
 
 def test_streams_are_counted_and_each_that_is_cut_once(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +132,7 @@ def test_streams_are_counted_and_each_that_is_cut_once(db: Database, monkeypatch
         jobs.submit_many(db, queue="q", new=[new()])
         jobs.submit_many(db, queue="other", new=[new()])
         assert quick.woken.wait(30)
-        assert len(quick.take(1)) == 1
+        assert len(taken(quick)) == 1
     assert slow.has_lagged
     assert lags == [slow]
     for caller in ("b", "a"):
@@ -119,13 +150,13 @@ def test_a_stream_joins_when_it_has_read_what_others_have(db: Database) -> None:
     jobs.submit_many(db, queue="q", new=[new()])
     assert first.woken.wait(30)
     assert not streams.join(second, at=newest, newest=newest), "it has to read that first"
-    newest = first.take(1)[0].event.id
+    [newest] = taken(first)
     assert streams.join(second, at=newest, newest=newest)
     streams.part(first)
     jobs.submit_many(db, queue="q", new=[new()])
     assert second.woken.wait(30)
-    assert len(second.take(10)) == 1
-    assert first.take(10) == []
+    assert len(taken(second)) == 1
+    assert taken(first) == []
     streams.close()
     assert streams.is_closed
 
@@ -159,7 +190,9 @@ def test_an_event_that_this_release_does_not_know_is_passed_over(db: Database, s
     )
     jobs.submit_many(db, queue="q", new=[new()])
     assert joined.woken.wait(30)
-    assert [one.event.type for one in joined.take(10)] == [EventType.ADDED]
+    piece = joined.take()
+    assert piece
+    assert [one.event.type for one in piece.events] == [EventType.ADDED]
 
 
 def test_a_stream_knows_what_was_read_for_it_though_it_wants_none_of_it(db: Database) -> None:
@@ -168,7 +201,7 @@ def test_a_stream_knows_what_was_read_for_it_though_it_wants_none_of_it(db: Data
     assert streams.join(narrow, at=newest, newest=newest)
     jobs.submit_many(db, queue="q", new=[new()])
     until(lambda: narrow.read == newest + 1)
-    assert narrow.take(10) == []
+    assert taken(narrow) == []
     streams.close()
 
 

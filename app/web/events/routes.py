@@ -46,6 +46,7 @@ def _add_streams(routes: Blueprint, db: Database, access: Tokens, streams: Event
             may_see=lambda queue: caller.may(Action.EVENTS, queue),
             sees_payload=lambda queue: caller.may(Action.PAYLOAD, queue),
             may_go_on=lambda: not clients.has_left(asked) and access.is_still_valid(asked),
+            rights=(caller.id, caller.scopes),
             tells_cursor=_takes_ids_alone(asked),
         )
         streams.enter(caller.id, most=caller.limits.streams)

@@ -1,6 +1,6 @@
 """The queries and the responses of the routes of events."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,7 +91,7 @@ class EventsSchema(Schema):
 class Wanted:
     """Which events a client wants: of queues, by name or beginning, of types; of one job if `job_id` is given."""
 
-    queues: Sequence[str] = ()
+    queues: tuple[str, ...] = ()
     types: frozenset[EventType] = frozenset()
     after: int | None = None
     is_from_start: bool = False
@@ -138,7 +138,7 @@ def load(request: Request, *, queue: str | None = None, job_id: str | None = Non
     if unknown := [word for word in types if word not in {*EventType}]:
         raise InvalidRequest(Fault("type", f"must be of {', '.join(EventType)}, not {unknown[0][:100]!r}"))
     return Wanted(
-        queues=loaded.get("queue", []),
+        queues=tuple(loaded.get("queue", ())),
         types=frozenset(map(EventType, types)),
         after=loaded.get("after"),
         is_from_start="after" in loaded and loaded["after"] is None,

@@ -2,13 +2,15 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 from app.domain.events import OF_ONE_JOB, Ends, Event, Shown
 from app.domain.job import JobKey
-from app.operations.eventstreams import EventStreams, Stream
+from app.operations import eventstreams
+from app.operations.eventstreams import EventStreams, Piece, Stream
 from app.postgres.database import Database, DatabaseError
 from app.queries import events
 from app.queries.events import TitledEvent
@@ -21,8 +23,6 @@ CHECK_S = 1.0
 """How often a stream looks whether its client is there, and its token valid."""
 QUEUES_KNOWN = 10_000
 """Of so many queues a stream remembers whether it has their events."""
-AT_ONCE = 500
-"""So many events are sent as one piece."""
 
 
 class Sender:
@@ -37,9 +37,12 @@ class Sender:
         may_see: Callable[[str], bool],
         sees_payload: Callable[[str], bool],
         may_go_on: Callable[[], bool],
+        rights: Hashable,
         tells_cursor: bool = True,
     ) -> None:
         """`may_see`: whether events of a queue are sent; `may_go_on`: whether client and token are good.
+
+        `rights`: equal where `may_see` and `sees_payload` are.
 
         `tells_cursor`: whether the client takes ids without an event, by which it goes on past the events of others.
         """
@@ -49,11 +52,12 @@ class Sender:
         self._is_in = lru_cache(maxsize=QUEUES_KNOWN)(lambda queue: wanted.covers(queue) and may_see(queue))
         self._cursor = self._told = self._newest = 0
         self._is_over = False
+        self._view = (replace(wanted, after=None, is_from_start=False), rights)
         self._commented_at = self._checked_at = time.monotonic()
 
     def pieces(self, ends: Ends) -> Iterator[bytes]:
         """Yield the stream, which ends when the database is away for its beginning: the client then resumes it."""
-        stream = Stream(lambda one: self._wanted.wants(one, self._is_in))
+        stream = Stream(lambda one: self._wanted.wants(one, self._is_in), view=self._view)
         try:
             yield self._hello(ends)
             while not self._streams.join(stream, at=self._cursor, newest=self._newest):
@@ -86,8 +90,8 @@ class Sender:
         page = events.page(self._db, after=self._cursor, queue=self._wanted.queue)
         self._newest = page.ends.newest
         found = [one for one in page.events if self._wanted.wants(one, self._is_in)]
-        for start in range(0, len(found), AT_ONCE):
-            yield self._sent(found[start : start + AT_ONCE])
+        for piece in eventstreams.pieces(found):
+            yield self._sent(piece)
             if not self._goes_on():
                 return
         self._cursor = page.cursor
@@ -95,7 +99,7 @@ class Sender:
     def _new(self, stream: Stream) -> Iterator[bytes]:
         while self._goes_on():
             read = stream.read  # before `take`, which so has all of it
-            if taken := stream.take(AT_ONCE):
+            if taken := stream.take():
                 yield self._sent(taken)
             elif stream.has_lagged:
                 yield _block("lagged", {"cursor": self._cursor})
@@ -125,10 +129,12 @@ class Sender:
             self._is_over = not self._may_go_on()
         return not self._is_over
 
-    def _sent(self, found: Sequence[TitledEvent]) -> bytes:
-        shown = self._shown(found)
-        self._cursor = self._told = found[-1].event.id
-        return self._noted(b"".join(self._text(one, shown) for one in found))
+    def _sent(self, piece: Piece) -> bytes:
+        if piece.text is None:
+            shown = self._shown(piece.events)
+            piece.text = b"".join(self._text(one, shown) for one in piece.events)
+        self._cursor = self._told = piece.events[-1].event.id
+        return self._noted(piece.text)
 
     def _noted(self, piece: bytes) -> bytes:
         self._commented_at = time.monotonic()

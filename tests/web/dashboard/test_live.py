@@ -12,11 +12,11 @@ from app.domain import sessions as domain
 from app.domain.sessions import Shown
 from app.domain.tokens import Limits
 from app.operations import sessions, tokens
+from app.operations.eventstreams import AT_ONCE
 from app.postgres.database import Database
 from app.web import auth
 from app.web.dashboard import live
 from app.web.dashboard.pace import REFRESHES_PER_S, Pace
-from app.web.events.stream import AT_ONCE
 from tests.support import databases, raw
 from tests.support.acting import ACTOR
 from tests.support.raw import TOKEN, Server, request
@@ -100,7 +100,7 @@ def test_a_queue_and_a_job_hear_of_themselves_alone(server: Server, cookie: str)
 def test_more_than_a_stream_can_hold_is_still_one_word(cookie: str, shared_url: str) -> None:
     with raw.server(shared_url) as server, opened(server, "?queue=q", cookie) as stream:
         for _ in range(5):
-            add(server, 1_000)
+            add(server, AT_ONCE)
         add(server, 1)
         while json.loads(stream.changed())["added"] >= AT_ONCE:
             pass
