@@ -28,6 +28,12 @@ def begin(asked: Request) -> None:
         raise InvalidRequest(Fault("Host", "is required by HTTP/1.1"))
 
 
+def spent_s(asked: Request) -> float:
+    """Return how long ago a request began, in seconds."""
+    started: float = asked.environ[_STARTED]
+    return time.perf_counter() - started
+
+
 def end(asked: Request, response: Response, process: ProcessMetrics) -> Response:
     """Add what every response has; count and log it, but for one of a request that is made inside the process."""
     if INSIDE in asked.environ:  # such as one of a stream, whose own request has been logged long ago
@@ -38,7 +44,7 @@ def end(asked: Request, response: Response, process: ProcessMetrics) -> Response
     headers.add("X-Request-Id", request_id)
     headers.add("X-Content-Type-Options", "nosniff")
     headers.setdefault("Cache-Control", "no-store")  # for responses of Flask itself, such as OPTIONS
-    took_s = time.perf_counter() - asked.environ[_STARTED]
+    took_s = spent_s(asked)
     rule = asked.url_rule
     process.note_request(None if rule is None else rule.rule, asked.method, response.status_code, took_s)
     members = {

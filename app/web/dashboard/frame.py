@@ -42,6 +42,7 @@ from app.web.dashboard import (
     workers,
 )
 from app.web.dashboard.api import Refused
+from app.web.dashboard.pace import Pace
 from app.web.dashboard.sessions import VISITOR, Sessions
 from app.web.framework import Application
 
@@ -82,10 +83,10 @@ def create(settings: Settings, db: Database, access: Tokens, process: ProcessMet
     pages = Application("app.web.dashboard", static_folder=None)
     pages.url_map.converters["segment"] = names.Segment
     pages.url_map.merge_slashes = False
-    sessions = Sessions(settings, db, access)
-    _register_hooks(pages, settings, sessions, process, api)
+    sessions, pace = Sessions(settings, db, access), Pace()
+    _register_hooks(pages, settings, sessions, process, application=api, pace=pace)
     _register_errors(pages)
-    for blueprint in _pages(settings, sessions):
+    for blueprint in _pages(settings, sessions, pace):
         pages.register_blueprint(blueprint, url_prefix=ROOT)
     pages.jinja_env.undefined = shown.Absent
     pages.jinja_env.trim_blocks = pages.jinja_env.lstrip_blocks = True
@@ -95,7 +96,7 @@ def create(settings: Settings, db: Database, access: Tokens, process: ProcessMet
     return pages
 
 
-def _pages(settings: Settings, sessions: Sessions) -> tuple[Blueprint, ...]:
+def _pages(settings: Settings, sessions: Sessions, pace: Pace) -> tuple[Blueprint, ...]:
     """Return the pages, by noun."""
     return (
         static.blueprint(),
@@ -115,12 +116,12 @@ def _pages(settings: Settings, sessions: Sessions) -> tuple[Blueprint, ...]:
         failures.blueprint(),
         search.blueprint(),
         running.blueprint(),
-        live.blueprint(sessions),
+        live.blueprint(sessions, pace),
     )
 
 
 def _register_hooks(
-    pages: Flask, settings: Settings, sessions: Sessions, process: ProcessMetrics, application: Any
+    pages: Flask, settings: Settings, sessions: Sessions, process: ProcessMetrics, *, application: Any, pace: Pace
 ) -> None:
     def begin() -> Response | None:
         """Find whose session it is; refuse forms of other sites; lead those without a session to the sign-in."""
@@ -142,6 +143,8 @@ def _register_hooks(
         asked = current_request()
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
+        if page.FRAGMENT in asked.args:
+            pace.note(hooks.spent_s(asked))
         clients.bound_answer(asked, answers.length(response), client_s=settings.client_s)
         return hooks.end(asked, response, process)
 

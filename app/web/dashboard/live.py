@@ -24,9 +24,9 @@ _HELLO = b"event: hello\n"
 _EVENT, _ADDED, _LAGGED = b"event: ", b"event: added\n", b"event: lagged\n"
 
 
-def blueprint(sessions: Sessions) -> Blueprint:
+def blueprint(sessions: Sessions, pace: Pace) -> Blueprint:
     """Return the stream."""
-    routes, pace = Blueprint("live", __name__), Pace()
+    routes = Blueprint("live", __name__)
 
     @routes.get("/live")
     def stream() -> Response:
