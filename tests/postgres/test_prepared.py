@@ -8,6 +8,7 @@ import pytest
 from app.infra.settings import Settings
 from app.postgres import pool, prepared
 from app.postgres.database import Connection, Database, DatabaseError
+from app.postgres.prepared import BoundStatement
 from app.store.statements import Statement
 
 PREPARED = "select count(*)::int from pg_prepared_statements"
@@ -44,6 +45,19 @@ def test_a_statement_is_prepared_once_and_stays_so_over_a_rollback(single: Datab
             assert known(conn) == 1
             conn.rollback()
             conn.begin()
+
+
+EACH = Statement("each", "select now() as at, 'a'::text as text, '{1}'::bigint[] as some, '1 h'::interval as span")
+
+
+def test_what_was_answered_is_read_though_the_connection_has_ended_since(single: Database) -> None:
+    with single.write_once() as conn:
+        driver = pool.driver_of(conn)
+        driver.execute("create temporary table u (n integer unique deferrable initially deferred)")
+        driver.notification = BoundStatement(b"insert into u values (1), (1)", [], None)  # refused at its commit
+        [row] = EACH.rows(conn)  # the first of the connection that has these types
+        assert driver.closed
+    assert (row.text, row.some) == ("a", [1])
 
 
 def test_of_too_many_statements_the_oldest_are_given_up_and_can_come_again(single: Database) -> None:
