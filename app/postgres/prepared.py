@@ -26,8 +26,6 @@ class BoundStatement(NamedTuple):
     formats: Sequence[int] | None  # of each value: 0 text, 1 binary; None if all are text
 
 
-_TYPES = ("text", "json", "bool", "int4", "int8", "float8", "uuid", "timestamptz", "interval")
-"""Of what the columns of statements are."""
 SNAPSHOT = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 """Begins a read-only transaction with one snapshot."""
 _BEGIN_SNAPSHOT, _COMMIT = BoundStatement(SNAPSHOT, [], None), BoundStatement(b"COMMIT", [], None)
@@ -64,15 +62,8 @@ class PreparedConnection(BoundedConnection):
         """
 
     def settle_types(self) -> None:
-        """Convert values from now on by the loaders that are registered now.
-
-        They are made now: some ask the connection, which may have ended when what it answered is read.
-        """
+        """Convert values from now on by the loaders that are registered now."""
         self._loading = Transformer(self)
-        for name in _TYPES:
-            known = self.adapters.types[name]
-            for oid in (known.oid, known.array_oid):
-                self._loading.get_loader(oid, pq.Format.TEXT)
 
     def run(self, statement: BoundStatement) -> PGresult:
         """Run a statement. Raises psycopg.Error."""
@@ -106,6 +97,9 @@ class PreparedConnection(BoundedConnection):
 
     def _both_outcomes(self, results: list[PGresult]) -> PQGen[None]:
         results += yield from self._outcomes(1)
+        self._loading.set_pgresult(
+            results[0]
+        )  # makes its loaders: some ask the connection, which may end before `rows`
         warning = self.warning
         try:
             results += yield from self._outcomes(1)
