@@ -97,9 +97,8 @@ class PreparedConnection(BoundedConnection):
 
     def _both_outcomes(self, results: list[PGresult]) -> PQGen[None]:
         results += yield from self._outcomes(1)
-        self._loading.set_pgresult(
-            results[0]
-        )  # makes its loaders: some ask the connection, which may end before `rows`
+        # Makes its loaders: some ask the connection, which may have ended when `rows` needs them.
+        self._loading.set_pgresult(results[0])
         warning = self.warning
         try:
             results += yield from self._outcomes(1)
