@@ -44,7 +44,7 @@ select 'large', nextval('rowline.job_numbers'), 'n',
     array[case when mod(n, 2) = 0 then 'even' else 'odd' end, 'rare-' || n / 10]
 from generate_series(1, {jobs}) as n
 """
-FAIL = "alter table rowline.jobs drop constraint jobs_sound"
+UNCHECKED = "alter table rowline.jobs disable trigger user"
 
 
 @click.command()
@@ -58,7 +58,7 @@ def bench(*, jobs: int, rounds: int) -> None:
         db = Database(chosen, url=databases.as_owner(cluster.url), size=2, name="rowline-api", limit_ms=600_000)
         client = app.create(dataclasses.replace(chosen, tokens=(TOKEN,)), db).test_client()
         print(report.table([["adding, without ÷ with two", "median", "quartile", "goal"], *_added(db, client, rounds)]))
-        databases.run(cluster.url, FAIL)
+        databases.run(cluster.url, UNCHECKED)
         databases.run(cluster.url, FILL.format(jobs=jobs))
         databases.run(cluster.url, "vacuum analyze rowline.jobs")
         queues.change_queue(db, actor=ACTOR, queue=QUEUE, keys=["customer.id"])

@@ -53,6 +53,10 @@ EXCEPTIONS = {
         "ban-drop-constraint": "a check and triggers that say the same take their place in the same transaction",
         "ban-drop-function": "only that check has called it",
     },
+    "0043": {
+        "ban-drop-constraint": "a trigger that says the same takes its place in the same transaction",
+        "ban-drop-function": "only that check and the triggers have called them",
+    },
 }
 """Revision -> rule of squawk -> why it does not hold there."""
 STEPS = {"expand", "contract", "stop"}

@@ -32,7 +32,7 @@ insert into rowline.terms (queue, term, number) select 'other', term, number fro
 def tag(url: str, size: int) -> None:
     for table in ("jobs", "terms"):  # whether a copy is analyzed, its test says
         databases.run(url, f"alter table rowline.{table} set (autovacuum_enabled = off)")
-    databases.run(url, "alter table rowline.jobs drop constraint jobs_sound, disable trigger user")
+    databases.run(url, "alter table rowline.jobs disable trigger user")
     databases.run(url, FILL.replace("%s", str(size // 2)).replace("%%", "%"))
     databases.run(url, TAG)
 

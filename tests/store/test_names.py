@@ -19,8 +19,11 @@ from tests.support.acting import ACTOR
 PATH = "search_path=pg_catalog, pg_temp"
 OURS = "pronamespace in ('rowline'::regnamespace, 'report'::regnamespace) and prokind = 'f'"
 """Without aggregates, which have no body: they call a function of ours."""
-ONE_CALL = r"begin return rowline\.refuse_job\(rowline\.broken_state_\d+\([a-z_, ]+\)\) is null; end"
-"""All that a function may say that states no path: two calls by their full names, and no operator."""
+RULES = r"rowline\.broken_(state|request)_\d+\([a-z_, ]+\)"
+CALLS = (
+    rf"begin perform from new_jobs where rowline\.refuse_job\((coalesce\( )?{RULES}(, {RULES} \))?\); return null; end"
+)
+"""All that a function may say that states no path: calls by their full names of the transition table's columns."""
 ALIASES = {"integer": "int4", "bigint": "int8", "boolean": "bool", "real": "float4", "double precision": "float8"}
 WORDS = f"""
 select distinct word
@@ -133,8 +136,8 @@ def test_every_function_of_ours_says_where_it_looks_for_names(own_url: str) -> N
     unsaid = f"{OURS} and prosqlbody is null and not coalesce(%s = any(proconfig), false)"
     with psycopg.connect(databases.as_owner(own_url)) as connection:
         found = connection.execute(f"select proname, prosrc from pg_proc where {unsaid}".encode(), (PATH,)).fetchall()
-    assert [name for name, _ in found] == ["job_is_sound_4"]
-    assert re.fullmatch(ONE_CALL, " ".join(found[0][1].split()))
+    assert sorted(name for name, _ in found) == ["check_job_states", "check_new_jobs"]
+    assert all(re.fullmatch(CALLS, " ".join(body.split())) for _, body in found), found
 
 
 def test_nothing_that_has_its_owners_rights_is_open_to_everybody(own_url: str) -> None:
