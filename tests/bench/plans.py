@@ -1,12 +1,14 @@
 """`make bench-plans`: how long plans take over many jobs: to answer, to write down, to apply, to undo.
 
-The queue is idle: nothing is active in it, so that the steps follow each other without a rest.
+The queue is idle: nothing is active in it, so that the steps follow each other without a rest. Then a worker works a
+backlog in it, by turns with and without a plan over its completed jobs.
 """
 
 import contextlib
 import dataclasses
 import os
 import secrets
+import statistics
 import time
 from collections.abc import Callable
 
@@ -21,7 +23,8 @@ from app.infra import settings
 from app.operations import plans, removal
 from app.postgres import libpq, schema
 from app.postgres.database import Database
-from tests.bench import depths, report
+from app.store import plans as stored
+from tests.bench import depths, programs, report, working
 from tests.bench.place import Place
 from tests.support import clusters, databases
 from tests.support.acting import ACTOR
@@ -34,12 +37,22 @@ GOALS = {
     "drained": "",
     "undone": "",
 }
+PACE_GOAL = "0.8"
+BACKLOG_S = 12_000  # jobs for a second of work: more than a worker does
+SETTLE_S = 1.0
+_WORKED = """
+    select (select coalesce(sum(completed), 0) from rowline.job_minutes where queue = %(queue)s)
+        + (select coalesce(sum(completed), 0) from rowline.job_deltas where queue = %(queue)s and verb = 'complete')
+"""
+"""How many jobs were completed: what is folded, and what is not yet."""
 
 
 @click.command()
 @click.option("--jobs", type=click.IntRange(1_000), default=1_000_000, show_default=True)
-def bench(*, jobs: int) -> None:
-    """Make completed jobs, retry all of them by a plan, drain them, and undo that."""
+@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="With and without a plan.")
+@click.option("--seconds", type=click.IntRange(1), default=8, show_default=True, help="A round beside a worker.")
+def bench(*, jobs: int, rounds: int, seconds: int) -> None:
+    """Make completed jobs, retry all of them by a plan, drain them, and undo that; then work beside plans."""
     chosen = dataclasses.replace(settings.from_env(os.environ | {"DATABASE_URL": ""}), statement_ms=600_000)
     with clusters.cluster() as cluster, contextlib.ExitStack() as stack:
         schema.upgrade(cluster.url)
@@ -58,6 +71,7 @@ def bench(*, jobs: int) -> None:
         took = _measured(db)
         rows = [[what, f"{s:.2f}", f"{jobs / s:,.0f}", GOALS[what]] for what, s in took.items()]
         print(report.table([["plan of " + f"{jobs:,}", "s", "jobs/s", "goal"], *rows]))
+        print(f"\n{_beside_a_worker(place, db, rounds=rounds, seconds=seconds)}")
         db.close()
 
 
@@ -85,6 +99,48 @@ def _measured(db: Database) -> dict[str, float]:
     undone = timed("undone", lambda: _ended(db, undoing))
     assert undone.undone == drained.done, undone
     return took
+
+
+def _beside_a_worker(place: Place, db: Database, *, rounds: int, seconds: int) -> str:
+    """Say which part of its pace a worker keeps while a plan retries or removes completed jobs of its queue."""
+    kept: dict[str, list[float]] = {"retry": [], "remove": []}
+    paces: dict[str, list[float]] = {"retry": [], "remove": []}
+    with place.api(), programs.serving(working.worker_words(queue=QUEUE), place.env(), place.folder / "worker.log"):
+        for nth in range(rounds):
+            for action in (PlanAction.RETRY, PlanAction.REMOVE)[:: 1 if nth % 2 else -1]:
+                wanted = JobFilter(statuses=(Status.COMPLETED,))
+                depths.waiting(place, 2 * (seconds + 2) * BACKLOG_S, queue=QUEUE)
+                plan = _ended(db, plans.create(db, actor=ACTOR, queue=QUEUE, action=action, wanted=wanted))
+                alone, _ = _pace(place, db, plan, seconds)
+                plans.apply(db, actor=ACTOR, queue=QUEUE, plan_id=plan.id, matched=plan.matched)
+                beside, done = _pace(place, db, plan, seconds)
+                plans.stop(db, actor=ACTOR, queue=QUEUE, plan_id=plan.id)
+                kept[action.value].append(beside / alone)
+                paces[action.value].append(done)
+    rows = [
+        [action, f"{statistics.median(kept[action]):.2f}", f"{statistics.median(paces[action]):,.0f}", PACE_GOAL]
+        for action in kept
+    ]
+    return report.table([["a worker beside", "keeps of its pace", "plan's jobs/s", "goal"], *rows])
+
+
+def _pace(place: Place, db: Database, plan: Plan, seconds: int) -> tuple[float, float]:
+    """Measure for so many seconds; return the jobs a second of the worker, and of the plan."""
+    time.sleep(SETTLE_S)
+
+    def seen() -> tuple[float, int, int]:
+        with db.read() as conn:
+            found = stored.find(conn, queue=QUEUE, plan_id=plan.id)
+        row = place.connection.execute(_WORKED, {"queue": QUEUE}).fetchone()
+        assert found
+        assert row
+        return time.monotonic(), int(row[0]), found.done
+
+    before = seen()
+    time.sleep(seconds)
+    after = seen()
+    took_s = after[0] - before[0]
+    return (after[1] - before[1]) / took_s, (after[2] - before[2]) / took_s
 
 
 def _ended(db: Database, plan: Plan) -> Plan:
