@@ -1,6 +1,7 @@
 """What a queue does, in memory: the service is compared with it, step by step."""
 
-from collections.abc import Collection
+import itertools
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +38,7 @@ class ModelJob:
     name: str = "n"
     tags: tuple[str, ...] = ()
     customer: int = 1  # in its data
+    nth: int = 0  # in the order in which jobs were added
 
     def seen(self) -> dict[str, Any]:
         """Return the members of JobJson that are compared."""
@@ -64,11 +66,12 @@ class Model:
     is_paused: bool = False
     defaults: dict[str, Any] = field(default_factory=dict)
     now: int = 0
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def add(self, job_id: str, sent: dict[str, Any], **kind: Any) -> None:
         """Add a job with some options; for the others the defaults hold. `kind`: its name, whether it `goes`, …"""
         values = SERVICE | self.defaults | sent
-        job = ModelJob(job_id, "delayed", place=0, sent=sent, **kind, **values)
+        job = ModelJob(job_id, "delayed", place=0, sent=sent, nth=next(self._numbers), **kind, **values)
         self.jobs[job_id] = job
         if not job.delay:
             self._line_up(job)
@@ -143,7 +146,7 @@ class Model:
     def restore(self, removed: Collection[ModelJob]) -> None:
         """Put removed jobs back, as they were."""
         jobs = [*self.jobs.values(), *removed]
-        self.jobs = {job.id: job for job in sorted(jobs, key=lambda job: int(job.id))}
+        self.jobs = {job.id: job for job in sorted(jobs, key=lambda job: job.nth)}
 
     def plan(self, action: str, statuses: Collection[str]) -> tuple[int, int]:
         """Do something to all jobs in some statuses, the first added first; return how many, and to how many."""
