@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import click
 import orjson
 
-from app.cli import direct, remoteevents, service
+from app.cli import direct, jsontext, remoteevents, service
 from app.domain.events import EventType
 from app.operations import maintenance
 from app.postgres.database import Database
@@ -59,4 +59,4 @@ def _print(db: Database, wanted: Wanted, *, is_endless: bool, as_json: bool) -> 
 def _write(found: Iterable[TitledEvent], *, as_json: bool) -> None:
     for one in found:
         members = {"eventId": one.event.id} | schemas.members(one, has_names=True, sees_payload=True)
-        print(orjson.dumps(members).decode() if as_json else remoteevents.line(members), flush=True)
+        print(jsontext.line(orjson.dumps(members).decode()) if as_json else remoteevents.line(members), flush=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 from functools import lru_cache
+from itertools import islice
 from typing import NamedTuple
 
 from cronsim import CronSim, CronSimError
@@ -127,9 +128,13 @@ class Timing:
             return self._until_end(after + self.every_ms)
         return self.first_tick(after + 1)
 
+    @property
+    def last_at(self) -> int:
+        """After which nothing ticks."""
+        return _LAST_AT if self.ends_at is None else min(self.ends_at, _LAST_AT)
+
     def _until_end(self, tick: int | None) -> int | None:
-        end = _LAST_AT if self.ends_at is None else min(self.ends_at, _LAST_AT)
-        return None if tick is None or tick > end else tick
+        return None if tick is None or tick > self.last_at else tick
 
     def _by_pattern(self, after: int) -> int | None:
         if after >= _LAST_AT:
@@ -196,8 +201,8 @@ def runs(timing: Timing, *, since: int, count: int, is_tick: bool = False) -> li
     """
     found: list[Run] = []
     place = wallclock.zone(timing.tz)
-    for tick in _following(timing, since, place, is_tick=is_tick):
-        if len(found) == count or (timing.ends_at is not None and tick.on > timing.ends_at):
+    for tick in islice(_following(timing, since, place, is_tick=is_tick), count):
+        if tick.on > timing.last_at:
             break
         found.append(tick)
     noted = []

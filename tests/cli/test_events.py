@@ -15,8 +15,11 @@ from tests.support.jobs import new
 def test_events_are_printed_in_their_order(own_url: str) -> None:
     db = Database(Settings(database_url=own_url), url=own_url, size=2, name="rowline-test")
     jobs.submit_many(db, queue="mail", new=[new(custom_id="mine")])
-    work.fail_next(db, queue="mail", reason="no such\x07 host")
-    found = [json.loads(line) for line in said(own_url, "events", "--json").splitlines()]
+    work.fail_next(db, queue="mail", reason="no such\x07 \x9b31mhost\u202e")
+    lines = said(own_url, "events", "--json")
+    assert lines.replace("\n", "").isprintable()
+    found = [json.loads(line) for line in lines.splitlines()]
+    assert "no such\x07 \x9b31mhost\u202e" in [one.get("reason") for one in found]
     assert [(one["type"], one.get("id")) for one in found if one["type"] != "drained"] == [
         *(("added", "mine"), ("active", "mine"), ("failed", "mine"))
     ]

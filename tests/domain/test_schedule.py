@@ -292,6 +292,19 @@ def test_at_the_end_of_time_nothing_ticks(timing: Timing, since: int) -> None:
     assert len(runs(timing, since=249_000_000_000_000, count=100)) > 0
 
 
+@pytest.mark.parametrize("pattern", ["0 0 29 2 *", "0 0 29 2 */7", "*/30 0 29 2 *", "0 0 1 1 *"])
+@pytest.mark.parametrize("tz", ["UTC", "Europe/Vienna"])
+def test_a_preview_of_what_is_rare_ends_where_ticks_end(pattern: str, tz: str) -> None:
+    timing = Timing(pattern=pattern, tz=tz, starts_at=ms("9890-01-01"))
+    found = [run.on for run in runs(timing, since=0, count=100)]
+    walked: list[int] = []
+    tick = timing.first_tick(0)
+    while tick is not None and len(walked) < 100:
+        walked.append(tick)
+        tick = timing.next_tick(tick)
+    assert found == walked
+
+
 @pytest.mark.parametrize("pattern", ["* * 2 * 3 0L", "*/30 2 * 3 0L", "* 2 * 3 0L"])
 def test_a_pattern_whose_times_the_clock_leaves_out_each_year_ends_soon(pattern: str) -> None:
     timing = Timing(pattern=pattern, tz="Europe/Berlin")

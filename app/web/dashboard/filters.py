@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 from flask import request
 
 from app.domain.errors import InvalidRequest
+from app.domain.jobfilter import TIME_MAX
 from app.web import names
 from app.web.dashboard.api import Refused
 
@@ -66,7 +67,7 @@ def moment(name: str, text: str) -> int:
         else:
             at = days.get(text.lower()) or datetime.fromisoformat(text)
         at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
-        return max(0, round(at.timestamp() * 1000))
+        return min(max(0, round(at.timestamp() * 1000)), TIME_MAX)
     except (ValueError, OverflowError):
         raise wrong(name, "must be such as 24h, yesterday, 2026-11-27 or 2026-11-27T08:00:00Z") from None
 

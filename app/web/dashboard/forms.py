@@ -1,5 +1,6 @@
 """Forms: read as all bodies are, and from the dashboard's own pages only."""
 
+import re
 from urllib.parse import parse_qsl
 
 from flask import Request, request
@@ -16,6 +17,7 @@ FIELD = "form"
 """The field of each form with its token."""
 FIELDS_MAX = 1_000
 _FORM = "rowline.form"
+_WHOLE = re.compile(r"\d{1,20}", re.ASCII)
 _FORBIDDEN = 403
 _FORGED = {
     "error": "This form was not sent by a page of this dashboard, or its session is over. Go back, reload, try again.",
@@ -58,3 +60,8 @@ def token() -> str:
 def text(name: str, *, default: str = "") -> str:
     """Return a field of a text area or a line, with line ends as JSON and people write them."""
     return sent().get(name, default).replace("\r\n", "\n").strip()
+
+
+def whole(text: str) -> int | str:
+    """Return the number that a text is; one that is longer than the API takes, or none, as it is, to be refused."""
+    return int(text) if _WHOLE.fullmatch(text) else text

@@ -6,11 +6,14 @@ from urllib.parse import urlencode
 import msgspec
 from flask import Blueprint, Response, request
 
+from app.domain.jsontext import UnstorableJson
 from app.domain.tokens import Action
 from app.infra.settings import Settings
 from app.web import names
 from app.web.dashboard import actors, api, charts, filters, forms, page, queues, shown
 from app.web.dashboard.api import Refused
+from app.wire import jsonreader
+from app.wire.jsonreader import NotJson
 
 LENGTH = 25
 _FROM_THE_FIRST = {"since": "0"}
@@ -123,8 +126,9 @@ def _form(name: str, *, sent: dict[str, str] | None = None, trouble: dict[str, A
 def one_value(member: str, text: str) -> str:
     """Require that a text is one JSON value, so that it cannot end the member it is put into. Raises Refused."""
     try:
-        msgspec.json.decode(text, type=msgspec.Raw)
-    except msgspec.MsgspecError as error:
-        problem = {"error": f"{member} must be one JSON value: {error}", "code": "invalid_request"}
-        raise Refused(BAD[0], problem, {}) from None
-    return text
+        return jsonreader.whole(text.encode())
+    except NotJson as error:
+        fault = f"must be one JSON value: {error.what} at byte {error.at}"
+    except UnstorableJson as error:
+        fault = str(error)
+    raise Refused(BAD[0], {"error": f"{member} {fault}", "code": "invalid_request"}, {})

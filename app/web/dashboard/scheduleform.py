@@ -68,9 +68,8 @@ def _json(value: int | str) -> str:
 def _value(name: str, text: str) -> int | str:
     if name in _SPANS:
         return spans.read(text)
-    if text.isdecimal() and text.isascii() and (name == "limit" or name in _MOMENTS):
-        return int(text)
-    return _moment(text) if name in _MOMENTS else text
+    found = forms.whole(text) if name == "limit" or name in _MOMENTS else text
+    return _moment(found) if name in _MOMENTS and isinstance(found, str) else found
 
 
 def _moment(text: str) -> int | str:

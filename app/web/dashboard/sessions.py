@@ -118,9 +118,12 @@ def keep(asked: Request, response: Response, secret: str | None) -> Response:
 def is_over_https(asked: Request) -> bool:
     """Whether the browser came over https, by what it says itself: a proxy may have ended it. Raises InvalidRequest."""
     origin = asked.headers.get("Origin", "")
-    parts = urlsplit(origin) if origin not in {"", "null"} else None
-    if parts is None:
+    if origin in {"", "null"}:
         return not is_local(asked.host)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        raise InvalidRequest(Fault("Origin", "must be the origin of the page")) from None
     if parts.scheme != "https" and not is_local(parts.netloc):
         raise InvalidRequest(
             Fault(

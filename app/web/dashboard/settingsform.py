@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from app.domain import retention
 from app.domain.options import DEFAULTABLE, Kind, Option
 from app.web.dashboard import forms, spans
+from app.wire import jsonreader
 
 _DEFAULTS = "defaults."
 _WAS = "was "
@@ -48,7 +49,7 @@ def _span(text: str) -> int:
 
 def _backoff(text: str) -> Any:
     found = spans.read(text)
-    return json.loads(text) if isinstance(found, str) else found
+    return json.loads(jsonreader.whole(found.encode())) if isinstance(found, str) else found
 
 
 def _lines(text: str) -> list[str]:

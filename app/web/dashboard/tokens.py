@@ -118,7 +118,7 @@ def _wanted() -> dict[str, Any]:
     sent = forms.sent()
     scopes = [_scope(action, forms.text(f"on {action}")) for action in sent.getlist("scope")]
     scopes += [line.strip() for line in forms.text("scopes").split("\n") if line.strip()]
-    limits = {name: _number(forms.text(name)) for name in LIMITS if forms.text(name)}
+    limits = {name: forms.whole(forms.text(name)) for name in LIMITS if forms.text(name)}
     wanted: dict[str, Any] = {"name": forms.text("name"), "scopes": scopes}
     if (days := forms.text("days")) in DAYS:
         wanted["expiresOn"] = int(time.time() * 1000) + int(days) * _DAY_MS
@@ -127,8 +127,3 @@ def _wanted() -> dict[str, Any]:
 
 def _scope(action: str, pattern: str) -> str:
     return f"{action}@{pattern}" if pattern and action not in OF_NO_QUEUE else action
-
-
-def _number(text: str) -> int | str:
-    """Return a number; what is none is left for the API to refuse."""
-    return int(text) if text.isdecimal() and text.isascii() else text

@@ -134,7 +134,7 @@ def _fields(found: dict[str, Any]) -> dict[str, str]:
 
 def _body(name: str, sent: dict[str, str]) -> bytes:
     """Return the body of the API for the form. Raises Refused for headers that are no JSON."""
-    numbers = {one: _number(sent[one]) for one in NUMBERS if sent[one]}
+    numbers = {one: forms.whole(sent[one]) for one in NUMBERS if sent[one]}
     endpoint: dict[str, Any] = {"url": sent["url"], "method": sent["method"]}
     endpoint |= {"timeout": numbers["timeout"]} if "timeout" in numbers else {}
     if sent["headers"]:
@@ -145,8 +145,3 @@ def _body(name: str, sent: dict[str, str]) -> bytes:
     limiter = {one: numbers[one] for one in ("max", "duration") if one in numbers}
     opts |= {"limiter": limiter} if limiter else {}
     return json.dumps({"queue": name, "endpoint": endpoint, "opts": opts}).encode()
-
-
-def _number(text: str) -> int | str:
-    """Return a number; what is none is left for the API to refuse."""
-    return int(text) if text.isdecimal() and text.isascii() else text
