@@ -61,6 +61,8 @@ def find(
             print(columns.line([*([] if queue else [job.members["queue"]]), *parts(job.members)]))
     if not ids_only:
         search.tell(is_end=True)
+        if not found and any(name.startswith("data.data.") for name in asked):
+            click.echo("a path begins within the data: customer.id=42, without data. in front", err=True)
 
 
 @dataclass(kw_only=True)
