@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from app.cli import columns, output, service
+from app.cli import columns, names, output, service
 from app.cli.lengths import Since
 from app.cli.service import PAGE, Reply, Service
 
@@ -15,7 +15,7 @@ from app.cli.service import PAGE, Reply, Service
 @click.option("--since", type=Since(), default=timedelta(days=7), help="How far back: 30m, 24h, 7d. Default: a week.")
 @click.option("--actor", help="Only acts of this one: token:<id>, the name of a token, env:1, cli:<account>.")
 @click.option("--action", help="Only this kind of act, such as jobs.cancel.")
-@click.option("--queue", help="Only acts on this queue.")
+@click.option("--queue", shell_complete=names.complete_queues, help="Only acts on this queue.")
 @click.option("--target", help="Only acts on this one: the id of a job, a plan, a schedule, a token.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="The most acts.")
 @output.as_json

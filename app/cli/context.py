@@ -5,6 +5,7 @@ import os
 import sys
 
 import click
+from click.shell_completion import CompletionItem
 from rowline.transport import Transport
 
 from app.cli import columns, contexts, output, service, terminal
@@ -26,6 +27,11 @@ class ContextName(click.ParamType):  # type: ignore[type-arg]  # generic only in
             self.fail(f"must have 1 to {NAME_MAX} printable characters", param, ctx)
         return value
 
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Complete the name of one that there is."""
+        del ctx, param
+        return [*map(CompletionItem, contexts.that_begin(incomplete))]
+
 
 _name = click.argument("name", type=ContextName())
 
@@ -42,6 +48,8 @@ def context() -> None:
 def add(*, name: str, url: str, use: bool) -> None:
     """Add a context, or change it. The token is ROWLINE_TOKEN, or asked for, or the first line of standard input."""
     token = os.environ.get(service.TOKEN) or _asked()
+    if not token:
+        raise Ended(f"no token: set {service.TOKEN}, or give it as the first line of standard input", Code.USAGE)
     try:
         Transport(url, token, timeout_s=service.TIMEOUT_S)  # checks both; connects to nothing
     except ValueError as error:
@@ -76,9 +84,13 @@ def list_all(*, as_json: bool, ids_only: bool) -> None:
 
 
 @context.command()
-def show() -> None:
-    """Say where commands go now, and why."""
+@output.as_json
+def show(*, as_json: bool) -> None:
+    """Say where commands go now, and why. Without a URL: to the database itself."""
     where = service.find()
+    if as_json:
+        print(json.dumps(({"url": where.url} if where.url else {}) | {"why": where.why}))
+        return
     to = where.url or "the database itself, in this process"
     click.echo(columns.printable(f"{to} ({where.why})"))
 

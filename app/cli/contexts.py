@@ -41,6 +41,14 @@ class Contexts:
         return self.by_name[name]
 
 
+def that_begin(text: str) -> list[str]:
+    """Return the names of contexts that begin so, for the Tab key; none if the file cannot be read."""
+    try:
+        return sorted(name for name in read().by_name if name.startswith(text))
+    except Ended:
+        return []
+
+
 def place() -> Path:
     """Return the path of the file: below XDG_CONFIG_HOME, or where this system has such files."""
     return platformdirs.user_config_path("rowline", appauthor=False) / "contexts.json"

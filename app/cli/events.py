@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import click
 import orjson
 
-from app.cli import direct, jsontext, remoteevents, service
+from app.cli import direct, jsontext, names, remoteevents, service
 from app.domain.events import EventType
 from app.operations import maintenance
 from app.postgres.database import Database
@@ -20,7 +20,13 @@ LOOK_S = 0.2
 
 @click.command()
 @click.option("-f", "--follow", is_flag=True, help="Go on with what happens from now on, until Ctrl-C.")
-@click.option("--queue", "queues", multiple=True, help="Only of this queue; a name may end with *. Repeatable.")
+@click.option(
+    "--queue",
+    "queues",
+    multiple=True,
+    shell_complete=names.complete_queues,
+    help="Only of this queue; a name may end with *. Repeatable.",
+)
 @click.option(
     "--type",
     "types",

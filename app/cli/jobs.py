@@ -9,8 +9,8 @@ import click
 
 from app.cli import columns, filters, jobverbs, names, output, service
 from app.cli.adding import add
-from app.cli.exits import Code, Ended
 from app.cli.jobverbs import parts, say
+from app.cli.logs import logs
 from app.cli.service import Reply, Service, of_queue
 from app.cli.values import JsonValue
 
@@ -23,6 +23,7 @@ def jobs() -> None:
 
 
 jobs.add_command(add)
+jobs.add_command(logs)
 for verb in (jobverbs.cancel, jobverbs.remove, jobverbs.retry, jobverbs.promote):
     jobs.add_command(verb)
 
@@ -60,6 +61,8 @@ def find(
             print(columns.line([*([] if queue else [job.members["queue"]]), *parts(job.members)]))
     if not ids_only:
         search.tell(is_end=True)
+        if not found and any(name.startswith("data.data.") for name in asked):
+            click.echo("a path begins within the data: customer.id=42, without data. in front", err=True)
 
 
 @dataclass(kw_only=True)
@@ -113,27 +116,6 @@ def show(*, queue: str, job_ids: tuple[str, ...], as_json: bool) -> None:
 
 
 jobs.add_command(show, "get")
-
-
-@jobs.command()
-@names.queue
-@names.job_id
-@click.option("--last", type=click.IntRange(1), help="Only so many lines, the last ones. Default: all.")
-@output.watchable
-@output.as_json
-def logs(*, queue: str, job_id: str, last: int | None, as_json: bool) -> None:
-    """Print the log lines of a job, the oldest first."""
-    where = of_queue(queue, "jobs", job_id, "logs")
-    with service.opened() as api:
-        begun = api.get(where, start=0, length=0).members
-        if "logs" in begun.get("hidden", ()):
-            raise Ended("the token lacks the scope payload: it may not see log lines", Code.REFUSED)
-        start = 0 if last is None else max(0, begun["count"] - last)
-        while start < begun["count"]:
-            lines = api.get(where, start=start, length=service.PAGE).parts("logs")
-            for line in lines:
-                print(line.line if as_json else columns.printable(line.members))
-            start += len(lines) or service.PAGE
 
 
 @jobs.command()

@@ -1,5 +1,6 @@
 """The command `rowline`, composed of its subcommands, each of which is imported when it is needed."""
 
+import difflib
 import importlib
 import sys
 
@@ -33,6 +34,7 @@ COMMANDS |= {
     )
 }
 """By name: the module, and the function in it. In the order of the help."""
+LIKENESS = 0.75
 
 
 class Commands(click.Group):
@@ -51,16 +53,36 @@ class Commands(click.Group):
             command: click.Command = getattr(importlib.import_module(f"app.cli.{module}"), function)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is named first; of one that there is not say which is meant."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            for near in difflib.get_close_matches(name, COMMANDS, n=1, cutoff=LIKENESS):
+                ctx.fail(f"No such command {name!r}. Did you mean {near!r}?")
+        return super().resolve_command(ctx, args)
+
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete the name of a command, without importing those that begin so."""
         found = [CompletionItem(name) for name in COMMANDS if name.startswith(incomplete)]
         return found or click.Command.shell_complete(self, ctx, incomplete)
 
 
+def _contexts(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    from app.cli import contexts  # noqa: PLC0415 - it is needed at the Tab key alone
+
+    return contexts.that_begin(incomplete)
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="rowline", prog_name="rowline")
 @click.option(
-    "--context", metavar="NAME", envvar="ROWLINE_CONTEXT", help="Ask this service: one of `rowline context list`."
+    "--context",
+    metavar="NAME",
+    envvar="ROWLINE_CONTEXT",
+    shell_complete=_contexts,
+    help="Ask this service: one of `rowline context list`.",
 )
 def rowline(*, context: str | None) -> None:
     """Rowline, an HTTP job queue on PostgreSQL.

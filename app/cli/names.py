@@ -28,7 +28,7 @@ class Name(click.ParamType):  # type: ignore[type-arg]  # generic only in the ne
         return str(value)
 
 
-def _queues(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def complete_queues(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete the name of a queue, where a service says at once which there are."""
     from app.cli import service  # noqa: PLC0415 - it is needed at the Tab key alone
 
@@ -36,8 +36,8 @@ def _queues(ctx: click.Context, _param: click.Parameter, incomplete: str) -> lis
 
 
 QUEUE = Name("QUEUE", ids.QUEUE_NAME_MAX)
-queue = click.argument("queue", type=QUEUE, shell_complete=_queues)
-optional_queue = click.argument("queue", required=False, type=QUEUE, shell_complete=_queues)
+queue = click.argument("queue", type=QUEUE, shell_complete=complete_queues)
+optional_queue = click.argument("queue", required=False, type=QUEUE, shell_complete=complete_queues)
 job_id = click.argument("job_id", metavar="ID", type=Name("ID", ids.JOB_ID_MAX))
 job_ids = click.argument("job_ids", metavar="ID...", nargs=-1, required=True, type=Name("ID", ids.JOB_ID_MAX))
 dedup_id = click.argument("dedup_id", metavar="ID", type=Name("ID", ID_MAX))

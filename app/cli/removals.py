@@ -28,7 +28,8 @@ def drain(*, queue: str, delayed: bool, yes: bool, as_json: bool) -> None:
         if yes:
             _remove(api, "drain", queue, {"delayed": delayed}, as_json=as_json)
         else:
-            _say(_count(api, queue, statuses), " and ".join([", ".join(statuses[:-1]), statuses[-1]]), queue)
+            which = " and ".join([", ".join(statuses[:-1]), statuses[-1]])
+            _say(_count(api, queue, statuses), which, queue, as_json=as_json)
 
 
 @click.command()
@@ -51,7 +52,8 @@ def clean(*, queue: str, status: str, grace: timedelta, limit: int, yes: bool, a
             return
         number = _count(api, queue, [Status(status)])
         is_bounded = 0 < limit < number
-        _say(limit if is_bounded else number, status, queue, is_at_most=is_bounded or grace_ms > 0)
+        is_at_most = is_bounded or grace_ms > 0
+        _say(limit if is_bounded else number, status, queue, is_at_most=is_at_most, as_json=as_json)
 
 
 @click.command()
@@ -76,7 +78,10 @@ def _count(api: Service, queue: str, statuses: list[Status]) -> int:
     return sum(counts.get(status.value, 0) for status in statuses)
 
 
-def _say(number: int, which: str, queue: str, *, is_at_most: bool = False) -> None:
+def _say(number: int, which: str, queue: str, *, as_json: bool, is_at_most: bool = False) -> None:
+    if as_json:
+        print(json.dumps({"queue": queue, "matched": number, "isExact": not is_at_most, "done": 0}))
+        return
     most = "at most " if is_at_most else ""
     click.echo(f"{most}{number:,} {which} jobs of {queue!r} would be removed. Nothing is changed: give --yes")
 

@@ -199,17 +199,20 @@ def run(*, queue: str, schedule_id: str, as_json: bool) -> None:
 def preview(*, queue: str | None, schedule_id: str | None, count: int, as_json: bool, **timing: Any) -> None:
     """Show the next ticks of a schedule, or, without ID, those that --cron or --every would make.
 
-    With what changes of the clocks do to them. A pause is overlooked. Nothing is stored.
+    With what changes of the clocks do to them. A pause is overlooked, and, with --start, a limit. Nothing is stored.
     """
     given = {member: value for member, value in timing.items() if value is not None}
+    since = given.pop("startDate", None) if schedule_id is not None else None
     if (schedule_id is None) != bool(given):
-        raise click.UsageError("give QUEUE and ID of a schedule, or --cron or --every")
+        raise click.UsageError(
+            "give QUEUE and ID of a schedule, with --start alone of its timing, or --cron or --every"
+        )
     with service.opened() as api:
         if queue is None or schedule_id is None:
             body = json.dumps(given | {"count": count})
             found = api.send("POST", of_queue(queue or ANY, "schedulers", "preview"), body, is_repeatable=True)
         else:
-            found = api.get(_path(queue, schedule_id, "preview"), count=count)
+            found = api.get(_path(queue, schedule_id, "preview"), count=count, since=since)
     ticks = found.parts("runs")
     if not output.show(ticks, as_json=as_json):
         rows = [(one["local"], output.at(one["on"]), one.get("note")) for one in found.members["runs"]]

@@ -188,7 +188,8 @@ def opened() -> Iterator[Service]:
         except errors.Unauthorized as error:
             if isinstance(error, errors.Forbidden) or where.url is None:
                 raise
-            raise Ended(f"{where.url} does not know the token of {where.why}", Code.REFUSED) from None
+            whose = TOKEN if where.why == URL else f"the token of {where.why}"
+            raise Ended(f"{where.url} does not know {whose}", Code.REFUSED) from None
 
 
 def queues_that_begin(text: str, current: click.Context) -> list[str]:

@@ -16,8 +16,8 @@ import click
 from rich.cells import cell_len, set_cell_size
 from rowline.errors import Unavailable
 
-from app.cli import columns, service
-from app.cli.service import Service
+from app.cli import columns, output, service
+from app.cli.service import Reply, Service
 from app.domain.queue import DRAIN_WINDOW
 
 QUEUES_MAX = 1_000
@@ -37,14 +37,20 @@ _UNITS = (("d", 86_400.0), ("h", 3_600.0), ("m", 60.0), ("s", 1.0))
 @click.option("--pattern", default="*", help="Only these queues: a name, in which * stands for any characters.")
 @click.option("--interval", type=click.FloatRange(0.5, 3600), default=INTERVAL_S, show_default=True, help="In s.")
 @click.option("--once", is_flag=True, help="Print it once, whole, and end.")
-def top(*, pattern: str, interval: float, once: bool) -> None:
+@output.as_json
+def top(*, pattern: str, interval: float, once: bool, as_json: bool) -> None:
     """Show the queues, those with the oldest ready job first; q ends it.
 
     READY: waiting and prioritized. DELAY: delayed. IN, OUT and ERR: added, completed and failed jobs a second, of 5
     minutes. OLDEST: for how long a job is ready. DRAIN: how long the ready ones take at that pace. WORK: workers. A
     paused queue has a (p).
     """
+    if as_json and not once:
+        raise click.UsageError("--json needs --once; `rowline queues list --json --watch` goes on")
     with service.opened() as api:
+        if as_json:
+            output.show(_queues(api, pattern), as_json=True)
+            return
         if once:
             for line in _screen(_read(api, pattern), width=shutil.get_terminal_size().columns, height=None):
                 print(line)
@@ -104,11 +110,16 @@ def _end(number: int, _frame: object) -> None:
 
 def _read(api: Service, pattern: str) -> tuple[list[Mapping[str, Any]], int]:
     """Return up to QUEUES_MAX queues, those first whose jobs have been ready longest, and how many there are."""
-    found = [reply.members for reply in api.listed("/queues", "queues", most=QUEUES_MAX, pattern=pattern)]
+    found = [reply.members for reply in _queues(api, pattern)]
     count = len(found)
     if count == QUEUES_MAX:
         count = api.get("/queues", pattern=pattern, length=0).members["count"]
-    return sorted(found, key=lambda one: (one.get("oldestReadyOn", float("inf")), one["name"])), count
+    return found, count
+
+
+def _queues(api: Service, pattern: str) -> list[Reply]:
+    found = api.listed("/queues", "queues", most=QUEUES_MAX, pattern=pattern)
+    return sorted(found, key=lambda one: (one.members.get("oldestReadyOn", float("inf")), one.members["name"]))
 
 
 def _screen(read: tuple[Sequence[Mapping[str, Any]], int], *, width: int, height: int | None) -> list[str]:

@@ -32,10 +32,10 @@ class Code(StrEnum):
     RATE = "rate"
     START_BY = "start_by"
     PLAN = "plan"
-    SCHEDULE_PAUSED = "schedule_paused"
     BEHIND = "behind"
     ACTIVE = "active"
     CANCELLING = "cancelling"
+    SCHEDULE_PAUSED = "schedule_paused"
     ENDED = "ended"
 
 

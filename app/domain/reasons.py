@@ -62,7 +62,7 @@ def of_job(
     start = None
     if job.status in READY and ahead is not None and not is_blocked(reasons):
         start = None if pace is None else start_of(job.at, ahead.jobs, pace)
-        reasons.append(_behind(ahead, start, "" if ground is None else _busy(ground)))
+        reasons.append(_behind(ahead, start, ground))
     sentence = _sentence(f"Job {job.id} is {job.status}", reasons, job)
     return Explanation(status=job.status, sentence=sentence, reasons=reasons, at=job.at, ahead=ahead, start=start)
 
@@ -88,16 +88,16 @@ def of_queue(
     if ready or delayed:
         reasons += _unserved(ground)
     reasons += [_plan(plan, ground.queue, whole=True) for plan in plans]
-    reasons += [_schedule_paused(one, ground.queue) for one in schedules]
     ahead = start = None
     if ready and not is_blocked(reasons):
         ahead = Ahead(counts[Status.WAITING], is_exact=True)
         start = None if pace is None else start_of(ground.at, ahead.jobs, pace)
         likely = _likely(start, "a job that is added now")
         text = f"{_jobs(ready)} ready and nothing holds them but the line{_busy(ground)}{likely}"
-        reasons.append(Reason(code=Code.BEHIND, text=text, hint=_more_workers(active, ground.queue)))
+        reasons.append(Reason(code=Code.BEHIND, text=text, hint=_more_workers(active, ground)))
     if active:
         reasons.append(Reason(code=Code.ACTIVE, text=f"{_jobs(active)} active"))
+    reasons += [_schedule_paused(one, ground.queue) for one in schedules]
     if ready or delayed:
         status = "blocked" if ready and is_blocked(reasons) else "working" if ready or active else "waiting"
     else:
@@ -261,11 +261,12 @@ def _busy(ground: Ground) -> str:
     return f"; {ground.busy} of {ground.slots} slots of its Python workers are busy" if ground.slots else ""
 
 
-def _behind(ahead: Ahead, start: Start | None, busy: str) -> Reason:
+def _behind(ahead: Ahead, start: Start | None, ground: Ground | None) -> Reason:
+    busy, shorter = ("", MORE_WORKERS) if ground is None else (_busy(ground), _shorter(ground))
     about = "" if ahead.is_exact else "about "
     before = f"{about}{_jobs(ahead.jobs)} before it" if ahead.jobs else "it is the next of its queue"
     text = f"nothing holds it but the line: {before}{busy}{_likely(start, 'it')}"
-    return Reason(code=Code.BEHIND, text=text, hint="More workers shorten the line." if ahead.jobs else None)
+    return Reason(code=Code.BEHIND, text=text, hint=f"{shorter}." if ahead.jobs else None)
 
 
 def _likely(start: Start | None, who: str) -> str:
@@ -274,11 +275,21 @@ def _likely(start: Start | None, who: str) -> str:
     return f"; {who} is likely to begin about {when(start.p50)}, in nine of ten cases before {when(start.p90)}"
 
 
-def _more_workers(active: int, queue: str) -> str:
+MORE_WORKERS = "More workers shorten the line"
+
+
+def _shorter(ground: Ground) -> str:
+    """Say what shortens the line; more dispatchers do not, since they share the concurrency of the endpoint."""
+    if ground.endpoint is None or ground.workers:
+        return MORE_WORKERS
+    return "A higher concurrency of its endpoint shortens the line: register it again with one, POST /workers"
+
+
+def _more_workers(active: int, ground: Ground) -> str:
     if not active:
         return "If it stays so, look at the logs of its workers."
-    running = shlex.join(["rowline", "jobs", "list", queue, "--status", "active"])
-    return f"More workers shorten the line; what runs now: `{running}`."
+    running = shlex.join(["rowline", "jobs", "list", ground.queue, "--status", "active"])
+    return f"{_shorter(ground)}; what runs now: `{running}`."
 
 
 def _active(job: JobState) -> Reason:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -252,14 +253,23 @@ def resumed(one: Schedule, *, now_ms: int) -> int | None:
     return schedule.due(one.timing, next_at=one.next_at, now=now_ms, misfire=Misfire.SKIP, most=1).next_at
 
 
-def preview(one: Schedule, *, now_ms: int, count: int) -> list[schedule.Run]:
-    """Return the next ticks of a schedule, as if it were not paused, up to its limit. Raises TimingInvalid."""
+def preview(one: Schedule, *, now_ms: int, count: int, since_ms: int | None = None) -> list[schedule.Run]:
+    """Return the next ticks of a schedule, as if it were not paused, up to its limit. Raises TimingInvalid.
+
+    `since_ms`: those at or after that moment. How many there are until then is not counted: a limit is passed over.
+    """
     if one.next_at is None:
         return []
-    if one.tick_limit is not None:
+    if one.tick_limit is not None and since_ms is None:
         count = min(count, one.tick_limit - one.ticks)
     first = resumed(one, now_ms=now_ms) if one.paused_at else one.next_at
-    return [] if first is None or count < 1 else schedule.runs(one.timing, since=first, count=count, is_tick=True)
+    if first is None or count < 1:
+        return []
+    if since_ms is None or since_ms <= first:
+        return schedule.runs(one.timing, since=first, count=count, is_tick=True)
+    every = one.timing.every_ms
+    since = first + math.ceil((since_ms - first) / every) * every if every else since_ms
+    return schedule.runs(one.timing, since=since, count=count, is_tick=every is not None)
 
 
 def tick_of(schedule_id: str, job_id: str) -> int | None:

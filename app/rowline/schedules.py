@@ -226,9 +226,10 @@ class Schedule:
             lambda job: AddedJob.of(job, outcome=job["outcome"])
         )
 
-    def preview(self, count: int = 10) -> tuple[Tick, ...]:
-        """Return the next ticks, 100 at most, as if it were not paused."""
-        return self._send("GET", "/preview", query={"count": count}).read(Tick.all_of)
+    def preview(self, count: int = 10, *, since: Moment | None = None) -> tuple[Tick, ...]:
+        """Return the next ticks, 100 at most, as if it were not paused; with `since` those from then on."""
+        query = {"count": count} | ({} if since is None else {"since": _plain("since", since)})
+        return self._send("GET", "/preview", query=query).read(Tick.all_of)
 
     def runs(self, *, start: int = 0, length: int = 10) -> tuple[RunInfo, ...]:
         """Return its jobs that are there, the newest tick first, 100 at most."""

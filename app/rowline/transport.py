@@ -160,7 +160,7 @@ class Transport:
                 preload_content=is_whole,
             )
         except HTTPError as error:
-            trouble = _lost(f"no response from {self._address}: {error}")
+            trouble = _lost(f"no response from {self._address}: {_said(error)}")
             was_sent = not isinstance(error, ConnectTimeoutError)  # the class of refused connections too
             trouble.is_outcome_unknown = was_sent and not _is_mistrusted(error)
             if _is_mistrusted(error):
@@ -323,6 +323,12 @@ def _lost(message: str) -> Unavailable:
     trouble = Unavailable(message, code="no_answer")
     trouble.is_outcome_unknown = True
     return trouble
+
+
+def _said(error: HTTPError) -> str:
+    """Return what an error says, without the object of the connection that urllib3 puts in front of it."""
+    connection = getattr(error, "conn", None)
+    return str(error).removeprefix(f"{connection}: ")
 
 
 def _is_mistrusted(error: HTTPError) -> bool:

@@ -42,5 +42,16 @@ def test_queues_are_completed_where_a_service_is_asked_over_http(api: str) -> No
     there = {"DATABASE_URL": "", "ROWLINE_URL": api, "ROWLINE_TOKEN": raw.TOKEN}
     assert completed("rowline queues show ma", **there) == ["mail", "mailer"]
     assert completed("rowline jobs list ot", **there) == ["other"]
+    assert completed("rowline events -f --queue mai", **there) == ["mail", "mailer"]
+    assert completed("rowline audit --queue ot", **there) == ["other"]
     assert completed("rowline queues show ma", **there | {"ROWLINE_TOKEN": "wrong"}) == []
     assert completed("rowline queues show ma", **there | {"ROWLINE_URL": "http://127.0.0.1:1"}) == []
+
+
+def test_contexts_are_completed(folder: Path) -> None:
+    there = {"XDG_CONFIG_HOME": str(folder)}
+    assert completed("rowline --context ", **there) == []
+    for name in ("here", "hereafter", "there"):
+        said("", "context", "add", name, "--url", "http://127.0.0.1:1", given="secret")
+    assert completed("rowline --context he", **there) == ["here", "hereafter"]
+    assert completed("rowline context use th", **there) == ["there"]

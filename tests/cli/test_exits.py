@@ -52,7 +52,7 @@ def test_a_service_that_is_away_is_unavailable_and_said_in_a_line() -> None:
     env = {"DATABASE_URL": "", "ROWLINE_URL": "http://127.0.0.1:1", "ROWLINE_TOKEN": TOKEN}
     with Program([*PYTHON, "-m", "app", "queues"], env=env) as program:
         assert program.end() == Code.UNAVAILABLE
-    assert program.output.startswith("Error: no response from http://127.0.0.1:1: ")
+    assert program.output.startswith("Error: no response from http://127.0.0.1:1: Failed to establish a new connection")
     assert program.output.count("\n") == 1
 
 

@@ -98,3 +98,9 @@ def test_it_goes_on_to_the_limit_or_the_end(own_url: str) -> None:
 )
 def test_what_cannot_be_looked_for_is_said_in_a_line(own_url: str, words: tuple[str, ...], fault: str) -> None:
     assert fault in run(own_url, *words, code=2).output
+
+
+def test_a_path_that_begins_as_the_parameter_of_the_api_is_explained_if_nothing_is_found(own_url: str) -> None:
+    said = "a path begins within the data"
+    assert said in run(own_url, "mail", "--data", "data.customer.id=1").output
+    assert said not in run(own_url, "mail", "--data", "customer.id=1").output

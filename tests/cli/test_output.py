@@ -78,6 +78,9 @@ def test_drain_and_clean_only_say_what_they_would_remove_until_they_are_told_yes
     assert said(api, "queues", "drain", "mail", "--delayed") == f"2 {delayed} jobs of 'mail' would be removed. {told}"
     aged = said(api, "queues", "clean", "mail", "--status", "waiting", "--grace", "1h")
     assert aged == f"at most 1 waiting jobs of 'mail' would be removed. {told}"
+    assert lines(api, "queues", "drain", "mail") == [{"queue": "mail", "matched": 1, "isExact": True, "done": 0}]
+    [bound] = lines(api, "queues", "clean", "mail", "--status", "waiting", "--grace", "1h")
+    assert (bound["matched"], bound["isExact"]) == (1, False)
     assert said(api, "queues", "clean", "mail", "--status", "delayed", "--yes").startswith("1 jobs removed")
     assert said(api, "queues", "drain", "mail", "--yes").startswith("1 jobs removed")
 
@@ -206,7 +209,7 @@ def test_events_come_over_http_too(api: str) -> None:
 
 def test_each_command_that_reads_what_changes_by_itself_can_be_watched() -> None:
     reads = {"list", "show", "get", "logs", "runs", "preview"}
-    by_hand_alone = {"context list", "settings show"}
+    by_hand_alone = {"context list", "context show", "settings show"}
 
     context = click.Context(main.rowline)
 

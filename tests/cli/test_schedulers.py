@@ -83,6 +83,7 @@ def test_ticks_to_come_are_shown_with_what_the_clocks_do_to_them(own_url: str) -
     assert "2031-03-30T03:00:00+02:00   2031-03-30 01:00:00+00:00   02:30 does not exist on this day" in shown
     told(own_url, "set", "mail", "nightly", *timing, "--end", "2031-03-30T12:00:00+02:00", "--paused")
     assert told(own_url, "preview", "mail", "nightly") == ticks
+    assert told(own_url, "preview", "mail", "nightly", "--start", "2031-03-29T12:00:00Z") == ticks[1:]
     assert "start 2031-03-29T00:00:00Z, end 2031-03-30T10:00:00Z" in said(own_url, "schedulers", "list", "mail")
 
 
@@ -106,9 +107,17 @@ def test_a_schedule_that_has_made_all_its_ticks_is_over(own_url: str) -> None:
         (["set", "mail", "x", "--every", "0s"], 2, "every must be"),
         (["set", "mail", "x", "--every", "1h", "--start", "2031-01-01T00:00:00"], 2, "is not a time with its offset"),
         (["set", "mail", "x", "--every", "1h", "--end", "tomorrow"], 2, "is not a time with its offset"),
-        (["preview"], 2, "give QUEUE and ID of a schedule, or --cron or --every"),
-        (["preview", "mail"], 2, "give QUEUE and ID of a schedule, or --cron or --every"),
-        (["preview", "mail", "x", "--cron", "@daily"], 2, "give QUEUE and ID of a schedule, or --cron or --every"),
+        (["preview"], 2, "give QUEUE and ID of a schedule, with --start alone of its timing, or --cron or --every"),
+        (
+            ["preview", "mail"],
+            2,
+            "give QUEUE and ID of a schedule, with --start alone of its timing, or --cron or --every",
+        ),
+        (
+            ["preview", "mail", "x", "--cron", "@daily"],
+            2,
+            "give QUEUE and ID of a schedule, with --start alone of its timing, or --cron or --every",
+        ),
         (["preview", "mail", "x"], 3, "queue 'mail' has no schedule 'x'"),
         (["run", "mail", "x"], 3, "queue 'mail' has no schedule 'x'"),
         (["runs", "mail", "x"], 3, "queue 'mail' has no schedule 'x'"),

@@ -55,7 +55,7 @@ def test_who_has_a_token_needs_no_database_and_has_its_rights_alone(api: str, db
     refused = run("queues", "pause", "mail", code=4, **env)
     assert refused == "Error: the token lacks the scope queues:manage@mail"
     assert "lacks the scope jobs:read@other" in run("jobs", "list", "other", code=4, **env)
-    assert "does not know the token of ROWLINE_URL" in run("queues", code=4, **env | {"ROWLINE_TOKEN": "nonsense"})
+    assert "does not know ROWLINE_TOKEN" in run("queues", code=4, **env | {"ROWLINE_TOKEN": "nonsense"})
 
 
 def test_on_the_database_the_audit_says_which_account_it_was_and_over_http_which_token(
@@ -192,3 +192,21 @@ def test_a_database_without_a_service_does_as_the_api_does(own_url: str) -> None
     assert lines(own_url, "plans", "list", "mail")[0]["status"] == "applying", "no service is there to do it"
     with psycopg.connect(own_url) as conn:
         assert conn.execute("select count(*) from rowline.jobs").fetchone() == (1,)
+
+
+def test_a_context_without_a_token_says_how_to_give_one(folder: Path) -> None:
+    assert "first line of standard input" in run("context", "add", "here", "--url", "http://127.0.0.1:1", code=2)
+    assert not (folder / "rowline").exists()
+
+
+def test_where_commands_go_is_said_to_programs_too(folder: Path) -> None:
+    del folder
+    where = run("context", "show", "--json", ROWLINE_URL="http://127.0.0.1:1", ROWLINE_TOKEN="secret")
+    assert json.loads(where) == {"url": "http://127.0.0.1:1", "why": "ROWLINE_URL"}
+    on_it = run("context", "show", "--json", DATABASE_URL="postgresql://none")
+    assert json.loads(on_it) == {"why": "DATABASE_URL"}
+
+
+def test_of_a_command_that_there_is_not_it_is_said_which_is_meant() -> None:
+    assert "Did you mean 'schedulers'?" in run("schedules", "list", code=2)
+    assert "Did you mean" not in run("tail", code=2)

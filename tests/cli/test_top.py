@@ -8,7 +8,7 @@ import pytest
 
 from tests.support import databases, raw
 from tests.support.clusters import PYTHON, Program
-from tests.support.commands import said
+from tests.support.commands import lines, said
 
 SCRIPT = Path(PYTHON[0]).with_name("rowline")
 
@@ -33,7 +33,9 @@ def test_it_is_printed_once_with_what_has_waited_longest_first(api: str, shared_
     assert rows[0].split()[1:5] == ["1", "0", "0", "0"]
     assert rows[0].split()[8] == "2h"
     assert "(p)" in rows[2]
+    assert [one["name"][:3] for one in lines(api, "top", "--once")] == ["old", "new", "idl"]
     assert "--once" in said(api, "top", code=2)
+    assert "--json needs --once" in said(api, "top", "--json", code=2)
 
 
 @pytest.mark.parametrize("key", ["q", "Q", "\x04", signal.SIGINT, signal.SIGTERM])

@@ -80,7 +80,9 @@ def test_a_preview_says_what_a_change_of_the_clocks_does(queue: rowline.Queue) -
     ticks = queue.preview(**words, count=2)
     assert [tick.local for tick in ticks] == ["2031-03-29T02:30:00+01:00", "2031-03-30T03:00:00+02:00"]
     assert (ticks[0].note, "does not exist" in str(ticks[1].note)) == (None, True)
-    assert queue.schedule("nightly", **words).preview(2) == ticks
+    nightly = queue.schedule("nightly", **words)
+    assert nightly.preview(2) == ticks
+    assert nightly.preview(1, since=since + timedelta(days=1)) == ticks[1:]
     assert [one.id for one in queue.schedules()] == ["nightly"]
 
 

@@ -319,6 +319,21 @@ def test_a_preview_begins_with_the_next_tick_after_the_interval_was_changed(clie
     assert made["next"] == last + 3 * HOUR_MS
 
 
+def test_a_preview_of_a_schedule_can_begin_later(client: Client) -> None:
+    nightly = {"pattern": "30 2 * * *", "tz": "Europe/Vienna", "limit": 2, "template": {}}
+    assert client.put("/queues/q/schedulers/nightly", json.dumps(nightly)).status_code == 201
+    change = 1_901_059_200_000  # the day before the clocks change, in 2030
+    shown = answers.ok(client.get(f"/queues/q/schedulers/nightly/preview?count=3&since={change}"))["runs"]
+    assert [one["local"][:16] for one in shown] == ["2030-03-30T02:30", "2030-03-31T03:00", "2030-04-01T02:30"]
+    made = put(client)
+    later = made["next"] + 10 * HOUR_MS
+    for since in (later - HOUR_MS + 1, later):
+        shown = answers.ok(client.get(f"{PATH}/preview?count=1&since={since}"))["runs"]
+        assert [one["on"] for one in shown] == [later]
+    assert answers.ok(client.get(f"{PATH}/preview?count=1&since=0"))["runs"][0]["on"] == made["next"]
+    assert answers.problem(client.get(f"{PATH}/preview?since=tomorrow"), 400)["details"][0]["path"] == "since"
+
+
 def test_a_preview_stores_nothing(client: Client) -> None:
     asked = {"pattern": "30 2 * * *", "tz": "Europe/Vienna", "startDate": FAR_MS, "count": 3}
     shown = answers.ok(client.post("/queues/q/schedulers/preview", json.dumps(asked)))["runs"]

@@ -30,10 +30,12 @@ def asked() -> Wanted:
 
 
 def as_api(wanted: Wanted) -> Wanted:
-    """Return the same as the API has it: times in ms, `data` a path and a value. Raises Refused for what is no time."""
+    """Return the same as the API has it: times in ms, `data` a path and a value. Raises Refused for what is neither."""
     found = []
     for name, value in wanted:
-        path, _, text = value.partition("=")
+        path, is_given, text = value.partition("=")
+        if name == "data" and not is_given:
+            raise wrong(name, "must be a path and a value, such as customer.id=42")
         if name == "data":
             found.append((f"data.{path.strip()}", text.strip()))
         else:

@@ -115,10 +115,10 @@ def _add_previews(routes: Blueprint, settings: Settings, db: Database) -> None:
     def preview_schedule(queue: str, schedule_id: str) -> Response:
         """Show the next ticks of a schedule, and what changes of the clocks do to them. A pause is overlooked."""
         queue, schedule_id = names.queue_name(queue), names.schedule_id(schedule_id)
-        count = schemas.load_count(request.query_string)
+        count, since_ms = schemas.load_count(request.query_string)
         one = queries.find(db, queue=queue, schedule_id=schedule_id)
         with schemas.named_fault():
-            ticks = scheduled.preview(one, now_ms=queries.now_ms(db), count=count)
+            ticks = scheduled.preview(one, now_ms=queries.now_ms(db), count=count, since_ms=since_ms)
         return answers.json(shown.dump_ticks(ticks))
 
     @routes.post("/queues/<segment:queue>/schedulers/preview")

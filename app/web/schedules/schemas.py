@@ -15,7 +15,7 @@ from app.domain.options import OPTIONS
 from app.domain.schedule import EVERY_MAX_MS, PATTERN_MAX, Misfire, Overlap, Timing
 from app.domain.scheduled import UTC, Asked, Wanted
 from app.domain.wallclock import TimingInvalid
-from app.web.fields import Flag, Moment, Text, Unfit, Whole, WholeText
+from app.web.fields import Flag, Moment, MomentText, Text, Unfit, Whole, WholeText
 from app.web.jobs import new_job, page
 from app.wire import demands, objects
 from app.wire.demands import BODY, Form
@@ -106,9 +106,10 @@ class NewScheduleSchema(NewTimingSchema):
 
 
 class CountQuerySchema(new_job.KnownOnly):
-    """How many ticks are asked for. Unknown parameters are refused by name: there is no timing to give here."""
+    """Which ticks are asked for. Unknown parameters are refused by name: there is no timing to give here."""
 
     count = WholeText(1, COUNT_MAX, load_default=COUNT)
+    since = MomentText("the ticks from then on, as if there were no limit")
 
 
 EXAMPLE = {
@@ -247,6 +248,7 @@ def load_preview(raw: bytes) -> Previewed:
     return Previewed(timing_of(loaded), loaded.get("count") or COUNT)
 
 
-def load_count(query: bytes) -> int:
-    """Read how many ticks a preview has. Raises InvalidRequest."""
-    return int(page.loaded_query(_count, query)["count"])
+def load_count(query: bytes) -> tuple[int, int | None]:
+    """Read how many ticks a preview has, and from when on. Raises InvalidRequest."""
+    asked = page.loaded_query(_count, query)
+    return int(asked["count"]), asked.get("since")

@@ -178,6 +178,10 @@ def test_jobs_are_found_over_all_queues_by_all_words(visitor: Visitor, client: C
     assert found("error=host&queue=a") == ["late"]
     assert found("queue=b") == ["new"]
     assert "No job matches" in visitor.page("search?error=absent")
+    assert "write customer.id=42, without" in visitor.page("search?data=data.customer.id%3D42")
+    assert "without “data.”" not in visitor.page("search?data=customer.id%3D43")
+    for page in ("search", "queues/a"):
+        assert "must be a path and a value, such as customer.id=42" in visitor.page(f"{page}?data=customer.id")
     assert "Looked at 2 jobs : these are all" in text_of(visitor.page("search?since=1h")).replace("jobs:", "jobs :")
 
 

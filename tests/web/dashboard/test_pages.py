@@ -237,6 +237,13 @@ def test_a_queue_has_its_jobs_by_status_and_filter(visitor: Visitor, client: Cli
     assert ids("?data=customer.id%3D42") == ids("?statuses=delayed") == ["two"]
     assert ids("?name=absent") == []
     assert "No job matches" in visitor.page("queues/q?name=absent")
+    assert "write customer.id=42, without" in visitor.page("queues/q?data=data.customer.id%3D42")
+
+
+def test_a_queue_can_be_paused_above_its_jobs(visitor: Visitor, client: Client) -> None:
+    client.add(queue="q")
+    html = visitor.page("queues/q")
+    assert html.index('data-keep="pause"') < html.index('aria-label="Jobs by status"')
 
 
 def test_a_filter_that_is_none_is_told_beside_the_form(visitor: Visitor) -> None:
