@@ -13,6 +13,7 @@ from app.postgres.database import Database
 from app.web import app, handbook
 from tests.support import answers
 from tests.support.client import Client
+from tests.support.clusters import PYTHON, Program
 
 PAGES = sorted(page for page in handbook.paths() if page)
 
@@ -34,6 +35,13 @@ def test_a_page_alone_is_rendered_when_it_is_asked_for_and_once(settings: Settin
     asked = ("api.md", "api.md", "none.md", "api")
     assert [flask.get(f"/docs/{page}").status_code for page in asked] == [200, 200, 404, 200]
     assert handbook.page.cache_info().misses == 1
+
+
+def test_a_page_is_rendered_without_a_line_in_the_log_at_level_debug_too() -> None:
+    told = "from app.infra import log; from app.web import handbook; log.configure('debug', log.JSON)"
+    with Program([*PYTHON, "-c", f"{told}; print(len(handbook.page('api.md')) > 10_000)"]) as program:
+        assert program.end() == 0
+    assert program.output == "True\n"
 
 
 def test_while_the_index_of_the_search_is_made_others_have_their_turn(client: Client) -> None:
