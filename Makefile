@@ -4,15 +4,13 @@ BIN := .venv/bin
 Q ?= leases/claim
 FUZZ ?= 1000000
 JOBS ?= 4
-# Files in the order of their names: xdist's own order leaves some long ones for the end.
+# Files in the order of tests/conftest.py, the long ones first: xdist's own order leaves some of them for the end.
 SPREAD = -n $(JOBS) --dist loadfile --no-loadscope-reorder
-# What `check` has run, which `test` needs not run again.
-CHECKED = tests/domain tests/test_house.py
 RESTARTS ?= 10
 SEQUENCES ?= 2000
 STEPS ?= 50
 
-.PHONY: help run test test-busy check fix cover bench bench-peers bench-depth bench-shapes bench-strangers bench-tokens bench-plans bench-deduplication bench-schedules bench-terms bench-explain bench-metrics bench-events bench-dashboard bench-against bench-cpu seed-large calm model faults promises upgrade-rehearsal rolling-restart poolers prometheus proxies browser screenshots fuzz mutate explain psql migrate migration docs versions clean
+.PHONY: help run test test-busy check static fix cover bench bench-peers bench-depth bench-shapes bench-strangers bench-tokens bench-plans bench-deduplication bench-schedules bench-terms bench-explain bench-metrics bench-events bench-dashboard bench-against bench-cpu seed-large calm model faults promises upgrade-rehearsal rolling-restart poolers prometheus proxies browser screenshots fuzz mutate explain psql migrate migration docs versions clean
 
 help:  ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,20 +18,23 @@ help:  ## Print this help
 run: .venv/installed  ## Start everything on this machine: PostgreSQL, API, dispatcher, worker
 	@$(BIN)/rowline run
 
-test: check  ## Run all tests, on an embedded PostgreSQL or on DATABASE_URL
-	@$(BIN)/python -m pytest $(SPREAD) $(CHECKED:%=--ignore %)
+test: static  ## Check, and run all tests, on an embedded PostgreSQL or on DATABASE_URL
+	@$(BIN)/python -m pytest $(SPREAD)
 
 test-busy: .venv/installed-dev  ## Run all tests beside eight busy loops, to find tests that fail on a slow machine, about 40 minutes
 	@$(BIN)/python -m tests.busy $(SPREAD) --hypothesis-profile search
 
-check: .venv/installed-dev  ## Format, lint, layers, types, domain tests, docs: under a minute; the first time two
+check: static  ## Format, lint, layers, types, domain tests, docs: under a minute; the first time two
+	@$(BIN)/python -m pytest -q tests/domain tests/test_house.py
+
+# Of both: all of `check` that is no test.
+static: .venv/installed-dev
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/lint-imports --no-cache >.venv/lint-imports.txt || { cat .venv/lint-imports.txt; exit 1; }
 	@$(BIN)/mypy --no-error-summary --exclude '^app/rowline/' app migrations tests wsgi.py
 	@$(BIN)/mypy --no-error-summary -p rowline
 	@$(BIN)/rowline docs --check
-	@$(BIN)/python -m pytest -q $(CHECKED)
 
 fix: .venv/installed-dev  ## Format the code and fix what the linter can
 	@$(BIN)/ruff format .

@@ -25,6 +25,8 @@ from tests.support.raw import KEY
 
 TOKEN = "a-token-of-the-tests"
 LATE_S = 50.0
+LONG = ("tests/cli/", "tests/faults/", "tests/plans/", "tests/races/", "tests/worker/")
+"""Where the tests are that start many processes or have many jobs worked."""
 KEPT = ("alembic_version", "carried_totals", "job_folds", "job_options", "token_changes")
 """Tables that stay from one test to the next: marks and counters of what happened, and the options that jobs share."""
 ADDRESSES = ipaddress.IPv4Network("172.16.0.0/12").hosts()
@@ -51,6 +53,11 @@ def pytest_collection() -> Generator[None, object, object]:
     takes a worker a sixth of its CPU time."""
     with loading.uncollected():
         return (yield)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the folders whose files take minutes: one that begins last has the whole run wait for it."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 @pytest.fixture(scope="session")

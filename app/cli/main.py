@@ -111,9 +111,9 @@ def _at_start() -> tuple[type[Exception], ...]:
     """Return the errors that are told in one line. Imported here, since a command may do without the database."""
     from app.local.processes import StartError  # noqa: PLC0415
     from app.postgres.database import DatabaseError  # noqa: PLC0415
-    from app.postgres.schema import SchemaError  # noqa: PLC0415
 
-    return StartError, DatabaseError, SchemaError
+    schema = sys.modules.get("app.postgres.schema")  # a command that has not imported it has not raised its error
+    return (StartError, DatabaseError, schema.SchemaError) if schema else (StartError, DatabaseError)
 
 
 def _code(error: Exception) -> Code:

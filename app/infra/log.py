@@ -103,6 +103,7 @@ def logging_config(level: str, style: str) -> dict[str, Any]:
     """
     global _shaped  # noqa: PLW0603 - of the process, as its standard error is
     _shaped = _text if style == TEXT or (style == AUTO and sys.stderr.isatty()) else _json
+    without_details = max(level.upper(), "WARNING", key=_severity)
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -110,12 +111,9 @@ def logging_config(level: str, style: str) -> dict[str, Any]:
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
         "root": {"level": level.upper(), "handlers": ["stderr"]},
         "loggers": {
-            "gunicorn.error": {
-                "handlers": [],
-                "propagate": True,
-                "level": max(level.upper(), "WARNING", key=_severity),
-            },
-            "alembic": {"level": max(level.upper(), "WARNING", key=_severity)},
+            "gunicorn.error": {"handlers": [], "propagate": True, "level": without_details},
+            "alembic": {"level": without_details},
+            "markdown_it": {"level": without_details},  # at level debug: a line for each rule and line of a page
             "gunicorn.access": {"handlers": [], "propagate": False},  # the application logs its requests itself
         },
     }

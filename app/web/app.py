@@ -19,7 +19,6 @@ from app.web import (
     clients,
     describe,
     docs,
-    handbook,
     health,
     holding,
     hooks,
@@ -68,7 +67,6 @@ def create(
     `account`: who acts by the tokens of the settings, for an application that is not served, but asked in this process.
     """
     settings.require_tokens()
-    _render(is_served=account is None)
     flask = Application("rowline", static_folder=None)
     flask.url_map.converters["segment"] = names.Segment
     flask.url_map.merge_slashes = False
@@ -118,12 +116,6 @@ def create(
         lambda: answers.dump(openapi.document(flask, open_blueprints=OPEN))
     )
     return flask
-
-
-def _render(*, is_served: bool) -> None:
-    """Render the handbook before anybody asks: it takes 0.1 s, in which a process that serves would answer nobody."""
-    if is_served:
-        handbook.pages()
 
 
 def _blueprints(flask: Flask, settings: Settings, db: Database, room: Room, quotas: Quotas) -> tuple[Blueprint, ...]:

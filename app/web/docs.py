@@ -49,6 +49,8 @@ def blueprint() -> Blueprint:
     @describe.route(gives="*/*", statuses=(404,))
     def asset(asset: str) -> Response:
         """Get a style sheet, script or image of the handbook."""
+        if asset == handbook.INDEX:
+            return _answer(handbook.index(), "application/json")
         if asset not in handbook.assets():
             raise NotFound
         kind, content = handbook.assets()[asset]
@@ -58,11 +60,10 @@ def blueprint() -> Blueprint:
 
 
 def _page(path: str) -> Response:
-    pages = handbook.pages()
-    path = path if path in pages else f"{path}.md"
-    if path not in pages:
+    path = path if path in handbook.paths() else f"{path}.md"
+    if path not in handbook.paths():
         raise NotFound
-    return _answer(pages[path], "text/html")
+    return _answer(handbook.page(path), "text/html")
 
 
 def _answer(content: bytes, kind: str) -> Response:

@@ -9,9 +9,12 @@ from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
+from gevent.lock import Semaphore
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+
+from app.infra.cooperation import give_way
 
 DOCS = Path(__file__).parents[1] / "docs"
 FILES = Path(__file__).parent / "handbook_files"
@@ -67,6 +70,7 @@ _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 _WEBP = re.compile(r'<img src="(assets/[^"]+\.webp)"')
 _WEBP_HEAD = 25
 """So many bytes of a lossless WebP end with its size."""
+_indexing = Semaphore(1)
 _REFERENCE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>API - Rowline</title>
 <link rel="icon" href="data:,"><link rel="stylesheet" href="assets/swagger-ui.css"></head>
 <body><div id="reference"></div><script src="assets/swagger-ui-bundle.js"></script>
@@ -89,48 +93,73 @@ class Section(NamedTuple):
 
 
 @functools.cache
-def pages() -> dict[str, bytes]:
-    """Render every page, as UTF-8, by its path below /docs (`api.md`, `decisions/0001-….md`); "" is their list."""
-    texts = _texts()
-    titles = _TITLES | {path: _title(text) for path, text in texts.items()}
-    sections = [Section(name, [Page(path, titles[path]) for path in paths]) for name, paths in SECTIONS.items()]
-    decisions = [Page(path, titles[path]) for path in texts if path.startswith(f"{DECISIONS}/")]
-    files = Environment(loader=FileSystemLoader(FILES), autoescape=True, undefined=StrictUndefined)
+def paths() -> frozenset[str]:
+    """Return the path of every page below /docs (`api.md`, `decisions/0001-….md`); "" is their list."""
+    return frozenset(("", DECISIONS, "reference", *_texts()))
 
-    def page(path: str, title: str, body: str) -> str:
-        top = "../" * path.count("/") if path else "docs/"
-        home = "../" * path.count("/") + "../docs" if path else "docs"
-        return files.get_template("page.html").render(
-            path=path, title=title, body=body, top=top, home=home, sections=sections
-        )
 
-    def contents(title: str, listed: list[Section], top: str) -> str:
-        return files.get_template("contents.html").render(title=title, sections=listed, top=top)
+@functools.cache
+def page(path: str) -> bytes:
+    """Render a page of `paths`, as UTF-8, when it is asked for first: that takes up to 20 ms, all of them 0.3 s."""
+    if path == "reference":
+        return _REFERENCE.encode()
+    texts, sections = _texts(), _sections()
+    if path == "":
+        title, body = "Handbook", _contents("Rowline", sections, "docs/")
+    elif path == DECISIONS:
+        decisions = [Page(name, _title(text)) for name, text in texts.items() if name.startswith(f"{DECISIONS}/")]
+        title, body = "Decisions", _contents("Decisions", [Section("", decisions)], "")
+    else:
+        title, body = _title(texts[path]), _html(texts[path])
+    up = "../" * path.count("/")
+    top, home = (up, f"{up}../docs") if path else ("docs/", "docs")
+    template = _files().get_template("page.html")
+    return template.render(path=path, title=title, body=body, top=top, home=home, sections=sections).encode()
 
-    made = {path: page(path, titles[path], _html(text)) for path, text in texts.items()}
-    made[DECISIONS] = page(DECISIONS, "Decisions", contents("Decisions", [Section("", decisions)], ""))
-    made[""] = page("", "Handbook", contents("Rowline", sections, "docs/"))
-    return {path: text.encode() for path, text in (made | {"reference": _REFERENCE}).items()}
+
+def _contents(title: str, listed: list[Section], top: str) -> str:
+    return _files().get_template("contents.html").render(title=title, sections=listed, top=top)
+
+
+@functools.cache
+def _files() -> Environment:
+    return Environment(loader=FileSystemLoader(FILES), autoescape=True, undefined=StrictUndefined)
+
+
+@functools.cache
+def _sections() -> list[Section]:
+    titles = _TITLES | {path: _title(text) for path, text in _texts().items()}
+    return [Section(name, [Page(path, titles[path]) for path in listed]) for name, listed in SECTIONS.items()]
 
 
 @functools.cache
 def assets() -> dict[str, tuple[str, bytes]]:
-    """Return the media type and the bytes of every file below /docs/assets."""
+    """Return the media type and the bytes of every file below /docs/assets but INDEX."""
     bundle = resources.files("flask_swagger_ui") / "dist"
     files = (DOCS / "assets").iterdir()
     pictures = {file.name: (PICTURES[file.suffix], file.read_bytes()) for file in files if file.suffix in PICTURES}
     kinds = {".css": "text/css", ".js": "text/javascript"}
     ours = {file.name: (kinds[file.suffix], file.read_bytes()) for file in FILES.iterdir() if file.suffix in kinds}
-    ours[INDEX] = ("application/json", _index())
     return ours | pictures | {name: (kind, (bundle / name).read_bytes()) for name, kind in BUNDLE.items()}
 
 
-def _index() -> bytes:
-    """List all pages with their headings, as JSON, in the order of the side bar; what `search.js` searches."""
+def index() -> bytes:
+    """List all pages with their headings, as JSON, in the order of the side bar; what `search.js` searches.
+
+    It is made once, when it is asked for first, and gives way to other greenlets between two pages.
+    """
+    with _indexing:
+        return made_index()
+
+
+@functools.cache
+def made_index() -> bytes:
+    """Make it; of two that ask at once both would."""
     texts = _texts()
     listed = [path for paths in SECTIONS.values() for path in paths]
     made = []
     for path in [*listed, *(path for path in texts if path not in listed)]:
+        give_way()
         headings = [
             (_plain(inline), str(token.attrs["id"])) for token, inline in _headings(_parsed(texts.get(path, "")))
         ]
@@ -138,6 +167,7 @@ def _index() -> bytes:
     return json.dumps(made).encode()
 
 
+@functools.cache
 def _texts() -> dict[str, str]:
     return {file.relative_to(DOCS).as_posix(): file.read_text() for file in sorted(DOCS.rglob("*.md"))}
 

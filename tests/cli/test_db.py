@@ -77,3 +77,12 @@ def test_the_settings_for_a_pooler_name_the_role_and_the_database_that_have_them
     assert told.startswith(f'the role "{role}" has its settings in the database "{database}"; ')
     [(settings,)] = databases.ask(own_url, its_settings)
     assert "plan_cache_mode=" in settings
+
+
+def test_a_command_that_only_looks_does_without_alembic() -> None:
+    words = [*PYTHON, "-X", "importtime", "-m", "app", "db", "check"]
+    with Program(words, env={"DATABASE_URL": "postgresql://127.0.0.1:1/x"}) as program:
+        assert program.end() == 1
+    assert "the database is not available" in program.output
+    assert "sqlalchemy" in program.output
+    assert "alembic" not in program.output

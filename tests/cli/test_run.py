@@ -8,7 +8,9 @@ import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -41,21 +43,58 @@ def rowline(place: Path, port: int, *, command: str | list[str] = "run", **env: 
     return Program([*clusters.PYTHON, "-m", "app", *words], env=base | env)
 
 
+@dataclass(frozen=True, kw_only=True)
+class First:
+    """A Rowline that was started once, from nothing, and stopped."""
+
+    place: Path
+    port: int
+    added: Any
+    """What the command answered that it proposes."""
+    output: str
+
+
 @pytest.fixture(scope="module")
-def made() -> Iterator[Path]:
-    """A place with the home of a Rowline that was started once and stopped."""
-    with clusters.folder() as first:
-        with rowline(first, clusters.free_port()) as program:
-            program.expect("Ctrl-C stops it", within_s=WITHIN_S)
-            assert program.end(signal.SIGTERM) == 0
-        yield first
+def first() -> Iterator[First]:
+    port = clusters.free_port()
+    with clusters.folder() as place:
+        with rowline(place, port, ROWLINE_API_PROCESSES=str(Settings().api_processes)) as program:
+            curl = shlex.split(program.expect("curl ", within_s=WITHIN_S))
+            added = subprocess.run([*curl, "--fail"], check=True, capture_output=True, text=True)
+            with psycopg.connect(embedded.owner_url_of_running(Settings(home=place / "home"))) as conn:
+                conn.execute("create table public.kept as select 7 as n")
+            assert program.end(signal.SIGINT) == 0
+        yield First(place=place, port=port, added=json.loads(added.stdout), output=program.output)
+
+
+def copied(first: First, place: Path) -> Path:
+    subprocess.run(["cp", "-a", first.place / "home", place / "home"], check=True)
+    return place
 
 
 @pytest.fixture
-def used(made: Path, place: Path) -> Path:
-    """A copy of it for one test, which need not pay for a database from nothing."""
-    subprocess.run(["cp", "-a", made / "home", place / "home"], check=True)
-    return place
+def used(first: First, place: Path) -> Path:
+    """A copy of its home for one test, which need not pay for a database from nothing."""
+    return copied(first, place)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """A Rowline that several tests use, none of which ends any part of it."""
+
+    place: Path
+    port: int
+    program: Program
+
+
+@pytest.fixture(scope="module")
+def running(first: First) -> Iterator[Running]:
+    """One on a home that was used before, with a token that was given."""
+    port = clusters.free_port()
+    with clusters.folder() as place, rowline(copied(first, place), port, AUTH_TOKENS="hush-hush") as program:
+        program.expect("Ctrl-C stops it", within_s=WITHIN_S)
+        yield Running(place=place, port=port, program=program)
+        assert program.end(signal.SIGTERM) == 0
 
 
 def is_ready(port: int) -> bool:
@@ -74,25 +113,20 @@ def started(program: Program, child: str) -> int:
             return int(event["pid"])
 
 
-def test_a_fresh_start_serves_and_says_how_to_add_a_job(place: Path, port: int) -> None:
-    shipped = str(Settings().api_processes)
-    with rowline(place, port, ROWLINE_API_PROCESSES=shipped) as program:
-        curl = shlex.split(program.expect("curl ", within_s=WITHIN_S))
-        added = subprocess.run([*curl, "--fail"], check=True, capture_output=True, text=True)
-        assert [job["data"] for job in json.loads(added.stdout)] == [{"hello": "world"}]
-        assert program.end(signal.SIGTERM) == 0
-    assert f"Creating the database in {place}/home/postgres" in program.output
-    assert f"Rowline listens on http://127.0.0.1:{port}" in program.output
+def test_a_fresh_start_serves_and_says_how_to_add_a_job(first: First) -> None:
+    assert [job["data"] for job in first.added] == [{"hello": "world"}]
+    assert f"Creating the database in {first.place}/home/postgres" in first.output
+    assert f"Rowline listens on http://127.0.0.1:{first.port}" in first.output
 
 
-def test_a_second_start_finds_its_data(place: Path, port: int) -> None:
-    for statement in ("CREATE TABLE kept AS SELECT 7 AS n", "INSERT INTO kept VALUES (8)"):
-        with rowline(place, port) as program:
-            program.expect("Ctrl-C stops it", within_s=WITHIN_S)
-            with psycopg.connect(embedded.owner_url_of_running(Settings(home=place / "home"))) as conn:
-                conn.execute(statement.encode())
-            assert program.end(signal.SIGINT) == 0
-    assert "Making" not in program.output
+def test_a_second_start_finds_its_data(running: Running) -> None:
+    owner = told(running.place, "db", "url", "--owner")
+    assert databases.ask(owner, "select n from public.kept") == [(7,)]
+    assert "Creating" not in running.program.rest()
+
+
+def test_a_token_that_was_given_is_not_printed(running: Running) -> None:
+    assert "hush" not in running.program.rest()
 
 
 WHO = """
@@ -137,46 +171,37 @@ def test_what_serves_is_no_superuser_on_data_of_an_earlier_release_too(place: Pa
         assert program.end(signal.SIGTERM) == 0
 
 
-def test_every_command_has_the_rights_that_it_needs_and_programs_have_no_more(used: Path, port: int) -> None:
-    (used / "psqlrc").write_text("select current_user || ' asks'")
-    with rowline(used, port) as program:
-        program.expect("Ctrl-C stops it", within_s=WITHIN_S)
-        for words in ("upgrade", "recount", "status", "check", "roles --apply", "explain leases/claim"):
-            told(used, "db", *words.split())
-        assert "rowline asks" in told(used, "db", "psql", PSQLRC=str(used / "psqlrc"))
-        assert "queues" in told(used, "report", "queues")
-        url, owner = told(used, "db", "url"), told(used, "db", "url", "--owner")
-        for one in (url, owner):
-            dump = [str(embedded.programs(Settings()) / "pg_dump"), "--schema=rowline", "--schema=report", one]
-            dumped = subprocess.run(dump, check=True, capture_output=True, text=True)
-            assert "CREATE TABLE rowline.jobs" in dumped.stdout
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            databases.run(url, "drop table rowline.jobs")
-        assert program.end(signal.SIGTERM) == 0
+def test_every_command_has_the_rights_that_it_needs_and_programs_have_no_more(running: Running) -> None:
+    (running.place / "psqlrc").write_text("select current_user || ' asks'")
+    for words in ("upgrade", "recount", "status", "check", "roles --apply", "explain leases/claim"):
+        told(running.place, "db", *words.split())
+    assert "rowline asks" in told(running.place, "db", "psql", PSQLRC=str(running.place / "psqlrc"))
+    assert "queues" in told(running.place, "report", "queues")
+    url, owner = told(running.place, "db", "url"), told(running.place, "db", "url", "--owner")
+    for one in (url, owner):
+        dump = [str(embedded.programs(Settings()) / "pg_dump"), "--schema=rowline", "--schema=report", one]
+        dumped = subprocess.run(dump, check=True, capture_output=True, text=True)
+        assert "CREATE TABLE rowline.jobs" in dumped.stdout
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        databases.run(url, "drop table rowline.jobs")
 
 
-def test_a_worker_of_the_same_user_works_with_the_url_that_it_is_told(used: Path, port: int) -> None:
-    handlers = workers.written(used, "@rowline.handler('n')\ndef work(job):\n    return 1\n")
-    with rowline(used, port) as program:
-        program.expect("Ctrl-C stops it", within_s=WITHIN_S)
-        owner = told(used, "db", "url", "--owner")
-        databases.run(owner, "select rowline.enqueue('mail', 'n', '1')")
-        words = ["work", "--queue", "mail", "--handlers", str(handlers)]
-        with rowline(used, 1, command=words, DATABASE_URL=told(used, "db", "url")) as worker:
-            done = "select count(*) from rowline.jobs where status = 'completed'"
-            clusters.until(lambda: databases.ask(owner, done) == [(1,)], within_s=WITHIN_S)
-            assert worker.end(signal.SIGTERM) == 0
-        assert program.end(signal.SIGTERM) == 0
+def test_a_worker_of_the_same_user_works_with_the_url_that_it_is_told(running: Running, place: Path) -> None:
+    handlers = workers.written(place, "@rowline.handler('n')\ndef work(job):\n    return 1\n")
+    databases.run(told(running.place, "db", "url", "--owner"), "select rowline.enqueue('mail', 'n', '1')")
+    url = told(running.place, "db", "url")
+    words = ["work", "--queue", "mail", "--handlers", str(handlers)]
+    with rowline(running.place, 1, command=words, DATABASE_URL=url) as worker:
+        done = "select count(*) from rowline.jobs where queue = 'mail' and status = 'completed'"
+        clusters.until(lambda: databases.ask(url, done) == [(1,)], within_s=WITHIN_S)
+        assert worker.end(signal.SIGTERM) == 0
 
 
-def test_a_second_rowline_on_the_same_home_is_told_so(used: Path, port: int) -> None:
-    with rowline(used, port) as first:
-        first.expect("Ctrl-C stops it", within_s=WITHIN_S)
-        with rowline(used, port) as second:
-            assert second.end() == 1
-        assert first.end(signal.SIGTERM) == 0
-    said = f"Rowline already runs in {used}/home (process {first.pid}, http://127.0.0.1:{port})"
-    assert said in second.output
+def test_a_second_rowline_on_the_same_home_is_told_so(running: Running) -> None:
+    with rowline(running.place, running.port) as second:
+        assert second.end() == 1
+    home, pid = running.place / "home", running.program.pid
+    assert f"Rowline already runs in {home} (process {pid}, http://127.0.0.1:{running.port})" in second.output
 
 
 def test_a_port_in_use_is_named_before_anything_starts(place: Path, port: int) -> None:
@@ -232,13 +257,6 @@ def test_settings_that_cannot_be_used_are_all_named_before_anything_starts(
         assert fault in program.output
     assert "Traceback" not in program.output
     assert not (place / "home").exists()
-
-
-def test_a_token_that_was_given_is_not_printed(used: Path, port: int) -> None:
-    with rowline(used, port, AUTH_TOKENS="hush-hush") as program:
-        program.expect("Ctrl-C stops it", within_s=WITHIN_S)
-        assert program.end(signal.SIGTERM) == 0
-    assert "hush" not in program.output
 
 
 def test_a_killed_postgres_comes_back_under_the_same_api_and_worker(used: Path, port: int) -> None:

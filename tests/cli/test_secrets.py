@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from app.cli import main as command
+from app.infra import settings
 from app.infra.settings import Settings
 from app.local import binaries
 from tests.support import clusters
@@ -77,7 +78,7 @@ def guarded() -> Iterator[Cluster]:
 
 
 def started(words: tuple[str, ...], place: Path, **env: str) -> Program:
-    base = SECRETS | {"ROWLINE_HOME": str(place), "PORT": str(clusters.free_port())}
+    base = SECRETS | {"ROWLINE_HOME": str(place), "PORT": str(clusters.free_port()), "ROWLINE_API_PROCESSES": "1"}
     return Program([*PYTHON, "-m", "app", *words], env=base | env)
 
 
@@ -190,7 +191,8 @@ def test_no_process_of_the_service_has_a_secret_in_its_arguments(tmp_path: Path)
 def test_gunicorn_by_itself_shows_no_secret_when_the_service_cannot_be_loaded(url: str, tmp_path: Path) -> None:
     words = ["-m", "gunicorn", "--config", "python:app.web.server", "wsgi:application"]
     bad = {"DATABASE_URL": url, "HOST": "0.0.0.0", "AUTH_TOKENS": "canary", "ROWLINE_HOME": str(tmp_path)}
-    with Program([*PYTHON, *words], env=SECRETS | bad | {"PORT": str(clusters.free_port())}) as program:
+    few = {"PORT": str(clusters.free_port()), "ROWLINE_API_PROCESSES": "1"}
+    with Program([*PYTHON, *words], env=SECRETS | bad | few) as program:
         assert program.end(within_s=60) in {1, 3}, "gunicorn's own codes for it"
         assert "SettingsError" in program.output
         assert CANARY not in program.output
@@ -219,21 +221,24 @@ def test_a_short_token_is_refused_where_other_machines_can_ask(command: str, hos
 
 
 @pytest.mark.parametrize(
-    ("host", "token", "warnings"),
+    ("host", "token", "is_warned"),
     [
-        ("0.0.0.0", "canary-8", 1),
-        ("0.0.0.0", "canary-with-15-", 1),
-        ("0.0.0.0", "canary-with-16--", 0),
-        ("127.0.0.1", "a", 0),
+        ("0.0.0.0", "canary-8", True),
+        ("0.0.0.0", "canary-with-15-", True),
+        ("0.0.0.0", "canary-with-16--", False),
+        ("127.0.0.1", "a", False),
     ],
 )
-def test_a_token_that_is_soon_guessed_is_warned_of_at_the_start(
-    host: str,
-    token: str,
-    warnings: int,
-    tmp_path: Path,
-) -> None:
-    env = {"HOST": host, "AUTH_TOKENS": f"a-long-and-good-token,{token}", "DATABASE_URL": AWAY.format(port=1)}
+def test_a_token_is_soon_guessed_by_its_length_and_by_who_can_ask(host: str, token: str, *, is_warned: bool) -> None:
+    chosen = settings.from_env({"HOST": host, "AUTH_TOKENS": f"a-long-and-good-token,{token}"})
+
+    assert (chosen.warning is not None) is is_warned
+    assert CANARY not in str(chosen.warning)
+
+
+@pytest.mark.parametrize(("token", "warnings"), [("canary-with-15-", 1), ("canary-with-16--", 0)])
+def test_a_token_that_is_soon_guessed_is_warned_of_at_the_start(token: str, warnings: int, tmp_path: Path) -> None:
+    env = {"HOST": "0.0.0.0", "AUTH_TOKENS": f"a-long-and-good-token,{token}", "DATABASE_URL": AWAY.format(port=1)}
     with started(("serve",), tmp_path, **env) as program:
         program.expect("api_started", within_s=60)
         program.end(signal.SIGTERM, within_s=60)

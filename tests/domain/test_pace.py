@@ -1,5 +1,6 @@
 """How a place far from both ends is estimated, and when a job is likely to begin."""
 
+import bisect
 import itertools
 import random
 from datetime import UTC, datetime, timedelta
@@ -14,19 +15,20 @@ WALK = 10
 
 
 def line(spots: list[Spot], spot: Spot) -> Line:
-    """Look at a queue as the statements do, but WALK jobs far."""
-    mine = [one for one in spots if spot.priority or not one.priority]
-    after = [one for one in mine if one > spot][::-1][:WALK]
-    before = [one for one in spots if one < spot][:WALK]
+    """Look at a queue, whose spots are in their order, as the statements do, but WALK jobs far."""
+    plain = bisect.bisect_right(spots, 0, key=lambda one: one.priority)
+    mine = spots if spot.priority else spots[:plain]
+    after = mine[bisect.bisect_right(mine, spot) :][: -WALK - 1 : -1]
+    before = spots[: min(WALK, bisect.bisect_left(spots, spot))]
     return Line(
         walked=len(before),
         near=before[-1],
         after=len(after),
         far=after[-1] if after else None,
         is_end=len(after) < WALK,
-        waiting=sum(not one.priority for one in spots),
+        waiting=plain,
         ready=len(spots),
-        prioritized=next((one for one in spots if one.priority), None),
+        prioritized=spots[plain] if plain < len(spots) else None,
     )
 
 

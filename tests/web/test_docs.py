@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from urllib.parse import urljoin
 
+import gevent
 import pytest
 from markupsafe import escape
 
@@ -12,8 +13,9 @@ from app.postgres.database import Database
 from app.web import app, handbook
 from tests.support import answers
 from tests.support.client import Client
+from tests.support.clusters import PYTHON, Program
 
-PAGES = sorted(page for page in handbook.pages() if page)
+PAGES = sorted(page for page in handbook.paths() if page)
 
 
 def test_every_page_stands_in_one_section_and_every_decision_on_the_page_of_decisions(client: Client) -> None:
@@ -25,13 +27,41 @@ def test_every_page_stands_in_one_section_and_every_decision_on_the_page_of_deci
     assert {*listed, *decisions} == written | {"reference", "decisions"}
 
 
-def test_no_page_is_rendered_while_a_process_serves(settings: Settings, db: Database) -> None:
-    handbook.pages.cache_clear()
+def test_a_page_alone_is_rendered_when_it_is_asked_for_and_once(settings: Settings, db: Database) -> None:
+    handbook.page.cache_clear()
     flask = app.create(settings, db).test_client()
-    rendered = handbook.pages.cache_info().misses
+    assert handbook.page.cache_info().misses == 0, "a process that starts renders nothing"
 
-    assert [flask.get(f"/docs/{page}").status_code for page in ("api.md", "none.md")] == [200, 404]
-    assert handbook.pages.cache_info().misses == rendered
+    asked = ("api.md", "api.md", "none.md", "api")
+    assert [flask.get(f"/docs/{page}").status_code for page in asked] == [200, 200, 404, 200]
+    assert handbook.page.cache_info().misses == 1
+
+
+def test_a_page_is_rendered_without_a_line_in_the_log_at_level_debug_too() -> None:
+    told = "from app.infra import log; from app.web import handbook; log.configure('debug', log.JSON)"
+    with Program([*PYTHON, "-c", f"{told}; print(len(handbook.page('api.md')) > 10_000)"]) as program:
+        assert program.end() == 0
+    assert program.output == "True\n"
+
+
+def test_while_the_index_of_the_search_is_made_others_have_their_turn(client: Client) -> None:
+    handbook.made_index.cache_clear()
+    turns = 0
+
+    def count() -> None:
+        nonlocal turns
+        while True:
+            gevent.sleep(0)
+            turns += 1
+
+    counting = gevent.spawn(count)
+    first, second = (gevent.spawn(client.flask.get, "/docs/assets/search.json") for _ in range(2))
+    gevent.joinall([first, second])
+    counting.kill()
+
+    assert first.value.data == second.value.data
+    assert handbook.made_index.cache_info().misses == 1
+    assert turns >= 10
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page != "reference"])
@@ -58,7 +88,7 @@ def test_every_link_of_a_page_leads_somewhere_here(client: Client, page: str) ->
 
 
 def test_every_link_to_a_heading_leads_to_one(client: Client) -> None:
-    texts = {f"/docs/{page}".removesuffix("/"): text.decode() for page, text in handbook.pages().items()}
+    texts = {f"/docs/{page}".removesuffix("/"): handbook.page(page).decode() for page in ["", *PAGES]}
     for address, text in texts.items():
         for target, anchor in re.findall(r'href="([^":]*)#([^"]+)"', text):
             to = texts[urljoin(address, target)] if target else text

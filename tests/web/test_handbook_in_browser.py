@@ -10,7 +10,7 @@ from tests.support import browser as chromium
 from tests.support.browser import DOWN, ENTER, ESCAPE, UP, Browser
 from tests.support.raw import Server
 
-PAGES = sorted(page for page in handbook.pages() if page != "reference")
+PAGES = sorted(page for page in handbook.paths() if page != "reference")
 PHONE = 390
 WIDTHS = (PHONE, 1280, 1920)
 FOUND = "return [...document.querySelectorAll('#found a')].map(a => a.textContent)"
