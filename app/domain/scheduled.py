@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -252,14 +253,19 @@ def resumed(one: Schedule, *, now_ms: int) -> int | None:
     return schedule.due(one.timing, next_at=one.next_at, now=now_ms, misfire=Misfire.SKIP, most=1).next_at
 
 
-def preview(one: Schedule, *, now_ms: int, count: int) -> list[schedule.Run]:
-    """Return the next ticks of a schedule, as if it were not paused, up to its limit. Raises TimingInvalid."""
+def preview(one: Schedule, *, now_ms: int, count: int, give_way: Callable[[], None]) -> list[schedule.Run]:
+    """Return the next ticks of a schedule, as if it were not paused, up to its limit. Raises TimingInvalid.
+
+    `give_way` is as in `schedule.runs`.
+    """
     if one.next_at is None:
         return []
     if one.tick_limit is not None:
         count = min(count, one.tick_limit - one.ticks)
     first = resumed(one, now_ms=now_ms) if one.paused_at else one.next_at
-    return [] if first is None or count < 1 else schedule.runs(one.timing, since=first, count=count, is_tick=True)
+    if first is None or count < 1:
+        return []
+    return schedule.runs(one.timing, since=first, count=count, is_tick=True, give_way=give_way)
 
 
 def tick_of(schedule_id: str, job_id: str) -> int | None:
