@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -263,10 +264,13 @@ def resumed(one: Schedule, *, now_ms: int) -> int | None:
     return schedule.next_after(one.timing, next_at=one.next_at, now=now_ms)
 
 
-def preview(one: Schedule, *, now_ms: int, count: int, since_ms: int | None = None) -> list[schedule.Run]:
+def preview(
+    one: Schedule, *, now_ms: int, count: int, give_way: Callable[[], None], since_ms: int | None = None
+) -> list[schedule.Run]:
     """Return the next ticks of a schedule, as if it were not paused, up to its limit. Raises TimingInvalid.
 
     `since_ms`: those at or after that moment. How many there are until then is not counted: a limit is passed over.
+    `give_way` is as in `schedule.runs`.
     """
     if one.next_at is None:
         return []
@@ -276,10 +280,10 @@ def preview(one: Schedule, *, now_ms: int, count: int, since_ms: int | None = No
     if first is None or count < 1:
         return []
     if since_ms is None or since_ms <= first:
-        return schedule.runs(one.timing, since=first, count=count, is_tick=True)
+        return schedule.runs(one.timing, since=first, count=count, is_tick=True, give_way=give_way)
     every = one.timing.every_ms
     since = first + math.ceil((since_ms - first) / every) * every if every else since_ms
-    return schedule.runs(one.timing, since=since, count=count, is_tick=every is not None)
+    return schedule.runs(one.timing, since=since, count=count, is_tick=every is not None, give_way=give_way)
 
 
 def tick_of(schedule_id: str, job_id: str) -> int | None:

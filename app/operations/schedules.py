@@ -99,7 +99,7 @@ def _first(wanted: Wanted, now_ms: int, last_tick_at: int | None) -> int:
         raise InvalidRequest(Fault("endDate", f"must be later than now, which is {now_ms}"))
     next_at = scheduled.next_of(wanted, now_ms=now_ms, last_tick_at=last_tick_at)
     if next_at is None:
-        path = "pattern" if wanted.ends_at is None else "endDate"
+        path = "endDate" if wanted.ends_at is not None else "startDate" if wanted.pattern is None else "pattern"
         raise InvalidRequest(Fault(path, "leaves no tick to come"))
     return next_at
 

@@ -52,6 +52,12 @@ def test_a_schedule_that_was_over_and_paused_ticks_again_with_a_higher_limit(cli
     assert "next" in put(client, limit=3, paused=False)
 
 
+@pytest.mark.parametrize(("timing", "path"), [({"every": 1_000}, "startDate"), ({"pattern": "0 0 29 2 *"}, "pattern")])
+def test_a_start_behind_the_last_tick_of_all_is_named(client: Client, timing: dict[str, Any], path: str) -> None:
+    answer = client.put(PATH, body(**timing, startDate=253_402_300_799_999))
+    assert answers.problem(answer, 400)["details"] == [{"path": path, "message": "leaves no tick to come"}]
+
+
 def test_a_tick_that_is_due_is_made_before_the_timing_changes(client: Client, db: Database) -> None:
     put(client, every=1_000, overlap="allow")
     at = fall_due(db, ago_ms=300)

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import gevent
 import psycopg
 import pytest
 
@@ -332,6 +333,26 @@ def test_a_preview_of_a_schedule_can_begin_later(client: Client) -> None:
         assert [one["on"] for one in shown] == [later]
     assert answers.ok(client.get(f"{PATH}/preview?count=1&since=0"))["runs"][0]["on"] == made["next"]
     assert answers.problem(client.get(f"{PATH}/preview?since=tomorrow"), 400)["details"][0]["path"] == "since"
+
+
+@pytest.mark.parametrize("is_stored", [True, False])
+def test_a_preview_of_rare_ticks_lets_other_requests_pass(client: Client, *, is_stored: bool) -> None:
+    rare = {"pattern": "0 0 * 2 6#5", "tz": "Europe/Vienna"}
+    put(client, **rare)
+    turns: list[int] = []
+
+    def take_turns() -> None:
+        for nth in range(1_000):
+            turns.append(nth)
+            gevent.sleep(0)
+
+    other = gevent.spawn(take_turns)
+    asked = json.dumps(rare | {"count": 100})
+    path = f"{PATH}/preview?count=100"
+    answer = client.get(path) if is_stored else client.post("/queues/q/schedulers/preview", asked)
+    other.kill()
+    assert len(answers.ok(answer)["runs"]) == 100
+    assert len(turns) > 20
 
 
 def test_a_preview_stores_nothing(client: Client) -> None:

@@ -9,6 +9,7 @@ from app.domain import scheduled
 from app.domain.errors import InvalidRequest, NoRoom, OlderNodesRun, ScheduleNotFound
 from app.domain.scheduled import Schedule
 from app.domain.tokens import Action, Caller
+from app.infra import cooperation
 from app.infra.room import Room
 from app.infra.settings import Settings
 from app.operations import schedules as operations
@@ -117,8 +118,9 @@ def _add_previews(routes: Blueprint, settings: Settings, db: Database) -> None:
         queue, schedule_id = names.queue_name(queue), names.schedule_id(schedule_id)
         count, since_ms = schemas.load_count(request.query_string)
         one = queries.find(db, queue=queue, schedule_id=schedule_id)
-        with schemas.named_fault():
-            ticks = scheduled.preview(one, now_ms=queries.now_ms(db), count=count, since_ms=since_ms)
+        now_ms = queries.now_ms(db)
+        with schemas.named_fault(), cooperation.alone:
+            ticks = scheduled.preview(one, now_ms=now_ms, count=count, give_way=cooperation.give_way, since_ms=since_ms)
         return answers.json(shown.dump_ticks(ticks))
 
     @routes.post("/queues/<segment:queue>/schedulers/preview")
@@ -133,7 +135,10 @@ def _add_previews(routes: Blueprint, settings: Settings, db: Database) -> None:
         """Show the ticks that a schedule would have, and what changes of the clocks do to them. Nothing is stored."""
         names.queue_name(queue)
         timing, count = schemas.load_preview(body.read_short(request, settings))
-        return answers.json(shown.dump_ticks(times.runs(timing, since=queries.now_ms(db), count=count)))
+        now_ms = queries.now_ms(db)
+        with cooperation.alone:
+            ticks = times.runs(timing, since=now_ms, count=count, give_way=cooperation.give_way)
+        return answers.json(shown.dump_ticks(ticks))
 
 
 def _add_writes(routes: Blueprint, settings: Settings, db: Database, room: Room, access: Tokens) -> None:
