@@ -78,10 +78,12 @@ def _do(
     """Do something to jobs, one after the other; to more than one only with --yes."""
     found = names.given(job_ids)
     if len(found) > 1 and not yes:
+        if as_json and not ids_only:
+            print(json.dumps({"queue": queue, "ids": found, "matched": len(found), "isExact": True, "done": 0}))
+            return
         named = ", ".join(found[:NAMED]) + (", …" if len(found) > NAMED else "")
-        click.echo(
-            columns.printable(f"would {verb} {len(found)} jobs of {queue!r}: {named}. Nothing is changed: give --yes")
-        )
+        told = f"would {verb} {len(found)} jobs of {queue!r}: {named}. Nothing is changed: give --yes"
+        click.echo(columns.printable(told), err=ids_only)
         return
 
     def one(job_id: str) -> None:

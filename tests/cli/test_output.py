@@ -1,7 +1,9 @@
 """What commands print: for people, for programs, and nothing that controls a terminal."""
 
 import json
+import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from app.postgres.database import Database
 from app.queries import events
 from tests.support import databases, raw
 from tests.support.clusters import PYTHON, Program
-from tests.support.commands import lines, said
+from tests.support.commands import environ, lines, said
 
 SCRIPT = Path(PYTHON[0]).with_name("rowline")
 EVIL = "\x1b]0;owned\x07\x9b31m\u202eevil"
@@ -33,6 +35,11 @@ def test_ids_of_one_command_are_what_another_one_takes(api: str) -> None:
     assert ids.splitlines() == ["j2", "j1", "j0"]
     told = said(api, "jobs", "cancel", "mail", "-", given=f"{ids}\n\n")
     assert told == "would cancel 3 jobs of 'mail': j2, j1, j0. Nothing is changed: give --yes"
+    [meant] = lines(api, "jobs", "cancel", "mail", "j1", "j0")
+    assert meant == {"queue": "mail", "ids": ["j1", "j0"], "matched": 2, "isExact": True, "done": 0}
+    program = [str(SCRIPT), "jobs", "cancel", "mail", "j1", "j0", "-q"]
+    printed = subprocess.run(program, env=os.environ | environ(api), capture_output=True, check=True)
+    assert (printed.stdout, b"would cancel" in printed.stderr) == (b"", True)
     assert lines(api, "queues", "show", "mail")[0]["counts"]["waiting"] == 3
     said(api, "jobs", "cancel", "mail", "-", "j2", "--yes", given=ids)
     assert lines(api, "queues", "show", "mail")[0]["counts"]["failed"] == 3

@@ -63,6 +63,14 @@ def test_a_queue_is_paused_with_a_reason_and_resumed(visitor: Visitor, client: C
     assert not answers.ok(client.get("/queues/q"))["paused"]
 
 
+def test_what_is_wrong_is_said_once(visitor: Visitor) -> None:
+    one = visitor.post("queues/q/add", name="n", data="1", opts='{"attempt": 3}').text
+    assert (text_of(one).count("opts.attempt is not known here"), "<ul><li><code>" in one) == (1, False)
+    two = visitor.post("queues/q/add", name="n", data="1", opts='{"attempt": 3, "prio": 1}').text
+    assert "opts.prio</code> is not known here" in two
+    assert text_of(two).count("opts.attempt is not known here") == 1
+
+
 def test_a_job_is_added_by_hand_as_it_is_written(visitor: Visitor, client: Client) -> None:
     answer = visitor.post("queues/q/add", name='say "hi"', data='{"n": 1.10}', opts='{"jobId": "mine", "attempts": 3}')
     assert answer.headers["Location"] == "../../queues/q/jobs/mine?done=added"

@@ -65,6 +65,11 @@ def test_filters_are_in_the_address(visitor: Visitor, client: Client) -> None:
     assert 'value="a"' in wrong.text
 
 
+def test_a_part_of_an_action_finds_nothing_and_is_told(visitor: Visitor) -> None:
+    assert "An action is named in full" in visitor.page("audit?action=tokens")
+    assert "An action is named in full" not in visitor.page("audit?action=tokens.create")
+
+
 def test_the_audit_goes_on_by_a_cursor(visitor: Visitor, client: Client) -> None:
     for _ in range(60):
         client.post("/queues/q/pause", "")
