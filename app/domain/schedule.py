@@ -20,7 +20,7 @@ from app.domain.wallclock import TimingInvalid
 PATTERN_MAX = 200  # characters
 EVERY_MAX_MS = 10 * 366 * 24 * 3_600_000
 ON_TIME_MS = 1_000
-"""A tick that is older than this was missed: nobody was there for it."""
+"""A tick was missed if it was older than this when somebody began to make ticks: nobody was there for it."""
 COUNTED_MAX = 100
 """Missed ticks of a pattern are counted up to this number at a time: there may be millions."""
 AT_ONCE = 1_000
@@ -73,7 +73,7 @@ class Run(NamedTuple):
 class Due(NamedTuple):
     """The ticks that get jobs now, when the next one is (None: there is none), and how many were missed.
 
-    Of a pattern up to COUNTED_MAX missed ones are counted.
+    Of a pattern up to COUNTED_MAX missed ones are counted, and the last one.
     """
 
     ticks: tuple[int, ...]
@@ -137,56 +137,59 @@ class Timing:
         return next((tick.on for tick in _ticks(self.pattern or "", wallclock.zone(self.tz), after)), None)
 
 
-def due(timing: Timing, *, next_at: int, now: int, misfire: Misfire, most: int = AT_ONCE) -> Due:
-    """Return what is due at `now` of a schedule whose next tick is `next_at`.
+def due(
+    timing: Timing, *, next_at: int, now: int, misfire: Misfire, attended_since: int | None = None, most: int = AT_ONCE
+) -> Due:
+    """Return what is due at `now` of a schedule whose next tick is `next_at`; `most` ticks, so that more may be due.
 
-    Ticks of the last ON_TIME_MS all get a job. Of what was missed before: with ONCE the last tick gets one, if no tick
-    is on time; with ALL each, `most` at a time, so that `next_at` may be due still.
+    Somebody has made ticks since `attended_since`, by default since now: earlier ones were missed, but for those of the
+    last ON_TIME_MS before. All others get a job, however late. Of what was missed: with ONCE the last tick gets one, if
+    no tick is on time; with ALL each.
     """
     if next_at > now:
         return Due((), next_at, 0)
-    if misfire is Misfire.ALL:
-        return _made_up(timing, next_at, now, most)
-    ticks, missed, following = (_even if timing.every_ms else _uneven)(timing, next_at, now)
-    on_time = tuple(tick for tick in ticks if tick > now - ON_TIME_MS)
-    late = missed + len(ticks) - len(on_time)
-    if misfire is Misfire.ONCE and not on_time:
-        return Due((ticks[-1],), following, late - 1)
-    return Due(on_time, following, late)
+    missed_until = now - ON_TIME_MS if attended_since is None else min(now, attended_since) - ON_TIME_MS
+    if misfire is Misfire.ALL or next_at > missed_until:
+        return _each(timing, next_at, now, most)
+    last, missed, following = _missed(timing, next_at, missed_until)
+    on_time = _each(timing, following, now, most)
+    if misfire is Misfire.ONCE and not on_time.ticks:
+        return Due((last,), following, missed - 1)
+    return on_time._replace(missed=missed)
 
 
-def _made_up(timing: Timing, next_at: int, now: int, most: int) -> Due:
+def next_after(timing: Timing, *, next_at: int, now: int) -> int | None:
+    """Return the first tick later than `now` of a schedule whose next tick, which is due, is `next_at`."""
+    return _missed(timing, next_at, now)[2]
+
+
+def _each(timing: Timing, next_at: int | None, now: int, most: int) -> Due:
     ticks: list[int] = []
-    tick: int | None = next_at
+    tick = next_at
     while tick is not None and tick <= now and len(ticks) < most:
         ticks.append(tick)
         tick = timing.next_tick(tick)
     return Due(tuple(ticks), tick, 0)
 
 
-def _even(timing: Timing, next_at: int, now: int) -> tuple[list[int], int, int | None]:
-    """Return the last ticks up to `now`, how many there were before, and the next one."""
-    every, end = timing.every_ms or 0, now if timing.ends_at is None else min(now, timing.ends_at)
-    number = (end - next_at) // every + 1
-    first = max(0, min((now - ON_TIME_MS - next_at) // every + 1, number - 1))
-    ticks = [next_at + nth * every for nth in range(first, number)]
-    return ticks, first, timing.next_tick(ticks[-1])
-
-
-def _uneven(timing: Timing, next_at: int, now: int) -> tuple[list[int], int, int | None]:
-    """Do the same for a pattern, without walking over all that was missed."""
-    ticks, tick = [next_at], timing.next_tick(next_at)
-    while tick is not None and tick <= now and len(ticks) < COUNTED_MAX:
-        ticks.append(tick)
-        tick = timing.next_tick(tick)
-    if tick is None or tick > now:
-        return ticks, 0, tick
-    low, high = tick - 1, now  # the next tick after `low` is due, that after `high` is not
+def _missed(timing: Timing, next_at: int, until: int) -> tuple[int, int, int | None]:
+    """Return the last tick up to `until`, how many there were, and the next one, without walking over all of them."""
+    if timing.every_ms is not None:
+        end = until if timing.ends_at is None else min(until, timing.ends_at)
+        number = max(1, (end - next_at) // timing.every_ms + 1)
+        last = next_at + (number - 1) * timing.every_ms
+        return last, number, timing.next_tick(last)
+    last, tick, number = next_at, timing.next_tick(next_at), 1
+    while tick is not None and tick <= until and number < COUNTED_MAX:
+        last, tick, number = tick, timing.next_tick(tick), number + 1
+    if tick is None or tick > until:
+        return last, number, tick
+    low, high = tick - 1, until  # the next tick after `low` is not later than `until`, that after `high` is
     while high - low > 1:
         middle = (low + high) // 2
         tick = timing.next_tick(middle)
-        low, high = (middle, high) if tick is not None and tick <= now else (low, middle)
-    return [high], len(ticks), timing.next_tick(now)
+        low, high = (middle, high) if tick is not None and tick <= until else (low, middle)
+    return high, number + 1, timing.next_tick(until)
 
 
 def runs(timing: Timing, *, since: int, count: int, is_tick: bool = False) -> list[Run]:

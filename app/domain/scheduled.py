@@ -205,13 +205,23 @@ class Ticks(NamedTuple):
     next_at: int | None
 
 
-def ticks(one: Schedule, *, now_ms: int, most: int = TICKS_AT_ONCE) -> Ticks:
-    """Return what becomes of the ticks of a schedule that are due; `most` of them, at least 1. Raises TimingInvalid."""
+def ticks(one: Schedule, *, now_ms: int, attended_since_ms: int | None = None, most: int = TICKS_AT_ONCE) -> Ticks:
+    """Return what becomes of the ticks of a schedule that are due; `most` of them, at least 1. Raises TimingInvalid.
+
+    `attended_since_ms`: as `schedule.due` takes it.
+    """
     assert one.next_at is not None
     most = min(most, TICKS_AT_ONCE)
     if one.tick_limit is not None:
         most = max(1, min(most, one.tick_limit - one.ticks))
-    due = schedule.due(one.timing, next_at=one.next_at, now=now_ms, misfire=one.misfire, most=most)
+    due = schedule.due(
+        one.timing,
+        next_at=one.next_at,
+        now=now_ms,
+        misfire=one.misfire,
+        attended_since=attended_since_ms,
+        most=most if one.overlap is Overlap.ALLOW else TICKS_AT_ONCE,  # else one job at most is made of them all
+    )
     wanted = due.ticks if one.misfire is Misfire.ALL else _without_overlap(one.overlap, one.last, due.ticks)
     skipped = due.missed + len(due.ticks) - len(wanted)
     made, later = wanted[:most], wanted[most:]
@@ -249,7 +259,7 @@ def resumed(one: Schedule, *, now_ms: int) -> int | None:
     """Return the next tick of a schedule that goes on after a pause, in the rhythm that it had; later than now."""
     if one.next_at is None or one.next_at > now_ms:
         return one.next_at
-    return schedule.due(one.timing, next_at=one.next_at, now=now_ms, misfire=Misfire.SKIP, most=1).next_at
+    return schedule.next_after(one.timing, next_at=one.next_at, now=now_ms)
 
 
 def preview(one: Schedule, *, now_ms: int, count: int) -> list[schedule.Run]:

@@ -68,7 +68,8 @@ class Maintainer:
         self._running_plans = self._loop("plans", self._plans_pause_s, self._plans.tick)
         self._terms = TermFiller(db)
         self._following = self._loop("follow", None, lambda: deduplication.follow(db))
-        self._ticking = self._loop("tick", None, Ticker(db).tick)
+        ticker = Ticker(db, attended_since_ms=lambda: self._rounds.attendance.since_ms)
+        self._ticking = self._loop("tick", None, ticker.tick)
         self._overdue: list[str] = []
         self._timing_out = self._loop("time_out", None, self._time_out)
         self._seldom = [

@@ -21,6 +21,7 @@ import socket
 import time
 from collections.abc import Callable
 
+from app.maintenance.attendance import Attendance
 from app.maintenance.loop import Loop
 from app.operations import maintenance
 from app.operations.maintenance import PendingWork
@@ -67,6 +68,7 @@ class Rounds:
         self._trusts_until = self._last_at + random.uniform(*TRUST_S)  # noqa: S311 - no secret
         self._sent_at: float | None = None  # of a pulse of this process that has not come back
         self._ignores_until = 0.0  # until then pulses of others are ignored
+        self.attendance = Attendance()
         self.is_leader = False
         """Whether this process makes the rounds for all."""
         self.loop = Loop("rounds", interval_s=self._pause_s, tick=self._tick)
@@ -103,6 +105,7 @@ class Rounds:
         if is_of_last and not self._has_low_priority:
             return  # it will leave the rounds to this process
         self._last_at = max(self._last_at, now)
+        self.attendance.hear()
         if word < self._name and now >= self._ignores_until:
             self.is_leader = False
             if self._is_low_priority and not is_of_last:
@@ -150,4 +153,5 @@ class Rounds:
         except BaseException:
             self.is_leader = False
             raise
+        self.attendance.look(found.now_ms, is_beside=has_other_leader)
         self._on_look(found, not were_ours)

@@ -1,9 +1,9 @@
 """Makes the ticks of schedules that are due, of all queues, in turn."""
 
-import itertools
 import logging
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
 
@@ -13,10 +13,14 @@ from app.postgres.database import Database, DatabaseError
 
 _log = logging.getLogger(__name__)
 
-FOUND_AT_ONCE = 10_000
+FOUND_AT_ONCE = 5_000
 """Schedules that one statement finds."""
+OF_QUEUE = 1_000
+"""Of a queue of which so many were found others are looked for later, after those of other queues."""
+FOUND_MAX = 100_000
+"""Schedules that are found before their ticks are made."""
 LIMIT_S = 1.0
-"""For so long those that were found are worked on while more of their ticks are due; then it looks again."""
+"""For so long those that were found are worked on, at least a step of each queue; then it looks again."""
 LONGEST_REST_S = 60.0
 FAILED_MAX = 3
 """So many steps in a row that fail end all: it is not their schedules, but the database."""
@@ -38,50 +42,84 @@ class _Rest:
 class Ticker:
     """Makes ticks while its process makes the rounds for all. What fails, fails alone, and is tried again later."""
 
-    def __init__(self, db: Database) -> None:
-        """Begin without failures."""
+    def __init__(self, db: Database, *, attended_since_ms: Callable[[], int | None] = lambda: None) -> None:
+        """Begin without failures. `attended_since_ms` says what `ticks.tick` takes."""
         self._db = db
         self._random = Random()  # noqa: S311 - spreads jobs, guards nothing
+        self._attended_since_ms = attended_since_ms
         self._rests: dict[Key, _Rest] = {}
-        self._failed_in_a_row: list[list[Key]] = []
+        self._over: set[DuePlace] = set()  # that are due still, and that this round is not to try again
+        self._failed_in_a_row: list[str] = []
+        self._failed, self._failed_before = (
+            set[str](),
+            set[str](),
+        )  # queues where the database did, and in the last round
         self._trouble: DatabaseError | None = None
 
     def tick(self) -> None:
         """Make all ticks that are due. Raises DatabaseError, once all others were tried, or FAILED_MAX in a row."""
         forgotten = time.monotonic() - FORGOTTEN_S
         self._rests = {key: rest for key, rest in self._rests.items() if rest.until > forgotten}
-        self._failed_in_a_row, self._trouble = [], None
-        place, found = FIRST_DUE, FOUND_AT_ONCE
-        while found == FOUND_AT_ONCE:
-            places = ticks.due(self._db, after=place, limit=FOUND_AT_ONCE)
-            found = len(places)
-            place = places[-1] if places else place
-            self._make(places)
+        self._over = set()
+        self._failed_in_a_row, self._failed_before, self._failed = [], self._failed, set()
+        self._trouble = None
+        is_more = True
+        while is_more:
+            places, is_more = self._find()
+            left = self._make(places)
+            is_more = bool(places) and (is_more or bool(left))
+            unfinished = {(queue, one) for queue, ids in left.items() for one in ids}
+            self._over |= {one for one in places if (one.queue, one.id) not in unfinished}
         if self._trouble is not None:
             raise self._trouble
 
-    def _make(self, places: list[DuePlace]) -> None:
-        """Make the ticks of some schedules, queue by queue in turn: at least one step of each."""
+    def _find(self) -> tuple[list[DuePlace], bool]:
+        """Return schedules that are due, of all queues, and whether there are more of some."""
         now = time.monotonic()
+        found: list[DuePlace] = []
+        still: set[DuePlace] = set()
+        sizes: Counter[str] = Counter()
+        place, full = FIRST_DUE, list[str]()
+        while len(found) < FOUND_MAX:
+            places = ticks.due(self._db, after=place, limit=FOUND_AT_ONCE, but_of=full)
+            still |= self._over.intersection(places)
+            new = [one for one in places if one not in self._over and not self._rests_at(one, now)]
+            found += new
+            sizes.update(one.queue for one in new)
+            if len(places) < FOUND_AT_ONCE:
+                break
+            place = places[-1]
+            full = [queue for queue, size in sizes.items() if size >= OF_QUEUE]
+        else:
+            full = [*sizes]
+        self._over = still
+        return found, bool(full)
+
+    def _rests_at(self, one: DuePlace, now: float) -> bool:
+        rest = self._rests.get((one.queue, one.id))
+        return rest is not None and rest.until > now
+
+    def _make(self, places: list[DuePlace]) -> dict[str, list[str]]:
+        """Make ticks of some schedules, queue by queue in turn, for LIMIT_S; return those of which more are due."""
+        ends_at = time.monotonic() + LIMIT_S
         left: dict[str, list[str]] = {}
         for one in places:
-            rest = self._rests.get((one.queue, one.id))
-            if rest is None or rest.until <= now:
-                left.setdefault(one.queue, []).append(one.id)
-        more = self._steps(left)
-        while more and time.monotonic() < now + LIMIT_S:
-            more = self._steps(more)
+            left.setdefault(one.queue, []).append(one.id)
+        is_first = True
+        while left and (is_first or time.monotonic() < ends_at):
+            left, is_first = self._turn(left), False
+        return left
 
-    def _steps(self, left: dict[str, list[str]]) -> dict[str, list[str]]:
-        """Make a step of each of the schedules, some at a time; return those of which more ticks are due."""
-        more: dict[str, list[str]] = {}
+    def _turn(self, left: dict[str, list[str]]) -> dict[str, list[str]]:
+        """Make a step of each queue, some queues at a time; return the schedules of which more ticks are due."""
+        later = {queue: ids[ticks.AT_ONCE :] for queue, ids in left.items()}
         for share in _shares(left):
             some = share
             while some:
                 again, some = self._step(some)
                 for queue, ids in again.items():
-                    more.setdefault(queue, []).extend(ids)
-        return more
+                    later[queue] += ids
+        return {queue: ids for queue, ids in later.items() if ids}
 
     def _step(self, due: dict[str, list[str]]) -> ticks.Ticked:
         """Make ticks of up to AT_ONCE schedules, by their queues."""
@@ -95,9 +133,12 @@ class Ticker:
         if not together:
             return NOTHING_LEFT
         try:
-            ticked = ticks.tick(self._db, due=together, random=self._random)
+            ticked = self._tick(together)
         except Exception as error:  # noqa: BLE001 - one schedule must not keep others from their ticks
-            return self._queue_by_queue(together) if len(together) > 1 else self._failed(together, error)
+            if len(together) > 1:
+                return self._queue_by_queue(together)
+            [(queue, ids)] = together.items()
+            return self._fail(queue, ids, error)
         self._failed_in_a_row = []
         return ticked
 
@@ -108,28 +149,37 @@ class Ticker:
             more |= self._step({queue: ids}).more
         return ticks.Ticked(more, {})
 
-    def _failed(self, due: dict[str, list[str]], error: Exception) -> ticks.Ticked:
-        """Have each of the schedules of a queue, which failed together, be tried by itself.
+    def _tick(self, due: dict[str, list[str]]) -> ticks.Ticked:
+        return ticks.tick(self._db, due=due, random=self._random, attended_since_ms=self._attended_since_ms())
 
-        That is done in the next round, if the database failed. Raises DatabaseError if it fails FAILED_MAX in a row.
+    def _fail(self, queue: str, ids: list[str], error: Exception) -> ticks.Ticked:
+        """Have schedules of a queue, which failed together, be tried again.
+
+        Each by itself, at once; if the database failed, in the next round, and by itself only if it did so in the last
+        one too. Raises DatabaseError if it fails FAILED_MAX in a row.
         """
-        apart = [(queue, one) for queue, ids in due.items() for one in ids]
-        self._rests |= {key: _Rest(until=time.monotonic()) for key in apart}
         if not isinstance(error, DatabaseError):
             self._failed_in_a_row = []
-            return ticks.Ticked(due, {})
+            self._part(queue, ids)
+            return ticks.Ticked({queue: ids}, {})
         self._trouble = error
-        self._failed_in_a_row.append(apart)
+        self._failed.add(queue)
+        self._failed_in_a_row.append(queue)
         if len(self._failed_in_a_row) == FAILED_MAX:
-            for key in itertools.chain.from_iterable(self._failed_in_a_row):
-                del self._rests[key]
+            self._failed.difference_update(self._failed_in_a_row)
             raise error
+        if queue in self._failed_before:
+            self._part(queue, ids)
         return NOTHING_LEFT
+
+    def _part(self, queue: str, ids: list[str]) -> None:
+        """Have each of some schedules be tried by itself."""
+        self._rests |= {(queue, one): _Rest(until=time.monotonic()) for one in ids}
 
     def _alone(self, queue: str, one: str) -> None:
         """Make ticks of a schedule that failed among others, or before."""
         try:
-            ticks.tick(self._db, due={queue: [one]}, random=self._random)
+            self._tick({queue: [one]})
         except Exception as error:  # noqa: BLE001 - as above
             rest = self._rests[queue, one]
             rest.failures += 1
@@ -143,16 +193,14 @@ class Ticker:
 
 
 def _shares(left: dict[str, list[str]]) -> Iterator[dict[str, list[str]]]:
-    """Yield up to AT_ONCE schedules at a time, by their queues: first up to so many of each queue, then the others."""
-    while left:
-        some: dict[str, list[str]] = {}
-        size = 0
-        for queue, ids in left.items():
-            first = ids[: ticks.AT_ONCE]
-            if size + len(first) > ticks.AT_ONCE:
-                yield some
-                some, size = {}, 0
-            some[queue] = first
-            size += len(first)
-        yield some
-        left = {queue: later for queue, ids in left.items() if (later := ids[ticks.AT_ONCE :])}
+    """Yield up to AT_ONCE schedules at a time, by their queues: the first of each, up to so many."""
+    some: dict[str, list[str]] = {}
+    size = 0
+    for queue, ids in left.items():
+        first = ids[: ticks.AT_ONCE]
+        if size + len(first) > ticks.AT_ONCE:
+            yield some
+            some, size = {}, 0
+        some[queue] = first
+        size += len(first)
+    yield some

@@ -41,7 +41,8 @@ class PendingWork(NamedTuple):
     """What there is to do: whether a delayed job is due in any queue, whether there are counts to fold.
 
     `is_late`: whether a job should have started by now, and has not. `has_plans`: whether plans go on by themselves.
-    `has_stored`: whether jobs are stored to follow others. `has_ticks`: whether a schedule is due.
+    `has_stored`: whether jobs are stored to follow others. `has_ticks`: whether a schedule is due. `now_ms`: when this
+    was so, by the database's clock.
     """
 
     is_due: bool
@@ -50,6 +51,7 @@ class PendingWork(NamedTuple):
     has_plans: bool = False
     has_stored: bool = False
     has_ticks: bool = False
+    now_ms: int = 0
 
 
 @operation

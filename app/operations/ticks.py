@@ -41,9 +41,10 @@ class Ticked(NamedTuple):
 
 
 class _Room:
-    """What the transaction of a step has room for yet."""
+    """What the transaction of a step has room for yet. `attended_since_ms`: as `tick` takes it."""
 
-    def __init__(self) -> None:
+    def __init__(self, attended_since_ms: int | None = None) -> None:
+        self.attended_since_ms = attended_since_ms
         self.jobs, self.bytes = JOBS_AT_ONCE, BYTES_AT_ONCE
         self.replacing = deduplication.REPLACED_MAX  # jobs that may take the place of others
         self._ends_at = time.monotonic() + LONGEST_S
@@ -55,15 +56,17 @@ class _Room:
 
 
 @operation
-def due(db: Database, *, after: DuePlace, limit: int) -> list[DuePlace]:
-    """Return the first `limit` schedules of all queues that are due, after a place."""
+def due(db: Database, *, after: DuePlace, limit: int, but_of: Sequence[str] = ()) -> list[DuePlace]:
+    """Return the first `limit` schedules of all queues that are due, after a place, but for some queues."""
     with db.begin() as conn:
-        return store.queues_with_due(conn, after=after, limit=limit)
+        return store.queues_with_due(conn, after=after, limit=limit, but_of=but_of)
 
 
 @operation
-def tick(db: Database, *, due: Mapping[str, list[str]], random: Random) -> Ticked:
+def tick(db: Database, *, due: Mapping[str, list[str]], random: Random, attended_since_ms: int | None = None) -> Ticked:
     """Make the ticks of schedules that are due, up to AT_ONCE, by their queues; notify those that got jobs.
+
+    Somebody has made ticks since `attended_since_ms`, by the database's clock; None: since now.
 
     One transaction, queue by queue in the order of their names, as locks of two queues demand, as far as it has room;
     schedules that another transaction has locked are passed over. Raises whatever a template or a time zone that has
@@ -73,7 +76,7 @@ def tick(db: Database, *, due: Mapping[str, list[str]], random: Random) -> Ticke
     added: list[str] = []
     queues = deque(sorted(due))
     with db.begin() as conn:
-        room_left = _Room()
+        room_left = _Room(attended_since_ms)
         while queues and (not room_left.is_full or len(queues) == len(due)):
             queue = queues.popleft()
             number, left = _tick(conn, queue, due[queue], random, room_left)
@@ -140,7 +143,8 @@ class Step:
             self.left.append(one.id)
             return
         most = max(1, min(jobs_left, self._room.bytes // max(1, size)))
-        ticks = scheduled.ticks(one, now_ms=self.now_ms, most=most)
+        since_ms = self._room.attended_since_ms
+        ticks = scheduled.ticks(one, now_ms=self.now_ms, attended_since_ms=since_ms, most=most)
         made = [self._job(template, one, times.job_id(one.id, at)) for at in ticks.made]
         self._taken.append(_Taken(one, ticks, made))
         self._room.jobs -= len(made)

@@ -29,9 +29,12 @@ _runs = Statement("schedules/runs")
 _forget_queue = Statement("schedules/forget_queue")
 
 
-def queues_with_due(conn: Connection, *, limit: int, after: DuePlace = FIRST_DUE) -> list[DuePlace]:
-    """Return the first `limit` schedules of all queues that are due, after a place. Locks nothing."""
-    found = _queues_with_due.rows(conn, limit=limit, after_at=after.next_at, after_queue=after.queue, after_id=after.id)
+def queues_with_due(
+    conn: Connection, *, limit: int, after: DuePlace = FIRST_DUE, but_of: Sequence[str] = ()
+) -> list[DuePlace]:
+    """Return the first `limit` schedules that are due, after a place, of all queues but some. Locks nothing."""
+    place = {"after_at": after.next_at, "after_queue": after.queue, "after_id": after.id}
+    found = _queues_with_due.rows(conn, limit=limit, but_of=[*but_of], **place)
     return [DuePlace(*row) for row in found]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -169,6 +170,21 @@ def test_of_missed_ticks_one_none_or_all_get_jobs(timing: Timing) -> None:
     assert due(timing, next_at=noon, now=on_time, misfire=Misfire.SKIP) == Due((hours[-1],), following, 3)
 
 
+@pytest.mark.parametrize("timing", [Timing(every_ms=1_000), Timing(pattern="* * * * * *")], ids=str)
+@pytest.mark.parametrize("misfire", [Misfire.ONCE, Misfire.SKIP])
+def test_what_is_late_though_somebody_made_ticks_all_the_time_gets_a_job_each(timing: Timing, misfire: Misfire) -> None:
+    noon = ms("2026-05-01T12:00")
+    every = [noon + nth * 1_000 for nth in range(301)]
+    late: dict[str, Any] = {"next_at": noon, "now": every[-1] + 500, "misfire": misfire}
+    following = every[-1] + 1_000
+    assert due(timing, **late, attended_since=noon - HOUR) == Due(tuple(every), following, 0)
+    assert due(timing, **late, attended_since=noon - HOUR, most=5) == Due(tuple(every[:5]), every[5], 0)
+    # 100 were missed, since those of the last second before somebody came are on time.
+    part = due(timing, **late, attended_since=every[100])
+    assert part == Due(tuple(every[100:]), following, 100)
+    assert due(timing, **late, attended_since=late["now"] + HOUR).ticks == (every[-1],)  # the clock was set back
+
+
 @settings(max_examples=100)
 @given(
     pattern=PATTERNS,
@@ -212,7 +228,7 @@ def test_ten_years_of_seconds_are_made_up_for_without_a_walk(monkeypatch: pytest
     monkeypatch.setattr(Timing, "_by_pattern", counted)
     timing = Timing(pattern="* * * * * *", tz="Europe/Berlin")
     found = due(timing, next_at=ms("2016-01-01"), now=ms("2026-01-01"), misfire=Misfire.ONCE)
-    assert found == Due((ms("2026-01-01"),), ms("2026-01-01") + 1_000, schedule.COUNTED_MAX)
+    assert found == Due((ms("2026-01-01"),), ms("2026-01-01") + 1_000, schedule.COUNTED_MAX + 1)
     assert len(asked) < 2 * schedule.COUNTED_MAX
     every = Timing(every_ms=1)
     assert due(every, next_at=0, now=ms("2026-01-01"), misfire=Misfire.SKIP).missed == ms("2026-01-01") - 999

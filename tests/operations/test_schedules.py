@@ -73,18 +73,75 @@ TOGETHER = "select queue, count(*), count(distinct xmin::text) from rowline.jobs
     [("{q1}", [("q0", 3, 1), ("q2", 3, 1), ("q3", 3, 1)], 3), ("{q0,q1,q2,q3}", [], 1)],
     ids=["of one", "of all"],
 )
-def test_where_the_database_fails_one_queue_its_schedules_are_tried_alone_and_together_where_it_fails_all(
+def test_where_the_database_fails_one_queue_twice_its_schedules_are_tried_alone_and_together_where_it_fails_all(
     db: Database, shared_url: str, queues: str, others: list[tuple[str, int, int]], later: int
 ) -> None:
     databases.run(shared_url, MANY.format(queues=4, schedules=12))
     ticker = Ticker(db)
-    with databases.too_slow(shared_url, queues), pytest.raises(DatabaseError, match="trouble"):
-        ticker.tick()
+    with databases.too_slow(shared_url, queues):
+        for _ in range(2):
+            with pytest.raises(DatabaseError, match="trouble"):
+                ticker.tick()
     assert databases.ask(shared_url, TOGETHER) == others
     ticker.tick()
     assert databases.ask(shared_url, TOGETHER) == sorted(
         {*others, ("q1", 3, later)} | {(f"q{n}", 3, 1) for n in (0, 2, 3)}
     )
+
+
+def test_where_the_database_fails_a_queue_once_its_schedules_go_on_together(db: Database, shared_url: str) -> None:
+    databases.run(shared_url, MANY.format(queues=4, schedules=12))
+    ticker = Ticker(db)
+    with databases.too_slow(shared_url, "{q1}"), pytest.raises(DatabaseError, match="trouble"):
+        ticker.tick()
+    assert databases.ask(shared_url, TOGETHER) == [("q0", 3, 1), ("q2", 3, 1), ("q3", 3, 1)]
+    ticker.tick()
+    assert databases.ask(shared_url, TOGETHER) == [(f"q{n}", 3, 1) for n in range(4)]
+
+
+ORDER = "select queue from rowline.jobs order by number"
+
+
+def test_a_queue_with_many_that_are_due_delays_those_of_others_by_a_step(
+    db: Database, shared_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"FOUND_AT_ONCE": 10, "OF_QUEUE": 4, "LIMIT_S": 0.0}.items():
+        monkeypatch.setattr(maintenance, name, value)
+    monkeypatch.setattr(ticks, "AT_ONCE", 4)
+    databases.run(shared_url, MANY.format(queues=1, schedules=40))
+    late = "update rowline.schedules set queue = 'z', next_at = next_at + 1 where id = 's1'"
+    databases.run(shared_url, late)
+    tick(db)
+    order = [queue for (queue,) in databases.ask(shared_url, ORDER)]
+    assert (order.index("z") <= 4, len(order)) == (True, 40)
+
+
+def test_what_falls_due_while_ticks_are_made_does_not_wait_for_all_of_them(
+    db: Database, shared_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(maintenance, "LIMIT_S", 0.0)
+    monkeypatch.setattr(ticks, "AT_ONCE", 4)
+    databases.run(shared_url, MANY.format(queues=1, schedules=40))
+    databases.run(shared_url, "update rowline.schedules set queue = 'z', next_at = null where id = 's1'")
+
+    def with_another() -> None:
+        databases.run(shared_url, "update rowline.schedules set next_at = 1 where queue = 'z' and ticks = 0")
+
+    Ticker(db, attended_since_ms=with_another).tick()
+    order = [queue for (queue,) in databases.ask(shared_url, ORDER)]
+    assert (order.index("z") <= 8, len(order)) == (True, 40)
+
+
+def test_schedules_that_are_held_elsewhere_end_the_round(
+    db: Database, shared_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"FOUND_AT_ONCE": 10, "OF_QUEUE": 4, "LIMIT_S": 0.0, "FOUND_MAX": 20}.items():
+        monkeypatch.setattr(maintenance, name, value)
+    databases.run(shared_url, MANY.format(queues=2, schedules=60))
+    with db.begin() as conn:
+        conn.exec_driver_sql("select from rowline.schedules where queue = 'q0' for update")
+        tick(db)
+    assert databases.ask(shared_url, TOGETHER)[0][:2] == ("q1", 30)
 
 
 TRANSACTIONS = "select count(*), count(distinct xmin::text) from rowline.jobs"

@@ -1,5 +1,5 @@
 -- Returns whether a delayed job is due in any queue, whether a job should have started by now, whether there are deltas to
--- fold, whether plans go on by themselves, whether jobs are stored to follow others, and whether a schedule is due; sends
+-- fold, whether plans go on by themselves, whether jobs are stored to follow others, whether a schedule is due, and the time; sends
 -- :words, one or none, on :channel. One process runs it twice a second (`app/maintenance/rounds.py`); its commit does not
 -- wait for the disk.
 -- Indexes: jobs_due, jobs_unstarted, plans_unfinished, deduplications_stored, schedules_due, one probe each;
@@ -41,5 +41,6 @@ select
         where next_at is not null and paused_at is null
             and next_at <= floor(extract(epoch from statement_timestamp()) * 1000)::bigint
     ) as has_ticks,
+    floor(extract(epoch from statement_timestamp()) * 1000)::bigint as now_ms,
     set_config('synchronous_commit', 'off', true),
     (select pg_notify(:channel, word) from unnest(:words::text[]) as word)
