@@ -3,18 +3,25 @@
 import dataclasses
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import click
 import rowline
+from rowline.transport import Transport
 
+from app.cli import exits
+from app.cli.exits import Code
 from app.domain import ids
-from app.infra import log, settings
+from app.infra import loading, log, settings
 from app.infra.settings import Settings
 from app.maintenance import maintainer, presence, sampling, schema
 from app.postgres.database import Database
 from app.worker import worker
-from app.worker.httpsource import HttpSource
+from app.worker.declared import DeclaredSchedules, Sender
+from app.worker.httpsource import CALL_S, HttpSource
 from app.worker.sources import DatabaseSource, Source
 from app.worker.worker import HandlersBroken, Worker
 
@@ -55,7 +62,11 @@ def work(
     try:
         if url:
             sampling.serve(chosen, None)
-            Worker(chosen, _http(chosen, queue, url, token), queue=queue, handlers=handlers).run()
+            token = token or os.environ.get("ROWLINE_TOKEN", "")
+            source = _http(chosen, queue, url, token)
+            declared = DeclaredSchedules(partial(_service, url, token), queue=queue)
+            Worker(chosen, source, queue=queue, handlers=handlers, on_ready=declared.begin).run()
+            _require_made(declared)
         else:
             _run_on_database(chosen, queue, handlers)
     except HandlersBroken as error:
@@ -70,15 +81,43 @@ def _run_on_database(chosen: Settings, queue: str, handlers: Path) -> None:
     schema.wait(db)
     maintainer.start(chosen, db)
     source = DatabaseSource(chosen, db, queue=queue, worker=worker.name())
-    working = Worker(chosen, source, queue=queue, handlers=handlers)
+    declared = DeclaredSchedules(_database, queue=queue)
+    working = Worker(chosen, source, queue=queue, handlers=handlers, on_ready=declared.begin)
     with presence.shown(db, working.sightings):  # of a worker over HTTP the API knows
         working.run()
+    _require_made(declared)
 
 
-def _http(chosen: Settings, queue: str, url: str, token: str | None) -> Source:
+@contextmanager
+def _service(url: str, token: str) -> Iterator[Sender]:
+    """Open the service at a URL for calls."""
+    transport = Transport(url, token, timeout_s=CALL_S)
+    try:
+        yield transport
+    finally:
+        transport.close()
+
+
+@contextmanager
+def _database() -> Iterator[Sender]:
+    """Open the API in this process, on the database, with the rights of the account that runs the worker."""
+    with loading.uncollected():
+        from app.cli import database  # noqa: PLC0415 - it takes half a second to import, and most files need it not
+    with database.opened() as sender:
+        yield sender
+
+
+def _require_made(declared: DeclaredSchedules) -> None:
+    """End with the reason if a schedule of the handlers file was refused."""
+    if declared.refused:
+        ended = exits.of(declared.refused.error)
+        named = f"the schedule {declared.refused.schedule_id!r} of the handlers file cannot be made"
+        raise exits.Ended(f"{named}: {ended.message}", Code(ended.code))
+
+
+def _http(chosen: Settings, queue: str, url: str, token: str) -> Source:
     """Make a source of jobs over HTTP, after checking the URL and the token against the service."""
     try:
-        token = token or os.environ.get("ROWLINE_TOKEN", "")
         source = HttpSource(chosen, url=url, token=token, queue=queue, worker=worker.name())
         source.check()
     except ValueError as error:  # the URL is not shown: it may contain a secret

@@ -53,6 +53,7 @@ from rowline.values import (
 
 if TYPE_CHECKING:
     from rowline.client import Rowline
+    from rowline.declared import scheduled
     from rowline.endpoints import EndpointInfo, Endpoints
     from rowline.events import EventInfo, Events
     from rowline.explain import Explanation, Scaling
@@ -122,6 +123,7 @@ __all__ = [
     "UnrecoverableError",
     "WorkerInfo",
     "handler",
+    "scheduled",
 ]
 
 _BROUGHT_BY = {
@@ -143,6 +145,7 @@ _BROUGHT_BY = {
     "Series": "rowline.series",
     "SeriesTotal": "rowline.series",
     "Tick": "rowline.schedules",
+    "scheduled": "rowline.declared",
 }
 
 

@@ -1,8 +1,9 @@
 """A handler process: runs the user's code, and nothing of the service.
 
 The worker starts it with a socket and a pipe. From the socket it reads lines of JSON: `{"queue": name, "jobs": [...]}`
-with an array for each job, and `{"cancel": [permits]}`. It writes `{"ready": [names]}` or `{"broken": traceback}` once,
-then a line for each progress update, log line and outcome, at once: `PERMIT RESULT` for a completed job, else JSON.
+with an array for each job, and `{"cancel": [permits]}`. It writes `{"ready": [names], "schedules": {id: body}}` or
+`{"broken": traceback}` once, then a line for each progress update, log line and outcome, at once: `PERMIT RESULT` for a
+completed job, else JSON.
 From the pipe it reads permits, the numbers of the jobs. A job begins only when its permit was read here, so the worker
 can take a job back by reading the permit itself, however busy this process is, and knows which jobs had begun when this
 process died. At the end of the pipe this process exits after its jobs; at the end of the socket the worker is gone, and
@@ -55,7 +56,7 @@ def main(descriptor: str, permits: str, threads: str, max_bytes: str, path: str)
     except BaseException as error:  # noqa: BLE001 - the user's file may raise anything: report it and exit
         _send(worker, {"broken": _failure(error)["stack"]})
         sys.exit(1)
-    _send(worker, {"ready": handlers.names()})
+    _send(worker, {"ready": handlers.names(), "schedules": handlers.schedules})
     inbox = Inbox(max_bytes=int(max_bytes))
     start_new_thread(_receive, (lines, inbox))
     turn = allocate_lock()

@@ -12,6 +12,8 @@ H = TypeVar("H", bound=Handler)
 ANY_NAME = "*"
 
 _registry: dict[str, Handler] = {}
+schedules: dict[str, dict[str, Any]] = {}
+"""The schedules that are declared, by id: the bodies of the requests that make them."""
 
 
 class UnrecoverableError(Exception):
@@ -33,13 +35,19 @@ def handler(name: str) -> Callable[[H], H]:
     if not isinstance(name, str):
         raise TypeError("the name of the jobs is missing: @rowline.handler('name')")
 
-    def register(function: H) -> H:
+    def registered(function: H) -> H:
         if name in _registry:
             raise ValueError(f"two handlers for jobs called {name!r}: {_both(_registry[name], function)}")
         _registry[name] = function
         return function
 
-    return register
+    return registered
+
+
+def register(name: str, function: Handler) -> None:
+    """Register a function for jobs called `name`, unless it is their handler already."""
+    if _registry.get(name) is not function:
+        handler(name)(function)
 
 
 def _both(first: Handler, second: Handler) -> str:

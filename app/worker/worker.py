@@ -13,7 +13,7 @@ import signal
 import socket
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from app.domain.attempts import CANCELLED_REASON
@@ -36,6 +36,7 @@ STOPPED_CHECK_S = 0.1  # how often to check whether the source is stopped, once 
 FIRST_RESTART_S = 0.02  # doubled for each handler process in a row that dies before it has finished a job
 SLOWEST_RESTART_S = 5.0
 WAKE = b"\xff"  # not the number of a signal
+OnReady = Callable[[Message], object]
 
 
 def name() -> str:
@@ -51,18 +52,18 @@ class HandlersBroken(Exception):
 class Worker:
     """One worker for one queue. `run()` it in the main thread: it handles SIGTERM and SIGINT."""
 
-    def __init__(self, settings: Settings, source: Source, *, queue: str, handlers: Path) -> None:
-        """Prepare; `run()` starts it. `handlers` is the path of the handlers file."""
+    def __init__(
+        self, settings: Settings, source: Source, *, queue: str, handlers: Path, on_ready: OnReady = lambda _said: None
+    ) -> None:
+        """Prepare; `run()` starts it. `on_ready` gets what each process says when it has loaded the file `handlers`."""
         self._settings, self._source, self._queue, self._handlers = settings, source, queue, handlers
-        self._lease_s = settings.lease_ms / 1000
+        self._on_ready, self._lease_s = on_ready, settings.lease_ms / 1000
         self._held = HeldLeases(source, queue=queue)
         self._completer = Completer(settings, source, self._held)
         self._source_io = SourceIO(settings, source, self._completer, queue=queue, take=self._take)
         self._unhandled = Unhandled(queue=queue, patience_ms=settings.unhandled_ms)
         self._processes: list[HandlerProcess] = []
-        self._quarantined: deque[ClaimedJob] = (
-            deque()
-        )  # claimed jobs that have stalled before: one may kill its process
+        self._quarantined: deque[ClaimedJob] = deque()  # claimed, stalled before: one of them may kill its process
         self._isolated: list[HandlerProcess] = []  # those of the processes that run quarantined jobs, one at a time
         self._stopped: deque[str] = deque()  # tokens of cancelled or lost attempts; written by the heartbeat
         self._was_ready = False
@@ -214,6 +215,7 @@ class Worker:
             return job is not None
         if "ready" in said:
             process.ready = self._was_ready = True
+            self._on_ready(said)
         elif "broken" in said:
             process.broken = said["broken"]
         elif "log" in said or "progress" in said or "refused" in said:
