@@ -20,7 +20,7 @@ OF_QUEUE = 1_000
 FOUND_MAX = 100_000
 """Schedules that are found before their ticks are made."""
 LIMIT_S = 1.0
-"""For so long those that were found are worked on, at least a step of each queue; then it looks again."""
+"""For so long those that were found are worked on, at least a step of each queue; the next round looks again."""
 LONGEST_REST_S = 60.0
 FAILED_MAX = 3
 """So many steps in a row that fail end all: it is not their schedules, but the database."""
@@ -48,52 +48,42 @@ class Ticker:
         self._random = Random()  # noqa: S311 - spreads jobs, guards nothing
         self._attended_since_ms = attended_since_ms
         self._rests: dict[Key, _Rest] = {}
-        self._over: set[DuePlace] = set()  # that are due still, and that this round is not to try again
         self._failed_in_a_row: list[str] = []
-        self._failed, self._failed_before = (
-            set[str](),
-            set[str](),
-        )  # queues where the database did, and in the last round
+        self._failed: set[str] = set()  # queues where the database failed in this round
+        self._failed_before: set[str] = set()  # and in the last one
         self._trouble: DatabaseError | None = None
 
-    def tick(self) -> None:
-        """Make all ticks that are due. Raises DatabaseError, once all others were tried, or FAILED_MAX in a row."""
+    def tick(self) -> bool:
+        """Make ticks that are due, of each queue some; return whether there may be more at once: the next round looks.
+
+        Raises DatabaseError, once all others were tried, or FAILED_MAX in a row.
+        """
         forgotten = time.monotonic() - FORGOTTEN_S
         self._rests = {key: rest for key, rest in self._rests.items() if rest.until > forgotten}
-        self._over = set()
         self._failed_in_a_row, self._failed_before, self._failed = [], self._failed, set()
         self._trouble = None
-        is_more = True
-        while is_more:
-            places, is_more = self._find()
-            left = self._make(places)
-            is_more = bool(places) and (is_more or bool(left))
-            unfinished = {(queue, one) for queue, ids in left.items() for one in ids}
-            self._over |= {one for one in places if (one.queue, one.id) not in unfinished}
+        places, is_all = self._find()
+        left = self._make(places)
         if self._trouble is not None:
             raise self._trouble
+        return bool(left) or not is_all
 
     def _find(self) -> tuple[list[DuePlace], bool]:
-        """Return schedules that are due, of all queues, and whether there are more of some."""
+        """Return schedules that are due, of all queues, and whether these are all; else some of each queue."""
         now = time.monotonic()
         found: list[DuePlace] = []
-        still: set[DuePlace] = set()
         sizes: Counter[str] = Counter()
         place, full = FIRST_DUE, list[str]()
         while len(found) < FOUND_MAX:
             places = ticks.due(self._db, after=place, limit=FOUND_AT_ONCE, but_of=full)
-            still |= self._over.intersection(places)
-            new = [one for one in places if one not in self._over and not self._rests_at(one, now)]
+            new = [one for one in places if not self._rests_at(one, now)]
             found += new
             sizes.update(one.queue for one in new)
             if len(places) < FOUND_AT_ONCE:
-                break
+                return found, not full
             place = places[-1]
             full = [queue for queue, size in sizes.items() if size >= OF_QUEUE]
-        else:
-            full = [*sizes]
-        self._over = still
-        return found, bool(full)
+        return found, False
 
     def _rests_at(self, one: DuePlace, now: float) -> bool:
         rest = self._rests.get((one.queue, one.id))

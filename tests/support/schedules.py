@@ -40,7 +40,9 @@ def get(client: Client, path: str = PATH) -> dict[str, Any]:
 
 def tick(db: Database) -> None:
     """Make all ticks that are due."""
-    Ticker(db).tick()
+    ticker = Ticker(db)
+    while ticker.tick():
+        pass
 
 
 def fall_due(db: Database, *, ago_ms: int = 0, schedule_id: str = "s") -> int:

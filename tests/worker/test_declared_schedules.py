@@ -11,8 +11,9 @@ import rowline
 from rowline import handlers
 
 from app.postgres.database import Database
+from tests.rowline.test_examples import blocks
 from tests.support import databases, httpproxy, raw, tokens
-from tests.support.clusters import free_port, until
+from tests.support.clusters import ROOT, free_port, until
 from tests.support.raw import Server
 from tests.support.workers import WorkerProgram, written
 
@@ -64,6 +65,12 @@ def test_a_worker_makes_the_schedules_of_its_file_and_works_their_jobs(
         )
         assert worker.end(signal.SIGTERM) == 0
     assert databases.ask(shared_url, SCHEDULES) == [NIGHTLY, POLL]
+
+
+def test_the_example_of_the_handbook_makes_its_schedules(db: Database, shared_url: str, tmp_path: Path) -> None:
+    [example] = [block for block in blocks(ROOT / "app" / "docs" / "schedules.md") if "rowline.scheduled" in block]
+    with WorkerProgram(shared_url, written(tmp_path, example)):
+        until(lambda: patterns(shared_url) == [("nightly", "0 3 * * *"), ("poll", None)])
 
 
 def test_another_file_changes_schedules_and_removes_none(place: str, shared_url: str, tmp_path: Path) -> None:
