@@ -12,7 +12,7 @@ SCRIPT = Path(PYTHON[0]).with_name("rowline")
 
 def seen(url: str, *words: str, columns: int) -> str:
     """Return what a person sees on a terminal so wide."""
-    env = {"DATABASE_URL": url, "COLUMNS": str(columns), "TERM": "dumb"}
+    env = {"DATABASE_URL": url, "COLUMNS": str(columns), "LINES": "25", "TERM": "dumb"}  # rich asks for both
     with Program([SCRIPT, *words], env=env, terminal=True) as program:
         assert program.end() == 0
         return program.output.replace("\r", "")
