@@ -95,7 +95,7 @@ bench-against: .venv/installed-dev  ## Compare with another installed checkout, 
 	@$(BIN)/python -m tests.bench.against $(BASE) $(AGAINST)
 
 model: .venv/installed-dev  ## Compare 2,000 sequences of 50 steps with a model of a queue (SEQUENCES=200 STEPS=50: fewer)
-	@MODEL_SEQUENCES=$(SEQUENCES) MODEL_STEPS=$(STEPS) $(BIN)/python -m pytest -q --timeout 3600 --hypothesis-profile search tests/model
+	@MODEL_SEQUENCES=$(SEQUENCES) MODEL_STEPS=$(STEPS) $(BIN)/python -m pytest -q --timeout 10800 --hypothesis-profile search tests/model
 
 seed-large: .venv/installed-dev  ## Make a database of 10,000,000 jobs, which stays, and time looks at it: LARGE="--jobs 100000 --home build/large"
 	@$(BIN)/python -m tests.bench.large $(LARGE)

@@ -41,11 +41,17 @@ def watchable(command: Command) -> Command:
         if not sys.stdout.isatty() and not given["as_json"]:
             raise click.UsageError("--watch needs a terminal, or --json")
         is_over: list[bool] = []
+        told = sys.unraisablehook
 
         def end(*_: object) -> None:
-            is_over.append(True)  # Python drops an exception that is raised while it cleans up an object
+            is_over.append(True)  # Python tells of an exception that is raised while it cleans up an object, and drops it
             raise KeyboardInterrupt
 
+        def tell(dropped: "sys.UnraisableHookArgs") -> None:
+            if not issubclass(dropped.exc_type, KeyboardInterrupt):
+                told(dropped)
+
+        sys.unraisablehook = tell
         before = signal.signal(signal.SIGINT, end)
         try:
             while not is_over:
@@ -58,6 +64,7 @@ def watchable(command: Command) -> Command:
             return
         finally:
             signal.signal(signal.SIGINT, before)
+            sys.unraisablehook = told
 
     return again
 

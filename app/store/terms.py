@@ -49,21 +49,26 @@ def choose(conn: Connection, *, queue: str, wanted: JobFilter) -> Chosen | None:
     found = sought(wanted, {row.path for row in _filled.rows(conn, queue=queue)})
     if not found:
         return None
-    numbers = _numbers(conn, queue=queue, found=found)
-    first = min(range(len(found)), key=numbers.__getitem__)
-    is_rare = numbers[first] < FEW
+    spread = _spread(conn, queue=queue, found=found)
+    first = min(range(len(found)), key=spread.__getitem__)
+    is_rare = spread[first].jobs < FEW
     if not is_rare and len(wanted.statuses) < len(Status) and _are_few(conn, queue, wanted):
         return None
     return Chosen(found[first], found[:first] + found[first + 1 :])
 
 
-def _numbers(conn: Connection, *, queue: str, found: Sequence[Either]) -> list[int]:
-    """Return how many jobs have each of these, up to FEW or twice as many."""
+class _Spread(NamedTuple):
+    """How many jobs have a term, up to FEW, and the number of the oldest of these, the newest ones: the lower, the rarer."""
+
+    jobs: int
+    oldest: int
+
+
+def _spread(conn: Connection, *, queue: str, found: Sequence[Either]) -> list[_Spread]:
     asked = [term for either in found for term in either if term is not None]
-    counted = {
-        term: row.jobs for term, row in zip(asked, _count.rows(conn, queue=queue, terms=asked, most=FEW), strict=True)
-    }
-    return [counted[either.term] + counted.get(either.other or "", 0) for either in found]
+    counted = dict(zip(asked, _count.rows(conn, queue=queue, terms=asked, most=FEW), strict=True))
+    each = [[counted[term] for term in either if term is not None] for either in found]
+    return [_Spread(min(FEW, sum(row.jobs for row in rows)), max(row.oldest or 0 for row in rows)) for rows in each]
 
 
 def _are_few(conn: Connection, queue: str, wanted: JobFilter) -> bool:

@@ -4,13 +4,15 @@ import json
 import os
 import signal
 import subprocess
+import sys
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
 
-from app.cli import jsontext, main
+from app.cli import jsontext, main, output
 from app.operations import maintenance
 from app.postgres.database import Database
 from app.queries import events
@@ -149,6 +151,22 @@ def test_a_table_is_printed_again_until_ctrl_c(api: str) -> None:
         assert program.end(signal.SIGINT) == 0
     assert "Traceback" not in program.output
     assert "--watch needs a terminal, or --json" in said(api, "queues", "list", "--watch", code=2)
+
+
+def test_ctrl_c_while_python_cleans_up_an_object_ends_a_watch_silently() -> None:
+    told: list[object] = []
+
+    def command(*, as_json: bool) -> None:
+        assert as_json
+        cleaned = set[int]()
+        kept = weakref.ref(cleaned, lambda _ref: signal.raise_signal(signal.SIGINT))
+        del cleaned
+        assert kept() is None
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "unraisablehook", told.append)
+        output.watchable(command)(watch=True, as_json=True)
+    assert told == []
 
 
 def test_json_is_watched_without_a_terminal(api: str) -> None:

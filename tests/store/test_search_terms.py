@@ -71,6 +71,17 @@ def test_only_jobs_with_the_rarest_term_are_looked_at(conn: Connection) -> None:
     assert search.search(conn, queue="q", wanted=JobFilter(tags=("none", "often")), most=10).looked_at == 0
 
 
+def test_of_two_common_terms_the_one_of_fewer_of_the_newest_jobs_is_looked_along(
+    conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terms, "FEW", 5)
+    insert(conn, *[new(tags=("often", "seldom") if nth % 5 == 0 else ("often",)) for nth in range(100)])
+    support.trust(conn)
+    for tags in [("often", "seldom"), ("seldom", "often")]:
+        seen = search.search(conn, queue="q", wanted=JobFilter(tags=tags), most=10)
+        assert (seen.looked_at, len(seen.numbers)) == (10, 10)
+
+
 def test_few_jobs_in_the_statuses_asked_for_are_looked_at_rather_than_many_with_the_tag(
     conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
