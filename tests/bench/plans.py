@@ -20,12 +20,14 @@ from app.domain.plan import Plan, PlanAction, PlanStatus
 from app.domain.removal import drain
 from app.domain.states import Status
 from app.infra import settings
-from app.operations import plans, removal
+from app.operations import plans, queues, removal
 from app.postgres import libpq, schema
 from app.postgres.database import Database
+from app.store import counts
 from app.store import plans as stored
 from tests.bench import depths, programs, report, working
 from tests.bench.place import Place
+from tests.bench.programs import BenchError
 from tests.support import clusters, databases
 from tests.support.acting import ACTOR
 
@@ -38,7 +40,8 @@ GOALS = {
     "undone": "",
 }
 PACE_GOAL = "0.8"
-BACKLOG_S = 12_000  # jobs for a second of work: more than a worker does
+BACKLOG_S = 40_000  # jobs for a second of work: more than a worker does
+MEANT_S = 60_000  # the same of a plan
 SETTLE_S = 1.0
 _WORKED = """
     select (select coalesce(sum(completed), 0) from rowline.job_minutes where queue = %(queue)s)
@@ -109,12 +112,18 @@ def _beside_a_worker(place: Place, db: Database, *, rounds: int, seconds: int) -
         for nth in range(rounds):
             for action in (PlanAction.RETRY, PlanAction.REMOVE)[:: 1 if nth % 2 else -1]:
                 wanted = JobFilter(statuses=(Status.COMPLETED,))
+                queues.pause(db, actor=ACTOR, queue=QUEUE, reason=None)
+                depths.finished(place, (seconds + 2) * MEANT_S, queue=QUEUE)
                 depths.waiting(place, 2 * (seconds + 2) * BACKLOG_S, queue=QUEUE)
                 plan = _ended(db, plans.create(db, actor=ACTOR, queue=QUEUE, action=action, wanted=wanted))
+                queues.resume(db, actor=ACTOR, queue=QUEUE)
                 alone, _ = _pace(place, db, plan, seconds)
                 plans.apply(db, actor=ACTOR, queue=QUEUE, plan_id=plan.id, matched=plan.matched)
                 beside, done = _pace(place, db, plan, seconds)
                 plans.stop(db, actor=ACTOR, queue=QUEUE, plan_id=plan.id)
+                with db.read() as conn:
+                    if not counts.count(conn, queue=QUEUE)[Status.WAITING]:
+                        raise BenchError("the backlog is over: the worker had nothing to do")
                 kept[action.value].append(beside / alone)
                 paces[action.value].append(done)
     rows = [
