@@ -44,7 +44,7 @@ def watchable(command: Command) -> Command:
         told = sys.unraisablehook
 
         def end(*_: object) -> None:
-            is_over.append(True)  # Python tells of an exception that is raised while it cleans up an object, and drops it
+            is_over.append(True)  # Python drops an exception that is raised while it cleans up an object
             raise KeyboardInterrupt
 
         def tell(dropped: "sys.UnraisableHookArgs") -> None:

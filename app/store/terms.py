@@ -58,7 +58,7 @@ def choose(conn: Connection, *, queue: str, wanted: JobFilter) -> Chosen | None:
 
 
 class _Spread(NamedTuple):
-    """How many jobs have a term, up to FEW, and the number of the oldest of these, the newest ones: the lower, the rarer."""
+    """How many jobs have a term, up to FEW, the newest, and the number of the oldest of these: the lower, the rarer."""
 
     jobs: int
     oldest: int
