@@ -72,8 +72,9 @@ class Real:
             taken += found
         assert {lease.job.number for lease in taken} == {*numbers}
         self.see(
-            "waits",
-            "select extract(epoch from processed_at) - abs(place) / 1e6 from rowline.jobs where number = any(%s)",
+            "waits",  # in double precision, as it is stored: a wait that is a bound to the µs may lie on either side
+            "select date_part('epoch', processed_at) - abs(place) / 1e6::float8 from rowline.jobs "
+            "where number = any(%s)",
             numbers,
         )
         self.change(RAN, numbers)
