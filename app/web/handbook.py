@@ -154,7 +154,7 @@ def index() -> bytes:
 
 @functools.cache
 def made_index() -> bytes:
-    """Make it; of two that ask at once both would."""
+    """Make the list of `index`, which lets one request at a time do so: two at once would both make it."""
     texts = _texts()
     listed = [path for paths in SECTIONS.values() for path in paths]
     made = []
