@@ -19,7 +19,7 @@ from app.store.endpoints import EndpointClaim, Sealed
 TOPIC = "/endpoints"  # notified when one is registered, removed or switched off; no valid queue name has a slash
 CLAIM_MAX = 32  # jobs in one claim, so that other dispatchers can claim in between
 DISPATCHER = Actor(id="dispatcher")
-LOCKED_MS = 20  # the pause after another dispatcher held the endpoint's lock
+SHARING_MS = 20  # how long other dispatchers may claim: those that hold the lock, or have a share of the free calls
 
 
 @operation
@@ -56,8 +56,8 @@ def remove(db: Database, *, actor: Actor, queue: str) -> None:
 class EndpointExchange:
     """The completed jobs, by number, and the new leases. `next_claim_ms`: ms until the next claim at the latest.
 
-    A delayed job is due then, or a limit allows another call; None if it waits for neither. `unknown` is as in
-    `Exchanged`.
+    A delayed job is due then, a limit allows another call, or other dispatchers have had their share; None if it waits
+    for none of them. `unknown` is as in `Exchanged`.
     """
 
     completed: Collection[int]
@@ -99,11 +99,13 @@ def exchange_calls(
             found_by = _send_claim(conn, queue, revision, ask, cursor, ignore_due=True)
         found = found_by()
     if found is None:
-        return EndpointExchange(completed=completed, leases=[], next_claim_ms=LOCKED_MS)
+        return EndpointExchange(completed=completed, leases=[], next_claim_ms=SHARING_MS)
     cursor.note_count(found.counted_s, now_s=time.monotonic())
     if found.scan.asked:
         cursor.note(found.scan, now_s=time.monotonic())
     next_claim_ms = found.limit_ends_in_ms or claim.next_claim_in_ms(found.scan, cursor, found.next_due_ms)
+    if found.leases and not found.scan.is_short:  # it left calls to others, or the limiter has closed behind it
+        next_claim_ms = SHARING_MS
     return EndpointExchange(completed=completed, leases=found.leases, next_claim_ms=next_claim_ms, unknown=unknown)
 
 

@@ -251,7 +251,9 @@ class Listener:
                     connection.execute(f"listen {name}")
                     self._heard.add(name)
                     self._wake(name)  # a NOTIFY before the LISTEN was missed
+                self._take(connection)  # what came behind an answer: it is read already, and nothing to wait for
                 readable = _readable([connection.fileno(), receiver.fileno()], within_s=CHECK_S)
+                self._take(connection)  # before all else: a worker waits for it
                 with contextlib.suppress(BlockingIOError):
                     receiver.recv(4096)
                 connection.ends_at = time.monotonic() + ANSWER_S
@@ -260,7 +262,6 @@ class Listener:
                     self._forget(connection)
                 if not readable:
                     connection.execute("select 1")
-                self._take(connection)
 
     def _take(self, connection: libpq.BoundedConnection) -> None:
         """Handle the NOTIFYs received, without waiting for more. Raises psycopg.Error if the connection is lost."""

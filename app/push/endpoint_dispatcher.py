@@ -172,9 +172,7 @@ class EndpointDispatcher:
         for lease, taken in zip(claimed.leases, claimed.taken, strict=True):
             call = self._calls[taken.key] = gevent.spawn(self._work, lease.job, taken)
             call.link(functools.partial(self._ended, taken))
-        if claimed.leases:
-            return 0.0
-        return claimed.pause_s
+        return 0.0 if len(claimed.leases) == CLAIM_MAX else claimed.pause_s
 
     def _log_trouble(self, error: SourceUnavailable) -> None:
         event = "settle_failed" if self._completer else "claim_failed"

@@ -158,10 +158,9 @@ class Worker:
         return not self._processes and (is_settled or is_late) and self._source.is_stopped
 
     def _wait(self) -> None:
-        is_batching = self._source_io.is_claiming and any(process.runs_quick_jobs for process in self._processes)
-        if not self._source_io.is_claiming and any(
-            BATCHING_S < process.busy_s < MOMENT_S for process in self._processes
-        ):
+        is_claiming = self._source_io.is_claiming
+        is_batching = is_claiming and any(process.runs_quick_jobs for process in self._processes)
+        if not is_claiming and any(BATCHING_S < process.busy_s < MOMENT_S for process in self._processes):
             time.sleep(BATCHING_S)
         poll = select.poll()
         poll.register(self._ear, select.POLLIN)
@@ -176,6 +175,8 @@ class Worker:
         ready = dict(poll.poll(min(CLAIM_BATCHING_MS, wait_ms) if is_batching else wait_ms))
         if self._ear.fileno() in ready and WAKE in self._ear.recv(4096):
             self._source_io.wake()
+            if len(ready) == 1:  # nothing else came: the job that may have is claimed before the loop's other steps
+                self._exchange()
         self._source_io.go_on(ready)
 
     def _next_at(self) -> float:
@@ -340,9 +341,8 @@ class Worker:
 
     @property
     def _lacks_isolated(self) -> bool:
-        return (
-            all(process.is_slow for process in self._isolated) and len(self._isolated) < self._settings.worker_threads
-        )
+        has_room = len(self._isolated) < self._settings.worker_threads
+        return has_room and all(process.is_slow for process in self._isolated)
 
     def _process(self, *, threads: int) -> HandlerProcess:
         limits = {"max_batch": self._settings.max_batch, "max_bytes": self._settings.max_data_bytes}

@@ -72,6 +72,16 @@ def test_who_has_freed_what_others_may_take_too_leaves_a_part_of_it(db: Database
     assert [len(take(db).leases) for _ in range(2)] == [1, 0], "which is taken when nobody has come for it"
 
 
+def test_what_was_left_to_others_is_asked_for_again_soon_and_an_empty_queue_is_not(db: Database) -> None:
+    add(db, 10, concurrency=9)
+    turns = [take(db) for _ in range(4)]
+    assert [len(turn.leases) for turn in turns] == [8, 1, 0, 0]
+    assert [turn.next_claim_ms for turn in turns] == [endpoints.SHARING_MS, endpoints.SHARING_MS, None, None]
+
+    short = take(db, *turns[0].leases)
+    assert (len(short.leases), short.next_claim_ms) == (1, None)
+
+
 def test_a_lease_says_the_same_of_its_job_as_any_claim_and_as_the_table(db: Database) -> None:
     add(db, 2)
     [ours] = take(db, limit=1).leases
@@ -138,7 +148,7 @@ def test_while_another_has_the_turn_outcomes_are_told_and_nothing_is_taken(db: D
         conn.exec_driver_sql("select from rowline.endpoints for update")
         turn = take(db, lease)
 
-    assert (turn.completed, names(turn), turn.next_claim_ms) == ({lease.job.number}, [], endpoints.LOCKED_MS)
+    assert (turn.completed, names(turn), turn.next_claim_ms) == ({lease.job.number}, [], endpoints.SHARING_MS)
     assert names(take(db)) == ["2"]
 
 

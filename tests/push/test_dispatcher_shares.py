@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from app.domain.endpoint import Limiter
 from app.domain.states import Status
 from app.infra.settings import Settings
 from app.postgres.database import Database
@@ -88,4 +89,17 @@ def test_hundreds_of_idle_endpoints_ask_no_more_often_than_a_few(settings: Setti
                 insert(conn, queue=f"q{nth}")
         until(lambda: databases.ask(own_url, COMPLETED)[0][0] == 400, within_s=60)
         until(lambda: _in_3_s(own_url) < 3 * 300, within_s=60)  # of 24,000, if all of them asked each 50 ms
+    db.close()
+
+
+def test_the_next_window_of_a_limiter_is_used_while_the_calls_of_the_last_one_run(
+    settings: Settings, own_url: str
+) -> None:
+    """The dispatcher polls once in ten minutes, so that it must know when the window ends."""
+    db = Database(settings, url=own_url, size=2, name="rowline-test-own")
+    with Receiver(receivers.silence) as receiver, receivers.dispatcher(own_url, poll_ms=60_000):
+        receivers.register(db, receiver.url, concurrency=9, limiter=Limiter(max_calls=1, window_ms=100))
+        add(db, *[new() for _ in range(8)])
+        receiver.expect(8)
+        assert receiver.open == 8
     db.close()
