@@ -39,14 +39,6 @@ def channel(topic: str) -> str:
     return "rowline_" + hashlib.sha256(topic.encode()).hexdigest()[:32]
 
 
-def _readable(descriptors: list[int], *, within_s: float) -> bool:
-    """Wait until there is something to read; return whether there is. select() has no descriptors over 1,023."""
-    poll = select.poll()
-    for descriptor in descriptors:
-        poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(within_s * 1000))
-
-
 class Notifier:
     """Sends NOTIFYs from a thread of its own, which is started at the first one, so that it never crosses a fork."""
 
@@ -245,23 +237,31 @@ class Listener:
             connection.ends_at = time.monotonic() + ANSWER_S
             poolers.require_session(connection, self._connect, otherwise=poolers.NOT_HEARD)
             connection.add_notify_handler(lambda notify: self._wake(notify.channel, notify.payload))
+            poll = select.poll()  # select() has no descriptors over 1,023
+            poll.register(connection.fileno(), select.POLLIN)
+            poll.register(receiver.fileno(), select.POLLIN)
+            self._keep(connection, receiver, is_silent=False)
             while not self._stopped.is_set():
-                connection.ends_at = time.monotonic() + ANSWER_S
-                for name in self._wanted() - self._heard:
-                    connection.execute(f"listen {name}")
-                    self._heard.add(name)
-                    self._wake(name)  # a NOTIFY before the LISTEN was missed
-                self._take(connection)  # what came behind an answer: it is read already, and nothing to wait for
-                readable = _readable([connection.fileno(), receiver.fileno()], within_s=CHECK_S)
-                self._take(connection)  # before all else: a worker waits for it
-                with contextlib.suppress(BlockingIOError):
-                    receiver.recv(4096)
-                connection.ends_at = time.monotonic() + ANSWER_S
-                if time.monotonic() >= self._forget_at:
-                    self._forget_at = time.monotonic() + CHECK_S
-                    self._forget(connection)
-                if not readable:
-                    connection.execute("select 1")
+                ready = dict(poll.poll(CHECK_S * 1000))
+                self._take(connection)  # and little else: those who are woken wait until this thread waits again
+                if not ready or receiver.fileno() in ready or time.monotonic() >= self._forget_at:
+                    self._keep(connection, receiver, is_silent=not ready)
+
+    def _keep(self, connection: libpq.BoundedConnection, receiver: socket.socket, *, is_silent: bool) -> None:
+        """LISTEN to new channels, UNLISTEN unused ones now and then; ask a silent server whether it is there."""
+        with contextlib.suppress(BlockingIOError):
+            receiver.recv(4096)
+        connection.ends_at = time.monotonic() + ANSWER_S
+        for name in self._wanted() - self._heard:
+            connection.execute(f"listen {name}")
+            self._heard.add(name)
+            self._wake(name)  # a NOTIFY before the LISTEN was missed
+        if time.monotonic() >= self._forget_at:
+            self._forget_at = time.monotonic() + CHECK_S
+            self._forget(connection)
+        if is_silent:
+            connection.execute("select 1")
+        self._take(connection)  # what came behind an answer is read already: no descriptor would say so
 
     def _take(self, connection: libpq.BoundedConnection) -> None:
         """Handle the NOTIFYs received, without waiting for more. Raises psycopg.Error if the connection is lost."""
