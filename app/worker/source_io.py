@@ -45,6 +45,7 @@ class SourceIO:
             queue,
             take,
         )
+        self._kept: list[Call] = []
         self._claim: Call | None = None
         self._settling: Call | None = None  # the settling call; the same as the claim if one transaction does both
         self._settles_final = True  # whether the settling call makes no job ready again
@@ -114,7 +115,8 @@ class SourceIO:
         return not self._claim and is_in_order and self._completer.may_grow
 
     def _begin(self, do: Callable[[], ClaimedJobs | None], *, limit: int | None = None, settles: bool = False) -> None:
-        call = DatabaseCoroutine(do)
+        call: Call = self._kept.pop() if self._kept else DatabaseCoroutine()
+        call.begin(do)
         if limit is not None:
             self._claim, self._asked = call, limit
         if limit:
@@ -136,6 +138,7 @@ class SourceIO:
             _log.warning(event, extra={"queue": self._queue, "cause": str(error)})
         if not call.is_over:
             return
+        self._kept.append(call)
         if call is self._settling:
             self._settling = None
         if call is self._claim:

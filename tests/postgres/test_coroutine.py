@@ -2,6 +2,7 @@
 
 import select
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -26,6 +27,12 @@ def asked(db: Database, statement: Statement, **parameters: object) -> str:
         return str(statement.rows(conn, **parameters))
 
 
+def begun(do: Callable[[], str]) -> DatabaseCoroutine[str]:
+    call: DatabaseCoroutine[str] = DatabaseCoroutine()
+    call.begin(do)
+    return call
+
+
 def over(call: DatabaseCoroutine[str]) -> str | None:
     """Go on with a call until it is over."""
     answer = call.go_on()
@@ -38,7 +45,7 @@ def over(call: DatabaseCoroutine[str]) -> str | None:
 
 
 def test_the_caller_goes_on_while_postgresql_works(db: Database) -> None:
-    calls = [DatabaseCoroutine(lambda: asked(db, SLEEP, s=0.1)) for _ in range(2)]
+    calls = [begun(lambda: asked(db, SLEEP, s=0.1)) for _ in range(2)]
     for call in calls:
         assert call.go_on() is None
         assert not call.is_over
@@ -47,19 +54,20 @@ def test_the_caller_goes_on_while_postgresql_works(db: Database) -> None:
 
 
 def test_what_a_call_raises_reaches_its_caller(db: Database) -> None:
-    call = DatabaseCoroutine(lambda: asked(db, BREAK))
+    call = begun(lambda: asked(db, BREAK))
     with pytest.raises((DatabaseError, OutcomeUnknown)):
         over(call)
 
     assert call.is_over
-    assert "slept" in asked(db, SLEEP, s=0)
+    call.begin(lambda: asked(db, SLEEP, s=0))
+    assert "slept" in str(over(call)), "it is fit for the next call"
 
 
 def test_a_call_gives_up_at_its_end(shared_url: str) -> None:
     db = Database(Settings(), url=shared_url, size=1, name="late", limit_ms=200)
     with db.begin():
         pass  # so that it need not connect
-    call = DatabaseCoroutine(lambda: asked(db, SLEEP, s=30))
+    call = begun(lambda: asked(db, SLEEP, s=30))
     with pytest.raises(DatabaseError):
         over(call)
     db.close()

@@ -64,6 +64,15 @@ def test_any_other_request_id_is_replaced(client: Client, request_id: str) -> No
     assert len(answer.headers["X-Request-Id"]) == 32
 
 
+def test_faults_come_in_the_order_of_the_request_behind_what_is_missing(client: Client) -> None:
+    """Also those of members that are not known, for which Python's sets have an order of each process."""
+    letters = "qwertyuiopasdfghjklzxcvbnm"
+    opts = dict.fromkeys(letters, 1) | {"attempts": -1}
+    said = answers.problem(client.post("/queues/q/jobs", json.dumps([{"opts": opts, "odd": 1, "data": 1}])), 400)
+    names = [f"opts.{name}" for name in [*letters, "attempts"]]
+    assert [one["path"] for one in said["details"]] == [f"jobs[0].{name}" for name in ["name", *names, "odd"]]
+
+
 def test_every_request_has_an_id_of_its_own(client: Client) -> None:
     given = [client.get("/queues/q/jobs").headers["X-Request-Id"] for _ in range(3)]
 

@@ -16,7 +16,7 @@ from app.queries import history
 from app.worker.completer import OUTCOMES_BYTES, Completer
 from app.worker.heartbeats import HeldLeases
 from app.worker.source_io import LARGE, SourceIO
-from app.worker.sources import DatabaseSource
+from app.worker.sources import ClaimedJobs, DatabaseSource
 from tests.support import databases, work
 from tests.support.clusters import is_alive, until
 from tests.support.jobs import QUEUE, new
@@ -120,7 +120,8 @@ def test_what_is_said_while_outcomes_are_told_comes_before_the_end_of_its_job(db
     endings = Completer(Settings(), source, HeldLeases(source, queue=QUEUE))
     first, second = (lease.taken for lease in work.take(db, limit=2))
     endings.complete(first, "1")
-    telling = DatabaseCoroutine(lambda: endings.exchange(limit=0))
+    telling: DatabaseCoroutine[ClaimedJobs | None] = DatabaseCoroutine()
+    telling.begin(lambda: endings.exchange(limit=0))
     with locked(db, f"select from rowline.jobs where number = {first.id} for update"):
         telling.go_on()
         endings.add_progress(second, {"log": "nearly there"})

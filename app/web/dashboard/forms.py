@@ -1,6 +1,8 @@
 """Forms: read as all bodies are, and from the dashboard's own pages only."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import parse_qsl
 
 from flask import Request, request
@@ -18,6 +20,7 @@ FIELD = "form"
 FIELDS_MAX = 1_000
 _FORM = "rowline.form"
 _WHOLE = re.compile(r"\d{1,20}", re.ASCII)
+_INDEX = re.compile(r"\[(\d{1,9})\]", re.ASCII)
 _FORBIDDEN = 403
 _FORGED = {
     "error": "This form was not sent by a page of this dashboard, or its session is over. Go back, reload, try again.",
@@ -65,3 +68,21 @@ def text(name: str, *, default: str = "") -> str:
 def whole(text: str) -> int | str:
     """Return the number that a text is; one that is longer than the API takes, or none, as it is, to be refused."""
     return int(text) if _WHOLE.fullmatch(text) else text
+
+
+def in_words(problem: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, Any]:
+    """Return a refusal with the labels of a form in the place of the paths that the API has for its fields.
+
+    `labels` are by path; what is below one, such as an option in an object, is named behind its label.
+    """
+    path, _, demand = problem["error"].partition(" ")
+    details = [one | {"path": _label(one["path"], labels)} for one in problem.get("details", ())]
+    return {**problem, "error": f"{_label(path, labels)} {demand}", "details": details}
+
+
+def _label(path: str, labels: Mapping[str, str]) -> str:
+    for whole, label in labels.items():
+        if f"{path}.".startswith((f"{whole}.", f"{whole}[")):
+            below = _INDEX.sub(lambda index: f" number {int(index[1]) + 1}", path[len(whole) :]).lstrip(". ")
+            return f"{label}, {below}:" if below else f"{label}:"
+    return path

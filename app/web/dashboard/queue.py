@@ -18,6 +18,15 @@ from app.wire.jsonreader import NotJson
 LENGTH = 25
 _FROM_THE_FIRST = {"since": "0"}
 """A filter that every job passes: pages by it go on by a cursor, whatever their depth."""
+LABELS = {
+    "jobs[0].name": "Name",
+    "jobs[0].data": "Data",
+    "jobs[0].opts": "Options",
+    "name": "Name",
+    "data": "Data",
+    "opts": "Options",
+}
+"""The fields of the form of a job, by their paths in requests."""
 BAD = (400, 403)
 NOTHING: dict[str, Any] = {"jobs": [], "isComplete": True}
 """What is found by a search that is none."""
@@ -79,7 +88,7 @@ def _add_writes(routes: Blueprint) -> None:
         except Refused as refused:
             if refused.status not in BAD or refused.problem["code"] == "forbidden":
                 raise
-            return _form(name, sent=sent, trouble=refused.problem)
+            return _form(name, sent=sent, trouble=forms.in_words(refused.problem, LABELS))
         return page.go(f"queues/{queue}/jobs/{shown.segment(added['id'])}", done="added")
 
     @routes.post("/queues/<segment:queue>/pause")

@@ -11,6 +11,22 @@ FIELDS = (
     *("pattern", "tz", "every", "offset", "startDate", "endDate", "limit", "jitter", "overlap", "misfire"),
     *("name", "data", "opts"),
 )
+LABELS = {
+    "pattern": "Pattern",
+    "tz": "Time zone",
+    "every": "Every",
+    "offset": "So long after the multiples",
+    "startDate": "Not before",
+    "endDate": "Not after",
+    "template.name": "Name",
+    "template.data": "Data",
+    "template.opts": "Options",
+    "data": "Data",
+    "opts": "Options",
+    "limit": "It ends after so many ticks",
+    "jitter": "Each job is delayed by up to",
+    "id": "Id",
+}
 OVERLAPS = {
     "pending": "no job while the last one has not begun",
     "skip": "no job while the last one has not ended",

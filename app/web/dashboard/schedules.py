@@ -176,7 +176,8 @@ def _put(queue: str, schedule_id: str, sent: dict[str, str], *, is_new: bool) ->
     except Refused as refused:
         if refused.status not in _WRONG:
             raise
-        return _form(queue, sent, schedule_id=known, trouble=refused.problem, status=refused.status)
+        trouble = forms.in_words(refused.problem, scheduleform.LABELS)
+        return _form(queue, sent, schedule_id=known, trouble=trouble, status=refused.status)
     return page.go(f"queues/{queue}/schedules/{schedule_id}", done="scheduled" if is_new else "schedule_changed")
 
 

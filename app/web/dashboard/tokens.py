@@ -12,6 +12,15 @@ from app.web.dashboard.api import Refused
 
 LENGTH = 25
 LIMITS = ("requestsPerS", "jobsPerS", "waitingJobs", "streams")
+LABELS = {
+    "name": "Name",
+    "scopes": "Scopes",
+    "expiresOn": "It ends",
+    "limits.requestsPerS": "Requests a second",
+    "limits.jobsPerS": "Jobs that it adds a second",
+    "limits.waitingJobs": "Jobs of a queue that have not started",
+    "limits.streams": "Streams of events at a time",
+}
 DAYS = ("1", "7", "30", "90", "365")
 """After how many days a token may end, as the form has it."""
 _DAY_MS = 86_400_000
@@ -56,7 +65,7 @@ def _add_writes(routes: Blueprint) -> None:
         except Refused as refused:
             if refused.status not in _WRONG:
                 raise
-            return _form(trouble=refused.problem, status=refused.status)
+            return _form(trouble=forms.in_words(refused.problem, LABELS), status=refused.status)
         return page.render("token_secret.html", token=issued, is_new=True)
 
     @routes.post("/tokens/<segment:token_id>/rotate")
@@ -107,7 +116,7 @@ def _form(*, trouble: dict[str, Any] | None = None, status: int = 200) -> Respon
         actions=[*Action],
         of_no_queue=OF_NO_QUEUE,
         everything=ALL,
-        limits=LIMITS,
+        limits={name: LABELS[f"limits.{name}"] for name in LIMITS},
         has_limits=any(sent.get(name) for name in LIMITS),
         days=DAYS,
     )

@@ -15,6 +15,17 @@ from app.web.endpoints.routes import SECRET_HEADER
 LENGTH = 50
 NUMBERS = ("timeout", "concurrency", "max", "duration")
 FIELDS = ("url", "method", "headers", "secrets", *NUMBERS)
+LABELS = {
+    "endpoint.url": "URL",
+    "endpoint.method": "Method",
+    "endpoint.headers": "Headers",
+    "headers": "Headers",
+    "endpoint.secrets": "Secrets",
+    "endpoint.timeout": "Timeout",
+    "opts.concurrency": "Calls at a time",
+    "opts.limiter.max": "At most so many calls",
+    "opts.limiter.duration": "In each so many ms",
+}
 STATES = {"endpoint_off", "endpoint_paused", "rate"}
 """The reasons of an explanation that are about an endpoint."""
 _WRONG = (400, 403, 409)
@@ -90,7 +101,8 @@ def _add_writes(routes: Blueprint) -> None:
         except Refused as refused:
             if refused.status not in _WRONG:
                 raise
-            return _form(name, sent, is_there=True, trouble=refused.problem, status=refused.status)
+            trouble = forms.in_words(refused.problem, LABELS)
+            return _form(name, sent, is_there=True, trouble=trouble, status=refused.status)
         if secret := answer.headers.get(SECRET_HEADER):
             return page.render("endpoint_secret.html", name=name, secret=secret)
         return page.go(f"queues/{queue}/workers", done="registered")

@@ -134,7 +134,7 @@ def load(raw: bytes, *, allowed: Sequence[Network]) -> NewEndpoint:
     try:
         loaded = _schema.load(asked)
     except ValidationError as error:
-        faults += new_job.faults(error.messages, "")
+        faults += new_job.faults(error, "")
     known = {fault.path for fault in faults}
     faults += [fault for fault in _beyond_form(asked, allowed) if fault.path not in known]
     if faults:

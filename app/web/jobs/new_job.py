@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from marshmallow import Schema, ValidationError, fields, validate
@@ -292,22 +292,32 @@ def by_schema(members: Members, path: str, max_data_bytes: int, *, schema: Schem
     try:
         values = (schema or _schema).load(objects.owns(members, path=path, objects=("opts",), besides=("data",)))
     except ValidationError as error:
-        raise InvalidRequest(*faults(error.messages, path)) from None
+        raise InvalidRequest(*faults(error, path)) from None
     opts = values.get("opts")
     text = _EMPTY if opts is None else members["opts"]
     return NewJob(values["name"], members["data"], text, *_as_opts(opts or {}))
 
 
-def faults(messages: Any, path: str) -> Iterator[Fault]:
-    """Yield the faults in marshmallow's tree of messages, with their paths, in the order of the request."""
+def faults(error: ValidationError, path: str) -> Iterator[Fault]:
+    """Yield the faults that marshmallow has found, with their paths: what is missing, then in the order of the request.
+
+    Its own order is that of the schema's fields, and that of a set, different in each process, for unknown members.
+    """
+    return _faults(error.messages, path, error.data)
+
+
+def _faults(messages: Any, path: str, asked: Any) -> Iterator[Fault]:
     if isinstance(messages, list):
         yield from (Fault(path, message) for message in messages)
         return
-    for key, below in messages.items():
+    known = asked if isinstance(asked, Mapping) else dict(enumerate(asked)) if isinstance(asked, list) else {}
+    place = {key: nth for nth, key in enumerate(known)}
+    for key, below in sorted(messages.items(), key=lambda found: place.get(found[0], -1)):
         if key == "_schema":
-            yield from faults(below, path)
+            yield from _faults(below, path, asked)
         else:
-            yield from faults(below, f"{path}[{key}]" if isinstance(key, int) else demands.member_path(path, key))
+            member = f"{path}[{key}]" if isinstance(key, int) else demands.member_path(path, key)
+            yield from _faults(below, member, known.get(key))
 
 
 class Loaded(NamedTuple):
@@ -322,7 +332,7 @@ def loaded_or_faults(schema: Schema, values: dict[str, Any], path: str = "") -> 
     try:
         return Loaded(dict(schema.load(values)), [])
     except ValidationError as error:
-        return Loaded({}, list(faults(error.messages, path)))
+        return Loaded({}, list(faults(error, path)))
 
 
 def loaded(schema: Schema, values: dict[str, Any]) -> dict[str, Any]:

@@ -65,10 +65,10 @@ def test_a_queue_is_paused_with_a_reason_and_resumed(visitor: Visitor, client: C
 
 def test_what_is_wrong_is_said_once(visitor: Visitor) -> None:
     one = visitor.post("queues/q/add", name="n", data="1", opts='{"attempt": 3}').text
-    assert (text_of(one).count("opts.attempt is not known here"), "<ul><li><code>" in one) == (1, False)
+    assert (text_of(one).count("Options, attempt: is not known here"), "<ul><li><code>" in one) == (1, False)
     two = visitor.post("queues/q/add", name="n", data="1", opts='{"attempt": 3, "prio": 1}').text
-    assert "opts.prio</code> is not known here" in two
-    assert text_of(two).count("opts.attempt is not known here") == 1
+    assert "Options, prio:</code> is not known here" in two
+    assert text_of(two).count("Options, attempt: is not known here") == 1
 
 
 def test_a_job_is_added_by_hand_as_it_is_written(visitor: Visitor, client: Client) -> None:
@@ -81,11 +81,11 @@ def test_a_job_is_added_by_hand_as_it_is_written(visitor: Visitor, client: Clien
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"name": "n", "data": "{"}, "data must be one JSON value"),
-        ({"name": "n", "data": '1}, {"name": "x", "data": 1'}, "data must be one JSON value"),
-        ({"name": "n", "data": "1", "opts": '{"attempts": -1}'}, "attempts"),
-        ({"name": "", "data": "1"}, "name"),
-        ({"name": "n", "data": "1", "opts": '{"odd": 1}'}, "odd"),
+        ({"name": "n", "data": "{"}, "Data: must be one JSON value"),
+        ({"name": "n", "data": '1}, {"name": "x", "data": 1'}, "Data: must be one JSON value"),
+        ({"name": "n", "data": "1", "opts": '{"attempts": -1}'}, "Options, attempts: must"),
+        ({"name": "", "data": "1"}, "Name: must"),
+        ({"name": "n", "data": "1", "opts": '{"odd": 1}'}, "Options, odd:"),
     ],
 )
 def test_a_job_that_is_wrong_is_told_beside_the_form(

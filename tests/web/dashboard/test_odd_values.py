@@ -52,12 +52,16 @@ def test_no_field_of_a_form_takes_what_the_service_cannot_answer(
 @pytest.mark.parametrize(
     ("path", "fields", "words"),
     [
-        ("queues/q/new-schedule", SCHEDULE | {"limit": "9" * 5_000}, "limit must be an integer"),
-        ("queues/q/add", {"name": "n", "data": DEEP}, "data must not be nested deeper than 128"),
-        ("queues/q/add", {"name": "n", "data": '"\\ud800"'}, "data must not contain a lone surrogate"),
+        ("queues/q/new-schedule", SCHEDULE | {"limit": "9" * 5_000}, "It ends after so many ticks: must be an integer"),
+        ("queues/q/add", {"name": "n", "data": DEEP}, "Data: must not be nested deeper than 128"),
+        ("queues/q/add", {"name": "n", "data": '"\\ud800"'}, "Data: must not contain a lone surrogate"),
         ("queues/q/settings", {"defaults.backoff": "[" * 2_000}, "settings must not have more than 200 brackets"),
-        ("queues/q/endpoint", {"url": "https://example.com/", "headers": DEEP}, "headers must not be nested deeper"),
-        ("tokens/make", {"name": "t", "scope": "jobs:read", "jobsPerS": "9" * 5_000}, "limits.jobsPerS"),
+        ("queues/q/endpoint", {"url": "https://example.com/", "headers": DEEP}, "Headers: must not be nested deeper"),
+        (
+            "tokens/make",
+            {"name": "t", "scope": "jobs:read", "jobsPerS": "9" * 5_000},
+            "Jobs that it adds a second: must",
+        ),
     ],
 )
 def test_a_value_beyond_all_limits_is_refused_by_name(

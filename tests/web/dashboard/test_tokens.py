@@ -59,10 +59,10 @@ def test_a_token_is_made_by_ticks_and_its_secret_is_shown_once(visitor: Visitor,
 @pytest.mark.parametrize(
     ("sent", "words"),
     [
-        ({"name": "n"}, "must not be empty"),
-        ({"name": "", "scope": "audit"}, "name"),
+        ({"name": "n"}, "Scopes: must not be empty"),
+        ({"name": "", "scope": "audit"}, "Name: must"),
         ({"name": "n", "scopes": "jobs:eat"}, "must begin with one of"),
-        ({"name": "n", "scope": "audit", "requestsPerS": "many"}, "limits.requestsPerS"),
+        ({"name": "n", "scope": "audit", "requestsPerS": "many"}, "Requests a second: must"),
         ({"name": "n", "scope": "jobs:add", "on jobs:add": "a*b"}, "at its end only"),
     ],
 )

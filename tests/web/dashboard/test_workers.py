@@ -61,11 +61,11 @@ def test_an_endpoint_is_registered_and_its_secret_shown_once(visitor: Visitor, c
 @pytest.mark.parametrize(
     ("sent", "words"),
     [
-        ({"url": "http://127.0.0.1/"}, "endpoint.url"),
-        ({"url": URL, "headers": "{"}, "headers must be one JSON value"),
-        ({"url": URL, "timeout": "long"}, "endpoint.timeout"),
-        ({"url": URL, "max": "3"}, "duration"),
-        ({"url": URL, "secrets": "guess"}, "endpoint.secrets"),
+        ({"url": "http://127.0.0.1/"}, "URL: must"),
+        ({"url": URL, "headers": "{"}, "Headers: must be one JSON value"),
+        ({"url": URL, "timeout": "long"}, "Timeout: must"),
+        ({"url": URL, "max": "3"}, "In each so many ms: "),
+        ({"url": URL, "secrets": "guess"}, "Secrets, number 1: must"),
     ],
 )
 def test_what_is_wrong_with_an_endpoint_is_told_beside_its_form(
