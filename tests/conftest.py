@@ -138,6 +138,7 @@ def emptied(shared_url: str) -> Iterator[Callable[[], None]]:
         "term_fills",
         "plan_jobs",
         "plan_removed",
+        "plan_retried",
         "plans",
         "deduplications",
         "schedules",

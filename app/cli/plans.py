@@ -14,6 +14,7 @@ from app.domain.plan import ASKED, RATE_MAX, RUNNING, PlanStatus
 
 LOOK_S, LONGEST_LOOK_S = 0.1, 1.0
 COLUMNS = ["id", "action", "status", "matched", "done", "skipped", "undone", "rate/s", "created", "by", "filter"]
+_STAY = {"remove": "their ids are taken", "retry": "they have begun since, or were changed or removed"}
 _plan_id = click.argument("plan_id", metavar="ID")
 _rate = click.option("--rate", type=click.FloatRange(0.001, RATE_MAX), help="So many jobs a second at most.")
 _wait = click.option("--wait", is_flag=True, help="Wait for the end, and show how far it is.")
@@ -21,7 +22,7 @@ _wait = click.option("--wait", is_flag=True, help="Wait for the end, and show ho
 
 @click.group()
 def plans() -> None:
-    """Remove, retry, promote, cancel, change many jobs: look at them first, then apply. A removal can be undone."""
+    """Remove, retry, promote, cancel, change many jobs: look first, then apply. Removals and retries can be undone."""
 
 
 @plans.command()
@@ -143,7 +144,10 @@ def stop(*, queue: str, plan_id: str, as_json: bool) -> None:
 @_wait
 @output.as_json
 def undo(*, queue: str, plan_id: str, wait: bool, as_json: bool) -> None:
-    """Undo a removal: the jobs come back as they were, within a day. The service does it, in the background."""
+    """Undo a removal or a retry, within a day: the jobs are as they were. The service does it, in the background.
+
+    Retried jobs that have begun since, or were changed otherwise, stay as they are.
+    """
     with service.opened() as api:
         found = api.send("POST", of_queue(queue, "plans", plan_id, "undo"))
         _print(queue, watched(api, queue, found) if wait else found, as_json=as_json)
@@ -201,6 +205,8 @@ def _print(queue: str, plan: Reply, *, as_json: bool) -> None:
     output.table(COLUMNS, [_row(members)], "plan")
     for job in members.get("sample", ()):
         click.echo(columns.line([job["id"], job["status"], job["name"], jobverbs.reason(job)]))
+    if members["status"] == PlanStatus.UNDONE and "notUndone" in members:
+        click.echo(f"{members['notUndone']} jobs stay as they are: {_STAY[members['action']]}", err=True)
     if members["status"] == PlanStatus.PLANNED:
         where = f"{shlex.quote(queue)} {members['id']}"
         click.echo(f"No job is changed yet. Apply it: rowline plans apply {where}", err=True)

@@ -53,6 +53,7 @@ OF_VERB = {
     "remove_active": (EventType.REMOVED,),
     "remove_by_plan": (EventType.REMOVED,),
     "retry": (EventType.RETRIED,),
+    "undo_retry": (EventType.FAILED,),
     "promote_now": (EventType.PROMOTED,),
     "change": (EventType.CHANGED,),
     "change_data": (EventType.CHANGED,),

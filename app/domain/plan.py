@@ -17,7 +17,7 @@ APPLYING_MAX = 4
 PLANNED_S = 3600
 """A plan that is not applied within so long expires."""
 KEPT_S, IDLE_KEPT_S = 86_400, 600
-"""A plan, and the jobs that it removed, are kept for so long after it ended; one that did nothing for the second."""
+"""A plan, and what undoes it, are kept for so long after it ended; one that did nothing for the second."""
 SAMPLE = 10
 """Jobs that a plan shows."""
 RATE_MAX = 100_000
@@ -57,6 +57,8 @@ RUNNING = (PlanStatus.PLANNING, PlanStatus.QUEUED, PlanStatus.APPLYING, PlanStat
 """Plans that go on by themselves."""
 UNFINISHED = (*RUNNING, PlanStatus.PLANNED)
 UNDOABLE = (PlanStatus.APPLIED, PlanStatus.STOPPED, PlanStatus.FAILED)
+REVERSIBLE = frozenset({PlanAction.REMOVE, PlanAction.RETRY})
+"""What can be undone: the jobs come back as they were."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +80,7 @@ class Plan:
     done: int
     skipped: Mapping[str, int]  # how many, by the code of the reason
     undone: int
-    not_undone: int  # their ids were taken by then
+    not_undone: int  # their ids were taken by then; of retried ones: they had begun, or were changed, by then
     created_at: datetime
     created_by: str  # the id of an `Actor`
     planned_at: datetime | None
@@ -89,9 +91,18 @@ class Plan:
 
     @property
     def is_undoable(self) -> bool:
-        """Whether it has removed jobs that can come back, or that could not come back when that was tried."""
-        has_ended = self.status in UNDOABLE or (self.status is PlanStatus.UNDONE and self.not_undone > 0)
-        return self.action is PlanAction.REMOVE and has_ended and self.done > 0
+        """Whether it has removed or retried jobs that can come back.
+
+        So has one that was undone if removed ones could not come back then, or retried ones were passed over: a node of
+        a release before looks for none.
+        """
+        if self.action not in REVERSIBLE or not self.done:
+            return False
+        if self.status is not PlanStatus.UNDONE:
+            return self.status in UNDOABLE
+        if self.action is PlanAction.REMOVE:
+            return self.not_undone > 0
+        return self.undone + self.not_undone < self.done
 
 
 class RunningPlan(NamedTuple):

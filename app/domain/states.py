@@ -50,6 +50,7 @@ TRANSITIONS = {
     "complete_and_remove": Rule(ACTIVE, NOWHERE),
     "sweep": Rule(FINAL, NOWHERE),
     "retry": Rule(FINAL, READY),
+    "undo_retry": Rule(READY | DELAYED, FINAL),
     "promote_now": Rule(DELAYED, READY),
     "change": Rule(READY | DELAYED, READY | DELAYED),
     "change_data": Rule(ACTIVE, ACTIVE),

@@ -17,7 +17,17 @@ from app.domain.audit import Act, Actor, Members
 from app.domain.errors import PlanDiffers, PlanNotFound, TooManyPlans, WrongPlanStatus
 from app.domain.job import Change, LockedJob
 from app.domain.jobfilter import LOOKED_MAX, JobFilter
-from app.domain.plan import APPLYING_MAX, RUNNING, UNDOABLE, UNFINISHED_MAX, Plan, PlanAction, PlanStatus, RunningPlan
+from app.domain.plan import (
+    APPLYING_MAX,
+    REVERSIBLE,
+    RUNNING,
+    UNDOABLE,
+    UNFINISHED_MAX,
+    Plan,
+    PlanAction,
+    PlanStatus,
+    RunningPlan,
+)
 from app.domain.states import Status
 from app.operations import obliterating, operation, verbs
 from app.postgres.database import Connection, Database, DatabaseError
@@ -26,7 +36,7 @@ from app.store import audit, counts, jobs, plans, search
 AT_ONCE = 500
 """Jobs that a step changes."""
 FORGOTTEN_AT_ONCE = 100
-"""Removed jobs that a transaction forgets: each may have many log lines."""
+"""Jobs that a transaction forgets: removed ones may have many log lines, retried ones long results."""
 
 _HIDDEN = {"error", "fingerprint", "data"}
 _AGAIN = "For what is left, make a new plan with the same filter"
@@ -105,11 +115,14 @@ def stop(db: Database, *, actor: Actor, queue: str, plan_id: str) -> Plan:
 
 @operation
 def undo(db: Database, *, actor: Actor, queue: str, plan_id: str) -> Plan:
-    """Have the jobs that a plan removed come back. Return it. Raises PlanNotFound, WrongPlanStatus."""
+    """Have the jobs that a plan removed or retried come back as they were. Return it.
+
+    Raises PlanNotFound, WrongPlanStatus.
+    """
     with db.begin() as conn:
         plan = _locked(conn, queue, plan_id)
-        if plan.action is not PlanAction.REMOVE:
-            raise WrongPlanStatus(f"only removals can be undone, not {plan.action}")
+        if plan.action not in REVERSIBLE:
+            raise WrongPlanStatus(f"only removals and retries can be undone, not {plan.action}")
         if plan.status not in UNDOABLE and not plan.is_undoable:
             raise WrongPlanStatus(f"the plan is {plan.status}: only one that was applied, or stopped, can be undone")
         affected = plan.done - plan.undone
@@ -272,15 +285,28 @@ def _done(conn: Connection, plan: Plan, numbers: Sequence[int]) -> Plan:
 
 
 def _undo(conn: Connection, plan: Plan, most: int) -> Plan:
-    """Put back the next jobs that the plan removed."""
-    found = plans.restore(conn, plan, after=plan.at, limit=most)
+    """Have the next jobs that the plan removed or retried be as they were."""
+    is_removal = plan.action is PlanAction.REMOVE
+    found = (plans.restore if is_removal else _undo_retries)(conn, plan, after=plan.at, limit=most)
+    undone, is_over = plan.undone + found.restored, found.looked_at < most
+    not_undone = plan.not_undone + found.looked_at - found.restored
+    if is_over and not is_removal:
+        not_undone = plan.done - undone  # a release before retried some, and kept nothing of them
     return dataclasses.replace(
         plan,
         at=plan.at if found.last is None else found.last,
-        undone=plan.undone + found.restored,
-        not_undone=plan.not_undone + found.looked_at - found.restored,
-        status=PlanStatus.UNDOING if found.looked_at == most else PlanStatus.UNDONE,
+        undone=undone,
+        not_undone=not_undone,
+        status=PlanStatus.UNDONE if is_over else PlanStatus.UNDOING,
     )
+
+
+def _undo_retries(conn: Connection, plan: Plan, *, after: int, limit: int) -> plans.Restored:
+    numbers = plans.first_retried(conn, plan, after=after, limit=limit)
+    if not numbers:
+        return plans.Restored(0, None, 0)
+    jobs.lock(conn, queue=plan.queue, numbers=numbers)
+    return plans.Restored(len(numbers), numbers[-1], plans.undo_retry(conn, plan, numbers))
 
 
 def _change(conn: Connection, plan: Plan, meant: Sequence[LockedJob]) -> Any:
@@ -301,7 +327,7 @@ _STEPS: Mapping[PlanStatus, Callable[[Connection, Plan, int], Plan]] = {
 }
 _VERBS: Mapping[PlanAction, Callable[[Connection, Plan, Sequence[LockedJob]], Any]] = {
     PlanAction.REMOVE: lambda conn, plan, meant: plans.remove(conn, plan, [job.number for job in meant]),
-    PlanAction.RETRY: lambda conn, plan, meant: verbs.retry(conn, plan.queue, meant),
+    PlanAction.RETRY: lambda conn, plan, meant: plans.retry(conn, plan, [job.number for job in meant]),
     PlanAction.PROMOTE: lambda conn, plan, meant: verbs.promote_now(conn, plan.queue, meant),
     PlanAction.CANCEL: _cancel,
     PlanAction.CHANGE: _change,
@@ -345,12 +371,13 @@ def _forget_meant(db: Database, one: plans.EndedPlan) -> None:
 
 
 def _forget_whole(db: Database, one: plans.EndedPlan) -> None:
-    forgotten = FORGOTTEN_AT_ONCE
-    while forgotten == FORGOTTEN_AT_ONCE:
-        with db.begin() as conn:
-            plan = plans.lock(conn, queue=one.queue, plan_id=one.id)
-            if plan is None or plan.ended_at is None:
-                return  # it is being undone
-            forgotten = plans.forget_removed(conn, one.queue, one.id, limit=FORGOTTEN_AT_ONCE)
+    for forget in (plans.forget_removed, plans.forget_retried):
+        forgotten = FORGOTTEN_AT_ONCE
+        while forgotten == FORGOTTEN_AT_ONCE:
+            with db.begin() as conn:
+                plan = plans.lock(conn, queue=one.queue, plan_id=one.id)
+                if plan is None or plan.ended_at is None:
+                    return  # it is being undone
+                forgotten = forget(conn, one.queue, one.id, limit=FORGOTTEN_AT_ONCE)
     with db.begin() as conn:
         plans.forget(conn, one.queue, one.id)

@@ -26,12 +26,12 @@ class PlanInfo:
     sample: tuple[JobInfo, ...]  # of a plan that is planned: its first jobs, ten at most
     done: int
     skipped: dict[str, int]  # jobs that had moved on, by the code of the reason
-    undone: int  # jobs that came back
-    not_undone: int  # jobs whose ids were taken by then
+    undone: int  # jobs that came back as they were
+    not_undone: int  # jobs whose ids were taken by then; of a retry: that had begun, or were changed, by then
     rate_per_s: float | None
     created_on: int
     created_by: str  # as in the audit
-    undo_until: int | None  # until when the jobs that it removed can come back
+    undo_until: int | None  # until when the jobs that it removed or retried can come back
     reason: str | None  # why it failed
 
     @classmethod
@@ -112,7 +112,10 @@ class Plan:
         return self._heard("POST", "/stop")
 
     def undo(self) -> Self:
-        """Undo a removal, in the background: the jobs come back. Raises Conflict."""
+        """Undo a removal or a retry, in the background: the jobs are as they were. Raises Conflict.
+
+        Retried jobs that have begun since, or were changed otherwise, stay as they are: `info.not_undone`.
+        """
         return self._heard("POST", "/undo")
 
     def wait(self, *, timeout_s: float) -> Self:

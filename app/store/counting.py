@@ -19,6 +19,12 @@ _SETTLED = """json_object_agg(number, json_strip_nulls(json_build_object(
         'reason', left(reason, 200),
         'worker', processed_by
     )))"""
+_ENDED_BEFORE = """json_object_agg(number, json_strip_nulls(json_build_object(
+        'type', status,
+        'attempt', nullif(attempts_started, 0),
+        'reason', left(reason, 200),
+        'worker', processed_by
+    )))"""
 _RETRIED = (
     """json_object_agg(number, json_build_object('attempt', attempts_started)) filter (where attempts_started > 1)"""
 )
@@ -36,6 +42,7 @@ _MORE = {
     "fail_unstarted": {"details": "json_object_agg(number, json_build_object('reason', left(reason, 200)))"},
     **{verb: {"details": _GONE} for verb in REMOVALS},
     "complete_and_remove": {"details": _DONE},
+    "undo_retry": {"details": _ENDED_BEFORE},
     "append": {"details": "json_object_agg(number, json_build_object('line', line_number))"},
 }
 """Verb -> what its note tells besides the numbers of the jobs: columns of `job_deltas`, and their values.

@@ -7,6 +7,7 @@ from sqlalchemy import (
     Column,
     Double,
     Index,
+    Integer,
     PrimaryKeyConstraint,
     Table,
     Text,
@@ -67,6 +68,32 @@ plan_jobs = Table(
     PrimaryKeyConstraint("plan", "number", "queue", name="plan_jobs_pkey"),
 )
 """The jobs that a plan means and that it has not come to yet."""
+
+plan_retried = Table(
+    "plan_retried",
+    metadata,
+    Column("plan", UUID(as_uuid=False), nullable=False),
+    Column("queue", NAME, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("attempts_started", Integer, nullable=False),  # as long as the job has so many it has not begun since
+    Column("retried_at", WHEN, nullable=False),  # the run_at that the plan gave it
+    # What a retry overwrites, as it was.
+    Column("status", NAME, nullable=False),
+    Column("run_at", WHEN, nullable=False),
+    Column("place", BigInteger, nullable=False),
+    Column("attempts_made", Integer, nullable=False),
+    Column("stalled_count", Integer, nullable=False),
+    Column("processed_by", Text),
+    Column("finished_at", WHEN, nullable=False),
+    Column("cancel_requested_at", WHEN),
+    Column("failed_reason", Text),
+    Column("failed_code", NAME),
+    Column("fingerprint", NAME),
+    Column("result", JSON),
+    Column("start_by", BigInteger),
+    PrimaryKeyConstraint("plan", "number", "queue", name="plan_retried_pkey"),
+)
+"""How the jobs that plans retried were before, for a day: an undo makes them so again."""
 
 deduplications = Table(
     "deduplications",

@@ -1,4 +1,4 @@
-"""Plans, the jobs that they mean, and those that they removed."""
+"""Plans, the jobs that they mean, and those that they removed or retried."""
 
 import dataclasses
 import json
@@ -42,6 +42,10 @@ _sample = Statement("plans/sample")
 _remove_by_plan = Statement("plans/remove_by_plan")
 _restore = Statement("plans/restore")
 _forget_removed = Statement("plans/forget_removed")
+_retry_by_plan = Statement("plans/retry_by_plan")
+_first_retried = Statement("plans/first_retried")
+_undo_retry = Statement("plans/undo_retry")
+_forget_retried = Statement("plans/forget_retried")
 _ended = Statement("plans/ended")
 _forget = Statement("plans/forget")
 NO_NUMBER = 2**63 - 1
@@ -185,8 +189,13 @@ def remove(conn: Connection, plan: Plan, numbers: Sequence[int]) -> set[int]:
     return {row.number for row in _remove_by_plan.rows(conn, queue=plan.queue, id=plan.id, numbers=numbers)}
 
 
+def retry(conn: Connection, plan: Plan, numbers: Sequence[int]) -> set[int]:
+    """Retry those of the jobs that have ended, so that it can be undone; return them. Locked; ascending numbers."""
+    return {row.number for row in _retry_by_plan.rows(conn, queue=plan.queue, id=plan.id, numbers=numbers)}
+
+
 class Restored(NamedTuple):
-    """How many removed jobs a step looked at, the number of the last one, and how many came back."""
+    """How many removed or retried jobs a step looked at, the number of the last one, and how many came back."""
 
     looked_at: int
     last: int | None
@@ -197,6 +206,25 @@ def restore(conn: Connection, plan: Plan, *, after: int, limit: int) -> Restored
     """Put the next jobs that a plan removed back, as they were, but for those whose custom id is taken."""
     [row] = _restore.rows(conn, queue=plan.queue, id=plan.id, after=after, limit=limit)
     return Restored(row.looked_at, row.last, row.restored)
+
+
+def first_retried(conn: Connection, plan: Plan, *, after: int, limit: int) -> list[int]:
+    """Return the numbers of the next jobs that a plan retried, in ascending order, without those that came back."""
+    return [row.number for row in _first_retried.rows(conn, queue=plan.queue, id=plan.id, after=after, limit=limit)]
+
+
+def undo_retry(conn: Connection, plan: Plan, numbers: Sequence[int]) -> int:
+    """Have those of the jobs that a plan retried and that have not begun since be as before; return how many.
+
+    The caller has locked them.
+    """
+    [row] = _undo_retry.rows(conn, queue=plan.queue, id=plan.id, numbers=numbers)
+    return int(row.undone)
+
+
+def forget_retried(conn: Connection, queue: str, plan_id: str, *, limit: int) -> int:
+    """Forget how jobs that a plan retried were before; return of how many."""
+    return len(_forget_retried.rows(conn, queue=queue, id=plan_id, limit=limit))
 
 
 def forget_removed(conn: Connection, queue: str, plan_id: str, *, limit: int) -> int:

@@ -34,7 +34,7 @@ from app.domain.states import Status
 from app.store.access import audit, idempotency_keys, sessions, sign_in_codes, token_changes, tokens
 from app.store.columns import NAME, SCHEMA, UPGRADER_LOCK, WHEN, metadata, words
 from app.store.indexed import term_fills, terms
-from app.store.planned import deduplications, plan_jobs, plans
+from app.store.planned import deduplications, plan_jobs, plan_retried, plans
 from app.store.scheduled import schedules
 from app.store.seen import TOTALS, carried_totals, durations, events, job_days, job_hours, job_minutes, queue_workers
 from app.store.settable import queue_settings, settings
@@ -63,6 +63,7 @@ __all__ = [
     "metadata",
     "plan_jobs",
     "plan_removed",
+    "plan_retried",
     "plans",
     "queue_settings",
     "queue_workers",
@@ -265,7 +266,7 @@ job_deltas = Table(
     Column("queue", NAME, nullable=False),
     Column("added_by", BigInteger, nullable=False, server_default=text("(pg_current_xact_id()::text)::bigint")),
     *_numbers(Integer),
-    Column("is_restored", Boolean),  # the jobs came back: they were added, and ended, before
+    Column("is_restored", Boolean),  # by an undo: the jobs were added, and ended, before
     Column("verb", NAME),  # null: a release before revision 0035 wrote it
     Column("at", WHEN),  # read after the jobs changed, so that it is in the order of each job
     Column("numbers", ARRAY(BigInteger)),  # null: it does not tell which jobs changed

@@ -55,6 +55,23 @@ def test_a_plan_is_looked_at_applied_and_undone(filled: str) -> None:
     assert acts == ["plans.undone", "plans.undo", "plans.applied", "plans.apply", "plans.create"]
 
 
+def test_a_retry_is_stopped_and_undone_and_says_how_many_jobs_stay(filled: str) -> None:
+    ids = said(filled, "jobs", "list", "mail", "-q").splitlines()[:4]
+    said(filled, "jobs", "cancel", "mail", *ids, "--yes")
+    made = json.loads(said(filled, "plans", "make", "mail", "retry", "--status", "failed", "--json"))
+    said(filled, "plans", "apply", "mail", made["id"], "--matched", "4", "--rate", "1000")
+    go_on(filled)
+    said(filled, "jobs", "remove", "mail", ids[0])
+    said(filled, "plans", "undo", "mail", made["id"])
+    go_on(filled)
+    shown = said(filled, "plans", "show", "mail", made["id"])
+    assert "1 jobs stay as they are: they have begun since, or were changed or removed" in shown
+    assert json.loads(said(filled, "plans", "show", "mail", made["id"], "--json"))["undone"] == 3
+    assert json.loads(said(filled, "queues", "show", "mail", "--json"))["counts"]["failed"] == 3
+    in_sql = "select action, status, done, undone, not_undone from report.plans"
+    assert databases.ask(filled, in_sql) == [("retry", "undone", 4, 3, 1)]
+
+
 def test_a_plan_is_stopped(filled: str) -> None:
     made = json.loads(
         said(filled, "plans", "make", "mail", "change", "--name", "n", "--change", '{"priority": 3}', "--json")

@@ -57,6 +57,7 @@ EXCEPTIONS = {
         "ban-drop-constraint": "a trigger that says the same takes its place in the same transaction",
         "ban-drop-function": "only that check and the triggers have called them",
     },
+    "0044": {"prefer-bigint-over-int": "as in the jobs that it keeps"},
 }
 """Revision -> rule of squawk -> why it does not hold there."""
 STEPS = {"expand", "contract", "stop"}

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import rowline
 
+from app.maintenance.plans import PlanRunner
 from app.postgres.database import Database
 from tests.support.clusters import ROOT
 from tests.support.plans import run
@@ -34,6 +35,23 @@ def test_a_plan_is_shown_applied_and_undone(api: rowline.Rowline, queue: rowline
     assert [(one.id, one.queue) for one in api.plans()] == [(plan.id, "q")]
     assert api.plans(start=1) == ()
     assert queue.find_plan(plan.id).info == plan.look().info
+
+
+def test_a_retry_is_stopped_and_undone(queue: rowline.Queue, db: Database) -> None:
+    jobs = queue.add_many([rowline.NewJob(name="n", data=nth) for nth in range(3)])
+    for job in jobs:
+        queue.cancel(job.id)
+    plan = queue.plan("retry", statuses=["failed"]).apply(rate_per_s=0.001)
+    PlanRunner(db).tick()
+    assert plan.stop().done == 1
+    assert queue.counts("waiting", "failed") == {"waiting": 1, "failed": 2}
+    plan.undo()
+    run(db)
+    info = plan.wait(timeout_s=60).info
+    assert (info.status, info.undone, info.not_undone, info.undo_until) == ("undone", 1, 0, None)
+    assert queue.counts("waiting", "failed") == {"waiting": 0, "failed": 3}
+    with pytest.raises(rowline.Conflict):
+        plan.undo()
 
 
 def test_a_plan_changes_options_and_can_be_stopped(queue: rowline.Queue, db: Database) -> None:

@@ -59,7 +59,7 @@ def test_a_transition_is_counted_as_what_it_is(conn: Connection, before: Status,
         perform(conn, key)
         after = next((Status(row.status) for row in rows(conn)), None)
         expected = dict.fromkeys(TOTALS, 0)
-        if after != before and after in ENDS:
+        if after != before and after in ENDS and event != "undo_retry":  # those ends were counted before
             expected[ENDS[after]] = 1
         if event == "complete_and_remove" and before is Status.ACTIVE:
             expected["completed"] = 1

@@ -57,6 +57,8 @@ def test_a_transition_counts_the_end_of_a_job_and_nothing_else(conn: Connection,
         if event == "complete_and_remove" and before is Status.ACTIVE:
             assert after is None
             ended = Tally(completed=1)
+        if event == "undo_retry":
+            ended = Tally()  # it had ended, and was counted, before
         assert drained(conn) == ended
         conn.exec_driver_sql("delete from rowline.attempts")
         conn.exec_driver_sql("delete from rowline.jobs")

@@ -87,6 +87,20 @@ def remove_by_plan(conn: Connection, key: LeaseKey) -> None:
     plans.remove(conn, plan, [key.number])
 
 
+def undo_retry(conn: Connection, key: LeaseKey) -> None:
+    """Undo a retry of a job that had failed before it."""
+    asked: dict[str, Any] = {"action": PlanAction.RETRY, "wanted": JobFilter(), "change": None, "until": key.number}
+    plan = plans.add(conn, queue=QUEUE, plan_id=str(uuid.uuid4()), created_by="test", **asked)
+    assert plan
+    conn.exec_driver_sql(
+        f"""insert into rowline.plan_retried (plan, queue, number, attempts_started, retried_at, status, run_at, place,
+            attempts_made, stalled_count, finished_at, failed_reason)
+        select '{plan.id}', queue, number, attempts_started, run_at, 'failed', run_at, place, 0, 0, now(), 'r'
+        from rowline.jobs where number = {key.number}"""
+    )
+    plans.undo_retry(conn, plan, [key.number])
+
+
 EVENTS: dict[str, Sequence[Callable[[Connection, LeaseKey], object]]] = {
     "promote": [promote],
     "claim": [lambda conn, _key: claim(conn), lambda conn, _key: claim_next(conn)],
@@ -112,6 +126,7 @@ EVENTS: dict[str, Sequence[Callable[[Connection, LeaseKey], object]]] = {
     "remove_job": [lambda conn, key: jobs.remove(conn, queue=QUEUE, numbers=[key.number])],
     "remove_active": [lambda conn, key: jobs.remove_active(conn, queue=QUEUE, numbers=[key.number])],
     "remove_by_plan": [remove_by_plan],
+    "undo_retry": [undo_retry],
     "recover_stalled": [recover_stalled, lambda conn, key: recover_stalled(conn, key, max_stalled_count=0)],
     "sweep": [sweep, sweep_at_once],
 }

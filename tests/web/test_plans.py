@@ -325,12 +325,14 @@ def test_there_is_no_such_plan(client: Client, verb: str, plan_id: str) -> None:
     assert answers.problem(answer, 404)["code"] == "plan_not_found"
 
 
-def test_only_removals_that_have_ended_are_undone(client: Client, db: Database) -> None:
+def test_only_removals_and_retries_that_have_ended_are_undone(client: Client, db: Database) -> None:
     fail(client, db)
-    retried = applied(client, db, "retry", MINE)
-    assert answers.error(post(client, f"{PATH}/{retried['id']}/undo"), 409) == "only removals can be undone, not retry"
-    planned = make(client, "remove", MINE)
-    assert "is planned" in answers.error(post(client, f"{PATH}/{planned['id']}/undo"), 409)
+    cancelled = applied(client, db, "cancel", MINE)
+    refused = answers.error(post(client, f"{PATH}/{cancelled['id']}/undo"), 409)
+    assert refused == "only removals and retries can be undone, not cancel"
+    for action in ("remove", "retry"):
+        planned = make(client, action, MINE)
+        assert "is planned" in answers.error(post(client, f"{PATH}/{planned['id']}/undo"), 409)
 
 
 def test_without_payload_nobody_asks_for_contents_or_sees_them_in_a_plan(client: Client, db: Database) -> None:

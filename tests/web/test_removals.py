@@ -241,7 +241,7 @@ def test_there_is_no_undo_of_an_obliterate(client: Client) -> None:
     filled(client)
     plan = post(client, "obliterate", {"force": True})
     said = answers.error(client.post(f"/queues/q/plans/{plan['id']}/undo", ""), 409)
-    assert said == "only removals can be undone, not obliterate"
+    assert said == "only removals and retries can be undone, not obliterate"
 
 
 def test_a_stored_answer_outlives_the_jobs_that_a_drain_removed(client: Client) -> None:

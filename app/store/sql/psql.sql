@@ -24,6 +24,7 @@
 \set _published `cat app/store/sql/_fragments/published.sql`
 \set _ready `cat app/store/sql/_fragments/ready.sql`
 \set _removed `cat app/store/sql/_fragments/removed.sql`
+\set _retried `cat app/store/sql/_fragments/retried.sql`
 \set _rolled_up `cat app/store/sql/_fragments/rolled_up.sql`
 \set _running `cat app/store/sql/_fragments/running.sql`
 \set _settled `cat app/store/sql/_fragments/settled.sql`

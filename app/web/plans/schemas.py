@@ -143,14 +143,18 @@ class PlanSchema(Schema):
         required=True,
         metadata={"description": "jobs that had moved on, by the code of the reason"},
     )
-    undone = fields.Integer(metadata={"description": "jobs that came back"})
-    notUndone = fields.Integer(metadata={"description": "jobs whose ids were taken by then"})
+    undone = fields.Integer(metadata={"description": "jobs that came back as they were"})
+    notUndone = fields.Integer(
+        metadata={
+            "description": "jobs whose ids were taken by then; of a retry: that had begun, or were changed, by then"
+        }
+    )
     createdOn = Milliseconds(required=True)
     createdBy = fields.String(required=True, metadata={"description": "as in the audit"})
     plannedOn = Milliseconds()
     appliedOn = Milliseconds()
     endedOn = Milliseconds()
-    undoUntil = Milliseconds(metadata={"description": "until when the jobs that it removed can come back"})
+    undoUntil = Milliseconds(metadata={"description": "until when the jobs that it removed or retried can come back"})
     reason = fields.String(metadata={"description": "why it failed"})
     hidden = fields.List(fields.String(), metadata={"description": "what the token may not see"})
 

@@ -1,7 +1,7 @@
 -- What the deltas of the CTE `taken` say of each queue: how they change its counts, and what happened to its jobs.
 -- The sum of a delta is positive if jobs were added, and negative if they were removed. No statement does both, or ends
 -- some jobs and makes others that had ended ready again. Active jobs that go at once (`complete_and_remove`) completed.
--- Jobs that came back after a plan had removed them were added, and ended, before. Nothing but a claim makes jobs active.
+-- Jobs that an undo brought back were added, and ended, before. Nothing but a claim makes jobs active.
 -- `waits` and `runs` are how many jobs waited and ran how long, by buckets (`app/domain/durations.py`); null: of none it is told.
 select
     changes.*,

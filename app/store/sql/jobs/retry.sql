@@ -13,29 +13,10 @@ before as (
 ),
 changed as (
     update rowline.jobs as job
-    set status = case when job.priority > 0 then 'prioritized' else 'waiting' end,
-        run_at = statement_timestamp(),
-        place = case when job.lifo then -1 else 1 end
-            * ((select us from clock) + width_bucket(job.number, :numbers::bigint[]) - 1),
-        attempts = coalesce((:attempts::integer[])[width_bucket(job.number, :numbers::bigint[])], job.attempts),
+    set attempts = coalesce((:attempts::integer[])[width_bucket(job.number, :numbers::bigint[])], job.attempts),
         attempts_made = case when :reset_attempts::boolean then 0 else job.attempts_made end,
         effective = (:effectives::text[])[width_bucket(job.number, :numbers::bigint[])]::json,
-        stalled_count = 0,
-        result = null,
-        failed_reason = null,
-        failed_code = null,
-        fingerprint = null,
-        finished_at = null,
-        cancel_requested_at = null,
-        processed_by = null,
-        start_by = null
-    where job.queue = :queue and job.number = any(:numbers::bigint[])
-        and job.status || '' in ('completed', 'failed')
-    returning
-        job.number,
-        :_was
-        ,
-        job.status
+        :_retried
 ),
 counted as (
     :_counted
