@@ -1,4 +1,4 @@
-"""Many jobs at once: a plan is made, looked at, and then applied; it can be stopped, and a removal undone."""
+"""Many jobs at once: a plan is made, looked at, and then applied; it can be stopped; a removal or a retry, undone."""
 
 from typing import Any
 
@@ -64,7 +64,7 @@ def blueprint(_settings: Settings) -> Blueprint:
 
     @routes.post("/queues/<segment:queue>/plans/<segment:plan_id>/<any(stop, undo):verb>")
     def change(queue: str, plan_id: str, verb: str) -> Response:
-        """Stop a plan, or bring back what it removed."""
+        """Stop a plan, or bring back what it removed or retried."""
         api.of().send("POST", f"/queues/{queue}/plans/{plan_id}/{verb}")
         return page.go(f"queues/{queue}/plans/{plan_id}", done="stopped" if verb == "stop" else "undoing")
 
