@@ -36,6 +36,7 @@ GOALS = {
     "first answer": "500 ms",
     "written down": "60 s a million",
     "retry applied": "10,000 jobs/s",
+    "retry undone": "",
     "drained": "",
     "undone": "",
 }
@@ -55,7 +56,7 @@ _WORKED = """
 @click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="With and without a plan.")
 @click.option("--seconds", type=click.IntRange(1), default=8, show_default=True, help="A round beside a worker.")
 def bench(*, jobs: int, rounds: int, seconds: int) -> None:
-    """Make completed jobs, retry all of them by a plan, drain them, and undo that; then work beside plans."""
+    """Make completed jobs, retry all by a plan, undo it, retry and drain them, undo that; then work beside plans."""
     chosen = dataclasses.replace(settings.from_env(os.environ | {"DATABASE_URL": ""}), statement_ms=600_000)
     with clusters.cluster() as cluster, contextlib.ExitStack() as stack:
         schema.upgrade(cluster.url)
@@ -95,6 +96,11 @@ def _measured(db: Database) -> dict[str, float]:
     applying = plans.apply(db, actor=ACTOR, queue=QUEUE, plan_id=plan.id, matched=plan.matched)
     done = timed("retry applied", lambda: _ended(db, applying))
     assert done.done == plan.matched, done
+    taking_back = plans.undo(db, actor=ACTOR, queue=QUEUE, plan_id=plan.id)
+    taken_back = timed("retry undone", lambda: _ended(db, taking_back))
+    assert taken_back.undone == plan.matched, taken_back
+    again = _ended(db, plans.create(db, actor=ACTOR, queue=QUEUE, action=PlanAction.RETRY, wanted=wanted))
+    _ended(db, plans.apply(db, actor=ACTOR, queue=QUEUE, plan_id=again.id, matched=again.matched))
     asked = drain()
     drained = timed("drained", lambda: removal.remove(db, actor=ACTOR, queue=QUEUE, asked=asked, limit_s=600))
     assert drained.done == plan.matched, drained

@@ -82,8 +82,11 @@ class Plans(OwnQueue):
         self._expect(tag, ids, "after its undo")
         self._applied("cancel", tag, size)
         self._expect(tag, ids, "after a cancel", status="failed")
-        self._applied("retry", tag, size)
+        retry = self._applied("retry", tag, size)
         self._expect(tag, ids, "after a retry", status="waiting")
+        if retry is not None:
+            self._until(f"{retry}/undo", retry, "undone")
+        self._expect(tag, ids, "after the undo of a retry", status="failed")
         self._applied("remove", tag, size)
         self._expect(tag, set(), "after the last removal")
 

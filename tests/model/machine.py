@@ -1,5 +1,6 @@
 """Steps of a client over HTTP, each compared with the model: answers, jobs, counts, order."""
 
+import dataclasses
 import json
 from typing import Any
 from urllib.parse import urlencode
@@ -11,7 +12,7 @@ from app.domain import fingerprint
 from app.operations import deduplication, maintenance
 from app.postgres.database import Database
 from tests.model.held import ADDED, Ids, Mode, Spec
-from tests.model.model import CANCELLED, UNSTARTED, Model, ModelJob
+from tests.model.model import CANCELLED, OVER, UNSTARTED, Model, ModelJob, Retried
 from tests.model.ticks import ScheduleRules
 from tests.support import answers, databases, terms
 from tests.support.client import Client
@@ -102,8 +103,8 @@ class QueueMachine(ScheduleRules):
         databases.run(
             self.url,
             "truncate rowline.jobs, rowline.attempts, rowline.logs, rowline.job_deltas, rowline.job_counts, "
-            "rowline.queue_settings, rowline.plans, rowline.plan_jobs, rowline.plan_removed, rowline.deduplications, "
-            "rowline.terms, rowline.term_fills, rowline.schedules",
+            "rowline.queue_settings, rowline.plans, rowline.plan_jobs, rowline.plan_removed, rowline.plan_retried, "
+            "rowline.deduplications, rowline.terms, rowline.term_fills, rowline.schedules",
         )
         with self.db.begin() as conn:
             terms.trust(conn)
@@ -112,6 +113,7 @@ class QueueMachine(ScheduleRules):
         self.one = None
         self.ids: list[str] = []
         self.removed: tuple[str, list[ModelJob]] | None = None  # what a plan removed last, and its id
+        self.retried: tuple[str, list[Retried]] | None = None  # the same of a retry
 
     @precondition(lambda self: len(self.model.jobs) < FEW)
     @rule(jobs=JOBS)
@@ -260,16 +262,16 @@ class QueueMachine(ScheduleRules):
         assert (told["status"], told["done"]) == ("applied", len(expected))
         self.removed = (told["id"], expected)
 
-    @rule(action=st.sampled_from(["remove", "retry", "promote", "cancel", "undo", "undo"]), statuses=SOME)
+    @rule(
+        action=st.sampled_from(["remove", "retry", "promote", "cancel", "undo", "undo", "undo a retry"]), statuses=SOME
+    )
     def plan(self, action: str, statuses: list[str]) -> None:
-        """Plan something, and apply it; or undo the last removal."""
-        if action == "undo":
-            if self.removed is not None and self.removed[1]:
-                self._post_plan(f"/{self.removed[0]}/undo", {})
-                self.model.restore(self.removed[1])
-            self.removed = None
+        """Plan something, and apply it; or undo the last removal, or the last retry."""
+        if action in {"undo", "undo a retry"}:
+            self._undo(of_retry=action != "undo")
             return
         made = self._post_plan("", {"action": action, "filter": {"since": 0, "statuses": statuses}})
+        before = [dataclasses.replace(job) for job in self.model.jobs.values() if job.status in {*statuses} & OVER]
         self._post_plan(f"/{made['id']}/apply", {"matched": made["matched"]})
         told = answers.ok(self.client.get(f"/queues/q/plans/{made['id']}"))
         if action == "remove":
@@ -279,7 +281,25 @@ class QueueMachine(ScheduleRules):
             self.removed = (made["id"], removed)
         else:
             expected = self.model.plan(action, statuses)
+        if action == "retry":
+            self.retried = (made["id"], [(job, self.model.jobs[job.id].moved_at) for job in before])
         assert (told["status"], told["matched"], told["done"]) == ("applied", *expected)
+
+    def _undo(self, *, of_retry: bool) -> None:
+        if of_retry:
+            if self.retried is not None and self.retried[1]:
+                plan_id, retried = self.retried
+                self._post_plan(f"/{plan_id}/undo", {})
+                told = answers.ok(self.client.get(f"/queues/q/plans/{plan_id}"))
+                undone = self.model.undo(retried)
+                counted = (told["status"], told.get("undone", 0), told.get("notUndone", 0))
+                assert counted == ("undone", undone, len(retried) - undone)
+            self.retried = None
+            return
+        if self.removed is not None and self.removed[1]:
+            self._post_plan(f"/{self.removed[0]}/undo", {})
+            self.model.restore(self.removed[1])
+        self.removed = None
 
     def _post_plan(self, path: str, body: Any) -> Any:
         """Send something of a plan, and let it go on until it rests."""

@@ -39,6 +39,7 @@ class ModelJob:
     tags: tuple[str, ...] = ()
     customer: int = 1  # in its data
     nth: int = 0  # in the order in which jobs were added
+    moved_at: int = 0  # when somebody retried or promoted it last
 
     def seen(self) -> dict[str, Any]:
         """Return the members of JobJson that are compared."""
@@ -56,6 +57,10 @@ class ModelJob:
         meant = SERVICE | self.sent
         found["effective"] = {name: value for name in meant if (value := getattr(self, name)) != meant[name]} or None
         return found
+
+
+Retried = tuple[ModelJob, int]
+"""A job as it was before a plan retried it, and when that was."""
 
 
 @dataclass
@@ -154,6 +159,19 @@ class Model:
         meant = [job.id for job in self.jobs.values() if job.status in statuses]
         return len(meant), sum(verbs[action](job_id) == OK for job_id in meant)
 
+    def undo(self, retried: Collection[Retried]) -> int:
+        """Undo a retry; return how many jobs are as they were."""
+        undone = 0
+        for before, moved_at in retried:
+            job = self.jobs.get(before.id)
+            if job is None or job.nth != before.nth or job.attempts_started != before.attempts_started:
+                continue
+            if job.status == "delayed" or (job.status in READY and job.moved_at == moved_at):
+                for name in ("status", "attempts_made", "failed_reason", "result", "is_cancelled", "is_late"):
+                    setattr(job, name, getattr(before, name))
+                undone += 1
+        return undone
+
     def fail_unstarted(self) -> int:
         """Fail the jobs that should have started; return how many."""
         late = [job for job in self.jobs.values() if job.is_late and job.status in READY | {"delayed"}]
@@ -175,6 +193,7 @@ class Model:
         else:
             job.attempts = max(job.attempts, job.attempts_made + 1)
         self._line_up(job)
+        job.moved_at = self.now
         return 200
 
     def promote(self, job_id: str) -> int:
@@ -186,6 +205,7 @@ class Model:
             return 409
         job.delay = 0
         self._line_up(job)
+        job.moved_at = self.now
         return 200
 
     def change(self, job_id: str, *, priority: int | None, lifo: bool | None, delay: int, customer: int | None) -> int:

@@ -11,10 +11,10 @@ from app.domain.plan import Plan, PlanAction, PlanStatus
 from app.domain.states import Status
 from app.infra.settings import Settings
 from app.maintenance.plans import PlanRunner
-from app.operations import plans
+from app.operations import manage, plans
 from app.postgres.database import Database
 from app.queries import jobplans
-from tests.races.test_manage import add, check, complete, fail, take
+from tests.races.test_manage import DONE, add, check, complete, fail, outcome, take
 from tests.support import databases
 from tests.support.acting import ACTOR
 from tests.support.clusters import until
@@ -121,6 +121,54 @@ def test_a_removal_beside_ends_is_undone_to_what_it_removed(
     check(crowd, own_url)
 
 
+def retried(db: Database) -> Plan:
+    """Have all failed jobs retried by a plan, and return it, to be undone."""
+    plan = ended(db, applied(db, planned(db, PlanAction.RETRY, Status.FAILED)))
+    return plans.undo(db, actor=ACTOR, queue="q", plan_id=plan.id)
+
+
+def test_a_retried_job_is_claimed_or_put_back_and_none_is_both_or_neither(crowd: Database, own_url: str) -> None:
+    every = {*add(crowd, JOBS)}
+    fail(crowd, take(crowd, JOBS))
+    undoing = retried(crowd)
+
+    def racer(nth: int) -> list[str]:
+        if nth % 4 == 0:
+            ended(crowd, undoing)
+            return []
+        return [lease.job.id for _ in range(JOBS // 30) for lease in take(crowd, 2)]
+
+    claimed = [job_id for found in race(racer) for job_id in found]
+    assert len(claimed) == len({*claimed})
+    assert ids(own_url, "jobs", "active") == {*claimed}
+    assert ids(own_url, "jobs", "failed") == every - {*claimed}
+    done = jobplans.find(crowd, queue="q", plan_id=undoing.id)
+    assert (done.undone, done.not_undone) == (JOBS - len(claimed), len(claimed))
+    check(crowd, own_url)
+
+
+def test_what_hands_retry_beside_an_undo_stays_retried(crowd: Database, own_url: str) -> None:
+    every = add(crowd, JOBS)
+    fail(crowd, take(crowd, JOBS))
+    undoing = retried(crowd)
+
+    def racer(nth: int) -> list[str]:
+        if nth % 4 == 0:
+            ended(crowd, undoing)
+            return []
+        for job_id in every[nth::RACERS]:
+            outcome(manage.cancel, crowd, job_id)
+        return [job_id for job_id in every[nth::RACERS] if outcome(manage.retry, crowd, job_id) == DONE]
+
+    again = {job_id for found in race(racer) for job_id in found}
+    assert again
+    assert ids(own_url, "jobs", "waiting") == again
+    assert ids(own_url, "jobs", "failed") == {*every} - again
+    done = jobplans.find(crowd, queue="q", plan_id=undoing.id)
+    assert done.undone + done.not_undone == JOBS
+    check(crowd, own_url)
+
+
 def test_plans_that_mean_the_same_jobs_share_them(crowd: Database, own_url: str) -> None:
     add(crowd, JOBS)
     made = [planned(crowd, action, *READY) for action in (PlanAction.REMOVE, PlanAction.CANCEL) for _ in range(2)]
@@ -159,10 +207,15 @@ def test_behind_the_response_of_a_stop_nothing_changes(crowd: Database, own_url:
     check(crowd, own_url)
 
 
-def test_a_plan_whose_process_is_killed_goes_on_in_another(crowd: Database, own_url: str) -> None:
+@pytest.mark.parametrize(("action", "status"), [(PlanAction.REMOVE, "waiting"), (PlanAction.RETRY, "failed")])
+def test_a_plan_whose_process_is_killed_goes_on_in_another(
+    crowd: Database, own_url: str, action: PlanAction, status: str
+) -> None:
     """With real processes: of two that serve, the one that makes the rounds is killed in the middle."""
     every = {*add(crowd, JOBS)}
-    plan = planned(crowd, PlanAction.REMOVE, *READY)
+    if status == "failed":
+        fail(crowd, take(crowd, JOBS))
+    plan = planned(crowd, action, Status(status))
     with server(own_url) as first, server(own_url) as second:
         asked = f'{{"matched": {JOBS}, "ratePerS": 200}}'
         told = post(first, f"/queues/q/plans/{plan.id}/apply", asked)
@@ -176,7 +229,7 @@ def test_a_plan_whose_process_is_killed_goes_on_in_another(crowd: Database, own_
         until(lambda: jobplans.find(crowd, queue="q", plan_id=plan.id).status is PlanStatus.UNDONE)
     done = jobplans.find(crowd, queue="q", plan_id=plan.id)
     assert (done.done, done.skipped, done.undone) == (JOBS, {}, JOBS)
-    assert ids(own_url) == every
+    assert ids(own_url, "jobs", status) == ids(own_url) == every
     check(crowd, own_url)
 
 
