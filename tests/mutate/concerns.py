@@ -154,6 +154,7 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
         (
             *_SQL,
             "web/test_plans.py",
+            "web/test_undone_retries.py",
             "web/test_plan_faults.py",
             "web/test_removals.py",
             "races/test_plans.py",

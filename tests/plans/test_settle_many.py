@@ -94,3 +94,17 @@ def test_what_is_told_of_many_jobs_is_not_compared_all_with_all(held: Database, 
         assert touched(plan) <= 25 * AT_ONCE, json.dumps(plan, indent=1)
         conn.rollback()
         conn.begin()
+
+
+def test_a_retry_by_a_plan_and_its_undo_do_not_compare_all_with_all(held: Database) -> None:
+    with held.begin() as conn:
+        end(conn, "failed")
+        numbers = conn.exec_driver_sql("select number from rowline.jobs order by number").scalars()
+        given = {"queue": "q", "id": "00000000-0000-4000-8000-000000000000", "numbers": array(numbers)}
+        for name, status in {"plans/retry_by_plan": "waiting", "plans/undo_retry": "failed"}.items():
+            plan = analyzed(conn, name, **given)
+            assert touched(plan) <= 25 * AT_ONCE, json.dumps(plan, indent=1)
+            found = conn.exec_driver_sql("select status, count(*) from rowline.jobs group by status").all()
+            assert [tuple(row) for row in found] == [(status, AT_ONCE)]
+        conn.rollback()
+        conn.begin()

@@ -64,12 +64,12 @@ def test_any_other_request_id_is_replaced(client: Client, request_id: str) -> No
     assert len(answer.headers["X-Request-Id"]) == 32
 
 
-def test_faults_come_in_the_order_of_the_request_behind_what_is_missing(client: Client) -> None:
-    """Also those of members that are not known, for which Python's sets have an order of each process."""
+def test_members_that_are_not_known_are_told_in_the_order_of_the_request_behind_all_else(client: Client) -> None:
+    """Python's sets, in which they are found, have another order in each process."""
     letters = "qwertyuiopasdfghjklzxcvbnm"
     opts = dict.fromkeys(letters, 1) | {"attempts": -1}
     said = answers.problem(client.post("/queues/q/jobs", json.dumps([{"opts": opts, "odd": 1, "data": 1}])), 400)
-    names = [f"opts.{name}" for name in [*letters, "attempts"]]
+    names = [f"opts.{name}" for name in ["attempts", *letters]]
     assert [one["path"] for one in said["details"]] == [f"jobs[0].{name}" for name in ["name", *names, "odd"]]
 
 

@@ -299,9 +299,9 @@ def by_schema(members: Members, path: str, max_data_bytes: int, *, schema: Schem
 
 
 def faults(error: ValidationError, path: str) -> Iterator[Fault]:
-    """Yield the faults that marshmallow has found, with their paths: what is missing, then in the order of the request.
+    """Yield the faults that marshmallow has found, with their paths: in the order of the schema, then unknown members.
 
-    Its own order is that of the schema's fields, and that of a set, different in each process, for unknown members.
+    Those come in the order of the request; marshmallow has them in that of a set, another one in each process.
     """
     return _faults(error.messages, path, error.data)
 
@@ -311,8 +311,9 @@ def _faults(messages: Any, path: str, asked: Any) -> Iterator[Fault]:
         yield from (Fault(path, message) for message in messages)
         return
     known = asked if isinstance(asked, Mapping) else dict(enumerate(asked)) if isinstance(asked, list) else {}
-    place = {key: nth for nth, key in enumerate(known)}
-    for key, below in sorted(messages.items(), key=lambda found: place.get(found[0], -1)):
+    place = {key: nth for nth, key in enumerate(known, start=1)}
+    unknown = [_UNKNOWN["unknown"]]
+    for key, below in sorted(messages.items(), key=lambda found: place.get(found[0], 0) if found[1] == unknown else 0):
         if key == "_schema":
             yield from _faults(below, path, asked)
         else:
