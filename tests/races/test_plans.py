@@ -6,6 +6,7 @@ from random import Random
 import pytest
 
 from app.domain.errors import RowlineError
+from app.domain.job import Change
 from app.domain.jobfilter import JobFilter
 from app.domain.plan import Plan, PlanAction, PlanStatus
 from app.domain.states import Status
@@ -147,7 +148,9 @@ def test_a_retried_job_is_claimed_or_put_back_and_none_is_both_or_neither(crowd:
     check(crowd, own_url)
 
 
-def test_what_hands_retry_beside_an_undo_stays_retried(crowd: Database, own_url: str) -> None:
+def test_what_hands_retry_beside_an_undo_stays_retried_and_what_they_change_is_undone(
+    crowd: Database, own_url: str
+) -> None:
     every = add(crowd, JOBS)
     fail(crowd, take(crowd, JOBS))
     undoing = retried(crowd)
@@ -156,9 +159,14 @@ def test_what_hands_retry_beside_an_undo_stays_retried(crowd: Database, own_url:
         if nth % 4 == 0:
             ended(crowd, undoing)
             return []
-        for job_id in every[nth::RACERS]:
+        mine = every[nth::RACERS]
+        if nth % 4 == 1:
+            for priority, job_id in enumerate(mine * 2):
+                outcome(manage.change, crowd, job_id, change=Change(priority=priority % 2))
+            return []
+        for job_id in mine:
             outcome(manage.cancel, crowd, job_id)
-        return [job_id for job_id in every[nth::RACERS] if outcome(manage.retry, crowd, job_id) == DONE]
+        return [job_id for job_id in mine if outcome(manage.retry, crowd, job_id) == DONE]
 
     again = {job_id for found in race(racer) for job_id in found}
     assert again

@@ -153,7 +153,7 @@ def test_what_a_hand_changed_meanwhile_is_not_lost(
 
 
 def test_a_group_is_retried_stopped_and_undone_and_its_undo_too_can_be_stopped(
-    client: Client, db: Database, monkeypatch: pytest.MonkeyPatch
+    client: Client, db: Database, shared_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(plans, "AT_ONCE", 2)
     ids = fail(client, db, 9)
@@ -171,6 +171,7 @@ def test_a_group_is_retried_stopped_and_undone_and_its_undo_too_can_be_stopped(
     assert (stopped["status"], stopped["undone"], stopped["notUndone"]) == ("stopped", 1, 1)
     undone = undo(client, db, plan)
     assert (undone["status"], undone["undone"], undone["notUndone"]) == ("undone", 5, 1)
+    assert counted(shared_url, "plan_retried") == [1], "what came back is forgotten"
     [again] = answers.ok(client.get("/queues/q/failures"))["groups"]
     assert (again["fingerprint"], again["count"], again["lastOn"]) == (group["fingerprint"], 8, group["lastOn"])
     assert client.job(ids[0])["status"] == "active"
