@@ -144,7 +144,7 @@ def stop(*, queue: str, plan_id: str, as_json: bool) -> None:
 @_wait
 @output.as_json
 def undo(*, queue: str, plan_id: str, wait: bool, as_json: bool) -> None:
-    """Undo a removal or a retry, within a day: the jobs are as they were. The service does it, in the background.
+    """Undo a removal or a retry, within a day: put the jobs back as they were. The service does it, in the background.
 
     Retried jobs that have begun since, or were changed otherwise, stay as they are.
     """

@@ -285,7 +285,7 @@ def _done(conn: Connection, plan: Plan, numbers: Sequence[int]) -> Plan:
 
 
 def _undo(conn: Connection, plan: Plan, most: int) -> Plan:
-    """Have the next jobs that the plan removed or retried be as they were."""
+    """Put back the next jobs that the plan removed or retried, as they were."""
     is_removal = plan.action is PlanAction.REMOVE
     found = (plans.restore if is_removal else _undo_retries)(conn, plan, after=plan.at, limit=most)
     undone, is_over = plan.undone + found.restored, found.looked_at < most

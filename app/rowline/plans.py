@@ -112,7 +112,7 @@ class Plan:
         return self._heard("POST", "/stop")
 
     def undo(self) -> Self:
-        """Undo a removal or a retry, in the background: the jobs are as they were. Raises Conflict.
+        """Undo a removal or a retry, in the background: put the jobs back as they were. Raises Conflict.
 
         Retried jobs that have begun since, or were changed otherwise, stay as they are: `info.not_undone`.
         """

@@ -214,7 +214,7 @@ def first_retried(conn: Connection, plan: Plan, *, after: int, limit: int) -> li
 
 
 def undo_retry(conn: Connection, plan: Plan, numbers: Sequence[int]) -> int:
-    """Have those of the jobs that a plan retried and that have not begun since be as before; return how many.
+    """Put those of the jobs back that a plan retried and that have not begun since; return how many.
 
     The caller has locked them.
     """

@@ -1,4 +1,4 @@
-"""Many jobs at once: a plan is made, looked at, and then applied; it can be stopped; a removal or a retry, undone."""
+"""Many jobs at once: a plan is made, looked at, then applied; it can be stopped, and a removal or a retry undone."""
 
 from typing import Any
 

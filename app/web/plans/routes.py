@@ -129,7 +129,7 @@ def _add_one(
     @routes.post("/queues/<segment:queue>/plans/<segment:plan_id>/undo")
     @describe.route(action=Action.MANAGE, gives=schemas.PlanSchema(), raises=(*_CHANGES, WrongPlanStatus))
     def undo_plan(queue: str, plan_id: str) -> Response:
-        """Undo a removal or a retry, in the background: the jobs are as they were; retried ones that began stay."""
+        """Undo a removal or a retry, in the background: put jobs back as they were, but retried ones that began."""
         queue, plan_id = names.queue_name(queue), names.plan_id(plan_id)
         body.read_short(request, settings)  # read, but ignored
         return answer(operations.undo(db, actor=access.actor(request), queue=queue, plan_id=plan_id))

@@ -1,6 +1,6 @@
 -- undo_retry: waiting, prioritized, delayed -> completed, failed
--- Has those of the jobs of :numbers that a plan retried and that have not begun since be as they were before. Whose run_at is
--- another one was retried or promoted by hand meanwhile, and stays. What a change by hand sets stays too. The caller has locked
+-- Puts those of the jobs of :numbers back as they were that a plan retried and that have not begun since. One with another
+-- run_at was retried or promoted by hand meanwhile, and stays; so does what a change by hand has set. The caller has locked
 -- their rows. They are counted, but not as completed or failed again (`summed.sql`). Returns how many they are.
 -- Indexes: jobs_pkey, plan_retried_pkey.
 with before as (
