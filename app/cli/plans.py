@@ -14,7 +14,7 @@ from app.domain.plan import ASKED, RATE_MAX, RUNNING, PlanStatus
 
 LOOK_S, LONGEST_LOOK_S = 0.1, 1.0
 COLUMNS = ["id", "action", "status", "matched", "done", "skipped", "undone", "rate/s", "created", "by", "filter"]
-_STAY = {"remove": "their ids are taken", "retry": "they have begun since, or were changed or removed"}
+_STAY = {"remove": "their ids are taken", "retry": "they have begun, or were changed or removed"}
 _plan_id = click.argument("plan_id", metavar="ID")
 _rate = click.option("--rate", type=click.FloatRange(0.001, RATE_MAX), help="So many jobs a second at most.")
 _wait = click.option("--wait", is_flag=True, help="Wait for the end, and show how far it is.")
@@ -206,7 +206,7 @@ def _print(queue: str, plan: Reply, *, as_json: bool) -> None:
     for job in members.get("sample", ()):
         click.echo(columns.line([job["id"], job["status"], job["name"], jobverbs.reason(job)]))
     if members["status"] == PlanStatus.UNDONE and "notUndone" in members:
-        click.echo(f"{members['notUndone']} jobs stay as they are: {_STAY[members['action']]}", err=True)
+        click.echo(f"Not undone: {members['notUndone']}, since {_STAY[members['action']]}", err=True)
     if members["status"] == PlanStatus.PLANNED:
         where = f"{shlex.quote(queue)} {members['id']}"
         click.echo(f"No job is changed yet. Apply it: rowline plans apply {where}", err=True)

@@ -20,7 +20,7 @@ from typing import Any
 
 import click
 
-from tests.bench import report
+from tests.bench import report, starting
 from tests.bench.goals import GOALS
 from tests.bench.programs import BenchError
 from tests.support.clusters import ROOT
@@ -43,7 +43,7 @@ def bench(*, base: Path, rounds: int, only: tuple[str, ...]) -> None:
         chosen = only or GROUPS
         found = {place: _measured(place, [group for group in chosen if group != START]) for place in order}
         for place, samples in (_by_turns(order) if START in chosen else {}).items():
-            found[place]["add to start, 20/s"] = samples
+            found[place][starting.LINE] = samples
         for goal in GOALS:
             if goal.side in found[ROOT] and goal.side in found[base.absolute()]:
                 ratios.setdefault(goal.side, []).append(

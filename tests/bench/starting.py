@@ -13,6 +13,7 @@ from tests.bench.place import Place, Service
 from tests.bench.programs import BenchError
 from tests.bench.sample import Sample
 
+LINE = "add to start, 20/s"
 QUEUE = "idle"
 RATE = 20  # jobs a second
 SECONDS_MORE = 2  # than a round of adding
@@ -39,7 +40,7 @@ def idle(place: Place) -> Iterator[Service]:
 def latency(place: Place) -> Iterator[Sides]:
     """Add jobs, one every 50 ms."""
     with idle(place) as api:
-        yield {"add to start, 20/s": functools.partial(measured, place, api)}
+        yield {LINE: functools.partial(measured, place, api)}
 
 
 def measured(place: Place, api: Service) -> Sample:

@@ -15,7 +15,7 @@ LABELS = {
     "pattern": "Pattern",
     "tz": "Time zone",
     "every": "Every",
-    "offset": "So long after the multiples",
+    "offset": "The interval ticks so long after its multiples",
     "startDate": "Not before",
     "endDate": "Not after",
     "template.name": "Name",
@@ -25,8 +25,10 @@ LABELS = {
     "opts": "Options",
     "limit": "It ends after so many ticks",
     "jitter": "Each job is delayed by up to",
-    "id": "Id",
+    "overlap": "A tick, while the job of the last one is there",
+    "misfire": "Ticks that nobody was there for",
 }
+"""The fields of the form, by their paths in requests."""
 OVERLAPS = {
     "pending": "no job while the last one has not begun",
     "skip": "no job while the last one has not ended",

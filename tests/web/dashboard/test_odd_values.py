@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.web.dashboard import queue, scheduleform, tokens, workers
 from tests.support.client import Client
 from tests.support.visitor import Visitor, text_of
 
@@ -87,3 +88,19 @@ def test_an_origin_that_is_none_is_no_fault_of_the_service(stranger: Visitor, pa
     sent = {"token": "a-token-of-the-tests", "theme": "dark", "code": "x"}
     answer = stranger.http.post(f"/dashboard/{path}", data=sent, headers={"Origin": origin})
     assert answer.status_code < 500, text_of(answer.text)
+
+
+@pytest.mark.parametrize(
+    ("path", "labels"),
+    [
+        ("queues/q/add", queue.LABELS),
+        ("queues/q/new-schedule", scheduleform.LABELS),
+        ("queues/q/endpoint", workers.LABELS),
+        ("tokens/make", tokens.LABELS),
+    ],
+)
+def test_the_words_that_name_a_field_when_it_is_wrong_are_on_the_form(
+    visitor: Visitor, path: str, labels: dict[str, str]
+) -> None:
+    page = text_of(visitor.page(path)).lower()
+    assert [label for label in labels.values() if label.lower() not in page] == []

@@ -93,7 +93,7 @@ def test_a_schedule_is_made_by_the_form(visitor: Visitor, client: Client) -> Non
         ({"every": "1h", "endDate": "tomorrow"}, "Not after: must"),
         ({"every": "1h", "data": '1}, "x": {"y": 1'}, "Data: must be one JSON value"),
         ({"every": "1h", "opts": '{"odd": 1}'}, "Options, odd:"),
-        ({"every": "1h", "misfire": "all", "overlap": "skip"}, "misfire"),
+        ({"every": "1h", "misfire": "all", "overlap": "skip"}, "Ticks that nobody was there for: "),
         ({"every": "1h", "id": "a/b"}, "schedule id"),
         ({"every": "1h", "id": ""}, "schedule id"),
     ],
