@@ -61,7 +61,7 @@ promises: .venv/installed-dev  ## Measure the promises that are numbers, about 1
 bench-shapes: .venv/installed-dev  ## Compare the cost of JSON bodies of many shapes with plain text, about 3 minutes; SHAPES="--rounds 1"
 	@$(BIN)/python -m tests.bench.shapes $(SHAPES)
 
-bench-strangers: .venv/installed-dev  ## Measure what unauthenticated clients cost other clients, about 2 minutes
+bench-strangers: .venv/installed-dev  ## Measure what unauthenticated clients cost other clients, about 5 minutes; STRANGERS=--firewall: behind the rules of firewall.md, as root
 	@$(BIN)/python -m tests.bench.strangers $(STRANGERS)
 
 bench-tokens: .venv/installed-dev  ## Measure what it costs to check 10,000 tokens of the database, about 1 minute
@@ -118,7 +118,7 @@ poolers: .venv/installed-dev  ## Run the tests behind pgbouncer 1.18 and 1.24, a
 prometheus: .venv/installed-dev  ## Run the tests with a real Prometheus, half a minute; gets it by Debian's apt, below build/
 	@$(BIN)/python -m tests.monitoring
 
-proxies: .venv/installed-dev  ## Run the tests of streams behind nginx and haproxy, a minute; gets nginx by Debian's apt, below build/
+proxies: .venv/installed-dev  ## Run the tests of streams behind nginx and haproxy, and of the firewall, a minute; gets nginx by Debian's apt, below build/
 	@$(BIN)/python -m tests.proxies -n 2
 
 browser: .venv/installed-dev  ## Run the tests of the dashboard in Chromium, two minutes; needs chromium-driver, gets axe by pip, below build/

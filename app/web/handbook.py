@@ -57,6 +57,7 @@ SECTIONS = {
             "upgrading.md",
             "backup.md",
             "rolling.md",
+            "firewall.md",
             "failover.md",
         ),
         *("poolers.md", "changelog.md"),

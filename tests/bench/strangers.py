@@ -3,8 +3,10 @@
 One client asks for a job, again and again, over one connection; beside it two processes send the worst that somebody
 without a token can, as fast as they are answered. Its 99th percentile is compared with that of the rounds in calm.
 Strangers are on other machines, whose CPU does not serve the service: here they run with what CPU service and neighbour
-leave (SCHED_IDLE), unless `--beside` has them compete for it. The table says how much they sent with that. What is sent
-"elsewhere" goes to a program that reads and forgets: what the machine itself costs.
+leave (SCHED_IDLE), unless `--beside` has them compete for it. The table says how much they sent with that. The kernel
+does so among the processes of one session only, unless its autogroups are off: root turns them off for the run. What is
+sent "elsewhere" goes to a program that reads and forgets; "busy, and silent" is a loop: what the machine itself costs.
+`--firewall` has the rules of `app/docs/firewall.md` in a network namespace of the run's own.
 """
 
 import contextlib
@@ -20,6 +22,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing.synchronize import Event
+from pathlib import Path
 from typing import Any
 
 import click
@@ -27,12 +30,16 @@ import click
 from app.infra import settings
 from tests.bench import place, report
 from tests.bench.place import Place, Service
+from tests.support import firewall
 
 STRANGERS = 2
 GOAL = 2.0
+CALM_S = 1  # before each attack
+CONNECT_S = 0.5  # a firewall answers nothing
 HEAD_PACKETS = 60  # of a head without end: at 65 it is refused
 MIB = 2**20
 DIGITS = b'"' + (b"0" * 1_000 + b" ") * 1_030 + b'"'
+AUTOGROUPS = Path("/proc/sys/kernel/sched_autogroup_enabled")
 TOKEN = "7b0e1c1e-6f1f-4a55-9d52-6a3f9c8a2b11"
 
 
@@ -64,7 +71,7 @@ class Attack:
 
 
 ATTACKS = {
-    "calm": None,
+    "busy, and silent": Attack(path="", way="spin"),
     "progress, a MiB of digits": Attack(path="/queues/q/jobs/1/progress", body=DIGITS),
     "progress, a MiB of arrays": Attack(path="/queues/q/jobs/1/progress", body=b"[" + b"[]," * 340_000 + b"[]]"),
     "progress, a number": Attack(path="/queues/q/jobs/1/progress", body=b"1"),
@@ -101,15 +108,24 @@ ATTACKS = {
 @click.option("--seconds", type=click.IntRange(1, 60), default=3, show_default=True)
 @click.option("--only", multiple=True, type=click.Choice([*ATTACKS]))
 @click.option("--beside", "is_beside", is_flag=True, help="The strangers compete with the service for its CPU.")
-def bench(*, rounds: int, seconds: int, only: tuple[str, ...], is_beside: bool) -> None:
+@click.option("--firewall", "is_firewalled", is_flag=True, help="With the rules of firewall.md. Needs root, and nft.")
+def bench(*, rounds: int, seconds: int, only: tuple[str, ...], is_beside: bool, is_firewalled: bool) -> None:
     """Measure, and print a table with a mark for each attack."""
-    with place.opened(settings.from_env({}), seconds=1, backlog=1) as on, on.api() as api:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_one_group())
+        if is_firewalled:
+            firewall.enter_namespace()
+        on = stack.enter_context(place.opened(settings.from_env({}), seconds=1, backlog=1))
+        api = stack.enter_context(on.api())
+        if is_firewalled:
+            firewall.load(api.port)
         job = _job(on, api)
-        p99: dict[str, list[float]] = {}
-        sent: dict[str, list[float]] = {}
+        p99: dict[str, list[float]] = {"calm": []}
+        sent: dict[str, list[float]] = {"calm": [0.0]}
         for _ in range(rounds):
             for name, attack in ATTACKS.items():
-                if attack is None or not only or name in only:
+                if not only or name in only:
+                    p99["calm"].append(_neighbour(on, api, job, CALM_S))
                     with _attacked(api.port, attack, is_beside=is_beside) as count:
                         p99.setdefault(name, []).append(_neighbour(on, api, job, seconds))
                     sent.setdefault(name, []).append(count.value / seconds)
@@ -126,6 +142,23 @@ def bench(*, rounds: int, seconds: int, only: tuple[str, ...], is_beside: bool) 
         for name, found in p99.items()
     ]
     print(report.table([["two strangers send", "p99 of GET, ms", "rounds", "x calm", "sent/s", "goal 2"], *rows]))
+
+
+@contextlib.contextmanager
+def _one_group() -> Iterator[None]:
+    """Have idle processes of one session leave the CPU to those of all others during the block."""
+    was = AUTOGROUPS.read_text().strip() if AUTOGROUPS.exists() else "0"
+    if was == "0":
+        yield
+    elif os.geteuid():
+        print(f"{AUTOGROUPS} is {was}: busy strangers compete with the service. Only root can change that.")
+        yield
+    else:
+        AUTOGROUPS.write_text("0")
+        try:
+            yield
+        finally:
+            AUTOGROUPS.write_text(was)
 
 
 def _job(on: Place, api: Service) -> str:
@@ -149,19 +182,20 @@ def _neighbour(on: Place, api: Service, job: str, seconds: int) -> float:
 
 
 @contextlib.contextmanager
-def _attacked(port: int, attack: Attack | None, *, is_beside: bool) -> Iterator[Any]:
+def _attacked(port: int, attack: Attack, *, is_beside: bool) -> Iterator[Any]:
     """Have strangers at it during the block; after it the yielded number says how often they sent."""
     over, count = multiprocessing.Event(), multiprocessing.Value("q")
-    if attack is None:
-        yield count
-        return
     with contextlib.ExitStack() as stack:
         if attack.is_elsewhere:
             listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=1_000))
             port = listener.getsockname()[1]
         strangers = [
-            multiprocessing.Process(target=_be_stranger, args=(port, attack, over, count, is_beside), daemon=True)
-            for _ in range(STRANGERS)
+            multiprocessing.Process(
+                target=_be_stranger,
+                args=(Stranger(port, f"127.0.0.{2 + at}", attack, over), count, is_beside),
+                daemon=True,
+            )
+            for at in range(STRANGERS)
         ]
         if attack.is_elsewhere:
             strangers.append(multiprocessing.Process(target=_forget, args=(listener, over), daemon=True))
@@ -175,21 +209,43 @@ def _attacked(port: int, attack: Attack | None, *, is_beside: bool) -> Iterator[
                 stranger.join(30)
 
 
-def _be_stranger(port: int, attack: Attack, over: Event, count: Any, is_beside: bool) -> None:  # noqa: FBT001 - of a process
+@dataclasses.dataclass(frozen=True)
+class Stranger:
+    """One of them: an address of its own, and what it sends until it is over."""
+
+    port: int
+    address: str
+    attack: Attack
+    over: Event
+
+    def connect(self) -> socket.socket:
+        """Open a connection. Raises OSError."""
+        return socket.create_connection(("127.0.0.1", self.port), CONNECT_S, (self.address, 0))
+
+
+def _be_stranger(stranger: Stranger, count: Any, is_beside: bool) -> None:  # noqa: FBT001 - of a process
     """Send what the attack sends until it is over; add up how often."""
     if not is_beside:
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    number = _WAYS[attack.way](port, attack, over)
+    number = _WAYS[stranger.attack.way](stranger)
     with count.get_lock():
         count.value += number
 
 
-def _ask(port: int, attack: Attack, over: Event) -> int:
+def _spin(stranger: Stranger) -> int:
+    """Send nothing, and be busy."""
+    while not stranger.over.is_set():
+        pass
+    return 0
+
+
+def _ask(stranger: Stranger) -> int:
     """Send it again and again, on a new connection where the service has closed."""
-    sent, number = attack.sent(), 0
-    while not over.is_set():
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-            while not over.is_set():
+    sent, number = stranger.attack.sent(), 0
+    while not stranger.over.is_set():
+        with contextlib.suppress(OSError), stranger.connect() as connection:
+            connection.settimeout(10)
+            while not stranger.over.is_set():
                 connection.sendall(sent)
                 number += 1
                 if not connection.recv(MIB):
@@ -197,62 +253,71 @@ def _ask(port: int, attack: Attack, over: Event) -> int:
     return number
 
 
-def _crowd(port: int, attack: Attack, over: Event) -> int:
-    """Do so on many connections, on each again when it was answered."""
-    sent, watched, number = attack.sent(), selectors.DefaultSelector(), 0
-    for _ in range(attack.connections):
-        watched.register(socket.create_connection(("127.0.0.1", port), timeout=10), selectors.EVENT_READ)
-    for each in list(watched.get_map().values()):
-        each.fileobj.sendall(sent)  # type: ignore[union-attr]
-    while not over.is_set():
+def _crowd(stranger: Stranger) -> int:
+    """Do so on many connections, on each again when it was answered, and on a new one where the service has closed."""
+    sent, watched, number = stranger.attack.sent(), selectors.DefaultSelector(), 0
+    while not stranger.over.is_set():
+        while len(watched.get_map()) < stranger.attack.connections and not stranger.over.is_set():
+            try:
+                connection = stranger.connect()
+            except OSError:
+                break
+            watched.register(connection, selectors.EVENT_READ)
+            connection.sendall(sent)
         for key, _ in watched.select(0.1):
-            connection = key.fileobj
-            assert isinstance(connection, socket.socket)
+            connection = key.fileobj  # type: ignore[assignment]
             with contextlib.suppress(OSError):
                 if connection.recv(MIB):
                     connection.sendall(sent)
                     number += 1
                     continue
             watched.unregister(connection)
-            watched.register(socket.create_connection(("127.0.0.1", port), timeout=10), selectors.EVENT_READ)
+            connection.close()
     return number
 
 
-def _leave(port: int, attack: Attack, over: Event) -> int:
+def _leave(stranger: Stranger) -> int:
     """Connect, send it and break off, again and again."""
-    sent, number = attack.sent(), 0
-    while not over.is_set():
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    sent, number = stranger.attack.sent(), 0
+    while not stranger.over.is_set():
+        with contextlib.suppress(OSError), stranger.connect() as connection:
             connection.sendall(sent)
             number += 1
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     return number
 
 
-def _drip(port: int, attack: Attack, over: Event) -> int:
+def _drip(stranger: Stranger) -> int:
     """Send it, or nothing, then byte by byte on each of many connections, on a new one where the service has closed."""
+    attack = stranger.attack
     sent, most = attack.sent() or b"GET / HTTP/1.1\r\nX: ", attack.length or HEAD_PACKETS
 
-    def opened() -> socket.socket:
-        connection = socket.create_connection(("127.0.0.1", port), timeout=10)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.sendall(sent)
-        connection.setblocking(False)
-        return connection
+    def opened() -> socket.socket | None:
+        with contextlib.suppress(OSError):
+            connection = stranger.connect()
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.sendall(sent)
+            connection.setblocking(False)
+            return connection
+        return None
 
     connections = [opened() for _ in range(attack.connections)]
     counts = [0] * attack.connections
     number = 0
-    while not over.is_set():
+    while not stranger.over.is_set():
         for at, connection in enumerate(connections):
-            with contextlib.suppress(BlockingIOError):
-                with contextlib.suppress(ConnectionError):
-                    if counts[at] < most:
-                        counts[at] += connection.send(b"a")
-                        number += 1
-                        continue
+            try:
+                if connection and counts[at] < most:
+                    counts[at] += connection.send(b"a")
+                    number += 1
+                    continue
+            except BlockingIOError:
+                continue
+            except ConnectionError:
+                pass
+            if connection:
                 connection.close()
-                connections[at], counts[at] = opened(), 0
+            connections[at], counts[at] = opened(), 0
     return number
 
 
@@ -274,7 +339,13 @@ def _forget(listener: socket.socket, over: Event) -> None:
             connection.close()
 
 
-_WAYS: dict[str, Callable[[int, Attack, Event], int]] = {"ask": _ask, "crowd": _crowd, "leave": _leave, "drip": _drip}
+_WAYS: dict[str, Callable[[Stranger], int]] = {
+    "ask": _ask,
+    "crowd": _crowd,
+    "leave": _leave,
+    "drip": _drip,
+    "spin": _spin,
+}
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Streams of events behind the proxies of `app/docs/rolling.md`, real ones."""
+"""The proxies of `app/docs/rolling.md` and the firewall of `firewall.md`, real ones."""

@@ -1,4 +1,4 @@
-"""`make proxies`: the tests of streams behind an nginx, from Debian's archive, and the haproxy that is installed."""
+"""`make proxies`: the tests behind an nginx, from Debian's archive, and the haproxy and nftables that are installed."""
 
 import contextlib
 import os

@@ -1,0 +1,86 @@
+"""What `test_firewall.py` runs in a network of its own: floods from loopback's addresses, and what came through."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+from tests.support import firewall
+
+FLOOD, OTHER, TRUSTED = "127.0.0.2", "127.0.0.3", "10.0.0.1"
+MANY, FEW = 600, 100
+"""Connections at once, over and under what an address may open."""
+PACKETS = 200_000
+"""Bytes sent one by one: the kernel may put ten into a packet."""
+WITHIN_S = 0.5
+"""The kernel sends the first packet of a connection again after a second: what has not come by then was dropped."""
+
+
+def opened(port: int, address: str, wanted: int) -> int:
+    """Open so many connections at once; return how many are open before any is tried again."""
+    with contextlib.ExitStack() as stack:
+        tried = [stack.enter_context(socket.socket()) for _ in range(wanted)]
+        for each in tried:
+            each.bind((address, 0))
+            each.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                each.connect(("127.0.0.1", port))
+        time.sleep(WITHIN_S)
+        return sum(_is_open(each) for each in tried)
+
+
+def _is_open(connection: socket.socket) -> bool:
+    with contextlib.suppress(OSError):
+        return bool(connection.getpeername())
+    return False
+
+
+def dripped(port: int, address: str) -> tuple[int, int]:
+    """Send packets of one byte; return how many bytes arrived in the end, and how many packets were dropped."""
+    before, arrived = firewall.dropped()["small"], 0
+    with socket.create_server(("127.0.0.1", port)) as listener, socket.socket() as connection:
+        connection.bind((address, 0))
+        connection.connect(("127.0.0.1", port))
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sender = threading.Thread(target=lambda: [connection.send(b"a") for _ in range(PACKETS)])
+        sender.start()
+        with listener.accept()[0] as reader:
+            while arrived < PACKETS:
+                arrived += len(reader.recv(PACKETS))
+        sender.join()
+    return arrived, firewall.dropped()["small"] - before
+
+
+def main() -> None:
+    """Flood, and print what came through."""
+    firewall.bring_up(TRUSTED)
+    with socket.create_server(("127.0.0.1", 0), backlog=2 * MANY) as listener:
+        port = listener.getsockname()[1]
+        firewall.load(port)
+        found = {
+            "flood": opened(port, FLOOD, MANY),
+            "other": opened(port, OTHER, FEW),
+            "trusted": opened(port, TRUSTED, MANY),
+        }
+        found["dropped"] = firewall.dropped()["opened"]
+    found["bytes"], found["bytes dropped"] = dripped(port, OTHER)
+    found["trusted bytes"], found["trusted bytes dropped"] = dripped(port, TRUSTED)
+    firewall.load(port)
+    with socket.create_server(("127.0.0.1", 0), backlog=2 * MANY) as listener:
+        found["another port"] = opened(listener.getsockname()[1], FLOOD, MANY)
+    json.dump(found, sys.stdout)
+
+
+def run() -> dict[str, int]:
+    """Run this file in a network of its own, as its root."""
+    command = ["unshare", "--net", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"])]
+    ended = subprocess.run([*command, sys.executable, "-m", "tests.proxies.flood"], stdout=-1, text=True, check=True)
+    return dict(json.loads(ended.stdout))
+
+
+if __name__ == "__main__":
+    main()
