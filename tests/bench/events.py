@@ -5,7 +5,8 @@
 2. The pace of adding and working in batches with clients that have a stream each, and with none, by turns.
 3. The same with events, and with `ROWLINE_EVENTS=off`, on a database each, by turns.
 
-The API has one process. Clients, service and database share the cores; clients of streams read and do nothing else.
+The API has one process. Other clients share the cores with it and the database; the many clients of streams read with
+what those leave (`tests.bench.elsewhere`), and must have read all in the end.
 """
 
 import contextlib
@@ -23,7 +24,7 @@ from typing import Any, NamedTuple
 import click
 import rowline
 
-from tests.bench import report
+from tests.bench import elsewhere, report
 from tests.bench.sample import percentile
 from tests.support import clusters, databases, raw
 
@@ -31,6 +32,8 @@ QUEUE = "bench-events"
 PLACES = {"added": 0, "active": 1, "completed": 2}
 LONGEST_S = 60.0
 """A client gives up if not all has come so long after the last job."""
+SILENT_S = 1.0
+"""Then all has come."""
 DATA = {"to": "ada@example.com", "order": 4711}
 _SPAWN = multiprocessing.get_context("spawn")  # a fork would share the connections of this process
 
@@ -70,7 +73,9 @@ def listen(port: int, wanted: Connection) -> None:
 
 
 def idle(port: int, streams: int, ready: Connection) -> None:
-    """Open so many streams and read them until told to stop; its own process."""
+    """Open so many streams, read them until told to stop and all is read, send the bytes of each; its own process."""
+    elsewhere.go()
+    heard: dict[object, int] = {}
     with selectors.DefaultSelector() as selector, contextlib.ExitStack() as stack:
         for _ in range(streams):
             stream = stack.enter_context(contextlib.closing(http.client.HTTPConnection("127.0.0.1", port)))
@@ -80,9 +85,12 @@ def idle(port: int, streams: int, ready: Connection) -> None:
             assert stream.sock is not None
             selector.register(stream.sock, selectors.EVENT_READ)
         ready.send("begun")
-        while not ready.poll():
-            for key, _ in selector.select(0.1):
-                assert key.fileobj.recv(1 << 20), "a stream has ended"  # type: ignore[union-attr]
+        while (came := selector.select(SILENT_S)) or not ready.poll():
+            for key, _ in came:
+                count = len(key.fileobj.recv(1 << 20))  # type: ignore[union-attr]
+                assert count, "a stream has ended"
+                heard[key.fileobj] = heard.get(key.fileobj, 0) + count
+    ready.send(list(heard.values()))
 
 
 @contextlib.contextmanager
@@ -175,6 +183,7 @@ def by_turns(sides: dict[str, Callable[[], float]], rounds: int) -> list[list[st
 def bench(*, seconds: float, rounds: int, rate: float, batch: int, streams: int) -> None:
     """Measure how late events are, and what they cost."""
     with clusters.cluster() as cluster, contextlib.ExitStack() as stack:
+        stack.enter_context(elsewhere.allowed())
         other = databases.prepare(stack.enter_context(databases.fresh(cluster.url)))
         telling = stack.enter_context(raw.server(databases.prepare(cluster.url))).port
         quiet = stack.enter_context(raw.server(other, ROWLINE_EVENTS="off")).port
@@ -183,9 +192,14 @@ def bench(*, seconds: float, rounds: int, rate: float, batch: int, streams: int)
         rows += [told(telling, **asked, is_worked=False), told(telling, **asked, is_worked=True)]
         print(f"{report.table(rows)}\n", flush=True)
 
+        heard: list[list[int]] = []
+
         def crowded() -> float:
-            with beside(idle, telling, streams):
-                return pace(telling, seconds=seconds, batch=batch)
+            with beside(idle, telling, streams) as readers:
+                found = pace(telling, seconds=seconds, batch=batch)
+                readers.send(0)
+                heard.append(readers.recv())
+            return found
 
         def alone(port: int) -> Callable[[], float]:
             return lambda: pace(port, seconds=seconds, batch=batch)
@@ -195,6 +209,8 @@ def bench(*, seconds: float, rounds: int, rate: float, batch: int, streams: int)
             "the same": {"ROWLINE_EVENTS=off": alone(quiet), "with events": alone(telling)},
         }.items():
             print(f"{report.table([[head, 'jobs/s', 'ratio', 'min to max'], *by_turns(sides, rounds)])}\n", flush=True)
+        least, most = (statistics.median(pick(each) for each in heard) / 2**20 for pick in (min, max))
+        print(f"A stream was sent {least:,.1f} to {most:,.1f} MiB a round, {streams} streams as much each.")
 
 
 if __name__ == "__main__":

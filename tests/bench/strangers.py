@@ -3,9 +3,8 @@
 One client asks for a job, again and again, over one connection; beside it two processes send the worst that somebody
 without a token can, as fast as they are answered. Its 99th percentile is compared with that of the rounds in calm.
 Strangers are on other machines, whose CPU does not serve the service: here they run with what CPU service and neighbour
-leave (SCHED_IDLE), unless `--beside` has them compete for it. The table says how much they sent with that. The kernel
-does so among the processes of one session only, unless its autogroups are off: root turns them off for the run. What is
-sent "elsewhere" goes to a program that reads and forgets; "busy, and silent" is a loop: what the machine itself costs.
+leave, unless `--beside` has them compete for it. The table says how much they sent with that. What is sent "elsewhere"
+goes to a program that reads and forgets; "busy, and silent" is a loop: what the machine itself costs.
 `--firewall` has the rules of `app/docs/firewall.md` in a network namespace of the run's own.
 """
 
@@ -14,7 +13,6 @@ import dataclasses
 import http.client
 import json
 import multiprocessing
-import os
 import selectors
 import socket
 import statistics
@@ -22,13 +20,12 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing.synchronize import Event
-from pathlib import Path
 from typing import Any
 
 import click
 
 from app.infra import settings
-from tests.bench import place, report
+from tests.bench import elsewhere, place, report
 from tests.bench.place import Place, Service
 from tests.support import firewall
 
@@ -39,7 +36,6 @@ CONNECT_S = 0.5  # a firewall answers nothing
 HEAD_PACKETS = 60  # of a head without end: at 65 it is refused
 MIB = 2**20
 DIGITS = b'"' + (b"0" * 1_000 + b" ") * 1_030 + b'"'
-AUTOGROUPS = Path("/proc/sys/kernel/sched_autogroup_enabled")
 TOKEN = "7b0e1c1e-6f1f-4a55-9d52-6a3f9c8a2b11"
 
 
@@ -112,7 +108,7 @@ ATTACKS = {
 def bench(*, rounds: int, seconds: int, only: tuple[str, ...], is_beside: bool, is_firewalled: bool) -> None:
     """Measure, and print a table with a mark for each attack."""
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_one_group())
+        stack.enter_context(elsewhere.allowed())
         if is_firewalled:
             firewall.enter_namespace()
         on = stack.enter_context(place.opened(settings.from_env({}), seconds=1, backlog=1))
@@ -142,23 +138,6 @@ def bench(*, rounds: int, seconds: int, only: tuple[str, ...], is_beside: bool, 
         for name, found in p99.items()
     ]
     print(report.table([["two strangers send", "p99 of GET, ms", "rounds", "x calm", "sent/s", "goal 2"], *rows]))
-
-
-@contextlib.contextmanager
-def _one_group() -> Iterator[None]:
-    """Have idle processes of one session leave the CPU to those of all others during the block."""
-    was = AUTOGROUPS.read_text().strip() if AUTOGROUPS.exists() else "0"
-    if was == "0":
-        yield
-    elif os.geteuid():
-        print(f"{AUTOGROUPS} is {was}: busy strangers compete with the service. Only root can change that.")
-        yield
-    else:
-        AUTOGROUPS.write_text("0")
-        try:
-            yield
-        finally:
-            AUTOGROUPS.write_text(was)
 
 
 def _job(on: Place, api: Service) -> str:
@@ -226,7 +205,7 @@ class Stranger:
 def _be_stranger(stranger: Stranger, count: Any, is_beside: bool) -> None:  # noqa: FBT001 - of a process
     """Send what the attack sends until it is over; add up how often."""
     if not is_beside:
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        elsewhere.go()
     number = _WAYS[stranger.attack.way](stranger)
     with count.get_lock():
         count.value += number

@@ -10,6 +10,8 @@ import time
 import urllib.parse
 from multiprocessing.connection import Connection
 
+from tests.bench import elsewhere
+
 ROOT = "/dashboard/"
 AGAIN_S = 2.0
 """How often a page is fetched again whose regions change without an event."""
@@ -120,6 +122,7 @@ class Tab(threading.Thread):
 
 def keep_open(port: int, cookie: str, paths: list[str], ready: Connection) -> None:
     """Keep a tab open for each path until told to stop, and say how much they fetched; its own process."""
+    elsewhere.go()
     ended = threading.Event()
     tabs = [Tab(port, cookie, path, ended) for path in paths]
     for tab in tabs:
