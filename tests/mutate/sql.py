@@ -170,8 +170,11 @@ def parts(text: str, words: Sequence[Word]) -> Iterator[Edit]:
             yield Edit("part dropped", *_span(words, at, _until(words, at + 1, {"union", "order", "limit"})), "")
         is_part = at > 0 and word.depth == 0 and words[at + 1].text == "as" and words[at - 1].text in {"with", ","}
         if is_part and names.count(word.text) == 1:
-            end = next(nth for nth in range(at, len(words)) if words[nth].text == ")" and words[nth].depth == 0) + 1
-            if words[end].text == ",":
+            closing = (nth for nth in range(at, len(words)) if words[nth].text == ")" and words[nth].depth == 0)
+            end = next(closing, len(words)) + 1
+            if end > len(words):  # a fragment that ends before its part does
+                continue
+            if end < len(words) and words[end].text == ",":
                 yield Edit("part dropped", word.start, words[end].end, "")
             elif words[at - 1].text == ",":
                 yield Edit("part dropped", words[at - 1].start, words[end - 1].end, "")

@@ -89,11 +89,12 @@ def test_a_script_loses_a_statement_at_a_time_and_its_blocks_are_whole() -> None
 
 
 def test_every_statement_has_its_mutants() -> None:
-    for file in (ROOT / "app" / "store" / "sql").glob("[a-z]*/*.sql"):
+    for file in (ROOT / "app" / "store" / "sql").glob("*/*.sql"):
         text = file.read_text()
         made = [edit.of(text) for edit in sql.edits(text)]
         assert text not in made
-        assert Counter(made).most_common(1)[0][1] == 1 if made else "insert" in whole(text) or "select" in whole(text)
+        assert max(Counter(made).values(), default=1) == 1
+        assert made or file.parent.name == "_fragments" or "insert" in whole(text) or "select" in whole(text)
 
 
 def test_a_module_is_changed_in_one_place_and_a_star_is_no_product() -> None:
