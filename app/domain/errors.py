@@ -266,7 +266,7 @@ class WrongPlanStatus(RowlineError):
 
 
 class TooManyPlans(RowlineError):
-    """The maximum number of unfinished plans of the queue exists already."""
+    """The maximum number of unfinished plans of the queue exists already. An obliterate has paused the queue then."""
 
     code = "too_many_plans"
 

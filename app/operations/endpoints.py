@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from app.domain.audit import Act, Actor
-from app.domain.endpoint import NewEndpoint
+from app.domain.endpoint import EndpointState, NewEndpoint
 from app.domain.errors import TooManyEndpoints, WorkerNotFound
 from app.domain.job import Completion, Lease
 from app.domain.scan import ScanCursor
@@ -13,7 +13,7 @@ from app.infra.vault import Vault
 from app.operations import claim, exchange, operation
 from app.operations.claim import Ask
 from app.postgres.database import Connection, Database
-from app.store import audit, endpoints, leases
+from app.store import audit, endpoint_states, endpoints, leases
 from app.store.endpoints import EndpointClaim, Sealed
 
 TOPIC = "/endpoints"  # notified when one is registered, removed or switched off; no valid queue name has a slash
@@ -145,16 +145,18 @@ def switch_off(db: Database, *, queue: str, revision: str, reason: str) -> bool:
 
 
 @operation
-def switch_on(db: Database, *, actor: Actor, queue: str) -> None:
-    """Switch the endpoint of `queue` on; one that is on stays as it is. Raises WorkerNotFound."""
+def switch_on(db: Database, *, actor: Actor, queue: str) -> EndpointState:
+    """Switch the endpoint of `queue` on, and return it; one that is on stays as it is. Raises WorkerNotFound."""
     with db.begin() as conn:
-        if endpoints.describe(conn, queue=queue) is None:
-            raise WorkerNotFound("Worker not found")
         reason = endpoints.switch_on(conn, queue=queue)
+        state = endpoint_states.find(conn, queue=queue)
+        if state is None:
+            raise WorkerNotFound("Worker not found")
         before = None if reason is None else {"reason": reason}
         act = Act(action="workers.switch_on", queue=queue, affected=int(reason is not None), before=before)
         audit.note(conn, actor, act)
     db.notify(TOPIC)
+    return state
 
 
 @operation

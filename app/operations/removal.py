@@ -43,6 +43,8 @@ def obliterate(db: Database, *, actor: Actor, queue: str, asked: Removal, limit_
         return go_on(db, _begun(db, actor, queue, asked), limit_s=limit_s)
     except OutcomeUnknown:
         raise
+    except TooManyPlans as error:
+        raise TooManyPlans(f"{error}. It is paused now") from error
     except DatabaseError as error:
         raise OutcomeUnknown(f"the queue is paused, and nothing of it was removed: {error}") from error
 

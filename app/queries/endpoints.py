@@ -1,22 +1,15 @@
 """Reads of endpoints. Their secrets stay encrypted."""
 
 from collections.abc import Sequence
-from typing import Any
 
-import orjson
 import sqlalchemy
 
-from app.domain import retention
-from app.domain.endpoint import Endpoint, EndpointState, Limiter
+from app.domain.endpoint import Endpoint, EndpointState
 from app.domain.errors import WorkerNotFound
-from app.domain.retention import Keep, Retention
 from app.postgres.database import Database
 from app.queries.queues import like
+from app.store import endpoint_states
 from app.store.tables import endpoints
-
-_NOW = sqlalchemy.func.statement_timestamp()
-_STATE = [column for column in endpoints.c if column.name not in {"headers", "secrets", "paused_until"}]
-_PAUSED = sqlalchemy.case((endpoints.c.paused_until > _NOW, endpoints.c.paused_until)).label("paused_until")
 
 
 def urls(db: Database) -> dict[str, str]:
@@ -62,40 +55,16 @@ def page(
         endpoints.c.queue.like(like(pattern)), sqlalchemy.or_(*(endpoints.c.queue.like(like(one)) for one in allowed))
     )
     counted = sqlalchemy.select(sqlalchemy.func.count()).select_from(endpoints).where(is_wanted)
-    wanted = sqlalchemy.select(*_STATE, _PAUSED).where(is_wanted).order_by(endpoints.c.queue)
+    wanted = sqlalchemy.select(*endpoint_states.COLUMNS).where(is_wanted).order_by(endpoints.c.queue)
     with db.read() as conn:
         found = conn.execute(wanted.offset(start).limit(length)).all()
-        return conn.execute(counted).scalar_one(), [*map(_state, found)]
+        return conn.execute(counted).scalar_one(), [*map(endpoint_states.of_row, found)]
 
 
 def state(db: Database, *, queue: str) -> EndpointState:
     """Return the endpoint of `queue`, switched off or not. Raises WorkerNotFound."""
     with db.read() as conn:
-        row = conn.execute(sqlalchemy.select(*_STATE, _PAUSED).where(endpoints.c.queue == queue)).one_or_none()
-    if row is None:
+        found = endpoint_states.find(conn, queue=queue)
+    if found is None:
         raise WorkerNotFound("Worker not found")
-    return _state(row)
-
-
-def _state(row: Any) -> EndpointState:
-    limiter = None if row.limiter_max is None else Limiter(max_calls=row.limiter_max, window_ms=row.limiter_ms)
-    return EndpointState(
-        queue=row.queue,
-        url=row.url,
-        method=row.method,
-        timeout_ms=row.timeout_ms,
-        concurrency=row.concurrency,
-        limiter=limiter,
-        max_stalled_count=row.max_stalled_count,
-        retention=Retention(on_complete=_keep(row.remove_on_complete), on_fail=_keep(row.remove_on_fail)),
-        sees_payload=row.sees_payload,
-        registered_at=row.registered_at,
-        paused_until=row.paused_until,
-        switched_off_at=row.switched_off_at,
-        switched_off_reason=row.switched_off_reason,
-    )
-
-
-def _keep(text: str | None) -> Keep | None:
-    """Return a column of JSON, which the driver returns as text."""
-    return None if text is None else retention.of_json(orjson.loads(text))
+    return found

@@ -57,6 +57,18 @@ def test_one_that_is_off_says_since_when_and_why_and_is_on_after_it_is_switched_
     assert act["before"] == {"reason": "the endpoint answered 410 Gone"}
 
 
+def test_one_that_was_switched_on_is_told_of_though_no_connection_for_reads_is_left(
+    client: Client, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(client)
+    before = state(client)
+    switch_off(db)
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "read", lambda _: pytest.fail("what was committed is read again"))
+        assert answers.ok(client.post(f"{PATH}/switch-on", "")) == before
+    assert state(client) == before
+
+
 def test_one_that_is_on_stays_as_it_is_with_its_revision(client: Client, db: Database) -> None:
     register(client)
     before, revision = state(client), endpoints.revisions(db)["q"]

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from app.domain.plan import UNFINISHED_MAX
 from app.operations import plans
 from app.postgres.database import Connection, Database, DatabaseError
 from app.store import search
@@ -41,6 +42,21 @@ def test_what_a_request_has_no_time_for_goes_on_by_itself(
     assert len(claimed(client)) == 1
     assert acts(client)[-1][:2] == ("plans.applied", 5)
     assert left(shared_url, "queue_settings") == 0
+
+
+def test_an_obliterate_for_which_there_are_too_many_plans_says_that_the_queue_is_paused(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.add(JOB)
+    ended = failing(monkeypatch, at=1)
+    for _ in range(UNFINISHED_MAX):
+        post(client, "drain", {})
+    refused = client.post("/queues/q/obliterate", "")
+    ended()
+    assert answers.problem(refused, 409)["code"] == "too_many_plans"
+    assert answers.error(refused, 409).endswith("It is paused now")
+    assert queue(client)["paused"]
+    assert len(client.page()["jobs"]) == 1
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, *, at: int) -> Any:

@@ -112,8 +112,7 @@ def add_routes(routes: Blueprint, settings: Settings, db: Database, access: Toke
         """Switch the endpoint of a queue on that was switched off. One that is on stays as it is."""
         queue = names.queue_name(queue)
         body.read_short(request, settings)  # read, but ignored
-        operations.switch_on(db, actor=access.actor(request), queue=queue)
-        return answers.json(dump(queries.state(db, queue=queue)))
+        return answers.json(dump(operations.switch_on(db, actor=access.actor(request), queue=queue)))
 
 
 def dump(one: EndpointState) -> dict[str, Any]:
