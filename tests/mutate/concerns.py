@@ -192,7 +192,7 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
         "app/store/sql/_fragments/",
         (*_SQL, *_LEASES, *_TIME, "store/test_counts.py", "web/test_long_answers.py", *_PLANS),
     ),
-    ("app/store/.*endpoints", (*_SQL, *_ENDPOINTS, *_PLANS)),
+    ("app/store/.*endpoint", (*_SQL, *_ENDPOINTS, *_PLANS)),
     (
         "app/store/.*jobs/(cancel|request_cancel|lock|retry|promote_now|change|change_data|remove_job)[.]sql",
         (*_SQL, *_VERBS, *_START, "store/test_counts.py", *_PLANS),

@@ -13,6 +13,7 @@
 \set _failure `cat app/store/sql/_fragments/failure.sql`
 \set _fold_mark `cat app/store/sql/_fragments/fold_mark.sql`
 \set _goes `cat app/store/sql/_fragments/goes.sql`
+\set _if_held `cat app/store/sql/_fragments/if_held.sql`
 \set _last_fold `cat app/store/sql/_fragments/last_fold.sql`
 \set _lease `cat app/store/sql/_fragments/lease.sql`
 \set _leased `cat app/store/sql/_fragments/leased.sql`

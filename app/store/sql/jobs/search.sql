@@ -4,12 +4,6 @@
 -- the order begins with the queue, as in the indexes: so no plan walks the primary key, past all jobs of a queue that are in
 -- other statuses. Indexes: jobs_active, jobs_listed.
 :_looked
-from (
-    select
-        seen.number, seen.is_match,
-        count(*) filter (where seen.is_match is null) over before as late_before,
-        count(*) filter (where seen.is_match) over before as found_before
-    from (
         select
             job.queue,
             job.number,

@@ -1,12 +1,6 @@
 -- Looks at the jobs of all queues, as `jobs/search` does, and finds those of queues that match one of :readable and one of
 -- :shown. Index: jobs_pkey.
 :_looked
-from (
-    select
-        seen.number, seen.is_match,
-        count(*) filter (where seen.is_match is null) over before as late_before,
-        count(*) filter (where seen.is_match) over before as found_before
-    from (
         select
             job.number,
             case

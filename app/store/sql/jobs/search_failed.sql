@@ -1,12 +1,6 @@
 -- Looks at the failed jobs of :queue with the fingerprint :fingerprint, as `jobs/search` does. The condition and the
 -- rows that are bounds are those of the index, which no other serves. Index: jobs_fingerprint.
 :_looked
-from (
-    select
-        seen.number, seen.is_match,
-        count(*) filter (where seen.is_match is null) over before as late_before,
-        count(*) filter (where seen.is_match) over before as found_before
-    from (
         select
             job.queue,
             job.fingerprint,

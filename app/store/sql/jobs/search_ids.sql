@@ -1,12 +1,6 @@
 -- Looks at jobs of :queue, as `jobs/search` does: by number those without a custom id, and by custom id, in :statuses.
 -- The sums keep the planner from walking over all numbers. Indexes: jobs_pkey, jobs_custom_id.
 :_looked
-from (
-    select
-        seen.number, seen.is_match,
-        count(*) filter (where seen.is_match is null) over before as late_before,
-        count(*) filter (where seen.is_match) over before as found_before
-    from (
         select
             job.number,
             case

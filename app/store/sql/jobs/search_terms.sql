@@ -2,12 +2,6 @@
 -- newest first, as `jobs/search` does; each has to have one of each pair of :others and :or_others too. Whether it has is
 -- looked up before the job is read, each by a query of one row, which no plan turns into a walk. Indexes: terms_pkey; jobs_pkey.
 :_looked
-from (
-    select
-        seen.number, seen.is_match,
-        count(*) filter (where seen.is_match is null) over before as late_before,
-        count(*) filter (where seen.is_match) over before as found_before
-    from (
         select
             walked.number,
             case
