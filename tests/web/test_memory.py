@@ -49,9 +49,11 @@ KINDS = {
         "GET", "/queues/q/jobs", *(f"A{nth}: " + "b" * 150 for nth in range(95)), token=None
     ),
     "what is not there": raw.request("GET", "/" + "x" * 3_000, token=None) * 10,
+    "a page whose links lead up from a deep path": raw.request("GET", "/dashboard" + "/" * 3_900, token=None),
+    "a region of a page again and again": raw.request("GET", "/dashboard/login?" + "fragment=main&" * 280, token=None),
 }
 
-ANSWERED = list(KINDS)[-6:]
+ANSWERED = list(KINDS)[-8:]
 
 
 @pytest.fixture

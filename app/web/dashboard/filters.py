@@ -15,6 +15,9 @@ from app.web.dashboard.api import Refused
 MOMENTS = ("since", "until", "finishedSince", "finishedUntil")
 FIELDS = ("statuses", "name", "tag", "error", "worker", "data", *MOMENTS, "fingerprint", "order")
 """What can be looked for, as the API has it; `data` is `path=value` here, one field of a form."""
+FILTER_MAX, CONDITIONS = 16 * 1024, 2 * len(FIELDS)
+"""The longest filter of a plan, in characters, and its most conditions: the page that made it has each field once, and
+had them in its own query."""
 Wanted = list[tuple[str, str]]
 _UNITS = {"s": "seconds", "min": "minutes", "m": "minutes", "h": "hours", "d": "days"}
 _AGO = re.compile(r"(\d{1,9}) ?(s|min|m|h|d)", re.ASCII)
@@ -91,7 +94,13 @@ def wrong(name: str, message: str) -> Refused:
 def of_plan(query: str) -> dict[str, Any]:
     """Return the filter of a plan for what a list of jobs looked for, as its query has it. Raises Refused."""
     found: dict[str, Any] = {}
-    for name, value in as_api(parse_qsl(query)):
+    try:
+        asked = parse_qsl(query[: FILTER_MAX + 1], max_num_fields=CONDITIONS)
+    except ValueError:
+        raise wrong("filter", f"must hold at most {CONDITIONS} conditions") from None
+    if len(query) > FILTER_MAX:
+        raise wrong("filter", f"must be at most {FILTER_MAX} characters")
+    for name, value in as_api(asked):
         if name == "statuses":
             found["statuses"] = value.split(",")
         elif name == "tag":

@@ -20,18 +20,21 @@ THEME, KEYS = "rowline-theme", "rowline-keys"
 THEMES = ("system", "light", "dark")
 _PREFIX = "/dashboard/"
 _DIGITS = 9
+_DEEPEST = 16
+"""No page is so many folders below the root. Each link of a page repeats the way from there, and a path has room for
+thousands."""
 
 
 def root() -> str:
     """Return the way from this page to the root of the dashboard, at whatever path a proxy serves it."""
-    return "../" * _below().count("/") or "./"
+    return "../" * min(_below().count("/"), _DEEPEST) or "./"
 
 
 def render(template: str, *, status: int = 200, **values: Any) -> Response:
     """Make a page of a template; or, if the query names blocks, each as `fragment`, these alone, with an ETag."""
     made = current_app.jinja_env.get_template(template)
     context = _frame() | values
-    wanted = request.args.getlist(FRAGMENT)
+    wanted = [*dict.fromkeys(request.args.getlist(FRAGMENT))]  # each once: a query can name one some hundred times
     if not wanted or status != HTTPStatus.OK:
         return html(made.render(context), status=status)
     if not made.blocks.keys() >= set(wanted):

@@ -1,0 +1,80 @@
+"""What pages and forms cost at most: of who is not signed in, and of who is, with the scope `dashboard` alone."""
+
+from collections.abc import Callable
+
+import gevent
+import pytest
+
+from app.infra.room import SMALL
+from app.web.dashboard import filters, forms
+from tests.support.client import Client
+from tests.support.visitor import SAME, Visitor, text_of
+
+URL_MAX = 4_000
+"""About the longest request line that gunicorn takes, in bytes."""
+
+
+def test_a_region_comes_once_however_often_it_is_asked_for(stranger: Visitor) -> None:
+    once = stranger.get("login?fragment=main")
+    assert stranger.get("login?" + "&".join(["fragment=main"] * 280)).data == once.data
+
+
+@pytest.mark.parametrize("path", ["/" * URL_MAX, "a/" * (URL_MAX // 2), "login?next=" + "'" * URL_MAX, "'" * URL_MAX])
+def test_who_is_not_signed_in_gets_short_pages_only(stranger: Visitor, path: str) -> None:
+    assert len(stranger.get(path).data) < SMALL
+
+
+def test_who_is_not_signed_in_sends_short_forms_only(stranger: Visitor) -> None:
+    for sent, status in (("token=" + "%41" * 5_000, 413), ("%41=%41&" * 100, 400), ("a=1&" * 10, 401)):
+        assert stranger.http.post("/dashboard/login", data=sent, headers=SAME).status_code == status
+    longest = "token=" + "%41" * 1_000 + "&next=" + "%61" * 2_000
+    assert stranger.http.post("/dashboard/login", data=longest, headers=SAME).status_code == 401
+
+
+def test_only_forms_with_the_data_of_a_job_may_be_long(visitor: Visitor) -> None:
+    long = "x" * forms.SHORT
+    assert visitor.post("queues/q/pause", reason=long).status_code == 413
+    assert visitor.post("queues/q/plans", which="all", filter=long).status_code == 413
+    assert visitor.post("queues/q/add", name="n", data=f'"{long}"', opts="").status_code == 303
+
+
+def test_what_is_escaped_in_a_long_form_is_read_as_it_was(visitor: Visitor, client: Client) -> None:
+    for before in range(3):  # so the pieces in which it is read end anywhere in an escape
+        words = "x" * before + "ü+ %&=" * 20_000
+        assert visitor.post("queues/q/add", name="n", data=f'"{words}"', opts="").status_code == 303
+        assert client.page("q", length=1, order="desc")["jobs"][0]["data"] == words
+
+
+def turns_of_others(visitor: Visitor, data: str) -> int:
+    """Return how often another greenlet has its turn while a form is read."""
+    turns = 0
+
+    def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            gevent.sleep(0)
+
+    other = gevent.spawn(take_turns)
+    try:
+        answer = visitor.http.post("/dashboard/queues/q/add", data=f"data={data}", headers=SAME)
+    finally:
+        other.kill()
+    assert answer.status_code == 400  # it is no JSON
+    return turns
+
+
+def test_reading_a_long_form_lets_others_have_their_turn(visitor: Visitor) -> None:
+    count = 1_500_000
+    assert turns_of_others(visitor, "%41" * count) > turns_of_others(visitor, "AAA" * count) + 10
+
+
+def test_the_filter_of_a_plan_has_a_bound(visiting: Callable[..., Visitor]) -> None:
+    visitor = visiting()
+    for wanted, words in (
+        ("t=1&" * 1_000, f"at most {filters.CONDITIONS} conditions"),
+        ("name=" + "n" * filters.FILTER_MAX, f"at most {filters.FILTER_MAX} characters"),
+    ):
+        answer = visitor.post("queues/q/plans", which="all", filter=wanted)
+        assert answer.status_code == 400
+        assert words in text_of(answer.text)
