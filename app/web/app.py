@@ -74,7 +74,7 @@ def create(
     access = flask.extensions[TOKENS] = Tokens(settings, db, account=account)
     room, quotas, actions = holding.room(settings), Quotas(), describe.Actions()
     process = flask.extensions[METRICS] = process or ProcessMetrics()
-    pages = flask.extensions[DASHBOARD] = dashboard.create(settings, db, access, process, api=flask.wsgi_app)
+    pages = flask.extensions[DASHBOARD] = dashboard.create(settings, db, access, process, api=flask.wsgi_app, room=room)
     flask.wsgi_app = names.RawPath(dashboard.Beside(flask.wsgi_app, pages))  # type: ignore[method-assign]
 
     def begin() -> None:

@@ -11,7 +11,7 @@ SAME = {"Sec-Fetch-Site": "same-origin"}
 
 
 class Visitor:
-    """Sends what a browser would, with its cookies."""
+    """Sends what a browser would, with its cookies, and reads each page to its end."""
 
     def __init__(self, http: FlaskClient) -> None:
         self.http = http
@@ -24,7 +24,7 @@ class Visitor:
     def get(self, path: str, **headers: str) -> TestResponse:
         """Get a page by its path below the root."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.http.get(f"{ROOT}/{path}", headers=named)
+        return self.http.get(f"{ROOT}/{path}", headers=named, buffered=True)
 
     def page(self, path: str) -> str:
         """Get a page that must be given."""
@@ -34,7 +34,7 @@ class Visitor:
 
     def post(self, path: str, **fields: str | list[str]) -> TestResponse:
         """Send a form as a page of the dashboard does."""
-        return self.http.post(f"{ROOT}/{path}", data=fields, headers=SAME)
+        return self.http.post(f"{ROOT}/{path}", data=fields, headers=SAME, buffered=True)
 
     def status_with(self, cookie: str, host: str = "localhost") -> int:
         """Return the status of the first page for a browser that has this cookie alone."""

@@ -11,8 +11,9 @@ from typing import Any
 from flask import Blueprint, Flask, Response
 from werkzeug.exceptions import HTTPException
 
-from app.domain.errors import RowlineError
+from app.domain.errors import NoRoom, RowlineError
 from app.infra.metrics import ProcessMetrics
+from app.infra.room import Reservation, Room
 from app.infra.settings import Settings
 from app.postgres.database import Database, DatabaseError
 from app.web import answers, clients, hooks, names, problems
@@ -78,13 +79,16 @@ class Beside:
         return (self._pages if is_ours else self._api)(environ, start_response)
 
 
-def create(settings: Settings, db: Database, access: Tokens, process: ProcessMetrics, *, api: Any) -> Flask:
-    """Make the application of the dashboard, which calls the WSGI application `api` for its visitors."""
+def create(settings: Settings, db: Database, access: Tokens, process: ProcessMetrics, *, api: Any, room: Room) -> Flask:
+    """Make the application of the dashboard, which calls the WSGI application `api` for its visitors.
+
+    Its long pages, such as those that repeat a long form, share `room` with the responses of the API.
+    """
     pages = Application("app.web.dashboard", static_folder=None)
     pages.url_map.converters["segment"] = names.Segment
     pages.url_map.merge_slashes = False
     sessions, pace = Sessions(settings, db, access), Pace()
-    _register_hooks(pages, settings, sessions, process, application=api, pace=pace)
+    _register_hooks(pages, settings, sessions, process, application=api, pace=pace, room=room)
     _register_errors(pages)
     for blueprint in _pages(settings, sessions, pace):
         pages.register_blueprint(blueprint, url_prefix=ROOT)
@@ -121,7 +125,14 @@ def _pages(settings: Settings, sessions: Sessions, pace: Pace) -> tuple[Blueprin
 
 
 def _register_hooks(
-    pages: Flask, settings: Settings, sessions: Sessions, process: ProcessMetrics, *, application: Any, pace: Pace
+    pages: Flask,
+    settings: Settings,
+    sessions: Sessions,
+    process: ProcessMetrics,
+    *,
+    application: Any,
+    pace: Pace,
+    room: Room,
 ) -> None:
     def begin() -> Response | None:
         """Find whose session it is; refuse forms of other sites; lead those without a session to the sign-in."""
@@ -141,6 +152,7 @@ def _register_hooks(
 
     def end(response: Response) -> Response:
         asked = current_request()
+        response = _held(response, room)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         if page.FRAGMENT in asked.args:
@@ -152,6 +164,29 @@ def _register_hooks(
     pages.after_request(end)
 
 
+def _held(response: Response, room: Room) -> Response:
+    """Reserve the memory of a long page until it is sent; return the page of an error if that is used up.
+
+    No page that tells of something done is long.
+    """
+    length, held = answers.length(response), Reservation(room)
+    if not held.take_long(length, is_patient=False):  # the page is in memory already
+        return _trouble(NoRoom())
+    response.call_on_close(lambda: held.become(0))
+    return response
+
+
+def _trouble(error: RowlineError | DatabaseError) -> Response:
+    """Make the page of an error that the API would answer with."""
+    found = problems.of(error)
+    members = {
+        "error": found.error,
+        "code": found.code,
+        "details": [dataclasses.asdict(one) for one in found.details],
+    }
+    return page.trouble(found.status, members, found.headers)
+
+
 def _register_errors(pages: Flask) -> None:
     def refused(error: Refused) -> Response:
         return page.trouble(error.status, error.problem, error.headers)
@@ -159,13 +194,7 @@ def _register_errors(pages: Flask) -> None:
     def known(error: RowlineError | DatabaseError) -> Response:
         if isinstance(error, DatabaseError):
             _log.warning("database_trouble", extra={"cause": str(error)})
-        found = problems.of(error)
-        members = {
-            "error": found.error,
-            "code": found.code,
-            "details": [dataclasses.asdict(one) for one in found.details],
-        }
-        return page.trouble(found.status, members, found.headers)
+        return _trouble(error)
 
     def http(error: HTTPException) -> Response:
         name = (error.name or "error").lower()

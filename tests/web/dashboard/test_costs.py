@@ -1,17 +1,35 @@
 """What pages and forms cost at most: of who is not signed in, and of who is, with the scope `dashboard` alone."""
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Iterator
 
 import gevent
 import pytest
 
 from app.infra.room import SMALL
+from app.infra.settings import Settings
+from app.postgres.database import Database
+from app.web import app
 from app.web.dashboard import filters, forms
+from tests.conftest import TOKEN
 from tests.support.client import Client
 from tests.support.visitor import SAME, Visitor, text_of
 
+ROOM = 1_000_000
 URL_MAX = 4_000
 """About the longest request line that gunicorn takes, in bytes."""
+
+
+@pytest.fixture
+def full(settings: Settings, db: Database, from_the_head: None) -> Iterator[Visitor]:
+    """Somebody signed in to a service whose memory for long answers a client holds that does not read its own."""
+    small = dataclasses.replace(settings, api_connections=1, pool_wait_ms=50, max_answer_bytes=ROOM)
+    service = app.create(dataclasses.replace(small, max_answers_bytes=ROOM * settings.api_processes), db)
+    client, visitor = Client(service.test_client(), token=TOKEN), Visitor(service.test_client())
+    assert visitor.sign_in(TOKEN).status_code == 303
+    client.add({"name": "n", "data": "x" * (ROOM - 2 * SMALL)}, queue="held")
+    with client.get("/queues/held/jobs"):
+        yield visitor
 
 
 def test_a_region_comes_once_however_often_it_is_asked_for(stranger: Visitor) -> None:
@@ -78,3 +96,16 @@ def test_the_filter_of_a_plan_has_a_bound(visiting: Callable[..., Visitor]) -> N
         answer = visitor.post("queues/q/plans", which="all", filter=wanted)
         assert answer.status_code == 400
         assert words in text_of(answer.text)
+
+
+def test_a_long_page_takes_its_memory_of_that_for_long_responses(full: Visitor) -> None:
+    answer = full.post("queues/q/add", name="n", data="'" * 100_000, opts="")  # the page repeats what is wrong
+    assert answer.status_code == 503
+    assert "the memory for long responses is in use" in text_of(answer.text)
+    assert full.post("queues/q/add", name="n", data="'", opts="").status_code == 400
+    assert full.get("").status_code == 200
+
+
+def test_the_memory_of_a_long_page_is_free_when_it_is_sent(visitor: Visitor) -> None:
+    for _ in range(8):
+        assert visitor.post("queues/q/add", name="n", data="'" * 5_000_000, opts="").status_code == 400

@@ -9,7 +9,7 @@ from flask import Flask
 from app.infra.metrics import ProcessMetrics
 from app.infra.settings import Settings
 from app.postgres.database import Database
-from app.web import handbook
+from app.web import handbook, holding
 from app.web.dashboard import frame
 from tests.screenshots.pictures import ASSETS, PAGE, PICTURES, README, VIEWS
 from tests.support.client import Client
@@ -20,7 +20,8 @@ BYTES_MAX = 2_500_000
 
 
 def test_every_page_has_pictures(application: Flask, settings: Settings, shared_db: Database) -> None:
-    pages = frame.create(settings, shared_db, cast("Any", None), ProcessMetrics(), api=application)
+    room = holding.room(settings)
+    pages = frame.create(settings, shared_db, cast("Any", None), ProcessMetrics(), api=application, room=room)
     rules = {rule.endpoint for rule in pages.url_map.iter_rules() if "GET" in (rule.methods or ())}
     paths = pages.url_map.bind("localhost")
     shown = {paths.match(f"{frame.ROOT}/{view.path.partition('?')[0]}", "GET")[0] for view in VIEWS.values()}
