@@ -1,6 +1,8 @@
 """What pages and forms cost at most: of who is not signed in, and of who is, with the scope `dashboard` alone."""
 
+import contextlib
 import dataclasses
+import tracemalloc
 from collections.abc import Callable, Iterator
 
 import gevent
@@ -16,6 +18,7 @@ from tests.support.client import Client
 from tests.support.visitor import SAME, Visitor, text_of
 
 ROOM = 1_000_000
+COUNT = 300_000
 URL_MAX = 4_000
 """About the longest request line that gunicorn takes, in bytes."""
 
@@ -109,3 +112,40 @@ def test_a_long_page_takes_its_memory_of_that_for_long_responses(full: Visitor) 
 def test_the_memory_of_a_long_page_is_free_when_it_is_sent(visitor: Visitor) -> None:
     for _ in range(8):
         assert visitor.post("queues/q/add", name="n", data="'" * 5_000_000, opts="").status_code == 400
+
+
+NESTED, PLAIN = "[" + "[]," * COUNT + "[]]", f'"{"xyz" * COUNT}"'
+
+
+@contextlib.contextmanager
+def peak(found: list[int]) -> Iterator[None]:
+    """Add to `found` how many bytes are in use at most during the block."""
+    tracemalloc.start()
+    try:
+        yield
+        found.append(tracemalloc.get_traced_memory()[1])
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("path", ["queues/q", "search?queue=q"])
+def test_where_jobs_are_listed_the_shape_of_their_contents_does_not_matter(
+    visitor: Visitor, client: Client, path: str
+) -> None:
+    peaks: list[int] = []
+    for data in (NESTED, PLAIN):
+        added = client.post("/queues/q/jobs", f'[{{"name": "n", "data": {data}, "opts": {{"jobId": "one"}}}}]')
+        assert added.status_code == 200
+        visitor.page(path)  # what is done at first only is done
+        with peak(peaks):
+            assert "jobs/one" in visitor.page(path)
+        assert client.delete("/queues/q/jobs/one").status_code == 200
+    assert peaks[0] < 1.2 * peaks[1]
+
+
+def test_the_contents_of_a_job_that_a_form_added_are_not_read_again(visitor: Visitor) -> None:
+    peaks: list[int] = []
+    for data in (PLAIN, NESTED, PLAIN):
+        with peak(peaks):
+            assert visitor.post("queues/q/add", name="n", data=data, opts="").status_code == 303
+    assert peaks[1] < 1.2 * peaks[2]
