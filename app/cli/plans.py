@@ -14,7 +14,10 @@ from app.domain.plan import ASKED, RATE_MAX, RUNNING, PlanStatus
 
 LOOK_S, LONGEST_LOOK_S = 0.1, 1.0
 COLUMNS = ["id", "action", "status", "matched", "done", "skipped", "undone", "rate/s", "created", "by", "filter"]
-_STAY = {"remove": "their ids are taken", "retry": "they have begun, or were changed or removed"}
+_STAY = {
+    "remove": "their ids are taken",
+    "retry": "they have begun, or were promoted, cancelled, retried or removed by hand",
+}
 _plan_id = click.argument("plan_id", metavar="ID")
 _rate = click.option("--rate", type=click.FloatRange(0.001, RATE_MAX), help="So many jobs a second at most.")
 _wait = click.option("--wait", is_flag=True, help="Wait for the end, and show how far it is.")
@@ -146,7 +149,7 @@ def stop(*, queue: str, plan_id: str, as_json: bool) -> None:
 def undo(*, queue: str, plan_id: str, wait: bool, as_json: bool) -> None:
     """Undo a removal or a retry, within a day: put the jobs back as they were. The service does it, in the background.
 
-    Retried jobs that have begun since, or were changed otherwise, stay as they are.
+    Retried jobs that have begun since, or were promoted, cancelled, retried or removed by hand, stay as they are.
     """
     with service.opened() as api:
         found = api.send("POST", of_queue(queue, "plans", plan_id, "undo"))

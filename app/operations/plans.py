@@ -124,7 +124,9 @@ def undo(db: Database, *, actor: Actor, queue: str, plan_id: str) -> Plan:
         if plan.action not in REVERSIBLE:
             raise WrongPlanStatus(f"only removals and retries can be undone, not {plan.action}")
         if plan.status not in UNDOABLE and not plan.is_undoable:
-            raise WrongPlanStatus(f"the plan is {plan.status}: only one that was applied, or stopped, can be undone")
+            raise WrongPlanStatus(
+                f"the plan is {plan.status}: only one that was applied, was stopped or failed can be undone"
+            )
         affected = plan.done - plan.undone
         audit.note(conn, actor, Act(action="plans.undo", queue=queue, target=plan.id, affected=affected))
         return plans.save(conn, dataclasses.replace(plan, status=PlanStatus.UNDOING, at=0, not_undone=0))

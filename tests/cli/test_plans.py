@@ -65,7 +65,7 @@ def test_a_retry_is_stopped_and_undone_and_says_how_many_jobs_stay(filled: str) 
     said(filled, "plans", "undo", "mail", made["id"])
     go_on(filled)
     shown = said(filled, "plans", "show", "mail", made["id"])
-    assert "Not undone: 1, since they have begun, or were changed or removed" in shown
+    assert "Not undone: 1, since they have begun, or were promoted, cancelled, retried or removed by hand" in shown
     assert json.loads(said(filled, "plans", "show", "mail", made["id"], "--json"))["undone"] == 3
     assert json.loads(said(filled, "queues", "show", "mail", "--json"))["counts"]["failed"] == 3
     in_sql = "select action, status, done, undone, not_undone from report.plans"
