@@ -16,7 +16,7 @@ DONE = {
     "settings_same": "Nothing was different: the settings stay as they are.",
     "applied": "The plan is applied, in the background.",
     "stopped": "The plan is stopped.",
-    "undoing": "The jobs come back as they were, in the background.",
+    "undoing": "The plan is undone, in the background.",
     "scheduled": "The schedule is made.",
     "schedule_changed": "The schedule is changed.",
     "schedule_paused": "The schedule is paused: it makes no ticks.",
