@@ -20,14 +20,13 @@ class Moment(Since):
     """A time: how long ago that was, or its date, of this machine's time zone if it has none."""
 
     name = "TIME"
+    wanted = "a time such as 24h, 2026-11-27 or 2026-11-27T08:00:00Z"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Parse the date, or the length of time."""
         try:
             at = datetime.fromisoformat(value).astimezone()
         except (ValueError, OverflowError):
-            if "-" in value:
-                self.fail(f"{value!r} is not a time such as 24h, 2026-11-27 or 2026-11-27T08:00:00Z", param, ctx)
             return super().convert(value, param, ctx)
         if at.timestamp() * 1000 < SECONDS_MAX:
             self.fail(f"{value!r} is before 1974", param, ctx)

@@ -13,6 +13,7 @@ class Since(click.ParamType):  # type: ignore[type-arg]  # generic only in the n
     """A length of time: 90s, 30m, 24h, 7d, 2w."""
 
     name = "LENGTH"
+    wanted = "a length of time such as 30m, 24h or 7d"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
         """Parse the length; the default is a timedelta already."""
@@ -20,5 +21,5 @@ class Since(click.ParamType):  # type: ignore[type-arg]  # generic only in the n
             return value
         found = re.fullmatch(r"([1-9]\d{0,5})([smhdw])", value)
         if not found:
-            self.fail(f"{value!r} is not a length of time such as 30m, 24h or 7d", param, ctx)
+            self.fail(f"{value!r} is not {self.wanted}", param, ctx)
         return timedelta(**{UNITS[found[2]]: int(found[1])})

@@ -89,7 +89,7 @@ def test_a_plan_is_stopped(filled: str) -> None:
     [
         (["retry"], 2, "filter must name what to look for"),
         (["retry", "--data", "customer"], 2, "must look like customer.id=42"),
-        (["retry", "--since", "soon"], 2, "is not a length of time"),
+        (["retry", "--since", "soon"], 2, "is not a time such as 24h, 2026-11-27"),
         (["change", "--name", "n"], 2, "change must name what to change"),
         (["change", "--name", "n", "--change", '{"data": 1}'], 2, "change.data is not known here"),
         (["burn", "--name", "n"], 2, "Invalid value"),
