@@ -38,13 +38,13 @@ def test_an_undo_that_puts_no_job_back_does_not_say_that_it_did(visitor: Visitor
     failed(client, "one", "broke")
     made = answers.ok(client.post("/queues/q/plans", '{"action": "retry", "filter": {"statuses": ["failed"]}}'))
     path = f"queues/q/plans/{made['id']}"
-    visitor.post(f"{path}/apply", matched="1")
+    visitor.post(f"{path}/apply", matched="1", rate="100")
     plans.run(db)
     work.take(db)
     visitor.post(f"{path}/undo")
     plans.run(db)
     assert "Undone: 0 of 1 jobs are as they were; 1 is not, since they have begun" in text_of(visitor.page(path))
-    assert "1 of 1 ; 0 undone, 1 not" in text_of(visitor.page("plans"))
+    assert "1 of 1 at 100 a second ; 0 undone, 1 not" in text_of(visitor.page("plans"))
 
 
 @pytest.mark.parametrize(
