@@ -43,7 +43,7 @@ _TIMING = ("pattern", "tz", "every", "offset", *_MOMENTS)
 
 def empty() -> dict[str, str]:
     """Return the fields of a new schedule."""
-    return dict.fromkeys(FIELDS, "") | {"pattern": "0 3 * * *", "tz": "UTC", "data": "{}"}
+    return dict.fromkeys(FIELDS, "") | {"data": "{}"}
 
 
 def sent() -> dict[str, str]:

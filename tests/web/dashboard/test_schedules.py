@@ -44,6 +44,12 @@ def fields_of(html: str) -> dict[str, str]:
     return found
 
 
+def test_a_new_form_takes_an_interval_without_anything_to_be_cleared(visitor: Visitor) -> None:
+    sent = fields_of(visitor.page("queues/q/new-schedule")) | {"id": "poll", "every": "5m"}
+    sent.pop("immediately", None)
+    assert visitor.post("queues/q/new-schedule", **sent).status_code == 303
+
+
 def get(client: Client, schedule_id: str = "nightly") -> dict[str, Any]:
     return dict(answers.ok(client.get(f"/queues/q/schedulers/{schedule_id}")))
 
