@@ -21,6 +21,21 @@ LABELS = {
     "limits.waitingJobs": "Jobs of a queue that have not started",
     "limits.streams": "Streams of events at a time",
 }
+MEANINGS = {
+    Action.ADD: "add jobs",
+    Action.READ: "see queues and jobs, and why they do not run, without what jobs contain",
+    Action.MANAGE: "remove, retry, promote, change and cancel jobs; pause and run schedules",
+    Action.PAYLOAD: "see what jobs contain: data, results, reasons, logs",
+    Action.WORK: "claim and end jobs, as workers do",
+    Action.QUEUES: "pause queues, change their settings, obliterate them",
+    Action.ENDPOINTS: "register, switch on and delete endpoints",
+    Action.EVENTS: "hear of changes at once",
+    Action.METRICS: "see metrics and the doctor",
+    Action.DASHBOARD: "sign in here",
+    Action.TOKENS: "make, rotate and revoke tokens",
+    Action.AUDIT: "see who did what, on all queues",
+}
+"""What a token with each may do, in a few words; `app/docs/tokens.md` has more."""
 DAYS = ("1", "7", "30", "90", "365")
 """After how many days a token may end, as the form has it."""
 _DAY_MS = 86_400_000
@@ -113,7 +128,7 @@ def _form(*, trouble: dict[str, Any] | None = None, status: int = 200) -> Respon
         trouble=trouble,
         sent=sent,
         ticked=set(forms.sent().getlist("scope")) if trouble else set(),
-        actions=[*Action],
+        actions={action: MEANINGS[action] for action in Action},
         of_no_queue=OF_NO_QUEUE,
         everything=ALL,
         limits={name: LABELS[f"limits.{name}"] for name in LIMITS},
