@@ -25,7 +25,7 @@ from app.worker.httpsource import CALL_S, HttpSource
 from app.worker.sources import DatabaseSource, Source
 from app.worker.worker import HandlersBroken, Worker
 
-CONNECTIONS = 5  # to the database: for claims, progress and heartbeats; the maintainer's five loops share the rest
+CONNECTIONS = 5  # to the database: for claims, progress and heartbeats; the maintainer's loops share the rest
 
 
 @click.command()

@@ -34,7 +34,6 @@ class PlanRunner:
     """The plans of all queues, as the process runs them that makes the rounds for all."""
 
     def __init__(self, db: Database) -> None:
-        """Run none yet."""
         self._db = db
         self._paces: dict[str, _Pace] = {}
 
