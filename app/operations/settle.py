@@ -24,17 +24,11 @@ _BY_RELEASE = (Outcome.RELEASED, Outcome.CANCELLED)
 
 
 @operation
-def complete(db: Database, *, queue: str, completions: Sequence[Completion]) -> dict[int, Status]:
-    """Complete attempts and store their results; return the statuses of their jobs, by number."""
-    with db.begin() as conn:
-        return complete_in(conn, queue=queue, completions=completions)
-
-
-@operation
 def fail(db: Database, *, queue: str, failures: Sequence[Failure], random: Random) -> dict[int, Status]:
     """Fail attempts: jobs with attempts left are retried after their backoff, the others fail.
 
-    One transaction, which locks the jobs in the order of their numbers before it decides. Returns what `complete` does.
+    One transaction, which locks the jobs in the order of their numbers before it decides. Returns the statuses of the
+    jobs, by number.
     """
     with db.begin() as conn:
         statuses = fail_in(conn, queue=queue, failures=failures, random=random)
@@ -159,7 +153,7 @@ def extend(db: Database, *, queue: str, held: Sequence[LeaseKey], lease_ms: int)
 
 @operation
 def release(db: Database, *, queue: str, releases: Sequence[Release]) -> dict[int, Status]:
-    """Release jobs: they become ready again; no attempt and no stall is counted. Returns as `complete` does."""
+    """Release jobs: they become ready again; no attempt and no stall is counted. Returns as `fail` does."""
     with db.begin() as conn:
         statuses = release_in(conn, queue=queue, releases=releases)
     db.notify(queue)
@@ -177,7 +171,7 @@ def recover_dead(db: Database, *, queue: str, held: Sequence[LeaseKey], max_stal
 
 
 def complete_in(conn: Connection, *, queue: str, completions: Sequence[Completion]) -> dict[int, Status]:
-    """Do what `complete` does, in a transaction that is open."""
+    """Complete attempts and store their results; return the statuses of their jobs, by number."""
     numbers = leases.complete(conn, queue=queue, completions=completions)
     if rest := [completion for completion in completions if completion.lease.number not in numbers]:
         numbers |= leases.completed_before(conn, queue=queue, completions=rest)

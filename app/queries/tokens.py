@@ -10,7 +10,6 @@ from typing import Any
 import sqlalchemy
 
 from app.domain import tokens as domain
-from app.domain.errors import TokenNotFound
 from app.domain.tokens import Caller, Token
 from app.infra.semaphore import FairSemaphore
 from app.postgres.coalescer import RequestCoalescer
@@ -142,22 +141,6 @@ def _caller(token: Token) -> Caller:
         expires_at=token.expires_at,
         key_digest=domain.digest(f"id {token.id}".encode()),
     )
-
-
-def find(db: Database, *, token_id: str) -> Token:
-    """Return a token. Raises TokenNotFound."""
-    with db.read() as conn:
-        row = conn.execute(_wanted().where(tables.tokens.c.id == token_id)).first()
-    if row is None:
-        raise TokenNotFound(f"there is no token {token_id[: domain.ID_LENGTH]!r}")
-    return store.of(row)
-
-
-def named(db: Database, *, name: str) -> list[Token]:
-    """Return the tokens of a name, without those that are revoked or expired."""
-    with db.read() as conn:
-        rows = conn.execute(_wanted().where(tables.tokens.c.name == name)).all()
-    return [token for token in map(store.of, rows) if not token.is_ended]
 
 
 def _wanted() -> sqlalchemy.Select[Any]:

@@ -18,11 +18,10 @@ _slot = Statement("events/slot")
 _empty = Statement("events/empty")
 _next_slot = Statement("events/next_slot")
 SLOTS = 13
-NOTES_AT_ONCE = 1_000
 
 
 def after(conn: Connection, *, after: int, most: int, queue: str | None = None) -> list[Note]:
-    """Return what was published after an event, of `queue` or of all: up to NOTES_AT_ONCE, with about `most` events."""
+    """Return what was published after an event, of `queue` or of all: up to 1,000, with about `most` events."""
     asked: dict[str, object] = {"after": after, "most": most}
     found = _after.rows(conn, **asked) if queue is None else _after_in_queue.rows(conn, queue=queue, **asked)
     return [Note._make((*row[:-1], json.loads(row.details or "{}"))) for row in found]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from app.domain.job import Completion, JsonText
 from app.domain.scan import ScanCursor
 from app.domain.states import Status
-from app.operations import claim, settle
+from app.operations import claim, exchange
 from app.postgres.database import Database
 from app.queries import jobs as queries
 from tests.bench import depths, driven, jobs, programs, reading, report, working
@@ -163,4 +163,4 @@ def turn(db: Database, *, queue: str, size: int, cursor: ScanCursor | None = Non
     """Claim jobs and complete them by the service's operations; return how many that was."""
     leases = claim.claim(db, queue=queue, limit=size, lease_ms=LEASE_MS, worker="bench", cursor=cursor).leases
     done = [Completion(lease=lease.key, result=JsonText("null")) for lease in leases]
-    return len(settle.complete(db, queue=queue, completions=done)) if done else 0
+    return len(exchange.exchange(db, queue=queue, completions=done).completed) if done else 0

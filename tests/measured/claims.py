@@ -8,7 +8,7 @@ from random import Random
 
 from app.domain.job import Completion, JsonText, Release
 from app.infra.settings import Settings
-from app.operations import claim, jobs, maintenance, settle
+from app.operations import claim, exchange, jobs, maintenance, settle
 from app.postgres.database import Database
 from tests.measured.figure import Figure
 from tests.support import clusters, databases
@@ -84,7 +84,7 @@ def _grab(url: str, nth: int) -> tuple[int, int]:
         cut = int(len(leases) * COMPLETED * random.random())
         done = [Completion(lease=lease.key, result=JsonText("1")) for lease in leases[:cut]]
         back = [Release(lease=lease.key) for lease in leases[cut : int(len(leases) * RELEASED)]]
-        completed += len(settle.complete(db, queue=queue, completions=done)) if done else 0
+        completed += len(exchange.exchange(db, queue=queue, completions=done).completed) if done else 0
         if back:
             settle.release(db, queue=queue, releases=back)
     db.close()

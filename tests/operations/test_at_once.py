@@ -153,7 +153,7 @@ def test_who_repeats_that_it_failed_hears_the_same_and_who_says_other_things_doe
     for _ in range(2):
         assert settle.fail(db, queue="q", failures=failures(held), random=Random(1)) == {number: "failed"}
     completions = [Completion(lease=held[0].key, result=JsonText("1"))]
-    assert settle.complete(db, queue="q", completions=completions) == {}
+    assert work.complete_all(db, completions=completions) == {}
     assert settle.release(db, queue="q", releases=[Release(lease=held[0].key)]) == {}
     other = held[0].key._replace(token="00000000-0000-4000-8000-000000000000")
     asked = [Failure(lease=other, reason="r")]
@@ -182,7 +182,7 @@ def ended(db: Database, number: int = 1, *, queue: str = "q", fails: bool = Fals
     if fails:
         settle.fail(db, queue=queue, failures=failures(held), random=Random(1))
     else:
-        settle.complete(db, queue=queue, completions=completions(held))
+        work.complete_all(db, queue=queue, completions=completions(held))
     return held
 
 
@@ -257,9 +257,9 @@ def test_the_other_sweep_leaves_them_to_it_so_that_each_is_remembered(db: Databa
     assert retention.sweep(db, is_whole=False) == {}
     assert retention.sweep(db, is_whole=True) == {"q": 2}
     assert left(shared_url)["jobs"] == 0
-    assert settle.complete(db, queue="q", completions=completions(done)) == {done[0].job.number: "completed"}
+    assert work.complete_all(db, completions=completions(done)) == {done[0].job.number: "completed"}
     assert settle.fail(db, queue="q", failures=failures(bad), random=Random(1)) == {bad[0].job.number: "failed"}
-    assert settle.complete(db, queue="q", completions=completions(bad)) == {}
+    assert work.complete_all(db, completions=completions(bad)) == {}
     assert settle.fail(db, queue="q", failures=failures(done), random=Random(1)) == {}
 
 

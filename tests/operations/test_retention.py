@@ -9,7 +9,7 @@ from app.domain.attempts import Outcome
 from app.domain.job import Completion, Failure, JsonText
 from app.domain.retention import FOR_EVER, Keep
 from app.domain.states import Status
-from app.operations import claim, jobs, maintenance, retention, settings, settle
+from app.operations import claim, jobs, maintenance, retention, settings
 from app.postgres.database import Database, DatabaseError
 from app.store import counts
 from app.store import leases as store
@@ -33,7 +33,7 @@ def finished(
     jobs.submit_many(db, queue=queue, new=[new(**own) for _ in range(completed + failed)])
     held = claim.claim(db, queue=queue, limit=completed + failed, lease_ms=60_000, worker="w").leases
     done, bad = held[:completed], held[completed:]
-    settle.complete(db, queue=queue, completions=[Completion(lease=one.key, result=JsonText("1")) for one in done])
+    work.complete_all(db, queue=queue, completions=[Completion(lease=one.key, result=JsonText("1")) for one in done])
     with db.begin() as conn:
         store.fail(conn, queue=queue, failures=[Failure(lease=one.key, reason="r") for one in bad])
         conn.exec_driver_sql(
@@ -171,7 +171,7 @@ def test_more_than_a_step_is_removed_in_steps_over_queues(
 def test_a_removed_job_is_gone_by_every_way_and_its_id_is_free(db: Database, shared_url: str) -> None:
     [first] = jobs.submit_many(db, queue="q", new=[new(custom_id="mine")])
     [lease] = claim.claim(db, queue="q", limit=1, lease_ms=60_000, worker="w").leases
-    settle.complete(db, queue="q", completions=[Completion(lease=lease.key, result=JsonText("1"))])
+    work.complete_all(db, completions=[Completion(lease=lease.key, result=JsonText("1"))])
     service(db, on_complete=Keep(age_s=0))
     assert swept(db, is_whole=True) == {"q": 1}
     [again] = jobs.submit_many(db, queue="q", new=[new(custom_id="mine")])

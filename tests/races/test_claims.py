@@ -22,7 +22,7 @@ from app.postgres.database import Database, DatabaseError
 from app.queries import jobs
 from app.store import jobs as jobs_store
 from app.store.statements import Statement
-from tests.support import databases
+from tests.support import databases, work
 from tests.support.clusters import until
 from tests.support.jobs import new
 from tests.support.race import RACERS, race
@@ -38,8 +38,8 @@ def test_each_job_is_claimed_once_however_many_race_for_it(crowd: Database) -> N
             found = claim.claim(crowd, queue="q", limit=nth % 7 + 1, lease_ms=60_000, worker=str(nth)).leases
             if not found:
                 return
-            settled = settle.complete(
-                crowd, queue="q", completions=[Completion(lease=lease.key, result=JsonText("1")) for lease in found]
+            settled = work.complete_all(
+                crowd, completions=[Completion(lease=lease.key, result=JsonText("1")) for lease in found]
             )
             with lock:
                 won.update(settled.keys())
@@ -88,7 +88,7 @@ def test_of_all_the_ways_to_settle_one_attempt_exactly_one_is_taken(crowd: Datab
         mixed = Random(nth).sample(keys, len(keys))
         if nth % 3 == 0:
             done = [Completion(lease=key, result=JsonText("1")) for key in mixed]
-            return "complete", set(settle.complete(crowd, queue="q", completions=done))
+            return "complete", set(work.complete_all(crowd, completions=done))
         if nth % 3 == 1:
             failures = [Failure(lease=key, reason="r") for key in mixed]
             return "fail", set(settle.fail(crowd, queue="q", failures=failures, random=Random(nth)))

@@ -10,6 +10,7 @@ from app.store import counts
 from tests.support.acting import ACTOR
 from tests.support.jobs import counted, insert, new
 from tests.support.race import RACERS, race
+from tests.support.work import complete_all
 
 TURNS = 40
 QUEUES = ("q", "r")
@@ -27,7 +28,7 @@ def end(db: Database, queue: str, taken: list[Lease], random: Random) -> None:
             case 2:
                 settle.recover_dead(db, queue=queue, held=[lease.key], max_stalled_count=1)
             case _:
-                settle.complete(db, queue=queue, completions=[Completion(lease=lease.key, result=JsonText("1"))])
+                complete_all(db, queue=queue, completions=[Completion(lease=lease.key, result=JsonText("1"))])
 
 
 def work(db: Database, random: Random) -> None:

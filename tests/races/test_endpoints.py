@@ -9,11 +9,11 @@ from app.domain.endpoint import Limiter
 from app.domain.job import Completion, JsonText, Lease
 from app.domain.scan import ScanCursor
 from app.operations import endpoints as operations
-from app.operations import jobs, settle
+from app.operations import jobs
 from app.operations.claim import Ask
 from app.postgres.database import Database
 from app.queries import endpoints as queries
-from tests.support import receivers
+from tests.support import receivers, work
 from tests.support.jobs import new
 from tests.support.race import RACERS, race
 
@@ -45,7 +45,7 @@ def test_dispatchers_together_never_have_more_calls_than_concurrency(crowd: Data
             for lease in taken:
                 with lock:
                     under_way -= 1
-                settle.complete(crowd, queue="q", completions=[Completion(lease=lease.key, result=JsonText("1"))])
+                work.complete_all(crowd, completions=[Completion(lease=lease.key, result=JsonText("1"))])
                 with lock:
                     done += 1
 

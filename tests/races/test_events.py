@@ -15,6 +15,7 @@ from app.store import jobs as store
 from tests.support.acting import ACTOR
 from tests.support.jobs import insert, new
 from tests.support.race import RACERS, race
+from tests.support.work import complete_all
 
 TURNS = 10
 FOLDERS, READERS = 2, 2
@@ -59,7 +60,7 @@ def work(db: Database, expected: Expected, random: Random) -> None:
             has_left = lease.job.attempts_made == 0
             expected.note(lease.key.number, EventType.RETRYING if has_left else EventType.FAILED)
         else:
-            settle.complete(db, queue=queue, completions=[Completion(lease=lease.key, result=JsonText("1"))])
+            complete_all(db, queue=queue, completions=[Completion(lease=lease.key, result=JsonText("1"))])
             expected.note(lease.key.number, EventType.COMPLETED)
             manage.remove_job(db, actor=ACTOR, queue=queue, job_id=str(lease.key.number))
             expected.note(lease.key.number, EventType.REMOVED)

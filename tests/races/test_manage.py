@@ -14,7 +14,7 @@ from app.operations import claim, jobs, maintenance, manage, settle
 from app.postgres.database import Database, DatabaseError
 from app.queries import jobs as queries
 from app.store import counts
-from tests.support import databases
+from tests.support import databases, work
 from tests.support.acting import ACTOR
 from tests.support.jobs import counted, new
 from tests.support.race import RACERS, race
@@ -60,7 +60,7 @@ def fail(db: Database, leases: Sequence[Lease]) -> set[str]:
 
 def complete(db: Database, leases: Sequence[Lease]) -> set[str]:
     completions = [Completion(lease=lease.key, result=JsonText("1")) for lease in leases]
-    done = settle.complete(db, queue="q", completions=completions)
+    done = work.complete_all(db, completions=completions)
     return {lease.job.id for lease in leases if lease.job.number in done}
 
 

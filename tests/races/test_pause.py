@@ -10,11 +10,11 @@ import pytest
 from app.domain.job import Completion, JsonText
 from app.domain.scan import ScanCursor
 from app.infra.settings import Settings
-from app.operations import claim, endpoints, exchange, jobs, queues, settle
+from app.operations import claim, endpoints, exchange, jobs, queues
 from app.operations.claim import Ask
 from app.postgres.database import Database
 from app.queries import endpoints as endpoint_queries
-from tests.support import databases, receivers
+from tests.support import databases, receivers, work
 from tests.support.acting import ACTOR
 from tests.support.jobs import new
 
@@ -27,7 +27,7 @@ def over_http(db: Database, _revision: str) -> int:
     """Claim and complete as the API does."""
     found = claim.claim(db, queue="q", limit=2, lease_ms=60_000, worker="http").leases
     told = [Completion(lease=lease.key, result=JsonText("1")) for lease in found]
-    return len(settle.complete(db, queue="q", completions=told)) if told else 0
+    return len(work.complete_all(db, completions=told)) if told else 0
 
 
 def in_python(db: Database, _revision: str) -> int:
@@ -36,7 +36,7 @@ def in_python(db: Database, _revision: str) -> int:
     cursor = ScanCursor()
     found = exchange.exchange(db, queue="q", completions=[], ask=ask, cursor=cursor).taken
     told = [Completion(lease=job.key, result=JsonText("1")) for job in found]
-    return len(settle.complete(db, queue="q", completions=told)) if told else 0
+    return len(exchange.exchange(db, queue="q", completions=told).completed) if told else 0
 
 
 def pushed(db: Database, revision: str) -> int:
@@ -44,7 +44,7 @@ def pushed(db: Database, revision: str) -> int:
     ask = Ask(limit=2, lease_ms=60_000, worker="push:1")
     found = endpoints.exchange_calls(db, queue="q", revision=revision, ask=ask).leases
     told = [Completion(lease=lease.key, result=JsonText("1")) for lease in found]
-    return len(settle.complete(db, queue="q", completions=told)) if told else 0
+    return len(work.complete_all(db, completions=told)) if told else 0
 
 
 WAYS: dict[str, Claimer] = {"http": over_http, "python": in_python, "push": pushed}

@@ -18,6 +18,7 @@ from app.operations import jobs as operations
 from app.operations.claim import Ask
 from app.postgres.database import Database
 from app.queries import jobs
+from tests.support import work
 from tests.support.acting import ACTOR
 from tests.support.clusters import until
 from tests.support.jobs import QUEUE, claim, insert, new
@@ -85,7 +86,7 @@ def exchanged(db: Database, done: list[Completion], ask: Ask, known: ScanCursor)
 def claimed(db: Database, done: list[Completion], ask: Ask, known: ScanCursor) -> list[ClaimedJob]:
     """Tell and take as the API and dispatchers do."""
     if done:
-        settle.complete(db, queue=QUEUE, completions=done)
+        work.complete_all(db, queue=QUEUE, completions=done)
     found = claims.claim(db, queue=QUEUE, limit=ask.limit, lease_ms=ask.lease_ms, worker=ask.worker, cursor=known)
     return [lease.taken for lease in found.leases]
 

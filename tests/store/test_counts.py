@@ -27,6 +27,7 @@ from app.operations import claim, maintenance, manage, settle
 from app.operations import jobs as operations
 from app.postgres.database import Connection, Database
 from app.store import counts, jobs, leases
+from tests.support import work
 from tests.support.acting import ACTOR
 from tests.support.jobs import counted, insert, make_due, new
 
@@ -79,7 +80,7 @@ class Machine(RuleBasedStateMachine):
         keys = [held[1].key, LOST] if is_lost else [held[1].key]
         completions = [Completion(lease=key, result=JsonText("1")) for key in keys]
         for _ in range(2):  # the second says nothing new
-            settle.complete(self.db, queue=held[0], completions=completions)
+            work.complete_all(self.db, queue=held[0], completions=completions)
 
     @rule(held=consumes(active), delay_ms=st.sampled_from([0, 3_600_000]))
     def fail(self, held: tuple[str, Lease], delay_ms: int) -> None:

@@ -119,7 +119,9 @@ def mixed(db: Database, size: int, *, between: Any = lambda: None) -> tuple[Poin
     taken = real.claim(added, at_once=size)
     between()
     completed, failed, retried, stalled, released, kept = parts(taken, size)
-    settle.complete(db, queue=QUEUE, completions=[Completion(lease=one.key, result=JsonText("1")) for one in completed])
+    work.complete_all(
+        db, queue=QUEUE, completions=[Completion(lease=one.key, result=JsonText("1")) for one in completed]
+    )
     between()
     lost = [Failure(lease=one.key, reason="r", unrecoverable=True) for one in failed]
     settle.fail(db, queue=QUEUE, failures=lost, random=Random(1))
@@ -132,7 +134,7 @@ def mixed(db: Database, size: int, *, between: Any = lambda: None) -> tuple[Poin
     real.retried(retried)
     between()
     second = real.claim([one.job.number for one in (*retried, *stalled, *released)], at_once=size)
-    settle.complete(db, queue=QUEUE, completions=[Completion(lease=one.key, result=JsonText("1")) for one in second])
+    work.complete_all(db, queue=QUEUE, completions=[Completion(lease=one.key, result=JsonText("1")) for one in second])
     real.ended(second)
     assert len(kept) == size, "these run still"
     return Point(added=6 * size, claimed=9 * size, completed=4 * size, failed=size, retried=size, stalled=size), real
@@ -191,7 +193,7 @@ def test_what_is_removed_as_it_completes_ran_as_long_as_it_did(db: Database) -> 
     Real(db).change("update rowline.jobs set processed_at = now() - interval '15 s' where number = any(%s)", [
         lease.job.number for lease in taken
     ])  # fmt: skip
-    settle.complete(db, queue=QUEUE, completions=[Completion(lease=one.key, result=JsonText("1")) for one in taken])
+    work.complete_all(db, queue=QUEUE, completions=[Completion(lease=one.key, result=JsonText("1")) for one in taken])
     maintenance.fold_counts(db)
     found = told(db)
     assert (found.completed, sum(found.run.counts)) == (2, 2)

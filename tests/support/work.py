@@ -1,9 +1,11 @@
 """A worker's side of a job, by the operations that real workers call."""
 
+from collections.abc import Sequence
 from random import Random
 from typing import Any
 
 from app.domain.job import Completion, Failure, JsonText, Lease, Release
+from app.domain.states import Status
 from app.operations import claim, maintenance, settle
 from app.postgres.database import Database
 from tests.support import jobs
@@ -21,8 +23,23 @@ def take(db: Database, *, queue: str = "q", limit: int = 1, lease_ms: int = LEAS
 
 def complete(db: Database, lease: Lease, *, queue: str = "q", result: str = "null") -> None:
     """Complete a claimed job with a result given as JSON text."""
-    done = settle.complete(db, queue=queue, completions=[Completion(lease=lease.key, result=JsonText(result))])
-    assert set(done) == {lease.job.number}
+    done = [Completion(lease=lease.key, result=JsonText(result))]
+    assert set(complete_all(db, queue=queue, completions=done)) == {lease.job.number}
+
+
+def complete_all(db: Database, *, queue: str = "q", completions: Sequence[Completion]) -> dict[int, Status]:
+    """Complete attempts as the API does; return the statuses of the jobs that are completed, by number."""
+    told = [_settlement(one) for one in completions]
+    statuses = settle.finish(db, queue=queue, settlements=told, random=RANDOM).statuses
+    return {one.lease.number: status for one, status in zip(completions, statuses, strict=True) if status}
+
+
+def _settlement(told: Completion) -> settle.Settlement:
+    return settle.Settlement(
+        job_id=str(told.lease.number),
+        token=told.lease.token,
+        of_lease=lambda lease: told._replace(lease=lease),
+    )
 
 
 def complete_next(db: Database, *, queue: str = "q", result: str = "null") -> Lease:

@@ -7,10 +7,10 @@ import pytest
 
 from app.domain.job import Completion, JsonText, LeaseKey
 from app.domain.retention import Keep
-from app.operations import claim, exchange, jobs, retention, settle
+from app.operations import claim, exchange, jobs, retention
 from app.postgres.database import Database
 from app.store import leases
-from tests.support import answers, databases
+from tests.support import answers, databases, work
 from tests.support.client import Client
 from tests.support.jobs import new
 
@@ -144,7 +144,7 @@ def test_a_token_that_ends_so_by_chance_removes_nothing(db: Database, shared_url
     if way == "exchange":
         assert exchange.exchange(db, queue="q", completions=done(keys)).completed == {key.number for key in keys}
     else:
-        settle.complete(db, queue="q", completions=done(keys))
+        work.complete_all(db, completions=done(keys))
     assert statuses(shared_url) == ["completed"] * 2
 
 
@@ -152,5 +152,5 @@ def test_a_lease_that_has_run_out_removes_nothing(db: Database, shared_url: str)
     keys = held(db, remove_on_complete=GONE)
     databases.run(shared_url, "update rowline.jobs set leased_until = statement_timestamp() - interval '1 second'")
     assert exchange.exchange(db, queue="q", completions=done(keys)).completed == set()
-    assert settle.complete(db, queue="q", completions=done(keys)) == {}
+    assert work.complete_all(db, completions=done(keys)) == {}
     assert statuses(shared_url) == ["active"] * 2

@@ -16,7 +16,6 @@ ATTEMPTS, LINES, ACTS = 50, 200, 100
 PAYLOADS = ("data", "result", "progress", "opts", "effective")
 """Members whose JSON is shown as it is."""
 VERBS = {"retry": "retried", "promote": "promoted", "cancel": "cancelled"}
-_HEADERS = ("Content-Type", "Content-Length")
 _BAD = 400
 
 

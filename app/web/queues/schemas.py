@@ -208,8 +208,3 @@ def load_change(raw: bytes) -> Changes:
     wanted = defaults.of_values(loaded.pop("defaults") or {}) if "defaults" in loaded else None
     keys = (loaded.pop("keys") or []) if "keys" in loaded else None
     return Changes(retention.changes(loaded), numbers, wanted, keys)
-
-
-def load_defaults(text: str) -> dict[str, Any]:
-    """Read the defaults of a queue, an object as in `settings`. Raises InvalidRequest, UnparsableBody."""
-    return load_change(f'{{"settings": {{"defaults": {text}}}}}'.encode()).wanted or {}
