@@ -38,6 +38,26 @@ ODD = """
     class Anonymous(BaseException):
         __class__ = property(lambda self: 1 / 0)
 
+    class Guarded:
+        def __getattr__(self, name):
+            raise KeyError(name)
+
+        def calls(self):
+            return undefined_name
+
+    class Names:  # of a program that `exec` runs: it seems to be in a method, of an object that cannot be had
+        def __iter__(self):
+            return iter(["self"])
+
+        def keys(self):
+            return ["self"]
+
+        def __contains__(self, name):
+            return True
+
+        def __getitem__(self, name):
+            raise KeyError(name)
+
     def within(error):
         try:
             raise error
@@ -60,6 +80,8 @@ ODD = """
         "mute": Mute,
         "bytes": lambda: SyntaxError("told", ("file", 1, 1, b"text")),
         "anonymous": Anonymous,
+        "name in a method": lambda: Guarded().calls(),
+        "name in a mapping": lambda: exec("undefined_name", {}, Names()),
         "release": Odd,
         "retry": OddRetry,
         "retry text": lambda: retry("soon"),
@@ -90,6 +112,9 @@ TOLD = [
     ("raises", "mute", "Mute"),
     ("raises", "bytes", "told"),
     ("raises", "anonymous", "Anonymous"),
+    # Python 3.12 and later look for what the name may have been meant to be, with `self` of the last frame.
+    ("raises", "name in a method", "name 'undefined_name' is not defined"),
+    ("raises", "name in a mapping", "name 'undefined_name' is not defined"),
     ("raises", "release", "AttributeError"),
     ("raises", "retry", "AttributeError"),
     ("raises", "retry text", "delay_ms"),
