@@ -17,8 +17,9 @@ from app.infra.settings import Settings
 from app.operations import maintenance
 from app.postgres.database import Database
 from app.queries import health
-from tests.support import clusters, databases, standbys
+from tests.support import clusters, databases, receivers, standbys
 from tests.support.clusters import PYTHON, Cluster, Program, free_port, until
+from tests.support.receivers import Receiver
 from tests.support.workers import WorkerProgram, written
 
 pytestmark = pytest.mark.timeout(400)
@@ -113,11 +114,16 @@ def test_after_a_failover_all_that_was_acknowledged_is_there_and_the_service_goe
     assert set(api.acknowledged) <= stored, "none was lost"
 
 
-def test_a_worker_goes_on_after_a_failover(url: str, primary: Cluster, standby: Cluster, tmp_path: Path) -> None:
+def test_a_worker_and_a_dispatcher_go_on_after_a_failover(
+    url: str, primary: Cluster, standby: Cluster, tmp_path: Path
+) -> None:
     handlers = written(tmp_path, '@rowline.handler("n")\ndef n(job):\n    return 1\n')
-    add = "select from rowline.enqueue('q', 'n', '1')"
+    add = "select rowline.enqueue('q', 'n', '1'), rowline.enqueue('pushed', 'n', '1')"
     left = "select count(*) from rowline.jobs where status <> 'completed'"
-    with WorkerProgram(url, handlers):
+    db = Database(Settings(), url=primary.url, size=1, name="rowline-test")
+    with Receiver() as receiver, WorkerProgram(url, handlers), receivers.dispatcher(url):
+        receivers.register(db, receiver.url, queue="pushed")
+        db.close()
         databases.run(primary.url, add)
         until(lambda: databases.ask(primary.url, left) == [(0,)], within_s=60)
         until(
@@ -128,7 +134,8 @@ def test_a_worker_goes_on_after_a_failover(url: str, primary: Cluster, standby: 
         databases.run(standby.url, add)
         until(lambda: databases.ask(standby.url, left) == [(0,)], within_s=60)
         until(lambda: databases.ask(standby.url, "select from rowline.events where verb = 'reset'"), within_s=60)
-    assert databases.ask(standby.url, "select count(*) from rowline.jobs") == [(2,)]
+    assert databases.ask(standby.url, "select count(*) from rowline.jobs") == [(4,)]
+    assert len(receiver.calls) == 2
 
 
 def test_a_standby_is_not_ready_and_a_url_that_wants_a_primary_passes_it_over(

@@ -15,6 +15,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from app.domain.endpoint import Limiter
 from app.domain.job import JsonText
 from app.domain.states import Status
+from app.infra.settings import Settings
 from app.operations import endpoints as operations
 from app.postgres.database import Database
 from tests.support import receivers
@@ -69,6 +70,17 @@ def test_a_good_answer_is_the_result(
         job = in_status(db, add(db, new())[0])
 
     assert (job.status, job.result) == (Status.COMPLETED, result)
+
+
+@pytest.mark.parametrize("wanted", ["read-write", "primary"])
+def test_a_dispatcher_whose_url_names_the_kind_of_its_server_sends_jobs(own_url: str, wanted: str) -> None:
+    url = f"{own_url}{'&' if '?' in own_url else '?'}target_session_attrs={wanted}"
+    db = Database(Settings(), url=own_url, size=2, name="rowline-test-own")
+    with Receiver() as receiver, receivers.dispatcher(url):
+        receivers.register(db, receiver.url)
+        assert in_status(db, add(db, new())[0]).status is Status.COMPLETED
+    assert len(receiver.calls) == 1
+    db.close()
 
 
 def test_calls_at_once_keep_their_connections(db: Database, program: Program) -> None:
