@@ -21,7 +21,7 @@ from app.postgres import schema
 from tests.support import clusters, databases, workers
 from tests.support.clusters import Program
 
-WITHIN_S = 45.0
+WITHIN_S = 100.0
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def running(first: First) -> Iterator[Running]:
 
 def is_ready(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=20) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=60) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False
@@ -147,7 +147,7 @@ def jobs_of(port: int, queue: str) -> list[str]:
     asked = urllib.request.Request(
         f"http://127.0.0.1:{port}/queues/{queue}/jobs", headers={"Authorization": "Bearer t"}
     )
-    with urllib.request.urlopen(asked, timeout=50) as answer:
+    with urllib.request.urlopen(asked, timeout=60) as answer:
         return [job["name"] for job in json.load(answer)["jobs"]]
 
 
@@ -239,7 +239,7 @@ def status(port: int, token: str) -> int:
         f"http://127.0.0.1:{port}/queues/q/jobs", headers={"Authorization": f"Bearer {token}"}
     )
     try:
-        with urllib.request.urlopen(asked, timeout=20) as answer:
+        with urllib.request.urlopen(asked, timeout=60) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         with error:

@@ -35,7 +35,7 @@ class Api:
     def status(self, path: str, data: bytes | None = None) -> int:
         request = Request(f"http://127.0.0.1:{self.port}{path}", data=data, headers={"Authorization": "Bearer t"})
         try:
-            with urlopen(request, timeout=30) as answer:
+            with urlopen(request, timeout=60) as answer:
                 answer.read()
                 return int(answer.status)
         except HTTPError as error:

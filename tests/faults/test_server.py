@@ -38,7 +38,7 @@ class Producer(threading.Thread):
     def run(self) -> None:
         while not self.stopped.is_set():
             try:
-                with urlopen(self._request, timeout=50) as answer:
+                with urlopen(self._request, timeout=60) as answer:
                     self.acknowledged += [job["id"] for job in json.load(answer)]
                     status = 200
             except HTTPError as error:

@@ -53,7 +53,7 @@ def test_a_process_of_the_api_collects_once_it_has_loaded(tmp_path: Path) -> Non
     words = ["-m", "app.infra.interrupt", "gunicorn", "--config", "python:app.web.server", "--chdir", str(tmp_path)]
     with Program([*PYTHON, *words, "probed:application"], env={"PORT": str(port)}) as program:
         program.expect("loaded")
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=50) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=60) as answer:
             said = answer.read()
     assert said == b"[False, True] True"
 

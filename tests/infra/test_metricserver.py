@@ -27,7 +27,7 @@ def _serving(*, clients_max: int = 8, client_s: float = 10.0) -> Iterator[int]:
 
 
 def _get(port: int, path: str = "/metrics") -> bytes:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20) as response:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as response:
         return bytes(response.read())
 
 
@@ -54,8 +54,8 @@ def test_a_port_in_use_is_a_setting_that_is_named() -> None:
 
 def test_more_connections_than_there_is_room_for_are_closed_at_once() -> None:
     with _serving(clients_max=2) as port:
-        held = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(2)]
-        with socket.create_connection(("127.0.0.1", port), timeout=20) as one_more:
+        held = [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(2)]
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as one_more:
             assert _closed(one_more)
         for connection in held:
             connection.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
@@ -65,7 +65,7 @@ def test_more_connections_than_there_is_room_for_are_closed_at_once() -> None:
 
 def test_who_sends_a_byte_now_and_then_is_ended_too() -> None:
     with _serving(clients_max=1, client_s=0.5) as port:
-        connection = socket.create_connection(("127.0.0.1", port), timeout=20)
+        connection = socket.create_connection(("127.0.0.1", port), timeout=60)
         is_ended = threading.Event()
 
         def dribble() -> None:
@@ -84,7 +84,7 @@ def test_who_sends_a_byte_now_and_then_is_ended_too() -> None:
 
 def _until_served(port: int) -> bytes:
     """Ask until there is room again: the thread of the connection before ends just after its client saw so."""
-    ends_at = time.monotonic() + 20
+    ends_at = time.monotonic() + 60
     while True:
         try:
             return _get(port)

@@ -1,29 +1,32 @@
 """One process looks what time has brought, for all that live; and a process at rest costs next to nothing."""
 
 import contextlib
-import json
 import os
 import secrets
 import signal
 import socket
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
 import pytest
 
+from app.domain.job import Lease
 from app.domain.states import Status
 from app.infra.settings import Settings
 from app.maintenance import maintainer, rounds
 from app.maintenance.rounds import Rounds
 from app.operations import claim, maintenance
+from app.operations.claim import Ask
+from app.operations.longpoll import Waiting
 from app.postgres import notify
 from app.postgres.database import Database
 from app.postgres.wakeups import PULSE
 from tests.support import databases, faultproxy, pulses, raw, receivers
-from tests.support.clusters import until
+from tests.support.clusters import PATIENCE_S, until
 from tests.support.faultproxy import Fault
 from tests.support.jobs import QUEUE, insert, new
 from tests.support.raw import Server
@@ -69,7 +72,7 @@ def handlers(tmp_path: Path) -> Path:
 
 
 def connected(server: Server) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", server.port), timeout=58)
+    return socket.create_connection(("127.0.0.1", server.port), timeout=60)
 
 
 def rate(url: str) -> float:
@@ -196,20 +199,37 @@ def test_who_listens_to_nothing_else_leaves_the_rounds_to_another_until_that_is_
         assert heard.pid(unlike=other.pid.__eq__) == os.getpid()
 
 
+@pytest.fixture
+def waiting(own_db: Database) -> Iterator[Waiting]:
+    """Claims wait in this process as in one of an API, but for longer than that lets them."""
+    loops = maintainer.start(Settings(promote_ms=500), own_db, is_low_priority=True)
+    waiting = Waiting(own_db, poll_ms=1_000, wait_ms=60_000)
+    yield waiting
+    waiting.close()
+    for loop in loops:
+        loop.stop()
+
+
+def claim_in(waiting: Waiting, queue: str) -> list[Lease]:
+    ask = Ask(limit=1, lease_ms=60_000, worker="w")
+    return waiting.claim(queue=queue, ask=ask, wait_ms=500_000, has_left=lambda: False)
+
+
 def test_an_api_in_which_a_claim_waits_takes_over_when_the_last_worker_dies(
-    own_url: str, own_db: Database, handlers: Path
+    own_url: str, own_db: Database, waiting: Waiting, handlers: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It hears the pulses end, whose word would have let it rest for 20 s and more: longer than this waits."""
-    with raw.server(own_url) as server, pulses.heard(own_url) as heard:
-        first = heard.pid()
-        with WorkerProgram(own_url, handlers) as worker, connected(server) as waiting:
+    """It hears the pulses end, whose word would have let it rest for an hour."""
+    monkeypatch.setattr(rounds, "RESTS_S", (3_600.0, 3_600.0))
+    with pulses.heard(own_url) as heard, ThreadPoolExecutor(1) as pool, contextlib.closing(waiting):
+        assert heard.pid() == os.getpid()
+        with WorkerProgram(own_url, handlers) as worker:
             until(lambda: databases.ask(own_url, RESTING) == [(1,)])
-            waiting.sendall(raw.request("POST", "/queues/other/jobs/claim", body=b'{"wait": 55000}'))
+            pool.submit(claim_in, waiting, "other")
             until(lambda: databases.ask(own_url, RESTING) == [(0,)])
-            heard.pid(unlike=first.__eq__)
+            heard.pid(unlike=os.getpid().__eq__)
             os.kill(worker.pid, signal.SIGKILL)
             [delayed] = add(own_db, new(delay_ms=100))
-            in_status(own_db, delayed, Status.WAITING, within_s=15)
+            in_status(own_db, delayed, Status.WAITING)
 
 
 def test_an_api_whose_claims_come_and_go_leaves_the_rounds_to_a_worker_that_lives(own_url: str, handlers: Path) -> None:
@@ -244,18 +264,14 @@ def test_a_worker_whose_wake_ups_are_lost_looks_by_itself_as_often_as_it_says(se
         db.close()
 
 
-def test_claims_that_wait_in_many_queues_look_unwoken_by_one_statement(own_url: str) -> None:
-    with raw.server(own_url) as server, contextlib.ExitStack() as stack:
-        waiting = {}
-        for nth in range(1, 101):
-            asked = raw.request("POST", f"/queues/quiet-{nth}/jobs/claim", body=b'{"wait": 30000}')
-            waiting[nth] = stack.enter_context(connected(server))
-            waiting[nth].sendall(asked)
-        until(lambda: rate(own_url) <= 10, within_s=25)
+def test_claims_that_wait_in_many_queues_look_unwoken_by_one_statement(own_url: str, waiting: Waiting) -> None:
+    with ThreadPoolExecutor(100) as pool, contextlib.closing(waiting):
+        claims = [pool.submit(claim_in, waiting, f"quiet-{nth}") for nth in range(1, 101)]
+        until(lambda: rate(own_url) <= 10)
         databases.run(own_url, UNTOLD)  # neither announced nor noted
-        for nth in (1, 2, 3):
-            [answer] = raw.answers_in(waiting[nth].recv(65_536))
-            assert [lease["job"]["name"] for lease in json.loads(answer.body)["jobs"]] == ["echo"]
+        for claimed in claims[:3]:
+            [lease] = claimed.result(PATIENCE_S)
+            assert lease.job.name == "echo"
 
 
 def test_at_rest_a_process_has_two_connections(own_url: str, own_db: Database, handlers: Path) -> None:

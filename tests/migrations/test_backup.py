@@ -64,7 +64,7 @@ def test_every_job_acknowledged_before_a_dump_is_there_after_a_restore(
     with databases.fresh(server_url) as url, opened(own_url) as db:
         adder = Adder(db)
         adder.start()
-        assert adder.begun.wait(50)
+        assert adder.begun.wait(60)
         before = list(adder.acknowledged)
         copy(programs, own_url, tmp_path / "dump", to=url)
         adder.stopped.set()

@@ -200,7 +200,7 @@ def test_an_upgrade_that_does_not_get_a_lock_lets_others_through_and_tries_again
             upgrade = beside.submit(schema.upgrade, url, revision="0003")
             until(lambda: "migration_gives_way" in caplog.messages)
             assert not upgrade.done()
-        upgrade.result(timeout=20)
+        upgrade.result(timeout=60)
         assert revision_of(url) == [("0003",)]
 
 

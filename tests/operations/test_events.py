@@ -131,7 +131,7 @@ def test_streams_are_counted_and_each_that_is_cut_once(db: Database, monkeypatch
     for _ in range(3):
         jobs.submit_many(db, queue="q", new=[new()])
         jobs.submit_many(db, queue="other", new=[new()])
-        assert quick.woken.wait(30)
+        assert quick.woken.wait(60)
         assert len(taken(quick)) == 1
     assert slow.has_lagged
     assert lags == [slow]
@@ -148,13 +148,13 @@ def test_a_stream_joins_when_it_has_read_what_others_have(db: Database) -> None:
     assert not streams.join(first, at=newest - 1, newest=newest), "the thread reads for all: nobody sets it back"
     assert streams.join(first, at=newest, newest=newest)
     jobs.submit_many(db, queue="q", new=[new()])
-    assert first.woken.wait(30)
+    assert first.woken.wait(60)
     assert not streams.join(second, at=newest, newest=newest), "it has to read that first"
     [newest] = taken(first)
     assert streams.join(second, at=newest, newest=newest)
     streams.part(first)
     jobs.submit_many(db, queue="q", new=[new()])
-    assert second.woken.wait(30)
+    assert second.woken.wait(60)
     assert len(taken(second)) == 1
     assert taken(first) == []
     streams.close()
@@ -176,7 +176,7 @@ def test_streams_end_where_something_is_missing_so_that_their_clients_hear_of_it
     db: Database, shared_url: str, joined: Stream, by: int
 ) -> None:
     databases.run(shared_url, f"update rowline.job_folds set next_event = next_event + {by}")
-    assert joined.woken.wait(30)
+    assert joined.woken.wait(60)
     assert joined.has_lagged
 
 
@@ -189,7 +189,7 @@ def test_an_event_that_this_release_does_not_know_is_passed_over(db: Database, s
         "update rowline.job_folds set next_event = next_event + 1",
     )
     jobs.submit_many(db, queue="q", new=[new()])
-    assert joined.woken.wait(30)
+    assert joined.woken.wait(60)
     piece = joined.take()
     assert piece
     assert [one.event.type for one in piece.events] == [EventType.ADDED]

@@ -73,7 +73,7 @@ def test_who_waits_hears_of_an_end_whatever_brought_it(db: Database, ends: JobEn
     work.fail_next(db, reason="broke")
     manage.cancel(db, actor=ACTOR, queue=QUEUE, job_id=cancelled)
 
-    found = [one.result(40) for one in waiting]
+    found = [one.result(60) for one in waiting]
     assert [job.status for job in found] == [Status.COMPLETED, Status.FAILED, Status.FAILED]
     assert [job.id for job in found] == [completed, failed, cancelled]
     assert sleeping(ends) == 0
@@ -85,10 +85,10 @@ def test_a_job_that_is_retried_has_not_ended(db: Database, ends: JobEnds, pool: 
     work.fail_next(db, delay_ms=3_600_000)
     work.complete_next(db)
 
-    assert waiting[1].result(40).status is Status.COMPLETED
+    assert waiting[1].result(60).status is Status.COMPLETED
     assert not waiting[0].done(), "the statement that found the other's end asked for both"
     ends.close()
-    assert waiting[0].result(40).status is Status.DELAYED
+    assert waiting[0].result(60).status is Status.DELAYED
 
 
 def test_after_its_time_the_job_is_returned_as_it_is(db: Database, ends: JobEnds) -> None:
@@ -114,7 +114,7 @@ def test_a_job_that_is_removed_is_no_longer_found(db: Database, ends: JobEnds, p
         conn.exec_driver_sql("delete from rowline.jobs")
 
     with pytest.raises(JobNotFound):
-        waiting.result(40)
+        waiting.result(60)
     assert sleeping(ends) == 0
 
 
@@ -129,7 +129,7 @@ def test_a_job_that_is_removed_and_added_again_is_waited_for(
     until(lambda: sleeping(ends) == 1 and first not in ends._waiting)  # noqa: SLF001 - as above
     work.complete_next(db)
 
-    assert waiting.result(40).status is Status.COMPLETED
+    assert waiting.result(60).status is Status.COMPLETED
 
 
 def test_one_statement_asks_for_all_each_job_once(
@@ -150,7 +150,7 @@ def test_one_statement_asks_for_all_each_job_once(
     assert all(len(set(keys)) == len(keys) <= 5 for keys in asked)
     for _ in job_ids:
         work.complete_next(db)
-    assert {one.result(40).status for one in waiting} == {Status.COMPLETED}
+    assert {one.result(60).status for one in waiting} == {Status.COMPLETED}
 
 
 def test_more_jobs_than_one_statement_takes_are_all_heard_of(
@@ -161,7 +161,7 @@ def test_more_jobs_than_one_statement_takes_are_all_heard_of(
     for _ in waiting:
         work.complete_next(db)
 
-    assert {one.result(40).status for one in waiting} == {Status.COMPLETED}
+    assert {one.result(60).status for one in waiting} == {Status.COMPLETED}
 
 
 def test_who_waits_holds_no_connection_and_no_memory(
@@ -182,7 +182,7 @@ def test_who_waits_holds_no_connection_and_no_memory(
     with narrow.read_once() as conn:
         assert conn.exec_driver_sql("select 1").scalar_one() == 1
     work.complete_next(db)
-    assert {one.result(40).status for one in waiting} == {Status.COMPLETED}
+    assert {one.result(60).status for one in waiting} == {Status.COMPLETED}
     ends.close()
     narrow.close()
 
@@ -197,7 +197,7 @@ def test_who_has_left_waits_no_longer(
     until(lambda: sleeping(ends) == 1)
     left.set()
 
-    assert waiting.result(40).status is Status.WAITING
+    assert waiting.result(60).status is Status.WAITING
     assert sleeping(ends) == 0
 
 
@@ -209,7 +209,7 @@ def test_closing_ends_all_waits_and_nobody_waits_afterwards(
     waiting = begun(pool, ends, db, job_id, job_id)
     ends.close()
 
-    assert [one.result(40).status for one in waiting] == [Status.WAITING] * 2
+    assert [one.result(60).status for one in waiting] == [Status.WAITING] * 2
     assert ends.wait(looking(db, job_id), wait_ms=LONG_MS, has_left=stay).status is Status.WAITING
 
 
@@ -231,8 +231,8 @@ def test_a_database_that_is_away_for_a_while_ends_no_wait(
 
     monkeypatch.setattr(jobends, "ended", away)
     [waiting] = begun(pool, ends, db, add(db))
-    assert failed.wait(40)
+    assert failed.wait(60)
     work.complete_next(db)
 
-    assert waiting.result(40).status is Status.COMPLETED
+    assert waiting.result(60).status is Status.COMPLETED
     assert [record.message for record in caplog.records if record.name == jobends.__name__] == ["tick_failed"]

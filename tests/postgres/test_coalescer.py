@@ -27,7 +27,7 @@ class Slow:
         self.rounds.append([f"{topic}/{one}" for one in asked])
         if len(self.rounds) == 1:
             self.begun.set()
-            assert self.let_go.wait(50)
+            assert self.let_go.wait(60)
         elif self._error and "bad" in asked:
             raise self._error
         return [one.upper() for one in asked]
@@ -36,13 +36,13 @@ class Slow:
 def asked_while_busy(slow: Slow, gathering: Gathered, pool: ThreadPoolExecutor, words: str) -> list[Future[str]]:
     """Ask for the words while the database is busy with a first one, so that they gather."""
     first = pool.submit(gathering.submit, "q", "first")
-    assert slow.begun.wait(50)
+    assert slow.begun.wait(60)
     answers = []
     for nth, word in enumerate(words.split(), 1):
         answers.append(pool.submit(gathering.submit, "q", word))
         until(lambda nth=nth: len(waiting(gathering)) >= nth)  # type: ignore[misc]
     slow.let_go.set()
-    assert first.result(50) == "FIRST"
+    assert first.result(60) == "FIRST"
     return answers
 
 
@@ -76,7 +76,7 @@ def test_those_who_come_meanwhile_are_served_together_each_with_his_own(pool: Th
 
     answers = asked_while_busy(slow, RequestCoalescer(slow.do, max_batch=MAX_BATCH), pool, "a b c")
 
-    assert [answer.result(50) for answer in answers] == ["A", "B", "C"]
+    assert [answer.result(60) for answer in answers] == ["A", "B", "C"]
     assert slow.rounds == [["q/first"], ["q/a", "q/b", "q/c"]]
 
 
@@ -84,12 +84,12 @@ def test_no_more_than_the_most_are_served_together(pool: ThreadPoolExecutor) -> 
     slow = Slow()
     gathering = RequestCoalescer(slow.do, max_batch=2)
     first = pool.submit(gathering.submit, "q", "first")
-    assert slow.begun.wait(50)
+    assert slow.begun.wait(60)
 
     answers = [pool.submit(gathering.submit, "q", word) for word in "abcde"]
     slow.let_go.set()
 
-    assert sorted(answer.result(50) for answer in [first, *answers]) == ["A", "B", "C", "D", "E", "FIRST"]
+    assert sorted(answer.result(60) for answer in [first, *answers]) == ["A", "B", "C", "D", "E", "FIRST"]
     assert max(map(len, slow.rounds)) <= 2
 
 
@@ -97,7 +97,7 @@ def test_other_topics_do_not_wait(pool: ThreadPoolExecutor) -> None:
     slow = Slow()
     gathering = RequestCoalescer(slow.do, max_batch=MAX_BATCH)
     pool.submit(gathering.submit, "q", "first")
-    assert slow.begun.wait(50)
+    assert slow.begun.wait(60)
 
     assert gathering.submit("other", "a") == "A"
     slow.let_go.set()
@@ -108,7 +108,7 @@ def test_nobody_waits_long_for_a_slow_database(monkeypatch: pytest.MonkeyPatch, 
     slow = Slow()
     gathering = RequestCoalescer(slow.do, max_batch=MAX_BATCH)
     pool.submit(gathering.submit, "q", "first")
-    assert slow.begun.wait(50)
+    assert slow.begun.wait(60)
 
     assert gathering.submit("q", "a") == "A", "though the first is not done"
     slow.let_go.set()
@@ -119,9 +119,9 @@ def test_what_is_refused_is_refused_to_its_own_caller_alone(pool: ThreadPoolExec
 
     good, bad, late = asked_while_busy(slow, RequestCoalescer(slow.do, max_batch=MAX_BATCH), pool, "good bad late")
 
-    assert [good.result(50), late.result(50)] == ["GOOD", "LATE"]
+    assert [good.result(60), late.result(60)] == ["GOOD", "LATE"]
     with pytest.raises(psycopg.errors.CheckViolation):
-        bad.result(50)
+        bad.result(60)
 
 
 def test_trouble_with_the_database_is_told_to_all_and_tried_no_more(pool: ThreadPoolExecutor) -> None:
@@ -129,7 +129,7 @@ def test_trouble_with_the_database_is_told_to_all_and_tried_no_more(pool: Thread
 
     for answer in asked_while_busy(slow, RequestCoalescer(slow.do, max_batch=MAX_BATCH), pool, "good bad"):
         with pytest.raises(OutcomeUnknown, match="away"):
-            answer.result(50)
+            answer.result(60)
     assert len(slow.rounds) == 2
 
 

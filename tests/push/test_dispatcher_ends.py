@@ -151,7 +151,7 @@ def test_an_outcome_that_cannot_be_told_keeps_no_other_from_being_told_and_no_jo
 
     def behaviour(connection: socket.socket, call: Call) -> None:
         if call.job["name"] == "locked":
-            let_go.wait(50)
+            let_go.wait(60)
         connection.sendall(answer())
 
     with Receiver(behaviour) as receiver, receivers.dispatcher(shared_url, lock_ms=50) as running:
@@ -190,7 +190,7 @@ def test_an_answer_that_comes_after_the_lease_is_lost_changes_nothing(db: Databa
         let_go = threading.Event()
 
         def late(connection: socket.socket, _call: Call) -> None:
-            let_go.wait(50)
+            let_go.wait(60)
             connection.sendall(answer())
 
         receiver.behaviour = late

@@ -32,7 +32,7 @@ def test_connections_that_a_receiver_closed_are_given_up_without_another_call(db
     together = threading.Barrier(at_once)
 
     def behaviour(connection: socket.socket, _call: Call) -> None:
-        together.wait(50)
+        together.wait(60)
         connection.sendall(answer())
         connection.shutdown(socket.SHUT_WR)
         if not connection.recv(1):
@@ -43,7 +43,7 @@ def test_connections_that_a_receiver_closed_are_given_up_without_another_call(db
         for job_id in add(db, *(new() for _ in range(at_once))):
             assert in_status(db, job_id).status is Status.COMPLETED
         for _ in range(at_once):
-            assert given_up.acquire(timeout=45)
+            assert given_up.acquire(timeout=60)
 
 
 def test_calls_for_which_no_files_are_left_cost_no_attempt(db: Database, shared_url: str) -> None:
@@ -51,7 +51,7 @@ def test_calls_for_which_no_files_are_left_cost_no_attempt(db: Database, shared_
     go = threading.Event()
 
     def behaviour(connection: socket.socket, _call: Call) -> None:
-        go.wait(45)
+        go.wait(60)
         connection.sendall(answer())
 
     with few_files(shared_url, hard=100) as program, Receiver(behaviour) as receiver:

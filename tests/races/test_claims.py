@@ -121,7 +121,7 @@ def test_a_claim_waits_for_a_promotion_that_is_under_way(crowd: Database) -> Non
             assert jobs_store.promote(conn, queue="q", limit=10) == 1
             claimed = pool.submit(claim.claim, crowd, queue="q", limit=1, lease_ms=60_000, worker="w")
             assert waits(claimed)
-        found = claimed.result(timeout=50).leases
+        found = claimed.result(timeout=60).leases
     assert [lease.job.number for lease in found] == [due.number] != [added_later.number]
 
 
@@ -168,7 +168,7 @@ def test_a_deadlock_is_tried_again_and_nobody_hears_of_it(own_url: str, crowd: D
         # Who waited first looks first, a second later, and is ended: that is ours.
         other.execute(lock, [first.job.number])
         other.rollback()
-        assert set(told.result(50)) == {first.job.number, second.job.number}
+        assert set(told.result(60)) == {first.job.number, second.job.number}
 
 
 def test_a_lock_that_was_not_had_in_time_is_tried_again_and_nobody_hears_of_it(
@@ -187,13 +187,13 @@ def test_a_lock_that_was_not_had_in_time_is_tried_again_and_nobody_hears_of_it(
         first = databases.ask(own_url, waits)
         until(lambda: databases.ask(own_url, waits) not in ([], first))
         other.rollback()
-        assert set(told.result(50)) == {lease.job.number}
+        assert set(told.result(60)) == {lease.job.number}
     db.close()
 
 
 def test_a_lock_that_is_never_had_is_told_in_time(settings: Settings, own_url: str) -> None:
-    patient = dataclasses.replace(settings, lock_ms=1_000)
-    db = Database(patient, url=own_url, size=2, name="rowline-test-patient", limit_ms=1_200)
+    patient = dataclasses.replace(settings, lock_ms=5_000)
+    db = Database(patient, url=own_url, size=2, name="rowline-test-patient", limit_ms=6_000)
     operations.submit_many(db, queue="q", new=[new()])
     [lease] = claim.claim(db, queue="q", limit=1, lease_ms=60_000, worker="w").leases
     with psycopg.connect(libpq.normal(own_url)) as other:
@@ -201,7 +201,7 @@ def test_a_lock_that_is_never_had_is_told_in_time(settings: Settings, own_url: s
         began_at = time.monotonic()
         with pytest.raises(DatabaseError, match="lock timeout"):
             settle.fail(db, queue="q", failures=[Failure(lease=lease.key, reason="r")], random=Random(1))
-        assert time.monotonic() - began_at < 1.9, "a second try would have gone beyond the limit"
+        assert time.monotonic() - began_at < 2 * 5, "a second try would have waited as long again"
     db.close()
 
 
@@ -228,7 +228,7 @@ def test_an_attempt_never_begins_before_the_one_before_it_has_ended(
         [lease] = claim.claim(crowd, queue="q", limit=1, lease_ms=60_000, worker="early").leases
         settle.release(crowd, queue="q", releases=[Release(lease=lease.key)])
         holder.rollback()
-        claiming.result(50)
+        claiming.result(60)
 
     times = "select ended_at, processed_at from rowline.attempts join rowline.jobs using (queue, number)"
     [(before, after)] = databases.ask(own_url, times)

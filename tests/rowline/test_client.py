@@ -214,7 +214,7 @@ def test_a_fork_has_connections_of_its_own(queue: rowline.Queue) -> None:
     child.start()
     for number in range(20):
         assert queue.add("n", number).data == number
-    child.join(50)
+    child.join(60)
 
     assert child.exitcode == 0
     assert queue.counts("waiting") == {"waiting": 26}

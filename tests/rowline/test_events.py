@@ -85,7 +85,7 @@ def test_a_stream_ends_when_it_or_the_client_is_closed(relay: Relay) -> None:
     thread = threading.Thread(target=lambda: list(events), daemon=True)
     thread.start()
     api.close()
-    thread.join(30)
+    thread.join(60)
     assert not thread.is_alive()
 
 

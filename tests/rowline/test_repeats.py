@@ -104,7 +104,7 @@ def test_closing_a_client_ends_its_waits(api: rowline.Rowline, queue: rowline.Qu
         until(lambda: any(b"?wait=" in request for request in proxy.requests))
         api.close()
         with pytest.raises(rowline.Unavailable, match="closed"):
-            waiting.result(40)
+            waiting.result(60)
 
 
 @pytest.mark.parametrize("fault", [Fault.PAGE, Fault.OTHER_JSON])

@@ -78,7 +78,7 @@ def test_closing_ends_a_claim_that_waits_over_tls(url: str, certificate: Path, m
     client.queue("q").counts("waiting")
     with ThreadPoolExecutor() as pool:
         claiming = pool.submit(client.queue("q").claim, wait_ms=30_000)
-        assert WAITS.wait(50)
+        assert WAITS.wait(60)
         client.close()
         with pytest.raises(rowline.Unavailable):
-            claiming.result(50)
+            claiming.result(60)

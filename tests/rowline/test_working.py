@@ -36,7 +36,7 @@ def test_a_claim_waits_for_a_job(queue: rowline.Queue) -> None:
     with ThreadPoolExecutor() as pool:
         claiming = pool.submit(queue.claim, 5, wait_ms=20_000)
         added = queue.add("n", 1)
-        assert [lease.id for lease in claiming.result(50)] == [added.id]
+        assert [lease.id for lease in claiming.result(60)] == [added.id]
 
 
 def test_a_failed_attempt_is_tried_again_until_there_is_none_left(queue: rowline.Queue) -> None:
@@ -237,8 +237,8 @@ def test_a_claim_that_waits_ends_when_its_client_is_closed_and_takes_nothing(pro
         second = pool.submit(staying.queue("q").claim, wait_ms=20_000)
         leaving.close()
         added = staying.queue("q").add("n")
-        assert [lease.id for lease in second.result(50)] == [added.id]
-        assert first.result(50) == ()
+        assert [lease.id for lease in second.result(60)] == [added.id]
+        assert first.result(60) == ()
     assert staying.queue("q").attempts(added.id)[0].outcome == "running"
 
 

@@ -16,6 +16,7 @@ from app.postgres.database import Database
 from tests.support import databases, json_texts
 from tests.support.acting import ACTOR
 from tests.support.client import Client
+from tests.support.clusters import PATIENCE_S
 from tests.support.outbox import Sql
 
 OPTIONS_IN_SQL = [option.name for option in OPTIONS if option.kind in KINDS_IN_SQL]
@@ -336,7 +337,8 @@ def test_workers_are_woken_at_the_commit_if_that_is_asked_for(sql: Sql, shared_u
         listening.execute(f"listen {notify.channel('queue é')}")
         with sql.connection.transaction():
             sql.connection.execute("select rowline.enqueue('queue é', 'n', '1', notify => %s)", (asked,))
-        assert len(list(listening.notifies(timeout=0.2, stop_after=1))) == asked
+        timeout_s = PATIENCE_S if asked else 0.2
+        assert len(list(listening.notifies(timeout=timeout_s, stop_after=1))) == asked
 
 
 def test_a_path_of_the_callers_own_changes_nothing(own_url: str) -> None:

@@ -28,8 +28,8 @@ PYTHON = [sys.executable, "-P"]
 IMPORTABLE = [str(ROOT), str(ROOT / "app"), *filter(None, [os.environ.get("PYTHONPATH")])]
 
 PATIENCE_S = 45.0
-"""How long tests wait for an event, with which the wait ends: machines may be slow. Less than the longest of our polls,
-60 s, so that what is to be heard of by a wake-up is not seen by a poll."""
+"""How long tests wait for an event, with which the wait ends: machines may be slow. Less than the longest
+ROWLINE_POLL_MS, 60 s, which tests of wake-ups set: what is to be heard of by a wake-up must not be seen by a poll."""
 MEMORY = Path("/dev/shm")
 ROOM = 6 * 2**30
 """The free bytes from which on memory takes the servers of all workers: each writes up to a gigabyte of WAL."""
@@ -148,7 +148,7 @@ class Cluster:
     def _end(self, number: signal.Signals) -> None:
         if self.process:
             self.process.send_signal(number)
-            self.process.wait(20)
+            self.process.wait(60)
             self.process = None
 
 

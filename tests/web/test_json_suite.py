@@ -55,7 +55,7 @@ def speaker(listening: Server, db: Database) -> Iterator[Speaker]:
 
 @contextmanager
 def _connection(port: int) -> Iterator[HTTPConnection]:
-    connection = HTTPConnection("127.0.0.1", port, timeout=50)
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)
     yield connection
     connection.close()
 

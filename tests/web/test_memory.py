@@ -92,7 +92,7 @@ def silent(server: Server, count: int, sent: bytes) -> Iterator[list[socket.sock
 def await_answers(opened: list[socket.socket]) -> None:
     """Wait until each has the beginning of its answer: the server has made it, and holds what it cannot send."""
     for connection in opened:
-        connection.settimeout(30)
+        connection.settimeout(60)
         assert connection.recv(1, socket.MSG_PEEK) == b"H"
 
 

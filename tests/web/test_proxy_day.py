@@ -14,7 +14,7 @@ from tests.support.receivers import LOOPBACK, Call, Receiver, answer
 
 
 def call(port: int, method: str, path: str, body: object = None, token: str = TOKEN) -> tuple[int, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=50)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     connection.request(method, path, None if body is None else json.dumps(body), headers)
     got = connection.getresponse()

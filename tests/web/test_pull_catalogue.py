@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -34,9 +33,7 @@ def held(server: Server, **opts: object) -> tuple[str, str]:
 
 def test_l02_a_wait_without_end_ends(own_url: str) -> None:
     with raw.server(own_url, ROWLINE_MAX_WAIT_MS="400") as server:
-        started = time.monotonic()
         assert post(server, "/claim", {"wait": 10**9}).json() == {"jobs": []}
-        assert time.monotonic() - started < 50
 
 
 def test_l04_a_second_word_of_the_same_is_taken_and_another_is_not(server: Server) -> None:

@@ -19,7 +19,7 @@ from tests.support.raw import Server
 
 CLIENT_S = 2  # as ROWLINE_CLIENT_S; 10 by default
 SILENT = 200  # of each kind
-LATE_S = CLIENT_S + 45.0
+LATE_S = CLIENT_S + 100.0
 ANSWERED_WITHIN_S = 2.0  # speed is measured elsewhere; a server that is held up answers nobody for CLIENT_S
 CALM = 20
 """Times as long as in calm before anybody is held up: a machine may be slow."""
@@ -133,7 +133,7 @@ def test_a_client_that_takes_no_answer_is_let_go(impatient: Server, prompt_s: fl
     impatient.ask(raw.request("POST", "/queues/slow/jobs", body=added), wanted=1)
     with connect(impatient) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.settimeout(30)
+        connection.settimeout(LATE_S)
         with pytest.raises(ConnectionError):
             for _ in range(1_000):
                 connection.sendall(raw.request("GET", "/queues/slow/jobs") * 1_000)
@@ -141,16 +141,14 @@ def test_a_client_that_takes_no_answer_is_let_go(impatient: Server, prompt_s: fl
 
 
 def test_a_stopping_server_does_not_wait_for_who_is_silent(shared_url: str) -> None:
-    with raw.server(shared_url, ROWLINE_CLIENT_S="60") as server, connect(server) as idle, connect(server) as kept:
+    with raw.server(shared_url, ROWLINE_CLIENT_S="600") as server, connect(server) as idle, connect(server) as kept:
         kept.sendall(raw.request("GET", "/health/live"))
         answer = b""
         while not answer.endswith(b"}"):
             answer += kept.recv(65536)
-        started = time.monotonic()
         server.program.process.terminate()
         assert (idle.recv(1), kept.recv(1)) == (b"", b"")
-        server.program.process.wait(50)
-        assert time.monotonic() - started < 50
+        server.program.process.wait(LATE_S)
 
 
 def test_a_stop_waits_for_no_stranger_who_does_not_read(shared_url: str) -> None:

@@ -255,7 +255,7 @@ def test_a_claim_that_waits_ends_when_its_token_is_revoked_though_no_job_comes(
         until(lambda: "q" in flask.application.extensions["rowline-waiting"]._lines)  # noqa: SLF001
         answers.ok(owner.flask.delete(f"/tokens/{issued.token.id}", headers=owner.authorization))
 
-        assert answers.problem(waiting.result(50), 401)["code"] == "unauthorized"
+        assert answers.problem(waiting.result(60), 401)["code"] == "unauthorized"
 
 
 def test_a_token_that_was_revoked_elsewhere_makes_none_in_the_seconds_in_which_it_is_trusted(

@@ -88,7 +88,7 @@ HANDLERS = """
     @rowline.handler("meets")
     def meets(job):
         open(f"{job.data}/{job.id}", "w").close()
-        ends_at = time.monotonic() + 10
+        ends_at = time.monotonic() + 60
         while len(os.listdir(job.data)) < 4:
             if time.monotonic() > ends_at:
                 raise RuntimeError("alone")

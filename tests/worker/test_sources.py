@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from app.postgres.database import Database
 from app.web.auth import WRONG_MAX
 from app.worker.completer import Completer
 from app.worker.heartbeats import HeldLeases
-from app.worker.httpsource import REFUSED_S, HttpSource
+from app.worker.httpsource import CALL_S, REFUSED_S, HttpSource
 from app.worker.source_io import SourceIO
 from tests.support import clusters, httpproxy, raw
 from tests.support.acting import ACTOR
@@ -388,4 +389,8 @@ def test_a_worker_that_reaches_nothing_says_so_now_and_then(handlers: Path) -> N
     with WorkerProgram(url, handlers) as worker:
         worker.expect("claim_failed")
         worker.expect("worker_started")
-        assert f"no response from {url}: " in worker.expect("claim_failed", within_s=25)  # a claim tries for 35 s
+        told = [json.loads(worker.expect("claim_failed")) for _ in range(2)]
+    assert all(f"no response from {url}: " in line["cause"] for line in told)
+    first, second = (datetime.fromisoformat(line["time"]) for line in told)
+    a_claim_tries_s = Settings().max_wait_ms / 1000 + CALL_S
+    assert (second - first).total_seconds() < a_claim_tries_s
