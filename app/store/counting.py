@@ -62,6 +62,8 @@ _WAITED = "greatest(date_part('epoch', processed_at) - abs(place)::double precis
 _RAN = "greatest(date_part('epoch', statement_timestamp() - processed_at), 0)"
 _DURATION = {"claim": _WAITED} | dict.fromkeys(("complete", "complete_and_remove", "fail", "retry_later"), _RAN)
 """Verb -> how long a job waited before its attempt began, since its place says; or how long the attempt ran; in s."""
+MADE = frozenset({"counted", "counted_one", "told", "noted", "noted_values"})
+"""The names of the fragments that are made for a statement."""
 _BOUNDS = ",".join(f"{bound:g}" for bound in durations.BOUNDS_S)
 
 

@@ -39,13 +39,12 @@ def whole(text: str, *, tells: bool = True) -> str:
     `:_counted` and its like are made for the statement, which `tells` which jobs it changed, or not: psql counts all
     statuses, with the same effect.
     """
-    made = counting.fragments(text, tells=tells)
 
     def filled(part: str) -> str:
         return _SHARED.sub(lambda named: textwrap.indent(shared(named[2]), named[1]), part)
 
     def shared(name: str) -> str:
-        return made.get(name) or filled(fragment(name))
+        return counting.fragments(text, tells=tells)[name] if name in counting.MADE else filled(fragment(name))
 
     return filled(text)
 
@@ -69,13 +68,24 @@ class Statement:
         if verb:
             read = re.sub(r"\A-- \w+:", f"-- {verb}:", read)
         self.text, quiet = (change(whole(read, tells=tells)) for tells in (True, False))
-        found = [match for match in _PARTS.finditer(self.text) if match["name"]]
-        self.parameters = tuple(dict.fromkeys(match["name"] for match in found))
-        self.prepared = _PARTS.sub(self._numbered, self.text)
+        numbers: dict[str, int] = {}
+        types: dict[str, str] = {}
+
+        def numbered(match: re.Match[str]) -> str:
+            name, array_type = match["name"], match["type"]
+            if not name:
+                return match[0]
+            number = numbers.setdefault(name, len(numbers) + 1)
+            if not array_type:
+                return f"${number}"
+            types[name] = array_type
+            return f"${number}::{array_type}"
+
+        self.prepared = _PARTS.sub(numbered, self.text)
         """The text as PREPARE accepts it, with `$1`, `$2` for the parameters."""
-        self.quiet = _PARTS.sub(self._numbered, quiet)
+        self.parameters = tuple(numbers)
+        self.quiet = self.prepared if quiet == self.text else _PARTS.sub(numbered, quiet)
         """The same where events are off: it does not tell which jobs it changed."""
-        types = {match["name"]: match["type"] for match in found if match["type"]}
         self._encoders = tuple((parameter, _encoder(types.get(parameter))) for parameter in self.parameters)
         self._formats = [int(types.get(parameter) == "text[]") for parameter in self.parameters]
         self._texts = {True: self.prepared.encode(), False: self.quiet.encode()}
@@ -98,12 +108,6 @@ class Statement:
     def _bound(self, parameters: Mapping[str, Any], tells: bool) -> BoundStatement:  # noqa: FBT001 - called above
         values = [encode(parameters[name]) for name, encode in self._encoders]
         return BoundStatement(self._texts[tells], values, self._formats)
-
-    def _numbered(self, match: re.Match[str]) -> str:
-        if not match["name"]:
-            return match[0]
-        number = f"${self.parameters.index(match['name']) + 1}"
-        return f"{number}::{match['type']}" if match["type"] else number
 
 
 def composed(name: str, select: Select[Any] | CompoundSelect[Any]) -> Statement:
