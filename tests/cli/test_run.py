@@ -26,7 +26,7 @@ WITHIN_S = 100.0
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    with clusters.folder() as made:
+    with clusters.folder(clusters.in_memory()) as made:
         yield made
 
 
@@ -57,7 +57,7 @@ class First:
 @pytest.fixture(scope="module")
 def first() -> Iterator[First]:
     port = clusters.free_port()
-    with clusters.folder() as place:
+    with clusters.folder(clusters.in_memory()) as place:
         with rowline(place, port, ROWLINE_API_PROCESSES=str(Settings().api_processes)) as program:
             curl = shlex.split(program.expect("curl ", within_s=WITHIN_S))
             added = subprocess.run([*curl, "--fail"], check=True, capture_output=True, text=True)
@@ -91,7 +91,10 @@ class Running:
 def running(first: First) -> Iterator[Running]:
     """One on a home that was used before, with a token that was given."""
     port = clusters.free_port()
-    with clusters.folder() as place, rowline(copied(first, place), port, AUTH_TOKENS="hush-hush") as program:
+    with (
+        clusters.folder(clusters.in_memory()) as place,
+        rowline(copied(first, place), port, AUTH_TOKENS="hush-hush") as program,
+    ):
         program.expect("Ctrl-C stops it", within_s=WITHIN_S)
         yield Running(place=place, port=port, program=program)
         assert program.end(signal.SIGTERM) == 0
@@ -282,7 +285,7 @@ def test_a_killed_rowline_leaves_nothing_in_the_way_of_the_next(used: Path, port
 
 
 def test_a_database_of_the_operator_needs_no_home(place: Path, port: int) -> None:
-    with clusters.cluster() as cluster, rowline(place, port, DATABASE_URL=cluster.url) as program:
+    with clusters.cluster(is_copy=True) as cluster, rowline(place, port, DATABASE_URL=cluster.url) as program:
         program.expect("Database  as set in DATABASE_URL", within_s=WITHIN_S)
         assert is_ready(port)
         assert program.end(signal.SIGTERM) == 0

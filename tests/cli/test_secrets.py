@@ -68,7 +68,7 @@ AWRY = {
 @pytest.fixture(scope="module")
 def guarded() -> Iterator[Cluster]:
     """A server that wants the password of the role `guarded`."""
-    with clusters.cluster() as cluster:
+    with clusters.cluster(is_copy=True) as cluster:
         with psycopg.connect(cluster.url, autocommit=True) as connection:
             connection.execute("create role guarded login password 'canary-right'")
             rules = cluster.settings.home / "pg_hba.conf"

@@ -91,7 +91,7 @@ class Api:
 @pytest.fixture(scope="module")
 def api(postgres_bin: Path | None) -> Iterator[Api]:
     """An API as shipped, with a proxy before a PostgreSQL of its own."""
-    with clusters.cluster(postgres_bin=postgres_bin) as cluster, faultproxy.before(cluster.url) as proxy:
+    with clusters.cluster(postgres_bin=postgres_bin, is_copy=True) as cluster, faultproxy.before(cluster.url) as proxy:
         databases.prepare(cluster.url)
         with serving(cluster, proxy) as api:
             yield api

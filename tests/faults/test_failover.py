@@ -54,7 +54,7 @@ class Api:
 
 @pytest.fixture
 def primary(postgres_bin: Path | None) -> Iterator[Cluster]:
-    with clusters.cluster(postgres_bin=postgres_bin) as cluster:
+    with clusters.cluster(postgres_bin=postgres_bin, is_copy=True) as cluster:
         databases.prepare(cluster.url)
         yield cluster
 

@@ -54,7 +54,7 @@ class Producer(threading.Thread):
 @pytest.fixture
 def cluster(postgres_bin: Path | None) -> Iterator[Cluster]:
     """A server of its own, to be killed."""
-    with clusters.cluster(postgres_bin=postgres_bin) as cluster:
+    with clusters.cluster(postgres_bin=postgres_bin, is_copy=True) as cluster:
         databases.prepare(cluster.url)
         yield cluster
 

@@ -60,7 +60,7 @@ def clock() -> Iterator[Clock]:
 
 @pytest.fixture
 def cluster(clock: Clock) -> Iterator[Cluster]:
-    with clusters.cluster(env=clock.env) as running:
+    with clusters.cluster(env=clock.env, is_copy=True) as running:
         yield running
 
 
@@ -110,7 +110,7 @@ def _ahead_s(url: str) -> float:
 
 
 def test_a_crash_takes_no_tick_without_what_its_schedule_knows_of_it() -> None:
-    with clusters.cluster() as crashed:
+    with clusters.cluster(is_copy=True) as crashed:
         url = databases.prepare(crashed.url)
         db = Database(Settings(database_url=url), url=url, size=2, name="rowline-worker")
         for every_ms in EVERY_MS:

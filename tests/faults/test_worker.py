@@ -19,7 +19,7 @@ from tests.support.workers import WorkerProgram, add, in_status, written
 @pytest.fixture
 def cluster(postgres_bin: Path | None) -> Iterator[Cluster]:
     """A server of its own, to be killed."""
-    with clusters.cluster(postgres_bin=postgres_bin) as cluster:
+    with clusters.cluster(postgres_bin=postgres_bin, is_copy=True) as cluster:
         databases.prepare(cluster.url)
         yield cluster
 

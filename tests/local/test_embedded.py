@@ -24,13 +24,20 @@ AS_ROOT = os.geteuid() == 0
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    with clusters.folder() as made:
+    with clusters.folder(clusters.in_memory()) as made:
         yield made
 
 
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
-    with clusters.cluster() as started:
+    with clusters.cluster(is_copy=True) as started:
+        yield started
+
+
+@pytest.fixture
+def new_cluster() -> Iterator[Cluster]:
+    """One whose data it has made itself."""
+    with clusters.cluster(place=clusters.in_memory()) as started:
         yield started
 
 
@@ -46,12 +53,12 @@ def account_of(cluster: Cluster) -> dict[str, Any]:
     return account.arguments if account else {}
 
 
-def test_a_first_start_makes_a_database(cluster: Cluster) -> None:
-    assert ask(cluster, "SELECT current_database() || ' ' || current_user") == "rowline rowline"
-    assert ask(cluster, "SHOW server_encoding") == "UTF8"
-    assert ask(cluster, "SELECT datcollate FROM pg_database WHERE datname = 'rowline'") == "C"
-    assert ask(cluster, "SHOW data_checksums") == "on"
-    assert ask(cluster, "SHOW timezone") == "UTC"
+def test_a_first_start_makes_a_database(new_cluster: Cluster) -> None:
+    assert ask(new_cluster, "SELECT current_database() || ' ' || current_user") == "rowline rowline"
+    assert ask(new_cluster, "SHOW server_encoding") == "UTF8"
+    assert ask(new_cluster, "SELECT datcollate FROM pg_database WHERE datname = 'rowline'") == "C"
+    assert ask(new_cluster, "SHOW data_checksums") == "on"
+    assert ask(new_cluster, "SHOW timezone") == "UTC"
 
 
 def test_a_commit_is_durable_by_the_settings(cluster: Cluster) -> None:
@@ -59,10 +66,10 @@ def test_a_commit_is_durable_by_the_settings(cluster: Cluster) -> None:
     assert [ask(cluster, f"SHOW {name}") for name in names] == ["on", "on", "on"]
 
 
-def test_only_its_owner_reaches_the_server(cluster: Cluster) -> None:
-    assert ask(cluster, "SHOW listen_addresses") == ""
-    assert cluster.server.sockets.stat().st_mode & 0o777 == 0o700
-    assert cluster.server.data.stat().st_mode & 0o777 == 0o700
+def test_only_its_owner_reaches_the_server(new_cluster: Cluster) -> None:
+    assert ask(new_cluster, "SHOW listen_addresses") == ""
+    assert new_cluster.server.sockets.stat().st_mode & 0o777 == 0o700
+    assert new_cluster.server.data.stat().st_mode & 0o777 == 0o700
 
 
 @contextlib.contextmanager

@@ -298,7 +298,7 @@ def test_a_block_that_swallowed_an_error_of_a_statement_is_no_success(single: Da
 
 def test_a_commit_whose_wait_for_a_standby_was_cancelled_is_unknown(postgres_bin: Path | None) -> None:
     """The server then says success, and warns that no standby has it."""
-    with clusters.cluster(postgres_bin=postgres_bin) as cluster:
+    with clusters.cluster(postgres_bin=postgres_bin, is_copy=True) as cluster:
         databases.run(cluster.url, "create table public.t (n integer)")
         databases.run(cluster.url, "alter system set synchronous_standby_names = 'nobody'")
         databases.run(cluster.url, "select pg_reload_conf()")
@@ -315,7 +315,7 @@ def test_a_commit_whose_wait_for_a_standby_was_cancelled_is_unknown(postgres_bin
 
 def test_who_adds_does_not_wait_for_the_notifications_of_others(postgres_bin: Path | None) -> None:
     """Of all NOTIFYs of a server, in any database, one commits at a time; this one waits for a standby."""
-    with clusters.cluster(postgres_bin=postgres_bin) as cluster, contextlib.ExitStack() as stack:
+    with clusters.cluster(postgres_bin=postgres_bin, is_copy=True) as cluster, contextlib.ExitStack() as stack:
         databases.run(cluster.url, "create table public.t (n integer)")
         databases.run(cluster.url, "alter system set synchronous_standby_names = 'nobody'")
         databases.run(cluster.url, "select pg_reload_conf()")

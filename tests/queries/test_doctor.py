@@ -57,7 +57,7 @@ def only(findings: list[Finding]) -> Finding:
 def cluster() -> Iterator[Cluster]:
     """A server of its own, whose state a test may change, and put back."""
     options = ["-c", "max_prepared_transactions=5", "-c", "autovacuum_freeze_max_age=100000", "-c", "wal_level=logical"]
-    with clusters.cluster(place=clusters.in_memory(), options=options) as made:
+    with clusters.cluster(options=options, is_copy=True) as made:
         yield made
 
 
@@ -377,7 +377,7 @@ def test_a_database_without_the_schema_is_found(server_url: str) -> None:
 
 
 def test_a_standby_is_found() -> None:
-    with clusters.cluster(place=clusters.in_memory()) as primary:
+    with clusters.cluster(is_copy=True) as primary:
         databases.prepare(primary.url)
         with standby_of(primary) as standby:
             until(lambda: databases.ask(standby.url, "select to_regclass('rowline.jobs') is not null") == [(True,)])

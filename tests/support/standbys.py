@@ -20,7 +20,7 @@ STREAMING = "select count(*) from pg_stat_replication where state = 'streaming'"
 def standby_of(primary: Cluster) -> Iterator[Cluster]:
     """Run a standby that has all of `primary` during the block."""
     _let_in(primary)
-    with clusters.folder() as made:
+    with clusters.folder(clusters.in_memory()) as made:
         settings = Settings(home=made / "home", postgres_bin=primary.settings.postgres_bin)
         with home.hold(settings.home):
             standby = Cluster(settings)
