@@ -25,8 +25,12 @@ from tests.support.raw import KEY
 
 TOKEN = "a-token-of-the-tests"
 LATE_S = 50.0
-LONG = ("tests/cli/", "tests/faults/", "tests/plans/", "tests/races/", "tests/worker/")
-"""Where the tests are that start many processes or have many jobs worked."""
+LONG = (
+    *("tests/cli/", "tests/faults/", "tests/plans/", "tests/races/", "tests/worker/"),
+    *("tests/web/test_schemathesis.py", "tests/web/test_memory.py", "tests/web/test_events.py"),
+    *("tests/web/test_strangers.py", "tests/web/test_slow_clients.py", "tests/web/test_shapes.py"),
+)
+"""Where tests start many processes or have many jobs worked, and the files of tests/web that take longest."""
 KEPT = ("alembic_version", "carried_totals", "job_folds", "job_options", "token_changes")
 """Tables that stay from one test to the next: marks and counters of what happened, and the options that jobs share."""
 ADDRESSES = ipaddress.IPv4Network("172.16.0.0/12").hosts()
@@ -56,7 +60,7 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the folders whose files take minutes: one that begins last has the whole run wait for it."""
+    """Begin with the files that take minutes: one that begins last has the whole run wait for it."""
     items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
