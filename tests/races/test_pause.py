@@ -1,6 +1,7 @@
 """A pause under busy claimers: after its answer no claim hands out a job, whatever the way of working."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
@@ -73,11 +74,13 @@ def test_a_paused_queue_hands_out_no_job_after_the_answer_by_any_way(
     revision = endpoint_queries.revisions(service)["q"]
     over = threading.Event()
     done = dict.fromkeys(WAYS, 0)
+    turns = [0] * CLAIMERS
 
     def claimer(nth: int) -> None:
         way = list(WAYS)[nth % len(WAYS)]
         while not over.is_set():
             done[way] += WAYS[way](service, revision)
+            turns[nth] += 1
 
     threads = [threading.Thread(target=claimer, args=(nth,)) for nth in range(CLAIMERS)]
     for thread in threads:
@@ -89,9 +92,11 @@ def test_a_paused_queue_hands_out_no_job_after_the_answer_by_any_way(
             assert paused.claims_in_flight == 0
             started = _last_start(own_url)
             jobs.submit_many(service, queue="q", new=[new() for _ in range(50)])
-            for _ in range(20):  # each claimer has claimed meanwhile, and found nothing
-                over.wait(0.002)
-                assert _last_start(own_url) == started
+            before = [*turns]
+            while any(now < was + 2 for now, was in zip(turns, before, strict=True)):
+                over.wait(0.005)  # until each claimer has claimed since then
+                assert all(thread.is_alive() for thread in threads)
+            assert _last_start(own_url) == started
             queues.resume(person, actor=ACTOR, queue="q")
     finally:
         over.set()
@@ -105,7 +110,7 @@ def _add_and_await_claims(db: Database, url: str) -> None:
     before = _last_start(url)
     jobs.submit_many(db, queue="q", new=[new() for _ in range(300)])
     while _last_start(url) == before:
-        pass
+        time.sleep(0.002)
 
 
 def _last_start(url: str) -> datetime | None:
