@@ -118,6 +118,7 @@ def test_a_schedule_is_previewed_made_and_paused(hand: Hand) -> None:
     hand.press(".head a.button")
     hand.pages.title("Make a schedule - Rowline")
     hand.type("#id", "nightly")
+    hand.type("#pattern", "0 3 * * *")
     hand.press("button[value=preview]")
     hand.sees("Nothing is stored yet.", "03:00:00")
     assert hand.pages.ask("GET", "/queues/mail/schedulers")["count"] == 0
