@@ -75,11 +75,22 @@ def main() -> None:
     json.dump(found, sys.stdout)
 
 
+def missing() -> str:
+    """Return what this machine lacks for `run`, in the words of the program that was refused; nothing if it has all."""
+    script = "from tests.support import firewall; firewall.bring_up(); firewall.load(1)"
+    tried = subprocess.run([*_alone(), "-c", script], capture_output=True, text=True, check=False)
+    return "" if tried.returncode == 0 else tried.stderr.strip()[-300:] or "no network of its own"
+
+
 def run() -> dict[str, int]:
     """Run this file in a network of its own, as its root."""
-    command = ["unshare", "--net", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"])]
-    ended = subprocess.run([*command, sys.executable, "-m", "tests.proxies.flood"], stdout=-1, text=True, check=True)
+    ended = subprocess.run([*_alone(), "-m", "tests.proxies.flood"], stdout=-1, text=True, check=True)
     return dict(json.loads(ended.stdout))
+
+
+def _alone() -> list[str]:
+    as_root = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    return ["unshare", "--net", *as_root, sys.executable]
 
 
 if __name__ == "__main__":

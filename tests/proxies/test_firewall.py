@@ -11,6 +11,8 @@ BURST = 200
 @pytest.fixture(scope="module")
 def found() -> dict[str, int]:
     """What came through."""
+    if why := flood.missing():
+        pytest.skip(f"this machine lets no test have a network and nftables of its own: {why}")
     return flood.run()
 
 
