@@ -12,6 +12,8 @@ import time
 from tests.support import firewall
 
 FLOOD, OTHER, TRUSTED = "127.0.0.2", "127.0.0.3", "10.0.0.1"
+BURST = 200
+"""Connections that an address may open at once, by the page."""
 MANY, FEW = 600, 100
 """Connections at once, over and under what an address may open."""
 PACKETS = 200_000
@@ -37,6 +39,24 @@ def _is_open(connection: socket.socket) -> bool:
     with contextlib.suppress(OSError):
         return bool(connection.getpeername())
     return False
+
+
+def datagrams(port: int, address: str, wanted: int) -> int:
+    """Send so many datagrams, each from a socket of its own; return how many arrived before one did not."""
+    with contextlib.ExitStack() as stack:
+        reader = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        reader.bind(("127.0.0.1", port))
+        reader.settimeout(WITHIN_S)
+        count = 0
+        for _ in range(wanted):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                sender.bind((address, 0))
+                sender.sendto(b"a", reader.getsockname())
+            try:
+                count += len(reader.recv(1))
+            except TimeoutError:
+                break
+        return count
 
 
 def dripped(port: int, address: str) -> tuple[int, int]:
@@ -70,6 +90,7 @@ def main() -> None:
     found["bytes"], found["bytes dropped"] = dripped(port, OTHER)
     found["trusted bytes"], found["trusted bytes dropped"] = dripped(port, TRUSTED)
     firewall.load(port)
+    found["datagrams"] = datagrams(port, FLOOD, FEW + BURST)
     with socket.create_server(("127.0.0.1", 0), backlog=2 * MANY) as listener:
         found["another port"] = opened(listener.getsockname()[1], FLOOD, MANY)
     json.dump(found, sys.stdout)

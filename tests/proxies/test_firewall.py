@@ -4,9 +4,6 @@ import pytest
 
 from tests.proxies import flood
 
-BURST = 200
-"""Connections that an address may open at once, by the page."""
-
 
 @pytest.fixture(scope="module")
 def found() -> dict[str, int]:
@@ -17,7 +14,7 @@ def found() -> dict[str, int]:
 
 
 def test_an_address_opens_so_many_connections_at_once_and_no_more(found: dict[str, int]) -> None:
-    assert BURST <= found["flood"] < flood.MANY
+    assert flood.BURST <= found["flood"] < flood.MANY
     assert found["flood"] + found["dropped"] >= flood.MANY
 
 
@@ -32,3 +29,7 @@ def test_a_trusted_address_and_another_port_have_no_limits(found: dict[str, int]
 def test_packets_of_one_byte_are_dropped_but_no_byte_is_lost(found: dict[str, int]) -> None:
     assert found["bytes"] == found["trusted bytes"] == flood.PACKETS
     assert found["bytes dropped"] > 0 == found["trusted bytes dropped"]
+
+
+def test_other_protocols_at_the_same_port_have_no_limits(found: dict[str, int]) -> None:
+    assert found["datagrams"] == flood.FEW + flood.BURST
