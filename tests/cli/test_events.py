@@ -4,7 +4,7 @@ import json
 import threading
 
 from app.infra.settings import Settings
-from app.operations import jobs, maintenance
+from app.operations import jobs
 from app.postgres.database import Database
 from tests.support import databases, work
 from tests.support.clusters import PYTHON, Program
@@ -35,7 +35,7 @@ def test_events_are_printed_in_their_order(own_url: str) -> None:
 def test_what_is_not_kept_any_more_is_told(own_url: str) -> None:
     db = Database(Settings(database_url=own_url), url=own_url, size=2, name="rowline-test")
     jobs.submit_many(db, queue="mail", new=[new(), new()])
-    maintenance.fold_counts(db)
+    work.fold(db)
     databases.run(own_url, "delete from rowline.events")
     jobs.submit_many(db, queue="mail", new=[new()])
     gap, added = (json.loads(line) for line in said(own_url, "events", "--after", "1", "--json").splitlines())

@@ -13,10 +13,9 @@ import click
 import pytest
 
 from app.cli import jsontext, main, output
-from app.operations import maintenance
 from app.postgres.database import Database
 from app.queries import events
-from tests.support import databases, raw
+from tests.support import databases, raw, work
 from tests.support.clusters import PYTHON, Program
 from tests.support.commands import environ, lines, said
 
@@ -208,13 +207,13 @@ def test_a_secret_of_an_endpoint_is_printed_alone(api: str) -> None:
 
 def test_over_http_too_it_is_told_which_events_are_not_kept_any_more(api: str, db: Database, shared_url: str) -> None:
     said(api, "jobs", "add", "mail", "n")
-    maintenance.fold_counts(db)
+    work.fold(db)
     cursor = events.ends(db).newest
     said(api, "jobs", "add", "mail", "n")
-    maintenance.fold_counts(db)
+    work.fold(db)
     databases.run(shared_url, "delete from rowline.events")
     said(api, "jobs", "add", "mail", "n")
-    maintenance.fold_counts(db)
+    work.fold(db)
     assert f"of {cursor + 1} to {cursor + 1}: not kept any more" in said(api, "events", "--after", str(cursor))
 
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from app.cli import charts
 from app.cli.main import rowline
 from app.domain.workers import Sighting, Way
-from app.operations import maintenance, workers
+from app.operations import workers
 from app.postgres.database import Database
 from app.queries.reports import REPORTS
 from tests.support import work
@@ -32,7 +32,7 @@ def report(shared_url: str, client: Client, db: Database, monkeypatch: pytest.Mo
         work.complete_next(db, queue=queue)
         work.fail_next(db, queue=queue)
         workers.note(db, process=str(uuid.uuid4()), sightings=[Sighting(queue, "crane", Way.PYTHON, slots=1)])
-    maintenance.fold_counts(db)
+    work.fold(db)
     return lambda *words: CliRunner().invoke(rowline, ["report", *words])
 
 

@@ -10,7 +10,7 @@ from app.cli import series as command
 from app.domain import durations
 from app.domain.series import LENGTH_MS, Durations, Periods, Point, Series, Step
 from app.infra.settings import Settings
-from app.operations import jobs, maintenance
+from app.operations import jobs
 from app.postgres.database import Database
 from tests.support import work
 from tests.support.commands import said
@@ -87,7 +87,7 @@ def test_it_is_shown_and_printed_as_json(own_url: str) -> None:
     db = Database(Settings(database_url=own_url), url=own_url, size=4, name="rowline-test")
     jobs.submit_many(db, queue="mail", new=[new()] * 3)
     work.complete_next(db, queue="mail")
-    maintenance.fold_counts(db)
+    work.fold(db)
     shown = said(own_url, "series", "mail")
     assert shown.startswith("mail: ")
     assert "3, at most 3 a bar" in shown

@@ -12,7 +12,7 @@ import pytest
 from app.domain.job import JsonText, NewJob
 from app.domain.states import Status
 from app.infra.settings import Settings
-from app.operations import jobs, maintenance
+from app.operations import jobs
 from app.postgres import schema
 from app.postgres.database import Database
 from app.queries import reports
@@ -94,7 +94,7 @@ def test_workers_and_reports_see_the_same_moments_however_values_look_in_other_s
     work.complete_next(odd)
     work.fail_next(odd)
     work.stall_next(odd)
-    maintenance.fold_counts(odd)
+    work.fold(odd)
     for name in reports.REPORTS:
         found = reports.ask(odd, name=name, since=timedelta(hours=1))
         moments = [value for row in found.rows for value in row if isinstance(value, datetime)]

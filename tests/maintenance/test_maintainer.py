@@ -8,7 +8,7 @@ import pytest
 from app.domain.states import Status
 from app.infra.settings import Settings
 from app.maintenance import maintainer
-from app.operations import claim, maintenance
+from app.operations import claim
 from app.postgres.database import Database
 from app.web import app
 from tests.conftest import TOKEN
@@ -95,7 +95,7 @@ def test_finished_jobs_go_by_the_settings_and_the_first_pass_finds_those_behind_
         f"('{QUEUE}', '{{\"age\":3600}}'); "
         f"update rowline.jobs set finished_at = finished_at - interval '2 hours' where number = {old}",
     )
-    maintenance.fold_counts(db)
+    work.fold(db)
     request.getfixturevalue("api")
 
     def left() -> list[tuple[int]]:

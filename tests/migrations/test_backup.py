@@ -95,14 +95,14 @@ def test_who_resumes_a_stream_after_a_restore_is_told_so_also_if_as_much_has_hap
 ) -> None:
     with databases.fresh(server_url) as url, opened(own_url) as db:
         workers.add(db, jobs.new())
-        maintenance.fold_counts(db)
+        work.fold(db)
         copy(programs, own_url, tmp_path / "dump", to=url)
         workers.add(db, *(jobs.new() for _ in range(10)))
-        maintenance.fold_counts(db)
+        work.fold(db)
         last_seen = events.ends(db).newest
         with opened(url) as restored:
             workers.add(restored, *(jobs.new() for _ in range(20)))
-            maintenance.fold_counts(restored)
+            work.fold(restored)
             [reset] = events.page(restored, after=last_seen).events
     assert reset.event.type is EventType.RESET
 

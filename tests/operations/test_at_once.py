@@ -88,7 +88,7 @@ def left(url: str) -> dict[str, int]:
 
 def folded(db: Database, url: str) -> list[tuple[int, ...]]:
     """Fold the counts, see that they are right; return how many were added, completed and failed in this minute."""
-    maintenance.fold_counts(db)
+    work.fold(db)
     with db.begin() as conn:
         assert counts.count(conn, queue="q") == counted(conn, "q")
     return databases.ask(url, "select sum(added), sum(completed), sum(failed) from rowline.job_minutes")
@@ -191,7 +191,7 @@ def completions(held: list[Lease]) -> list[Completion]:
 
 
 def swept(db: Database, *, is_whole: bool = False) -> dict[str, int]:
-    maintenance.fold_counts(db)
+    work.fold(db)
     return retention.sweep_at_once(db, is_whole=is_whole)
 
 
@@ -253,7 +253,7 @@ def test_those_that_say_themselves_that_they_are_kept_stay(db: Database, shared_
 def test_the_other_sweep_leaves_them_to_it_so_that_each_is_remembered(db: Database, shared_url: str) -> None:
     by_service({"on_complete": GONE, "on_fail": GONE}, db, shared_url)
     done, bad = ended(db), ended(db, fails=True)
-    maintenance.fold_counts(db)
+    work.fold(db)
     assert retention.sweep(db, is_whole=False) == {}
     assert retention.sweep(db, is_whole=True) == {"q": 2}
     assert left(shared_url)["jobs"] == 0

@@ -9,7 +9,7 @@ from app.domain.endpoint import Limiter
 from app.domain.job import Completion, JsonText, Lease
 from app.domain.scan import ScanCursor
 from app.domain.states import Status
-from app.operations import claim, endpoints, maintenance
+from app.operations import claim, endpoints
 from app.operations import jobs as operations
 from app.operations.claim import Ask
 from app.operations.endpoints import EndpointExchange
@@ -221,6 +221,6 @@ def test_calls_are_counted_alike_past_what_is_dead_whoever_holds_jobs_beside_the
     take(db, limit=1, lease_ms=0, cursor=known)  # stalled, and not noticed yet
     assert names(take(db, limit=32, cursor=known)) == ["5", "6", "7"]
     assert names(take(db, cursor=known)) == []
-    maintenance.fold_counts(db)
+    work.fold(db)
     assert names(take(db, cursor=known)) == []
     assert names(take(db, *first.leases, cursor=known)) == ["8"]

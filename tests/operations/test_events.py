@@ -13,7 +13,7 @@ from app.postgres.database import Database
 from app.queries import events
 from app.queries.events import TitledEvent
 from app.store.events import SLOTS
-from tests.support import databases
+from tests.support import databases, work
 from tests.support.clusters import until
 from tests.support.jobs import new
 
@@ -21,7 +21,7 @@ DAY_MS = 86_400_000
 
 
 def published(db: Database, after: int = 0) -> list[EventType]:
-    maintenance.fold_counts(db)
+    work.fold(db)
     return [one.event.type for one in events.page(db, after=after).events]
 
 
@@ -44,7 +44,7 @@ def test_events_are_kept_until_all_other_parts_are_filled(db: Database) -> None:
 
 def test_a_part_that_is_large_enough_is_followed_by_the_next(db: Database) -> None:
     jobs.submit_many(db, queue="q", new=[new()])
-    maintenance.fold_counts(db)
+    work.fold(db)
     assert maintenance.make_room_for_events(db, keep_ms=DAY_MS, max_bytes=SLOTS)
 
 
@@ -213,7 +213,7 @@ def test_a_cursor_that_a_restored_backup_has_passed_by_is_told_a_reset(own_url: 
     databases.run(own_url, "update rowline.job_folds set history = 'of the server before'")
     for _ in range(2):
         jobs.submit_many(db, queue="q", new=[new()] * 100)
-        maintenance.fold_counts(db)
+        work.fold(db)
     [reset] = events.page(db, after=100).events
     assert reset.event.type is EventType.RESET
     resumed = events.page(db, after=reset.event.id)

@@ -9,7 +9,7 @@ from app.domain.attempts import Outcome
 from app.domain.job import Completion, Failure, JsonText
 from app.domain.retention import FOR_EVER, Keep
 from app.domain.states import Status
-from app.operations import claim, jobs, maintenance, retention, settings
+from app.operations import claim, jobs, retention, settings
 from app.postgres.database import Database, DatabaseError
 from app.store import counts
 from app.store import leases as store
@@ -250,7 +250,7 @@ def test_a_queue_whose_jobs_take_too_long_to_remove_keeps_those_of_no_other(
         client.add({"name": "n", "data": 1}, queue=queue)
         work.complete_next(db, queue=queue)
         settings.change_queue(db, actor=ACTOR, queue=queue, keeps={"on_complete": Keep(age_s=60)})
-    maintenance.fold_counts(db)
+    work.fold(db)
     databases.run(shared_url, "update rowline.jobs set finished_at = finished_at - interval '1 hour'")
     with databases.too_slow(shared_url, "{a}"), contextlib.suppress(DatabaseError):
         retention.sweep(db, is_whole=False)
@@ -277,7 +277,7 @@ def test_a_queue_in_which_a_step_failed_lately_is_swept_by_few_at_a_time(
         client.add({"name": "n", "data": 1}, queue="lately")
         work.complete_next(db, queue="lately")
     settings.change_queue(db, actor=ACTOR, queue="lately", keeps={"on_complete": Keep(age_s=60)})
-    maintenance.fold_counts(db)
+    work.fold(db)
     databases.run(shared_url, "update rowline.jobs set finished_at = finished_at - interval '1 hour'")
     with databases.too_slow(shared_url, "{lately}"), contextlib.suppress(DatabaseError):
         retention.sweep(db, is_whole=False)

@@ -121,7 +121,7 @@ def swept_at_once(db: Database) -> None:
     add(db)
     complete(db)
     settings.change_queue(db, actor=ACTOR, queue="q", keeps={"on_complete": GONE})
-    maintenance.fold_counts(db)
+    work.fold(db)
     retention.sweep_at_once(db)
 
 
@@ -136,7 +136,7 @@ def sweep_later(db: Database) -> None:
         conn.exec_driver_sql(
             "update rowline.jobs set finished_at = added_at - interval '1 day' where status = 'completed'"
         )
-    maintenance.fold_counts(db)
+    work.fold(db)
     retention.sweep(db, is_whole=True)
 
 

@@ -10,7 +10,7 @@ from app.domain.retention import Keep
 from app.operations import jobs, maintenance, manage, retention, settings, settle
 from app.postgres.database import Database
 from tests.races.test_manage import DONE, Verb, check, complete, mixed, outcome, take
-from tests.support import databases
+from tests.support import databases, work
 from tests.support.acting import ACTOR
 from tests.support.jobs import new
 from tests.support.race import RACERS, race
@@ -33,7 +33,7 @@ def test_of_many_who_say_that_a_job_failed_all_hear_that_it_did_and_it_goes_once
     assert race(racer) == [dict.fromkeys((lease.job.number for lease in held), "failed")] * RACERS
     assert databases.ask(own_url, "select number from rowline.jobs") == []
     assert databases.ask(own_url, "select count(*), count(distinct number) from rowline.removed_jobs") == [(JOBS, JOBS)]
-    maintenance.fold_counts(crowd)
+    work.fold(crowd)
     assert databases.ask(own_url, "select sum(added), sum(failed) from rowline.job_minutes") == [(JOBS, JOBS)]
     check(crowd, own_url)
 
@@ -52,7 +52,7 @@ def test_a_job_is_cancelled_while_it_waits_or_its_attempt_fails_and_it_goes_once
 
     assert {told for those in race(racer) for told in those} <= {DONE, "job_not_found"}
     assert databases.ask(own_url, "select number from rowline.jobs") == []
-    maintenance.fold_counts(crowd)
+    work.fold(crowd)
     assert databases.ask(own_url, "select sum(added), sum(failed) from rowline.job_minutes") == [(JOBS, JOBS)]
     check(crowd, own_url)
 
@@ -80,7 +80,7 @@ def test_a_job_of_a_queue_that_keeps_none_is_swept_once_whatever_is_done_to_it(
     told = Counter(one for those in race(racer) for one in those)
     while held := take(crowd, JOBS):
         complete(crowd, held)
-    maintenance.fold_counts(crowd)
+    work.fold(crowd)
     retention.sweep_at_once(crowd)
     assert databases.ask(own_url, "select number from rowline.jobs") == []
     check(crowd, own_url)

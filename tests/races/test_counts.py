@@ -7,10 +7,10 @@ from app.domain.job import Completion, Failure, JsonText, Lease, Release
 from app.operations import claim, jobs, maintenance, manage, settle
 from app.postgres.database import Database
 from app.store import counts
+from tests.support import work
 from tests.support.acting import ACTOR
 from tests.support.jobs import counted, insert, new
 from tests.support.race import RACERS, race
-from tests.support.work import complete_all
 
 TURNS = 40
 QUEUES = ("q", "r")
@@ -28,10 +28,10 @@ def end(db: Database, queue: str, taken: list[Lease], random: Random) -> None:
             case 2:
                 settle.recover_dead(db, queue=queue, held=[lease.key], max_stalled_count=1)
             case _:
-                complete_all(db, queue=queue, completions=[Completion(lease=lease.key, result=JsonText("1"))])
+                work.complete_all(db, queue=queue, completions=[Completion(lease=lease.key, result=JsonText("1"))])
 
 
-def work(db: Database, random: Random) -> None:
+def change_jobs(db: Database, random: Random) -> None:
     """Add, claim and end jobs, cancel some, and give up some transactions half done."""
     queue = random.choice(QUEUES)
     added = jobs.submit_many(db, queue=queue, new=[new(attempts=2, priority=random.randrange(2)) for _ in range(5)])
@@ -69,13 +69,13 @@ def test_no_snapshot_has_a_wrong_count_while_many_work_and_fold(crowd: Database)
             return while_they_work(read)
         try:
             for turn in range(TURNS):
-                work(crowd, Random(nth * TURNS + turn))
+                change_jobs(crowd, Random(nth * TURNS + turn))
         finally:
             done.append(nth)
         return 0
 
     assert sum(race(racer)) > TURNS * workers, "deltas were folded while others worked"
-    maintenance.fold_counts(crowd)
+    work.fold(crowd)
     read()
     assert maintenance.recount(crowd, actor=ACTOR) == []
 
@@ -85,7 +85,7 @@ def test_a_recount_amid_many_who_work_finds_nothing_wrong(crowd: Database) -> No
         if nth == 0:
             return [queue for _ in range(TURNS) for queue in maintenance.recount(crowd, actor=ACTOR)]
         for _ in range(TURNS // 4):
-            work(crowd, Random(nth))
+            change_jobs(crowd, Random(nth))
             maintenance.fold_counts(crowd)
         return []
 

@@ -17,7 +17,7 @@ from app.operations.adding import Submitted
 from app.postgres.database import Database
 from app.store import counts
 from tests.races.test_manage import complete, fail, outcome, take
-from tests.support import databases
+from tests.support import databases, work
 from tests.support.jobs import counted, new
 from tests.support.race import RACERS, race
 
@@ -102,7 +102,7 @@ def overlapping(url: str) -> list[str]:
 
 
 def are_counted(db: Database) -> bool:
-    maintenance.fold_counts(db)
+    work.fold(db)
     with db.begin() as conn:
         return dict(counts.count(conn, queue="q")) == counted(conn, "q")
 

@@ -13,7 +13,7 @@ from app.domain.plan import PlanAction, PlanStatus
 from app.domain.retention import Keep
 from app.infra.settings import Settings
 from app.maintenance.terms import TermFiller
-from app.operations import jobs, maintenance, manage, plans, retention, settings
+from app.operations import jobs, manage, plans, retention, settings
 from app.operations import terms as operations
 from app.postgres.database import Database, DatabaseError
 from tests.support import databases, terms, work
@@ -71,7 +71,7 @@ def complete(db: Database, _draw: random.Random) -> None:
 
 
 def sweep(db: Database, _draw: random.Random) -> None:
-    maintenance.fold_counts(db)
+    work.fold(db)
     retention.sweep_at_once(db)
 
 

@@ -3,7 +3,6 @@
 import pytest
 import rowline
 
-from app.operations import maintenance
 from app.postgres.database import Database
 from tests.support import work
 
@@ -14,7 +13,7 @@ def test_what_happened_is_told_by_periods(queue: rowline.Queue, db: Database) ->
     queue.add("n", 1)
     queue.add("n", 2)
     work.complete_next(db)
-    maintenance.fold_counts(db)
+    work.fold(db)
     found = queue.series()
     assert (found.step, len(found.at), found.begins_on) == ("minute", 60, found.at[0])
     assert found.at[-1] <= found.as_of < found.ends_on

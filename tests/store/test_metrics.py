@@ -83,7 +83,7 @@ def test_only_a_claim_makes_jobs_active() -> None:
 def test_a_recount_keeps_the_totals_also_of_a_queue_that_is_empty_by_now(db: Database, shared_url: str) -> None:
     for queue in ("q", "r"):
         operations.submit_many(db, queue=queue, new=[new()] * 3)
-    maintenance.fold_counts(db)
+    work.fold(db)
     operations.submit_many(db, queue="q", new=[new()])
     databases.run(shared_url, "delete from rowline.jobs where queue = 'r'")
     assert maintenance.recount(db, actor=ACTOR) == ["r"]
@@ -285,7 +285,7 @@ def test_a_queue_that_is_called_as_all_others_are_is_among_them(conn: Connection
 
 def test_no_queue_is_named_anew_while_somebody_folds(db: Database) -> None:
     operations.submit_many(db, queue="q", new=[new()])
-    maintenance.fold_counts(db)
+    work.fold(db)
     with db.begin() as conn:
         counts.fold(conn, limit=100)
         assert maintenance.name_queues(db) == 0

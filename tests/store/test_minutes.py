@@ -11,7 +11,7 @@ from app.operations import maintenance
 from app.postgres.database import Connection, Database
 from app.store import counts, minutes
 from tests.store.test_states import EVENTS
-from tests.support import databases
+from tests.support import databases, work
 from tests.support.acting import ACTOR
 from tests.support.jobs import QUEUE, claim, in_status, insert, new, rows
 
@@ -121,7 +121,7 @@ def test_what_a_release_before_has_folded_is_missing_and_nothing_else(db: Databa
         shared_url, "delete from rowline.job_deltas; insert into rowline.job_counts (queue, waiting) values ('q', 1)"
     )
     operations.submit_many(db, queue="q", new=[new()])
-    maintenance.fold_counts(db)
+    work.fold(db)
     assert databases.ask(shared_url, "select sum(added)::int from report.minutes") == [(1,)]
 
 

@@ -151,7 +151,7 @@ def same_counts(one: Point, other: Point) -> bool:
 @pytest.mark.parametrize("size", [1, 10, 100])
 def test_the_series_is_what_the_jobs_themselves_say(db: Database, size: int) -> None:
     expected, real = mixed(db, size, between=lambda: maintenance.fold_counts(db))
-    maintenance.fold_counts(db)
+    work.fold(db)
     for step in Step:
         found = told(db, step)
         assert same_counts(found, expected)
@@ -194,7 +194,7 @@ def test_what_is_removed_as_it_completes_ran_as_long_as_it_did(db: Database) -> 
         lease.job.number for lease in taken
     ])  # fmt: skip
     work.complete_all(db, queue=QUEUE, completions=[Completion(lease=one.key, result=JsonText("1")) for one in taken])
-    maintenance.fold_counts(db)
+    work.fold(db)
     found = told(db)
     assert (found.completed, sum(found.run.counts)) == (2, 2)
     assert found.run.counts[bisect_right(durations.BOUNDS_S, 15)] == 2
@@ -203,7 +203,7 @@ def test_what_is_removed_as_it_completes_ran_as_long_as_it_did(db: Database) -> 
 def test_without_events_the_series_is_the_same(own_url: str) -> None:
     silent = Database(Settings(database_url=own_url, events=False), url=own_url, size=2, name="rowline-test")
     expected, real = mixed(silent, 2)
-    maintenance.fold_counts(silent)
+    work.fold(silent)
     found = told(silent)
     assert same_counts(found, expected)
     real.told(found)
@@ -216,7 +216,7 @@ def test_what_a_node_of_the_release_before_did_counts_and_is_in_no_bucket(db: Da
     databases.run(shared_url, "update rowline.job_deltas set durations = null, durations_s = null")
     operations.submit_many(db, queue=QUEUE, new=[new()])
     work.complete_next(db)
-    maintenance.fold_counts(db)
+    work.fold(db)
     found = told(db)
     assert same_counts(found, Point(added=2, claimed=2, completed=2))
     assert (sum(found.wait.counts), sum(found.run.counts)) == (1, 1)
@@ -225,7 +225,7 @@ def test_what_a_node_of_the_release_before_did_counts_and_is_in_no_bucket(db: Da
 def test_what_a_node_of_the_release_before_folds_is_added_to_the_row(db: Database, shared_url: str) -> None:
     operations.submit_many(db, queue=QUEUE, new=[new()])
     work.complete_next(db)
-    maintenance.fold_counts(db)
+    work.fold(db)
     databases.run(
         shared_url,
         "insert into rowline.job_minutes as existing (minute, queue, added, completed, failed) "
@@ -241,7 +241,7 @@ def test_what_a_node_of_the_release_before_folds_is_added_to_the_row(db: Databas
 
 def test_a_quiet_queue_costs_no_rows(db: Database, shared_url: str) -> None:
     operations.submit_many(db, queue=QUEUE, new=[new(delay_ms=60_000)])
-    maintenance.fold_counts(db)
+    work.fold(db)
     databases.run(shared_url, "delete from rowline.job_minutes")
     with db.begin() as conn:
         conn.exec_driver_sql("update rowline.jobs set run_at = now()")

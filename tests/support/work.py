@@ -1,5 +1,6 @@
-"""A worker's side of a job, by the operations that real workers call."""
+"""A worker's side of a job, by the operations that real workers call; and what maintenance does behind them."""
 
+import time
 from collections.abc import Sequence
 from random import Random
 from typing import Any
@@ -80,6 +81,19 @@ def make_due(db: Database, job_id: str) -> None:
     """Have a delayed job fall due without waiting for it."""
     with db.begin() as conn:
         jobs.make_due(conn, int(job_id))
+
+
+def fold(db: Database) -> None:
+    """Fold the counts of all that is committed.
+
+    A service beside the test folds each second, and while it does so `fold_counts` folds nothing.
+    """
+    while True:
+        maintenance.fold_counts(db)
+        with db.read() as conn:
+            if not conn.exec_driver_sql("select exists (select from rowline.job_deltas)").scalar_one():
+                return
+        time.sleep(0.01)
 
 
 def one_in_each_status(client: Client, db: Database) -> dict[str, str]:

@@ -10,10 +10,10 @@ import pytest
 
 from app.domain.tokens import STREAMS, Limits
 from app.infra.settings import Settings
-from app.operations import maintenance, tokens
+from app.operations import tokens
 from app.operations.eventstreams import STREAMS_MAX
 from app.postgres.database import Database
-from tests.support import databases, raw, streams
+from tests.support import databases, raw, streams, work
 from tests.support.acting import ACTOR
 from tests.support.client import Client
 from tests.support.raw import TOKEN
@@ -47,7 +47,7 @@ def add(server: raw.Server, *jobs: dict[str, Any], queue: str = "q") -> list[str
     return [job["id"] for job in ask(server, "POST", f"/queues/{queue}/jobs", jobs)]
 
 
-def work(server: raw.Server, *, fail: str | None = None, queue: str = "q") -> str:
+def work_one(server: raw.Server, *, fail: str | None = None, queue: str = "q") -> str:
     [claimed] = ask(server, "POST", f"/queues/{queue}/jobs/claim", {"worker": "w1"})["jobs"]
     job_id, token = claimed["job"]["id"], claimed["token"]
     if fail is None:
@@ -68,7 +68,7 @@ def test_a_client_that_subscribes_before_adding_sees_its_job_from_start_to_end(s
         assert (headers["Cache-Control"], headers["X-Accel-Buffering"]) == ("no-store", "no")
         assert "Content-Length" not in headers
         add(server, {"name": "n", "data": "secret", "opts": {"jobId": "mine"}})
-        work(server)
+        work_one(server)
         found = [one for one in stream.take(4) if one.event != "drained"]  # which comes before or behind the end
         assert told(found) == [("added", "mine"), ("active", "mine"), ("completed", "mine")]
         assert found[0].data.keys() == {"type", "queue", "id", "at", "name"}
@@ -82,7 +82,7 @@ def test_a_stream_goes_on_after_the_last_event_that_came_also_of_jobs_that_are_g
     with opened(server.port, "/queues/q/events", token=TOKEN) as stream:
         add(server, {"name": "n", "data": 1, "opts": {"jobId": "a"}})
         [first] = stream.take(1)
-    work(server, fail="no")
+    work_one(server, fail="no")
     ask(server, "POST", "/queues/other/jobs", [{"name": "n", "data": 1}])
     ask(server, "DELETE", "/queues/q/jobs/a")
     with opened(server.port, "/queues/q/events", token=TOKEN, last_id=first.id) as stream:
@@ -207,10 +207,10 @@ def test_what_is_older_than_what_is_kept_is_a_gap_and_what_is_newer_than_all_a_r
     client: Client, db: Database, shared_url: str
 ) -> None:
     client.add({"name": "n", "data": 1}, {"name": "n", "data": 2})
-    maintenance.fold_counts(db)
+    work.fold(db)
     databases.run(shared_url, "delete from rowline.events")
     client.add({"name": "n", "data": 3})
-    maintenance.fold_counts(db)
+    work.fold(db)
     page = json.loads(client.get("/events/page?after=0").text)
     gap, first = page["events"]
     assert (gap["type"], gap["from"], gap["to"] + 1, first["type"]) == ("gap", 1, first["eventId"], "added")
@@ -226,7 +226,7 @@ def test_a_stream_tells_a_gap_too_also_the_first_of_a_process(
     server: raw.Server, own_db: Database, own_url: str
 ) -> None:
     add(server, {"name": "n", "data": 1})
-    maintenance.fold_counts(own_db)
+    work.fold(own_db)
     databases.run(own_url, "delete from rowline.events")
     add(server, {"name": "n", "data": 2})
     for _ in range(2):
@@ -279,7 +279,7 @@ def test_the_stream_of_an_id_tells_of_each_job_that_had_it_what_was_its_own(
             body = {"token": claimed["token"], "failedReason": "no"}
             ask(server, "POST", "/queues/q/jobs/a/fail", body)
             ask(server, "DELETE", "/queues/q/jobs/a")
-    maintenance.fold_counts(own_db)
+    work.fold(own_db)
     with opened(server.port, "/queues/q/jobs/a/events?after=start&type=progress&type=log", token=TOKEN) as stream:
         found = [(one.event, one.data.get("progress"), one.data.get("line")) for one in stream.take(4)]
     assert found == [("progress", None, None), ("log", None, None), ("progress", 1, None), ("log", None, "line 1")]

@@ -14,7 +14,7 @@ from app.domain.endpoint import Limiter
 from app.domain.explain import Code
 from app.domain.workers import Sighting, Way
 from app.infra.release import HEAD
-from app.operations import endpoints, maintenance
+from app.operations import endpoints
 from app.postgres import libpq
 from app.postgres.database import Database
 from app.queries import endpoints as endpoint_queries
@@ -375,7 +375,7 @@ def test_of_a_queue_that_never_had_a_job_it_is_said_that_nothing_is_known(client
     answers.ok(client.post("/queues/q/resume", ""))
     job_id = add(client)
     answers.ok(client.flask.delete(f"/queues/q/jobs/{job_id}", headers=client.authorization))
-    maintenance.fold_counts(db)
+    work.fold(db)
     assert explain(client)["sentence"] == "Queue q is idle: it has no jobs that wait."
 
 

@@ -11,12 +11,11 @@ from app.domain.metrics import BOUNDS
 from app.infra import metricnames
 from app.infra.metricnames import METRICS, OF_DATABASE, OF_QUEUES
 from app.infra.settings import Settings
-from app.operations import maintenance
 from app.postgres.database import Database
 from app.web import app
 from app.web.metrics import routes
 from tests.conftest import TOKEN
-from tests.support import answers, databases
+from tests.support import answers, databases, work
 from tests.support.client import Client
 from tests.support.tokens import issue
 
@@ -72,7 +71,7 @@ def worked(client: Client, queue: str = "q") -> None:
 
 def test_it_says_what_happened_in_a_queue_and_how_it_stands(client: Client, db: Database) -> None:
     worked(client)
-    maintenance.fold_counts(db)
+    work.fold(db)
     found = scraped(client)
     assert found["rowline_jobs"][("q", "waiting")] == 1
     assert found["rowline_jobs"][("q", "completed")] == 1
@@ -94,7 +93,7 @@ def test_it_says_how_long_jobs_waited_and_ran_by_buckets(client: Client, db: Dat
     databases.run(
         shared_url, "update rowline.job_deltas set durations = 'ajx', durations_s = 90000 where verb = 'claim'"
     )
-    maintenance.fold_counts(db)
+    work.fold(db)
     found = scraped(client)
     name = "rowline_job_wait_seconds"
     assert found[f"{name}_count"] == {("q",): 3}
@@ -125,7 +124,7 @@ def test_what_is_not_folded_is_told_of_with_its_age(client: Client) -> None:
 
 def test_all_that_is_of_the_database_is_there_and_named_as_documented(client: Client, db: Database) -> None:
     worked(client)
-    maintenance.fold_counts(db)
+    work.fold(db)
     text = client.get("/metrics").text
     for metric in (*OF_QUEUES, *OF_DATABASE):
         if metric is not metricnames.DRAIN:  # nothing has ended in a full minute
@@ -166,7 +165,7 @@ def test_no_byte_of_a_job_is_in_it_but_the_name_of_its_queue(client: Client, db:
     claim = json.dumps({"worker": CANARY})
     [held] = answers.ok(client.post("/queues/q/jobs/claim", claim))["jobs"]
     client.post(f"/queues/q/jobs/{CANARY}/fail", json.dumps({"token": held["token"], "failedReason": CANARY}))
-    maintenance.fold_counts(db)
+    work.fold(db)
     client.get(f"/queues/{CANARY}")  # names a queue that has nothing
     text = Client(client.flask, token=issue(db, "metrics").secret).get("/metrics").text
     assert "rowline_jobs_failed_total" in text

@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 
 from app.domain import plan as domain
 from app.maintenance.plans import PlanRunner
-from app.operations import maintenance, plans, retention
+from app.operations import plans, retention
 from app.postgres.database import Database
 from app.store import search
 from tests.support import answers, databases, work
@@ -142,7 +142,7 @@ def test_a_removal_is_undone_with_all_that_the_jobs_were(client: Client, db: Dat
     answers.ok(line)
     failed = {"token": lease.token, "failedReason": "r"}
     answers.ok(post(client, f"/queues/q/jobs/{lease.job.id}/fail", failed))
-    maintenance.fold_counts(db)
+    work.fold(db)
     before = {one: client.job(one) for one in kept}
     past = {one: (client.get(f"/queues/q/jobs/{one}/{what}").json) for one in kept for what in ("attempts", "logs")}
     counts, minutes = client.page()["counts"], databases.ask(shared_url, "select * from rowline.job_minutes")
@@ -160,7 +160,7 @@ def test_a_removal_is_undone_with_all_that_the_jobs_were(client: Client, db: Dat
         one: (client.get(f"/queues/q/jobs/{one}/{what}").json) for one in kept for what in ("attempts", "logs")
     } == past
     assert client.page()["counts"] == counts
-    maintenance.fold_counts(db)
+    work.fold(db)
     assert client.page()["counts"] == counts
     told = "select sum(added), sum(completed), sum(failed) from rowline.job_minutes"
     assert databases.ask(shared_url, told) == [tuple(map(sum, zip(*[row[2:5] for row in minutes], strict=True)))]
@@ -275,7 +275,7 @@ def test_jobs_that_came_back_are_swept_by_retention_like_others(client: Client, 
     do(client, plan, "undo")
     run(db)
     assert client.page()["counts"]["completed"] == 3
-    maintenance.fold_counts(db)
+    work.fold(db)
     assert retention.sweep(db, is_whole=True) == {"q": 3}
 
 

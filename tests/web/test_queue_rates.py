@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from app.domain.queue import WINDOWS, Tally
-from app.operations import maintenance
 from app.postgres.database import Database
 from tests.store.test_minutes import note
 from tests.support import answers, databases, work
@@ -89,7 +88,7 @@ def test_jobs_count_though_they_are_removed_and_one_that_is_removed_while_it_run
     assert claimed(client)
     answers.ok(client.post("/queues/q/obliterate", '{"force": true}'))
     assert databases.ask(shared_url, "select number from rowline.jobs") == []
-    maintenance.fold_counts(db)
+    work.fold(db)
     databases.run(shared_url, "update rowline.job_minutes set minute = minute - interval '1 minute'")
 
     rates, drain_ms = told(client)

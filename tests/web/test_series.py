@@ -7,7 +7,6 @@ import pytest
 
 from app.domain import durations
 from app.domain.series import COUNTS
-from app.operations import maintenance
 from app.postgres.database import Database
 from tests.support import answers, databases, work
 from tests.support.client import Client
@@ -28,7 +27,7 @@ def test_all_that_happened_is_told_by_the_minute(client: Client, db: Database) -
         work.complete_next(db)
     work.fail_next(db)
     work.fail_next(db, delay_ms=60_000)
-    maintenance.fold_counts(db)
+    work.fold(db)
     found = series(client)
     assert (found["queue"], found["step"], len(found["at"])) == ("q", "minute", 60)
     assert found["from"] == found["at"][0]
@@ -117,7 +116,7 @@ def test_a_token_needs_to_read_jobs_of_the_queue_and_no_payload(client: Client, 
 def test_the_series_of_a_queue_goes_when_it_is_obliterated(client: Client, db: Database, shared_url: str) -> None:
     for queue in ("q", "other"):
         client.add(JOB, queue=queue)
-    maintenance.fold_counts(db)
+    work.fold(db)
     for table, unit in (("job_hours", "hour"), ("job_days", "day")):
         databases.run(
             shared_url,
@@ -127,14 +126,14 @@ def test_the_series_of_a_queue_goes_when_it_is_obliterated(client: Client, db: D
         )
     assert series(client, "step=day")["total"]["added"] == 3
     answers.ok(client.post("/queues/q/obliterate", json.dumps({"force": True})))
-    maintenance.fold_counts(db)
+    work.fold(db)
     assert series(client, "step=day")["total"]["added"] == 0
     assert series(client, "step=day", queue="other")["total"]["added"] == 3
 
 
 def test_a_drain_leaves_the_series(client: Client, db: Database) -> None:
     client.add(JOB)
-    maintenance.fold_counts(db)
+    work.fold(db)
     answers.ok(client.post("/queues/q/drain", "{}"))
-    maintenance.fold_counts(db)
+    work.fold(db)
     assert series(client)["total"]["added"] == 1

@@ -53,7 +53,7 @@ def test_what_has_not_begun_is_as_it_was_in_each_column_and_counted_once(
     client: Client, db: Database, shared_url: str
 ) -> None:
     ids = ended_in_many_ways(client, db)
-    maintenance.fold_counts(db)
+    work.fold(db)
     before = stored(shared_url)
     seen, counts = [client.job(one) for one in ids], client.page()["counts"]
     told = "select sum(added), sum(completed), sum(failed) from rowline.job_minutes"
@@ -68,7 +68,7 @@ def test_what_has_not_begun_is_as_it_was_in_each_column_and_counted_once(
     assert stored(shared_url) == before
     assert [client.job(one) for one in ids] == seen
     assert client.page()["counts"] == counts
-    maintenance.fold_counts(db)
+    work.fold(db)
     assert client.page()["counts"] == counts
     assert databases.ask(shared_url, told) == minutes
     assert work.take(db, limit=10) == []
@@ -183,7 +183,7 @@ def test_an_undo_is_told_as_the_ends_that_the_jobs_have_again(client: Client, db
     work.complete_next(db)
     plan = applied(client, db, "retry", {"since": 0})
     undo(client, db, plan)
-    maintenance.fold_counts(db)
+    work.fold(db)
     told = answers.ok(client.get("/queues/q/events/page?after=start"))
     kinds = [(one["type"], one.get("id")) for one in told["events"]]
     assert kinds.count(("failed", failed)) == kinds.count(("completed", done["id"])) == 2
