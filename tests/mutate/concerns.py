@@ -57,7 +57,7 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
     ("app/domain/jsontext", ("domain/test_jsontext.py", "web/test_data.py")),
     ("app/domain/scan", ("domain/test_scan.py", "store/test_scan.py", "races/test_scan_cursors.py")),
     (
-        "app/(domain/jobfilter|store/search.*|store/sql/jobs/(search|queues_with_any).*|store/sql/_fragments/(matches|looked))",
+        "app/(domain/jobfilter|store/search.*|store/sql/jobs/(search|queues_with_any).*|store/sql/_fragments/(matches|matched|looked|newest_first))",
         (*_SQL, "store/test_search.py", "web/test_find.py", "plans/test_search.py", *_PLANS),
     ),
     (

@@ -14,8 +14,4 @@ processed_by = null,
 start_by = null
 where job.queue = :queue and job.number = any(:numbers::bigint[])
     and job.status || '' in ('completed', 'failed')
-returning
-    job.number,
-    :_was
-    ,
-    job.status
+:_moved

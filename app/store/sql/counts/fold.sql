@@ -57,18 +57,14 @@ taken as (
         limit :limit
     ))
     returning
-        queue, waiting, prioritized, delayed, active, waiting_children, completed, failed, is_restored, verb, at,
-        numbers, worker, details, durations, durations_s
+        :_delta
 ),
 summed as (
     :_summed
 ),
 folded as (
     insert into rowline.job_counts as existing (
-        queue, waiting, prioritized, delayed, active, waiting_children, completed, failed,
-        total_added, total_claimed, total_completed, total_failed, total_removed,
-        total_attempts_failed, total_retried, total_released, total_stalled,
-        total_waits, total_wait_s, total_runs, total_run_s, active_at
+        :_count_columns
     )
     select
         queue, waiting, prioritized, delayed, active, waiting_children, completed, failed,

@@ -19,8 +19,7 @@ with counted as (
 taken as (
     delete from rowline.job_deltas
     returning
-        queue, waiting, prioritized, delayed, active, waiting_children, completed, failed, is_restored, verb, at,
-        numbers, worker, details, durations, durations_s
+        :_delta
 ),
 summed as (
     :_summed
@@ -35,10 +34,7 @@ emptied as (
 ),
 written as (
     insert into rowline.job_counts as existing (
-        queue, waiting, prioritized, delayed, active, waiting_children, completed, failed,
-        total_added, total_claimed, total_completed, total_failed, total_removed,
-        total_attempts_failed, total_retried, total_released, total_stalled,
-        total_waits, total_wait_s, total_runs, total_run_s, active_at
+        :_count_columns
     )
     select
         queue, coalesce(counted.waiting, 0), coalesce(counted.prioritized, 0), coalesce(counted.delayed, 0),

@@ -19,11 +19,7 @@ changed as (
         finished_at = statement_timestamp()
     where job.queue = :queue and job.number = any((select numbers from before)::bigint[])
         and job.status || '' in ('waiting', 'prioritized', 'delayed')
-    returning
-        job.number,
-        :_was
-        ,
-        job.status
+    :_moved
 ),
 counted as (
     :_counted

@@ -62,11 +62,7 @@ changed as (
         effective = (:effectives::text[])[width_bucket(job.number, :numbers::bigint[])]::json
     where job.queue = :queue and job.number = any(:numbers::bigint[])
         and job.status || '' in ('waiting', 'prioritized', 'delayed')
-    returning
-        job.number,
-        :_was
-        ,
-        job.status
+    :_moved
 ),
 counted as (
     :_counted

@@ -1,17 +1,9 @@
 -- insert: -> waiting, prioritized, delayed
 -- Inserts the jobs of one array in its order. A job whose custom id exists in the queue is not in the result.
 -- Rows are inserted by custom id, so that two arrays with the same ids lock them in the same order, without deadlocks.
-with asked as materialized (
-    select nextval('rowline.job_numbers') as number, a.*
-    from unnest(
-        :name::text[], :data::text[], :opts::text[],
-        :_option_arrays
-    ) with ordinality as a (
-        name, data, opts,
-        :_option_columns
-        , nth
-    )
-),
+with
+:_asked
+,
 new as (
     select * from asked order by custom_id collate "C" nulls first, nth
 ),

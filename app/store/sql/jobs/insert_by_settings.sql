@@ -9,17 +9,8 @@ with usual as materialized (
     where setting.queue = :queue
         and (setting.applied_defaults is not null or setting.start_within_ms is not null or setting.keys is not null)
 ),
-asked as materialized (
-    select nextval('rowline.job_numbers') as number, a.*
-    from unnest(
-        :name::text[], :data::text[], :opts::text[],
-        :_option_arrays
-    ) with ordinality as a (
-        name, data, opts,
-        :_option_columns
-        , nth
-    )
-),
+:_asked
+,
 meant as (
     select asked.*, missing.effective
     from asked

@@ -3,14 +3,9 @@
 -- The caller has locked their rows. With :reset_attempts no attempts count as made. :attempts are how many they may make from
 -- now on; null: as many as before. :effectives are the options that hold then instead of those sent. Both by :numbers.
 -- attempts_started goes on, and processed_at stays with it; processed_by is null until the next claim. It may start at any time.
-with clock as (
-    select (extract(epoch from statement_timestamp()) * 1000000)::bigint as us
-),
-before as (
-    select array_agg(number order by number) as numbers, array_agg(status order by number) as statuses
-    from rowline.jobs
-    where queue = :queue and number = any(:numbers::bigint[]) and status || '' in ('completed', 'failed')
-),
+with
+:_before_retry
+,
 changed as (
     update rowline.jobs as job
     set attempts = coalesce((:attempts::integer[])[width_bucket(job.number, :numbers::bigint[])], job.attempts),

@@ -7,11 +7,7 @@
         select
             job.queue,
             job.number,
-            case
-                when clock_timestamp() <= (select clock_timestamp() + :time_ms * interval '1 millisecond')
-                    then
-                    :_matches
-            end as is_match
+            :_matched
         from (
             (
                 select * from rowline.jobs as job

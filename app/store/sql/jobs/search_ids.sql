@@ -3,11 +3,7 @@
 :_looked
         select
             job.number,
-            case
-                when clock_timestamp() <= (select clock_timestamp() + :time_ms * interval '1 millisecond')
-                    then
-                    :_matches
-            end as is_match
+            :_matched
         from (
             select * from rowline.jobs as job
             where job.queue = :queue and job.number = any(:numbers::bigint[]) and job.custom_id is null
@@ -17,8 +13,4 @@
         ) as job
         where job.status = any(:statuses::text[]) and job.number + 0 > :above and job.number + 0 < :below
         order by job.number desc
-        limit :limit
-    ) as seen
-    window before as (order by seen.number desc rows between unbounded preceding and 1 preceding)
-) as counted
-where counted.late_before < 1 and counted.found_before < :most
+:_newest_first

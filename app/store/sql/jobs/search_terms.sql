@@ -53,8 +53,4 @@
             )
         ) as walked
         order by walked.number desc
-        limit :limit
-    ) as seen
-    window before as (order by seen.number desc rows between unbounded preceding and 1 preceding)
-) as counted
-where counted.late_before < 1 and counted.found_before < :most
+:_newest_first

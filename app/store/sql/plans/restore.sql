@@ -19,7 +19,7 @@ changed as (
     from kept
     on conflict (queue, custom_id) where custom_id is not null do nothing
     returning
-        job.number, job.status,
+        null as was, job.number, job.status,
         :_terms
         as terms
 ),
@@ -30,20 +30,6 @@ gone as (
     where job.queue = :queue and job.plan = :id::uuid and job.number = any(array(select number from changed))
 ),
 counted as (
-    insert into rowline.job_deltas (
-        queue, is_restored, waiting, prioritized, delayed, completed, failed,
-        :_noted
-    )
-    select
-        :queue,
-        true,
-        count(*) filter (where status = 'waiting'),
-        count(*) filter (where status = 'prioritized'),
-        count(*) filter (where status = 'delayed'),
-        count(*) filter (where status = 'completed'),
-        count(*) filter (where status = 'failed'),
-        :_noted_values
-    from changed
-    having count(*) > 0
+    :_recovered
 )
 select count(*) as looked_at, max(number) as last, (select count(*) from changed) as restored from kept

@@ -1,14 +1,9 @@
 -- retry: completed, failed -> waiting, prioritized
 -- Retries the jobs of :numbers that have ended, of which all attempts are to be made again, and keeps for the undo of the
 -- plan what a retry overwrites. The caller has locked their rows.
-with clock as (
-    select (extract(epoch from statement_timestamp()) * 1000000)::bigint as us
-),
-before as (
-    select array_agg(number order by number) as numbers, array_agg(status order by number) as statuses
-    from rowline.jobs
-    where queue = :queue and number = any(:numbers::bigint[]) and status || '' in ('completed', 'failed')
-),
+with
+:_before_retry
+,
 kept as (
     insert into rowline.plan_retried (
         plan, queue, number, attempts_started, retried_at,

@@ -41,20 +41,6 @@ gone as (
     where kept.queue = :queue and kept.plan = :id::uuid and kept.number = any(array(select number from changed))
 ),
 counted as (
-    insert into rowline.job_deltas (
-        queue, is_restored, waiting, prioritized, delayed, completed, failed,
-        :_noted
-    )
-    select
-        :queue,
-        true,
-        - count(*) filter (where was = 'waiting'),
-        - count(*) filter (where was = 'prioritized'),
-        - count(*) filter (where was = 'delayed'),
-        count(*) filter (where status = 'completed'),
-        count(*) filter (where status = 'failed'),
-        :_noted_values
-    from changed
-    having count(*) > 0
+    :_recovered
 )
 select count(*) as undone from changed

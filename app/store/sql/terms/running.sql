@@ -1,11 +1,5 @@
--- Returns the transactions that run now on this database, this one excepted, prepared ones among them, as texts that name no
--- other one. A transaction is there before its first snapshot is taken, and until its changes are visible.
-select holder.virtualtransaction as id
-from pg_locks as holder
-join pg_stat_activity as activity on activity.pid = holder.pid
-where holder.locktype = 'virtualxid' and holder.mode = 'ExclusiveLock' and holder.granted
-    and holder.pid <> pg_backend_pid()
-    and activity.datid = (select oid from pg_database where datname = current_database())
+-- Returns the transactions that run now (`transactions.sql`), and the prepared ones.
+:_transactions
 union all
 select 'prepared ' || prepared.transaction from pg_prepared_xacts as prepared
 where prepared.database = current_database()
