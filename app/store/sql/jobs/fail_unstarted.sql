@@ -1,6 +1,6 @@
 -- fail_unstarted: waiting, prioritized, delayed -> failed
 -- Fails those of :numbers that should have started by now, and have not: of a claim at the same moment and this, one wins.
--- Skips locked rows; another round finds them. Bisection finds the status of a job, as in `recover_stalled`.
+-- Skips locked rows; another round finds them.
 with late as (
     select number, status from rowline.jobs
     where queue = :queue and number = any(:numbers::bigint[])
@@ -8,7 +8,7 @@ with late as (
         and start_by <= floor(extract(epoch from statement_timestamp()) * 1000)::bigint
     for update skip locked
 ),
-ranked as (
+before as (
     select array_agg(number order by number) as numbers, array_agg(status order by number) as statuses from late
 ),
 changed as (
@@ -18,13 +18,10 @@ changed as (
         failed_code = 'start_by',
         fingerprint = :fingerprint,
         finished_at = statement_timestamp()
-    where job.queue = :queue and job.number = any((select numbers from ranked)::bigint[])
+    where job.queue = :queue and job.number = any((select numbers from before)::bigint[])
         and job.status || '' in ('waiting', 'prioritized', 'delayed')
-    returning
-        job.number,
-        (select statuses from ranked)[width_bucket(job.number, (select numbers from ranked))] as was,
-        job.status,
-        job.failed_reason as reason,
+    :_moved
+        , job.failed_reason as reason,
         :_goes
 ),
 counted as (

@@ -30,11 +30,8 @@ changed as (
             from rowline.plan_retried as kept
             where kept.queue = :queue and kept.plan = :id::uuid and kept.number = job.number
         )
-    returning
-        job.number,
-        :_was
-        ,
-        job.status, job.attempts_started, job.failed_reason as reason, job.processed_by
+    :_moved
+        , job.attempts_started, job.failed_reason as reason, job.processed_by
 ),
 gone as (
     delete from rowline.plan_retried as kept
