@@ -50,21 +50,23 @@ def calls(calm: Place, place: Place, *, count: int) -> Iterator[Finding]:
 def _held(calm: Place, place: Place, *, count: int, ways: Mapping[str, Way]) -> Iterator[Finding]:
     """Hold a snapshot while `count` jobs pass the first of `ways`; measure each, in turn with a calm place.
 
-    A snapshot holds up what vacuum does in its own database only.
+    A snapshot holds up what vacuum does in its own database only. Who works lives all the time, as a worker does: what it
+    remembers of the queue it learned from the first jobs on.
     """
     for one in (calm, place):
         one.empty()
     rates: dict[str, list[list[float]]] = {way: [] for way in ways}
-    passing = next(iter(ways.values()))
+    passing = next(iter(ways))
     reading = psycopg.connect(libpq.normal(place.url))
     with deep.operating(calm) as calm_db, deep.operating(place) as db, _folding(calm_db, db), reading as reader:
         reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         reader.execute("select count(*) from rowline.jobs")
+        turns = {way: {one: begin(one) for one in (calm_db, db)} for way, begin in ways.items()}
         for nth in range(SLICES):
-            _pass(db, passing(db), count=count // SLICES)
-            for way, turns in ways.items():
+            _pass(db, turns[passing][db], count=count // SLICES)
+            for way, turn in turns.items():
                 both = (calm_db, db) if nth % 2 else (db, calm_db)
-                measured = {one: _worked(one, turns(one), lasting_s=place.seconds) for one in both}
+                measured = {one: _worked(one, turn[one], lasting_s=place.seconds) for one in both}
                 rates[way].append([measured[calm_db], measured[db]])
         reader.rollback()
     [passed] = place.ask("select count(*) from rowline.jobs")
