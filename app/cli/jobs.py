@@ -81,6 +81,8 @@ class _Search:
         found: list[Reply] = []
         cursor = None
         while not self.is_over and len(found) < limit:
+            if cursor and time.monotonic() - self.told_at > TOLD_S:
+                self.tell(is_end=False)
             length = min(service.PAGE, limit - len(found))
             part = api.get(self.path, **self.asked, length=length, cursor=cursor)
             found += part.parts("jobs")
@@ -88,8 +90,6 @@ class _Search:
             self.found = len(found)
             cursor = part.members.get("next")
             self.is_over = cursor is None
-            if time.monotonic() - self.told_at > TOLD_S:
-                self.tell(is_end=False)
         return found
 
     def tell(self, *, is_end: bool) -> None:

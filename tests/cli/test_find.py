@@ -71,6 +71,18 @@ def test_a_line_says_what_a_job_is_and_standard_error_how_far_it_looked(own_url:
 
 
 @pytest.mark.usefixtures("mine")
+def test_a_search_that_takes_long_says_how_far_it_is_and_its_end_once(
+    own_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.cli.jobs.TOLD_S", 0.0)
+    lines = run(own_url, "mail", "--limit", "150").stderr.splitlines()
+    assert lines == ["looked at 100 jobs; going on", "looked at 150 jobs; there may be more"]
+    lines = run(own_url, "mail", "--limit", "1000").stderr.splitlines()
+    assert lines[-2:] == ["looked at 200 jobs; going on", "looked at 252 jobs; these are all that match"]
+    assert run(own_url, "nosuch").stderr == "looked at 0 jobs; none matches\n"
+
+
+@pytest.mark.usefixtures("mine")
 def test_it_goes_on_to_the_limit_or_the_end(own_url: str) -> None:
     assert len(run(own_url, "mail", "--name", "plain").stdout.splitlines()) == 20
     assert len(run(own_url, "mail", "--name", "plain", "--limit", "230").stdout.splitlines()) == 230
