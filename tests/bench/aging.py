@@ -50,8 +50,8 @@ def calls(calm: Place, place: Place, *, count: int) -> Iterator[Finding]:
 def _held(calm: Place, place: Place, *, count: int, ways: Mapping[str, Way]) -> Iterator[Finding]:
     """Hold a snapshot while `count` jobs pass the first of `ways`; measure each, in turn with a calm place.
 
-    A snapshot holds up what vacuum does in its own database only. Who works lives all the time, as a worker does: what it
-    remembers of the queue it learned from the first jobs on.
+    A snapshot holds up what vacuum does in its own database only. Who works lives all the time, as a worker does: what
+    it remembers of the queue it learned from the first jobs on.
     """
     for one in (calm, place):
         one.empty()
