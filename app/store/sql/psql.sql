@@ -49,7 +49,6 @@
 \set _transactions `cat app/store/sql/_fragments/transactions.sql`
 \set _unfolded `cat app/store/sql/_fragments/unfolded.sql`
 \set _untermed `cat app/store/sql/_fragments/untermed.sql`
-\set _was `cat app/store/sql/_fragments/was.sql`
 \set _counted 'insert into rowline.job_deltas (queue, at, waiting, prioritized, delayed, active, completed, failed) select :queue, clock_timestamp(), coalesce(count(*) filter (where status = ''waiting''), 0) - coalesce(count(*) filter (where was = ''waiting''), 0), coalesce(count(*) filter (where status = ''prioritized''), 0) - coalesce(count(*) filter (where was = ''prioritized''), 0), coalesce(count(*) filter (where status = ''delayed''), 0) - coalesce(count(*) filter (where was = ''delayed''), 0), coalesce(count(*) filter (where status = ''active''), 0) - coalesce(count(*) filter (where was = ''active''), 0), coalesce(count(*) filter (where status = ''completed''), 0) - coalesce(count(*) filter (where was = ''completed''), 0), coalesce(count(*) filter (where status = ''failed''), 0) - coalesce(count(*) filter (where was = ''failed''), 0) from changed having count(*) > 0'
 \set _told 'select'
 \set _noted 'at'

@@ -1,6 +1,6 @@
--- What a statement returns of a job that it moved from the status that the CTE `before` knows to another.
+-- What a statement returns of a job that it moved to another status: that which it had in the CTE `before` too, which
+-- bisection finds, since a join may compare all jobs with all.
 returning
     job.number,
-    :_was
-    ,
+    (select statuses from before)[width_bucket(job.number, (select numbers from before))] as was,
     job.status
