@@ -76,7 +76,19 @@ def create(
     process = flask.extensions[METRICS] = process or ProcessMetrics()
     pages = flask.extensions[DASHBOARD] = dashboard.create(settings, db, access, process, api=flask.wsgi_app, room=room)
     flask.wsgi_app = names.RawPath(dashboard.Beside(flask.wsgi_app, pages))  # type: ignore[method-assign]
+    _check_requests(flask, access, quotas, actions)
+    _finish_responses(flask, settings, access, process, room=room)
+    for blueprint in _blueprints(flask, settings, db, room, quotas):
+        flask.register_blueprint(blueprint)
+    problems.register(flask)
+    actions.update(describe.actions(flask, besides=TOKENLESS))
+    flask.extensions[docs.DOCUMENT] = functools.cache(
+        lambda: answers.dump(openapi.document(flask, open_blueprints=OPEN))
+    )
+    return flask
 
+
+def _check_requests(flask: Flask, access: Tokens, quotas: Quotas, actions: describe.Actions) -> None:
     def begin() -> None:
         """Require an API token that may do what the route does, for every route but those of TOKENLESS.
 
@@ -96,6 +108,10 @@ def create(
                 queue = None if segment is None else names.queue_name(segment)
                 access.require(asked, actions[asked.endpoint], queue)
 
+    flask.before_request(begin)
+
+
+def _finish_responses(flask: Flask, settings: Settings, access: Tokens, process: ProcessMetrics, *, room: Room) -> None:
     def end(response: Response) -> Response:
         asked = current_request()
         if response.status_code == HTTPStatus.FORBIDDEN and CALLER in asked.environ:
@@ -106,16 +122,7 @@ def create(
         clients.bound_answer(asked, length, client_s=settings.client_s)
         return hooks.end(asked, response, process)
 
-    flask.before_request(begin)
     flask.after_request(end)
-    for blueprint in _blueprints(flask, settings, db, room, quotas):
-        flask.register_blueprint(blueprint)
-    problems.register(flask)
-    actions.update(describe.actions(flask, besides=TOKENLESS))
-    flask.extensions[docs.DOCUMENT] = functools.cache(
-        lambda: answers.dump(openapi.document(flask, open_blueprints=OPEN))
-    )
-    return flask
 
 
 def _blueprints(flask: Flask, settings: Settings, db: Database, room: Room, quotas: Quotas) -> tuple[Blueprint, ...]:

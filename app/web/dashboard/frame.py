@@ -106,7 +106,8 @@ def create(settings: Settings, db: Database, access: Tokens, process: ProcessMet
     pages.url_map.converters["segment"] = names.Segment
     pages.url_map.merge_slashes = False
     sessions, pace = Sessions(settings, db, access), Pace()
-    _register_hooks(pages, settings, sessions, process, application=api, pace=pace, room=room)
+    _check_requests(pages, settings, sessions, application=api)
+    _finish_responses(pages, settings, process, pace=pace, room=room)
     _register_errors(pages)
     for blueprint in _pages(settings, sessions, pace):
         pages.register_blueprint(blueprint, url_prefix=ROOT)
@@ -142,16 +143,7 @@ def _pages(settings: Settings, sessions: Sessions, pace: Pace) -> tuple[Blueprin
     )
 
 
-def _register_hooks(
-    pages: Flask,
-    settings: Settings,
-    sessions: Sessions,
-    process: ProcessMetrics,
-    *,
-    application: Any,
-    pace: Pace,
-    room: Room,
-) -> None:
+def _check_requests(pages: Flask, settings: Settings, sessions: Sessions, *, application: Any) -> None:
     def begin() -> Response | None:
         """Find whose session it is; refuse forms of other sites; lead those without a session to the sign-in."""
         asked = current_request()
@@ -168,6 +160,10 @@ def _register_hooks(
         asked.environ[api.KEY] = api.Api(application, asked.environ, visitor)
         return None
 
+    pages.before_request(begin)
+
+
+def _finish_responses(pages: Flask, settings: Settings, process: ProcessMetrics, *, pace: Pace, room: Room) -> None:
     def end(response: Response) -> Response:
         asked = current_request()
         response = _held(response, room)
@@ -178,7 +174,6 @@ def _register_hooks(
         clients.bound_answer(asked, answers.length(response), client_s=settings.client_s)
         return hooks.end(asked, response, process)
 
-    pages.before_request(begin)
     pages.after_request(end)
 
 
