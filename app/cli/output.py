@@ -40,33 +40,40 @@ def watchable(command: Command) -> Command:
             return
         if not sys.stdout.isatty() and not given["as_json"]:
             raise click.UsageError("--watch needs a terminal, or --json")
-        is_over: list[bool] = []
-        told = sys.unraisablehook
-
-        def end(*_: object) -> None:
-            is_over.append(True)  # Python drops an exception that is raised while it cleans up an object
-            raise KeyboardInterrupt
-
-        def tell(dropped: "sys.UnraisableHookArgs") -> None:
-            if not issubclass(dropped.exc_type, KeyboardInterrupt):
-                told(dropped)
-
-        sys.unraisablehook = tell
-        before = signal.signal(signal.SIGINT, end)
-        try:
-            while not is_over:
+        with _interruptible() as interrupted:
+            while not interrupted:
                 click.clear()  # on a terminal alone
                 command(**given)
                 sys.stdout.flush()
-                if not is_over:
+                if not interrupted:
                     time.sleep(WATCH_S)
-        except KeyboardInterrupt:
-            return
-        finally:
-            signal.signal(signal.SIGINT, before)
-            sys.unraisablehook = told
 
     return again
+
+
+@contextmanager
+def _interruptible() -> Iterator[list[bool]]:
+    """End the block at Ctrl-C. What it yields is no longer empty then, for a block that goes on nevertheless."""
+    interrupted: list[bool] = []
+    told = sys.unraisablehook
+
+    def end(*_: object) -> None:
+        interrupted.append(True)  # Python drops an exception that is raised while it cleans up an object
+        raise KeyboardInterrupt
+
+    def tell(dropped: "sys.UnraisableHookArgs") -> None:
+        if not issubclass(dropped.exc_type, KeyboardInterrupt):
+            told(dropped)
+
+    sys.unraisablehook = tell
+    before = signal.signal(signal.SIGINT, end)
+    try:
+        yield interrupted
+    except KeyboardInterrupt:
+        return
+    finally:
+        signal.signal(signal.SIGINT, before)
+        sys.unraisablehook = told
 
 
 def show(found: Iterable[Reply], *, as_json: bool, ids: Callable[[Reply], str] | None = None) -> bool:
