@@ -44,26 +44,10 @@ class HandlerProcess:
 
         Results longer than `max_bytes` fail their attempts. The process gets none of the service's secrets.
         """
-        with contextlib.ExitStack() as undone:
-            self._socket, theirs = (undone.enter_context(end) for end in socket.socketpair())
-            permits_in, permits_out = os.pipe()
-            undone.callback(os.close, permits_in)
-            undone.callback(os.close, permits_out)
-            shared = (theirs.fileno(), permits_in)
-            argv = ["rowline.child", *map(str, (*shared, threads, max_bytes)), str(handlers)]
-            self._process = subprocess.Popen(  # noqa: S603 - fixed arguments, no shell
-                [sys.executable, "-P", "-m", *argv],
-                env=settings.without_secrets(os.environ),
-                pass_fds=shared,
-                start_new_session=True,
-            )
-            undone.pop_all()
-        theirs.close()
-        self._socket.setblocking(False)
-        os.set_blocking(permits_in, False)
-        os.set_blocking(permits_out, False)
-        self._permits_in = permits_in
-        self._permits_out: int | None = permits_out
+        self._permits_out: int | None
+        self._process, self._socket, self._permits_in, self._permits_out = _started(
+            handlers, threads=threads, max_bytes=max_bytes
+        )
         self._queue = queue
         self._unsent = bytearray()
         self._unwritten = bytearray()  # the permits for which the pipe had no room
@@ -272,6 +256,31 @@ class HandlerProcess:
         if self._permits_out is not None:
             os.close(self._permits_out)
         self._permits_out = None
+
+
+def _started(
+    handlers: Path, *, threads: int, max_bytes: int
+) -> tuple[subprocess.Popen[bytes], socket.socket, int, int]:
+    """Start a process; return it with our end of its socket and both ends of the pipe of its permits."""
+    with contextlib.ExitStack() as undone:
+        ours, theirs = (undone.enter_context(end) for end in socket.socketpair())
+        permits_in, permits_out = os.pipe()
+        undone.callback(os.close, permits_in)
+        undone.callback(os.close, permits_out)
+        shared = (theirs.fileno(), permits_in)
+        argv = ["rowline.child", *map(str, (*shared, threads, max_bytes)), str(handlers)]
+        process = subprocess.Popen(  # noqa: S603 - fixed arguments, no shell
+            [sys.executable, "-P", "-m", *argv],
+            env=settings.without_secrets(os.environ),
+            pass_fds=shared,
+            start_new_session=True,
+        )
+        undone.pop_all()
+    theirs.close()
+    ours.setblocking(False)
+    os.set_blocking(permits_in, False)
+    os.set_blocking(permits_out, False)
+    return process, ours, permits_in, permits_out
 
 
 def unreadable(jobs: Iterable[ClaimedJob]) -> dict[ClaimedJob, str]:
