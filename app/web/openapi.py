@@ -149,6 +149,29 @@ _HEADERS_OF = {errors.Unauthorized.code: "WWW-Authenticate"} | dict.fromkeys(
 
 def document(flask: Flask, *, open_blueprints: set[str]) -> dict[str, Any]:
     """Describe every route of `flask`. Raises LookupError for one without a description."""
+    spec = _spec()
+    for rule in flask.url_map.iter_rules():
+        view = flask.view_functions[rule.endpoint]
+        described = describe.of(view)
+        operation = _operation(described, rule, summary=(view.__doc__ or "").split("\n")[0])
+        if rule.endpoint.split(".")[0] not in open_blueprints:
+            action = [] if described.action is None else [described.action.value]
+            operation["security"] = [{"attempt" if described.by_attempt else "token": action}]
+            for error in (errors.Unauthorized,) if described.by_attempt else BY_TOKEN:
+                operation["responses"][str(problems.STATUSES[error])] = _refusal([error.code])
+        methods = (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        spec.path(path=path(rule), operations={method.lower(): operation for method in methods})
+    made = spec.to_dict()
+    for name, schema in made["components"]["schemas"].items():
+        if name not in REQUESTS:
+            schema.pop("additionalProperties", None)  # later releases may add members to responses
+        if "hidden" in schema.get("properties", {}):
+            schema["required"] = [name for name in schema["required"] if name not in HIDEABLE]
+    return dict(made)
+
+
+def _spec() -> APISpec:
+    """Describe what the routes share: schemas, tokens, headers and parameters."""
     plugin = MarshmallowPlugin(schema_name_resolver=_name)
     spec = APISpec(
         title="Rowline",
@@ -173,24 +196,7 @@ def document(flask: Flask, *, open_blueprints: set[str]) -> dict[str, Any]:
         spec.components.parameter(name, "header", parameter)
     for name, about in _PATHS.items():
         spec.components.parameter(name, "path", _path_parameter(name, about))
-    for rule in flask.url_map.iter_rules():
-        view = flask.view_functions[rule.endpoint]
-        described = describe.of(view)
-        operation = _operation(described, rule, summary=(view.__doc__ or "").split("\n")[0])
-        if rule.endpoint.split(".")[0] not in open_blueprints:
-            action = [] if described.action is None else [described.action.value]
-            operation["security"] = [{"attempt" if described.by_attempt else "token": action}]
-            for error in (errors.Unauthorized,) if described.by_attempt else BY_TOKEN:
-                operation["responses"][str(problems.STATUSES[error])] = _refusal([error.code])
-        methods = (rule.methods or set()) - {"HEAD", "OPTIONS"}
-        spec.path(path=path(rule), operations={method.lower(): operation for method in methods})
-    made = spec.to_dict()
-    for name, schema in made["components"]["schemas"].items():
-        if name not in REQUESTS:
-            schema.pop("additionalProperties", None)  # later releases may add members to responses
-        if "hidden" in schema.get("properties", {}):
-            schema["required"] = [name for name in schema["required"] if name not in HIDEABLE]
-    return dict(made)
+    return spec
 
 
 def path(rule: Rule) -> str:
