@@ -11,6 +11,7 @@ from app.domain.endpoint import Limiter
 from app.domain.explain import (
     BLOCKING,
     Code,
+    EndpointState,
     Explanation,
     Ground,
     JobState,
@@ -98,13 +99,18 @@ def of_queue(
     if active:
         reasons.append(Reason(code=Code.ACTIVE, text=f"{_jobs(active)} active"))
     reasons += [_schedule_paused(one, ground.queue) for one in schedules]
-    if ready or delayed:
-        status = "blocked" if ready and is_blocked(reasons) else "working" if ready or active else "waiting"
-    else:
-        status = "working" if active else "idle"
+    status = _status_of_queue(ready, delayed, active, can_begin=not is_blocked(reasons))
     has_jobs = any(counts.values()) or ground.is_known
     sentence = _sentence(f"Queue {ground.queue} is {status}", reasons, None) if has_jobs else _unknown(ground.queue)
     return Explanation(status=status, sentence=sentence, reasons=reasons, at=ground.at, ahead=ahead, start=start)
+
+
+def _status_of_queue(ready: int, delayed: int, active: int, *, can_begin: bool) -> str:
+    if ready and not can_begin:
+        return "blocked"
+    if ready or active:
+        return "working"
+    return "waiting" if delayed else "idle"
 
 
 def _schedule_paused(one: PausedSchedule, queue: str) -> Reason:
@@ -182,20 +188,27 @@ def _unserved(ground: Ground) -> Iterator[Reason]:
     if ground.workers:
         return
     if endpoint is not None and endpoint.switched_off_at is not None:
-        why = endpoint.switched_off_reason or "no reason was noted"
-        yield Reason(
-            code=Code.ENDPOINT_OFF,
-            text=f"the endpoint of the queue is switched off since {when(endpoint.switched_off_at)} ({why})",
-            since=endpoint.switched_off_at,
-            hint=f"Switch it on: `{shlex.join(['rowline', 'endpoints', 'switch-on', ground.queue])}`, "
-            f"or POST {_path(ground.queue)}/endpoint/switch-on; or start a worker.",
-        )
+        yield _switched_off(ground.queue, endpoint.switched_off_at, endpoint.switched_off_reason)
         return
     if not ground.dispatchers:
         yield from map(_schema_ahead, ground.waiting) if ground.waiting else [_no_worker(ground)]
-    if endpoint is None:
-        return
-    if endpoint.paused_until is not None and endpoint.paused_until > ground.at:
+    if endpoint is not None:
+        yield from _not_called(endpoint, ground.at)
+
+
+def _switched_off(queue: str, since: datetime, reason: str | None) -> Reason:
+    return Reason(
+        code=Code.ENDPOINT_OFF,
+        text=f"the endpoint of the queue is switched off since {when(since)} ({reason or 'no reason was noted'})",
+        since=since,
+        hint=f"Switch it on: `{shlex.join(['rowline', 'endpoints', 'switch-on', queue])}`, "
+        f"or POST {_path(queue)}/endpoint/switch-on; or start a worker.",
+    )
+
+
+def _not_called(endpoint: EndpointState, at: datetime) -> Iterator[Reason]:
+    """Say what dispatchers wait for before they call an endpoint again."""
+    if endpoint.paused_until is not None and endpoint.paused_until > at:
         yield Reason(
             code=Code.ENDPOINT_PAUSED,
             text=f"the endpoint of the queue asked for no calls until {when(endpoint.paused_until)}",
@@ -203,7 +216,7 @@ def _unserved(ground: Ground) -> Iterator[Reason]:
             until=endpoint.paused_until,
             hint="It said so by Retry-After; wait, or register it again: POST /workers.",
         )
-    elif endpoint.limiter is not None and (until := endpoint.full_until(ground.at)) is not None:
+    elif endpoint.limiter is not None and (until := endpoint.full_until(at)) is not None:
         limiter = endpoint.limiter
         yield Reason(
             code=Code.RATE,
