@@ -234,6 +234,14 @@ def dump(
         "createdBy": plan.created_by,
         "reason": plan.reason,
     }
+    members |= _times(plan)
+    if plan.wanted.needs_payload and not sees_payload:
+        members["filter"] = {name: value for name, value in plan.wanted.json.items() if name not in _HIDDEN}
+        members["hidden"] = ["filter"]
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _times(plan: Plan) -> dict[str, int]:
     until = plan.ended_at + timedelta(seconds=KEPT_S) if plan.is_undoable and plan.ended_at else None
     times = {
         "createdOn": plan.created_at,
@@ -242,11 +250,7 @@ def dump(
         "endedOn": plan.ended_at,
         "undoUntil": until,
     }
-    members |= {name: milliseconds(at) for name, at in times.items() if at is not None}
-    if plan.wanted.needs_payload and not sees_payload:
-        members["filter"] = {name: value for name, value in plan.wanted.json.items() if name not in _HIDDEN}
-        members["hidden"] = ["filter"]
-    return {name: value for name, value in members.items() if value is not None}
+    return {name: milliseconds(at) for name, at in times.items() if at is not None}
 
 
 def _changed(change: Change) -> dict[str, Any]:
