@@ -16,17 +16,12 @@ LENGTH = 25
 def blueprint(_settings: Settings) -> Blueprint:
     """Return the pages of plans."""
     routes = Blueprint("plans", __name__)
+    _add_reads(routes)
+    _add_writes(routes)
+    return routes
 
-    @routes.post("/queues/<segment:queue>/plans")
-    def make(queue: str) -> Response:
-        """Plan what the form says, for the jobs that are ticked, or for all that match its filter. Changes no job."""
-        sent = forms.sent()
-        wanted = {"ids": sent.getlist("id")} if sent.get("which") != "all" else filters.of_plan(sent.get("filter", ""))
-        if wanted == {"ids": []}:
-            raise InvalidRequest(Fault("jobs", "must be ticked, or choose all that match"))
-        made = api.of().send("POST", f"/queues/{queue}/plans", {"action": sent.get("action"), "filter": wanted})
-        return page.go(f"queues/{queue}/plans/{made['id']}")
 
+def _add_reads(routes: Blueprint) -> None:
     @routes.get("/plans")
     def list_all() -> Response:
         """List the plans of all queues, first those that go on."""
@@ -52,6 +47,18 @@ def blueprint(_settings: Settings) -> Blueprint:
             stream=f"?queue={shown.segment(name)}",
         )
 
+
+def _add_writes(routes: Blueprint) -> None:
+    @routes.post("/queues/<segment:queue>/plans")
+    def make(queue: str) -> Response:
+        """Plan what the form says, for the jobs that are ticked, or for all that match its filter. Changes no job."""
+        sent = forms.sent()
+        wanted = {"ids": sent.getlist("id")} if sent.get("which") != "all" else filters.of_plan(sent.get("filter", ""))
+        if wanted == {"ids": []}:
+            raise InvalidRequest(Fault("jobs", "must be ticked, or choose all that match"))
+        made = api.of().send("POST", f"/queues/{queue}/plans", {"action": sent.get("action"), "filter": wanted})
+        return page.go(f"queues/{queue}/plans/{made['id']}")
+
     @routes.post("/queues/<segment:queue>/plans/<segment:plan_id>/apply")
     def apply(queue: str, plan_id: str) -> Response:
         """Apply a plan, at the pace of the form if it has one."""
@@ -67,8 +74,6 @@ def blueprint(_settings: Settings) -> Blueprint:
         """Stop a plan, or bring back what it removed or retried."""
         api.of().send("POST", f"/queues/{queue}/plans/{plan_id}/{verb}")
         return page.go(f"queues/{queue}/plans/{plan_id}", done="stopped" if verb == "stop" else "undoing")
-
-    return routes
 
 
 def _list(path: str, *, name: str | None = None) -> Response:

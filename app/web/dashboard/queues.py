@@ -6,6 +6,7 @@ from flask import Blueprint, Response, request
 
 from app.domain.tokens import ALL
 from app.web.dashboard import actors, api, charts, page
+from app.web.dashboard.api import Api
 
 LENGTH, URGENT = 50, 10
 
@@ -22,11 +23,7 @@ def blueprint() -> Blueprint:
         pattern = name if ALL in name else f"*{name}*" if name else ALL
         query = {"pattern": pattern, "length": LENGTH, "include": "minutes"} | ({"after": after} if after else {})
         listed = rowline.get("/queues", query)
-        urgent = []
-        if not name and not after:
-            query = {"order": "attention", "length": URGENT, "include": "minutes"}
-            first = rowline.get("/queues", query)["queues"]
-            urgent = [queue for queue in first if worries(queue)]
+        urgent = [] if name or after else _urgent(rowline)
         found = listed["queues"]
         actors.name_pausers(rowline, [*urgent, *found])
         for queue in (*urgent, *found):
@@ -44,6 +41,12 @@ def blueprint() -> Blueprint:
         )
 
     return routes
+
+
+def _urgent(rowline: Api) -> list[dict[str, Any]]:
+    """Return the queues that need attention most."""
+    query = {"order": "attention", "length": URGENT, "include": "minutes"}
+    return [queue for queue in rowline.get("/queues", query)["queues"] if worries(queue)]
 
 
 def ready(queue: dict[str, Any]) -> int:

@@ -21,13 +21,14 @@ _DATA = "template.data"
 def blueprint() -> Blueprint:
     """Return the pages of schedules."""
     routes = Blueprint("schedules", __name__)
-    _add_reads(routes)
+    _add_lists(routes)
+    _add_one(routes)
     _add_forms(routes)
     _add_verbs(routes)
     return routes
 
 
-def _add_reads(routes: Blueprint) -> None:
+def _add_lists(routes: Blueprint) -> None:
     @routes.get("/schedules")
     def list_all() -> Response:
         """List the schedules of all queues, by queue and id."""
@@ -42,6 +43,8 @@ def _add_reads(routes: Blueprint) -> None:
         found = api.of().get(f"/queues/{queue}/schedulers", {"start": start, "length": LENGTH})
         return _list(found, name=names.queue_name(queue))
 
+
+def _add_one(routes: Blueprint) -> None:
     @routes.get("/queues/<segment:queue>/schedules/<segment:schedule_id>")
     def show(queue: str, schedule_id: str) -> Response:
         """Show a schedule, its next ticks and its jobs."""

@@ -34,12 +34,13 @@ _WRONG = (400, 403, 409)
 def blueprint() -> Blueprint:
     """Return the pages of workers and endpoints."""
     routes = Blueprint("workers", __name__)
-    _add_reads(routes)
+    _add_workers(routes)
+    _add_endpoints(routes)
     _add_writes(routes)
     return routes
 
 
-def _add_reads(routes: Blueprint) -> None:
+def _add_workers(routes: Blueprint) -> None:
     @routes.get("/queues/<segment:queue>/workers")
     def show(queue: str) -> Response:
         """Show the workers of a queue, and its endpoint if the token may manage that."""
@@ -60,6 +61,8 @@ def _add_reads(routes: Blueprint) -> None:
             stream=f"?queue={shown.segment(name)}",
         )
 
+
+def _add_endpoints(routes: Blueprint) -> None:
     @routes.get("/endpoints")
     def list_endpoints() -> Response:
         """List the endpoints that the token may manage, by queue."""
