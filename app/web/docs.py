@@ -27,6 +27,11 @@ def blueprint() -> Blueprint:
         document: bytes = current_app.extensions[DOCUMENT]()
         return Response(document, mimetype="application/json", headers={"Cache-Control": "no-store"})
 
+    _add_handbook(routes)
+    return routes
+
+
+def _add_handbook(routes: Blueprint) -> None:
     @routes.get("/docs")
     @describe.route(gives="text/html")
     def contents() -> Response:
@@ -55,8 +60,6 @@ def blueprint() -> Blueprint:
             raise NotFound
         kind, content = handbook.assets()[asset]
         return _answer(content, kind)
-
-    return routes
 
 
 def _page(path: str) -> Response:

@@ -25,7 +25,31 @@ def blueprint(settings: Settings, db: Database, vault: Vault, access: Tokens) ->
     """Return the routes below /workers, and those of the states of endpoints."""
     routes = Blueprint("workers", __name__)
     states.add_routes(routes, settings, db, access)
+    _add_register(routes, settings, db, vault, access)
 
+    @routes.get("/workers")
+    @describe.route(action=Action.ENDPOINTS, gives="application/json", raises=(DatabaseError,))
+    def list_urls() -> Response:
+        """List the URLs of the endpoints, by queue; those that the token may manage."""
+        caller: Caller = request.environ[CALLER]
+        urls = queries.urls(db)
+        return answers.json({queue: url for queue, url in urls.items() if caller.may(Action.ENDPOINTS, queue)})
+
+    @routes.delete("/workers/<segment:queue>")
+    @describe.route(
+        action=Action.ENDPOINTS,
+        gives="text/plain",
+        raises=(InvalidRequest, WorkerNotFound, DatabaseError, OutcomeUnknown),
+    )
+    def remove(queue: str) -> Response:
+        """Delete the endpoint of a queue."""
+        operations.remove(db, actor=access.actor(request), queue=names.queue_name(queue))
+        return answers.plain("OK")
+
+    return routes
+
+
+def _add_register(routes: Blueprint, settings: Settings, db: Database, vault: Vault, access: Tokens) -> None:
     @routes.post("/workers")
     @describe.route(
         action=Action.ENDPOINTS,
@@ -49,24 +73,3 @@ def blueprint(settings: Settings, db: Database, vault: Vault, access: Tokens) ->
             new = dataclasses.replace(new, secrets=[headers[SECRET_HEADER]])
         operations.register(db, actor=access.actor(request), new=new, vault=vault, max_endpoints=settings.max_endpoints)
         return answers.plain("OK", headers=headers)
-
-    @routes.get("/workers")
-    @describe.route(action=Action.ENDPOINTS, gives="application/json", raises=(DatabaseError,))
-    def list_urls() -> Response:
-        """List the URLs of the endpoints, by queue; those that the token may manage."""
-        caller: Caller = request.environ[CALLER]
-        urls = queries.urls(db)
-        return answers.json({queue: url for queue, url in urls.items() if caller.may(Action.ENDPOINTS, queue)})
-
-    @routes.delete("/workers/<segment:queue>")
-    @describe.route(
-        action=Action.ENDPOINTS,
-        gives="text/plain",
-        raises=(InvalidRequest, WorkerNotFound, DatabaseError, OutcomeUnknown),
-    )
-    def remove(queue: str) -> Response:
-        """Delete the endpoint of a queue."""
-        operations.remove(db, actor=access.actor(request), queue=names.queue_name(queue))
-        return answers.plain("OK")
-
-    return routes

@@ -73,6 +73,11 @@ EXAMPLE = {
 
 def add_routes(routes: Blueprint, settings: Settings, db: Database, access: Tokens) -> None:
     """Add the routes of the states of endpoints."""
+    _add_reads(routes, db)
+    _add_switch_on(routes, settings, db, access)
+
+
+def _add_reads(routes: Blueprint, db: Database) -> None:
     query = page.OfQueuesQuerySchema()
 
     @routes.get("/endpoints")
@@ -102,6 +107,8 @@ def add_routes(routes: Blueprint, settings: Settings, db: Database, access: Toke
         """Get the endpoint of a queue, without its headers and secrets."""
         return answers.json(dump(queries.state(db, queue=names.queue_name(queue))))
 
+
+def _add_switch_on(routes: Blueprint, settings: Settings, db: Database, access: Tokens) -> None:
     @routes.post("/queues/<segment:queue>/endpoint/switch-on")
     @describe.route(
         action=Action.ENDPOINTS,

@@ -36,6 +36,11 @@ def blueprint(db: Database) -> Blueprint:
         found = queries.queue(db, queue=queue)
         return answers.json(wire.dump(found, sees_payload=auth.may_see(request, queue)))
 
+    _add_scaling(routes, db)
+    return routes
+
+
+def _add_scaling(routes: Blueprint, db: Database) -> None:
     @routes.get("/queues/<segment:queue>/scaling")
     @describe.route(
         action=Action.READ,
@@ -49,5 +54,3 @@ def blueprint(db: Database) -> Blueprint:
         target_s, per_worker = schemas.load(request)
         found = queries.scale(db, queue=names.queue_name(queue), target_s=target_s, per_worker=per_worker)
         return answers.json(wire.dump_scaling(found))
-
-    return routes

@@ -31,7 +31,8 @@ _ANY = (InvalidRequest, *body.ERRORS, JobNotFound, NoRoom, DatabaseError, Outcom
 def add_routes(routes: Blueprint, settings: Settings, db: Database, room: Room, access: Tokens) -> None:
     """Add the routes of the verbs."""
     _add_plain(routes, settings, db, room, access)
-    _add_with_body(routes, settings, db, room, access)
+    _add_retry(routes, settings, db, room, access)
+    _add_change(routes, settings, db, room, access)
 
 
 def _answer(job_json: JobSchema, job: Job) -> Response:
@@ -67,16 +68,17 @@ def _add_plain(routes: Blueprint, settings: Settings, db: Database, room: Room, 
         return done(operations.cancel, queue, job_id)
 
 
-def _add_with_body(routes: Blueprint, settings: Settings, db: Database, room: Room, access: Tokens) -> None:
-    job_json = JobSchema(queue_prefix=settings.queue_prefix)
+def _long_body(settings: Settings, room: Room) -> tuple[bytes, Reservation]:
+    """Read a body that may have data, with the memory for it. Raises NoRoom."""
+    raw = body.read(request, limit=settings.max_body_bytes, client_s=settings.client_s)
+    held = holding.of(request, room)
+    if not held.take_long(len(raw) * COPIES):
+        raise NoRoom
+    return raw, held
 
-    def long_body() -> tuple[bytes, Reservation]:
-        """Read a body that may have data, with the memory for it. Raises NoRoom."""
-        raw = body.read(request, limit=settings.max_body_bytes, client_s=settings.client_s)
-        held = holding.of(request, room)
-        if not held.take_long(len(raw) * COPIES):
-            raise NoRoom
-        return raw, held
+
+def _add_retry(routes: Blueprint, settings: Settings, db: Database, room: Room, access: Tokens) -> None:
+    job_json = JobSchema(queue_prefix=settings.queue_prefix)
 
     @routes.post("/queues/<segment:queue>/jobs/<segment:job_id>/retry")
     @describe.route(
@@ -90,13 +92,17 @@ def _add_with_body(routes: Blueprint, settings: Settings, db: Database, room: Ro
     def retry(queue: str, job_id: str) -> Response:
         """Retry a job that has completed or failed: it is ready again, at once, with new data if it is given some."""
         queue, job_id = names.queue_name(queue), names.job_id(job_id)
-        raw, held = long_body()
+        raw, held = _long_body(settings, room)
         asked = verbs.load_retry(raw, max_data_bytes=settings.max_data_bytes)
         body.require_still(request)
         job = operations.retry(
             db, actor=access.actor(request), queue=queue, job_id=job_id, **asked._asdict(), held=held
         )
         return _answer(job_json, job)
+
+
+def _add_change(routes: Blueprint, settings: Settings, db: Database, room: Room, access: Tokens) -> None:
+    job_json = JobSchema(queue_prefix=settings.queue_prefix)
 
     @routes.patch("/queues/<segment:queue>/jobs/<segment:job_id>")
     @describe.route(
@@ -109,7 +115,7 @@ def _add_with_body(routes: Blueprint, settings: Settings, db: Database, room: Ro
     def change(queue: str, job_id: str) -> Response:
         """Change a job that is waiting, prioritized or delayed; or the data of an active one, with its token."""
         queue, job_id = names.queue_name(queue), names.job_id(job_id)
-        raw, held = long_body()
+        raw, held = _long_body(settings, room)
         asked = verbs.load_change(raw, max_data_bytes=settings.max_data_bytes)
         body.require_still(request)
         job = operations.change(

@@ -33,7 +33,8 @@ def blueprint(settings: Settings, db: Database, room: Room, access: Tokens, limi
     _add_reads(routes, db, room)
     _add_previews(routes, settings, db)
     _add_writes(routes, settings, db, room, access)
-    _add_verbs(routes, settings, db, room=room, access=access, limits=limits)
+    _add_pauses(routes, settings, db, access)
+    _add_run(routes, settings, db, room=room, access=access, limits=limits)
     return routes
 
 
@@ -177,11 +178,7 @@ def _add_writes(routes: Blueprint, settings: Settings, db: Database, room: Room,
         return _answer(operations.remove(db, actor=access.actor(request), queue=queue, schedule_id=schedule_id))
 
 
-def _add_verbs(
-    routes: Blueprint, settings: Settings, db: Database, *, room: Room, access: Tokens, limits: Quotas
-) -> None:
-    submitted_json = SubmittedSchema(queue_prefix=settings.queue_prefix)
-
+def _add_pauses(routes: Blueprint, settings: Settings, db: Database, access: Tokens) -> None:
     @routes.post("/queues/<segment:queue>/schedulers/<segment:schedule_id>/pause")
     @describe.route(
         action=Action.MANAGE, gives=shown.SchedulerSchema(), raises=_CHANGES, example={"answer": shown.ANSWER}
@@ -203,6 +200,12 @@ def _add_verbs(
         with schemas.named_fault():
             resumed = operations.resume(db, actor=access.actor(request), queue=queue, schedule_id=schedule_id)
         return _answer(resumed)
+
+
+def _add_run(
+    routes: Blueprint, settings: Settings, db: Database, *, room: Room, access: Tokens, limits: Quotas
+) -> None:
+    submitted_json = SubmittedSchema(queue_prefix=settings.queue_prefix)
 
     @routes.post("/queues/<segment:queue>/schedulers/<segment:schedule_id>/run")
     @describe.route(action=Action.MANAGE, gives=submitted_json, raises=(*_CHANGES, NoRoom))

@@ -19,8 +19,10 @@ _ONE = (InvalidRequest, TokenNotFound, DatabaseError, OutcomeUnknown)
 def blueprint(settings: Settings, db: Database, access: Tokens) -> Blueprint:
     """Return the routes below /tokens."""
     routes = Blueprint("tokens", __name__)
-    _add_list(routes, settings, db, access)
-    _add_one(routes, settings, db, access)
+    _add_create(routes, settings, db, access)
+    _add_list(routes, db)
+    _add_revoke(routes, db, access)
+    _add_rotation(routes, settings, db, access)
     return routes
 
 
@@ -29,7 +31,7 @@ def _caller() -> Caller:
     return found
 
 
-def _add_list(routes: Blueprint, settings: Settings, db: Database, access: Tokens) -> None:
+def _add_create(routes: Blueprint, settings: Settings, db: Database, access: Tokens) -> None:
     issued_json = schemas.IssuedTokenSchema()
 
     @routes.post("/tokens")
@@ -55,6 +57,8 @@ def _add_list(routes: Blueprint, settings: Settings, db: Database, access: Token
         )
         return answers.json(schemas.dump_issued(issued))
 
+
+def _add_list(routes: Blueprint, db: Database) -> None:
     @routes.get("/tokens")
     @describe.route(
         action=Action.TOKENS,
@@ -69,8 +73,8 @@ def _add_list(routes: Blueprint, settings: Settings, db: Database, access: Token
         return answers.json({"tokens": [schemas.dump(token) for token in found], "count": count})
 
 
-def _add_one(routes: Blueprint, settings: Settings, db: Database, access: Tokens) -> None:
-    issued_json, token_json = schemas.IssuedTokenSchema(), schemas.TokenSchema()
+def _add_revoke(routes: Blueprint, db: Database, access: Tokens) -> None:
+    token_json = schemas.TokenSchema()
 
     @routes.delete("/tokens/<segment:token_id>")
     @describe.route(action=Action.TOKENS, gives=token_json, raises=_ONE)
@@ -85,6 +89,10 @@ def _add_one(routes: Blueprint, settings: Settings, db: Database, access: Tokens
         )
         access.distrust()
         return answers.json(schemas.dump(token))
+
+
+def _add_rotation(routes: Blueprint, settings: Settings, db: Database, access: Tokens) -> None:
+    issued_json, token_json = schemas.IssuedTokenSchema(), schemas.TokenSchema()
 
     @routes.post("/tokens/<segment:token_id>/rotate")
     @describe.route(action=Action.TOKENS, gives=issued_json, raises=(*_ONE, *body.ERRORS, Forbidden, TokenEnded))
