@@ -32,45 +32,47 @@ def _add_streams(routes: Blueprint, db: Database, access: Tokens, streams: Event
         action=Action.EVENTS, query=schemas.EventsQuerySchema, headers=("Last-Event-ID",), gives=STREAM, raises=_RAISES
     )
 
-    def stream(wanted: Wanted) -> Response:
-        _require_on(db)
-        asked = auth.current_request()
-        if asked.method == "HEAD":  # its body, which nobody reads, would have no end
-            return Response(mimetype=STREAM, headers=_HEADERS)
-        caller: Caller = asked.environ[CALLER]
-        ends = events.ends(db)
-        sender = Sender(
-            db,
-            streams,
-            wanted,
-            may_see=lambda queue: caller.may(Action.EVENTS, queue),
-            sees_payload=lambda queue: caller.may(Action.PAYLOAD, queue),
-            may_go_on=lambda: not clients.has_left(asked) and access.is_still_valid(asked),
-            rights=(caller.id, caller.scopes),
-            tells_cursor=_takes_ids_alone(asked),
-        )
-        streams.enter(caller.id, most=caller.limits.streams)
-        response = Response(sender.pieces(ends), mimetype=STREAM, headers=_HEADERS)
-        response.call_on_close(lambda: streams.leave(caller.id))
-        return response
-
     @routes.get("/events")
     @described
     def stream_all() -> Response:
         """Stream what happens to the jobs of all queues that the token may see, as server-sent events."""
-        return stream(_permitted(access, schemas.load(request)))
+        return _stream(db, access, streams, _permitted(access, schemas.load(request)))
 
     @routes.get("/queues/<segment:queue>/events")
     @described
     def stream_queue(queue: str) -> Response:
         """Stream what happens to the jobs of a queue, as server-sent events."""
-        return stream(schemas.load(request, queue=names.queue_name(queue)))
+        return _stream(db, access, streams, schemas.load(request, queue=names.queue_name(queue)))
 
     @routes.get("/queues/<segment:queue>/jobs/<segment:job_id>/events")
     @described
     def stream_job(queue: str, job_id: str) -> Response:
         """Stream what happens to a job, with its progress and the lines of its log, as server-sent events."""
-        return stream(schemas.load(request, queue=names.queue_name(queue), job_id=names.job_id(job_id)))
+        wanted = schemas.load(request, queue=names.queue_name(queue), job_id=names.job_id(job_id))
+        return _stream(db, access, streams, wanted)
+
+
+def _stream(db: Database, access: Tokens, streams: EventStreams, wanted: Wanted) -> Response:
+    _require_on(db)
+    asked = auth.current_request()
+    if asked.method == "HEAD":  # its body, which nobody reads, would have no end
+        return Response(mimetype=STREAM, headers=_HEADERS)
+    caller: Caller = asked.environ[CALLER]
+    ends = events.ends(db)
+    sender = Sender(
+        db,
+        streams,
+        wanted,
+        may_see=lambda queue: caller.may(Action.EVENTS, queue),
+        sees_payload=lambda queue: caller.may(Action.PAYLOAD, queue),
+        may_go_on=lambda: not clients.has_left(asked) and access.is_still_valid(asked),
+        rights=(caller.id, caller.scopes),
+        tells_cursor=_takes_ids_alone(asked),
+    )
+    streams.enter(caller.id, most=caller.limits.streams)
+    response = Response(sender.pieces(ends), mimetype=STREAM, headers=_HEADERS)
+    response.call_on_close(lambda: streams.leave(caller.id))
+    return response
 
 
 def _takes_ids_alone(asked: Request) -> bool:

@@ -24,15 +24,8 @@ def blueprint(db: Database, room: Room) -> Blueprint:
     def attempts(queue: str, job_id: str) -> Response:
         """List the attempts of a job, oldest first."""
         start, length = page.load_part(request)
-        queue = names.queue_name(queue)
-        found = history.attempts(
-            db,
-            queue=queue,
-            job_id=names.job_id(job_id),
-            start=start,
-            length=length,
-            held=holding.of(request, room),
-        )
+        queue, job_id, held = names.queue_name(queue), names.job_id(job_id), holding.of(request, room)
+        found = history.attempts(db, queue=queue, job_id=job_id, start=start, length=length, held=held)
         entries = attempt_json.dump(found.entries, many=True)
         members = part("attempts", entries, found, start=start)
         return answers.json(members if auth.may_see(request, queue) else without_reasons(members))
@@ -42,15 +35,8 @@ def blueprint(db: Database, room: Room) -> Blueprint:
     def logs(queue: str, job_id: str) -> Response:
         """List the log lines of a job, oldest first."""
         start, length = page.load_part(request)
-        queue = names.queue_name(queue)
-        found = history.logs(
-            db,
-            queue=queue,
-            job_id=names.job_id(job_id),
-            start=start,
-            length=length,
-            held=holding.of(request, room),
-        )
+        queue, job_id, held = names.queue_name(queue), names.job_id(job_id), holding.of(request, room)
+        found = history.logs(db, queue=queue, job_id=job_id, start=start, length=length, held=held)
         members = part("logs", found.entries, found, start=start)
         return answers.json(members if auth.may_see(request, queue) else without_lines(members))
 
