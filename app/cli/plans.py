@@ -208,7 +208,7 @@ def _print(queue: str, plan: Reply, *, as_json: bool) -> None:
     output.table(COLUMNS, [_row(members)], "plan")
     for job in members.get("sample", ()):
         click.echo(columns.line([job["id"], job["status"], job["name"], jobverbs.reason(job)]))
-    if members["status"] == PlanStatus.UNDONE and "notUndone" in members:
+    if members["status"] == PlanStatus.UNDONE and members.get("notUndone"):
         click.echo(f"Not undone: {members['notUndone']}, since {_STAY[members['action']]}", err=True)
     if members["status"] == PlanStatus.PLANNED:
         where = f"{shlex.quote(queue)} {members['id']}"

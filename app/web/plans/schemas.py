@@ -143,11 +143,12 @@ class PlanSchema(Schema):
         required=True,
         metadata={"description": "jobs that had moved on, by the code of the reason"},
     )
-    undone = fields.Integer(metadata={"description": "jobs that came back as they were"})
+    undone = fields.Integer(required=True, metadata={"description": "jobs that came back as they were"})
     notUndone = fields.Integer(
+        required=True,
         metadata={
             "description": "jobs whose ids were taken by then; of a retry: that had begun, or were changed, by then"
-        }
+        },
     )
     createdOn = Milliseconds(required=True)
     createdBy = fields.String(required=True, metadata={"description": "as in the audit"})
@@ -229,8 +230,8 @@ def dump(
         "ratePerS": plan.rate_per_s,
         "done": plan.done,
         "skipped": plan.skipped,
-        "undone": plan.undone or None,
-        "notUndone": plan.not_undone or None,
+        "undone": plan.undone,
+        "notUndone": plan.not_undone,
         "createdBy": plan.created_by,
         "reason": plan.reason,
     }
