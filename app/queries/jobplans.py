@@ -36,8 +36,12 @@ def page_of_all(db: Database, *, allowed: Sequence[str], start: int, length: int
 
 
 def sample(db: Database, plan: Plan) -> list[Job] | None:
-    """Return the first jobs of a plan that is planned, without long ones; else None. Raises DatabaseError."""
-    if plan.status is not PlanStatus.PLANNED:
+    """Return the first jobs of a plan that is planned, or of those that its undo left, without long ones; else None.
+
+    Raises DatabaseError.
+    """
+    has_left = plan.status is PlanStatus.UNDONE and plan.not_undone > 0
+    if plan.status is not PlanStatus.PLANNED and not has_left:
         return None
     with db.read() as conn:
-        return plans.sample(conn, plan, limit=SAMPLE, max_bytes=SMALL)
+        return (plans.left if has_left else plans.sample)(conn, plan, limit=SAMPLE, max_bytes=SMALL)

@@ -39,6 +39,8 @@ _write_down = Statement("plans/write_down")
 _first = Statement("plans/first")
 _cross_out = Statement("plans/cross_out")
 _sample = Statement("plans/sample")
+_left_retried = Statement("plans/left_retried")
+_left_removed = Statement("plans/left_removed")
 _remove_by_plan = Statement("plans/remove_by_plan")
 _restore = Statement("plans/restore")
 _forget_removed = Statement("plans/forget_removed")
@@ -182,6 +184,12 @@ def sample(conn: Connection, plan: Plan, *, limit: int, max_bytes: int) -> list[
     """Return the first jobs that a plan means, without those whose texts are longer than `max_bytes`."""
     found = _sample.rows(conn, queue=plan.queue, id=plan.id, limit=limit, max_bytes=max_bytes)
     return [*map(rows.job, found)]
+
+
+def left(conn: Connection, plan: Plan, *, limit: int, max_bytes: int) -> list[Job]:
+    """Return the first jobs that the undo of a plan left, or that have their ids; without long ones."""
+    left_of = _left_removed if plan.action is PlanAction.REMOVE else _left_retried
+    return [*map(rows.job, left_of.rows(conn, queue=plan.queue, id=plan.id, limit=limit, max_bytes=max_bytes))]
 
 
 def remove(conn: Connection, plan: Plan, numbers: Sequence[int]) -> set[int]:

@@ -156,6 +156,8 @@ INDEXES: dict[str, set[str]] = {
     "plans/forget": {"plans_pkey"},
     "plans/forget_retried": {"plan_retried_pkey"},
     "plans/forget_removed": {"attempts_pkey", "logs_pkey", "plan_removed_pkey"},
+    "plans/left_removed": {"jobs_custom_id", "plan_removed_pkey"},
+    "plans/left_retried": {"jobs_pkey", "plan_retried_pkey"},
     "plans/lock": {"plans_pkey"},
     "plans/lock_queue": set(),
     "plans/meaning": {"plan_jobs_pkey", "plans_unfinished"},

@@ -177,12 +177,14 @@ def test_a_job_whose_id_is_taken_does_not_come_back(client: Client, db: Database
     undone = look(client, plan)
     assert (undone["status"], undone["undone"], undone["notUndone"]) == ("undone", 1, 1)
     assert client.job("own")["name"] == "other"
+    assert [job["name"] for job in undone["sample"]] == ["other"], "what has its id"
     assert undone["undoUntil"] > undone["endedOn"]
     answers.ok(client.delete("/queues/q/jobs/own"))
     do(client, plan, "undo")
     run(db)
     undone = look(client, plan)
     assert (undone["status"], undone["undone"], undone["notUndone"]) == ("undone", 2, 0)
+    assert "sample" not in undone
     assert client.job("own")["name"] == "n"
     assert "undoUntil" not in undone
 

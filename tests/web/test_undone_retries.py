@@ -120,6 +120,7 @@ def test_what_has_begun_or_moved_on_stays_as_it_is(client: Client, db: Database,
     assert (undone["status"], undone["undone"], undone["notUndone"]) == ("undone", 1, 1)
     assert databases.ask(shared_url, f"select job::text from rowline.jobs as job where number = {first}") == now
     assert client.job(second)["status"] == "failed"
+    assert [job["id"] for job in undone["sample"]] == ([] if act is remove else [first])
     assert "undoUntil" not in undone
     assert "the plan is undone" in answers.error(post(client, f"{PATH}/{plan['id']}/undo"), 409)
 

@@ -133,7 +133,10 @@ class PlanSchema(Schema):
     matched = fields.Integer(required=True, metadata={"description": "jobs; so far, while it is planning"})
     sample = fields.List(
         fields.Nested(JobSchema(queue_prefix="bull")),
-        metadata={"description": f"of a plan that is planned: its first {SAMPLE} jobs, but long ones"},
+        metadata={
+            "description": f"of a plan that is planned: its first {SAMPLE} jobs, but long ones; of one that is undone: "
+            f"the first {SAMPLE} that are not as they were, or that have their ids"
+        },
     )
     ratePerS = fields.Float()
     done = fields.Integer(required=True, metadata={"description": "jobs"})

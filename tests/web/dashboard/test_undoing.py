@@ -8,7 +8,7 @@ from app.postgres.database import Database
 from tests.support import answers, plans, work
 from tests.support.client import Client
 from tests.support.visitor import Visitor, text_of
-from tests.web.dashboard.test_mending import failed
+from tests.web.dashboard.test_mending import failed, links
 
 
 def test_a_retry_says_what_an_undo_puts_back_before_it_is_applied_and_before_it_is_undone(
@@ -25,11 +25,13 @@ def test_a_retry_says_what_an_undo_puts_back_before_it_is_applied_and_before_it_
     assert "Jobs that have begun, have ended again" in text_of(page)
     assert "Undo the retry" in page
     assert "Look, then undo" in visitor.page("plans")
-    work.take(db)
+    [lease] = work.take(db)
     visitor.post(f"{path}/undo")
     assert "Once it" not in text_of(visitor.page(path))
     plans.run(db)
     assert "Undone: 1 of 2 jobs are as they were; 1 is not, since they have begun" in text_of(visitor.page(path))
+    assert "Those that are not as they were" in visitor.page(path)
+    assert links(visitor.page(path), "/jobs/") == [f"../../../queues/q/jobs/{lease.job.custom_id}"]
     assert "2 of 2 ; 1 undone, 1 not" in text_of(visitor.page("plans"))
     assert client.page()["counts"]["failed"] == 1
 
