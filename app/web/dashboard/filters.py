@@ -1,6 +1,7 @@
 """What jobs are looked for: the fields of forms, the words of the API for them, and times as people write them."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -15,6 +16,24 @@ from app.web.dashboard.api import Refused
 MOMENTS = ("since", "until", "finishedSince", "finishedUntil")
 FIELDS = ("statuses", "name", "tag", "error", "worker", "data", *MOMENTS, "fingerprint", "order")
 """What can be looked for, as the API has it; `data` is `path=value` here, one field of a form."""
+LABELS = {
+    "statuses": "Status",
+    "ids": "Id",
+    "name": "Name",
+    "tag": "Tag",
+    "error": "Error contains",
+    "worker": "Worker",
+    "data": "Data",
+    "since": "Added since",
+    "until": "Added until",
+    "finishedSince": "Ended since",
+    "finishedUntil": "Ended until",
+    "fingerprint": "Fingerprint",
+    "order": "Order",
+}
+"""What forms, and sentences, call them."""
+IDS = 10
+"""So many ids of a plan are named; the others are counted."""
 FILTER_MAX, CONDITIONS = 16 * 1024, 2 * len(FIELDS)
 """The longest filter of a plan, in characters, and its most conditions: the page that made it has each field once, and
 had them in its own query."""
@@ -112,6 +131,25 @@ def of_plan(query: str) -> dict[str, Any]:
     return found or {"since": 0}
 
 
+def in_words(wanted: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the filter of a plan as labels and values; nothing of one that every job passes."""
+    found = []
+    for name, label in LABELS.items():
+        value = wanted.get(name)
+        if name == "ids" and value:
+            more = f" and {len(value) - IDS} more" if len(value) > IDS else ""
+            found.append((label, ", ".join(value[:IDS]) + more))
+        elif name == "data" and value:
+            found += [(label, f"{path} = {text}") for path, text in value.items()]
+        elif name == "tag" and value:
+            found += [(label, text) for text in value]
+        elif name in MOMENTS and (value or (name != "since" and value == 0)):  # since 0: since the beginning of time
+            found.append((label, _written(value).replace("T", " ").replace(".000", "").replace("Z", " UTC")))
+        elif value:
+            found.append((label, ", ".join(value) if name == "statuses" else value))
+    return found
+
+
 def link(wanted: Wanted, cursor: str | None) -> str | None:
     """Return the query that goes on behind a page of what was looked for, with fixed times; None at the end."""
     return None if cursor is None else urlencode([*wanted, ("cursor", cursor)])
@@ -121,4 +159,8 @@ def _fixed(name: str, text: str) -> str:
     ms = moment(name, text)
     if _MS.fullmatch(text):
         return text
+    return _written(ms)
+
+
+def _written(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

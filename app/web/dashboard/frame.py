@@ -26,6 +26,7 @@ from app.web.dashboard import (
     charts,
     doctor,
     failures,
+    filters,
     forms,
     jobs,
     live,
@@ -114,7 +115,11 @@ def create(settings: Settings, db: Database, access: Tokens, process: ProcessMet
     pages.jinja_env.undefined = shown.Absent
     pages.jinja_env.trim_blocks = pages.jinja_env.lstrip_blocks = True
     pages.jinja_env.filters |= shown.FILTERS
-    pages.jinja_env.globals |= {"files": static.urls(), "statuses": shown.STATUSES}
+    pages.jinja_env.globals |= {
+        "files": static.urls(),
+        "statuses": shown.STATUSES,
+        "labels": filters.LABELS,
+    }
     pages.jinja_env.globals["ui"] = Macros(pages.jinja_env)
     return pages
 

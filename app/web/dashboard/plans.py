@@ -42,6 +42,7 @@ def _add_reads(routes: Blueprint) -> None:
             "plan.html",
             name=name,
             plan=plan,
+            means=filters.in_words(plan["filter"]),
             can_manage=can_manage,
             rate=request.args.get("rate", ""),
             stream=f"?queue={shown.segment(name)}",
