@@ -79,3 +79,9 @@ def tags_of(html: str) -> list[tuple[str, dict[str, str | None]]]:
     parser = _Texts()
     parser.feed(html)
     return parser.tags
+
+
+def faults_of(html: str) -> dict[str, str]:
+    """Return what stands at each field that says that it is wrong, by the name of the field."""
+    marked = {str(one["name"]): one["aria-describedby"] for _, one in tags_of(html) if "aria-invalid" in one}
+    return {name: html.split(f'id="{place}">')[1].split("</p>", maxsplit=1)[0] for name, place in marked.items()}

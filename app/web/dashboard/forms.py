@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -30,6 +31,7 @@ PIECE = 16 * 1024
 _FORM = "rowline.form"
 _WHOLE = re.compile(r"\d{1,20}", re.ASCII)
 _INDEX = re.compile(r"\[(\d{1,9})\]", re.ASCII)
+_AS_THE_API: Mapping[str, str] = MappingProxyType({})
 _FORBIDDEN = 403
 _FORGED = {
     "error": "This form was not sent by a page of this dashboard, or its session is over. Go back, reload, try again.",
@@ -108,19 +110,43 @@ def whole(text: str) -> int | str:
     return int(text) if _WHOLE.fullmatch(text) else text
 
 
-def in_words(problem: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, Any]:
+def in_words(
+    problem: Mapping[str, Any], labels: Mapping[str, str], *, fields: Mapping[str, str] = _AS_THE_API
+) -> dict[str, Any]:
     """Return a refusal with the labels of a form in the place of the paths that the API has for its fields.
 
-    `labels` are by path; what is below one, such as an option in an object, is named behind its label.
+    `labels` are by path; what is below one, such as an option in an object, is named behind its label. `faults` are
+    what is said beside fields, by their names, which are the last part of the path if `fields` has no other.
     """
-    path, _, demand = problem["error"].partition(" ")
-    details = [one | {"path": _label(one["path"], labels)} for one in problem.get("details", ())]
-    return {**problem, "error": f"{_label(path, labels)} {demand}", "details": details}
+    found = problem.get("details", ())
+    path = found[0]["path"] if found else problem["error"].partition(" ")[0]
+    demand = problem["error"].removeprefix(path)
+    faults: dict[str, str] = dict(problem.get("faults", {}))
+    for one in found:
+        if (whole := _whole(one["path"], labels)) is not None:
+            name = fields.get(whole, whole.rpartition(".")[2])
+            said = f"{_below(one['path'], whole)} {one['message']}".lstrip()
+            faults[name] = f"{faults[name]}; {said}" if name in faults else said
+    return {
+        **problem,
+        "error": f"{_label(path, labels)}{demand}" if demand != problem["error"] else demand,
+        "details": [one | {"path": _label(one["path"], labels)} for one in found],
+        "faults": faults,
+    }
 
 
 def _label(path: str, labels: Mapping[str, str]) -> str:
-    for whole, label in labels.items():
-        if f"{path}.".startswith((f"{whole}.", f"{whole}[")):
-            below = _INDEX.sub(lambda index: f" number {int(index[1]) + 1}", path[len(whole) :]).lstrip(". ")
-            return f"{label}, {below}:" if below else f"{label}:"
-    return path
+    whole = _whole(path, labels)
+    if whole is None:
+        return path
+    below = _below(path, whole)
+    return f"{labels[whole]}, {below}:" if below else f"{labels[whole]}:"
+
+
+def _whole(path: str, labels: Mapping[str, str]) -> str | None:
+    """Return the path of the field that a path is of, or is below; None if the form has no such field."""
+    return next((one for one in labels if f"{path}.".startswith((f"{one}.", f"{one}["))), None)
+
+
+def _below(path: str, whole: str) -> str:
+    return _INDEX.sub(lambda index: f" number {int(index[1]) + 1}", path[len(whole) :]).lstrip(". ")

@@ -74,7 +74,7 @@ def _add_writes(routes: Blueprint) -> None:
         except Refused as refused:
             if refused.status != _BAD:
                 raise
-            return _page(queue, job_id, text=text, trouble=refused.problem)
+            return _page(queue, job_id, text=text, trouble=forms.in_words(refused.problem, {"data": "Data"}))
         return page.go(f"queues/{queue}/jobs/{job_id}", done="retried_with" if is_retry else "changed")
 
 

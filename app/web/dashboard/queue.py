@@ -140,4 +140,5 @@ def one_value(member: str, text: str) -> str:
         fault = f"must be one JSON value: {error.what} at byte {error.at}"
     except UnstorableJson as error:
         fault = str(error)
-    raise Refused(BAD[0], {"error": f"{member} {fault}", "code": "invalid_request"}, {})
+    details = [{"path": member, "message": fault}]
+    raise Refused(BAD[0], {"error": f"{member} {fault}", "code": "invalid_request", "details": details}, {})

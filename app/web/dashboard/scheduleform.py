@@ -12,6 +12,7 @@ FIELDS = (
     *("name", "data", "opts"),
 )
 LABELS = {
+    "schedule id": "Id",
     "pattern": "Pattern",
     "tz": "Time zone",
     "every": "Every",

@@ -179,7 +179,7 @@ def _put(queue: str, schedule_id: str, sent: dict[str, str], *, is_new: bool) ->
     except Refused as refused:
         if refused.status not in _WRONG:
             raise
-        trouble = forms.in_words(refused.problem, scheduleform.LABELS)
+        trouble = forms.in_words(refused.problem, scheduleform.LABELS, fields={"schedule id": "id"})
         return _form(queue, sent, schedule_id=known, trouble=trouble, status=refused.status)
     return page.go(f"queues/{queue}/schedules/{schedule_id}", done="scheduled" if is_new else "schedule_changed")
 
@@ -192,8 +192,8 @@ def _require_new(rowline: Api, queue: str, schedule_id: str) -> None:
         if refused.problem["code"] == "schedule_not_found":
             return
         raise
-    problem = {"error": "There is a schedule with this id: change that one, or choose another id.", "code": "exists"}
-    raise Refused(_WRONG[2], problem, {})
+    error = "There is a schedule with this id: change that one, or choose another id."
+    raise Refused(_WRONG[2], {"error": error, "code": "exists", "faults": {"id": "is the id of another schedule"}}, {})
 
 
 def _form(

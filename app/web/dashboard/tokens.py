@@ -80,7 +80,8 @@ def _add_writes(routes: Blueprint) -> None:
         except Refused as refused:
             if refused.status not in _WRONG:
                 raise
-            return _form(trouble=forms.in_words(refused.problem, LABELS), status=refused.status)
+            trouble = forms.in_words(refused.problem, LABELS, fields={"expiresOn": "days"})
+            return _form(trouble=trouble, status=refused.status)
         return page.render("token_secret.html", token=issued, is_new=True)
 
     @routes.post("/tokens/<segment:token_id>/rotate")

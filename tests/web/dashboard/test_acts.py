@@ -9,7 +9,7 @@ from app.postgres.database import Database
 from tests.support import answers
 from tests.support.client import Client
 from tests.support.tokens import issue
-from tests.support.visitor import Visitor, tags_of, text_of
+from tests.support.visitor import Visitor, faults_of, tags_of, text_of
 
 JOB = "queues/q/jobs/one"
 POSTS = [
@@ -69,6 +69,17 @@ def test_what_is_wrong_is_said_once(visitor: Visitor) -> None:
     two = visitor.post("queues/q/add", name="n", data="1", opts='{"attempt": 3, "prio": 1}').text
     assert "Options, prio:</code> is not known here" in two
     assert text_of(two).count("Options, attempt: is not known here") == 1
+
+
+def test_what_is_wrong_stands_at_its_field_in_every_form(visitor: Visitor, client: Client) -> None:
+    added = visitor.post("queues/q/add", name="n", data="{", opts="").text
+    assert faults_of(added)["data"].startswith("must be one JSON value")
+    endpoint = visitor.post("queues/q/endpoint", url="nowhere", method="POST", headers="", concurrency="0").text
+    assert faults_of(endpoint).keys() == {"url", "concurrency"}
+    token = visitor.post("tokens/make", name="", scopes="odd", requestsPerS="x").text
+    assert faults_of(token).keys() == {"name", "scopes", "requestsPerS"}
+    client.add({"name": "n", "data": 1, "opts": {"jobId": "one"}})
+    assert faults_of(visitor.post(f"{JOB}/data", data="{").text)["data"].startswith("must be one JSON value")
 
 
 def test_a_job_is_added_by_hand_as_it_is_written(visitor: Visitor, client: Client) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support import answers
 from tests.support.client import Client
-from tests.support.visitor import Visitor, tags_of, text_of
+from tests.support.visitor import Visitor, faults_of, tags_of, text_of
 
 BASE = "queues/q/schedules"
 NIGHTLY = {
@@ -100,11 +100,11 @@ def test_a_schedule_is_made_by_the_form(visitor: Visitor, client: Client) -> Non
         ({"every": "1h", "data": '1}, "x": {"y": 1'}, "Data: must be one JSON value"),
         ({"every": "1h", "opts": '{"odd": 1}'}, "Options, odd:"),
         ({"every": "1h", "misfire": "all", "overlap": "skip"}, "Ticks that nobody was there for: "),
-        ({"every": "1h", "id": "a/b"}, "schedule id"),
-        ({"every": "1h", "id": ""}, "schedule id"),
+        ({"every": "1h", "id": "a/b"}, "Id: must"),
+        ({"every": "1h", "id": ""}, "Id: must"),
     ],
 )
-def test_what_is_wrong_with_a_schedule_is_told_beside_its_form(
+def test_what_is_wrong_with_a_schedule_is_told_above_its_form(
     visitor: Visitor, client: Client, sent: dict[str, str], words: str
 ) -> None:
     answer = visitor.post("queues/q/new-schedule", **({"id": "x"} | sent))
@@ -116,10 +116,36 @@ def test_what_is_wrong_with_a_schedule_is_told_beside_its_form(
     assert answers.ok(client.get("/queues/q/schedulers"))["count"] == 0
 
 
+@pytest.mark.parametrize(
+    ("sent", "faults"),
+    [
+        ({"pattern": "61 * * * *"}, {"pattern": "has a minute that is none: 61"}),
+        (
+            {"every": "1h", "opts": '{"odd": 1, "attempts": -1}'},
+            {"opts": "attempts must be between 0 and 1000; odd is not known here"},
+        ),
+        ({"every": "1h", "data": "{"}, {"data": "must be one JSON value"}),
+        ({"every": "5 fortnights", "limit": "many"}, {"every": "must", "limit": "must"}),
+        ({"every": "1h", "id": "a/b"}, {"id": "must"}),
+    ],
+)
+def test_what_is_wrong_with_a_schedule_stands_at_its_field_too(
+    visitor: Visitor, sent: dict[str, str], faults: dict[str, str]
+) -> None:
+    found = faults_of(visitor.post("queues/q/new-schedule", **({"id": "x"} | sent)).text)
+    assert found.keys() == faults.keys()
+    for name, said in faults.items():
+        assert said in found[name]
+    preview = {name: text for name, text in sent.items() if name in {"pattern", "every"}}
+    if preview.keys() & faults.keys():
+        assert faults_of(visitor.post("queues/q/new-schedule", id="x", do="preview", **preview).text)
+
+
 def test_a_new_schedule_does_not_replace_one(visitor: Visitor, client: Client) -> None:
     put(client)
     answer = visitor.post("queues/q/new-schedule", id="nightly", every="1s")
     assert answer.status_code == 409
+    assert faults_of(answer.text) == {"id": "is the id of another schedule"}
     assert "There is a schedule with this id" in text_of(answer.text)
     assert get(client)["pattern"] == NIGHTLY["pattern"]
 

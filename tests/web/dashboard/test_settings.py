@@ -11,7 +11,7 @@ from app.domain.options import DEFAULTABLE
 from app.web.dashboard import settingsform
 from tests.support import answers
 from tests.support.client import Client
-from tests.support.visitor import Visitor, tags_of, text_of
+from tests.support.visitor import Visitor, faults_of, tags_of, text_of
 
 PAGE = "queues/q/settings"
 DEFAULTS = {
@@ -48,12 +48,6 @@ def fields_of(html: str) -> dict[str, str]:
     inputs = [attributes for tag, attributes in tags_of(html) if tag == "input"]
     was = {str(one["name"]): one["value"] or "" for one in inputs if str(one.get("name")).startswith("was ")}
     return {name.removeprefix("was "): value for name, value in was.items()} | was
-
-
-def faults_of(html: str) -> dict[str, str]:
-    """Return what stands at each field that says that it is wrong."""
-    marked = {str(one["name"]): one["aria-describedby"] for _, one in tags_of(html) if "aria-invalid" in one}
-    return {name: html.split(f'id="{place}">')[1].split("</p>", maxsplit=1)[0] for name, place in marked.items()}
 
 
 def test_every_setting_has_a_field_that_shows_it_and_sends_it_back(visitor: Visitor, client: Client) -> None:
