@@ -156,7 +156,7 @@ PATHS += ["schedules", "schedules?name=zz"]
 PATHS += ["queues/mail/schedules", "queues/mail/schedules/nightly", "queues/mail/schedules/nightly/change"]
 PATHS += ["queues/mail/schedules/nightly/remove", "queues/mail/new-schedule", "queues/empty/schedules"]
 PATHS += ["queues/mail/charts", "queues/mail/charts?step=day", "queues/empty/charts"]
-PATHS += ["queues/mail/settings", "queues/empty/settings"]
+PATHS += ["queues/mail/settings", "queues/empty/settings", "queues/mail?done=paused"]
 PATHS += ["queues/mail/workers", "queues/empty/workers", "queues/mail/endpoint", "queues/mail/endpoint/remove"]
 PATHS += [
     "endpoints",

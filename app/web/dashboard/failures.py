@@ -47,7 +47,7 @@ def blueprint() -> Blueprint:
         """Plan to retry a group; the page of the plan says how many jobs that are, and has the pace."""
         wanted = {"statuses": ["failed"], "fingerprint": forms.text("fingerprint")}
         made = api.of().send("POST", f"/queues/{queue}/plans", {"action": "retry", "filter": wanted})
-        return page.go(f"queues/{queue}/plans/{made['id']}?rate={shown.segment(forms.text('rate'))}")
+        return page.go(f"queues/{queue}/plans/{made['id']}?rate={shown.segment(forms.text('rate'))}", done="planned")
 
     return routes
 

@@ -14,6 +14,7 @@ DONE = {
     "resumed": "The queue is resumed.",
     "settings_changed": "The settings are changed.",
     "settings_same": "Nothing was different: the settings stay as they are.",
+    "planned": "The plan is made.",
     "applied": "The plan is applied, in the background.",
     "stopped": "The plan is stopped.",
     "undoing": "The plan is undone, in the background.",

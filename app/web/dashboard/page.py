@@ -20,6 +20,8 @@ THEME, KEYS = "rowline-theme", "rowline-keys"
 THEMES = ("system", "light", "dark")
 _PREFIX = "/dashboard/"
 _DIGITS = 9
+_SAID = {"done", "count"}
+"""The parameters of `go`."""
 _DEEPEST = 16
 """No page is so many folders below the root. Each link of a page repeats the way from there, and a path has room for
 thousands."""
@@ -78,8 +80,9 @@ def start() -> int:
 
 
 def here() -> str:
-    """Return the path of this page below the root, with its query."""
-    query = request.query_string.decode("ascii", "replace")
+    """Return the path of this page below the root, with its query, but for what was done before."""
+    parts = request.query_string.decode("ascii", "replace").split("&")
+    query = "&".join(part for part in parts if part.partition("=")[0] not in _SAID)
     return _below() + (f"?{query}" if query else "")
 
 

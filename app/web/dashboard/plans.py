@@ -58,7 +58,7 @@ def _add_writes(routes: Blueprint) -> None:
         if wanted == {"ids": []}:
             raise InvalidRequest(Fault("jobs", "must be ticked, or choose all that match"))
         made = api.of().send("POST", f"/queues/{queue}/plans", {"action": sent.get("action"), "filter": wanted})
-        return page.go(f"queues/{queue}/plans/{made['id']}")
+        return page.go(f"queues/{queue}/plans/{made['id']}", done="planned")
 
     @routes.post("/queues/<segment:queue>/plans/<segment:plan_id>/apply")
     def apply(queue: str, plan_id: str) -> Response:

@@ -17,7 +17,9 @@ def blueprint(_settings: Settings) -> Blueprint:
     def keep() -> Response:
         """Keep the choices that the form has, in cookies, and go back to the page."""
         sent, asked = forms.sent(), current_request()
-        response = page.go(signing.wanted(sent.get("next", "")))
+        response = page.go(
+            signing.wanted(sent.get("next", "")), done="kept" if asked.environ[sessions.VISITOR] else None
+        )
         chosen = {page.THEME: (sent.get("theme"), page.THEMES), page.KEYS: (sent.get("keys"), ("on", "off"))}
         for name, (value, known) in chosen.items():
             if value in known:

@@ -1,6 +1,7 @@
 """How values look: numbers, times, durations, names in addresses, JSON as it was sent."""
 
 import re
+import shlex
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -139,6 +140,7 @@ FILTERS: dict[str, Any] = {
     "clock": clock,
     "minute": minute,
     "segment": segment,
+    "quoted": shlex.quote,
     "line": line,
     "codes": codes,
     "brief": brief,

@@ -63,6 +63,28 @@ def test_a_queue_is_paused_with_a_reason_and_resumed(visitor: Visitor, client: C
     assert not answers.ok(client.get("/queues/q"))["paused"]
 
 
+def test_what_was_done_and_what_was_refused_has_the_focus(visitor: Visitor, client: Client) -> None:
+    def focused(html: str) -> list[tuple[str | None, str | None]]:
+        return [(a.get("role"), a.get("tabindex")) for _, a in tags_of(html) if "autofocus" in a]
+
+    assert focused(visitor.page("queues/q")) == []
+    done = visitor.post("queues/q/pause").headers["Location"].removeprefix("../../")
+    assert focused(visitor.page(done)) == [("status", "-1")]
+    kept = visitor.post("preferences", theme="dark", next="queues/q?statuses=failed").headers["Location"]
+    assert kept == "./queues/q?statuses=failed&done=kept"
+    assert "Your choice is kept" in visitor.page(kept.removeprefix("./"))
+    assert 'name="next" value="queues/q?statuses=failed"' in visitor.page(kept.removeprefix("./"))
+    refused = [
+        visitor.post("queues/q/add", name="n", data="{"),
+        visitor.post("queues/q/new-schedule", id="x", every="odd"),
+        visitor.post("queues/q/jobs/absent/retry"),
+    ]
+    for answer in refused:
+        assert focused(answer.text) == [("alert", "-1")]
+    preview = visitor.post("queues/q/new-schedule", id="x", every="1h", do="preview")
+    assert focused(preview.text) == [("status", "-1")]
+
+
 def test_what_is_wrong_is_said_once(visitor: Visitor) -> None:
     one = visitor.post("queues/q/add", name="n", data="1", opts='{"attempt": 3}').text
     assert (text_of(one).count("Options, attempt: is not known here"), "<ul><li><code>" in one) == (1, False)
@@ -126,7 +148,7 @@ def test_ticked_jobs_are_looked_at_and_then_retried(visitor: Visitor, client: Cl
         client.add({"name": "n", "data": 1, "opts": {"jobId": job_id, "removeOnFail": False}})
         client.post(f"/queues/q/jobs/{job_id}/cancel", "")
     answer = visitor.post("queues/q/plans", id=["a", "c"], which="ticked", action="retry")
-    path = answer.headers["Location"].removeprefix("../../")
+    path = answer.headers["Location"].removeprefix("../../").removesuffix("?done=planned")
     page = visitor.page(path)
     assert "This would retry 2 jobs" in text_of(page)
     assert client.page()["counts"]["failed"] == 3
@@ -143,14 +165,15 @@ def test_all_that_match_are_meant_and_nobody_else(visitor: Visitor, client: Clie
     for query, number in (("name=x", 2), ("", 3), ("tag=t&data=n%3D1&name=y", 1), ("statuses=failed,delayed", 0)):
         answer = visitor.post("queues/q/plans", which="all", action="cancel", filter=query)
         assert answer.status_code == 303, answer.text
-        plan = answer.headers["Location"].rpartition("/")[2]
+        plan = answer.headers["Location"].rpartition("/")[2].removesuffix("?done=planned")
         assert answers.ok(client.get(f"/queues/q/plans/{plan}"))["matched"] == number, query
 
 
 def test_a_plan_of_nothing_or_by_a_wrong_number_is_refused(visitor: Visitor, failed: Client) -> None:
     assert visitor.post("queues/q/plans", which="ticked", action="retry").status_code == 400
     assert visitor.post("queues/q/plans", which="all", action="explode").status_code == 400
-    path = visitor.post("queues/q/plans", which="all", action="remove").headers["Location"].removeprefix("../../")
+    made = visitor.post("queues/q/plans", which="all", action="remove").headers["Location"]
+    path = made.removeprefix("../../").removesuffix("?done=planned")
     assert visitor.post(f"{path}/apply", matched="7").status_code == 409
     assert visitor.post(f"{path}/apply", matched="x").status_code == 400
     assert visitor.post(f"{path}/apply", matched="1", rate="x").status_code == 400

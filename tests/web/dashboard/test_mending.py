@@ -67,7 +67,7 @@ def test_groups_of_a_queue_lead_to_their_jobs_and_are_retried_at_a_pace(
     assert form["rate"] == "5"
     answer = visitor.post("queues/q/failures", **form)
     path = below(answer.headers["Location"])
-    assert path.endswith("?rate=5")
+    assert path.endswith("?rate=5&done=planned")
     plan = visitor.page(path)
     assert "This would retry 3 jobs" in text_of(plan)
     assert 'name="rate" inputmode="decimal" value="5"' in plan

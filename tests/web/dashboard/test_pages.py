@@ -346,7 +346,7 @@ def test_a_stranger_s_script_is_told_by_a_status(stranger: Visitor) -> None:
 def test_a_theme_is_kept_in_the_browser(visitor: Visitor) -> None:
     assert 'data-theme="system"' in visitor.page("")
     answer = visitor.post("preferences", theme="dark", keys="off", next="queues/q")
-    assert answer.headers["Location"] == "./queues/q"
+    assert answer.headers["Location"] == "./queues/q?done=kept"
     page = visitor.page("queues/q")
     assert 'data-theme="dark"' in page
     assert "data-keys" not in page

@@ -14,6 +14,14 @@
     for (const said of ["done", "count", "in"]) address.searchParams.delete(said);
     history.replaceState(null, "", address);
   }
+
+  // A table that is wider than its place says so; without scripts the shadow at its edge does.
+  function measure() {
+    for (const box of document.querySelectorAll(".scroll")) box.toggleAttribute("data-wide", box.scrollWidth > box.clientWidth);
+  }
+  measure();
+  addEventListener("resize", measure);
+  for (const happened of ["rowline:shown", "toggle"]) document.addEventListener(happened, measure, true);
   if (!document.body.dataset.stream) return;
 
   const isTicked = () => document.querySelector("[data-live] input:checked") !== null;
@@ -24,10 +32,11 @@
 
   document.addEventListener("pointerover", (event) => { pointed = event.target.closest("[data-live]"); });
 
-  // By attributes: of a form, `form.id` is its field of that name.
+  // By attributes: of a form, `form.id` is its field of that name. A form with another act is another form: whoever is
+  // about to press a button does not press what took its place.
   function keyOf(node) {
     const named = (name) => node.getAttribute(name);
-    return node.nodeType === 1 ? named("data-row") ?? named("data-keep") ?? named("id") ?? "" : "";
+    return node.nodeType === 1 ? named("data-row") ?? named("data-keep") ?? named("id") ?? named("action") ?? "" : "";
   }
 
   // Makes `now` like `next`. Elements that are alike stay the same elements.
@@ -60,11 +69,14 @@
     }
   }
 
-  // What moves to another place loses the focus.
+  // What moves to another place loses the focus. If it went, what held it has the focus then, main at the outermost.
   function show(region, next) {
-    const focused = document.activeElement;
+    const focused = document.activeElement, holders = [];
+    for (let one = focused; one; one = one.parentElement) holders.push(one);
     morph(region, next);
-    if (focused?.isConnected && focused !== document.activeElement) focused.focus({ preventScroll: true });
+    if (focused !== document.activeElement) {
+      holders.find((one) => one.isConnected && (one === focused || one.hasAttribute("tabindex")))?.focus({ preventScroll: true });
+    }
     held.delete(region.dataset.live);
     document.dispatchEvent(new CustomEvent("rowline:shown"));
   }
@@ -97,6 +109,7 @@
 
   bar.lastElementChild.addEventListener("click", () => {
     for (const { region, next } of [...held.values()]) show(region, next);
+    document.getElementById("main").focus({ preventScroll: true });  // the button goes
     bar.hidden = true;
   });
 
