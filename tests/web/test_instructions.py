@@ -1,6 +1,6 @@
 """How many instructions of ours a request takes, and each job more in it: what holds on any machine, however busy.
 
-Python's instructions in `app/` are counted, not those of libraries. A limit is a twentieth to a tenth above what was
+Python's instructions in `app/` are counted, not those of libraries. A limit is at most a tenth above what was
 counted when it was set: who goes over it has made every request slower, and says in a decision record what for.
 """
 
