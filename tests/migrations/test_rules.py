@@ -58,6 +58,7 @@ EXCEPTIONS = {
         "ban-drop-function": "only that check and the triggers have called them",
     },
     "0044": {"prefer-bigint-over-int": "as in the jobs that it keeps"},
+    "0045": {"prefer-robust-stmts": "what a killed run left of the indexes is dropped before"},
 }
 """Revision -> rule of squawk -> why it does not hold there."""
 STEPS = {"expand", "contract", "stop"}

@@ -47,6 +47,18 @@ cross join lateral (select
     case when status = 'completed' then '1' end as result
 ) as members
 """
+ADD = """
+insert into rowline.jobs (queue, number, name, data, opts, status, priority, lifo, place, run_at, added_at, delay_ms,
+    attempts)
+select 'q', nextval('rowline.job_numbers'), 'n', '1', '{{}}', case when mod(n, 2) = 0 then 'waiting' else 'delayed' end,
+    0, false, n, now() + interval '1 year', now(), 0, 1
+from generate_series(1, {jobs}) as n
+"""
+WORK = """
+update rowline.jobs
+set status = 'completed', attempts_started = 1, attempts_made = 1, processed_at = now(), finished_at = now(),
+    result = '1'
+"""
 ENDPOINT = """
 insert into rowline.endpoints (queue, url, method, headers, secrets, timeout_ms, concurrency)
 values ('q', 'https://example.com/', 'POST', '', '', 1000, 1000)
@@ -76,6 +88,26 @@ def filled(copied: Copied, request: pytest.FixtureRequest) -> Iterator[Database]
             databases.run(url, "analyze rowline.jobs")
         db = Database(Settings(database_url=url, statement_ms=60_000), url=url, size=1, name="plans")
         yield db
+        db.close()
+
+
+def worked(url: str, size: int) -> None:
+    """Let jobs wait and be delayed, and complete; what the indexes hold of them stays, as while a snapshot is held."""
+    databases.run(url, "alter table rowline.jobs set (autovacuum_enabled = off)")
+    databases.run(url, ADD.format(jobs=size))
+    databases.run(url, WORK)
+
+
+@pytest.mark.parametrize("few", [2, 6, 20, 60, 200])
+def test_a_line_is_walked_by_its_index_however_few_jobs_the_last_analyze_saw_in_it(copied: Copied, few: int) -> None:
+    with copied(worked, 40_000) as url:
+        databases.run(url, ADD.format(jobs=few))
+        databases.run(url, "analyze rowline.jobs")
+        db = Database(Settings(database_url=url, statement_ms=60_000), url=url, size=1, name="plans")
+        with db.read() as conn:
+            for name in [name for name, indexes in INDEXES.items() if indexes & {"jobs_next", "jobs_later"}]:
+                plan = of_parents(plans.plan(conn, Statement(name)))
+                assert {index for index in ALL if re.search(rf"\b{index}\b", plan)} == INDEXES[name], f"{name}:\n{plan}"
         db.close()
 
 

@@ -315,9 +315,9 @@ def test_dead_rows_are_told_by_table_and_not_by_partition(conn: Connection) -> N
 def test_the_oldest_jobs_are_the_first_of_an_index_and_no_queue_is_read_whole(conn: Connection) -> None:
     """A sort would read all ready jobs of a queue."""
     plan = plans.plan(conn, Statement("metrics/queues"))
-    assert len(re.findall(r"Index (?:Only )?Scan (?:Backward )?using jobs_ready", plan)) == 5
+    assert len(re.findall(r"Index (?:Only )?Scan (?:Backward )?using jobs_next", plan)) == 5
     assert "Incremental Sort" not in plan
-    assert not re.search(r"Sort\n(?:.*\n){1,2}.*using jobs_ready", plan)
+    assert not re.search(r"Sort\n(?:.*\n){1,2}.*using jobs_next", plan)
 
 
 def test_a_queue_without_a_name_tells_of_the_job_that_is_next(conn: Connection) -> None:

@@ -9,7 +9,7 @@
 -- already, nothing is claimed, unless :ignore_due: it must be promoted first. Without a job, one row says only this.
 -- With :skip_dead it counts the running calls among the newest active jobs, as many as the stored counts say: so it
 -- does not read the dead index entries of older ones, which a snapshot may keep. Otherwise it does not read the counts.
--- Indexes: endpoints_pkey, jobs_active, jobs_delayed, jobs_ready, job_counts_pkey, job_deltas_added_by, job_folds_pkey.
+-- Indexes: endpoints_pkey, jobs_active, jobs_later, jobs_next, job_counts_pkey, job_deltas_added_by, job_folds_pkey.
 with limits as (
     select
         concurrency,

@@ -1,16 +1,16 @@
 -- Counts the ready jobs of :queue that are claimed before the place (:priority, :place), up to :most, and returns the
--- place of the last one counted. Index: jobs_ready, alone.
+-- place of the last one counted. Index: jobs_next, alone.
 -- Two ranges: before PostgreSQL 18 a comparison of rows ends no walk within one priority.
 with walked as materialized (
     select priority, place
     from (
         (select priority, place from rowline.jobs
-        where queue = :queue and status in ('waiting', 'prioritized') and priority < :priority::integer
+        where queue = :queue and '' || status in ('waiting', 'prioritized') and priority < :priority::integer
         order by priority, place
         limit :most)
         union all
         (select priority, place from rowline.jobs
-        where queue = :queue and status in ('waiting', 'prioritized')
+        where queue = :queue and '' || status in ('waiting', 'prioritized')
             and priority = :priority::integer and place < :place::bigint
         order by priority, place
         limit :most)

@@ -1,5 +1,5 @@
 -- promote: delayed -> waiting, prioritized
--- Makes up to :limit due jobs of :queue ready, the longest due first. Index: jobs_delayed. Skips locked rows.
+-- Makes up to :limit due jobs of :queue ready, the longest due first. Index: jobs_later. Skips locked rows.
 -- The place was computed from the due time when the delay was set, so it does not depend on when the job is promoted.
 -- By the due time, too, the setting of the queue says until when a job has to start that is ready for the first time.
 with setting as (
@@ -7,7 +7,7 @@ with setting as (
 ),
 due as (
     select number from rowline.jobs
-    where queue = :queue and status = 'delayed' and run_at <= statement_timestamp()
+    where queue = :queue and '' || status || '' = 'delayed' and run_at <= statement_timestamp()
     order by run_at
     limit :limit
     for update skip locked

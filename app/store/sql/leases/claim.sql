@@ -1,5 +1,5 @@
 -- claim: waiting, prioritized -> active
--- Leases up to :limit ready jobs of :queue to :worker for :lease_ms, in queue order. Index: jobs_ready.
+-- Leases up to :limit ready jobs of :queue to :worker for :lease_ms, in queue order. Index: jobs_next.
 -- Scans from (:from_priority, :from_place): the head of the queue, or past dead entries (`app/domain/scan.py`).
 -- Each row says how long the scan took; if there is no job, one row says only this.
 -- Leases all of them, or none if their texts together are longer than :max_bytes bytes, and says so: use `claim_large` then.

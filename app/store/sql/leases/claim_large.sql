@@ -1,6 +1,6 @@
 -- claim: waiting, prioritized -> active
 -- Does what `claim` does where jobs are long: leases the first job, and more while their texts together have at most
--- :max_bytes bytes; says whether that limit was reached. Index: jobs_ready.
+-- :max_bytes bytes; says whether that limit was reached. Index: jobs_next.
 -- Scans from (:from_priority, :from_place): the head of the queue, or past dead entries (`app/domain/scan.py`).
 -- Each row says how long the scan took; if there is no job, one row says only this.
 -- Locks the rows it leases, and a few more if the limit was reached; skips locked rows.

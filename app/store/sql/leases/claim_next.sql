@@ -1,5 +1,5 @@
 -- claim: waiting, prioritized -> active
--- Does what `claim` does, and returns only what the handler needs of each job. Indexes: jobs_ready, jobs_delayed.
+-- Does what `claim` does, and returns only what the handler needs of each job. Indexes: jobs_next, jobs_later.
 -- Scans from (:from_priority, :from_place): the head of the queue, or past dead entries (`app/domain/scan.py`).
 -- Each row says how long the scan took, and in how many ms the next delayed job is due. If one is due already, nothing
 -- is claimed: it must be promoted first. If there is no job, one row says only this.

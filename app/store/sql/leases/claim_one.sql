@@ -1,6 +1,6 @@
 -- claim: waiting, prioritized -> active
 -- Leases the first ready job of :queue to :worker for :lease_ms, as `claim` does, with a sixth fewer instructions: no arrays,
--- no sort, no aggregates; however long its texts are. Index: jobs_ready.
+-- no sort, no aggregates; however long its texts are. Index: jobs_next.
 -- Scans from (:from_priority, :from_place): the head of the queue, or past dead entries (`app/domain/scan.py`).
 -- The row says how long the scan took; if there is no job, it says only this.
 -- Locks the row it leases and skips locked rows.

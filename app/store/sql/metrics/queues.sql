@@ -4,7 +4,7 @@
 -- different priorities than :most_priorities among its ready jobs the oldest job is that of the first of these; of one
 -- without a name it is its next one. `ended` is of the last :drain_minutes full minutes.
 -- Reads the counts of all queues, and some of the rows of minutes and of workers.
--- Indexes: job_deltas_added_by, jobs_ready (four probes for a queue with ready jobs, three more for each other priority;
+-- Indexes: job_deltas_added_by, jobs_next (four probes for a queue with ready jobs, three more for each other priority;
 -- one if it has no name), job_minutes_pkey, queue_workers_seen.
 with last as (
     :_last_fold
@@ -82,7 +82,7 @@ standing as (
     left join lateral (
         with recursive priorities as (
             (select priority, 1 as nth from rowline.jobs
-            where queue = labelled.queue and status in ('waiting', 'prioritized')
+            where queue = labelled.queue and '' || status in ('waiting', 'prioritized')
                 and labelled.is_ready and labelled.name is not null
             order by priority
             limit 1)
@@ -91,7 +91,7 @@ standing as (
             from priorities
             cross join lateral (
                 select priority from rowline.jobs
-                where queue = labelled.queue and status in ('waiting', 'prioritized')
+                where queue = labelled.queue and '' || status in ('waiting', 'prioritized')
                     and priority > priorities.priority
                 order by priority
                 limit 1
@@ -103,13 +103,13 @@ standing as (
         from priorities
         cross join lateral (
             (select place from rowline.jobs
-            where queue = labelled.queue and status in ('waiting', 'prioritized')
+            where queue = labelled.queue and '' || status in ('waiting', 'prioritized')
                 and priority = priorities.priority and place >= 0
             order by priority, place
             limit 1)
             union all
             (select - place from rowline.jobs
-            where queue = labelled.queue and status in ('waiting', 'prioritized')
+            where queue = labelled.queue and '' || status in ('waiting', 'prioritized')
                 and priority = priorities.priority and place < 0
             order by priority desc, place desc
             limit 1)
@@ -117,7 +117,7 @@ standing as (
     ) as oldest on true
     left join lateral (
         select abs(one.place) as place from rowline.jobs as one
-        where one.queue = labelled.queue and one.status in ('waiting', 'prioritized')
+        where one.queue = labelled.queue and '' || one.status in ('waiting', 'prioritized')
             and labelled.is_ready and labelled.name is null
         order by one.priority, one.place
         limit 1

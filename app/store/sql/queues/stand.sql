@@ -2,7 +2,7 @@
 -- delayed one is due, and how many workers were seen in the last :seen_s. With more than :most_priorities different
 -- priorities among its ready jobs the moment of the oldest is null. Of each key: its path, how far it is, and how many
 -- jobs were looked at for it.
--- Indexes: queue_settings_pkey; jobs_ready, three probes for each priority; jobs_delayed, one probe for each queue;
+-- Indexes: queue_settings_pkey; jobs_next, three probes for each priority; jobs_later, one probe for each queue;
 -- queue_workers_pkey; term_fills_pkey, one probe for each key.
 select
     asked.queue, setting.paused_at, setting.paused_by, setting.pause_reason, setting.remove_on_complete,
@@ -23,7 +23,7 @@ left join lateral (
 left join lateral (
     with recursive priorities as (
         (select priority from rowline.jobs
-        where queue = asked.queue and status in ('waiting', 'prioritized')
+        where queue = asked.queue and '' || status in ('waiting', 'prioritized')
         order by priority
         limit 1)
         union all
@@ -31,7 +31,7 @@ left join lateral (
         from priorities
         cross join lateral (
             select priority from rowline.jobs
-            where queue = asked.queue and status in ('waiting', 'prioritized') and priority > priorities.priority
+            where queue = asked.queue and '' || status in ('waiting', 'prioritized') and priority > priorities.priority
             order by priority
             limit 1
         ) as next
@@ -44,13 +44,13 @@ left join lateral (
     from first
     cross join lateral (
         (select place from rowline.jobs
-        where queue = asked.queue and status in ('waiting', 'prioritized')
+        where queue = asked.queue and '' || status in ('waiting', 'prioritized')
             and priority = first.priority and place >= 0
         order by priority, place
         limit 1)
         union all
         (select - place from rowline.jobs
-        where queue = asked.queue and status in ('waiting', 'prioritized')
+        where queue = asked.queue and '' || status in ('waiting', 'prioritized')
             and priority = first.priority and place < 0
         order by priority desc, place desc
         limit 1)
@@ -59,7 +59,7 @@ left join lateral (
 ) as ready on true
 left join lateral (
     select run_at from rowline.jobs
-    where queue = asked.queue and status = 'delayed'
+    where queue = asked.queue and '' || status || '' = 'delayed'
     order by run_at
     limit 1
 ) as due on true
