@@ -17,7 +17,7 @@ LONGEST_S = 2.0
 """A maximum, because the duration is measured by the server's clock, which may be set, and the machine may stall."""
 QUICK_COUNT_S = 0.001
 """Counting the active jobs takes at most this long if there are few dead index entries of ended leases."""
-COUNTS_PAST_DEAD_S = 10.0
+COUNTS_PAST_DEAD_S = 60.0
 """After a slow count, for how long the next ones skip dead entries, which costs them a read of the stored counts."""
 QUICK_S, QUICK_A_JOB_S = 0.000_5, 0.000_01
 """A scan for n jobs takes at most QUICK_S + n * QUICK_A_JOB_S if there are few dead entries."""

@@ -33,7 +33,6 @@ PACKAGES = ("domain", "operations", "store")
 BASELINE_S = 600.0
 REFUSED = "refused"
 TRUSTED_S = 30.0
-FASTER = ("-c", "fsync=off", "-c", "full_page_writes=off")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +76,7 @@ def mutate(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(clusters.folder())
-        server_url = stack.enter_context(clusters.cluster(options=FASTER)).url
+        server_url = stack.enter_context(clusters.cluster(is_copy=True)).url
         template = stack.enter_context(databases.migrated(server_url))
         url = stack.enter_context(databases.fresh(server_url, template=template))
         conn = stack.enter_context(psycopg.connect(url, autocommit=True))

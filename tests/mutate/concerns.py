@@ -70,7 +70,10 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
     ("app/domain/(states|order)", ("store/test_states.py", "store/test_tables.py", "store/test_order.py")),
     (
         "app/(domain|store)/options",
-        ("domain/test_options.py", "store/test_options.py", "store/test_inserts.py", "web/test_job_fields.py"),
+        (
+            *("domain/test_options.py", "store/test_options.py", "store/test_inserts.py", "web/test_job_fields.py"),
+            "web/test_defaults.py",
+        ),
     ),
     ("app/domain/defaults", ("domain/test_defaults.py", "web/test_defaults.py", "web/test_effective.py")),
     (

@@ -1,5 +1,6 @@
 """Events are kept for a time and within a size; a slow stream is cut; while older nodes fold, nothing is published."""
 
+import threading
 from collections.abc import Hashable, Iterator
 
 import psycopg
@@ -40,6 +41,17 @@ def test_events_are_kept_until_all_other_parts_are_filled(db: Database) -> None:
     assert published(db, newest) == [EventType.GAP, EventType.ADDED]
     [gap, _] = events.page(db, after=newest).events
     assert (gap.event.first_id, gap.event.id) == (newest + 1, newest + 1)
+
+
+def test_one_row_that_is_published_is_announced(db: Database) -> None:
+    heard = threading.Event()
+    end = db.listen(maintenance.PUBLISHED, heard.set)
+    until(lambda: db.hears(maintenance.PUBLISHED))
+    heard.clear()
+    jobs.submit_many(db, queue="q", new=[new()])
+    work.fold(db)
+    assert heard.wait(60)
+    end()
 
 
 def test_a_part_that_is_large_enough_is_followed_by_the_next(db: Database) -> None:

@@ -63,5 +63,6 @@ def test_a_heartbeat_waits_for_no_job_that_somebody_has_locked_and_says_that_it_
         locked.job.number: True,
         free.job.number: False,
     }
+    assert {one.worker for one in held.values()} == {work.WORKER}
     assert held[locked.job.number].until == locked.until
     assert held[free.job.number].until > free.until

@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 
+from app.domain import fingerprint
 from app.domain.attempts import FailedCode
 from app.domain.job import Change, Job, NewJob, Release
 from app.domain.states import Status
@@ -15,7 +16,7 @@ from app.operations import maintenance, manage, queues, settings, settle
 from app.postgres.database import Connection, Database
 from app.queries import history
 from app.queries import jobs as queries
-from app.store import counts
+from app.store import counts, failures
 from app.store import jobs as store
 from tests.support import databases, jobs, work
 from tests.support.acting import ACTOR
@@ -69,6 +70,10 @@ def test_jobs_that_have_not_begun_in_time_fail_unrun_in_every_queue_and_once(db:
     assert [find(db, job_id, "b").status for job_id in (early, plain)] == [Status.WAITING] * 2
     with db.read() as conn:
         assert counts.count(conn, queue="b") == jobs.counted(conn, "b")
+        groups = [failures.count(conn, queue=queue).groups for queue in late]
+    assert [[(group.fingerprint, group.jobs) for group in of_queue] for of_queue in groups] == [
+        [(fingerprint.of("not started in time"), 1)]
+    ] * 2
 
 
 def test_a_delayed_job_fails_at_its_time_though_its_delay_goes_on(db: Database) -> None:

@@ -249,6 +249,26 @@ def test_the_counts_of_queues_that_are_not_in_use_go_and_what_they_counted_stays
     assert added(crowded) == before | {OTHER: 5}
 
 
+def test_the_histograms_of_queues_that_are_not_in_use_stay(conn: Connection) -> None:
+    for nth, queue in enumerate(("a", "b", "c", "d", "e")):
+        numbers = insert(conn, new(), queue=queue)
+        [lease] = claim(conn, queue=queue)
+        leases.complete(conn, queue=queue, completions=[Completion(lease=lease.key, result=JsonText("1"))])
+        letters = (
+            f"update rowline.job_deltas set durations = '{'bdfhj'[nth]}', durations_s = 1 where durations is not null"
+        )
+        conn.exec_driver_sql(letters)
+        jobs.remove(conn, queue=queue, numbers=numbers)
+        fold(conn)
+        metrics.name_queues(conn, named_max=2)
+    conn.exec_driver_sql("update rowline.job_counts set active_at = active_at - interval '25 hours'")
+    before = figures(conn, named_max=2)[OTHER]
+    assert metrics.forget_unused(conn, limit=10, named_max=2) == 3
+    after = figures(conn, named_max=2)[OTHER]
+    assert (after.wait, after.run, after.totals) == (before.wait, before.run, before.totals)
+    assert (sum(after.run.counts), after.run.total_s) == (3, 3)
+
+
 @pytest.mark.parametrize(
     "use",
     [

@@ -149,6 +149,21 @@ def test_settings_and_a_pause_stay_when_the_other_goes(client: Client) -> None:
     assert (found["paused"], found["settings"]) == (True, {})
 
 
+def test_a_change_of_one_setting_leaves_the_others(client: Client) -> None:
+    settings = {
+        "removeOnComplete": {"age": 60},
+        "removeOnFail": {"count": 5},
+        "defaults": {"attempts": 3},
+        "startWithin": 5000,
+        "keys": ["customer.id"],
+    }
+    assert change(client, {"settings": settings})["settings"] == settings
+    for name, value in settings.items():
+        left = {other: kept for other, kept in settings.items() if other != name}
+        assert change(client, {"settings": {name: None}})["settings"] == left
+        assert change(client, {"settings": {name: value}})["settings"] == settings
+
+
 def test_a_queue_is_forgotten_when_it_has_no_jobs(client: Client, shared_url: str) -> None:
     def forget() -> Any:
         return client.flask.delete("/queues/q", headers=client.authorization)

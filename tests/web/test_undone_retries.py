@@ -125,6 +125,17 @@ def test_what_has_begun_or_moved_on_stays_as_it_is(client: Client, db: Database,
     assert "the plan is undone" in answers.error(post(client, f"{PATH}/{plan['id']}/undo"), 409)
 
 
+def test_what_a_hand_had_retried_before_the_plan_stays(client: Client, db: Database) -> None:
+    first, second = fail(client, db, 2)
+    plan = make(client, "retry", FAILED)
+    answers.ok(post(client, f"/queues/q/jobs/{first}/retry"))
+    do(client, plan, "apply", {"matched": 2})
+    run(db)
+    undone = undo(client, db, plan)
+    assert (undone["done"], undone["undone"], undone["notUndone"]) == (1, 1, 0)
+    assert [client.job(job)["status"] for job in (first, second)] == ["waiting", "failed"]
+
+
 @pytest.mark.parametrize(
     ("change", "seen"),
     [
