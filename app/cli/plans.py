@@ -18,6 +18,7 @@ _STAY = {
     "remove": "their ids are taken",
     "retry": "they have begun, or were promoted, cancelled, retried or removed by hand",
 }
+_LEFT = {"remove": "Jobs that have the ids now:", "retry": "Jobs that are not as they were:"}
 _plan_id = click.argument("plan_id", metavar="ID")
 _rate = click.option("--rate", type=click.FloatRange(0.001, RATE_MAX), help="So many jobs a second at most.")
 _wait = click.option("--wait", is_flag=True, help="Wait for the end, and show how far it is.")
@@ -93,7 +94,7 @@ def list_all(*, queue: str | None, as_json: bool, ids_only: bool) -> None:
 @output.as_json
 @output.watchable
 def show(*, queue: str, plan_id: str, wait: bool, as_json: bool) -> None:
-    """Show a plan, and the first ten jobs of one that is planned."""
+    """Show a plan; the first ten jobs of one that is planned; or jobs that the undo of one has left."""
     with service.opened() as api:
         found = _found(api, queue, plan_id)
         _print(queue, watched(api, queue, found) if wait else found, as_json=as_json)
@@ -206,6 +207,8 @@ def _print(queue: str, plan: Reply, *, as_json: bool) -> None:
         return
     members = plan.members
     output.table(COLUMNS, [_row(members)], "plan")
+    if members["status"] == PlanStatus.UNDONE and members.get("sample"):
+        click.echo(_LEFT[members["action"]], err=True)
     for job in members.get("sample", ()):
         click.echo(columns.line([job["id"], job["status"], job["name"], jobverbs.reason(job)]))
     if members["status"] == PlanStatus.UNDONE and members.get("notUndone"):

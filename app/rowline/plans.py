@@ -23,7 +23,7 @@ class PlanInfo:
     filter: dict[str, Any]
     status: str  # planning, planned, queued, applying, applied, stopped, undoing, undone, expired or failed
     matched: int  # jobs that it means; so far, while it is planning
-    sample: tuple[JobInfo, ...]  # planned: its first jobs, ten at most; undone: the first not undone
+    sample: tuple[JobInfo, ...]  # planned: its first jobs; undone: jobs that it left, or that have their ids
     done: int
     skipped: dict[str, int]  # jobs that had moved on, by the code of the reason
     undone: int  # jobs that came back as they were

@@ -185,7 +185,8 @@ Index(
     postgresql_where=text("'' || status in ('waiting', 'prioritized')"),
 )
 Index("jobs_later", jobs.c.queue, jobs.c.run_at, postgresql_where=text("'' || status || '' = 'delayed'"))
-# The same for nodes of the release before, until a contract step.
+# The same for nodes of the release before, and for the views report.queues, report.attention and report.arrivals, until
+# a contract step, before which the views have to say the conditions above.
 Index(
     "jobs_ready",
     jobs.c.queue,

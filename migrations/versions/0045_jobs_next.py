@@ -2,7 +2,9 @@
 
 They are made while jobs are added and worked. Their conditions are written so that the statements that walk them are
 planned through no other index, whatever the statistics say (decision 94). jobs_ready and jobs_delayed stay for nodes of
-the release before; a contract step drops them. Going down loses nothing.
+the release before, and for the views report.queues, report.attention and report.arrivals, which have to say the new
+conditions before a contract step drops them. Going down loses nothing; nodes of this release have to be stopped before,
+since each of their claims would read the jobs of its queue by their numbers then.
 
 Revision ID: 0045
 Revises: 0044

@@ -117,3 +117,7 @@ def test_a_command_that_is_told_is_selected_by_one_click(pages: Pages) -> None:
     pages.open("queues/mail")
     pages.browser.click(".sentence code")
     assert pages.browser.run("return getSelection().toString()") == "rowline queues resume mail"
+    pages.live()
+    pages.add("two")
+    pages.browser.wait("return document.querySelectorAll('tr[data-row]').length", lambda found: found == 2)
+    assert pages.browser.run("return getSelection().toString()") == "rowline queues resume mail"

@@ -62,14 +62,17 @@ def test_a_retry_is_stopped_and_undone_and_says_how_many_jobs_stay(filled: str) 
     said(filled, "plans", "apply", "mail", made["id"], "--matched", "4", "--rate", "1000")
     go_on(filled)
     said(filled, "jobs", "remove", "mail", ids[0])
+    said(filled, "jobs", "cancel", "mail", ids[1])
     said(filled, "plans", "undo", "mail", made["id"])
     go_on(filled)
     shown = said(filled, "plans", "show", "mail", made["id"])
-    assert "Not undone: 1, since they have begun, or were promoted, cancelled, retried or removed by hand" in shown
-    assert json.loads(said(filled, "plans", "show", "mail", made["id"], "--json"))["undone"] == 3
+    assert "Jobs that are not as they were:" in shown
+    assert ids[1] in shown
+    assert "Not undone: 2, since they have begun, or were promoted, cancelled, retried or removed by hand" in shown
+    assert json.loads(said(filled, "plans", "show", "mail", made["id"], "--json"))["undone"] == 2
     assert json.loads(said(filled, "queues", "show", "mail", "--json"))["counts"]["failed"] == 3
     in_sql = "select action, status, done, undone, not_undone from report.plans"
-    assert databases.ask(filled, in_sql) == [("retry", "undone", 4, 3, 1)]
+    assert databases.ask(filled, in_sql) == [("retry", "undone", 4, 2, 2)]
 
 
 def test_a_plan_is_stopped(filled: str) -> None:

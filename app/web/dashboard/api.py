@@ -28,6 +28,8 @@ _CONNECTION = "gunicorn.socket"
 _OK, _FAILED = 200, 400
 CONTENTS, LONG = {"data", "result", "progress"}, 16 * 1024
 """Members with contents of jobs, and from how many bytes on they are left out where many jobs are shown."""
+FILTER = "filter"
+"""What a plan means, in which `data` is no content: it is whole."""
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -126,7 +128,11 @@ def _values(text: bytes) -> Any:
     """
     if len(text) > LONG and text.startswith(b"{"):
         members = ((name, bytes(raw)) for name, raw in _OBJECT.decode(text).items())
-        return {name: _values(raw) for name, raw in members if name not in CONTENTS or len(raw) <= LONG}
+        return {
+            name: json.loads(raw) if name == FILTER else _values(raw)
+            for name, raw in members
+            if name not in CONTENTS or len(raw) <= LONG
+        }
     if len(text) > LONG and text.startswith(b"["):
         return [_values(bytes(raw)) for raw in _ELEMENTS.decode(text)]
     return json.loads(text)

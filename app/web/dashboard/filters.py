@@ -34,6 +34,8 @@ LABELS = {
 """What forms, and sentences, call them."""
 IDS = 10
 """So many ids of a plan are named; the others are counted."""
+SHOWN = 200
+"""So many characters of a value are shown of what a plan means."""
 FILTER_MAX, CONDITIONS = 16 * 1024, 2 * len(FIELDS)
 """The longest filter of a plan, in characters, and its most conditions: the page that made it has each field once, and
 had them in its own query."""
@@ -147,7 +149,7 @@ def in_words(wanted: Mapping[str, Any]) -> list[tuple[str, str]]:
             found.append((label, _written(value).replace("T", " ").replace(".000", "").replace("Z", " UTC")))
         elif value:
             found.append((label, ", ".join(value) if name == "statuses" else value))
-    return found
+    return [(label, value if len(value) <= SHOWN else f"{value[:SHOWN]}…") for label, value in found]
 
 
 def link(wanted: Wanted, cursor: str | None) -> str | None:

@@ -11,6 +11,7 @@ from app.web import names
 from app.web.dashboard import api, filters, forms, page, shown
 
 LENGTH = 25
+GOES_ON = {"planning", "queued", "applying", "undoing"}
 
 
 def blueprint(_settings: Settings) -> Blueprint:
@@ -38,12 +39,14 @@ def _add_reads(routes: Blueprint) -> None:
         rowline, name = api.of(), names.queue_name(queue)
         plan = rowline.get(f"/queues/{queue}/plans/{plan_id}")
         can_manage = rowline.may(Action.MANAGE, name)
+        is_open = plan["status"] in GOES_ON or (plan["status"] == "planned" and plan["matched"]) or "undoUntil" in plan
         return page.render(
             "plan.html",
             name=name,
             plan=plan,
             means=filters.in_words(plan["filter"]),
             can_manage=can_manage,
+            has_buttons=can_manage and is_open,
             rate=request.args.get("rate", ""),
             stream=f"?queue={shown.segment(name)}",
         )

@@ -97,7 +97,7 @@ def _add_one(
     @routes.get("/queues/<segment:queue>/plans/<segment:plan_id>")
     @describe.route(action=Action.READ, gives=schemas.PlanSchema(), raises=_ONE)
     def get_plan(queue: str, plan_id: str) -> Response:
-        """Get a plan: how far it is, and, when it is planned, how many jobs it means and the first ten of them."""
+        """Get a plan: how far it is, how many jobs it means, and, when it is planned, the first ten of them."""
         return answer(jobplans.find(db, queue=names.queue_name(queue), plan_id=names.plan_id(plan_id)))
 
     @routes.post("/queues/<segment:queue>/plans/<segment:plan_id>/apply")

@@ -29,6 +29,7 @@ def made(client: Client, wanted: dict[str, Any]) -> str:
         ({"data": {"customer.id": 42}, "error": "no <b>"}, "error contains no <b> , data customer.id = 42"),
         ({"since": 1_700_000_000_000, "worker": "w"}, "worker w , added since 2023-11-14 22:13:20 UTC"),
         ({"finishedUntil": 1_700_000_000_001}, "ended until 2023-11-14 22:13:20.001 UTC"),
+        ({"data": {f"a{nth}": "\N{CJK UNIFIED IDEOGRAPH-6F22}" * 1_000 for nth in range(6)}}, "queue q , data a0 = "),
     ],
 )
 def test_a_plan_says_in_the_words_of_the_search_which_jobs_it_means(
@@ -37,6 +38,17 @@ def test_a_plan_says_in_the_words_of_the_search_which_jobs_it_means(
     page = visitor.page(made(client, wanted))
     assert words in text_of(page)
     assert "&#34;" not in page, "it is no JSON"
+
+
+def test_a_plan_says_its_limit_and_what_it_changes(visitor: Visitor, client: Client) -> None:
+    client.add(*[{"name": "n", "data": 1}] * 2)
+    body: dict[str, Any] = {"status": "waiting", "grace": 0, "limit": 1}
+    clean = answers.ok(client.post("/queues/q/clean", json.dumps(body)))
+    page = text_of(visitor.page(f"queues/q/plans/{clean['id']}"))
+    assert "status waiting , 1 at most, the first added" in page
+    body = {"action": "change", "filter": {"name": "n"}, "change": {"priority": 7}}
+    change = answers.ok(client.post("/queues/q/plans", json.dumps(body)))
+    assert 'Changes {"priority": 7}' in text_of(visitor.page(f"queues/q/plans/{change['id']}"))
 
 
 def test_the_words_are_those_of_the_forms(visitor: Visitor) -> None:
@@ -56,7 +68,7 @@ def test_what_a_token_may_not_see_of_a_filter_is_not_told(client: Client, visiti
 def test_a_link_leads_from_the_top_of_the_page_to_its_buttons(
     visitor: Visitor, client: Client, visiting: Callable[..., Visitor]
 ) -> None:
-    client.add({"name": "n", "data": 1})
+    [job] = client.add({"name": "n", "data": 1})
     path = made(client, {"name": "n"})
     tags = tags_of(visitor.page(path))
     focused = [
@@ -68,3 +80,5 @@ def test_a_link_leads_from_the_top_of_the_page_to_its_buttons(
     assert inside[1][1]["action"] == f"../../../{path}/apply"
     assert "#act" not in visiting("jobs:read").page(path)
     assert "#act" not in visitor.page("plans")
+    answers.ok(client.delete(f"/queues/q/jobs/{job['id']}"))
+    assert "#act" not in visitor.page(made(client, {"name": "n"})), "no job is meant: there is no button"

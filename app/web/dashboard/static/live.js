@@ -25,7 +25,9 @@
   if (!document.body.dataset.stream) return;
 
   const isTicked = () => document.querySelector("[data-live] input:checked") !== null;
-  const isSelecting = () => !(getSelection()?.isCollapsed ?? true);
+  // A command is selected by a click (dashboard.css), which is no reason to wait.
+  const isCommand = (node) => (node?.parentElement ?? node)?.closest?.(".sentence code, .note code, .empty code") != null;
+  const isSelecting = () => !(getSelection()?.isCollapsed ?? true) && !isCommand(getSelection().anchorNode);
   const isPaused = () => document.hidden || isTicked() || isSelecting() || document.querySelector("dialog[open]") !== null;
   const rows = (region) => new Set([...region.querySelectorAll("[data-row]")].map((row) => row.dataset.row));
   const isAt = (region) => region === pointed || region.contains(document.activeElement);
