@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import sqlalchemy
 
 from app.domain import fingerprint, ids
-from app.domain.attempts import CANCELLED_REASON, UNSTARTED_REASON
+from app.domain.attempts import CANCELLED_REASON, UNSTARTED_REASON, FailedCode
 from app.domain.job import Change, Job, JobKey, JsonText, LeaseKey, LockedJob, NewJob
 from app.domain.scan import Place
 from app.postgres.database import Connection
@@ -173,8 +173,8 @@ Effectives = Sequence[JsonText | None]
 
 def cancel(conn: Connection, *, queue: str, numbers: Sequence[int]) -> set[int]:
     """Fail those of the jobs that are ready or delayed; return them. Waits for row locks. None is removed then."""
-    cancelled = {"cancelled": CANCELLED_REASON, "fingerprint": CANCELLED}
-    return _changed(_cancel, conn, queue=queue, numbers=numbers, **cancelled)
+    why = {"reason": CANCELLED_REASON, "code": FailedCode.CANCELLED, "fingerprint": CANCELLED}
+    return _changed(_cancel, conn, queue=queue, numbers=numbers, **why)
 
 
 def request_cancel(conn: Connection, *, queue: str, numbers: Sequence[int]) -> set[int]:
@@ -332,7 +332,7 @@ def fail_unstarted(conn: Connection, *, queue: str, numbers: Sequence[int]) -> i
 
     Skips locked rows.
     """
-    why = {"reason": UNSTARTED_REASON, "fingerprint": UNSTARTED}
+    why = {"reason": UNSTARTED_REASON, "code": FailedCode.START_BY, "fingerprint": UNSTARTED}
     failed = _fail_unstarted.rows(conn, queue=queue, numbers=numbers, **why)
     retention.remove_at_once(conn, queue=queue, numbers=[row.number for row in failed if row.goes])
     return len(failed)

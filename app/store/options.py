@@ -8,7 +8,7 @@ from typing import Any
 from app.domain.backoff import JITTER_DIGITS, Backoff
 from app.domain.job import Change, Job, NewJob
 from app.domain.options import BACKOFF_COLUMNS, COLUMNS, STORED, Kind, Option
-from app.store import counting, tables
+from app.store import counting, sums, tables
 
 _ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"'})
 
@@ -60,6 +60,7 @@ def _meaning(option: Option) -> list[str]:
 
 FRAGMENTS = {
     **counting.IN_PSQL,
+    **sums.FRAGMENTS,
     "job": _rows(Job._fields),
     "row": _rows([column.name for column in tables.jobs.columns]),
     "plan": _rows([column.name for column in tables.plans.columns]),
@@ -70,8 +71,8 @@ FRAGMENTS = {
     "option_meanings": _rows([part for option in STORED for part in _meaning(option)]),
     "option_casts": _rows([_cast(column, kind) for column, kind in COLUMNS.items()]),
 }
-"""Generated fragments, used like the files in `app/store/sql/_fragments`: what a change counts, the columns of a job
-that are read, all of its table, those of a plan, those of a schedule without its data, those of options, their
+"""Generated fragments, used like the files in `app/store/sql/_fragments`: what a change counts, sums, the columns of a
+job that are read, all of its table, those of a plan, those of a schedule without its data, those of options, their
 parameters as arrays and as single values, and their casts. `rowline docs` writes them into `sql/psql.sql`."""
 
 

@@ -185,7 +185,7 @@ CONCERNS: Sequence[tuple[str, Sequence[str]]] = (
     ("app/store/roles", ("store/test_roles.py",)),
     ("app/store/(rows|statements)", ("store/test_inserts.py", *_CLAIMS, "web/test_get.py", "web/test_pull.py")),
     ("app/store/(tables|columns|access|seen|settable)", ("store/test_tables.py",)),
-    ("app/store/counting", (*_SQL, *_COUNTS)),
+    ("app/store/(counting|sums)", (*_SQL, *_COUNTS)),
     ("app/store/sql/leases/complete_and_remove", (*_SQL, "web/test_remove_on_complete.py", *_COUNTS, *_PLANS)),
     ("app/(domain|store)/.*metrics", (*_SQL, "store/test_metrics.py", "web/test_metrics.py", *_PLANS)),
     ("app/store/sql/counts/(name_queues|forget_unused)", (*_SQL, "store/test_metrics.py", *_PLANS)),

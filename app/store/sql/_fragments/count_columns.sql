@@ -1,4 +1,4 @@
--- The columns of `job_counts`: what there is of each status, and the totals, which `totals.sql` adds to.
+-- The columns of `job_counts`: what there is of each status, and the totals, which `totals` adds to.
 queue, waiting, prioritized, delayed, active, waiting_children, completed, failed,
 total_added, total_claimed, total_completed, total_failed, total_removed,
 total_attempts_failed, total_retried, total_released, total_stalled,

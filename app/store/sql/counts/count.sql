@@ -21,11 +21,5 @@ parts as (
     where queue = :queue
 )
 select
-    coalesce(sum(waiting), 0)::bigint as waiting,
-    coalesce(sum(prioritized), 0)::bigint as prioritized,
-    coalesce(sum(delayed), 0)::bigint as delayed,
-    coalesce(sum(active), 0)::bigint as active,
-    coalesce(sum(waiting_children), 0)::bigint as waiting_children,
-    coalesce(sum(completed), 0)::bigint as completed,
-    coalesce(sum(failed), 0)::bigint as failed
+    :_standing
 from parts

@@ -74,13 +74,8 @@ folded as (
     from summed
     on conflict (queue) do update
     set
-        waiting = existing.waiting + excluded.waiting,
-        prioritized = existing.prioritized + excluded.prioritized,
-        delayed = existing.delayed + excluded.delayed,
-        active = existing.active + excluded.active,
-        waiting_children = existing.waiting_children + excluded.waiting_children,
-        completed = existing.completed + excluded.completed,
-        failed = existing.failed + excluded.failed,
+        :_more_standing
+        ,
         :_totals
     returning queue, waiting + prioritized as ready
 ),

@@ -49,13 +49,8 @@ written as (
     full join summed using (queue)
     on conflict (queue) do update
     set
-        waiting = excluded.waiting,
-        prioritized = excluded.prioritized,
-        delayed = excluded.delayed,
-        active = excluded.active,
-        waiting_children = excluded.waiting_children,
-        completed = excluded.completed,
-        failed = excluded.failed,
+        :_now_standing
+        ,
         :_totals
 ),
 drained as (

@@ -6,17 +6,8 @@ with idle as (
     order by number
     for update
 ),
-before as (
-    select array_agg(number order by number) as numbers, array_agg(status order by number) as statuses from idle
-),
-changed as (
-    update rowline.jobs as job
-    set status = 'failed',
-        failed_reason = :cancelled,
-        failed_code = 'cancelled',
-        fingerprint = :fingerprint,
-        cancel_requested_at = statement_timestamp(),
-        finished_at = statement_timestamp()
+:_failed_idle
+        , cancel_requested_at = statement_timestamp()
     where job.queue = :queue and job.number = any((select numbers from before)::bigint[])
         and job.status || '' in ('waiting', 'prioritized', 'delayed')
     :_moved

@@ -1,27 +1,18 @@
 -- fail_unstarted: waiting, prioritized, delayed -> failed
 -- Fails those of :numbers that should have started by now, and have not: of a claim at the same moment and this, one wins.
 -- Skips locked rows; another round finds them.
-with late as (
+with idle as (
     select number, status from rowline.jobs
     where queue = :queue and number = any(:numbers::bigint[])
         and status || '' in ('waiting', 'prioritized', 'delayed') and attempts_started = 0
         and start_by <= floor(extract(epoch from statement_timestamp()) * 1000)::bigint
     for update skip locked
 ),
-before as (
-    select array_agg(number order by number) as numbers, array_agg(status order by number) as statuses from late
-),
-changed as (
-    update rowline.jobs as job
-    set status = 'failed',
-        failed_reason = :reason,
-        failed_code = 'start_by',
-        fingerprint = :fingerprint,
-        finished_at = statement_timestamp()
+:_failed_idle
     where job.queue = :queue and job.number = any((select numbers from before)::bigint[])
         and job.status || '' in ('waiting', 'prioritized', 'delayed')
     :_moved
-        , job.failed_reason as reason,
+    , job.failed_reason as reason,
         :_goes
 ),
 counted as (

@@ -37,9 +37,7 @@ parts as (
 counted as materialized (
     select
         queue,
-        sum(waiting)::bigint as waiting, sum(prioritized)::bigint as prioritized, sum(delayed)::bigint as delayed,
-        sum(active)::bigint as active, sum(waiting_children)::bigint as waiting_children,
-        sum(completed)::bigint as completed, sum(failed)::bigint as failed
+        :_standing
     from parts
     group by queue
 ),
@@ -98,21 +96,10 @@ standing as (
             ) as next
             where priorities.nth < :most_priorities
         )
-        -- The place of a job is when it became ready, in microseconds; negative for lifo.
         select min(first.place) as place
-        from priorities
+        from (select labelled.queue, priority from priorities) as line
         cross join lateral (
-            (select place from rowline.jobs
-            where queue = labelled.queue and '' || status in ('waiting', 'prioritized')
-                and priority = priorities.priority and place >= 0
-            order by priority, place
-            limit 1)
-            union all
-            (select - place from rowline.jobs
-            where queue = labelled.queue and '' || status in ('waiting', 'prioritized')
-                and priority = priorities.priority and place < 0
-            order by priority desc, place desc
-            limit 1)
+            :_first_places
         ) as first
     ) as oldest on true
     left join lateral (
@@ -126,18 +113,10 @@ standing as (
 grouped as (
     select
         name, count(*) as queues,
-        sum(waiting)::bigint as waiting, sum(prioritized)::bigint as prioritized, sum(delayed)::bigint as delayed,
-        sum(active)::bigint as active, sum(waiting_children)::bigint as waiting_children,
-        sum(completed)::bigint as completed, sum(failed)::bigint as failed,
-        coalesce(sum(total_added), 0)::bigint as total_added,
-        coalesce(sum(total_claimed), 0)::bigint as total_claimed,
-        coalesce(sum(total_completed), 0)::bigint as total_completed,
-        coalesce(sum(total_failed), 0)::bigint as total_failed,
-        coalesce(sum(total_removed), 0)::bigint as total_removed,
-        coalesce(sum(total_attempts_failed), 0)::bigint as total_attempts_failed,
-        coalesce(sum(total_retried), 0)::bigint as total_retried,
-        coalesce(sum(total_released), 0)::bigint as total_released,
-        coalesce(sum(total_stalled), 0)::bigint as total_stalled,
+        :_standing
+        ,
+        :_all_totals
+        ,
         max(total_waits) as total_waits, coalesce(sum(total_wait_s), 0) as total_wait_s,
         max(total_runs) as total_runs, coalesce(sum(total_run_s), 0) as total_run_s,
         count(*) filter (where is_paused) as paused, coalesce(sum(ended), 0)::bigint as ended,

@@ -3,9 +3,7 @@ with changed as (
     delete from rowline.plan_removed as job
     where job.queue = :queue and job.plan = :id::uuid and job.number = any(array(
         select number from rowline.plan_removed
-        where queue = :queue and plan = :id::uuid
-        order by number
-        limit :limit
+        :_first_of_plan
     ))
     returning job.number
 ),

@@ -2,8 +2,6 @@
 delete from rowline.plan_retried as kept
 where kept.queue = :queue and kept.plan = :id::uuid and kept.number = any(array(
     select number from rowline.plan_retried
-    where queue = :queue and plan = :id::uuid
-    order by number
-    limit :limit
+    :_first_of_plan
 ))
 returning kept.number

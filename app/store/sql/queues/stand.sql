@@ -39,21 +39,10 @@ left join lateral (
     first as materialized (
         select priority from priorities limit :most_priorities + 1
     )
-    -- The place of a job is when it became ready, in microseconds; negative for lifo.
     select min(oldest.place) as place
-    from first
+    from (select asked.queue, priority from first) as line
     cross join lateral (
-        (select place from rowline.jobs
-        where queue = asked.queue and '' || status in ('waiting', 'prioritized')
-            and priority = first.priority and place >= 0
-        order by priority, place
-        limit 1)
-        union all
-        (select - place from rowline.jobs
-        where queue = asked.queue and '' || status in ('waiting', 'prioritized')
-            and priority = first.priority and place < 0
-        order by priority desc, place desc
-        limit 1)
+        :_first_places
     ) as oldest
     where (select count(*) from first) <= :most_priorities
 ) as ready on true
