@@ -4,8 +4,6 @@
    job's in their order, and how long after the moment of their statements.
 2. The pace of adding and working in batches with clients that have a stream each, and with none, by turns.
 3. The same with events, and with `ROWLINE_EVENTS=off`, on a database each, by turns.
-4. The same beside as many clients that are sent as many bytes by a loop that does nothing else, and beside none: what
-   sending so much takes of the machine.
 
 The API has one process. Other clients share the cores with it and the database; the many clients of streams read with
 what those leave (`tests.bench.elsewhere`), and must have read all in the end.
@@ -16,7 +14,6 @@ import http.client
 import json
 import multiprocessing
 import selectors
-import socket
 import statistics
 import sys
 import time
@@ -35,8 +32,6 @@ QUEUE = "bench-events"
 PLACES = {"added": 0, "active": 1, "completed": 2}
 LONGEST_S = 60.0
 """A client gives up if not all has come so long after the last job."""
-PIECE_S = 0.06
-"""How often a process with streams sends."""
 SILENT_S = 1.0
 """Then all has come."""
 DATA = {"to": "ada@example.com", "order": 4711}
@@ -96,23 +91,6 @@ def idle(port: int, streams: int, ready: Connection) -> None:
                 assert count, "a stream has ended"
                 heard[key.fileobj] = heard.get(key.fileobj, 0) + count
     ready.send(list(heard.values()))
-
-
-def send(streams: int, told: Connection) -> None:
-    """Send each of so many clients as many bytes a second as is told, until something more is; its own process."""
-    with socket.create_server(("127.0.0.1", 0), backlog=streams) as server, contextlib.ExitStack() as stack:
-        told.send("begun")
-        told.send(server.getsockname()[1])
-        clients = [stack.enter_context(server.accept()[0]) for _ in range(streams)]
-        for client in clients:
-            client.recv(1 << 16)
-            client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-        piece = bytes(round(told.recv() * PIECE_S))
-        while not told.poll(PIECE_S):
-            for client in clients:
-                client.sendall(piece)
-        told.recv()
-        told.recv()  # its clients have read all
 
 
 @contextlib.contextmanager
@@ -223,23 +201,12 @@ def bench(*, seconds: float, rounds: int, rate: float, batch: int, streams: int)
                 heard.append(readers.recv())
             return found
 
-        def flooded() -> float:
-            each = statistics.median(heard[-1]) / seconds
-            with beside(send, streams) as sender, beside(idle, sender.recv(), streams) as readers:
-                sender.send(each)
-                found = pace(telling, seconds=seconds, batch=batch)
-                sender.send(None)
-                readers.send(0)
-                readers.recv()
-            return found
-
         def alone(port: int) -> Callable[[], float]:
             return lambda: pace(port, seconds=seconds, batch=batch)
 
         for head, sides in {
             "added and worked in batches": {"no stream": alone(telling), f"{streams} streams": crowded},
             "the same": {"ROWLINE_EVENTS=off": alone(quiet), "with events": alone(telling)},
-            "the same, bare": {"no client": alone(telling), f"{streams} clients, as many bytes": flooded},
         }.items():
             print(f"{report.table([[head, 'jobs/s', 'ratio', 'min to max'], *by_turns(sides, rounds)])}\n", flush=True)
         least, most = (statistics.median(pick(each) for each in heard) / 2**20 for pick in (min, max))
