@@ -5,13 +5,13 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from app.domain.errors import Fault, InvalidRequest
+from app.domain.plan import RUNNING, PlanStatus
 from app.domain.tokens import Action
 from app.infra.settings import Settings
 from app.web import names
 from app.web.dashboard import api, filters, forms, page, shown
 
 LENGTH = 25
-GOES_ON = {"planning", "queued", "applying", "undoing"}
 
 
 def blueprint(_settings: Settings) -> Blueprint:
@@ -39,13 +39,15 @@ def _add_reads(routes: Blueprint) -> None:
         rowline, name = api.of(), names.queue_name(queue)
         plan = rowline.get(f"/queues/{queue}/plans/{plan_id}")
         can_manage = rowline.may(Action.MANAGE, name)
-        is_open = plan["status"] in GOES_ON or (plan["status"] == "planned" and plan["matched"]) or "undoUntil" in plan
+        goes_on = plan["status"] in RUNNING
+        is_open = goes_on or (plan["status"] == PlanStatus.PLANNED and plan["matched"]) or "undoUntil" in plan
         return page.render(
             "plan.html",
             name=name,
             plan=plan,
             means=filters.in_words(plan["filter"]),
             can_manage=can_manage,
+            goes_on=goes_on,
             has_buttons=can_manage and is_open,
             rate=request.args.get("rate", ""),
             stream=f"?queue={shown.segment(name)}",
