@@ -112,7 +112,8 @@ def test_recovery_by_many_at_once_counts_each_stall_once(crowd: Database) -> Non
     assert sum(counts) == len(taken) == 500
 
 
-def test_a_claim_waits_for_a_promotion_that_is_under_way(crowd: Database) -> None:
+def test_a_claim_waits_for_a_promotion_that_is_under_way(crowd: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs_store.promote, "__kwdefaults__", {"patience_s": 60.0})  # until the test lets it go
     due = operations.submit_many(crowd, queue="q", new=[new(delay_ms=1)])[0].job
     until(lambda: not claim_due_in_ms(crowd))
     added_later = operations.submit_many(crowd, queue="q", new=[new()])[0].job
@@ -133,7 +134,7 @@ def claim_due_in_ms(db: Database) -> int | None:
 def waits(claimed: "Future[claim.Claimed]") -> bool:
     """Whether it has not come back after a while in which it could have."""
     try:
-        claimed.result(timeout=0.1)  # a third of the time that a claim waits for a promotion
+        claimed.result(timeout=0.1)
     except TimeoutError:
         return True
     return False
@@ -160,7 +161,8 @@ def test_a_deadlock_is_tried_again_and_nobody_hears_of_it(own_url: str, crowd: D
     operations.submit_many(crowd, queue="q", new=[new(), new()])
     first, second = claim.claim(crowd, queue="q", limit=2, lease_ms=60_000, worker="w").leases
     lock = "select from rowline.jobs where number = %s for update"
-    with psycopg.connect(libpq.normal(own_url)) as other, ThreadPoolExecutor(1) as pool:
+    with psycopg.connect(databases.as_owner(own_url)) as other, ThreadPoolExecutor(1) as pool:
+        other.execute("set local deadlock_timeout = '1h'")  # so that it is never this one that is ended
         other.execute(lock, [second.job.number])
         failures = [Failure(lease=lease.key, reason="r") for lease in (first, second)]
         told = pool.submit(settle.fail, crowd, queue="q", failures=failures, random=Random(1))
@@ -172,8 +174,9 @@ def test_a_deadlock_is_tried_again_and_nobody_hears_of_it(own_url: str, crowd: D
 
 
 def test_a_lock_that_was_not_had_in_time_is_tried_again_and_nobody_hears_of_it(
-    settings: Settings, own_url: str
+    settings: Settings, own_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("app.operations.TRIES", 1_000)  # however long it takes us to see the second one
     db = Database(dataclasses.replace(settings, lock_ms=200), url=own_url, size=2, name="rowline-test-patient")
     operations.submit_many(db, queue="q", new=[new()])
     [lease] = claim.claim(db, queue="q", limit=1, lease_ms=60_000, worker="w").leases

@@ -35,9 +35,9 @@ Outcomes = Counter[str]
 
 
 @pytest.fixture
-def crowd(own_url: str) -> Iterator[Database]:
+def crowd(patient: Settings, own_url: str) -> Iterator[Database]:
     """A database of its own with a connection for each racer."""
-    opened = Database(Settings(database_url=own_url), url=own_url, size=RACERS, name="rowline-worker")
+    opened = Database(patient, url=own_url, size=RACERS, name="rowline-worker")
     yield opened
     opened.close()
 

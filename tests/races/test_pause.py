@@ -52,24 +52,25 @@ WAYS: dict[str, Claimer] = {"http": over_http, "python": in_python, "push": push
 
 
 @pytest.fixture
-def service(own_url: str) -> Iterator[Database]:
+def service(patient: Settings, own_url: str) -> Iterator[Database]:
     """A database for the claimers, who are known as workers."""
-    opened = Database(Settings(database_url=own_url), url=own_url, size=CLAIMERS, name="rowline-worker")
+    opened = Database(patient, url=own_url, size=CLAIMERS, name="rowline-worker")
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def person(own_url: str) -> Iterator[Database]:
+def person(patient: Settings, own_url: str) -> Iterator[Database]:
     """A connection for who pauses."""
-    opened = Database(Settings(database_url=own_url), url=own_url, size=1, name="rowline-queues")
+    opened = Database(patient, url=own_url, size=1, name="rowline-queues")
     yield opened
     opened.close()
 
 
 def test_a_paused_queue_hands_out_no_job_after_the_answer_by_any_way(
-    service: Database, person: Database, own_url: str
+    service: Database, person: Database, own_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(queues, "BARRIER_S", 60.0)
     receivers.register(service, "https://example.com/", concurrency=1000)
     revision = endpoint_queries.revisions(service)["q"]
     over = threading.Event()

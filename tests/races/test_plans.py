@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from random import Random
 
+import psycopg
 import pytest
 
 from app.domain.errors import RowlineError
@@ -28,9 +29,9 @@ END = (PlanStatus.APPLIED, PlanStatus.STOPPED, PlanStatus.UNDONE)
 
 
 @pytest.fixture
-def crowd(own_url: str) -> Iterator[Database]:
+def crowd(patient: Settings, own_url: str) -> Iterator[Database]:
     """A database of its own with a connection for each racer."""
-    opened = Database(Settings(database_url=own_url), url=own_url, size=RACERS, name="rowline-worker")
+    opened = Database(patient, url=own_url, size=RACERS, name="rowline-worker")
     yield opened
     opened.close()
 
@@ -226,11 +227,13 @@ def test_a_plan_whose_process_is_killed_goes_on_in_another(
     plan = planned(crowd, action, Status(status))
     with server(own_url) as first, server(own_url) as second:
         asked = f'{{"matched": {JOBS}, "ratePerS": 200}}'
-        told = post(first, f"/queues/q/plans/{plan.id}/apply", asked)
-        assert told["status"] == "applying"
-        until(lambda: jobplans.find(crowd, queue="q", plan_id=plan.id).done > 0)
-        first.program.process.kill()
-        before = jobplans.find(crowd, queue="q", plan_id=plan.id).done
+        with psycopg.connect(databases.as_owner(own_url)) as holder:  # until then it cannot come to its end
+            holder.execute("select from rowline.jobs where number = %s for update", [max(every, key=int)])
+            told = post(first, f"/queues/q/plans/{plan.id}/apply", asked)
+            assert told["status"] == "applying"
+            until(lambda: jobplans.find(crowd, queue="q", plan_id=plan.id).done > 0)
+            first.program.process.kill()
+            before = jobplans.find(crowd, queue="q", plan_id=plan.id).done
         assert before < JOBS
         until(lambda: jobplans.find(crowd, queue="q", plan_id=plan.id).status in END)
         post(second, f"/queues/q/plans/{plan.id}/undo", "")
