@@ -4,7 +4,6 @@ import json
 import signal
 import socket
 import threading
-import time
 
 import pytest
 import trustme
@@ -99,7 +98,7 @@ def test_an_endpoint_under_tls_is_called_if_its_certificate_is_good(
 def test_a_dispatcher_that_is_killed_loses_no_job(db: Database, shared_url: str) -> None:
     with Receiver(silence) as receiver:
         receivers.register(db, receiver.url)
-        with receivers.dispatcher(shared_url, lease_ms=500) as first:
+        with receivers.dispatcher(shared_url, lease_ms=500, recover_ms=60_000) as first:
             job_id = add(db, new())[0]
             receiver.expect(1)
             first.end(signal.SIGKILL)
@@ -169,16 +168,22 @@ def test_an_outcome_that_cannot_be_told_keeps_no_other_from_being_told_and_no_jo
 
 
 def test_sigterm_lets_calls_end_and_releases_the_rest(db: Database, shared_url: str) -> None:
+    stopping = threading.Event()
+
     def slow(connection: socket.socket, call: Call) -> None:
-        time.sleep(0.3 if call.job["name"] == "quick" else 5)
+        if call.job["name"] != "quick":
+            silence(connection, call)
+        stopping.wait(60)
         connection.sendall(answer())
 
     no_end = 600_000  # of leases: it ends when all is told
-    with Receiver(slow) as receiver, receivers.dispatcher(shared_url, drain_ms=800, lease_ms=no_end) as running:
+    with Receiver(slow) as receiver, receivers.dispatcher(shared_url, drain_ms=3_000, lease_ms=no_end) as running:
         receivers.register(db, receiver.url, concurrency=2)
         quick, long, later = add(db, new("quick"), new("long"), new("later"))
         receiver.expect(2)
-        assert running.end(signal.SIGTERM) == 0
+        running.process.send_signal(signal.SIGTERM)
+        stopping.set()
+        assert running.end() == 0
 
     assert find(db, quick).status is Status.COMPLETED
     assert [find(db, job_id).status for job_id in (long, later)] == [Status.WAITING] * 2

@@ -28,7 +28,7 @@ def noted(monkeypatch: pytest.MonkeyPatch) -> Noted:
     found: Noted = []
 
     def pause(_db: Database, *, queue: str, revision: str, pause_ms: int) -> None:
-        found.append(("pause", round(pause_ms, -3)))
+        found.append(("pause", round(pause_ms, -4)))  # which of them; some of it is over
 
     def switch_off(_db: Database, *, queue: str, revision: str, reason: str) -> bool:
         found.append(("switch_off", 0))

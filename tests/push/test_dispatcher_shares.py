@@ -64,7 +64,7 @@ def test_answers_that_are_dear_to_read_cost_another_endpoint_no_lease(
         all_answered.wait(60)
         says()(connection, call)
 
-    with Receiver(dear) as flooding, Receiver(patient) as other, receivers.dispatcher(own_url, lease_ms=2_000):
+    with Receiver(dear) as flooding, Receiver(patient) as other, receivers.dispatcher(own_url, lease_ms=10_000):
         receivers.register(db, flooding.url, queue="dear", concurrency=30)
         receivers.register(db, other.url)
         [waiting] = add(db, new())
