@@ -11,57 +11,79 @@ from app.domain.job import JsonText
 from app.domain.states import Status
 from app.operations import manage
 from app.postgres.database import Database
-from tests.support import raw
+from tests.support import databases, raw
 from tests.support.acting import ACTOR
 from tests.support.clusters import is_alive, until
-from tests.support.jobs import QUEUE, new
+from tests.support.jobs import QUEUE, make_due, new
 from tests.support.workers import WorkerProgram, add, find, in_status, written
 
 QUICK = {"lease_ms": 1_000, "recover_ms": 100, "poll_ms": 50}
 
 
+HANDLERS = """
+    import ctypes
+
+    HERE = os.path.dirname(__file__)
+
+    def mark(job):
+        with open(f"{HERE}/marks", "a") as marks:
+            marks.write(f"{job.id} {job.attempt} {os.getpid()}\\n")
+
+    @rowline.handler("quick")
+    def quick(job):
+        mark(job)
+        return "done"
+
+    @rowline.handler("slow")
+    def slow(job):
+        mark(job)
+        time.sleep(job.data)
+        return "slept"
+
+    @rowline.handler("gated")
+    def gated(job):
+        mark(job)
+        while not os.path.exists(f"{HERE}/gate"):
+            time.sleep(0.01)
+        return "through"
+
+    @rowline.handler("once more")
+    def once_more(job):
+        mark(job)
+        while sum(line.split()[0] == job.id for line in open(f"{HERE}/marks")) < 2:
+            time.sleep(0.1)
+        return "again"
+
+    @rowline.handler("stops its worker")
+    def stops_its_worker(job):
+        mark(job)
+        os.kill(os.getppid(), signal.SIGSTOP)
+        return "stopped"
+
+    @rowline.handler("deadly")
+    def deadly(job):
+        mark(job)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    @rowline.handler("deadly in company")
+    def deadly_in_company(job):
+        mark(job)
+        while sum(1 for _ in open(f"{HERE}/marks")) < job.data:
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    @rowline.handler("hog")
+    def hog(job):
+        mark(job)
+        ctypes.PyDLL(None).usleep(int(job.data * 1_000_000))  # holds the GIL all the while
+        return "hogged"
+"""
+
+
 @pytest.fixture
 def handlers(tmp_path: Path) -> Path:
     """Handlers that leave a mark in a file when they begin, so that a test can wait for that."""
-    return written(
-        tmp_path,
-        f"""
-        import ctypes
-
-        def mark(job):
-            with open({str(tmp_path / "marks")!r}, "a") as marks:
-                marks.write(f"{{job.id}} {{job.attempt}} {{os.getpid()}}\\n")
-
-        @rowline.handler("quick")
-        def quick(job):
-            mark(job)
-            return "done"
-
-        @rowline.handler("slow")
-        def slow(job):
-            mark(job)
-            time.sleep(job.data)
-            return "slept"
-
-        @rowline.handler("deadly")
-        def deadly(job):
-            mark(job)
-            os.kill(os.getpid(), signal.SIGKILL)
-
-        @rowline.handler("deadly in company")
-        def deadly_in_company(job):
-            mark(job)
-            while sum(1 for _ in open({str(tmp_path / "marks")!r})) < job.data:
-                time.sleep(0.02)
-            os.kill(os.getpid(), signal.SIGKILL)
-
-        @rowline.handler("hog")
-        def hog(job):
-            mark(job)
-            ctypes.PyDLL(None).usleep(int(job.data * 1_000_000))  # holds the GIL all the while
-            return "hogged"
-        """,
-    )
+    return written(tmp_path, HANDLERS)
 
 
 def marks(handlers: Path) -> list[list[str]]:
@@ -74,6 +96,11 @@ def begun(handlers: Path, job_id: str, times: int = 1) -> list[str]:
     """Wait until a job has begun so often; return its last mark."""
     until(lambda: sum(mark[0] == job_id for mark in marks(handlers)) >= times)
     return [mark for mark in marks(handlers) if mark[0] == job_id][-1]
+
+
+def open_gate(handlers: Path) -> None:
+    """Let the jobs called `gated` end."""
+    (handlers.parent / "gate").touch()
 
 
 def slow(seconds: float) -> JsonText:
@@ -97,9 +124,7 @@ def test_a_job_that_kills_its_process_costs_only_its_own_lease(db: Database, sha
 def test_those_that_run_beside_a_deadly_job_are_not_failed_for_it(db: Database, place: str, handlers: Path) -> None:
     """Two of them, so that the others lose their leases twice wherever all run in one process again."""
     with WorkerProgram(place, handlers, worker_threads=6):
-        asked = [new("slow", data=slow(0.7)) for _ in range(4)] + [
-            new("deadly in company", data=JsonText("6")) for _ in range(2)
-        ]
+        asked = [new("once more") for _ in range(4)] + [new("deadly in company", data=JsonText("6")) for _ in range(2)]
         done = [in_status(db, job_id) for job_id in add(db, *asked)]
 
     assert [job.status for job in done] == [Status.COMPLETED] * 4 + [Status.FAILED] * 2
@@ -112,7 +137,8 @@ def test_a_job_that_waits_to_run_alone_can_be_cancelled_and_is_handed_back_at_a_
 ) -> None:
     """Four processes die under two jobs each; then there are two at a time that run one job each."""
     pair = [new("deadly in company", data=JsonText("8")), new("slow", data=slow(60))]
-    with WorkerProgram(shared_url, handlers, **QUICK | {"worker_processes": 4, "worker_threads": 2}) as worker:
+    four = QUICK | {"lease_ms": 6_000, "worker_processes": 4, "worker_threads": 2}
+    with WorkerProgram(shared_url, handlers, **four) as worker:
         slows = add(db, *pair * 4)[1::2]
 
         def again() -> set[str]:
@@ -141,19 +167,21 @@ def test_a_job_that_kills_every_process_fails_as_stalled(db: Database, shared_ur
 
 
 def test_a_handler_that_holds_its_interpreter_keeps_its_lease(db: Database, shared_url: str, handlers: Path) -> None:
-    with WorkerProgram(shared_url, handlers, **(QUICK | {"lease_ms": 2_500})):  # outlives a busy machine's pauses
-        job = in_status(db, add(db, new("hog", data=slow(4)))[0])
+    with WorkerProgram(shared_url, handlers, **(QUICK | {"lease_ms": 6_000})):  # outlives a busy machine's pauses
+        job = in_status(db, add(db, new("hog", data=slow(8)))[0])
 
     assert (job.status, job.result) == (Status.COMPLETED, '"hogged"')
     assert (job.attempts_started, job.stalled_count) == (1, 0)
 
 
 def test_the_jobs_of_a_killed_worker_are_worked_by_another(db: Database, shared_url: str, handlers: Path) -> None:
-    job_id = add(db, new("slow", data=slow(2)))[0]
-    with WorkerProgram(shared_url, handlers, **QUICK) as first:
+    job_id = add(db, new("once more"))[0]
+    with WorkerProgram(shared_url, handlers) as first:
         child = int(begun(handlers, job_id)[2])
         first.process.kill()
-        with WorkerProgram(shared_url, handlers, **QUICK):
+        with db.begin() as conn:
+            make_due(conn, int(job_id))
+        with WorkerProgram(shared_url, handlers, recover_ms=100):
             until(lambda: not is_alive(child))
             job = in_status(db, job_id)
 
@@ -164,11 +192,12 @@ def test_the_jobs_of_a_killed_worker_are_worked_by_another(db: Database, shared_
 def test_a_paused_worker_cannot_overwrite_what_another_did(db: Database, shared_url: str, handlers: Path) -> None:
     """A hundred times: as many jobs run when it is paused, and their handlers go on."""
     many = {"worker_threads": 100, "max_batch": 100, "max_stalled_count": 9}
-    ids = add(db, *(new("slow", data=slow(2)) for _ in range(100)))
-    with WorkerProgram(shared_url, handlers, **QUICK | many) as paused:
+    ids = add(db, *(new("once more") for _ in range(100)))
+    with WorkerProgram(shared_url, handlers, **many) as paused:
         until(lambda: len(marks(handlers)) >= 100)
         paused.process.send_signal(signal.SIGSTOP)
-        with WorkerProgram(shared_url, handlers, **QUICK | many):
+        databases.run(shared_url, "update rowline.jobs set leased_until = added_at where status = 'active'")
+        with WorkerProgram(shared_url, handlers, recover_ms=100, **many):
             winners = [in_status(db, job_id) for job_id in ids]
         paused.process.send_signal(signal.SIGCONT)
         for _ in ids:
@@ -184,9 +213,11 @@ def test_sigterm_lets_the_running_job_end_and_hands_back_the_others(
     db: Database, shared_url: str, handlers: Path
 ) -> None:
     with WorkerProgram(shared_url, handlers) as worker:
-        ids = add(db, *(new("slow", data=slow(1)) for _ in range(3)))
+        ids = add(db, new("gated"), new("quick"), new("quick"))
         begun(handlers, ids[0])
-        assert worker.end(signal.SIGTERM) == 0
+        worker.process.send_signal(signal.SIGTERM)
+        open_gate(handlers)
+        assert worker.end() == 0
 
     assert find(db, ids[0]).status is Status.COMPLETED
     rest = [find(db, job_id) for job_id in ids[1:]]

@@ -35,7 +35,7 @@ SEES = """
         except OSError:
             return False
 """
-QUICK = {"lease_ms": 1_500, "recover_ms": 100, "poll_ms": 50}
+QUICK = {"lease_ms": 6_000, "recover_ms": 100, "poll_ms": 50}
 HANDLERS = """
     @rowline.handler("reports")
     def reports(job):

@@ -83,7 +83,7 @@ def test_a_patched_handler_sees_that_its_job_is_cancelled(
     db: Database, shared_url: str, tmp_path: Path, patch: str
 ) -> None:
     job_id = add(db, new("looks", attempts=5))[0]
-    with WorkerProgram(shared_url, handlers(tmp_path, patch), lease_ms=1_500):
+    with WorkerProgram(shared_url, handlers(tmp_path, patch), lease_ms=6_000):
         until(lambda: history.logs(db, queue=QUEUE, job_id=job_id, start=0, length=1).count, within_s=60)
         manage.cancel(db, actor=ACTOR, queue=QUEUE, job_id=job_id)
         job = in_status(db, job_id, within_s=60)

@@ -30,7 +30,7 @@ from tests.support.jobs import QUEUE, make_due, new
 from tests.support.raw import Server
 from tests.support.tokens import issue
 from tests.support.workers import WorkerProgram, add, find, in_status, written
-from tests.worker.test_deaths import begun, handlers, marks, slow
+from tests.worker.test_deaths import begun, handlers, marks, open_gate, slow
 
 __all__ = ["handlers"]  # a fixture
 
@@ -160,9 +160,11 @@ def worker_name(worker: WorkerProgram) -> str:
 
 def test_sigterm_lets_the_running_job_end_and_hands_back_the_others(db: Database, source: str, handlers: Path) -> None:
     with WorkerProgram(source, handlers) as worker:
-        ids = add(db, *(new("slow", data=slow(1)) for _ in range(3)))
+        ids = add(db, new("gated"), new("quick"), new("quick"))
         begun(handlers, ids[0])
-        assert worker.end(signal.SIGTERM) == 0
+        worker.process.send_signal(signal.SIGTERM)
+        open_gate(handlers)
+        assert worker.end() == 0
 
     assert find(db, ids[0]).status is Status.COMPLETED
     rest = [find(db, job_id) for job_id in ids[1:]]
@@ -198,8 +200,8 @@ def test_a_job_longer_than_the_drain_is_handed_back_unharmed(
 
 
 def test_a_long_job_keeps_its_lease_over_http(db: Database, service_url: str, handlers: Path) -> None:
-    with WorkerProgram(service_url, handlers, lease_ms=1_000):
-        job = in_status(db, add(db, new("hog", data=slow(3)))[0])
+    with WorkerProgram(service_url, handlers, lease_ms=5_000):
+        job = in_status(db, add(db, new("hog", data=slow(7)))[0])
 
     assert (job.status, job.result, job.attempts_started, job.stalled_count) == (Status.COMPLETED, '"hogged"', 1, 0)
 
@@ -207,8 +209,8 @@ def test_a_long_job_keeps_its_lease_over_http(db: Database, service_url: str, ha
 def test_a_lease_lost_over_http_is_noticed_and_the_late_result_refused(
     db: Database, service_url: str, handlers: Path
 ) -> None:
-    with WorkerProgram(service_url, handlers, worker_processes=2, lease_ms=3_000) as worker:
-        job_id = add(db, new("slow", data=slow(2)))[0]
+    with WorkerProgram(service_url, handlers, worker_processes=2, lease_ms=9_000) as worker:
+        job_id = add(db, new("once more"))[0]
         begun(handlers, job_id)
         with db.begin() as conn:
             make_due(conn, int(job_id))
@@ -230,10 +232,11 @@ def proxy(service: Server, db: Database) -> Iterator[HttpProxy]:
 def test_a_service_that_goes_away_and_comes_back_costs_no_job(db: Database, proxy: HttpProxy, handlers: Path) -> None:
     with WorkerProgram(proxy.url, handlers) as worker:
         in_status(db, add(db, new("quick"))[0])
-        ids = add(db, new("slow", data=slow(0.5)))
+        ids = add(db, new("gated"))
         begun(handlers, ids[0])
         home, proxy.to_port = proxy.to_port, 1
         proxy.cut()
+        open_gate(handlers)
         # Not before: a claim that is answered while the service goes away keeps its jobs until their leases end.
         ids += add(db, *(new("quick") for _ in range(20)))
         worker.expect("settle_failed")
@@ -246,9 +249,10 @@ def test_a_service_that_goes_away_and_comes_back_costs_no_job(db: Database, prox
 
 def test_answers_that_are_lost_end_no_attempt_twice(db: Database, proxy: HttpProxy, handlers: Path) -> None:
     with WorkerProgram(proxy.url, handlers):
-        job_id = add(db, new("slow", data=slow(0.5)))[0]
+        job_id = add(db, new("gated"))[0]
         begun(handlers, job_id)
         proxy.plan = [Fault.LOSE_ANSWER, Fault.LOSE_AND_SAY_LATER]
+        open_gate(handlers)
         job = in_status(db, job_id)
         until(lambda: not proxy.plan)
         other = in_status(db, add(db, new("quick"))[0])
