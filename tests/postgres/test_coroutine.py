@@ -64,9 +64,10 @@ def test_what_a_call_raises_reaches_its_caller(db: Database) -> None:
 
 
 def test_a_call_gives_up_at_its_end(shared_url: str) -> None:
-    db = Database(Settings(), url=shared_url, size=1, name="late", limit_ms=200)
+    db = Database(Settings(), url=shared_url, size=1, name="late")
     with db.begin():
         pass  # so that it need not connect
+    db.limit_s = 0.2
     call = begun(lambda: asked(db, SLEEP, s=30))
     with pytest.raises(DatabaseError):
         over(call)
