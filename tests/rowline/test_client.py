@@ -168,7 +168,8 @@ def test_a_removed_job_is_waited_for_no_longer(queue: rowline.Queue, db: Databas
             waiting.result()
 
 
-def test_waiting_ends_when_the_time_is_over(queue: rowline.Queue) -> None:
+def test_waiting_ends_when_the_time_is_over(queue: rowline.Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rowline.queue.RESPONSE_S", 60.0)  # for a response that comes late
     added = queue.add("n", 1)
 
     with pytest.raises(TimeoutError, match="its status is waiting"):

@@ -51,6 +51,7 @@ def test_queues_are_listed_with_how_many_there_are(api: rowline.Rowline) -> None
     assert [one.name for one in api.queues(start=1).queues] == ["a2", "b"]
 
 
+@pytest.mark.usefixtures("early_in_a_minute")
 def test_a_queue_tells_its_rates_and_how_long_its_ready_jobs_take(queue: rowline.Queue, shared_url: str) -> None:
     queue.add("n")
     assert queue.info().drain_ms is None

@@ -8,7 +8,7 @@ import pytest
 import rowline
 
 from app.postgres.database import Database
-from tests.support import raw
+from tests.support import httpproxy, raw
 from tests.support.clusters import until
 from tests.support.httpproxy import Fault, HttpProxy
 
@@ -66,14 +66,26 @@ def test_what_is_done_to_a_job_by_hand_is_not_repeated_if_its_answer_is_lost(
 
 def test_trouble_that_does_not_end_is_told_in_time(proxy: HttpProxy) -> None:
     proxy.plan = [Fault.LOSE_ANSWER] * 100
-    with rowline.Rowline(proxy.url, raw.TOKEN, timeout_s=1) as client:
-        with pytest.raises(rowline.Unavailable) as raised:
-            client.queue("q").add("n")
-        assert raised.value.is_outcome_unknown
-        proxy.plan = [Fault.SAY_LATER] * 100
-        with pytest.raises(rowline.Unavailable) as raised:
-            client.queue("q").add("n")
-        assert (raised.value.status, raised.value.is_outcome_unknown) == (503, False)
+    with (
+        rowline.Rowline(proxy.url, raw.TOKEN, timeout_s=1) as client,
+        pytest.raises(rowline.Unavailable) as raised,
+    ):
+        client.queue("q").add("n")
+    assert raised.value.is_outcome_unknown
+
+
+def test_who_is_asked_to_wait_longer_than_there_is_time_is_told_at_once(
+    proxy: HttpProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = httpproxy.LATER.replace(b"Retry-After: 1", b"Retry-After: 3600")
+    monkeypatch.setitem(httpproxy.OWN_ANSWERS, Fault.SAY_LATER, later)
+    proxy.plan = [Fault.SAY_LATER]
+    with (
+        rowline.Rowline(proxy.url, raw.TOKEN, timeout_s=60) as client,
+        pytest.raises(rowline.Unavailable) as raised,
+    ):
+        client.queue("q").add("n")
+    assert (raised.value.status, raised.value.is_outcome_unknown) == (503, False)
 
 
 def test_nobody_there_is_told_in_time_and_nothing_was_done() -> None:
