@@ -1,6 +1,7 @@
 """Plans beside each other: none keeps those of others from their steps, and a rate holds whoever makes the steps."""
 
 import contextlib
+import dataclasses
 import json
 from collections.abc import Iterator
 
@@ -112,20 +113,24 @@ def test_a_queue_with_many_plans_gets_as_many_steps_as_one_with_few(db: Database
     assert [look(db, plan).status for plan in many] == [PlanStatus.APPLIED] * 3
 
 
-def test_twenty_plans_of_a_queue_are_not_finished_at_most_whoever_makes_them_at_once(db: Database) -> None:
+def test_twenty_plans_of_a_queue_are_not_finished_at_most_whoever_makes_them_at_once(
+    db: Database, settings: Settings, shared_url: str
+) -> None:
     add(db, "q", 1)
+    patient = Database(dataclasses.replace(settings, pool_wait_ms=60_000), url=shared_url, size=8, name="rowline-test")
 
     def racer(_nth: int) -> int:
         made = 0
         for _ in range(3):
             try:
-                plans.create(db, actor=ACTOR, queue="q", action=PlanAction.RETRY, wanted=ALL)
+                plans.create(patient, actor=ACTOR, queue="q", action=PlanAction.RETRY, wanted=ALL)
             except TooManyPlans:
                 continue
             made += 1
         return made
 
     assert sum(race(racer)) == UNFINISHED_MAX
+    patient.close()
 
 
 def test_what_takes_long_leaves_connections_to_calls_that_are_short(own_url: str) -> None:

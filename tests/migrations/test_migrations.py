@@ -181,7 +181,7 @@ def test_an_index_whose_making_was_killed_is_told_and_made_anew(server_url: str,
             with upgrader(next_release, url) as killed:
                 until(lambda: databases.ask(url, MAKING)[0][0])
                 killed.end(signal.SIGKILL)
-            databases.run(url, "select pg_terminate_backend(pid) from pg_stat_progress_create_index")
+            databases.run(url, MAKING.replace("count(*)", "pg_terminate_backend(pid)"))
         until(lambda: not databases.ask(url, MAKING)[0][0])
         assert health.invalid_indexes(db) == ["rowline.jobs_named"]
 

@@ -18,6 +18,7 @@ from app.queries import queues
 from app.store import search
 from tests.support import databases, terms
 from tests.support.acting import ACTOR
+from tests.support.clusters import until
 from tests.support.jobs import new
 
 
@@ -83,6 +84,7 @@ def test_while_an_older_node_is_connected_they_are_not(db: Database, url: str) -
         wait_long(url)
         assert tick(db, filler) == {TAGS: FillStatus.WAITING}
         assert databases.ask(url, "select oldest from rowline.alembic_version") == [("0005",)]
+    until(lambda: not databases.ask(url, "select from pg_stat_activity where application_name like '% 0030'"))
     assert tick(db, filler) == {TAGS: FillStatus.WAITING}  # its hour begins anew
     wait_long(url)
     assert tick(db, filler, 20) == {}

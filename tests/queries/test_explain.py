@@ -25,7 +25,7 @@ COUNTS = "insert into rowline.job_counts (queue, waiting, prioritized, delayed) 
 DELAYED = """
 insert into rowline.jobs (queue, number, name, data, opts, status, priority, lifo, place, run_at, added_at, delay_ms,
     attempts)
-select 'q', 100000 + nth, 'n', '1', '{}', 'delayed', 0, false, nth, now() + nth * interval '10 milliseconds' +
+select 'q', 100000 + nth, 'n', '1', '{}', 'delayed', 0, false, nth, now() + nth * interval '100 milliseconds' +
     interval '60 seconds', now(), 1000, 1
 from generate_series(1, 20000) as nth
 """
@@ -66,10 +66,10 @@ def test_a_place_is_exact_to_ten_thousand_and_an_estimate_beyond(long: Database,
 def test_what_scales_workers_is_counted(long: Database, own_url: str) -> None:
     databases.run(own_url, DELAYED)
     databases.run(own_url, ENDED)
-    found = explain.scale(long, queue="q", target_s=70, per_worker=10)
+    found = explain.scale(long, queue="q", target_s=160, per_worker=10)
     assert (found.ready, found.active, found.workers) == (40_000, 0, 1)
     assert found.due_soon == pytest.approx(1_000, abs=200)  # the clock goes on between the statements
-    assert found.wanted == pytest.approx((40_000 + found.due_soon) / 70 * 2 / 10, abs=2)
+    assert found.wanted == pytest.approx((40_000 + found.due_soon) / 160 * 2 / 10, abs=2)
     assert (found.drain_s, found.service_per_s) == (None, 0.0)
     assert explain.scale(long, queue="q", target_s=3_600, per_worker=10).due_soon == 20_000
 
