@@ -18,6 +18,7 @@ from app.domain import scan
 from app.infra import loading
 from app.infra.settings import Settings
 from app.postgres.database import Connection, Database
+from app.store import search, search_all
 from app.web import app
 from tests.support import clusters, databases
 from tests.support.client import Client
@@ -62,6 +63,15 @@ def pytest_collection() -> Generator[None, object, object]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take minutes: one that begins last has the whole run wait for it."""
     items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def searches_to_their_ends() -> Iterator[None]:
+    """No search for jobs in this process is over before its end because the machine is slow."""
+    with pytest.MonkeyPatch.context() as patched:
+        for one in (search.search, search.search_along, search.search_by_number, search_all.search_all):
+            patched.setattr(one, "__kwdefaults__", {**(one.__kwdefaults__ or {}), "time_ms": 60_000})
+        yield
 
 
 @pytest.fixture(scope="session")
