@@ -13,6 +13,7 @@ from app.operations import roles
 from app.postgres import libpq, schema
 from app.postgres.database import Database
 from tests.support.acting import ACTOR
+from tests.support.clusters import until
 
 RUNTIME = "-c role=rowline_runtime -c search_path=hostile"
 """How the tests use a database: as the role of run time, which can do no DDL, and with a path that leads astray."""
@@ -57,6 +58,18 @@ def run(url: str, statement: str) -> None:
 def ask(url: str, query: str) -> list[tuple[Any, ...]]:
     with psycopg.connect(as_owner(url), autocommit=True) as connection:
         return connection.execute(query).fetchall()
+
+
+@contextlib.contextmanager
+def connected(url: str, program: str) -> Iterator[psycopg.Connection[Any]]:
+    """Be connected as `program` during the block; after it the server, too, knows that the connection is closed.
+
+    Its process sees that a moment after the client has closed, and is among those that are connected until then.
+    """
+    with psycopg.connect(url, application_name=program) as connection:
+        pid = connection.info.backend_pid
+        yield connection
+    until(lambda: not ask(url, f"select from pg_stat_activity where pid = {pid}"))
 
 
 def altered(url: str, whose: str, settings: Mapping[str, str | None]) -> None:

@@ -214,10 +214,10 @@ def test_due_jobs_join_the_line_of_a_paused_queue_and_wait_there(client: Client)
 def test_a_pause_is_refused_while_an_older_program_is_connected(client: Client, db: Database, shared_url: str) -> None:
     client.add(JOB)
     with (
-        psycopg.connect(shared_url, application_name="rowline-worker 0016"),
-        psycopg.connect(shared_url, application_name="rowline-api"),
-        psycopg.connect(shared_url, application_name="somebody-else"),
-        psycopg.connect(shared_url, application_name="rowline-worker 9999"),
+        databases.connected(shared_url, "rowline-worker 0016"),
+        databases.connected(shared_url, "rowline-api"),
+        databases.connected(shared_url, "somebody-else"),
+        databases.connected(shared_url, "rowline-worker 9999"),
     ):
         said = answers.problem(client.post("/queues/q/pause", ""), 409)
     assert said["code"] == "older_nodes_run"

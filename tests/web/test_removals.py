@@ -4,7 +4,6 @@ import json
 from typing import Any
 from unittest.mock import ANY
 
-import psycopg
 import pytest
 
 from app.domain.retention import Keep
@@ -203,7 +202,7 @@ def test_the_worker_of_a_job_that_was_obliterated_hears_that_it_is_gone(client: 
 
 def test_an_obliterate_is_refused_while_an_older_program_is_connected(client: Client, shared_url: str) -> None:
     client.add(JOB)
-    with psycopg.connect(shared_url, application_name="rowline-worker 0016"):
+    with databases.connected(shared_url, "rowline-worker 0016"):
         assert answers.problem(client.post("/queues/q/obliterate", ""), 409)["code"] == "older_nodes_run"
     assert queue(client)["counts"]["waiting"] == 1
 
