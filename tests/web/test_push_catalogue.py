@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from app.domain.endpoint import TIMEOUT_MS
 from app.operations import maintenance
 from app.postgres.database import Database
 from tests.support import jobs, raw, receivers
@@ -185,24 +186,28 @@ def only_100_continue(connection: socket.socket, _call: Call) -> None:
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "reason"),
+    ("behaviour", "timeout_ms", "reason"),
     [
-        (receivers.silence, "did not answer within 500 ms"),
-        (one_byte_a_time, "did not answer within 500 ms"),
-        (a_gigabyte, "longer than 1048576 bytes"),
-        (a_gigabyte_in_chunks, "longer than 1048576 bytes"),
-        (only_100_continue, "the endpoint said 1xx over 1000 times"),
-        (says("200 OK", b"\x1f\x8b" + b"\0" * 1_000, "Content-Encoding: gzip"), "the endpoint's answer is encoded"),
-        (says("200 OK", b"{", JSON), "the endpoint's answer is not JSON"),
-        (lambda connection, _call: connection.close(), "the connection broke"),
+        (receivers.silence, 500, "did not answer within 500 ms"),
+        (one_byte_a_time, 500, "did not answer within 500 ms"),
+        (a_gigabyte, TIMEOUT_MS, "longer than 1048576 bytes"),
+        (a_gigabyte_in_chunks, TIMEOUT_MS, "longer than 1048576 bytes"),
+        (only_100_continue, TIMEOUT_MS, "the endpoint said 1xx over 1000 times"),
+        (
+            says("200 OK", b"\x1f\x8b" + b"\0" * 1_000, "Content-Encoding: gzip"),
+            TIMEOUT_MS,
+            "the endpoint's answer is encoded",
+        ),
+        (says("200 OK", b"{", JSON), TIMEOUT_MS, "the endpoint's answer is not JSON"),
+        (lambda connection, _call: connection.close(), TIMEOUT_MS, "the connection broke"),
     ],
     ids=["silence", "1 byte/s", "1 GB", "1 GB in chunks", "100-continue", "gzip", "no JSON", "hangs up"],
 )
 def test_w13_a_receiver_that_answers_badly_fails_its_job_in_time_and_holds_up_no_other(
-    server: Server, program: Program, db: Database, behaviour: Behaviour, reason: str
+    server: Server, program: Program, db: Database, behaviour: Behaviour, timeout_ms: int, reason: str
 ) -> None:
     with Receiver(behaviour) as bad, Receiver() as good:
-        receivers.register(db, bad.url, timeout_ms=500)
+        receivers.register(db, bad.url, timeout_ms=timeout_ms)
         receivers.register(db, good.url, queue="good")
         ask(server, "POST", "/queues/good/jobs", [{"name": "n", "data": 1}])
         found = ended(server, job(server, attempts=2))
