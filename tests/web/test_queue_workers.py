@@ -79,10 +79,10 @@ def test_who_works_a_queue_is_listed_by_name_in_every_way_of_working(
 
 def test_who_was_seen_a_minute_ago_does_not_count(client: Client, db: Database, shared_url: str) -> None:
     see(db, Sighting("q", "old", Way.PYTHON, 1))
-    databases.run(shared_url, AGE.format("55 s"))
+    databases.run(shared_url, AGE.format("30 s"))
     see(db, Sighting("q", "new", Way.PYTHON, 1))
     assert [one[0] for one in told(client)] == ["new", "old"]
-    databases.run(shared_url, AGE.format("5 s"))
+    databases.run(shared_url, AGE.format("31 s"))
     assert ([one[0] for one in told(client)], counted(client)) == (["new"], 1)
 
 
