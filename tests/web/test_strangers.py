@@ -3,10 +3,11 @@
 import contextlib
 import gc
 import socket
+import statistics
 import struct
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -34,14 +35,12 @@ def test_who_has_no_token_has_a_small_share_of_a_process(server: Server) -> None
     with socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE_S) as stranger:
         threading.Thread(target=stranger.sendall, args=(wrong * SENT,), daemon=True).start()
         refused = stranger.recv(2**16).count(REFUSED)
-        for _ in range(ASKED):
-            assert server.ask(right, wanted=1)[0].status == 200
-        meanwhile = _there(stranger).count(REFUSED)
-        refused += meanwhile
-        while refused < SENT - 10:  # a word may be cut in two; all of them are answered in the end
+        beside = _beside([stranger], server, right, times=ASKED)
+        refused += sum(beside)
+        while refused < SENT - 10 - ASKED:  # a word may be cut in two; all of them are answered in the end
             refused += stranger.recv(2**16).count(REFUSED)
 
-    assert meanwhile < 4 * ASKED
+    assert statistics.median(beside) < 4
 
 
 def test_health_waits_for_no_crowd_of_other_strangers(server: Server) -> None:
@@ -57,12 +56,10 @@ def test_health_waits_for_no_crowd_of_other_strangers(server: Server) -> None:
             stranger.sendall(wrong * 100)
         _there(crowd[0])
         before = sum(_there(stranger).count(REFUSED) for stranger in crowd)
-        for _ in range(20):
-            assert server.ask(raw.request("GET", "/health/ready"), wanted=1)[0].status == 200
-        meanwhile = sum(_there(stranger).count(REFUSED) for stranger in crowd)
+        beside = _beside(crowd, server, raw.request("GET", "/health/ready"), times=20)
 
     assert before < 100 * len(crowd)
-    assert meanwhile < 20 * 20  # of 100 whom each check would wait for, if it had no place of its own
+    assert statistics.median(beside) < 20  # of 100 whom each check would wait for, if it had no place of its own
 
 
 @pytest.fixture
@@ -225,16 +222,15 @@ def test_a_request_of_whoever_is_gone_is_not_handled(small: Server) -> None:
 
 
 def test_whoever_shows_a_good_token_on_a_new_connection_waits_for_no_stranger(small: Server) -> None:
-    wrong = raw.request("GET", "/queues/q/jobs", token="no-such-token")
+    wrong, crowd = raw.request("GET", "/queues/q/jobs", token="no-such-token"), list[socket.socket]()
     with contextlib.ExitStack() as stack:
         for _ in range(20):
             stranger = stack.enter_context(socket.create_connection(("127.0.0.1", small.port), timeout=DEADLINE_S))
             stranger.sendall(wrong * 500)
-        for _ in range(20):
-            assert small.ask(raw.request("GET", "/queues/q/jobs"), wanted=1)[0].status == 200
-        refused = small.log().count('"status": 4')
+            crowd.append(stranger)
+        beside = _beside(crowd, small, raw.request("GET", "/queues/q/jobs"), times=20)
 
-    assert refused < 20 * 20  # of 10,000
+    assert statistics.median(beside) < 20  # of 10,000
 
 
 def test_an_attempt_that_was_known_before_waits_for_no_stranger_on_a_new_connection(small: Server) -> None:
@@ -244,15 +240,15 @@ def test_an_attempt_that_was_known_before_waits_for_no_stranger_on_a_new_connect
     [lease] = claimed.json()["jobs"]
     report = raw.request("POST", f"/queues/q/jobs/{added.json()[0]['id']}/progress", token=lease["token"], body=b"1")
     assert small.ask(report, wanted=1)[0].status == 200
+    crowd = list[socket.socket]()
     with contextlib.ExitStack() as stack:
         for _ in range(20):
             stranger = stack.enter_context(socket.create_connection(("127.0.0.1", small.port), timeout=DEADLINE_S))
             stranger.sendall(raw.request("GET", "/queues/q/jobs", token="no-such-token") * 500)
-        for _ in range(20):
-            assert small.ask(report, wanted=1)[0].status == 200
-        refused = small.log().count('"status": 4')
+            crowd.append(stranger)
+        beside = _beside(crowd, small, report, times=20)
 
-    assert refused < 20 * 20  # of 10,000
+    assert statistics.median(beside) < 20  # of 10,000
 
 
 @pytest.mark.parametrize("wait", ["a request", "a body"])
@@ -315,6 +311,18 @@ def test_behind_a_request_without_a_token_megabytes_are_paid_for(server: Server)
         assert stranger.recv(2**16).startswith(b"HTTP/1.1 200")
         with pytest.raises(OSError):  # noqa: PT011 - broken pipe or reset, as it happens
             stranger.sendall(b"x" * 10**9)
+
+
+def _beside(crowd: Sequence[socket.socket], server: Server, sent: bytes, *, times: int) -> list[int]:
+    """Have somebody ask so many times; return how many of the crowd's requests were refused meanwhile, each time.
+
+    What is usual says what they cost: if the machine stops this process for a second, a thousand come within one.
+    """
+    refused = []
+    for _ in range(times):
+        assert server.ask(sent, wanted=1)[0].status == 200
+        refused.append(sum(_there(stranger).count(REFUSED) for stranger in crowd))
+    return refused
 
 
 def _there(connection: socket.socket) -> bytes:
