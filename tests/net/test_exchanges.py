@@ -14,7 +14,7 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 def call(target: Target, body: bytes = b"{}") -> Answer:
-    return target.call(headers={"X-Nth": "1"}, body=body, timeout_ms=3_000)
+    return target.call(headers={"X-Nth": "1"}, body=body, timeout_ms=30_000)
 
 
 def sends(*parts: bytes, closes: bool = False) -> Behaviour:

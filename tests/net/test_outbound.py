@@ -17,7 +17,7 @@ LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
 REFUSED = r"not public|cannot be resolved|cannot be read"
 
 
-def call(outbound: Outbound, url: str, *, timeout_ms: int = 3_000) -> Answer:
+def call(outbound: Outbound, url: str, *, timeout_ms: int = 30_000) -> Answer:
     target = outbound.to(url)
     try:
         return target.call(headers={}, body=b"{}", timeout_ms=timeout_ms)
@@ -126,7 +126,7 @@ def test_connections_are_kept_and_used_again() -> None:
     with Receiver() as receiver:
         target = Outbound(allowed=LOOPBACK).to(receiver.url)
         for _ in range(3):
-            target.call(headers={}, body=b"{}", timeout_ms=3_000)
+            target.call(headers={}, body=b"{}", timeout_ms=30_000)
         target.close()
 
     assert (receiver.connections, len(receiver.calls)) == (1, 3)
