@@ -217,8 +217,9 @@ def test_limits_of_a_token_hold_for_its_pages(client: Client, visitor: Visitor) 
 
 
 def test_a_pause_is_shown_with_the_name_of_its_token_to_who_may_read_the_audit(
-    visitor: Visitor, visiting: Callable[..., Visitor], client: Client, db: Database
+    visitor: Visitor, visiting: Callable[..., Visitor], client: Client, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("app.web.dashboard.shown._NOW_S", 3_600)
     client.add({"name": "n", "data": 1})
     ada = issue(db, "queues:manage", name="ada")
     paused = visitor.http.post("/queues/q/pause", headers={"Authorization": f"Bearer {ada.secret}"})

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
+import pytest
+
 from app.web.dashboard import charts
 from tests.support import answers, databases
 from tests.support.client import Client
@@ -45,6 +47,7 @@ def test_where_nothing_is_known_a_line_has_a_gap_and_a_lone_value_is_a_dot() -> 
     assert paths(series(times=[10]), 2)["p99"] == "M0 0h0"
 
 
+@pytest.mark.usefixtures("early_in_a_minute")
 def test_each_chart_has_a_table_of_the_same(visitor: Visitor, client: Client, shared_url: str) -> None:
     databases.run(
         shared_url,

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
@@ -25,6 +26,17 @@ def failed(client: Client, job_id: str, reason: str, queue: str = "q") -> None:
     opts = {"jobId": job_id, "attempts": 1, "removeOnFail": False}
     client.add({"name": "n", "data": {"customer": {"id": 42}}, "opts": opts}, queue=quote(queue, safe=""))
     fail(client, queue, failedReason=reason)
+
+
+@pytest.fixture
+def today(monkeypatch: pytest.MonkeyPatch) -> datetime:
+    """The moment at which a test begins, by which all that is typed is read: no day may end within it."""
+    moment = datetime.now(UTC)
+    still = SimpleNamespace(
+        now=lambda _zone: moment, fromisoformat=datetime.fromisoformat, fromtimestamp=datetime.fromtimestamp
+    )
+    monkeypatch.setattr(filters, "datetime", still)
+    return moment
 
 
 def rows(html: str) -> list[str]:
@@ -163,6 +175,7 @@ def test_all_names_and_reasons_are_text_on_these_pages(visitor: Visitor, client:
             assert visitor.get(below(link or "")).status_code == 200, (path, link)
 
 
+@pytest.mark.usefixtures("today")
 def test_jobs_are_found_over_all_queues_by_all_words(visitor: Visitor, client: Client) -> None:
     failed(client, "late", "no such host", queue="a")
     client.add({"name": "other", "data": {"customer": {"id": 7}}, "opts": {"jobId": "new", "tags": ["vip"]}}, queue="b")
@@ -216,9 +229,8 @@ def test_what_is_no_search_is_told_beside_the_form(visitor: Visitor, query: str,
         assert words in text_of(page)
 
 
-def test_times_are_as_people_write_them() -> None:
-    now = datetime.now(UTC)
-    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+def test_times_are_as_people_write_them(today: datetime) -> None:
+    now, today = today, today.replace(hour=0, minute=0, second=0, microsecond=0)
     day = int(datetime(2026, 11, 27, tzinfo=UTC).timestamp() * 1000)
     assert filters.moment("since", "2026-11-27") == filters.moment("since", str(day)) == day
     assert filters.moment("since", "2026-11-27T01:00:00+01:00") == filters.moment("since", "2026-11-27T00:00Z") == day
