@@ -7,11 +7,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from flask import Flask
 from werkzeug.test import TestResponse
 
 from app.domain.states import Status
+from app.infra.settings import Settings
+from app.postgres.database import Database
+from app.web import app
 from app.web.dashboard import frame, shown, static
+from tests.conftest import TOKEN
 from tests.support import answers
 from tests.support.client import Client
 from tests.support.visitor import Visitor, tags_of, text_of
@@ -321,7 +324,8 @@ def test_a_region_is_fetched_alone_and_only_if_it_changed(visitor: Visitor, clie
     assert visitor.get("queues/q?fragment=absent").status_code == 404
 
 
-def test_several_regions_come_in_one_request(visitor: Visitor, client: Client, one: str) -> None:
+def test_several_regions_come_in_one_request(visitor: Visitor, one: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shown, "_NOW_S", 3_600)  # how long ago the job was added changes no page
     both = visitor.get("queues/q?fragment=tabs&fragment=jobs")
     assert [a["data-live"] for _, a in tags_of(both.text) if "data-live" in a] == ["tabs", "jobs"]
     path = "queues/q?fragment=tabs&fragment=jobs"
@@ -354,9 +358,11 @@ def test_a_theme_is_kept_in_the_browser(visitor: Visitor) -> None:
     assert 'data-theme="dark"' in visitor.page("")
 
 
-def test_what_is_done_inside_is_logged_and_counted_once(
-    visitor: Visitor, client: Client, capfd: pytest.CaptureFixture[str], application: Flask
-) -> None:
+def test_what_is_done_inside_is_counted_once(settings: Settings, db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.web.metrics.routes.FRESH_S", 0.0)  # so that no answer is that of before
+    flask = app.create(settings, db)
+    visitor, client = Visitor(flask.test_client()), Client(flask.test_client(), token=TOKEN)
+    visitor.sign_in(TOKEN)
     before = client.get("/metrics").text
     visitor.page("queues/q")
     found = client.get("/metrics").text
