@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import fcntl
 import functools
+import itertools
 import os
 import resource
 import select
@@ -31,6 +32,8 @@ IMPORTABLE = [str(ROOT), str(ROOT / "app"), *filter(None, [os.environ.get("PYTHO
 PATIENCE_S = 45.0
 """How long tests wait for an event, with which the wait ends: machines may be slow. Less than the longest
 ROWLINE_POLL_MS, 60 s, which tests of wake-ups set: what is to be heard of by a wake-up must not be seen by a poll."""
+PORTS, PORTS_EACH = range(20_000, 32_000), 1_000
+"""Below those that the system picks itself, 32,768 and later."""
 MEMORY = Path("/dev/shm")
 ROOM = 6 * 2**30
 """The free bytes from which on memory takes the servers of all workers: each writes up to a gigabyte of WAL."""
@@ -70,9 +73,25 @@ def is_alive(pid: int) -> bool:
     return bool(shown.stdout.strip()) and not shown.stdout.startswith("Z")
 
 
+def _ports() -> Iterator[int]:
+    """Yield ports of loopback, over and over: each worker of a run has others, and each run begins elsewhere."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    for nth in itertools.count(os.getpid()):
+        yield PORTS.start + worker * PORTS_EACH % len(PORTS) + nth % PORTS_EACH
+
+
+_next_port = _ports()
+
+
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
+    """Return a port that is free, and stays so while a program starts that is to listen on it.
+
+    One that the system picks for whoever asks for any is given to others, too, in the seconds until then.
+    """
+    while True:
+        port = next(_next_port)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def in_memory() -> Path | None:
