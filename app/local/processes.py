@@ -163,15 +163,18 @@ class _Post:
         if not self.wanted:
             _log.info("child_ended", extra=facts)
             return
-        self._delay()
-        _log.error("child_died", extra=facts | {"restartMs": round((self.due_at - time.monotonic()) * 1000)})
+        _log.error("child_died", extra=facts | {"restartMs": round(self._delay() * 1000)})
 
-    def _delay(self) -> None:
-        """Set when to restart: at once the first time, then with backoff while it dies within YOUNG_S."""
+    def _delay(self) -> float:
+        """Set when to restart: at once the first time, then with backoff while it dies within YOUNG_S.
+
+        Return in how many seconds.
+        """
         now = time.monotonic()
         self.deaths = self.deaths + 1 if now - self._started_at < YOUNG_S else 1
         delay_s = min(LONGEST_DELAY_S, _FIRST_DELAY_S * 2 ** (self.deaths - 2)) if self.deaths > 1 else 0.0
         self.due_at = now + delay_s
+        return delay_s
 
 
 class Supervisor:
