@@ -182,7 +182,8 @@ def test_a_killed_server_comes_back_with_all_that_was_committed(cluster: Cluster
     ask(cluster, "CREATE TABLE kept AS SELECT 7 AS n")
     busy = psycopg.connect(cluster.url, autocommit=True)
     busy.pgconn.send_query(b"SELECT count(*) FROM generate_series(1, 1000000000000)")
-    clusters.until(lambda: ask(cluster, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%generate%'"))
+    others = "SELECT count(*) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+    clusters.until(lambda: ask(cluster, f"{others} AND state = 'active' AND query LIKE '%generate%'"))
     cluster.kill()
     cluster.start()
     busy.close()
@@ -192,9 +193,10 @@ def test_a_killed_server_comes_back_with_all_that_was_committed(cluster: Cluster
 def test_an_initdb_killed_in_the_middle_is_no_obstacle(place: Path) -> None:
     settings = Settings(home=place / "home")
     code = (
-        "import sys, pathlib; from app.local import home; from app.local.embedded import Embedded; "
-        "from app.infra.settings import Settings; place = pathlib.Path(sys.argv[1]); "
-        "lock = home.hold(place); lock.__enter__(); Embedded(Settings(home=place)).prepare()"
+        "import sys, pathlib, time; from app.local import embedded, home; from app.infra.settings import Settings; "
+        "run, place = embedded._initdb, pathlib.Path(sys.argv[1]); "
+        "embedded._initdb = lambda *words: (run(*words), time.sleep(600)); "  # should it come to its end before
+        "lock = home.hold(place); lock.__enter__(); embedded.Embedded(Settings(home=place)).prepare()"
     )
     with Program([*clusters.PYTHON, "-c", code, settings.home]):
         clusters.until(lambda: list(settings.home.glob("postgres.new-*/base")))
