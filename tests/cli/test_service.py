@@ -33,6 +33,7 @@ def run(*words: str, code: int = 0, given: str | None = None, **env: Any) -> str
     return result.output.strip()
 
 
+@pytest.mark.usefixtures("early_in_a_minute")  # rates are those of whole minutes
 def test_a_command_over_http_and_one_on_the_database_print_the_same_json(api: str, shared_url: str) -> None:
     data = '{"b": 1e400, "a": 12345678901234567890.10, "c": "\\u0007x\\u202e"}'
     added = said(api, "jobs", "add", "mail", "n", "--data", data, "--job-id", "mine", "--json")
