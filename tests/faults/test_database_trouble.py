@@ -267,10 +267,11 @@ def test_a_commit_that_no_standby_confirmed_is_no_success(api: Api) -> None:
         with psycopg.connect(api.cluster.url, autocommit=True) as connection:
             connection.execute(f"alter system set synchronous_standby_names = '{names}'")
             connection.execute("select pg_reload_conf()")
+        with psycopg.connect(api.cluster.url, autocommit=True) as connection:
+            until(lambda: connection.execute("show synchronous_standby_names").fetchall() == [(names,)])
+            connection.execute("checkpoint")  # by the process that tells all others to wait for standbys
 
     ask_for_standby("nobody")
-    with psycopg.connect(api.cluster.url, autocommit=True) as connection:
-        until(lambda: connection.execute("show synchronous_standby_names").fetchall() == [("nobody",)])
     unanswered = api.ask(data=BODY)
     ask_for_standby("")
 

@@ -68,6 +68,7 @@ def standby(primary: Cluster) -> Iterator[Cluster]:
         until(
             lambda: databases.ask(primary.url, "select sync_state from pg_stat_replication") == [("sync",)], within_s=60
         )
+        databases.run(primary.url, "checkpoint")  # by the process that tells all others to wait for standbys
         yield cluster
 
 

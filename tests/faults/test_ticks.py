@@ -80,7 +80,7 @@ def test_every_tick_comes_once_whoever_dies_and_however_the_clock_jumps(
             return stack.enter_context(WorkerProgram(url, handlers))
 
         tickers = [started(), started()]
-        while time.monotonic() < ends_at:
+        while time.monotonic() < ends_at or deaths + jumps < LASTS_S:
             time.sleep(random.uniform(0, 1))
             if random.random() < 0.5:
                 nth = random.randrange(2)
@@ -99,7 +99,6 @@ def test_every_tick_comes_once_whoever_dies_and_however_the_clock_jumps(
     until(lambda: abs(_ahead_s(url) - max(SHIFTS_S)) < 5)  # the clock was set indeed; a backend looks once a second
     [(count,)] = databases.ask(url, "select count(*) from rowline.jobs")
     print(f"{count} ticks, {deaths} deaths, {jumps} jumps")
-    assert deaths + jumps >= LASTS_S
     assert count > LASTS_S * len(EVERY_MS)
 
 

@@ -1,5 +1,6 @@
 """A worker whose database is away waits: it keeps what it has to tell, and its processor free."""
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,14 @@ from tests.support import clusters, databases
 from tests.support.clusters import Cluster
 from tests.support.jobs import new
 from tests.support.workers import WorkerProgram, add, in_status, written
+
+HANDLERS = """
+    @rowline.handler('nap')
+    def nap(job):
+        while job.data and not os.path.exists(job.data):
+            time.sleep(0.05)
+        return 'told'
+"""
 
 
 @pytest.fixture
@@ -31,13 +40,15 @@ def processor_s(pid: int) -> float:
 
 
 def test_a_worker_that_cannot_tell_its_outcomes_does_not_spin(cluster: Cluster, tmp_path: Path) -> None:
-    file = written(tmp_path, "@rowline.handler('nap')\ndef nap(job):\n    time.sleep(job.data)\n    return 'told'\n")
+    over = tmp_path / "over"
+    file = written(tmp_path, HANDLERS)
     db = Database(Settings(), url=databases.as_runtime(cluster.url), size=1, name="test")
     with WorkerProgram(databases.as_runtime(cluster.url), file, worker_processes=2) as worker:
-        in_status(db, add(db, new("nap", data=JsonText("0")))[0])
-        job_id = add(db, new("nap", data=JsonText("1")))[0]
+        in_status(db, add(db, new("nap", data=JsonText("null")))[0])
+        job_id = add(db, new("nap", data=JsonText(json.dumps(str(over)))))[0]
         in_status(db, job_id, Status.ACTIVE)
         cluster.kill()
+        over.touch()
         worker.expect("settle_failed")
         before = processor_s(worker.pid)
         for _ in range(4):
