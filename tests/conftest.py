@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import psycopg
@@ -18,7 +19,7 @@ from app.domain import scan
 from app.infra import loading
 from app.infra.settings import Settings
 from app.postgres.database import Connection, Database
-from app.store import search, search_all
+from app.store import failures, search, search_all
 from app.web import app
 from tests.support import clusters, databases
 from tests.support.client import Client
@@ -66,11 +67,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def searches_to_their_ends() -> Iterator[None]:
-    """No search for jobs in this process is over before its end because the machine is slow."""
+def to_their_ends() -> Iterator[None]:
+    """Have no search of jobs, and no count of failures, in this process stop because the machine is slow.
+
+    As shipped, each looks for a quarter of a second at most, and says then that it is not complete.
+    """
+    bounded = (search.search, search.search_along, search.search_by_number, search_all.search_all, failures.count)
     with pytest.MonkeyPatch.context() as patched:
-        for one in (search.search, search.search_along, search.search_by_number, search_all.search_all):
+        for one in bounded:
             patched.setattr(one, "__kwdefaults__", {**(one.__kwdefaults__ or {}), "time_ms": 60_000})
+        patched.setattr(failures, "NAMED_MS", 60_000)
         yield
 
 
@@ -117,8 +123,9 @@ def own_url(server_url: str, template: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def settings(shared_url: str) -> Settings:
-    """As shipped, but that no statement ends because the machine is slow."""
-    return Settings(database_url=shared_url, tokens=(TOKEN,), secret_keys=(KEY,), statement_ms=60_000, lock_ms=10_000)
+    """As shipped, but that no statement ends because the machine is slow, and that no connection fails for it."""
+    known: dict[str, Any] = {"database_url": shared_url, "tokens": (TOKEN,), "secret_keys": (KEY,)}
+    return Settings(**known, statement_ms=60_000, lock_ms=10_000, connect_s=20)
 
 
 @pytest.fixture(scope="session")

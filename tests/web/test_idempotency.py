@@ -1,5 +1,6 @@
 """Idempotency-Key: a POST that is safe to repeat."""
 
+import contextlib
 import dataclasses
 import json
 from collections.abc import Iterator
@@ -116,9 +117,14 @@ def test_a_request_that_ended_badly_leaves_its_key_free(own_client: Client, own_
     assert (answer.status_code, "Idempotency-Replayed" in answer.headers) == (200, False)
 
 
-def test_of_many_at_once_one_adds_and_the_others_repeat_or_are_told_to_wait(client: Client) -> None:
-    with ThreadPoolExecutor(RACERS) as pool:
-        sent = [pool.submit(client.post, PATH, BODY, Idempotency_Key="k") for _ in range(RACERS)]
+def test_of_many_at_once_one_adds_and_the_others_repeat_or_are_told_to_wait(
+    client: Client, settings: Settings, shared_url: str
+) -> None:
+    opened = Database(settings, url=shared_url, size=RACERS, name="rowline-test")  # nobody waits for a connection
+    flask = app.create(settings, opened)
+    racers = [Client(flask.test_client(), token=TOKEN) for _ in range(RACERS)]
+    with contextlib.closing(opened), ThreadPoolExecutor(RACERS) as pool:
+        sent = [pool.submit(racer.post, PATH, BODY, Idempotency_Key="k") for racer in racers]
     found = [future.result() for future in sent]
 
     assert {answer.status_code for answer in found} <= {200, 409}
