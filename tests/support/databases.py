@@ -66,7 +66,7 @@ def connected(url: str, program: str) -> Iterator[psycopg.Connection[Any]]:
 
     Its process sees that a moment after the client has closed, and is among those that are connected until then.
     """
-    with psycopg.connect(url, application_name=program) as connection:
+    with psycopg.connect(as_owner(url), application_name=program) as connection:
         pid = connection.info.backend_pid
         yield connection
     until(lambda: not ask(url, f"select from pg_stat_activity where pid = {pid}"))

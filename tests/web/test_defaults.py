@@ -310,7 +310,7 @@ def test_a_change_of_defaults_is_in_the_audit_with_what_they_were(client: Client
 
 def test_they_are_refused_while_an_older_program_is_connected(client: Client, shared_url: str) -> None:
     body = json.dumps({"settings": {"defaults": {"attempts": 5}}})
-    with psycopg.connect(shared_url, application_name="rowline-api 0024"):
+    with databases.connected(shared_url, "rowline-api 0024"):
         answer = client.flask.patch("/queues/q", data=body, headers=client.authorization)
         problem = answers.problem(answer, 409)
         assert problem["code"] == "older_nodes_run"

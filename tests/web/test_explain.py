@@ -1,13 +1,10 @@
 """GET …/explain: each reason for which a job does not run, made real, and what the sentence says to do about it."""
 
-import contextlib
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 from app.domain.endpoint import Limiter
@@ -15,12 +12,11 @@ from app.domain.explain import Code
 from app.domain.workers import Sighting, Way
 from app.infra.release import HEAD
 from app.operations import endpoints
-from app.postgres import libpq
 from app.postgres.database import Database
 from app.queries import endpoints as endpoint_queries
 from tests.support import answers, databases, receivers, work
 from tests.support.client import Client
-from tests.support.clusters import until
+from tests.support.databases import connected
 from tests.support.tokens import issue
 from tests.web.test_queue_workers import see
 
@@ -50,14 +46,6 @@ def codes(found: dict[str, Any]) -> list[str]:
 def worked(db: Database) -> None:
     """The queue has a worker."""
     see(db, Sighting("q", "crane:7", Way.PYTHON, 8, 3))
-
-
-@contextlib.contextmanager
-def connected(url: str, program: str) -> Iterator[None]:
-    """Have a program be connected during the block, and not any more behind it."""
-    with psycopg.connect(libpq.normal(url), application_name=program):
-        yield
-    until(lambda: not databases.ask(url, f"select from pg_stat_activity where application_name = '{program}'"))
 
 
 @pytest.mark.usefixtures("worked")

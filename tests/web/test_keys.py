@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-import psycopg
 import pytest
 
 from app.domain.terms import KNOWN_SINCE
@@ -57,7 +56,7 @@ def test_what_cannot_be_a_key_is_refused(client: Client, sent: Any, path: str, m
 
 def test_keys_are_refused_while_an_older_program_is_connected(client: Client, shared_url: str) -> None:
     body = json.dumps({"settings": {"keys": ["a"]}})
-    with psycopg.connect(databases.as_owner(shared_url), application_name="rowline-worker 0030"):
+    with databases.connected(shared_url, "rowline-worker 0030"):
         answer = client.flask.patch("/queues/q", data=body, headers=client.authorization)
         assert "rowline-worker 0030: 1" in answers.error(answer, 409)
     assert change(client, {"settings": {"keys": ["a"]}})["settings"] == {"keys": ["a"]}
