@@ -57,11 +57,10 @@ def workers_of(server: raw.Server) -> list[int]:
     return [int(child) for child in Path(f"/proc/{master}/task/{master}/children").read_text().split()]
 
 
-def folder_of(pid: int) -> Path:
-    """Return the folder whose files a process has mapped."""
+def folders_of(pid: int) -> set[Path]:
+    """Return the folder whose files a process has mapped; none before it has loaded the application."""
     mapped = Path(f"/proc/{pid}/maps").read_text().split()
-    [folder] = {Path(word).parent for word in mapped if metricfiles.PREFIX in word}
-    return folder
+    return {Path(word).parent for word in mapped if metricfiles.PREFIX in word}
 
 
 def test_the_processes_of_an_api_count_together_and_go_on_where_one_was_killed(db: Database, shared_url: str) -> None:
@@ -70,7 +69,9 @@ def test_the_processes_of_an_api_count_together_and_go_on_where_one_was_killed(d
         until(lambda: samples(metrics_of(server), "rowline_http_requests_total").get(REQUESTS) == 20)
         until(lambda: len(workers_of(server)) == 2)
         first = workers_of(server)
-        folder = folder_of(first[0])
+        until(lambda: all(folders_of(pid) for pid in first))  # one may begin long after the other
+        [folder] = folders_of(first[0])
+        until(lambda: len([*folder.glob("histogram*.db")]) == 2)
         files = {file.name for file in folder.glob("*.db")}
         for killed in (first[0], first[1]):
             os.kill(killed, signal.SIGKILL)
