@@ -14,6 +14,13 @@ from tests.support.clusters import PATIENCE_S, PYTHON, Program, free_port
 TOKEN = "a-token-of-the-raw-tests"
 KEY = "cm93bGluZS10ZXN0cy1vZi13ZWJob29rcy1hLWtleSE="  # so that none is made in the home of whoever tests
 DEADLINE_S = PATIENCE_S
+PATIENT = {
+    "ROWLINE_CONNECT_S": "20",
+    "ROWLINE_STATEMENT_MS": "40000",
+    "ROWLINE_POOL_WAIT_MS": "40000",
+    "ROWLINE_REQUEST_MS": "60000",
+}
+"""Settings of a server that answers 503 to no request because the machine is slow, or because many come at once."""
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 

@@ -13,8 +13,8 @@ BODY_MAX = 2_000
 
 @pytest.fixture(scope="module")  # it recovers stalled jobs of the shared database, as long as it lives
 def served(shared_url: str) -> Iterator[Server]:
-    """`rowline serve` as shipped, but for a small limit on bodies."""
-    with raw.server(shared_url, ROWLINE_MAX_BODY_BYTES=str(BODY_MAX)) as server:
+    """`rowline serve` as shipped, but for a small limit on bodies, and more patience with a slow database."""
+    with raw.server(shared_url, ROWLINE_MAX_BODY_BYTES=str(BODY_MAX), **raw.PATIENT) as server:
         yield server
 
 

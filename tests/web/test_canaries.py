@@ -62,7 +62,7 @@ def guarded(server_url: str, template: str) -> Iterator[Server]:
     """A server whose token and password a search would find."""
     with (
         databases.fresh(server_url, template=template) as url,
-        raw.server(_with_password(url), AUTH_TOKENS=TOKEN, ROWLINE_MAX_BODY_BYTES="2000") as server,
+        raw.server(_with_password(url), AUTH_TOKENS=TOKEN, ROWLINE_MAX_BODY_BYTES="2000", **raw.PATIENT) as server,
     ):
         yield server
 
@@ -150,7 +150,7 @@ def test_any_other_request_id_is_replaced(guarded: Server, request_id: str) -> N
 @pytest.mark.parametrize("broken", BROKEN)
 def test_a_fault_of_ours_shows_neither_data_nor_secrets(own_url: str, broken: str) -> None:
     databases.run(own_url, BROKEN[broken])
-    with raw.server(_with_password(own_url), AUTH_TOKENS=TOKEN) as server:
+    with raw.server(_with_password(own_url), AUTH_TOKENS=TOKEN, **raw.PATIENT) as server:
         answer = _ask(server, "POST", PATH, body=BODY)
 
         assert (answer.status, answer.json()["error"]) == (500, "Internal error")

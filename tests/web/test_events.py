@@ -25,14 +25,14 @@ OLD_CLIENT = {"User-Agent": "rowline-python"}
 
 
 @pytest.fixture
-def own_db(own_url: str) -> Iterator[Database]:
-    with contextlib.closing(Database(Settings(), url=own_url, size=4, name="rowline-test")) as opened_db:
+def own_db(settings: Settings, own_url: str) -> Iterator[Database]:
+    with contextlib.closing(Database(settings, url=own_url, size=4, name="rowline-test")) as opened_db:
         yield opened_db
 
 
 @pytest.fixture
 def server(own_url: str) -> Iterator[raw.Server]:
-    with raw.server(own_url) as serving:
+    with raw.server(own_url, **raw.PATIENT) as serving:
         yield serving
 
 
@@ -59,6 +59,11 @@ def work_one(server: raw.Server, *, fail: str | None = None, queue: str = "q") -
 
 def told(found: list[streams.Told]) -> list[tuple[str, str | None]]:
     return [(one.event, one.data.get("id")) for one in found if one.event != "drained"]
+
+
+def block(stream: EventStream) -> bytes:
+    """Return the next lines, up to an empty one."""
+    return b"".join(iter(stream.response.readline, b"\n"))
 
 
 def test_a_client_that_subscribes_before_adding_sees_its_job_from_start_to_end(server: raw.Server) -> None:
@@ -183,7 +188,7 @@ def test_streams_end_when_the_process_stops_and_a_reader_that_resumes_misses_not
     last_id = None
     added: list[str] = []
     for stop in ("kill", "terminate", "kill"):
-        with raw.server(own_url) as serving:
+        with raw.server(own_url, **raw.PATIENT) as serving:
             if last_id is None:
                 added += add(serving, {"name": "n", "data": 1})
             stream = EventStream(serving.port, "/events?after=start", token=TOKEN, last_id=last_id)
@@ -195,7 +200,10 @@ def test_streams_end_when_the_process_stops_and_a_reader_that_resumes_misses_not
             getattr(serving.program.process, stop)()
             list(stream)
             stream.close()
-    with raw.server(own_url) as serving, opened(serving.port, "/events", token=TOKEN, last_id=last_id) as stream:
+    with (
+        raw.server(own_url, **raw.PATIENT) as serving,
+        opened(serving.port, "/events", token=TOKEN, last_id=last_id) as stream,
+    ):
         while {one.data["id"] for one in seen if one.event == "added"} != set(added):
             seen += [one for one in stream.take(1) if one.event == "added"]
     ids = list(dict.fromkeys(one.id for one in seen))
@@ -236,8 +244,9 @@ def test_a_stream_tells_a_gap_too_also_the_first_of_a_process(
 
 def test_a_stream_after_an_event_that_is_later_than_all_tells_a_reset(server: raw.Server) -> None:
     with opened(server.port, "/events", token=TOKEN, last_id="1000") as stream:
+        [reset] = stream.take(1)
         add(server, {"name": "n", "data": 1})
-        reset, first = stream.take(2)
+        [first] = stream.take(1)
     assert (reset.event, reset.data["cursor"], reset.id, first.event) == ("reset", 0, "0", "added")
 
 
@@ -261,10 +270,11 @@ def test_a_stream_of_one_queue_says_how_far_it_has_read_by_ids_without_events(se
     ):
         add(server, *[{"name": "n", "data": 1}] * 3)
         last = busy.take(3)[-1].id
-        coming = stream.response
-        lines = [coming.readline() for _ in range(3)]
-        assert lines == [b":\n", f"id: {last}\n".encode(), b"\n"]
-        assert [old.response.readline() for _ in range(2)] == [b":\n", b"\n"], "which it could not read"
+        blocks = [block(stream)]
+        while blocks[-1] == b":\n":  # one that came before the jobs, as the machine is slow
+            blocks.append(block(stream))
+        assert blocks[-1] == f":\nid: {last}\n".encode()
+        assert {block(old) for _ in blocks} == {b":\n"}, "an id alone it could not read"
 
 
 def test_the_stream_of_an_id_tells_of_each_job_that_had_it_what_was_its_own(
@@ -303,7 +313,7 @@ def test_without_events_the_routes_say_so(own_url: str) -> None:
 
 def test_a_client_that_does_not_read_is_cut_and_the_process_keeps_little_for_it(own_url: str) -> None:
     with (
-        raw.server(own_url, ROWLINE_CLIENT_S="1") as serving,
+        raw.server(own_url, ROWLINE_CLIENT_S="1", **raw.PATIENT) as serving,
         opened(serving.port, "/events?include=name", token=TOKEN) as slow,
         opened(serving.port, "/events", token=TOKEN) as quick,
     ):

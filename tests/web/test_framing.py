@@ -361,7 +361,7 @@ def test_a_head_that_comes_in_hundreds_of_pieces_is_refused(server: Server) -> N
 def test_thousands_of_chunks_have_a_size(own_url: str, size: int, count: int, status: int) -> None:
     body = json.dumps([{"name": "n", "data": "x" * (size * count - 30)}]).encode()
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(one), one) for one in _cut(body, size))
-    with raw.server(own_url) as server:
+    with raw.server(own_url, **raw.PATIENT) as server:
         [answer] = server.ask(request("POST", PATH, CHUNKED) + chunks + b"0\r\n\r\n", wanted=1)
 
     assert answer.status == status, answer.body

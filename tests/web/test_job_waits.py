@@ -160,7 +160,7 @@ def test_a_token_that_is_revoked_meanwhile_reads_nothing(
 
 @pytest.fixture
 def own(own_url: str) -> Iterator[Server]:
-    with raw.server(own_url) as opened:
+    with raw.server(own_url, **raw.PATIENT) as opened:
         yield opened
 
 
@@ -218,7 +218,7 @@ def test_who_leaves_is_waited_for_no_longer(own: Server) -> None:
 
 
 def test_a_stopping_server_answers_who_waits(own_url: str) -> None:
-    with raw.server(own_url) as server, contextlib.ExitStack() as stack:
+    with raw.server(own_url, **raw.PATIENT) as server, contextlib.ExitStack() as stack:
         put(server)
         waiting = begin(server, stack)
         server.log()  # which is answered after the wait has begun, most likely; the test holds either way

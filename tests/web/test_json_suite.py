@@ -41,7 +41,8 @@ class Speaker:
 
 @pytest.fixture(scope="module")
 def listening(shared_url: str) -> Iterator[Server]:
-    with raw.server(shared_url) as server:
+    """A server that neither ends a request nor a kept connection because the machine is slow."""
+    with raw.server(shared_url, ROWLINE_CLIENT_S="60", **raw.PATIENT) as server:
         yield server
 
 
