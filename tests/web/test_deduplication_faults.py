@@ -1,6 +1,7 @@
 """Deduplication: what attacks on it found."""
 
 import contextlib
+import dataclasses
 import json
 from typing import Any
 
@@ -14,6 +15,7 @@ from app.store import jobs as store
 from tests.support import answers, work
 from tests.support.acting import ACTOR
 from tests.support.client import Client
+from tests.support.plans import run
 from tests.web.test_deduplication import LAST, LONG_MS, add, job, listed, outcomes, post
 
 
@@ -76,17 +78,21 @@ def test_an_obliterate_in_steps_leaves_nothing_that_was_stored(
         return done
 
     monkeypatch.setattr(plans, "step", and_follow)
-    assert answers.ok(client.post("/queues/q/obliterate", '{"force": true}'))["status"] == "applied"
+    plan = answers.ok(client.post("/queues/q/obliterate", '{"force": true}'))
+    run(db)  # what is left of it after five seconds
+    assert answers.ok(client.get(f"/queues/q/plans/{plan['id']}"))["status"] == "applied"
     assert listed(client) == []
 
 
-def test_an_id_that_somebody_has_locked_holds_up_no_other_queue(client: Client, db: Database, shared_url: str) -> None:
+def test_an_id_that_somebody_has_locked_holds_up_no_other_queue(
+    client: Client, db: Database, settings: Settings, shared_url: str
+) -> None:
     for queue in ("a", "b"):
         client.add(job(1, keepLastIfActive=True), queue=queue)
         [lease] = work.take(db, queue=queue)
         client.add(job(2, keepLastIfActive=True), queue=queue)
         work.complete(db, lease, queue=queue)
-    other = Database(Settings(database_url=shared_url, lock_ms=50), url=shared_url, size=2, name="rowline-test")
+    other = Database(dataclasses.replace(settings, lock_ms=50), url=shared_url, size=2, name="rowline-test")
     try:
         with db.begin() as conn:
             conn.exec_driver_sql("select from rowline.deduplications where queue = 'a' for update")
