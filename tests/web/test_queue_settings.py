@@ -116,7 +116,7 @@ def test_a_time_to_start_is_refused_while_an_older_program_is_connected_that_wou
     client: Client, shared_url: str
 ) -> None:
     body = json.dumps({"settings": {"startWithin": 5, "removeOnFail": 5}})
-    with databases.connected(databases.as_owner(shared_url), "rowline-worker 0023"):
+    with databases.connected(shared_url, "rowline-worker 0023"):
         answer = client.flask.patch("/queues/q", data=body, headers=client.authorization)
         said = answers.problem(answer, 409)
         assert said["code"] == "older_nodes_run"

@@ -325,7 +325,7 @@ def test_a_new_schedule_is_refused_while_an_older_program_is_connected_that_woul
     client: Client, shared_url: str
 ) -> None:
     put(client)
-    with databases.connected(databases.as_owner(shared_url), "rowline-worker 0033"):
+    with databases.connected(shared_url, "rowline-worker 0033"):
         refused = answers.problem(client.put("/queues/q/schedulers/other", body()), 409)
         assert refused["code"] == "older_nodes_run"
         assert refused["error"].endswith(": rowline-worker 0033: 1")
