@@ -52,12 +52,12 @@ def _print(db: Database, wanted: Wanted, *, is_endless: bool, as_json: bool) -> 
     start = ends.newest if is_endless else ends.oldest - 1
     cursor = start if wanted.after is None else wanted.after
     while True:
-        page = queries.page(db, after=cursor)
+        page = queries.page(db, after=cursor, has_names=True)
         cursor = page.cursor
         _write((one for one in page.events if wanted.wants(one, wanted.covers)), as_json=as_json)
         if not is_endless and cursor >= ends.newest:
             return
-        if not page.events:
+        if not page.runs:
             time.sleep(LOOK_S)
             maintenance.fold_counts(db)
 

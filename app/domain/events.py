@@ -74,10 +74,15 @@ REMOVALS = ("complete_and_remove", "sweep", "remove_job", "remove_active", "repl
 """The verbs after which a job is gone, which name the ids that jobs had besides their numbers."""
 BY_ATTEMPT = frozenset({EventType.ACTIVE, EventType.COMPLETED})
 """Events whose details say the attempt only if it is not the first."""
+RUN_MAX = 2_000
+"""The most events that are handled as one run."""
 
 
 class Note(NamedTuple):
-    """What one statement says of its jobs, as it is published: `size` events, the last with the id `last_id`."""
+    """What one statement says of its jobs, as it is published: `size` events, the last with the id `last_id`.
+
+    Of a gap and of a reset, which are one event, `size` says how many ids they stand for.
+    """
 
     last_id: int
     size: int
@@ -87,6 +92,23 @@ class Note(NamedTuple):
     numbers: Sequence[int]
     worker: str | None
     details: Mapping[str, Mapping[str, Any]]  # by number
+
+
+class Run(NamedTuple):
+    """Events with ids that follow each other, of one type, of jobs that one statement changed; or one of a queue.
+
+    Where the note has details of a job, its event may differ. Many are alike but for their ids and their jobs.
+    """
+
+    type: EventType
+    first_id: int
+    note: Note
+    numbers: Sequence[int] = ()  # empty: of the queue
+
+    @property
+    def last_id(self) -> int:
+        """The id of the last one."""
+        return self.first_id + max(0, len(self.numbers) - 1)
 
 
 class Event(NamedTuple):
@@ -104,7 +126,7 @@ class Event(NamedTuple):
     worker: str | None = None
     line_number: int | None = None
     first_id: int | None = None
-    """Of a gap between what a reader has seen and what is kept: the first event that is missing; `id` is the last."""
+    """Of a gap: the first event that is missing; `id` is the last."""
 
 
 class Ends(NamedTuple):
@@ -132,47 +154,59 @@ class Shown(NamedTuple):
 _KNOWN = frozenset(each.value for each in EventType)
 
 
-def missing(after: int, ends: Ends) -> Event | None:
+def missing(after: int, ends: Ends) -> Note | None:
     """Return what a reader of the events up to `after` is told before any other, if it can not go on there.
 
     A gap if later ones are not kept any more, a reset if there were never so many; None if it misses nothing.
     """
     if after > ends.newest:
-        return Event(ends.newest, EventType.RESET, "", ends.now_ms)
+        return Note(ends.newest, 1, "", EventType.RESET, ends.now_ms, (), None, {})
     if after + 1 < ends.oldest:
-        return Event(ends.oldest - 1, EventType.GAP, "", ends.now_ms, first_id=after + 1)
+        return Note(ends.oldest - 1, ends.oldest - 1 - after, "", EventType.GAP, ends.now_ms, (), None, {})
     return None
 
 
-def spread(note: Note) -> Iterator[Event]:
-    """Return the events, those of each job in their order. Of two of each job, the first ones come first.
+def spread(note: Note, *, after: int = -1) -> Iterator[Run]:
+    """Return the events after one as runs, in their order. Of two of each job, the first ones come first.
 
-    A verb that this release does not know has none, and a type that it does not know is left out.
+    A verb that this release does not know has none.
     """
-    first = note.last_id - note.size + 1
     types = OF_VERB.get(note.verb, ())
     if not note.numbers:  # one event; a reset takes many ids, of which it has the last
-        yield from (Event(note.last_id, event_type, note.queue, note.at_ms) for event_type in types)
+        if note.last_id > after:
+            yield from (Run(event_type, note.last_id, note) for event_type in types)
         return
-    for nth, event_type in enumerate(types):
-        for place, number in enumerate(note.numbers, nth * len(note.numbers)):
-            if note.details.get(str(number), {}).get("type", event_type) in _KNOWN:
-                yield _of_job(note, first + place, event_type, number)
+    first = note.last_id - note.size + 1
+    for event_type in types:
+        for start in range(max(0, after + 1 - first), len(note.numbers), RUN_MAX):
+            yield Run(event_type, first + start, note, note.numbers[start : start + RUN_MAX])
+        first += len(note.numbers)
 
 
-def _of_job(note: Note, event_id: int, event_type: EventType, number: int) -> Event:
-    more = note.details.get(str(number), {})
-    event_type = EventType(more.get("type", event_type))
+def each(run: Run) -> Iterator[Event]:
+    """Return the events of a run. One of a type that this release does not know is left out."""
+    note = run.note
+    if not run.numbers:
+        first_id = note.last_id - note.size + 1 if run.type is EventType.GAP else None
+        yield Event(run.first_id, run.type, note.queue, note.at_ms, first_id=first_id)
+        return
+    for event_id, number in enumerate(run.numbers, run.first_id):
+        more = note.details.get(str(number), {})
+        if (word := more.get("type", run.type)) in _KNOWN:
+            yield _of_job(run, event_id, number, EventType(word), more)
+
+
+def _of_job(run: Run, event_id: int, number: int, event_type: EventType, more: Mapping[str, Any]) -> Event:
     return Event(
         id=event_id,
         type=event_type,
-        queue=note.queue,
-        at_ms=note.at_ms,
+        queue=run.note.queue,
+        at_ms=run.note.at_ms,
         number=number,
         custom_id=more.get("id"),
         attempt=more.get("attempt", 1 if event_type in BY_ATTEMPT else None),
         delay_ms=more.get("delay"),
         reason=more.get("reason"),
-        worker=more.get("worker", note.worker),
+        worker=more.get("worker", run.note.worker),
         line_number=more.get("line"),
     )

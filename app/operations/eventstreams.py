@@ -9,20 +9,21 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.domain.errors import OverQuota
+from app.domain.events import RUN_MAX
 from app.operations import maintenance
 from app.postgres.database import Database, DatabaseError
 from app.queries import events
-from app.queries.events import TitledEvent
+from app.queries.events import TitledRun
 
 _log = logging.getLogger(__name__)
 STREAMS_MAX = 200
 LAG_MAX = 1_000
 """With so many events that wait to be sent, a stream takes no more."""
-AT_ONCE = 2_000
-"""So many events are sent as one piece."""
+AT_ONCE = RUN_MAX
+"""So many events are sent as one piece, or a run more."""
 READ_S, FOLD_S = 0.025, 0.06
 RETRY_S = 1.0  # after an error of the database
 FULL_S = 5.0
@@ -31,28 +32,37 @@ FULL_S = 5.0
 
 @dataclass(eq=False, slots=True)
 class Piece:
-    """Events that are sent together, in their order."""
+    """Events that are sent together, in their order: `count` of these runs."""
 
-    events: Sequence[TitledEvent]
+    runs: list[TitledRun] = field(default_factory=list)
+    count: int = 0
     text: bytes | None = None
     """How they are sent: written once for all streams of a view."""
 
 
-def pieces(found: Sequence[TitledEvent]) -> list[Piece]:
-    """Part events into pieces."""
-    return [Piece(found[start : start + AT_ONCE]) for start in range(0, len(found), AT_ONCE)]
+def pieces(found: Iterable[TitledRun], counted: Callable[[TitledRun], int]) -> list[Piece]:
+    """Part runs into pieces, without those of which no event is wanted. `counted`: how many of a run are."""
+    parts = list[Piece]()
+    for run in found:
+        if count := counted(run):
+            if not parts or parts[-1].count >= AT_ONCE:
+                parts.append(Piece())
+            parts[-1].runs.append(run)
+            parts[-1].count += count
+    return parts
 
 
 class Stream:
     """What one client has yet to be sent."""
 
-    def __init__(self, wants: Callable[[TitledEvent], bool], *, view: Hashable = None) -> None:
-        """Take the events that `wants` returns True for.
+    def __init__(self, counted: Callable[[TitledRun], int], *, view: Hashable = None, has_names: bool = False) -> None:
+        """Take the runs of which it wants events: `counted` says how many. `has_names`: whether it tells names of jobs.
 
         `view`: streams of an equal one want the same, and show the same of it: it is chosen and written once for all.
         """
-        self._wants = wants
+        self._counted = counted
         self._view = self if view is None else view
+        self.has_names = has_names
         self._waiting: deque[Piece] = deque()
         self._count = 0
         self.woken = threading.Event()
@@ -69,7 +79,7 @@ class Stream:
         self._waiting.clear()
         self.woken.set()
 
-    def put(self, found: Sequence[TitledEvent], *, read: int, chosen: dict[Hashable, list[Piece]]) -> bool:
+    def put(self, found: Sequence[TitledRun], *, read: int, chosen: dict[Hashable, list[Piece]]) -> bool:
         """Take events, all up to the one with the id `read`; return whether it lags from now on. Does not block.
 
         `chosen`: what of them streams have taken already, by their view; what this one takes is added.
@@ -82,7 +92,7 @@ class Stream:
             return True
         if wanted:
             self._waiting.extend(wanted)
-            self._count += _count(wanted)
+            self._count += sum(piece.count for piece in wanted)
             self.woken.set()
         self.read = read
         return False
@@ -91,21 +101,20 @@ class Stream:
         """Return the events that are to be sent now; None if there are none."""
         taken = self._waiting.popleft() if self._waiting else None
         if taken:
-            self._count -= len(taken.events)
+            self._count -= taken.count
         if not self._waiting:
             self.woken.clear()
         return taken
 
-    def _choose(self, found: Sequence[TitledEvent], chosen: dict[Hashable, list[Piece]]) -> list[Piece]:
-        """Return those of `found` that it wants. One that has joined amid them has a choice of its own."""
-        view = self._view if found and found[0].event.id > self.after else self
+    def _choose(self, found: Sequence[TitledRun], chosen: dict[Hashable, list[Piece]]) -> list[Piece]:
+        """Return those of `found` that it wants. One that has joined amid them has a choice of its own.
+
+        It joined after the last event that was published then: no run goes on from before to after that.
+        """
+        view = self._view if found and found[0].run.first_id > self.after else self
         if view not in chosen:
-            chosen[view] = pieces([one for one in found if one.event.id > self.after and self._wants(one)])
+            chosen[view] = pieces((one for one in found if one.run.first_id > self.after), self._counted)
         return chosen[view]
-
-
-def _count(wanted: Iterable[Piece]) -> int:
-    return sum(len(piece.events) for piece in wanted)
 
 
 def _nobody(*_: object) -> None:
@@ -223,10 +232,12 @@ class EventStreams:
         if (now := time.monotonic()) >= self._fold_at:
             maintenance.fold_counts(self._db)
             self._fold_at = now + FOLD_S
-        cursor = self._cursor
-        page = events.page(self._db, after=cursor)
         with self._lock:
-            if self._cursor != cursor:  # all have left meanwhile, and another has come
+            cursor, has_names = self._cursor, any(stream.has_names for stream in self._streams)
+        page = events.page(self._db, after=cursor, has_names=has_names)
+        with self._lock:
+            is_lacking = not has_names and any(stream.has_names for stream in self._streams)
+            if self._cursor != cursor or is_lacking:  # another has come meanwhile, after all have left, or for names
                 return True
             self._cursor = page.cursor  # one that joins now gets what comes after its own reading
             streams = [*self._streams]
@@ -236,7 +247,7 @@ class EventStreams:
         for stream in streams:
             if page.is_cut:
                 stream.lag()
-            elif stream.put(page.events, read=page.cursor, chosen=chosen):
+            elif stream.put(page.runs, read=page.cursor, chosen=chosen):
                 self._on_lag()
             time.sleep(0)  # others of the process have a turn
         return page.cursor < page.ends.newest

@@ -1,11 +1,11 @@
 """Reads of events: in their order, each with the id of its job."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from app.domain import events as domain
-from app.domain.events import Ends, Event, Shown, Title
+from app.domain.events import Ends, Event, Run, Shown, Title
 from app.domain.job import JobKey
 from app.postgres.database import Database
 from app.store import events
@@ -14,14 +14,31 @@ BATCH = 2_000
 """About so many events are read at once; those of one statement, up to 10,000, are not parted."""
 
 
-@dataclass(frozen=True, slots=True)
-class TitledEvent:
+class TitledEvent(NamedTuple):
     """An event with the id and the name of its job; None for an event of a queue."""
 
     event: Event
     title: Title | None
-    texts: dict[object, bytes] = field(default_factory=dict, compare=False)
+
+
+@dataclass(eq=False, slots=True)
+class TitledRun:
+    """A run of events with how its jobs are named: without names, those whose id is their number are left out."""
+
+    run: Run
+    titles: Mapping[int, Title]
+    texts: dict[Hashable, bytes] = field(default_factory=dict)
     """How it is sent, by what is shown of it: written once, however many clients it is sent to."""
+
+    @property
+    def is_uniform(self) -> bool:
+        """Whether its events differ in nothing but their ids and the numbers of their jobs, which are their ids too."""
+        return bool(self.run.numbers) and not self.run.note.details and self.titles.keys().isdisjoint(self.run.numbers)
+
+    @property
+    def events(self) -> Iterator[TitledEvent]:
+        """The events, in their order."""
+        return (TitledEvent(one, _title(one, self.titles)) for one in domain.each(self.run))
 
 
 class Page(NamedTuple):
@@ -30,10 +47,15 @@ class Page(NamedTuple):
     `is_cut`: whether events are missing before them; then the first one says so, which nobody has published.
     """
 
-    events: Sequence[TitledEvent]
+    runs: Sequence[TitledRun]
     cursor: int
     ends: Ends
     is_cut: bool = False
+
+    @property
+    def events(self) -> list[TitledEvent]:
+        """The events, in their order."""
+        return [event for run in self.runs for event in run.events]
 
 
 def ends(db: Database) -> Ends:
@@ -42,33 +64,55 @@ def ends(db: Database) -> Ends:
         return events.ends(conn)
 
 
-def page(db: Database, *, after: int, queue: str | None = None, most: int = BATCH) -> Page:
+def page(db: Database, *, after: int, queue: str | None = None, most: int = BATCH, has_names: bool = False) -> Page:
     """Read about `most` events after one, of `queue` or of all, in one snapshot. The cursor goes on past the others.
 
     If those that follow are not kept any more, or `after` is later than all, an event says that first. So whoever reads
-    events misses none without being told.
+    events misses none without being told. `has_names`: whether the names of jobs are read too.
     """
     with db.read() as conn:
         ends = events.ends(conn)
         lost = domain.missing(after, ends)
-        after = lost.id if lost else after
+        after = lost.last_id if lost else after
         notes = events.after(conn, after=after, most=most, queue=queue)
-        found = [lost] if lost else []
-        found += [event for note in notes for event in domain.spread(note) if event.id > after]
         cursor = notes[-1].last_id if notes else ends.newest
-        if len(found) > most and most < BATCH:
-            found = found[:most]
-            cursor = found[-1].id
-        unnamed = (one for one in found if one.number is not None and one.custom_id is None)
-        titles = events.titles(conn, (JobKey(one.queue, one.number or 0) for one in unnamed))
-        titled = [TitledEvent(one, _title(one, titles)) for one in found]
-        return Page(titled, cursor, ends, is_cut=lost is not None)
+        runs = [*domain.spread(lost)] if lost else []
+        runs += [run for note in notes for run in domain.spread(note, after=after)]
+        if most < BATCH:
+            runs, cursor = _first(runs, most, cursor)
+        titles = events.titles(conn, _untitled(runs), has_names=has_names)
+        return Page([TitledRun(run, titles) for run in runs], cursor, ends, is_cut=lost is not None)
 
 
-def _title(event: Event, titles: dict[JobKey, Title]) -> Title | None:
+def _first(runs: Sequence[Run], most: int, cursor: int) -> tuple[list[Run], int]:
+    """Return the first `most` events, and the cursor after them."""
+    first = list[Run]()
+    for run in runs:
+        if not most:
+            return first, first[-1].last_id
+        first.append(run._replace(numbers=run.numbers[:most]))
+        most -= max(1, len(first[-1].numbers))
+        if len(first[-1].numbers) < len(run.numbers):
+            return first, first[-1].last_id
+    return first, cursor
+
+
+def _untitled(runs: Iterable[Run]) -> dict[int, str]:
+    """Return the queues of the jobs, by their numbers, of which a note does not say the id."""
+    found = dict[int, str]()
+    for run in runs:
+        said = run.note.details
+        numbers = [one for one in run.numbers if "id" not in said.get(str(one), {})] if said else run.numbers
+        found |= dict.fromkeys(numbers, run.note.queue)
+    return found
+
+
+def _title(event: Event, titles: Mapping[int, Title]) -> Title | None:
     if event.number is None:
         return None
-    return Title(event.custom_id, None) if event.custom_id else titles[JobKey(event.queue, event.number)]
+    if event.custom_id:
+        return Title(event.custom_id, None)
+    return titles.get(event.number) or Title(str(event.number), None)
 
 
 def shown(db: Database, *, job: JobKey, lines: Sequence[int]) -> Shown:

@@ -1,7 +1,7 @@
 """Events, as whoever folds has published them: reading them in their order, and making room for new ones."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 from app.domain.events import Ends, Note, Shown, Title
 from app.domain.job import JobKey
@@ -33,20 +33,20 @@ def ends(conn: Connection) -> Ends:
     return Ends(row.newest, row.oldest, row.now_ms)
 
 
-def titles(conn: Connection, keys: Iterable[JobKey]) -> dict[JobKey, Title]:
-    """Return how jobs are named, those too that are gone, in one snapshot: so their removals tell of them."""
-    wanted = list(dict.fromkeys(keys))
-    asked = {"queues": [key.queue for key in wanted], "numbers": [key.number for key in wanted]}
-    found = {
-        JobKey(row.queue, row.number): Title(row.custom_id or str(row.number), row.name)
-        for row in (_jobs.rows(conn, **asked) if wanted else [])
+def titles(conn: Connection, queues: Mapping[int, str], *, has_names: bool) -> dict[int, Title]:
+    """Return how jobs are named, by their numbers, in one snapshot with their removals. `queues`: the queue of each.
+
+    Jobs that are gone are named too. Without names those are left out whose id is their number.
+    """
+    asked = {"queues": [*queues.values()], "numbers": [*queues], "has_names": has_names}
+    found = _jobs.rows(conn, **asked) if queues else []
+    lacking = [row.number for row in found if not row.is_there]
+    gone = {row.number: row.custom_id for row in (_gone.rows(conn, numbers=lacking) if lacking else [])}
+    return {
+        row.number: Title(row.custom_id or gone.get(row.number) or str(row.number), row.name)
+        for row in found
+        if has_names or row.custom_id or row.number in gone
     }
-    lacking = [key.number for key in wanted if key not in found]
-    gone = {
-        JobKey(row.queue, row.number): Title(row.custom_id, None)
-        for row in (_gone.rows(conn, numbers=lacking) if lacking else [])
-    }
-    return {key: found.get(key) or gone.get(key) or Title(str(key.number), None) for key in wanted}
 
 
 def shown(conn: Connection, *, job: JobKey, lines: Sequence[int]) -> Shown:

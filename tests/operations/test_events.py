@@ -6,13 +6,14 @@ from collections.abc import Hashable, Iterator
 import psycopg
 import pytest
 
-from app.domain.events import Event, EventType
+from app.domain import events as domain
+from app.domain.events import EventType, Note
 from app.infra.settings import Settings
 from app.operations import eventstreams, jobs, maintenance
 from app.operations.eventstreams import LAG_MAX, EventStreams, Piece, Stream
 from app.postgres.database import Database
 from app.queries import events
-from app.queries.events import TitledEvent
+from app.queries.events import TitledRun
 from app.store.events import SLOTS
 from tests.support import databases, work
 from tests.support.clusters import until
@@ -82,21 +83,34 @@ def test_a_service_without_events_publishes_none(own_url: str) -> None:
     silent.close()
 
 
-def event(event_id: int) -> TitledEvent:
-    return TitledEvent(Event(event_id, EventType.ADDED, "q", 0, event_id), None)
+def run(event_id: int, *, jobs: int = 1) -> TitledRun:
+    note = Note(event_id + jobs - 1, jobs, "q", "insert", 0, range(event_id, event_id + jobs), None, {})
+    [found] = domain.spread(note)
+    return TitledRun(found, {})
 
 
 def given(stream: Stream, *ids: int) -> bool:
-    return stream.put([event(nth) for nth in ids], read=max(ids), chosen={})
+    return stream.put([run(nth) for nth in ids], read=max(ids), chosen={})
+
+
+def ids(piece: Piece | None) -> list[int]:
+    return [one.event.id for each in piece.runs for one in each.events] if piece else []
 
 
 def taken(stream: Stream) -> list[int]:
-    piece = stream.take()
-    return [one.event.id for one in piece.events] if piece else []
+    return ids(stream.take())
+
+
+def even(one: TitledRun) -> bool:
+    return one.run.first_id % 2 == 0
+
+
+def all_of(one: TitledRun) -> int:
+    return len([*one.events])
 
 
 def test_a_stream_that_lags_takes_no_more_and_keeps_nothing() -> None:
-    stream = Stream(lambda one: one.event.id % 2 == 0)
+    stream = Stream(even)
     assert not given(stream, *range(1, 2 * LAG_MAX))
     assert not given(stream, 5_000, 5_001), "so many wait only now"
     assert not given(stream, 5_003), "it does not want it"
@@ -107,7 +121,7 @@ def test_a_stream_that_lags_takes_no_more_and_keeps_nothing() -> None:
 
 
 def test_a_stream_whose_client_reads_goes_on() -> None:
-    stream = Stream(lambda one: one.event.id % 2 == 0)
+    stream = Stream(even)
     for first in range(1, 20 * LAG_MAX, 2 * LAG_MAX):
         assert not given(stream, *range(first, first + 2 * LAG_MAX))
         assert taken(stream) == list(range(first + 1, first + 2 * LAG_MAX, 2))
@@ -115,25 +129,22 @@ def test_a_stream_whose_client_reads_goes_on() -> None:
 
 
 def test_streams_of_a_view_have_the_same_pieces_and_one_that_joins_amid_them_its_own() -> None:
-    found, chosen = [event(nth) for nth in range(1, 5)], dict[Hashable, list[Piece]]()
-    streams = [Stream(lambda _one: True, view="all") for _ in range(3)]
-    streams.append(Stream(lambda one: one.event.id > 3, view="late"))
+    found, chosen = [run(nth) for nth in range(1, 5)], dict[Hashable, list[Piece]]()
+    streams = [Stream(all_of, view="all") for _ in range(3)]
+    streams.append(Stream(lambda one: one.run.first_id > 3, view="late"))
     streams[1].after = 2
     for stream in streams:
         stream.put(found, read=4, chosen=chosen)
     first, amid, third, late = (stream.take() for stream in streams)
     assert first is third
-    assert first
-    assert amid
-    assert late
-    assert [[one.event.id for one in piece.events] for piece in (first, amid, late)] == [[1, 2, 3, 4], [3, 4], [4]]
+    assert [ids(piece) for piece in (first, amid, late)] == [[1, 2, 3, 4], [3, 4], [4]]
 
 
 def test_streams_are_counted_and_each_that_is_cut_once(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(eventstreams, "LAG_MAX", 1)
     counted: list[int] = []
     lags: list[Stream] = []
-    slow, quick = Stream(lambda _one: True), Stream(lambda one: one.event.queue == "other")
+    slow, quick = Stream(all_of), Stream(lambda one: one.run.note.queue == "other")
     streams = EventStreams(db, on_count=counted.append, on_lag=lambda: lags.append(slow))
     for caller in ("a", "b"):
         streams.enter(caller, most=None)
@@ -155,7 +166,7 @@ def test_streams_are_counted_and_each_that_is_cut_once(db: Database, monkeypatch
 
 def test_a_stream_joins_when_it_has_read_what_others_have(db: Database) -> None:
     streams = EventStreams(db)
-    first, second = Stream(lambda _one: True), Stream(lambda _one: True)
+    first, second = Stream(all_of), Stream(all_of)
     newest = events.ends(db).newest
     assert not streams.join(first, at=newest - 1, newest=newest), "the thread reads for all: nobody sets it back"
     assert streams.join(first, at=newest, newest=newest)
@@ -173,10 +184,32 @@ def test_a_stream_joins_when_it_has_read_what_others_have(db: Database) -> None:
     assert streams.is_closed
 
 
+def test_a_stream_for_names_that_joins_amid_a_reading_hears_them(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    streams, first, named = EventStreams(db), Stream(all_of), Stream(all_of, has_names=True)
+    newest = events.ends(db).newest
+    read = events.page
+
+    def page(db: Database, *, after: int, has_names: bool) -> events.Page:
+        found = read(db, after=after, has_names=has_names)
+        if found.runs and not has_names:
+            streams.join(named, at=newest, newest=newest)
+        return found
+
+    monkeypatch.setattr(events, "page", page)
+    assert streams.join(first, at=newest, newest=newest)
+    jobs.submit_many(db, queue="q", new=[new(name="ada")])
+    for stream in (first, named):
+        assert stream.woken.wait(60)
+        piece = stream.take()
+        assert piece
+        assert [one.title and one.title.name for each in piece.runs for one in each.events] == ["ada"]
+    streams.close()
+
+
 @pytest.fixture
 def joined(db: Database) -> Iterator[Stream]:
     """A stream of all events from now on."""
-    streams, stream = EventStreams(db), Stream(lambda _one: True)
+    streams, stream = EventStreams(db), Stream(all_of)
     newest = events.ends(db).newest
     assert streams.join(stream, at=newest, newest=newest)
     yield stream
@@ -204,11 +237,11 @@ def test_an_event_that_this_release_does_not_know_is_passed_over(db: Database, s
     assert joined.woken.wait(60)
     piece = joined.take()
     assert piece
-    assert [one.event.type for one in piece.events] == [EventType.ADDED]
+    assert [one.event.type for each in piece.runs for one in each.events] == [EventType.ADDED]
 
 
 def test_a_stream_knows_what_was_read_for_it_though_it_wants_none_of_it(db: Database) -> None:
-    streams, narrow = EventStreams(db), Stream(lambda one: one.event.queue == "narrow")
+    streams, narrow = EventStreams(db), Stream(lambda one: one.run.note.queue == "narrow")
     newest = events.ends(db).newest
     assert streams.join(narrow, at=newest, newest=newest)
     jobs.submit_many(db, queue="q", new=[new()])

@@ -31,7 +31,8 @@ def told(conn: Connection) -> list[Event]:
         "select last_id, size, queue, verb, floor(extract(epoch from at) * 1000)::bigint, numbers, worker, "
         f"details::text from rowline.events where last_id >= {last} order by last_id"
     )
-    return [event for one in found for event in events.spread(Note._make([*[*one][:-1], json.loads(one[-1] or "{}")]))]
+    notes = [Note._make([*[*one][:-1], json.loads(one[-1] or "{}")]) for one in found]
+    return [event for note in notes for run in events.spread(note) for event in events.each(run)]
 
 
 def expected(event: str, after: Status | None) -> list[EventType]:

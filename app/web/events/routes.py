@@ -119,7 +119,7 @@ def _page(db: Database, wanted: Wanted) -> Response:
 
     ends = events.ends(db)
     after = ends.oldest - 1 if wanted.is_from_start else ends.newest if wanted.after is None else wanted.after
-    found = events.page(db, after=after, queue=wanted.queue, most=wanted.limit)
+    found = events.page(db, after=after, queue=wanted.queue, most=wanted.limit, has_names=wanted.has_names)
     mine = [one for one in found.events if wanted.wants(one, is_in)]
     cut, said = mine[: wanted.limit], []
     for one in cut:

@@ -1,6 +1,6 @@
 """The queries and the responses of the routes of events."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 from app.domain import events, ids
 from app.domain.errors import Fault, InvalidRequest
 from app.domain.events import EventType, Shown
-from app.queries.events import TitledEvent
+from app.queries.events import TitledEvent, TitledRun
 from app.web import answers
 from app.web.fields import Texts, WholeText
 from app.web.jobs import new_job, page
@@ -106,16 +106,35 @@ class Wanted:
             return queue == self.queue
         return not self.queues or any(_matches(queue, each) for each in self.queues)
 
+    def count(self, run: TitledRun, is_in: Callable[[str], bool]) -> int:
+        """Return how many events of a run are sent: of all but a few without a look at each."""
+        if not is_in(run.run.note.queue) and run.run.type not in events.OF_MISSING:
+            return 0
+        if run.is_uniform:
+            if self.job_id is None:
+                return len(run.run.numbers) * self._is_of_type(run.run.type)
+            if not self.job_id.isdecimal() or int(self.job_id) not in run.run.numbers:
+                return 0
+        return sum(1 for _ in self.chosen(run, is_in))
+
+    def chosen(self, run: TitledRun, is_in: Callable[[str], bool]) -> Iterator[TitledEvent]:
+        """Return the events of a run that are sent."""
+        return (one for one in run.events if self.wants(one, is_in))
+
     def wants(self, one: TitledEvent, is_in: Callable[[str], bool]) -> bool:
         """Whether an event is sent. `is_in`: whether a queue is covered, and may be seen."""
         event = one.event
         if event.type in events.OF_MISSING:
             return not event.queue or is_in(event.queue)
-        if self.types and event.type not in self.types:
+        if not self._is_of_type(event.type) or not is_in(event.queue):
             return False
-        if self.job_id is not None:
-            return is_in(event.queue) and one.title is not None and one.title.job_id == self.job_id
-        return event.type not in events.OF_ONE_JOB and is_in(event.queue)
+        return self.job_id is None or (one.title is not None and one.title.job_id == self.job_id)
+
+    def _is_of_type(self, event_type: EventType) -> bool:
+        """Whether events of a type are sent: those of one job in its own stream alone."""
+        if self.job_id is None and event_type in events.OF_ONE_JOB:
+            return False
+        return not self.types or event_type in self.types
 
 
 def _matches(queue: str, pattern: str) -> bool:
@@ -164,7 +183,7 @@ def members(one: TitledEvent, *, has_names: bool, sees_payload: bool, shown: Sho
         "name": title.name if title and has_names else None,
     }
     if event.type is EventType.GAP:
-        said |= {"from": event.id if event.first_id is None else event.first_id, "to": event.id}
+        said |= {"from": event.first_id, "to": event.id}
     if event.type is EventType.RESET:
         said["cursor"] = event.id
     if shown and event.type is EventType.PROGRESS and shown.progress is not None:

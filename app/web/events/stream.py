@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -13,9 +13,8 @@ from app.operations import eventstreams
 from app.operations.eventstreams import EventStreams, Piece, Stream
 from app.postgres.database import Database, DatabaseError
 from app.queries import events
-from app.queries.events import TitledEvent
-from app.web import answers
-from app.web.events import schemas
+from app.queries.events import TitledRun
+from app.web.events import text
 from app.web.events.schemas import Wanted
 
 COMMENT_S = 8.0
@@ -57,7 +56,7 @@ class Sender:
 
     def pieces(self, ends: Ends) -> Iterator[bytes]:
         """Yield the stream, which ends when the database is away for its beginning: the client then resumes it."""
-        stream = Stream(lambda one: self._wanted.wants(one, self._is_in), view=self._view)
+        stream = Stream(self._counted, view=self._view, has_names=self._wanted.has_names)
         try:
             yield self._hello(ends)
             while not self._streams.join(stream, at=self._cursor, newest=self._newest):
@@ -83,14 +82,14 @@ class Sender:
             self._cursor = wanted.after
             self._newest = wanted.after + 1 if wanted.after > ends.newest else ends.newest
         self._told = self._cursor
-        return _block("hello", {"cursor": self._cursor}, self._cursor)
+        return text.block("hello", {"cursor": self._cursor}, self._cursor)
 
     def _kept(self) -> Iterator[bytes]:
         """Yield what is kept after the cursor, as far as one read goes."""
-        page = events.page(self._db, after=self._cursor, queue=self._wanted.queue)
+        wanted = self._wanted
+        page = events.page(self._db, after=self._cursor, queue=wanted.queue, has_names=wanted.has_names)
         self._newest = page.ends.newest
-        found = [one for one in page.events if self._wanted.wants(one, self._is_in)]
-        for piece in eventstreams.pieces(found):
+        for piece in eventstreams.pieces(page.runs, self._counted):
             yield self._sent(piece)
             if not self._goes_on():
                 return
@@ -102,7 +101,7 @@ class Sender:
             if taken := stream.take():
                 yield self._sent(taken)
             elif stream.has_lagged:
-                yield _block("lagged", {"cursor": self._cursor})
+                yield text.block("lagged", {"cursor": self._cursor})
                 return
             else:
                 self._cursor = max(self._cursor, read)
@@ -129,48 +128,43 @@ class Sender:
             self._is_over = not self._may_go_on()
         return not self._is_over
 
+    def _counted(self, run: TitledRun) -> int:
+        return self._wanted.count(run, self._is_in)
+
     def _sent(self, piece: Piece) -> bytes:
         if piece.text is None:
-            shown = self._shown(piece.events)
-            piece.text = b"".join(self._text(one, shown) for one in piece.events)
-        self._cursor = self._told = piece.events[-1].event.id
+            shown = self._shown(piece) if self._wanted.job_id is not None else {}
+            piece.text = b"".join(self._text(run, shown) for run in piece.runs)
+        self._cursor = self._told = piece.runs[-1].run.last_id
         return self._noted(piece.text)
 
     def _noted(self, piece: bytes) -> bytes:
         self._commented_at = time.monotonic()
         return piece
 
-    def _shown(self, found: Sequence[TitledEvent]) -> Mapping[JobKey, Shown]:
+    def _shown(self, piece: Piece) -> Mapping[JobKey, Shown]:
         """Read what events of progress and of log lines show, which only the stream of their job has.
 
         Jobs that followed each other under one custom id are in it one after the other.
         """
         told: dict[JobKey, list[Event]] = defaultdict(list)
-        for one in found:
-            if one.event.type in OF_ONE_JOB:
-                told[_key(one.event)].append(one.event)
+        for run in piece.runs:
+            if run.run.type in OF_ONE_JOB:
+                for one in self._wanted.chosen(run, self._is_in):
+                    told[text.job(one.event)].append(one.event)
         shown = {}
         for job, each in told.items():
             lines = [event.line_number for event in each if event.line_number is not None]
             shown[job] = events.shown(self._db, job=job, lines=lines)
         return shown
 
-    def _text(self, one: TitledEvent, shown: Mapping[JobKey, Shown]) -> bytes:
-        sees_payload = self._sees_payload(one.event.queue)
-        said: dict[str, Any] = {"has_names": self._wanted.has_names, "sees_payload": sees_payload}
-        if one.event.type in OF_ONE_JOB:
-            return _block(one.event.type, schemas.members(one, **said, shown=shown[_key(one.event)]), one.event.id)
-        key = (sees_payload, self._wanted.has_names)
-        text = one.texts.get(key)
-        if text is None:
-            text = one.texts[key] = _block(one.event.type, schemas.members(one, **said), one.event.id)
-        return text
-
-
-def _key(event: Event) -> JobKey:
-    return JobKey(event.queue, event.number or 0)
-
-
-def _block(event: str, data: dict[str, Any], event_id: int | None = None) -> bytes:
-    head = b"" if event_id is None else b"id: %d\n" % event_id
-    return b"%sevent: %s\ndata: %s\n\n" % (head, event.encode(), answers.dump(data))
+    def _text(self, run: TitledRun, shown: Mapping[JobKey, Shown]) -> bytes:
+        """Return what is wanted of a run, written once for all streams that show the same of it."""
+        wanted, sees_payload = self._wanted, self._sees_payload(run.run.note.queue)
+        is_uniform = wanted.job_id is None and run.is_uniform
+        key = () if is_uniform else (wanted.has_names, sees_payload, wanted.types, wanted.job_id)
+        if key not in run.texts:
+            said: dict[str, Any] = {"has_names": wanted.has_names, "sees_payload": sees_payload}
+            found = wanted.chosen(run, self._is_in)
+            run.texts[key] = text.uniform(run.run) if is_uniform else text.each(found, shown, **said)
+        return run.texts[key]
