@@ -2,7 +2,8 @@
 
 1. Jobs are added at a rate, and then added and worked: a client of the stream sees whether all events come, each
    job's in their order, and how long after the moment of their statements.
-2. The pace of adding and working in batches with clients that have a stream each, and with none, by turns.
+2. The pace of adding and working in batches with clients that have a stream each, in gzip as browsers ask for it and
+   as plain text, and with none, by turns.
 3. The same with events, and with `ROWLINE_EVENTS=off`, on a database each, by turns.
 
 The API has one process. Other clients share the cores with it and the database; the many clients of streams read with
@@ -72,14 +73,18 @@ def listen(port: int, wanted: Connection) -> None:
     wanted.send(Heard(len(late_ms), out_of_order, late_ms))
 
 
-def idle(port: int, streams: int, ready: Connection) -> None:
-    """Open so many streams, read them until told to stop and all is read, send the bytes of each; its own process."""
+def idle(port: int, streams: int, is_packed: bool, ready: Connection) -> None:  # noqa: FBT001 - of a process
+    """Open so many streams, read them until told to stop and all is read, send the bytes of each; its own process.
+
+    `is_packed`: whether they ask for gzip, as browsers do.
+    """
     elsewhere.go()
     heard: dict[object, int] = {}
     with selectors.DefaultSelector() as selector, contextlib.ExitStack() as stack:
         for _ in range(streams):
             stream = stack.enter_context(contextlib.closing(http.client.HTTPConnection("127.0.0.1", port)))
-            stream.request("GET", f"/queues/{QUEUE}/events", headers={"Authorization": f"Bearer {raw.TOKEN}"})
+            asked = {"Authorization": f"Bearer {raw.TOKEN}"} | ({"Accept-Encoding": "gzip"} if is_packed else {})
+            stream.request("GET", f"/queues/{QUEUE}/events", headers=asked)
             response = stream.getresponse()
             assert response.status == http.HTTPStatus.OK, response.read()
             assert stream.sock is not None
@@ -192,25 +197,31 @@ def bench(*, seconds: float, rounds: int, rate: float, batch: int, streams: int)
         rows += [told(telling, **asked, is_worked=False), told(telling, **asked, is_worked=True)]
         print(f"{report.table(rows)}\n", flush=True)
 
-        heard: list[list[int]] = []
+        heard: dict[bool, list[list[int]]] = {True: [], False: []}
 
-        def crowded() -> float:
-            with beside(idle, telling, streams) as readers:
+        def crowded(*, is_packed: bool) -> float:
+            with beside(idle, telling, streams, is_packed) as readers:
                 found = pace(telling, seconds=seconds, batch=batch)
                 readers.send(0)
-                heard.append(readers.recv())
+                heard[is_packed].append(readers.recv())
             return found
 
         def alone(port: int) -> Callable[[], float]:
             return lambda: pace(port, seconds=seconds, batch=batch)
 
         for head, sides in {
-            "added and worked in batches": {"no stream": alone(telling), f"{streams} streams": crowded},
+            "added and worked in batches": {
+                "no stream": alone(telling),
+                f"{streams} streams in gzip": lambda: crowded(is_packed=True),
+                f"{streams} streams": lambda: crowded(is_packed=False),
+            },
             "the same": {"ROWLINE_EVENTS=off": alone(quiet), "with events": alone(telling)},
         }.items():
             print(f"{report.table([[head, 'jobs/s', 'ratio', 'min to max'], *by_turns(sides, rounds)])}\n", flush=True)
-        least, most = (statistics.median(pick(each) for each in heard) / 2**20 for pick in (min, max))
-        print(f"A stream was sent {least:,.1f} to {most:,.1f} MiB a round, {streams} streams as much each.")
+        for is_packed, rounds_of in heard.items():
+            least, most = (statistics.median(pick(each) for each in rounds_of) / 2**20 for pick in (min, max))
+            kind = "in gzip" if is_packed else "as text"
+            print(f"A stream {kind} was sent {least:,.2f} to {most:,.2f} MiB a round, {streams} streams as much each.")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import socket
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -81,6 +82,29 @@ def test_a_client_that_subscribes_before_adding_sees_its_job_from_start_to_end(s
         assert "secret" not in json.dumps([one.data for one in found])
         ids = [int(one.id or 0) for one in found]
         assert ids == sorted(ids)
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_packed"), [("gzip, deflate, br, zstd", True), ("*", True), ("gzip;q=0", False), ("br", False)]
+)
+def test_a_stream_in_gzip_says_what_one_in_plain_text_does(server: raw.Server, *, asked: str, is_packed: bool) -> None:
+    with opened(server.port, "/events?after=start", token=TOKEN) as plain:
+        add(server, *[{"name": "n", "data": 1} for _ in range(3_000)])
+        add(server, {"name": "n", "data": 1, "opts": {"jobId": "mine"}})
+        expected = b"".join(block(plain) + b"\n" for _ in range(3_001))
+        packed = EventStream(server.port, "/events?after=start", token=TOKEN, headers={"Accept-Encoding": asked})
+        with contextlib.closing(packed):
+            assert packed.response.headers["Content-Encoding"] == ("gzip" if is_packed else None)
+            unpack = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress if is_packed else bytes
+            said = b""
+            while b'"mine"' not in said:
+                said += unpack(packed.response.read1(100))
+            hello, _, events = said.partition(b"\n\n")
+            assert b"event: hello" in hello
+            assert events == expected
+            work_one(server)  # what comes is packed too, each event as it comes
+            while b"event: active" not in said:
+                said += unpack(packed.response.read1(100))
 
 
 def test_a_stream_goes_on_after_the_last_event_that_came_also_of_jobs_that_are_gone(server: raw.Server) -> None:

@@ -58,6 +58,7 @@ def _stream(db: Database, access: Tokens, streams: EventStreams, wanted: Wanted)
     if asked.method == "HEAD":  # its body, which nobody reads, would have no end
         return Response(mimetype=STREAM, headers=_HEADERS)
     caller: Caller = asked.environ[CALLER]
+    is_packed = asked.accept_encodings["gzip"] > 0
     ends = events.ends(db)
     sender = Sender(
         db,
@@ -68,9 +69,11 @@ def _stream(db: Database, access: Tokens, streams: EventStreams, wanted: Wanted)
         may_go_on=lambda: not clients.has_left(asked) and access.is_still_valid(asked),
         rights=(caller.id, caller.scopes),
         tells_cursor=_takes_ids_alone(asked),
+        is_packed=is_packed,
     )
     streams.enter(caller.id, most=caller.limits.streams)
-    response = Response(sender.pieces(ends), mimetype=STREAM, headers=_HEADERS)
+    headers = _HEADERS | ({"Content-Encoding": "gzip"} if is_packed else {})
+    response = Response(sender.pieces(ends), mimetype=STREAM, headers=headers)
     response.call_on_close(lambda: streams.leave(caller.id))
     return response
 

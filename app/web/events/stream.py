@@ -38,12 +38,15 @@ class Sender:
         may_go_on: Callable[[], bool],
         rights: Hashable,
         tells_cursor: bool = True,
+        is_packed: bool = False,
     ) -> None:
         """`may_see`: whether events of a queue are sent; `may_go_on`: whether client and token are good.
 
         `rights`: equal where `may_see` and `sees_payload` are.
 
         `tells_cursor`: whether the client takes ids without an event, by which it goes on past the events of others.
+
+        `is_packed`: whether the stream is in gzip.
         """
         self._db, self._streams, self._wanted = db, streams, wanted
         self._sees_payload, self._may_go_on, self._tells_cursor = sees_payload, may_go_on, tells_cursor
@@ -51,14 +54,15 @@ class Sender:
         self._is_in = lru_cache(maxsize=QUEUES_KNOWN)(lambda queue: wanted.covers(queue) and may_see(queue))
         self._cursor = self._told = self._newest = 0
         self._is_over = False
-        self._view = (replace(wanted, after=None, is_from_start=False), rights)
+        self._is_packed = is_packed
+        self._view = (replace(wanted, after=None, is_from_start=False), rights, is_packed)
         self._commented_at = self._checked_at = time.monotonic()
 
     def pieces(self, ends: Ends) -> Iterator[bytes]:
         """Yield the stream, which ends when the database is away for its beginning: the client then resumes it."""
         stream = Stream(self._counted, view=self._view, has_names=self._wanted.has_names)
         try:
-            yield self._hello(ends)
+            yield (text.GZIP_HEAD if self._is_packed else b"") + self._hello(ends)
             while not self._streams.join(stream, at=self._cursor, newest=self._newest):
                 yield from self._kept()
                 if not self._goes_on():
@@ -82,7 +86,7 @@ class Sender:
             self._cursor = wanted.after
             self._newest = wanted.after + 1 if wanted.after > ends.newest else ends.newest
         self._told = self._cursor
-        return text.block("hello", {"cursor": self._cursor}, self._cursor)
+        return self._packed(text.block("hello", {"cursor": self._cursor}, self._cursor))
 
     def _kept(self) -> Iterator[bytes]:
         """Yield what is kept after the cursor, as far as one read goes."""
@@ -101,7 +105,7 @@ class Sender:
             if taken := stream.take():
                 yield self._sent(taken)
             elif stream.has_lagged:
-                yield text.block("lagged", {"cursor": self._cursor})
+                yield self._packed(text.block("lagged", {"cursor": self._cursor}))
                 return
             else:
                 self._cursor = max(self._cursor, read)
@@ -116,7 +120,7 @@ class Sender:
         if time.monotonic() < self._commented_at + COMMENT_S:
             return
         is_behind = self._tells_cursor and self._cursor > self._told
-        yield self._noted(b":\n%s\n" % (b"id: %d\n" % self._cursor if is_behind else b""))
+        yield self._noted(self._packed(b":\n%s\n" % (b"id: %d\n" % self._cursor if is_behind else b"")))
         self._told = self._cursor
 
     def _goes_on(self) -> bool:
@@ -134,9 +138,12 @@ class Sender:
     def _sent(self, piece: Piece) -> bytes:
         if piece.text is None:
             shown = self._shown(piece) if self._wanted.job_id is not None else {}
-            piece.text = b"".join(self._text(run, shown) for run in piece.runs)
+            piece.text = self._packed(b"".join(self._text(run, shown) for run in piece.runs))
         self._cursor = self._told = piece.runs[-1].run.last_id
         return self._noted(piece.text)
+
+    def _packed(self, plain: bytes) -> bytes:
+        return text.packed(plain) if self._is_packed else plain
 
     def _noted(self, piece: bytes) -> bytes:
         self._commented_at = time.monotonic()
