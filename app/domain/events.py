@@ -151,7 +151,8 @@ class Shown(NamedTuple):
     lines: Mapping[int, str]
 
 
-_KNOWN = frozenset(each.value for each in EventType)
+KNOWN = frozenset(each.value for each in EventType)
+"""The types of events that this release knows."""
 
 
 def missing(after: int, ends: Ends) -> Note | None:
@@ -192,7 +193,7 @@ def each(run: Run) -> Iterator[Event]:
         return
     for event_id, number in enumerate(run.numbers, run.first_id):
         more = note.details.get(str(number), {})
-        if (word := more.get("type", run.type)) in _KNOWN:
+        if (word := more.get("type", run.type)) in KNOWN:
             yield _of_job(run, event_id, number, EventType(word), more)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from app.domain import events as domain
-from app.domain.events import Ends, Event, Run, Shown, Title
+from app.domain.events import Ends, Event, EventType, Run, Shown, Title
 from app.domain.job import JobKey
 from app.postgres.database import Database
 from app.store import events
@@ -27,18 +27,59 @@ class TitledRun:
 
     run: Run
     titles: Mapping[int, Title]
+    is_uniform: bool
+    """Whether its events differ in nothing but their ids and the numbers of their jobs, which are their ids too."""
+    types: frozenset[EventType]
+    """Of which types its events are: of that of the run, where the note says nothing else of a job."""
     texts: dict[Hashable, bytes] = field(default_factory=dict)
     """How it is sent, by what is shown of it: written once, however many clients it is sent to."""
+    _places: dict[str, int] = field(default_factory=dict)
 
     @property
-    def is_uniform(self) -> bool:
-        """Whether its events differ in nothing but their ids and the numbers of their jobs, which are their ids too."""
-        return bool(self.run.numbers) and not self.run.note.details and self.titles.keys().isdisjoint(self.run.numbers)
+    def count(self) -> int:
+        """How many events it has, at most: those of a type that this release does not know are none."""
+        return max(1, len(self.run.numbers))
 
     @property
     def events(self) -> Iterator[TitledEvent]:
         """The events, in their order."""
         return (TitledEvent(one, _title(one, self.titles)) for one in domain.each(self.run))
+
+    def of_job(self, job_id: str) -> "TitledRun | None":
+        """Return the event of a job, which a run has once at most, as a run that keeps nothing else."""
+        place = self._place(job_id)
+        if place is None:
+            return None
+        number, note = self.run.numbers[place], self.run.note
+        more = {str(number): note.details[str(number)]} if str(number) in note.details else {}
+        only = Run(self.run.type, self.run.first_id + place, note._replace(numbers=(number,), details=more), (number,))
+        return titled(only, {number: self.titles[number]} if number in self.titles else {})
+
+    def _place(self, job_id: str) -> int | None:
+        numbers = self.run.numbers
+        if self.is_uniform:
+            number = int(job_id) if job_id.isascii() and job_id.isdecimal() else 0
+            return numbers.index(number) if str(number) == job_id and number in numbers else None
+        if not self._places:  # asked for by as many streams as follow a job of its queue
+            self._places = {self._id(number): place for place, number in enumerate(numbers)}
+        return self._places.get(job_id)
+
+    def _id(self, number: int) -> str:
+        said = self.run.note.details.get(str(number), {}).get("id")
+        return said or (self.titles[number].job_id if number in self.titles else str(number))
+
+
+def titled(run: Run, titles: Mapping[int, Title]) -> TitledRun:
+    """Return a run with those of the titles that are of its jobs."""
+    own = {number: titles[number] for number in run.numbers if number in titles} if titles else {}
+    details = run.note.details
+    types = {run.type}
+    if details:
+        words = {details.get(str(number), {}).get("type", run.type) for number in run.numbers} or types
+        types = {EventType(word) for word in words if word in domain.KNOWN}
+    is_numbered = bool(run.numbers) and all(title.job_id == str(number) for number, title in own.items())
+    is_uniform = is_numbered and not details and run.type not in domain.OF_ONE_JOB  # which show more than is told
+    return TitledRun(run, own, is_uniform, frozenset(types))
 
 
 class Page(NamedTuple):
@@ -81,7 +122,7 @@ def page(db: Database, *, after: int, queue: str | None = None, most: int = BATC
         if most < BATCH:
             runs, cursor = _first(runs, most, cursor)
         titles = events.titles(conn, _untitled(runs), has_names=has_names)
-        return Page([TitledRun(run, titles) for run in runs], cursor, ends, is_cut=lost is not None)
+        return Page([titled(run, titles) for run in runs], cursor, ends, is_cut=lost is not None)
 
 
 def _first(runs: Sequence[Run], most: int, cursor: int) -> tuple[list[Run], int]:

@@ -1,7 +1,7 @@
 """Events are kept for a time and within a size; a slow stream is cut; while older nodes fold, nothing is published."""
 
 import threading
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 
 import psycopg
 import pytest
@@ -10,10 +10,10 @@ from app.domain import events as domain
 from app.domain.events import EventType, Note
 from app.infra.settings import Settings
 from app.operations import eventstreams, jobs, maintenance
-from app.operations.eventstreams import LAG_MAX, EventStreams, Piece, Stream
+from app.operations.eventstreams import AT_ONCE, LAG_MAX, Choose, EventStreams, Piece, Stream
 from app.postgres.database import Database
 from app.queries import events
-from app.queries.events import TitledRun
+from app.queries.events import TitledRun, titled
 from app.store.events import SLOTS
 from tests.support import databases, work
 from tests.support.clusters import until
@@ -86,7 +86,7 @@ def test_a_service_without_events_publishes_none(own_url: str) -> None:
 def run(event_id: int, *, jobs: int = 1) -> TitledRun:
     note = Note(event_id + jobs - 1, jobs, "q", "insert", 0, range(event_id, event_id + jobs), None, {})
     [found] = domain.spread(note)
-    return TitledRun(found, {})
+    return titled(found, {})
 
 
 def given(stream: Stream, *ids: int) -> bool:
@@ -101,16 +101,16 @@ def taken(stream: Stream) -> list[int]:
     return ids(stream.take())
 
 
-def even(one: TitledRun) -> bool:
-    return one.run.first_id % 2 == 0
+def where(condition: Callable[[TitledRun], bool]) -> Choose:
+    return lambda one: one if condition(one) else None
 
 
-def all_of(one: TitledRun) -> int:
-    return len([*one.events])
+EVEN = where(lambda one: one.run.first_id % 2 == 0)
+ALL = where(lambda _one: True)
 
 
 def test_a_stream_that_lags_takes_no_more_and_keeps_nothing() -> None:
-    stream = Stream(even)
+    stream = Stream(EVEN)
     assert not given(stream, *range(1, 2 * LAG_MAX))
     assert not given(stream, 5_000, 5_001), "so many wait only now"
     assert not given(stream, 5_003), "it does not want it"
@@ -121,7 +121,7 @@ def test_a_stream_that_lags_takes_no_more_and_keeps_nothing() -> None:
 
 
 def test_a_stream_whose_client_reads_goes_on() -> None:
-    stream = Stream(even)
+    stream = Stream(EVEN)
     for first in range(1, 20 * LAG_MAX, 2 * LAG_MAX):
         assert not given(stream, *range(first, first + 2 * LAG_MAX))
         assert taken(stream) == list(range(first + 1, first + 2 * LAG_MAX, 2))
@@ -130,8 +130,8 @@ def test_a_stream_whose_client_reads_goes_on() -> None:
 
 def test_streams_of_a_view_have_the_same_pieces_and_one_that_joins_amid_them_its_own() -> None:
     found, chosen = [run(nth) for nth in range(1, 5)], dict[Hashable, list[Piece]]()
-    streams = [Stream(all_of, view="all") for _ in range(3)]
-    streams.append(Stream(lambda one: one.run.first_id > 3, view="late"))
+    streams = [Stream(ALL, view="all") for _ in range(3)]
+    streams.append(Stream(where(lambda one: one.run.first_id > 3), view="late"))
     streams[1].after = 2
     for stream in streams:
         stream.put(found, read=4, chosen=chosen)
@@ -140,11 +140,16 @@ def test_streams_of_a_view_have_the_same_pieces_and_one_that_joins_amid_them_its
     assert [ids(piece) for piece in (first, amid, late)] == [[1, 2, 3, 4], [3, 4], [4]]
 
 
+def test_no_piece_is_larger_than_it_may_be_but_for_one_run() -> None:
+    found = [run(1, jobs=AT_ONCE - 1), run(5_000, jobs=2), run(6_000, jobs=AT_ONCE - 2), run(9_000, jobs=1)]
+    assert [piece.count for piece in eventstreams.pieces(found, ALL)] == [AT_ONCE - 1, AT_ONCE, 1]
+
+
 def test_streams_are_counted_and_each_that_is_cut_once(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(eventstreams, "LAG_MAX", 1)
     counted: list[int] = []
     lags: list[Stream] = []
-    slow, quick = Stream(all_of), Stream(lambda one: one.run.note.queue == "other")
+    slow, quick = Stream(ALL), Stream(where(lambda one: one.run.note.queue == "other"))
     streams = EventStreams(db, on_count=counted.append, on_lag=lambda: lags.append(slow))
     for caller in ("a", "b"):
         streams.enter(caller, most=None)
@@ -166,7 +171,7 @@ def test_streams_are_counted_and_each_that_is_cut_once(db: Database, monkeypatch
 
 def test_a_stream_joins_when_it_has_read_what_others_have(db: Database) -> None:
     streams = EventStreams(db)
-    first, second = Stream(all_of), Stream(all_of)
+    first, second = Stream(ALL), Stream(ALL)
     newest = events.ends(db).newest
     assert not streams.join(first, at=newest - 1, newest=newest), "the thread reads for all: nobody sets it back"
     assert streams.join(first, at=newest, newest=newest)
@@ -185,7 +190,7 @@ def test_a_stream_joins_when_it_has_read_what_others_have(db: Database) -> None:
 
 
 def test_a_stream_for_names_that_joins_amid_a_reading_hears_them(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    streams, first, named = EventStreams(db), Stream(all_of), Stream(all_of, has_names=True)
+    streams, first, named = EventStreams(db), Stream(ALL), Stream(ALL, has_names=True)
     newest = events.ends(db).newest
     read = events.page
 
@@ -209,7 +214,7 @@ def test_a_stream_for_names_that_joins_amid_a_reading_hears_them(db: Database, m
 @pytest.fixture
 def joined(db: Database) -> Iterator[Stream]:
     """A stream of all events from now on."""
-    streams, stream = EventStreams(db), Stream(all_of)
+    streams, stream = EventStreams(db), Stream(ALL)
     newest = events.ends(db).newest
     assert streams.join(stream, at=newest, newest=newest)
     yield stream
@@ -241,7 +246,7 @@ def test_an_event_that_this_release_does_not_know_is_passed_over(db: Database, s
 
 
 def test_a_stream_knows_what_was_read_for_it_though_it_wants_none_of_it(db: Database) -> None:
-    streams, narrow = EventStreams(db), Stream(lambda one: one.run.note.queue == "narrow")
+    streams, narrow = EventStreams(db), Stream(where(lambda one: one.run.note.queue == "narrow"))
     newest = events.ends(db).newest
     assert streams.join(narrow, at=newest, newest=newest)
     jobs.submit_many(db, queue="q", new=[new()])

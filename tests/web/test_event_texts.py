@@ -1,5 +1,6 @@
 """What a stream says of many events at once is what it says of each."""
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,10 +8,12 @@ from typing import Any
 import pytest
 
 from app.domain import events as domain
-from app.domain.events import RUN_MAX, Note, Title
-from app.queries.events import TitledRun
-from app.web.events import schemas, text
+from app.domain.events import RUN_MAX, Ends, Note, Title
+from app.operations.eventstreams import Stream
+from app.queries.events import TitledRun, titled
+from app.web.events import schemas, stream, text
 from app.web.events.schemas import Wanted
+from app.web.events.stream import Sender
 
 NAMES = ["q", "%d %s", 'a "quoted" one', "\\u0000", "naïve ünï", '"\\u0000"']
 
@@ -26,7 +29,7 @@ def runs(
 ) -> list[TitledRun]:
     size = len(numbers) * len(domain.OF_VERB[verb])
     note = Note(100 + size, size, queue, verb, 1_700_000_000_000, numbers, worker, details or {})
-    return [TitledRun(run, titles or {}) for run in domain.spread(note)]
+    return [titled(run, titles or {}) for run in domain.spread(note)]
 
 
 def read(written: bytes) -> list[tuple[int, str, dict[str, Any]]]:
@@ -52,8 +55,8 @@ def test_events_that_are_alike_read_as_if_each_were_written_by_itself(name: str,
 
 @pytest.mark.parametrize(
     "more",
-    [{"details": {"7": {"attempt": 2}}}, {"titles": {7: Title("mine", None)}}, {"titles": {7: Title("7", "a name")}}],
-    ids=["a detail", "an id of its own", "a name"],
+    [{"details": {"7": {"attempt": 2}}}, {"titles": {7: Title("mine", None)}}],
+    ids=["a detail", "an id of its own"],
 )
 def test_events_that_differ_are_not_taken_for_alike(more: dict[str, Any]) -> None:
     [run] = runs("claim", [7, 8], **more)
@@ -64,29 +67,94 @@ def test_events_that_differ_are_not_taken_for_alike(more: dict[str, Any]) -> Non
     ]
 
 
-def test_what_a_title_of_another_run_says_does_not_count() -> None:
-    [run] = runs("claim", [7, 8], titles={9: Title("mine", None)})
-    assert run.is_uniform
+def test_titles_of_other_runs_and_names_make_no_difference_to_who_wants_none() -> None:
+    for titles in ({9: Title("mine", None)}, {7: Title("7", "a name"), 8: Title("8", "another")}):
+        [run] = runs("claim", [7, 8], titles=titles)
+        assert run.is_uniform
+        assert read(said(Wanted(), run, 2)[1])[0][2].keys() >= {"id", "at"}
+        assert ("name" in read(said(Wanted(has_names=True), run, 2)[1])[0][2]) is (7 in titles)
+
+
+ADDED, ACTIVE, FAILED = domain.EventType.ADDED, domain.EventType.ACTIVE, domain.EventType.FAILED
+OWN = {8: Title("mine", None)}
+
+
+@pytest.mark.parametrize("titles", [{}, OWN, {7: Title("7", "a name"), 8: Title("mine", "a name"), 9: Title("9", "b")}])
+@pytest.mark.parametrize("details", [{}, {"7": {"attempt": 2}}, {"9": {"type": "failed"}}, {"9": {"type": "odd"}}])
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Wanted(),
+        Wanted(queues=("q*",)),
+        Wanted(queues=("other",)),
+        Wanted(types=frozenset({ACTIVE})),
+        Wanted(types=frozenset({ADDED})),
+        Wanted(types=frozenset({FAILED})),
+        *(Wanted(queue="q", job_id=job_id) for job_id in ("7", "07", "8", "9", "10", "mine", "\u0667", "9" * 30)),
+        Wanted(queue="q", job_id="9", types=frozenset({FAILED})),
+        Wanted(queue="other", job_id="7"),
+    ],
+)
+def test_what_is_chosen_of_a_run_has_all_that_is_wanted(
+    wanted: Wanted, details: dict[str, Any], titles: dict[int, Title]
+) -> None:
+    [run] = runs("claim", [7, 8, 9], titles=titles, details=details)
+    expected = [one for one in run.events if wanted.wants(one, wanted.covers)]
+    chosen = wanted.choose(run, wanted.covers)
+    assert [one for one in (chosen.events if chosen else ()) if wanted.wants(one, wanted.covers)] == expected
+    assert bool(chosen) is bool(expected)
+    if chosen and wanted.job_id is not None:
+        assert (chosen.count, len(chosen.titles) <= 1, len(chosen.run.note.details) <= 1) == (1, True, True)
+
+
+def test_a_run_keeps_the_titles_of_its_jobs_alone() -> None:
+    [run] = runs("claim", [8], titles={number: Title(f"job-{number}", None) for number in range(2_000)})
+    assert run.titles == {8: Title("job-8", None)}
+
+
+class Given:
+    """Streams of a process in which a run is published as soon as one has joined."""
+
+    is_closed = False
+
+    def __init__(self, run: TitledRun) -> None:
+        self._run = run
+
+    def join(self, stream: Stream, **_cursors: int) -> bool:
+        stream.put([self._run], read=self._run.run.last_id, chosen={})
+        return True
+
+    def part(self, _stream: Stream) -> None:
+        """Do nothing: there is nobody to tell."""
+
+
+def said(wanted: Wanted, run: TitledRun, count: int) -> list[bytes]:
+    """Return the first pieces that a client is sent, hello first."""
+    anything: Any = Given(run)
+    rules: dict[str, Any] = dict.fromkeys(("may_see", "sees_payload"), lambda _queue: True)
+    sender = Sender(anything, anything, wanted, **rules, may_go_on=lambda: True, rights=())
+    return [*itertools.islice(sender.pieces(Ends(100, 1, 0)), count)]
+
+
+def test_streams_of_other_types_share_what_is_written_of_a_run() -> None:
+    [run] = runs("claim", [7, 8], titles=OWN)
+    for other in (FAILED, ADDED):
+        assert b"mine" in said(Wanted(types=frozenset({ACTIVE, other})), run, 2)[1]
+    assert len(run.texts) == 1
 
 
 @pytest.mark.parametrize(
-    ("wanted", "count"),
-    [
-        (Wanted(), 3),
-        (Wanted(queues=("q*",)), 3),
-        (Wanted(queues=("other",)), 0),
-        (Wanted(types=frozenset({domain.EventType.ACTIVE})), 3),
-        (Wanted(types=frozenset({domain.EventType.ADDED})), 0),
-        (Wanted(queue="q", job_id="8"), 1),
-        (Wanted(queue="q", job_id="10"), 0),
-        (Wanted(queue="q", job_id="eight"), 0),
-        (Wanted(queue="q", job_id="\u0668"), 0),  # an 8 that is no id
-    ],
+    ("job_id", "details"), [("7", {}), ("7", {"9": {"type": "failed"}}), (None, {"9": {"type": "failed"}})]
 )
-def test_so_many_are_wanted_as_are_chosen(wanted: Wanted, count: int) -> None:
-    [run] = runs("claim", [7, 8, 9])
-    assert wanted.count(run, wanted.covers) == count
-    assert len([*wanted.chosen(run, wanted.covers)]) == count
+def test_a_client_hears_by_a_comment_that_the_rest_of_a_batch_has_passed_that_it_does_not_want(
+    monkeypatch: pytest.MonkeyPatch, job_id: str | None, details: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(stream, "COMMENT_S", 0.0)
+    wanted = Wanted(queue="q", job_id=job_id, types=frozenset({ACTIVE}))
+    [run] = runs("claim", [7, 8, 9], details=details)
+    _, sent, comment = said(wanted, run, 3)
+    assert [each[2]["id"] for each in read(sent)] == (["7"] if job_id else ["7", "8"])
+    assert comment == b":\nid: %d\n\n" % run.run.last_id
 
 
 def test_a_large_batch_is_parted_and_goes_on_after_any_of_its_events() -> None:

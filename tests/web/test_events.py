@@ -125,18 +125,27 @@ def test_a_stream_goes_on_after_the_last_event_that_came_also_of_jobs_that_are_g
     assert ask(server, "GET", f"/events/page?after={rest['next']}&type=removed")["events"] == []
 
 
-def test_the_stream_of_a_job_has_its_progress_and_its_log(server: raw.Server) -> None:
-    with opened(server.port, "/queues/q/jobs/a/events", token=TOKEN) as stream:
-        add(server, {"name": "n", "data": 1, "opts": {"jobId": "a"}}, {"name": "n", "data": 1})
+@pytest.mark.parametrize("opts", [{"jobId": "a"}, {}], ids=["its own id", "its number"])
+def test_the_stream_of_a_job_has_its_progress_and_its_log(server: raw.Server, opts: dict[str, Any]) -> None:
+    [job_id, _] = add(server, {"name": "n", "data": 1, "opts": opts}, {"name": "n", "data": 1})
+    path = f"/queues/q/jobs/{job_id}"
+    with opened(server.port, f"{path}/events?after=start", token=TOKEN) as stream:
         [claimed] = ask(server, "POST", "/queues/q/jobs/claim", {})["jobs"]
-        ask(server, "POST", "/queues/q/jobs/a/progress", {"step": 1}, token=claimed["token"])
-        ask(server, "POST", "/queues/q/jobs/a/logs", "a line", token=claimed["token"])
+        ask(server, "POST", f"{path}/progress", {"step": 1}, token=claimed["token"])
+        ask(server, "POST", f"{path}/logs", "a line", token=claimed["token"])
         found = stream.take(4)
-    assert told(found) == [(word, "a") for word in ("added", "active", "progress", "log")]
+    assert told(found) == [(word, job_id) for word in ("added", "active", "progress", "log")]
     assert found[2].data["progress"] == {"step": 1}
     assert found[3].data["line"] == "a line"
     page = ask(server, "GET", "/queues/q/events/page?after=start")
     assert not {one["type"] for one in page["events"]} & {"progress", "log"}
+
+
+def test_the_stream_of_a_job_that_does_not_exist_yet_has_all_of_it(server: raw.Server) -> None:
+    with opened(server.port, "/queues/q/jobs/a/events", token=TOKEN) as stream:
+        add(server, {"name": "n", "data": 1, "opts": {"jobId": "a"}}, {"name": "n", "data": 1})
+        work_one(server)
+        assert told(stream.take(3)) == [("added", "a"), ("active", "a"), ("completed", "a")]
 
 
 def test_a_token_sees_events_of_its_queues_and_without_payload_no_reason_object_or_line(

@@ -58,7 +58,7 @@ def _stream(db: Database, access: Tokens, streams: EventStreams, wanted: Wanted)
     if asked.method == "HEAD":  # its body, which nobody reads, would have no end
         return Response(mimetype=STREAM, headers=_HEADERS)
     caller: Caller = asked.environ[CALLER]
-    is_packed = asked.accept_encodings["gzip"] > 0
+    is_packed = asked.accept_encodings.best_match(("gzip", "identity")) == "gzip"
     ends = events.ends(db)
     sender = Sender(
         db,

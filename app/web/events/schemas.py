@@ -1,6 +1,6 @@
 """The queries and the responses of the routes of events."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,20 +106,14 @@ class Wanted:
             return queue == self.queue
         return not self.queues or any(_matches(queue, each) for each in self.queues)
 
-    def count(self, run: TitledRun, is_in: Callable[[str], bool]) -> int:
-        """Return how many events of a run are sent: of all but a few without a look at each."""
-        if not is_in(run.run.note.queue) and run.run.type not in events.OF_MISSING:
-            return 0
-        if run.is_uniform:
-            if self.job_id is None:
-                return len(run.run.numbers) * self._is_of_type(run.run.type)
-            if not self.job_id.isdecimal() or int(self.job_id) not in run.run.numbers:
-                return 0
-        return sum(1 for _ in self.chosen(run, is_in))
-
-    def chosen(self, run: TitledRun, is_in: Callable[[str], bool]) -> Iterator[TitledEvent]:
-        """Return the events of a run that are sent."""
-        return (one for one in run.events if self.wants(one, is_in))
+    def choose(self, run: TitledRun, is_in: Callable[[str], bool]) -> TitledRun | None:
+        """Return what is sent of a run, without a look at each event; None if nothing is."""
+        if run.run.type in events.OF_MISSING:
+            return run if not run.run.note.queue or is_in(run.run.note.queue) else None
+        if not is_in(run.run.note.queue):
+            return None
+        found = run if self.job_id is None else run.of_job(self.job_id)
+        return found if found and any(map(self._is_of_type, found.types)) else None
 
     def wants(self, one: TitledEvent, is_in: Callable[[str], bool]) -> bool:
         """Whether an event is sent. `is_in`: whether a queue is covered, and may be seen."""

@@ -60,7 +60,7 @@ class Sender:
 
     def pieces(self, ends: Ends) -> Iterator[bytes]:
         """Yield the stream, which ends when the database is away for its beginning: the client then resumes it."""
-        stream = Stream(self._counted, view=self._view, has_names=self._wanted.has_names)
+        stream = Stream(self._choose, view=self._view, has_names=self._wanted.has_names)
         try:
             yield (text.GZIP_HEAD if self._is_packed else b"") + self._hello(ends)
             while not self._streams.join(stream, at=self._cursor, newest=self._newest):
@@ -93,7 +93,7 @@ class Sender:
         wanted = self._wanted
         page = events.page(self._db, after=self._cursor, queue=wanted.queue, has_names=wanted.has_names)
         self._newest = page.ends.newest
-        for piece in eventstreams.pieces(page.runs, self._counted):
+        for piece in eventstreams.pieces(page.runs, self._choose):
             yield self._sent(piece)
             if not self._goes_on():
                 return
@@ -132,14 +132,17 @@ class Sender:
             self._is_over = not self._may_go_on()
         return not self._is_over
 
-    def _counted(self, run: TitledRun) -> int:
-        return self._wanted.count(run, self._is_in)
+    def _choose(self, run: TitledRun) -> TitledRun | None:
+        return self._wanted.choose(run, self._is_in)
 
     def _sent(self, piece: Piece) -> bytes:
         if piece.text is None:
             shown = self._shown(piece) if self._wanted.job_id is not None else {}
             piece.text = self._packed(b"".join(self._text(run, shown) for run in piece.runs))
-        self._cursor = self._told = piece.runs[-1].run.last_id
+        last = piece.runs[-1]
+        self._cursor = last.run.last_id
+        if len(last.types) == 1:  # else another type may be the last, which was not sent
+            self._told = self._cursor
         return self._noted(piece.text)
 
     def _packed(self, plain: bytes) -> bytes:
@@ -157,7 +160,7 @@ class Sender:
         told: dict[JobKey, list[Event]] = defaultdict(list)
         for run in piece.runs:
             if run.run.type in OF_ONE_JOB:
-                for one in self._wanted.chosen(run, self._is_in):
+                for one in run.events:
                     told[text.job(one.event)].append(one.event)
         shown = {}
         for job, each in told.items():
@@ -168,10 +171,10 @@ class Sender:
     def _text(self, run: TitledRun, shown: Mapping[JobKey, Shown]) -> bytes:
         """Return what is wanted of a run, written once for all streams that show the same of it."""
         wanted, sees_payload = self._wanted, self._sees_payload(run.run.note.queue)
-        is_uniform = wanted.job_id is None and run.is_uniform
-        key = () if is_uniform else (wanted.has_names, sees_payload, wanted.types, wanted.job_id)
+        is_uniform = run.is_uniform and not wanted.has_names
+        key = () if is_uniform else (wanted.has_names, sees_payload, wanted.types if len(run.types) > 1 else None)
         if key not in run.texts:
             said: dict[str, Any] = {"has_names": wanted.has_names, "sees_payload": sees_payload}
-            found = wanted.chosen(run, self._is_in)
+            found = (one for one in run.events if wanted.wants(one, self._is_in))
             run.texts[key] = text.uniform(run.run) if is_uniform else text.each(found, shown, **said)
         return run.texts[key]
