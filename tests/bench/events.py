@@ -125,8 +125,9 @@ def add(queue: rowline.Queue, batch: int) -> int:
     return len(queue.add_many([rowline.NewJob(name="n", data=DATA)] * batch))
 
 
-def poster(port: int, batch: int) -> Callable[[], int]:
-    """Return what adds a batch and returns how many jobs; its request is made once, to leave the CPU to the service."""
+@contextlib.contextmanager
+def poster(port: int, batch: int) -> Iterator[Callable[[], int]]:
+    """Yield what adds a batch and returns how many jobs; its request is made once, to leave the CPU to the service."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LONGEST_S)
     body = json.dumps([{"name": "n", "data": DATA}] * batch)
     headers = {"Authorization": f"Bearer {raw.TOKEN}", "Content-Type": "application/json"}
@@ -138,15 +139,15 @@ def poster(port: int, batch: int) -> Callable[[], int]:
         response.read()
         return batch
 
-    return post
+    with contextlib.closing(connection):
+        yield post
 
 
 def told(port: int, *, seconds: float, rate: float, batch: int, is_worked: bool) -> list[str]:
     """Add at a rate, and work what is added if `is_worked`; return a row of what a client of the stream saw."""
     api = rowline.Rowline(f"http://127.0.0.1:{port}", raw.TOKEN)
     queue, added, worked = api.queue(QUEUE), 0, 0
-    post = poster(port, batch)
-    with beside(listen, port) as listener:
+    with beside(listen, port) as listener, poster(port, batch) as post:
         began_at = time.perf_counter()
         while (passed_s := time.perf_counter() - began_at) < seconds:
             if added <= rate * passed_s:
