@@ -91,7 +91,7 @@ def table(
         "claims, calm, s": spread(calm),
         "claims, hurt, s": spread(hurt),
     }
-    return "\n".join(f"{name:<20}{value}" for name, value in rows.items())
+    return "\n".join(f"{name:<26}{value}" for name, value in rows.items())
 
 
 def _outcomes(by: Counter[str]) -> str:
