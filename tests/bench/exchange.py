@@ -1,5 +1,6 @@
 """HTTP by raw sockets in one select loop: little CPU for a client in Python."""
 
+import abc
 import re
 import selectors
 import socket
@@ -24,7 +25,7 @@ def request(chosen: Settings, method: str, path: str, body: str = "") -> bytes:
     return "\r\n".join(head).encode() + b"\r\n\r\n" + encoded
 
 
-class Exchange:
+class Exchange(abc.ABC):
     """One connection: a request goes out whole, then its answer comes in, then the request that follows from it."""
 
     def __init__(self, chosen: Settings) -> None:
@@ -35,9 +36,9 @@ class Exchange:
         self._unsent = memoryview(b"")
         self._received, self._missing = bytearray(), -1
 
+    @abc.abstractmethod
     def following(self, answer: bytes | None) -> bytes | None:
         """Return the request that follows from the body of an answer, at first from None; None ends it."""
-        raise NotImplementedError
 
     def begin(self, answer: bytes | None = None) -> int | None:
         """Send the next request, as far as the socket takes it; return what to watch for, None at the end."""

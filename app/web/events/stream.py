@@ -50,7 +50,7 @@ class Sender:
         """
         self._db, self._streams, self._wanted = db, streams, wanted
         self._sees_payload, self._may_go_on, self._tells_cursor = sees_payload, may_go_on, tells_cursor
-        # Asked for each event of each stream, with patterns and scopes to compare.
+        # Asked for each run, with patterns and scopes to compare.
         self._is_in = lru_cache(maxsize=QUEUES_KNOWN)(lambda queue: wanted.covers(queue) and may_see(queue))
         self._cursor = self._told = self._newest = 0
         self._is_over = False
