@@ -35,14 +35,15 @@ _OTHER = LOT.format(text="queue || custom_id || 'x'")
 JOBS = f"""
 create temporary table spread as
 select queue, number, status, {_ID} as lot, {_OTHER} as other,
-    row_number() over (partition by queue, status order by number desc) as nth
-from rowline.jobs;
+    row_number() over (partition by queue, status order by number desc) as nth,
+    row_number() over (newest) / count(*) over (partition by queue, finished_at is null)::float as back
+from rowline.jobs
+window newest as (partition by queue, finished_at is null order by number desc);
 update rowline.jobs as job
 set finished_at = now() - made.ago, processed_at = now() - made.ago - made.ran,
     added_at = now() - made.ago - made.ran * (1.1 * attempts_made - 0.1) - spread.other * interval '4 seconds'
 from spread, lateral (select
-    (case spread.status when 'failed' then 18000 * spread.lot ^ 2 + 25 else 3000 * spread.lot ^ 2 + 2 end)
-    * interval '1 second' as ago,
+    (18000 * spread.back ^ 1.5 + 2) * interval '1 second' as ago,
     (case spread.queue when 'payments' then 1.4 when 'images' then 6.0 else 0.3 end + spread.other)
     * case spread.status when 'failed' then 20 else 1 end * interval '1 second' as ran
 ) as made
@@ -58,14 +59,15 @@ set added_at = now() - made.ago, run_at = now() - made.ago,
     place = extract(epoch from now() - made.ago) * 1000000
 from spread, lateral (select
     spread.nth
-    * case spread.queue when 'emails' then 0.31 when 'newsletter' then 0.4 when 'exports' then 420 else 2.2 end
+    * case spread.queue when 'emails' then 0.31 when 'newsletter' then 0.4 when 'exports' then 420 when 'erp' then 20
+        else 2.2 end
     * interval '1 second' as ago
 ) as made
 where (job.queue, job.number) = (spread.queue, spread.number) and job.status in ('waiting', 'prioritized');
 update rowline.jobs as job
-set run_at = now() + spread.lot * delay_ms * interval '1 ms',
-    added_at = now() - (1 - spread.lot) * delay_ms * interval '1 ms'
-from spread
+set run_at = now() + (0.9 - made.gone) * delay_ms * interval '1 ms',
+    added_at = now() - (0.1 + made.gone) * delay_ms * interval '1 ms'
+from spread, lateral (select 0.8 * spread.back as gone) as made
 where (job.queue, job.number) = (spread.queue, spread.number) and job.status = 'delayed';
 update rowline.attempts as one
 set ended_at = job.finished_at - (job.attempts_made - one.nth) * (job.finished_at - job.processed_at) * 1.1,
@@ -76,14 +78,15 @@ where (job.queue, job.number) = (one.queue, one.number) and job.finished_at is n
 """
 REST = """
 update rowline.queue_settings set paused_at = now() - interval '23 minutes' where paused_at is not null;
-update rowline.endpoints
-set registered_at = now() - interval '38 days', switched_off_at = now() - interval '41 minutes',
-    switched_off_reason = '25 calls in a row failed: connection refused'
-where queue = 'erp';
 insert into rowline.audit (actor, action, queue, target, after)
 values ('system', 'workers.switch_off', 'erp', 'erp', '{"reason": "25 calls in a row failed: connection refused"}');
 update rowline.audit
 set at = now() - ((select max(number) + 1 from rowline.audit) - number) * interval '4 minutes 10 seconds';
+update rowline.endpoints set registered_at = now() - interval '38 days';
+update rowline.endpoints
+set switched_off_at = act.at, switched_off_reason = '25 calls in a row failed: connection refused'
+from rowline.audit as act
+where endpoints.queue = 'erp' and act.action = 'workers.switch_off';
 update rowline.schedules set created_at = now() - interval '19 days';
 update rowline.schedules set paused_at = now() - interval '3 hours' where paused_at is not null;
 update rowline.schedules
@@ -109,6 +112,14 @@ set created_at = now() - (nth * 9 + 4) * interval '1 day', revoked_at = case whe
 from (select id, row_number() over (order by name desc) as nth from rowline.tokens) as listed
 where listed.id = token.id;
 """
+ORDER = """
+update rowline.jobs as job
+set added_at = least(added_at, until)
+from (select queue, number, min(added_at) over (partition by queue order by number desc) as until from rowline.jobs)
+    as newer
+where (job.queue, job.number) = (newer.queue, newer.number)
+"""
+"""No job was added behind one with a higher number."""
 WORKERS = """
 delete from rowline.queue_workers;
 insert into rowline.queue_workers (queue, worker, process, way, slots, busy, seen_at)
@@ -130,6 +141,7 @@ from (
         case when '{{queue}}' = 'emails' and '{{step}}' = 'minute' and ago between 14 and 17 then 0
             when '{{queue}}' = 'emails' and '{{step}}' = 'minute' and ago between 9 and 13 then jobs * 8 / 5
             when '{{queue}}' = 'newsletter' then 0
+            when '{{queue}}' = 'erp' and '{{step}}' = 'minute' and ago <= 4 then 0
             else jobs end as done
     from generate_series({{first}}, {{last}}) as ago
     cross join lateral (select date_trunc('{{step}}', now()) - ago * interval '1 {{step}}' as at) as period
@@ -164,7 +176,7 @@ STEPS = {"minute": (1, 0, 24 * 60, 0.93), "hour": (60, 25, 24 * 14, 0.3), "day":
 
 def write(url: str, shop: Shop) -> str:
     """Move all times, and write down what happened before; return the secret of Ada's token."""
-    for statements in (JOBS, REST, WORKERS, "delete from rowline.job_minutes", SPREAD):
+    for statements in (JOBS, REST, ORDER, WORKERS, "delete from rowline.job_minutes", SPREAD):
         databases.run(url, statements)
     for queue, (rate, waits, runs) in RATES.items():
         for step, (each, first, last, good) in STEPS.items():

@@ -7,6 +7,9 @@ from typing import Any
 
 ROOT_TOKEN = "a-token-of-the-pictures"
 LEASE_MS = 600_000
+DAY_MS = 86_400_000
+BETWEEN = 7
+"""So many jobs of a queue end well between those that fail."""
 PLANTS = ("Ficus lyrata", "Monstera deliciosa", "Boston fern", "Olive tree", "String of pearls", "Calathea orbifolia")
 PEOPLE = ("ada", "grace", "linus", "margaret", "edsger", "barbara", "ken", "radia")
 GATEWAY = """Traceback (most recent call last):
@@ -62,8 +65,8 @@ class Shop:
     def open(self) -> None:
         """Fill the shop."""
         people = self._people()
-        self._done()
-        self._failures()
+        self._delayed()
+        self._ended()
         self._running()
         self._schedules()
         self._waiting()
@@ -103,11 +106,11 @@ class Shop:
             "inventory", self.ask("POST", "/queues/inventory/jobs/claim", body)["jobs"], returnvalue={"ok": True}
         )
 
-    def _add(self, queue: str, count: int, name: str, prefix: str, **opts: Any) -> None:
+    def _add(self, queue: str, count: int, name: str, prefix: str, *, first: int = 0, **opts: Any) -> None:
         """Add jobs with believable data, whose ids say what they are about."""
         jobs = [
             {"name": name, "data": _data(nth), "opts": {"jobId": f"{prefix}{nth}", "removeOnFail": False} | opts}
-            for nth in range(count)
+            for nth in range(first, first + count)
         ]
         for begin in range(0, count, 1_000):
             self.ask("POST", f"/queues/{queue}/jobs", jobs[begin : begin + 1_000])
@@ -122,18 +125,29 @@ class Shop:
         done = [{"id": one["job"]["id"], "token": one["token"]} | ending for one in jobs]
         self.ask("POST", f"/queues/{queue}/jobs/finish", {"jobs": done})
 
-    def _done(self) -> None:
-        for queue, count in DONE.items():
-            self._add(queue, count, NAMES[queue], f"{queue[:3]}-1")
-            self._finish(queue, self._claim(queue, count, f"{queue}-worker:1"), returnvalue={"ok": True})
+    def _delayed(self) -> None:
+        self._add("emails", 86, "review-reminder", "ema-7", delay=14 * DAY_MS)
+        self._add("invoices", 31, "dunning", "inv-3", delay=14 * DAY_MS)
 
-    def _failures(self) -> None:
-        for queue, groups in FAILURES.items():
-            for nth, (name, reason, stack, count) in enumerate(groups):
-                self._add(queue, count, name, f"{queue[:3]}-{48 + nth}0", attempts=2 if nth else 3, backoff=0)
-                for attempt in range(2 if nth else 3):
-                    jobs = self._claim(queue, count, f"{queue}-worker:{1 + attempt % 2}")
-                    self._finish(queue, jobs, failedReason=reason, stacktrace=stack)
+    def _ended(self) -> None:
+        """Let jobs end: of each queue many well, then a group that failed, some well, the next group, and so on."""
+        for queue, count in DONE.items():
+            groups = FAILURES.get(queue, [])
+            self._done(queue, 0, count - len(groups) * BETWEEN)
+            for nth in reversed(range(len(groups))):
+                self._fail(queue, nth, *groups[nth])
+                self._done(queue, count - (nth + 1) * BETWEEN, BETWEEN)
+
+    def _done(self, queue: str, first: int, count: int) -> None:
+        self._add(queue, count, NAMES[queue], f"{queue[:3]}-1", first=first)
+        self._finish(queue, self._claim(queue, count, f"{queue}-worker:1"), returnvalue={"ok": True})
+
+    def _fail(self, queue: str, nth: int, name: str, reason: str, stack: str, count: int) -> None:
+        attempts = 2 if nth else 3
+        self._add(queue, count, name, f"{queue[:3]}-{48 + nth}0", attempts=attempts, backoff=0)
+        for attempt in range(attempts):
+            jobs = self._claim(queue, count, f"{queue}-worker:{1 + attempt % 2}")
+            self._finish(queue, jobs, failedReason=reason, stacktrace=stack)
 
     def _running(self) -> None:
         for queue, count in RUNNING.items():
@@ -151,12 +165,11 @@ class Shop:
     def _waiting(self) -> None:
         for queue, count in WAITING.items():
             self._add(queue, count, NAMES[queue], f"{queue[:3]}-6")
-        self._add("emails", 86, "review-reminder", "ema-7", delay=5_400_000)
-        self._add("invoices", 31, "dunning", "inv-3", delay=46_800_000)
 
     def _endpoints(self) -> None:
         for queue, url in {"erp": "https://erp.example/hooks/orders", "payments": "https://pay.example/jobs"}.items():
-            self.ask("POST", "/workers", {"queue": queue, "endpoint": {"url": url, "method": "POST"}})
+            endpoint = {"url": url, "method": "POST"}
+            self.ask("POST", "/workers", {"queue": queue, "endpoint": endpoint, "opts": {"concurrency": 10}})
         self._add("erp", 12, "order-paid", "erp-4")
 
     def _plans(self) -> None:
