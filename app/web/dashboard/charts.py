@@ -119,7 +119,7 @@ def _scaled(title: str, values: dict[str, Sequence[int | None]], top: int, *, is
 def drawn(found: dict[str, Any]) -> list[Chart]:
     """Return the charts of a series."""
     return [
-        _chart("Jobs", {name: found[name] for name in COUNTS}),
+        _chart(f"Jobs in each {found['step']}", {name: found[name] for name in COUNTS}),
         _chart("How long jobs waited", {name: found["wait"][name] for name in SHARES}, is_time=True),
         _chart("How long attempts ran", {name: found["run"][name] for name in SHARES}, is_time=True),
     ]

@@ -112,6 +112,7 @@ def test_the_doctor_looks_only_when_somebody_asks(visitor: Visitor) -> None:
     assert "Look now" in page
     assert "What it looked at" not in page
     found = text_of(visitor.page("doctor?look=1"))
+    assert "queues that are paused or have no worker, are on the page of the queues" in found
     for words in ("What it looked at", "Age of transaction ids", "Dead rows", "Look again"):
         assert words in found, words
 

@@ -16,7 +16,8 @@ def series(**values: list[int | None]) -> dict[str, Any]:
     """Return what the API says of some periods."""
     nothing: list[int | None] = [0, 0, 0]
     times = dict.fromkeys(("p50", "p95", "p99"), values.get("times", [None] * 3))
-    return dict.fromkeys(("added", "completed", "failed"), nothing) | values | {"wait": times, "run": times}
+    counts = dict.fromkeys(("added", "completed", "failed"), nothing)
+    return {"step": "minute"} | counts | values | {"wait": times, "run": times}
 
 
 def paths(found: dict[str, Any], nth: int = 0) -> dict[str, str]:
@@ -83,10 +84,25 @@ def test_the_page_of_a_queue_draws_sixty_minutes(visitor: Visitor, client: Clien
         "values (date_trunc('minute', now()) - interval '5 minutes', 'q', 40, 40, 1)",
     )
     page = visitor.page("queues/q")
-    assert "up to 40 a minute" in text_of(page)
+    assert "up to 40 jobs a minute" in text_of(page)
     [line] = [str(a["d"]) for tag, a in tags_of(page) if tag == "path" and a.get("class") == "k-added"]
     assert line.count("L") == 59
     assert line.count(" 0L") == 1, "its top is the most there was"
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("", "The curves, each to a scale of its own: added ended"),
+        ("queues/q", "The last 60 minutes, up to 1 jobs a minute added completed failed"),
+        ("queues/q/charts?step=hour", "Jobs in each hour added completed failed"),
+        ("queues/q/charts", "How long jobs waited half within 95 % within 99 % within"),
+        ("queues/q/charts", "Jobs count here also when they were removed since"),
+    ],
+)
+def test_beside_a_curve_stands_what_it_shows(visitor: Visitor, client: Client, path: str, words: str) -> None:
+    client.add({"name": "n", "data": 1})
+    assert words in text_of(visitor.page(path))
 
 
 def test_charts_need_the_right_to_read_the_queue(visiting: Callable[..., Visitor]) -> None:
@@ -117,5 +133,5 @@ def test_each_queue_of_the_list_has_its_last_hour_in_small(visitor: Visitor, cli
     )
     tags = tags_of(visitor.page(""))
     labels = [a["aria-label"] for tag, a in tags if tag == "svg"]
-    assert labels == ["1,234 in, 1,233 out in 60 minutes"] * 2, "it needs attention, and it is in the list"
+    assert labels == ["1,234 added, 1,233 ended in 60 minutes"] * 2, "it needs attention, and it is in the list"
     assert [a["href"] for tag, a in tags if tag == "a" and str(a.get("href")).endswith("queues/q/charts")] != []

@@ -278,7 +278,7 @@ def test_all_that_match_a_search_in_one_queue_are_planned(visitor: Visitor, clie
         failed(client, job_id, "no such host")
     failed(client, "c", "other")
     assert 'name="which"' not in visitor.page("search?error=host")
-    assert "name one queue" in visitor.page("search?error=host")
+    assert "fill in “Queue”" in visitor.page("search?error=host")
     page = visitor.page("search?error=host&finishedSince=1h&queue=q")
     sent = fields(page, "./queues/q/plans") | {"which": "all", "action": "retry"}
     sent.pop("id")
