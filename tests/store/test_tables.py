@@ -19,7 +19,7 @@ from app.store.tables import metadata
 from tests.support import databases
 from tests.support.jobs import in_status
 
-CALLED = schema.MIGRATIONS / "sql" / "rowline" / "are_texts_3.sql"
+CALLED = schema.MIGRATIONS / "sql" / "rowline" / "are_texts_4.sql"
 """What checks of tables call."""
 TABLES = """
 with tables as (
@@ -115,6 +115,7 @@ IMPOSSIBLE = [
     ("jobs_tags", Status.WAITING, "tags = '[2:2]={a}'"),
     ("jobs_tags", Status.WAITING, "tags = array['a', '']"),
     ("jobs_tags", Status.WAITING, "tags = array[repeat('x', 101)]"),
+    ("jobs_tags", Status.WAITING, "tags = array['a', repeat('x', 101)]"),
     ("jobs_start_by", Status.WAITING, "start_by = 0"),
     ("jobs_start_by", Status.WAITING, f"start_by = {START_BY_MAX + 1}"),
     ("jobs_queue", Status.WAITING, "queue = ''"),
@@ -130,6 +131,12 @@ def test_an_impossible_row_is_impossible(conn: Connection, constraint: str, stat
     in_status(conn, status)
     with refused(constraint):
         conn.exec_driver_sql(f"update rowline.jobs set {change}")
+
+
+@pytest.mark.parametrize("tags", ["array['x']", "array['a', 'a']", "array_fill(repeat('é', 100), '{10}')"])
+def test_tags_up_to_their_bounds_are_stored(conn: Connection, tags: str) -> None:
+    in_status(conn, Status.WAITING)
+    assert conn.exec_driver_sql(f"update rowline.jobs set tags = {tags}").rowcount == 1
 
 
 @pytest.mark.parametrize(("constraint", "status", "change"), IMPOSSIBLE)

@@ -5,22 +5,25 @@ case
     when job.tags is not null
         or exists (select from rowline.queue_settings as setting where setting.queue = :queue and setting.keys is not null)
         then array(
+            with key as materialized (
+                select 'key:' || length(one.path) || ':' || one.path as prefix, string_to_array(one.path, '.') as names
+                from rowline.queue_settings as setting
+                cross join lateral unnest(setting.keys) as one (path)
+                where setting.queue = :queue
+            )  -- once for all jobs
             select 'tag:' || tag.word from unnest(job.tags) as tag (word)
             union all
             select
-                'key:' || length(key.path) || ':' || key.path
+                key.prefix
                 || case
                     when length(found.value) > 200 then '#' || encode(sha256(convert_to(found.value, 'UTF8')), 'hex')
                     else '=' || found.value
                 end
-            from rowline.queue_settings as setting
-            cross join lateral unnest(setting.keys) as key (path)
+            from key
             cross join lateral (
-                select job.data #> string_to_array(key.path, '.') as json offset 0  -- parsed once
-            ) as place
-            cross join lateral (
-                select coalesce(place.json #>> '{}', case when place.json is not null then 'null' end) as value
+                select coalesce(job.data #>> key.names, case when (job.data #> key.names) is not null then 'null' end) as value
+                offset 0  -- parsed once, unless there is nothing
             ) as found
-            where setting.queue = :queue and found.value is not null
+            where found.value is not null
         )
 end
