@@ -61,7 +61,7 @@ def test_a_queue_is_paused_and_resumed_and_says_who_did_it(hand: Hand) -> None:
     hand.press("details[data-keep=pause] summary")
     hand.type("#reason", "the provider is down")
     hand.press("form[action$='/pause'] button")
-    hand.sees("The queue is paused", "paused by env:1", "the provider is down")
+    hand.sees("The queue is paused", "paused by token 1 of AUTH_TOKENS", "the provider is down")
     assert hand.pages.ask("GET", "/queues/mail")["paused"]
     hand.press("form[action$='/resume'] button")
     hand.sees("The queue is resumed.")
@@ -125,7 +125,7 @@ def test_a_schedule_is_previewed_made_and_paused(hand: Hand) -> None:
     hand.press("button[value=store]")
     hand.sees("The schedule is made.")
     hand.press("form[action$='/pause'] button")
-    hand.sees("The schedule is paused", "paused by env:1")
+    hand.sees("The schedule is paused", "paused by token 1 of AUTH_TOKENS")
     assert hand.pages.ask("GET", "/queues/mail/schedulers/nightly")["paused"]
     hand.press("form[action$='/resume'] button")
     hand.sees("The schedule goes on with the next tick")
@@ -154,4 +154,4 @@ def test_a_token_is_made_rotated_and_revoked(hand: Hand) -> None:
     [token] = hand.pages.ask("GET", "/tokens")["tokens"]
     assert "revokedOn" in token
     hand.press("nav a[href$='audit']")
-    hand.sees("tokens.revoke", "tokens.finish_rotation", "tokens.rotate", "tokens.create", "env:1")
+    hand.sees("tokens.revoke", "tokens.finish_rotation", "tokens.rotate", "tokens.create", "token 1 of AUTH_TOKENS")

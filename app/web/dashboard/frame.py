@@ -21,6 +21,7 @@ from app.postgres.database import Database, DatabaseError
 from app.web import answers, clients, hooks, names, problems
 from app.web.auth import Tokens, current_request
 from app.web.dashboard import (
+    actors,
     api,
     audit,
     charts,
@@ -114,7 +115,7 @@ def create(settings: Settings, db: Database, access: Tokens, process: ProcessMet
         pages.register_blueprint(blueprint, url_prefix=ROOT)
     pages.jinja_env.undefined = shown.Absent
     pages.jinja_env.trim_blocks = pages.jinja_env.lstrip_blocks = True
-    pages.jinja_env.filters |= shown.FILTERS
+    pages.jinja_env.filters |= shown.FILTERS | {"who": actors.in_words, "told": actors.told}
     pages.jinja_env.globals |= {
         "files": static.urls(),
         "statuses": shown.STATUSES,

@@ -9,9 +9,11 @@ from app.domain.plan import RUNNING, PlanStatus
 from app.domain.tokens import Action
 from app.infra.settings import Settings
 from app.web import names
-from app.web.dashboard import api, filters, forms, page, shown
+from app.web.dashboard import actors, api, filters, forms, page, shown
 
 LENGTH = 25
+MADE = "plans.create"
+"""The act whose rows in the audit name who made a plan."""
 
 
 def blueprint(_settings: Settings) -> Blueprint:
@@ -38,6 +40,7 @@ def _add_reads(routes: Blueprint) -> None:
         """Show what a plan means before it is applied, and then how far it is."""
         rowline, name = api.of(), names.queue_name(queue)
         plan = rowline.get(f"/queues/{queue}/plans/{plan_id}")
+        actors.name(rowline, [plan], "createdBy", act=MADE, queue=name)
         can_manage = rowline.may(Action.MANAGE, name)
         goes_on = plan["status"] in RUNNING
         is_open = goes_on or (plan["status"] == PlanStatus.PLANNED and plan["matched"]) or "undoUntil" in plan
@@ -85,6 +88,7 @@ def _add_writes(routes: Blueprint) -> None:
 def _list(path: str, *, name: str | None = None) -> Response:
     rowline, start = api.of(), page.start()
     plans = rowline.get(path, {"start": start, "length": LENGTH})["plans"]
+    actors.name(rowline, plans, "createdBy", act=MADE, queue=name)
     for plan in plans:
         plan["can_manage"] = rowline.may(Action.MANAGE, plan["queue"])
     following = start + LENGTH if len(plans) == LENGTH else None

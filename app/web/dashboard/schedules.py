@@ -8,10 +8,11 @@ from flask import Blueprint, Response, request
 
 from app.domain.tokens import Action
 from app.web import names
-from app.web.dashboard import api, forms, page, scheduleform, shown
+from app.web.dashboard import actors, api, forms, page, scheduleform, shown
 from app.web.dashboard.api import Api, Refused
 
 LENGTH, RUNS, TICKS = 25, 20, 5
+PAUSED = "schedules.pause"
 VERBS = {"pause": "schedule_paused", "resume": "schedule_resumed"}
 _WRONG = (400, 403, 409)
 _BAD = 400
@@ -51,6 +52,8 @@ def _add_one(routes: Blueprint) -> None:
         rowline, name, path = api.of(), names.queue_name(queue), _path(queue, schedule_id)
         members = rowline.members(path)
         schedule = _values(members)
+        actors.name(rowline, [schedule], "createdBy", act="schedules.create", queue=name)
+        actors.name(rowline, [schedule], "pausedBy", act=PAUSED, queue=name)
         start = request.args.get("start", "0")
         ticks, trouble = _ticks(rowline, path)
         return page.render(
@@ -126,6 +129,7 @@ def _add_verbs(routes: Blueprint) -> None:
 
 def _list(found: dict[str, Any], *, name: str | None, text: str = "") -> Response:
     """Show schedules: of a queue, or, for None, of all whose names contain a text."""
+    actors.name(api.of(), found["schedulers"], "pausedBy", act=PAUSED, queue=name)
     return page.render(
         "schedules.html",
         name=name,

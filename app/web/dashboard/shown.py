@@ -18,8 +18,9 @@ LINE = 160
 STATUSES = ("waiting", "prioritized", "delayed", "active", "waiting-children", "completed", "failed")
 _STEPS = ((60, 1, "s"), (3600, 60, "min"), (86_400, 3600, "h"), (float("inf"), 86_400, "d"))
 _NOW_S = 2
-_CODE = Markup("<code>{}</code>")
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+CODE = Markup("<code>{}</code>")
+UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_UUID = re.compile(UUID, re.ASCII)
 
 
 class Absent(Undefined):
@@ -102,7 +103,7 @@ def codes(text: str) -> Markup:
     parts = text.split("`")
     if len(parts) % 2 == 0:
         return escape(text)
-    shown = (_CODE.format(part) if nth % 2 else escape(part) for nth, part in enumerate(parts))
+    shown = (CODE.format(part) if nth % 2 else escape(part) for nth, part in enumerate(parts))
     return Markup("").join(shown)
 
 

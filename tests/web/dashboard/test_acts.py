@@ -58,7 +58,7 @@ def test_a_queue_is_paused_with_a_reason_and_resumed(visitor: Visitor, client: C
     visitor.post("queues/q/pause", reason="a test")
     text = text_of(visitor.page("queues/q"))
     assert "a test" in text
-    assert "env:1" in text
+    assert "token 1 of AUTH_TOKENS" in text
     visitor.post("queues/q/resume")
     assert not answers.ok(client.get("/queues/q"))["paused"]
 
@@ -226,4 +226,4 @@ def test_a_pause_is_shown_with_the_name_of_its_token_to_who_may_read_the_audit(
     assert paused.status_code == 200
     for path in ("", "queues/q"):
         assert "by ada, now" in text_of(visitor.page(path))
-        assert f"by token:{ada.token.id}, now" in text_of(visiting("jobs:read").page(path))
+        assert f"by token {ada.token.id}, now" in text_of(visiting("jobs:read").page(path))

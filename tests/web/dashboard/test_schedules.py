@@ -215,11 +215,11 @@ def test_a_schedule_is_paused_and_the_page_says_by_whom(
     put(client)
     assert visitor.post(f"{BASE}/nightly/pause").headers["Location"].endswith("nightly?done=schedule_paused")
     page = text_of(visitor.page(f"{BASE}/nightly"))
-    assert "paused by env:1" in page
+    assert "paused by token 1 of AUTH_TOKENS" in page
     assert "It is paused." in page
     assert "paused" in text_of(visitor.page(BASE))
     visiting("jobs:read", "jobs:manage").post(f"{BASE}/nightly/pause")
-    assert "paused by env:1" in text_of(visitor.page(f"{BASE}/nightly")), "it was paused already"
+    assert "paused by token 1 of AUTH_TOKENS" in text_of(visitor.page(f"{BASE}/nightly")), "it was paused already"
     assert visitor.post(f"{BASE}/nightly/resume").status_code == 303
     assert not get(client)["paused"]
 
@@ -230,8 +230,8 @@ def test_whoever_may_read_the_queue_is_told_who_paused(
     put(client)
     visitor.post(f"{BASE}/nightly/pause")
     reader = visiting("jobs:read")
-    assert "paused by env:1, " in text_of(reader.page(f"{BASE}/nightly"))
-    assert "paused by env:1, " in text_of(reader.page(BASE))
+    assert "paused by token 1 of AUTH_TOKENS, " in text_of(reader.page(f"{BASE}/nightly"))
+    assert "paused by token 1 of AUTH_TOKENS, " in text_of(reader.page(BASE))
 
 
 def test_schedules_of_all_queues_are_on_a_page_with_those_that_may_be_read(
