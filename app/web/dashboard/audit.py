@@ -15,8 +15,35 @@ FILTERS = ("actor", "action", "queue", "target", "since")
 SPANS = {"1h": "the last hour", "24h": "the last 24 hours", "7d": "the last 7 days", "30d": "the last 30 days"}
 _MS = {"1h": 3_600_000, "24h": 86_400_000, "7d": 604_800_000, "30d": 2_592_000_000}
 _BAD = 400
-_PLACES = {"jobs": "jobs", "plans": "plans", "schedules": "schedules"}
-"""The pages of what an act was about, by the noun of the act."""
+_PLACES = {"jobs": "jobs", "plans": "plans", "schedules": "schedules", "queues": "plans"}
+"""The pages of what an act was about, by the noun of the act: a drain and the like are plans."""
+_TARGETS = {
+    "jobs": "job",
+    "plans": "plan",
+    "queues": "plan",
+    "schedules": "schedule",
+    "tokens": "token",
+    "deduplication": "deduplication id",
+    "db": "schema",
+}
+"""What an act was about, by its noun."""
+_COUNTED = {
+    "jobs": "job",
+    "plans": "job",
+    "queues": "queue",
+    "schedules": "schedule",
+    "tokens": "token",
+    "workers": "endpoint",
+    "deduplication": "deduplication id",
+}
+"""What `affected` counts, by the noun of an act; of others it says nothing."""
+_COUNTED_OF = {
+    "schedules.run": "job",
+    "queues.drain": "job",
+    "queues.clean": "job",
+    "queues.obliterate": "job",
+    "db.recount": "queue",
+}
 
 
 def blueprint() -> Blueprint:
@@ -28,9 +55,10 @@ def blueprint() -> Blueprint:
         """List acts, the newest first."""
         wanted = {name: text for name in FILTERS if (text := request.args.get(name, "").strip())}
         found, trouble = _found(wanted)
+        tokens = _tokens(found["entries"])
         return page.render(
             "audit.html",
-            acts=[act | {"place": _place(act), "change": _change(act)} for act in found["entries"]],
+            acts=[_shown(act, tokens) for act in found["entries"]],
             wanted=dict.fromkeys(FILTERS, "") | wanted,
             spans=SPANS,
             query=urlencode(wanted),
@@ -55,6 +83,30 @@ def _found(wanted: dict[str, str]) -> tuple[dict[str, Any], dict[str, Any] | Non
         if refused.status != _BAD:
             raise
         return {"entries": []}, refused.problem
+
+
+def _tokens(acts: list[dict[str, Any]]) -> dict[str, str]:
+    """Return the names of tokens by their ids, as far as acts tell them."""
+    told = [(act["target"], act.get("after") or act.get("before") or {}) for act in acts if _is_of_token(act)]
+    return {token: str(members["name"]) for token, members in told if "name" in members}
+
+
+def _is_of_token(act: dict[str, Any]) -> bool:
+    return act["action"].startswith("tokens.") and "target" in act
+
+
+def _shown(act: dict[str, Any], tokens: dict[str, str]) -> dict[str, Any]:
+    """Return an act with what its row says of it; `tokens` are names."""
+    noun = act["action"].partition(".")[0]
+    counted = _COUNTED_OF.get(act["action"]) or _COUNTED.get(noun)
+    many = "" if act["affected"] == 1 else "s"
+    return act | {
+        "place": _place(act),
+        "change": _change(act),
+        "kind": _TARGETS.get(noun, ""),
+        "called": tokens.get(act["target"]) if _is_of_token(act) else None,
+        "count": f"{shown.number(act['affected'])} {counted}{many}" if counted else "",
+    }
 
 
 def _place(act: dict[str, Any]) -> str | None:

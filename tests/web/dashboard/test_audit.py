@@ -48,6 +48,26 @@ def test_acts_are_listed_with_links_to_what_they_were_about(visitor: Visitor, cl
     assert '"status": "failed"' in text_of(page)
 
 
+def test_a_row_says_on_what_an_act_was_and_how_many_it_changed(visitor: Visitor, client: Client) -> None:
+    client.add({"name": "n", "data": 1, "opts": {"jobId": "one"}})
+    client.put("/queues/q/schedulers/s", json.dumps({"every": 3_600_000, "template": {"name": "n"}}))
+    made = answers.ok(client.post("/queues/q/plans", json.dumps({"action": "remove", "filter": {"ids": ["one"]}})))
+    client.post(f"/queues/q/plans/{made['id']}/apply", json.dumps({"matched": 1}))
+    token = answers.ok(client.post("/tokens", json.dumps({"name": "shop<", "scopes": ["audit"]})))["id"]
+    client.post(f"/tokens/{token}/rotate", "")
+    client.post("/queues/q/drain", "{}")
+    page = visitor.page("audit")
+    text = text_of(page)
+    assert "tokens.rotate token shop< 1 token -" in text, "a rotation has nothing to show"
+    assert "schedules.create q schedule s 1 schedule Show" in text
+    assert f"plans.create q plan {made['id'][:8]}… 0 jobs Show" in text
+    assert f"plans.apply q plan {made['id'][:8]}… 1 job" in text
+    assert f"audit?target={token}" in links(page)
+    [drained] = {link for link in links(page) if "/plans/" in link} - {f"queues/q/plans/{made['id']}"}
+    assert visitor.get(drained).status_code == 200
+    assert actions(visitor.page(f"audit?target={token}")) == ["tokens.rotate", "tokens.create"]
+
+
 def test_filters_are_in_the_address(visitor: Visitor, client: Client) -> None:
     for queue in ("a", "b"):
         client.post(f"/queues/{queue}/pause", "")
