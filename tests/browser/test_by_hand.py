@@ -95,7 +95,8 @@ def test_the_settings_of_a_queue_are_changed_and_a_fault_stands_at_its_field(han
     hand.type("[id='defaults.attempts']", "5")
     hand.press("form[action$='/settings'] button")
     hand.sees("Nothing is changed", "must be a time as 90s, 5m, 1h, 1d")
-    at_field = "return document.getElementById(document.getElementById('startWithin').getAttribute('aria-describedby'))"
+    described = "document.getElementById('startWithin').getAttribute('aria-describedby').split(' ').pop()"
+    at_field = f"return document.getElementById({described})"
     assert "must be a time" in hand.pages.browser.run(f"{at_field}.textContent")
     [told] = hand.pages.browser.said()
     assert "400 (BAD REQUEST)" in told

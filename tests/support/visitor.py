@@ -83,5 +83,7 @@ def tags_of(html: str) -> list[tuple[str, dict[str, str | None]]]:
 
 def faults_of(html: str) -> dict[str, str]:
     """Return what stands at each field that says that it is wrong, by the name of the field."""
-    marked = {str(one["name"]): one["aria-describedby"] for _, one in tags_of(html) if "aria-invalid" in one}
-    return {name: html.split(f'id="{place}">')[1].split("</p>", maxsplit=1)[0] for name, place in marked.items()}
+    marked = {str(one["name"]): str(one["aria-describedby"]) for _, one in tags_of(html) if "aria-invalid" in one}
+    return {
+        name: html.split(f'id="{place.split()[-1]}">')[1].split("</p>", maxsplit=1)[0] for name, place in marked.items()
+    }

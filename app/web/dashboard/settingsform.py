@@ -10,7 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from app.domain import retention
+from app.domain.attempts import LOGS_KEPT, STACKS_KEPT
+from app.domain.job import PRIORITY_MAX
 from app.domain.options import DEFAULTABLE, Kind, Option
+from app.domain.terms import KEYS_MAX
 from app.web.dashboard import forms, spans
 from app.wire import jsonreader
 
@@ -24,7 +27,6 @@ class Form(NamedTuple):
 
     read: Callable[[str], Any]
     written: Callable[[Any], str]
-    hint: str  # what a person may type
     demand: str  # what is said of a text that cannot be read
 
 
@@ -34,7 +36,18 @@ class Field(NamedTuple):
     name: str
     label: str
     form: Form
-    is_long: bool = False  # several lines
+    hint: str  # what it is, and how to write it
+    empty: str  # what holds if it is empty, unless the service sets that
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it has several lines."""
+        return self.form is LINES
+
+    @property
+    def is_flag(self) -> bool:
+        """Whether it is true or false."""
+        return self.form is FLAG
 
 
 def _whole(text: str) -> int:
@@ -63,43 +76,79 @@ def _flag(text: str) -> bool:
 KEPT = Form(
     lambda text: retention.of_words(text.replace(" ", "")).json,
     lambda value: retention.words(retention.of_json(value) or retention.FOR_EVER),
-    "7d; 1000, the newest; 7d,1000; all; none",
     "must be as 7d, 1000, 7d,1000, all or none",
 )
-WHOLE = Form(_whole, str, "a number", "must be a number")
-SPAN = Form(_span, spans.written, "90s, 5m, 1h, 1d", "must be a time as 90s, 5m, 1h, 1d")
-FLAG = Form(_flag, lambda value: "true" if value else "false", "", "must be true or false")
-LINES = Form(_lines, "\n".join, "one a line", "")
+WHOLE = Form(_whole, str, "must be a number")
+SPAN = Form(_span, spans.written, "must be a time as 90s, 5m, 1h, 1d")
+FLAG = Form(_flag, lambda value: "true" if value else "false", "must be true or false")
+LINES = Form(_lines, "\n".join, "")
 BACKOFF = Form(
     _backoff,
     lambda value: json.dumps(value, ensure_ascii=False),
-    '5s, or {"type": "exponential", "delay": 1000, "jitter": 0.5}',
     "must be a time as 5s, or a JSON object",
 )
 _FORMS = {Kind.WHOLE: WHOLE, Kind.FLAG: FLAG, Kind.TEXTS: LINES, Kind.BACKOFF: BACKOFF}
-_LABELS = {
-    "attempts": "Runs that may fail",
-    "backoff": "The wait before the next attempt",
-    "delay": "Delay before the first attempt",
-    "priority": "Priority, 1 is first",
-    "lifo": "Add to the front",
-    "keepLogs": "Lines of the log that are kept",
-    "stackTraceLimit": "Stack traces that are kept",
-    "timeout": "The longest an attempt may take",
-    "tags": "Tags",
+_LIKE = "such as `90s`, `5m`, `1h` or `1d`."
+_SAID = {
+    "attempts": ("Attempts", "How often a job is run until it fails for good, such as `3`.", "1, it is not run again"),
+    "backoff": (
+        "Backoff",
+        'The wait before the next attempt, such as `5s`; growing, in ms: `{"type": "exponential", "delay": 1000}`.',
+        "no wait",
+    ),
+    "delay": ("Delay", f"The wait before the first attempt, {_LIKE}", "no wait"),
+    "priority": (
+        "Priority",
+        f"From `1`, which runs first, to `{PRIORITY_MAX}`, which runs last.",
+        "none, which runs before all that have one",
+    ),
+    "lifo": ("Front of the queue", "Whether a new job goes to the front, or to the end.", "to the end"),
+    "keepLogs": (
+        "Log lines",
+        "How many lines of its log a job keeps, the newest, such as `500`.",
+        f"{LOGS_KEPT:,}",
+    ),
+    "stackTraceLimit": (
+        "Stack traces",
+        "How many stack traces a job keeps, the newest, such as `5`.",
+        f"{STACKS_KEPT}",
+    ),
+    "timeout": ("Timeout", f"The longest that an attempt may take, {_LIKE}", "no limit"),
+    "tags": ("Tags", "Words to find a job by, one a line, such as `vip`.", "none"),
 }
+"""Of each default: its label, what it is, and what holds without it."""
 
 
 def _default(option: Option) -> Field:
     form = SPAN if option.field.endswith("_ms") else _FORMS[option.kind]
-    return Field(_DEFAULTS + option.name, _LABELS.get(option.name, option.name), form, is_long=form is LINES)
+    label, hint, empty = _SAID.get(option.name, (option.name, option.meaning, "as the service has it"))
+    return Field(_DEFAULTS + option.name, label, form, hint, empty)
 
 
 OWN = (
-    Field("removeOnComplete", "Completed jobs that are kept", KEPT),
-    Field("removeOnFail", "Failed jobs that are kept", KEPT),
-    Field("startWithin", "A job that has not begun so long after it became ready fails", SPAN),
-    Field("keys", "Keys: paths into the data by which jobs are found at once", LINES, is_long=True),
+    Field(
+        "removeOnComplete",
+        "Completed jobs that are kept",
+        KEPT,
+        "`7d`: those of the last 7 days; `1000`: the 1,000 newest; `7d,1000`: both limits hold; `all`; `none`.",
+        "all",
+    ),
+    Field("removeOnFail", "Failed jobs that are kept", KEPT, "Written in the same way.", "all"),
+    Field(
+        "startWithin",
+        "Time to begin",
+        SPAN,
+        f"A job must begin within this time after it became ready, or it fails: {_LIKE}",
+        "no limit",
+    ),
+    Field(
+        "keys",
+        "Keys",
+        LINES,
+        f"Paths into the data of jobs, one a line, {KEYS_MAX} at most, such as `customer.id`. A search by a key "
+        "looks at the jobs that have the value, not at all jobs.",
+        "none",
+    ),
 )
 DEFAULTS = tuple(_default(option) for option in DEFAULTABLE.values())
 FIELDS = (*OWN, *DEFAULTS)
@@ -110,6 +159,17 @@ def of(settings: Mapping[str, Any]) -> dict[str, str]:
     """Return the texts of the fields for the settings of a queue."""
     flat = {**settings, **{_DEFAULTS + name: value for name, value in settings.get("defaults", {}).items()}}
     return {one.name: one.form.written(flat[one.name]) if one.name in flat else "" for one in FIELDS}
+
+
+def in_force(service: Mapping[str, Any]) -> dict[str, str]:
+    """Return what holds where a field is empty, in words, with the settings of the service."""
+    kept = {name: _kept(service[name]) for name in _RETENTION if name in service}
+    return {one.name: kept.get(one.name, one.empty) for one in FIELDS}
+
+
+def _kept(value: Any) -> str:
+    written = KEPT.written(value)
+    return f"{written}, as set for all queues"
 
 
 def sent() -> dict[str, str]:

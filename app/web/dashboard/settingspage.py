@@ -45,6 +45,15 @@ def blueprint() -> Blueprint:
     return routes
 
 
+def _service() -> dict[str, Any]:
+    """Return the settings of the service; none, if the token may not read them."""
+    try:
+        found: dict[str, Any] = api.of().get("/settings")
+    except Refused:
+        return {}
+    return found
+
+
 def _page(
     queue: dict[str, Any],
     texts: dict[str, str],
@@ -62,7 +71,11 @@ def _page(
         status=status,
         name=queue["name"],
         keys=queue.get("keys", []),
-        parts={"": settingsform.OWN, "Options of jobs that are added without them": settingsform.DEFAULTS},
+        parts={
+            "": settingsform.OWN,
+            "Defaults: the options of jobs that are added without them": settingsform.DEFAULTS,
+        },
+        in_force=settingsform.in_force(_service()),
         sent=texts,
         before=before,
         faults=placed,

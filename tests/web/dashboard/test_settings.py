@@ -92,6 +92,40 @@ def test_settings_are_set_changed_and_taken_away_with_their_audit(visitor: Visit
     assert settings(client) == {}
 
 
+def test_what_holds_stands_where_a_field_is_empty(
+    visitor: Visitor, visiting: Callable[..., Visitor], client: Client
+) -> None:
+    assert client.patch("/settings", json.dumps({"removeOnComplete": {"age": 86_400, "count": 5}})).status_code == 200
+    assert client.patch("/settings", json.dumps({"removeOnFail": None})).status_code == 200
+    put(client, defaults={"attempts": 2})
+    held = {
+        "removeOnComplete": "1d,5, as set for all queues",
+        "removeOnFail": "all",
+        "startWithin": "no limit",
+        "keys": "none",
+        "defaults.attempts": "1, it is not run again",
+        "defaults.lifo": "to the end",
+        "defaults.keepLogs": "10,000",
+        "defaults.stackTraceLimit": "100",
+    }
+    page = visitor.page(PAGE)
+    described = {str(one.get("aria-describedby", "")).strip() for _, one in tags_of(page)}
+    assert {f"hint-{name}" for name in settingsform.of({})} <= described
+    for name, words in held.items():
+        hint = text_of(page.partition(f'id="hint-{name}"')[2].partition("<input type")[0])
+        assert f"Empty: {words}." in hint or f"not set: {words}" in hint, name
+    reader = text_of(visiting("jobs:read@q").page(PAGE))
+    assert all(f"not set: {words}" in reader for name, words in held.items() if name != "defaults.attempts")
+
+
+def test_every_default_says_what_it_is_and_how_it_is_written() -> None:
+    assert set(settingsform.in_force({})) == {one.name for one in settingsform.FIELDS}
+    for one in settingsform.FIELDS:
+        assert one.hint.endswith("."), one.name
+        assert one.label[0].isupper(), one.name
+        assert one.empty, one.name
+
+
 def test_two_people_who_change_different_settings_both_have_theirs(visitor: Visitor, client: Client) -> None:
     put(client, defaults={"attempts": 2, "timeout": 1_000})
     seen = fields_of(visitor.page(PAGE))
