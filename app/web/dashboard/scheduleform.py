@@ -15,8 +15,8 @@ LABELS = {
     "schedule id": "Id",
     "pattern": "Pattern",
     "tz": "Time zone",
-    "every": "Every",
-    "offset": "The interval ticks so long after its multiples",
+    "every": "Interval",
+    "offset": "Offset",
     "startDate": "Not before",
     "endDate": "Not after",
     "template.name": "Name",
@@ -24,17 +24,17 @@ LABELS = {
     "template.opts": "Options",
     "data": "Data",
     "opts": "Options",
-    "limit": "It ends after so many ticks",
-    "jitter": "Each job is delayed by up to",
-    "overlap": "A tick, while the job of the last one is there",
-    "misfire": "Ticks that nobody was there for",
+    "limit": "Limit",
+    "jitter": "Jitter",
+    "overlap": "If the job before is still there",
+    "misfire": "Ticks missed while the service was away",
 }
 """The fields of the form, by their paths in requests."""
 OVERLAPS = {
-    "pending": "no job while the last one has not begun",
-    "skip": "no job while the last one has not ended",
-    "allow": "another job, whatever the last one does",
-    "cancel": "another job; the last one is cancelled",
+    "pending": "no job until that one has begun",
+    "skip": "no job until that one has ended",
+    "allow": "another job all the same",
+    "cancel": "another job, and that one is cancelled",
 }
 MISFIRES = {"once": "one job for all of them", "skip": "no job", "all": "one job for each"}
 _SPANS = ("every", "offset", "jitter")

@@ -61,6 +61,8 @@ def _add_one(routes: Blueprint) -> None:
             name=name,
             schedule=schedule,
             fields=scheduleform.of(members),
+            overlap=scheduleform.OVERLAPS[schedule["overlap"]],
+            misfire=scheduleform.MISFIRES[schedule["misfire"]],
             ticks=ticks,
             trouble=trouble,
             runs=rowline.get(f"{path}/runs", {"start": start, "length": RUNS}),

@@ -53,7 +53,7 @@ def test_no_field_of_a_form_takes_what_the_service_cannot_answer(
 @pytest.mark.parametrize(
     ("path", "fields", "words"),
     [
-        ("queues/q/new-schedule", SCHEDULE | {"limit": "9" * 5_000}, "It ends after so many ticks: must be an integer"),
+        ("queues/q/new-schedule", SCHEDULE | {"limit": "9" * 5_000}, "Limit: must be an integer"),
         ("queues/q/add", {"name": "n", "data": DEEP}, "Data: must not be nested deeper than 128"),
         ("queues/q/add", {"name": "n", "data": '"\\ud800"'}, "Data: must not contain a lone surrogate"),
         ("queues/q/settings", {"defaults.backoff": "[" * 2_000}, "settings must not have more than 200 brackets"),

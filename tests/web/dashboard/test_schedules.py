@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
+from app.web.dashboard import scheduleform
 from tests.support import answers
 from tests.support.client import Client
 from tests.support.visitor import Visitor, faults_of, tags_of, text_of
@@ -59,7 +60,7 @@ def test_a_schedule_says_when_it_ticks_by_both_clocks(visitor: Visitor, client: 
     listed = text_of(visitor.page(BASE))
     assert "30 2 29 2 * in Europe/Vienna" in listed
     page = text_of(visitor.page(f"{BASE}/nightly"))
-    assert "It adds report by 30 2 29 2 * in Europe/Vienna" in page
+    assert "It adds a job report by 30 2 29 2 * in Europe/Vienna" in page
     assert "2032-02-29 02:30:00+01:00" in page, "by the clocks of Vienna"
     assert "2032-02-29 01:30:00" in page, "by UTC"
     assert "12345678901234567890123" in page
@@ -94,12 +95,12 @@ def test_a_schedule_is_made_by_the_form(visitor: Visitor, client: Client) -> Non
     [
         ({"pattern": "61 * * * *"}, "Pattern: has a minute that is none: 61"),
         ({"pattern": "* * * * *", "every": "5m"}, "must not be there with every"),
-        ({"every": "5 fortnights"}, "Every: must"),
-        ({"every": "1h", "limit": "many"}, "It ends after so many ticks: must"),
+        ({"every": "5 fortnights"}, "Interval: must"),
+        ({"every": "1h", "limit": "many"}, "Limit: must"),
         ({"every": "1h", "endDate": "tomorrow"}, "Not after: must"),
         ({"every": "1h", "data": '1}, "x": {"y": 1'}, "Data: must be one JSON value"),
         ({"every": "1h", "opts": '{"odd": 1}'}, "Options, odd:"),
-        ({"every": "1h", "misfire": "all", "overlap": "skip"}, "Ticks that nobody was there for: "),
+        ({"every": "1h", "misfire": "all", "overlap": "skip"}, "Ticks missed while the service was away: "),
         ({"every": "1h", "id": "a/b"}, "Id: must"),
         ({"every": "1h", "id": ""}, "Id: must"),
     ],
@@ -194,11 +195,25 @@ def test_a_new_schedule_ticks_at_once_if_the_form_says_so(visitor: Visitor, clie
         assert is_at_once == bool(ticked)
 
 
+def test_a_schedule_says_in_words_what_becomes_of_ticks_that_cannot_have_their_job(
+    visitor: Visitor, client: Client
+) -> None:
+    put(client)
+    page = text_of(visitor.page(f"{BASE}/nightly"))
+    assert "If the job before is still there another job all the same allow" in page
+    assert "Ticks missed while the service was away one job for each all" in page
+    assert "Ticks with a job 0 of 12 Ticks skipped 0" in page
+    assert "a tick is skipped, without a job, if the job before is still there" in text_of(visitor.page("schedules"))
+    described = {one.get("aria-describedby") for _, one in tags_of(visitor.page("queues/q/new-schedule"))}
+    fields = ("id", *scheduleform.FIELDS)
+    assert {f"hint-{name}" for name in fields if name not in {"overlap", "misfire"}} <= described
+
+
 def test_an_interval_is_shown_as_it_is_typed(visitor: Visitor, client: Client) -> None:
     for schedule_id, every, offset, text, words in (
-        ("a", 86_400_000, 0, "1d", "1 d, 0 ms after"),
-        ("b", 90_500, 1, "90500ms", "90500 ms, 1 ms after"),
-        ("c", 90_000, 5, "90s", "90 s, 5 ms after"),
+        ("a", 86_400_000, 0, "1d", "1 d, with an offset of 0 ms"),
+        ("b", 90_500, 1, "90500ms", "90500 ms, with an offset of 1 ms"),
+        ("c", 90_000, 5, "90s", "90 s, with an offset of 5 ms"),
     ):
         put(client, schedule_id, every=every, offset=offset)
         assert f"every {words}" in text_of(visitor.page(f"{BASE}/{schedule_id}"))
