@@ -58,7 +58,15 @@ def _add_reads(routes: Blueprint) -> None:
         found = api.of().get("/tokens", {"start": start, "length": LENGTH})
         for token in found["tokens"]:
             token["state"] = _state(token)
-        return page.render("tokens.html", tokens=found["tokens"], count=found["count"], start=start, length=LENGTH)
+        return page.render(
+            "tokens.html",
+            tokens=found["tokens"],
+            count=found["count"],
+            start=start,
+            length=LENGTH,
+            labels=_limits(),
+            everything=ALL,
+        )
 
     @routes.get("/tokens/make")
     def form() -> Response:
@@ -132,10 +140,15 @@ def _form(*, trouble: dict[str, Any] | None = None, status: int = 200) -> Respon
         actions={action: MEANINGS[action] for action in Action},
         of_no_queue=OF_NO_QUEUE,
         everything=ALL,
-        limits={name: LABELS[f"limits.{name}"] for name in LIMITS},
+        limits=_limits(),
         has_limits=any(sent.get(name) for name in LIMITS),
         days=DAYS,
     )
+
+
+def _limits() -> dict[str, str]:
+    """Return what limits are called, by their names."""
+    return {name: LABELS[f"limits.{name}"] for name in LIMITS}
 
 
 def _wanted() -> dict[str, Any]:

@@ -149,6 +149,15 @@ def test_the_list_shows_states_and_goes_on(visitor: Visitor, client: Client) -> 
     assert visitor.get("tokens?start=x").status_code == 400
 
 
+def test_the_list_says_limits_and_the_scope_of_everything_in_words(visitor: Visitor, client: Client) -> None:
+    wanted = {"name": "t", "scopes": ["*"], "limits": {"requestsPerS": 2_000, "streams": 3}}
+    answers.ok(client.post("/tokens", json.dumps(wanted)))
+    page = text_of(visitor.page("tokens"))
+    assert "* everything Requests a second: 2,000 at most; Streams of events at a time: 3 at most" in page
+    assert "requestsPerS" not in page
+    assert "Rotate makes a second secret at once" in page
+
+
 def test_who_may_not_manage_tokens_has_no_page_of_them(visiting: Callable[..., Visitor], client: Client) -> None:
     visitor, token = visiting("jobs:read", "audit"), make(client)
     home = visitor.page("")
