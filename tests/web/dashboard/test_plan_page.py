@@ -51,6 +51,16 @@ def test_a_plan_says_its_limit_and_what_it_changes(visitor: Visitor, client: Cli
     assert 'Changes {"priority": 7}' in text_of(visitor.page(f"queues/q/plans/{change['id']}"))
 
 
+def test_the_lists_say_what_a_plan_is(visitor: Visitor, client: Client) -> None:
+    client.add({"name": "n", "data": 1})
+    path = made(client, {"since": 0})
+    for place in ("plans", "queues/q/plans", "queues/empty/plans"):
+        assert "A plan changes many jobs of a queue at once." in text_of(visitor.page(place)), place
+    assert "Plans: first those that run now, then the newest" in text_of(visitor.page("plans"))
+    assert "Which jobs" in text_of(visitor.page(path))
+    assert "At most so many jobs a second Such as 10 . Empty: as fast as it goes." in text_of(visitor.page(path))
+
+
 def test_the_words_are_those_of_the_forms(visitor: Visitor) -> None:
     page = visitor.page("search?fingerprint=0000000000000000&queue=q")
     for name in filters.FIELDS:
