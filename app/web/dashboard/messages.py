@@ -28,7 +28,7 @@ DONE = {
     "deleted": "The endpoint is deleted.",
     "finished": "The rotation is finished: the first secret is valid no more.",
     "revoked": "The token is revoked: every node refuses it within 5 s.",
-    "kept": "Your choice is kept in this browser.",
+    "kept": "Your choice is saved in this browser.",
 }
 
 

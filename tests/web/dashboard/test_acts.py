@@ -72,7 +72,7 @@ def test_what_was_done_and_what_was_refused_has_the_focus(visitor: Visitor, clie
     assert focused(visitor.page(done)) == [("status", "-1")]
     kept = visitor.post("preferences", theme="dark", next="queues/q?statuses=failed").headers["Location"]
     assert kept == "./queues/q?statuses=failed&done=kept"
-    assert "Your choice is kept" in visitor.page(kept.removeprefix("./"))
+    assert "Your choice is saved" in visitor.page(kept.removeprefix("./"))
     assert 'name="next" value="queues/q?statuses=failed"' in visitor.page(kept.removeprefix("./"))
     refused = [
         visitor.post("queues/q/add", name="n", data="{"),
