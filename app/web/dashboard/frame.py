@@ -138,7 +138,7 @@ def _pages(settings: Settings, sessions: Sessions, pace: Pace) -> tuple[Blueprin
         plans.blueprint(settings),
         charts.blueprint(),
         schedules.blueprint(),
-        workers.blueprint(),
+        workers.blueprint(settings),
         tokens.blueprint(settings),
         audit.blueprint(),
         doctor.blueprint(),

@@ -58,13 +58,38 @@ def test_an_endpoint_is_registered_and_its_secret_shown_once(visitor: Visitor, c
     assert answer.headers["Location"].endswith("queues/q/workers?done=registered")
 
 
+def test_an_endpoint_is_changed_as_it_is_typed_and_the_rest_of_it_stays(
+    visitor: Visitor, client: Client, db: Database
+) -> None:
+    left = {"maxStalledCount": 3, "removeOnComplete": {"age": 60}, "removeOnFail": False}
+    opts = {"concurrency": 2, "limiter": {"max": 5, "duration": 60_000}, **left}
+    body = {"queue": "q", "endpoint": {"url": URL, "method": "POST", "timeout": 1_500}, "opts": opts}
+    assert client.post("/workers", json.dumps(body)).status_code == 200
+    html = visitor.page("queues/q/endpoint")
+    shown = {str(one["name"]): str(one["value"]) for tag, one in tags_of(html) if tag == "input" and one.get("name")}
+    assert (shown["timeout"], shown["max"], shown["duration"], shown["concurrency"]) == ("1500ms", "5", "1m", "2")
+    fields = {name: shown[name] for name in ("url", "max", "duration", "concurrency")}
+    visitor.post("queues/q/endpoint", **fields, method="PUT", timeout="20s")
+    found = answers.ok(client.get("/queues/q/endpoint"))
+    assert (found["method"], found["timeout"], found["limiter"]) == ("PUT", 20_000, opts["limiter"])
+    assert {name: found[name] for name in left} == left
+
+
+def test_the_form_says_which_secrets_sign_where_none_is_typed(visitor: Visitor) -> None:
+    page = text_of(visitor.page("queues/q/endpoint"))
+    assert "Empty: Rowline makes one, and shows it once." in page
+    assert "type them again" not in page, "there is no endpoint yet"
+    refused = visitor.post("queues/q/endpoint", url="no", method="POST")
+    assert "Register an endpoint" in refused.text
+
+
 @pytest.mark.parametrize(
     ("sent", "words"),
     [
         ({"url": "http://127.0.0.1/"}, "URL: must"),
         ({"url": URL, "headers": "{"}, "Headers: must be one JSON value"),
         ({"url": URL, "timeout": "long"}, "Timeout: must"),
-        ({"url": URL, "max": "3"}, "In each so many ms: "),
+        ({"url": URL, "max": "3"}, "In each: "),
         ({"url": URL, "secrets": "guess"}, "Secrets, number 1: must"),
     ],
 )
@@ -120,7 +145,7 @@ def test_registering_again_begins_with_what_can_be_read_back(visitor: Visitor, c
     fields = {
         str(a.get("name")): a.get("value") for tag, a in tags_of(visitor.page("queues/q/endpoint")) if tag == "input"
     }
-    expected = {"url": URL, "timeout": "9000", "concurrency": "7", "max": "5", "duration": "2000"}
+    expected = {"url": URL, "timeout": "9s", "concurrency": "7", "max": "5", "duration": "2s"}
     assert expected.items() <= fields.items()
     assert "<option selected>PUT</option>" in visitor.page("queues/q/endpoint")
 
