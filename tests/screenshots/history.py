@@ -78,15 +78,15 @@ where (job.queue, job.number) = (one.queue, one.number) and job.finished_at is n
 """
 REST = """
 update rowline.queue_settings set paused_at = now() - interval '23 minutes' where paused_at is not null;
-insert into rowline.audit (actor, action, queue, target, after)
-values ('system', 'workers.switch_off', 'erp', 'erp', '{"reason": "25 calls in a row failed: connection refused"}');
+update rowline.endpoints
+set registered_at = now() - interval '38 days', switched_off_at = now() - interval '4 minutes 10 seconds',
+    switched_off_reason = '25 calls in a row failed: connection refused'
+where queue = 'erp';
+insert into rowline.audit (actor, action, queue, after)
+values ('dispatcher', 'workers.switch_off', 'erp', '{"reason": "25 calls in a row failed: connection refused"}');
 update rowline.audit
 set at = now() - ((select max(number) + 1 from rowline.audit) - number) * interval '4 minutes 10 seconds';
 update rowline.endpoints set registered_at = now() - interval '38 days';
-update rowline.endpoints
-set switched_off_at = act.at, switched_off_reason = '25 calls in a row failed: connection refused'
-from rowline.audit as act
-where endpoints.queue = 'erp' and act.action = 'workers.switch_off';
 update rowline.schedules set created_at = now() - interval '19 days';
 update rowline.schedules set paused_at = now() - interval '3 hours' where paused_at is not null;
 update rowline.schedules
@@ -103,9 +103,19 @@ update rowline.schedules
 set (last_job_id, last_tick_at) = (select max(custom_id), max(split_part(custom_id, ':', 3))::bigint
     from rowline.jobs where queue = 'inventory' and custom_id like 'repeat:stock-sync:%')
 where id = 'stock-sync';
-update rowline.schedules set ticks = 19 where id = 'nightly-report';
-update rowline.plans set created_at = now() - interval '2 minutes', planned_at = now() - interval '2 minutes';
-update rowline.plans set applied_at = now() - interval '1 minute' where applied_at is not null;
+with tick (id, at, ticks) as (values
+    ('nightly-report', date_trunc('day', now()) + interval '1 h 30 min', 19),
+    ('price-import', date_trunc('day', now()) + interval '5 h', 15)
+)
+update rowline.schedules
+set ticks = tick.ticks, last_tick_at = extract(epoch from tick.at)::bigint * 1000,
+    last_job_id = 'repeat:' || tick.id || ':' || extract(epoch from tick.at)::bigint * 1000
+from tick where tick.id = schedules.id;
+update rowline.plans
+set created_at = now() - made.ago, planned_at = now() - made.ago,
+    applied_at = case when applied_at is not null then now() - interval '1 second' end
+from (values ('retry', interval '2 minutes'), ('remove', interval '12 seconds')) as made (action, ago)
+where made.action = plans.action;
 update rowline.tokens as token
 set created_at = now() - (nth * 9 + 4) * interval '1 day', revoked_at = case when revoked_at is null then null
     else now() - interval '2 days' end
@@ -120,6 +130,34 @@ from (select queue, number, min(added_at) over (partition by queue order by numb
 where (job.queue, job.number) = (newer.queue, newer.number)
 """
 """No job was added behind one with a higher number."""
+AUDIT = """
+create temporary table noted as
+select coalesce(case action
+    when 'tokens.create' then token.created_at when 'tokens.revoke' then token.revoked_at
+    when 'tokens.rotate' then now() - interval '3 days'
+    when 'schedules.create' then schedule.created_at when 'schedules.pause' then schedule.paused_at
+    when 'workers.register' then endpoint.registered_at when 'workers.switch_off' then endpoint.switched_off_at
+    when 'queues.pause' then settings.paused_at
+    else case when action like 'db.%' then audit.at - interval '90 days' end
+end, audit.at) as at, number, actor, actor_name, address, request_id, action, audit.queue, target, affected, before,
+    after
+from rowline.audit as audit
+left join rowline.tokens as token on token.id = audit.target
+left join rowline.schedules as schedule on (schedule.queue, schedule.id) = (audit.queue, audit.target)
+left join rowline.endpoints as endpoint on endpoint.queue = audit.queue
+left join rowline.queue_settings as settings on settings.queue = audit.queue and settings.paused_at is not null
+where action not like 'plans.%'
+union all
+select case audit.action when 'plans.apply' then plan.applied_at else plan.created_at end, number, actor, actor_name,
+    address, request_id, audit.action, audit.queue, target, affected, before, after
+from rowline.audit as audit join rowline.plans as plan on plan.id::text = audit.target
+where audit.action like 'plans.%';
+delete from rowline.audit;
+insert into rowline.audit (at, actor, actor_name, address, request_id, action, queue, target, affected, before, after)
+select at, actor, actor_name, address, request_id, action, queue, target, affected, before, after
+from noted order by at, number;
+"""
+"""The audit: each act when the rest says that it was done, the rows in this order."""
 WORKERS = """
 delete from rowline.queue_workers;
 insert into rowline.queue_workers (queue, worker, process, way, slots, busy, seen_at)
@@ -168,7 +206,8 @@ RENAME = """
 update rowline.tokens set id = '{new}' where id = '{old}';
 update rowline.audit set actor = 'token:{new}' where actor = 'token:{old}';
 update rowline.audit set target = '{new}' where target = '{old}';
-update rowline.queue_settings set paused_by = 'token:{new}' where paused_by = 'token:{old}'
+update rowline.queue_settings set paused_by = 'token:{new}' where paused_by = 'token:{old}';
+update rowline.plans set created_by = 'token:{new}' where created_by = 'token:{old}'
 """
 STEPS = {"minute": (1, 0, 24 * 60, 0.93), "hour": (60, 25, 24 * 14, 0.3), "day": (1_440, 15, 40, 0.0)}
 """Of each step: how many minutes, from how many steps ago until how many, and in what share of them nothing fails."""
@@ -176,7 +215,7 @@ STEPS = {"minute": (1, 0, 24 * 60, 0.93), "hour": (60, 25, 24 * 14, 0.3), "day":
 
 def write(url: str, shop: Shop) -> str:
     """Move all times, and write down what happened before; return the secret of Ada's token."""
-    for statements in (JOBS, REST, ORDER, WORKERS, "delete from rowline.job_minutes", SPREAD):
+    for statements in (JOBS, REST, ORDER, AUDIT, WORKERS, "delete from rowline.job_minutes", SPREAD):
         databases.run(url, statements)
     for queue, (rate, waits, runs) in RATES.items():
         for step, (each, first, last, good) in STEPS.items():

@@ -71,8 +71,8 @@ class Shop:
         self._schedules()
         self._waiting()
         self._endpoints()
-        self._plans()
         self._acts(people)
+        self._plans(people["ada"])
 
     def _people(self) -> dict[str, str]:
         """Make the tokens; return the secrets of people."""
@@ -172,18 +172,18 @@ class Shop:
             self.ask("POST", "/workers", {"queue": queue, "endpoint": endpoint, "opts": {"concurrency": 10}})
         self._add("erp", 12, "order-paid", "erp-4")
 
-    def _plans(self) -> None:
+    def _plans(self, token: str) -> None:
         wanted = {
             "planned": ("payments", "retry", {"statuses": ["failed"], "error": "no answer"}),
             "removing": ("search-index", "remove", {"statuses": ["waiting"]}),
         }
         for name, (queue, action, filtered) in wanted.items():
-            made = self.ask("POST", f"/queues/{queue}/plans", {"action": action, "filter": filtered})
+            made = self.ask("POST", f"/queues/{queue}/plans", {"action": action, "filter": filtered}, token=token)
             self.ids[name] = made["id"]
         path = f"/queues/search-index/plans/{self.ids['removing']}"
         while (plan := self.ask("GET", path))["status"] == "planning":
             pass
-        self.ask("POST", f"{path}/apply", {"matched": plan["matched"], "ratePerS": 2})
+        self.ask("POST", f"{path}/apply", {"matched": plan["matched"], "ratePerS": 2}, token=token)
 
     def _acts(self, people: dict[str, str]) -> None:
         reason = {"reason": "the voucher in the template is last year's"}
