@@ -12,6 +12,15 @@ from app.web import names
 from app.web.dashboard import actors, api, filters, forms, page, shown
 
 LENGTH = 25
+SKIPPED = {
+    "job_not_found": "are gone",
+    "job_differs": "do not match any more",
+    "job_active": "are active",
+    "job_finished": "have ended",
+    "job_not_finished": "have not ended",
+    "job_not_delayed": "are not delayed",
+}
+"""Why jobs are skipped, by the code that the API has for it."""
 MADE = "plans.create"
 """The act whose rows in the audit name who made a plan."""
 
@@ -52,6 +61,7 @@ def _add_reads(routes: Blueprint) -> None:
             can_manage=can_manage,
             goes_on=goes_on,
             has_buttons=can_manage and is_open,
+            skipped=SKIPPED,
             rate=request.args.get("rate", ""),
             stream=f"?queue={shown.segment(name)}",
         )

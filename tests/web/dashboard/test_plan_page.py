@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from app.postgres.database import Database
 from app.web.dashboard import filters
-from tests.support import answers
+from tests.support import answers, plans
 from tests.support.client import Client
 from tests.support.visitor import Visitor, tags_of, text_of
 
@@ -49,6 +50,15 @@ def test_a_plan_says_its_limit_and_what_it_changes(visitor: Visitor, client: Cli
     body = {"action": "change", "filter": {"name": "n"}, "change": {"priority": 7}}
     change = answers.ok(client.post("/queues/q/plans", json.dumps(body)))
     assert 'Changes {"priority": 7}' in text_of(visitor.page(f"queues/q/plans/{change['id']}"))
+
+
+def test_a_plan_says_in_words_why_it_skipped_jobs(visitor: Visitor, client: Client, db: Database) -> None:
+    client.add({"name": "n", "data": 1})
+    plan = answers.ok(client.post("/queues/q/plans", json.dumps({"action": "promote", "filter": {"name": "n"}})))
+    answers.ok(client.post(f"/queues/q/plans/{plan['id']}/apply", json.dumps({"matched": 1})))
+    plans.run(db)
+    page = text_of(visitor.page(f"queues/q/plans/{plan['id']}"))
+    assert "Skipped, since they are not delayed 1" in page
 
 
 def test_the_lists_say_what_a_plan_is(visitor: Visitor, client: Client) -> None:
