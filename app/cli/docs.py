@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from app.cli import reportpage
+from app.cli import consolepage, reportpage
 from app.domain.options import STORED
 from app.domain.states import TRANSITIONS, Status
 from app.infra.settings import Settings
@@ -31,6 +31,7 @@ def docs(*, check: bool) -> None:
         DOCS / "reports.md": reportpage.text(),
         DOCS / "api.md": _options((DOCS / "api.md").read_text()),
         SQL / "psql.sql": plans.variables(),
+        consolepage.PAGE: consolepage.text(),
     }
     stale = [page for page, text in pages.items() if not _same(page, text)]
     if check and stale:

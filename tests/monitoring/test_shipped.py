@@ -1,4 +1,4 @@
-"""The dashboard and the alert rules ask for metrics that exist, by labels that these have; so does their page."""
+"""Dashboard, console and alert rules ask for metrics that exist, by labels that these have; so does their page."""
 
 import json
 import re
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from app.cli import consolepage
 from app.infra.metricnames import METRICS, Kind
 from app.web.handbook import DOCS
 
@@ -36,6 +37,14 @@ def queries() -> Iterator[tuple[str, str]]:
     for panel in panels():
         for target in panel["targets"]:
             yield panel["title"], target["expr"]
+    for query in console():
+        yield "the console", query
+
+
+def console() -> list[str]:
+    """Return the queries of the console, with the variable that Grafana has for queues."""
+    quoted = re.findall(r"`([^`]*rowline_[^`]*)`", (FOLDER / "rowline.html").read_text())
+    return [query.replace("%s", 'queue=~"$queue"').replace("%q", '"of-one"') for query in quoted]
 
 
 def metric_of(series: str) -> str:
@@ -65,6 +74,15 @@ def test_every_metric_is_on_the_dashboard_and_on_the_page() -> None:
     assert {name: (kind, re.findall(r"`(\w+)`", labels)) for name, kind, labels in listed} == {
         metric.name: (str(metric.kind), list(metric.labels)) for metric in METRICS
     }
+
+
+def test_the_console_asks_what_the_dashboard_asks() -> None:
+    text = " ".join(console())
+    for panel in panels():
+        for target in panel["targets"]:
+            assert target["expr"].replace("$__rate_interval", consolepage.RATE) in text, panel["title"]
+    outside = re.sub(r"`[^`]*`", "", (FOLDER / "rowline.html").read_text())
+    assert "rowline_" not in outside, "a query that stands in no backquotes is not looked at here"
 
 
 def test_each_alert_is_explained_on_the_page() -> None:
