@@ -10,6 +10,9 @@ from tests.support.clusters import ROOT
 
 VARIABLE = "PROMETHEUS"
 """The folder with `prometheus` and `promtool`; not set: Debian's are fetched, and nothing is installed."""
+PACKAGES = ["prometheus", "libjs-d3", "libjs-rickshaw"]
+"""Prometheus, and what it depends on that consoles need."""
+FOUND = ["usr/bin/promtool", "usr/share/javascript/d3", "usr/share/javascript/rickshaw"]
 
 
 def main() -> None:
@@ -21,11 +24,11 @@ def main() -> None:
 
 def _got() -> Path:
     folder = ROOT / "build" / "prometheus"
-    if not (folder / "usr/bin/promtool").exists():
+    if not all((folder / found).exists() for found in FOUND):
         folder.mkdir(parents=True, exist_ok=True)
         with contextlib.chdir(folder):
-            subprocess.run(["apt-get", "download", "-qq", "prometheus"], check=True)
-            for package in Path().glob("prometheus_*.deb"):
+            subprocess.run(["apt-get", "download", "-qq", *PACKAGES], check=True)
+            for package in Path().glob("*.deb"):
                 subprocess.run(["dpkg", "-x", package, "."], check=True)
                 package.unlink()
     return folder / "usr" / "bin"

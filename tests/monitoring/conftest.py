@@ -4,4 +4,4 @@ import os
 
 from tests.monitoring.__main__ import VARIABLE
 
-collect_ignore_glob = [] if VARIABLE in os.environ else ["test_prometheus.py"]
+collect_ignore_glob = [] if VARIABLE in os.environ else ["test_console.py", "test_prometheus.py"]

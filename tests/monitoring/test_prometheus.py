@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import subprocess
+import textwrap
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ from typing import Any
 from app.operations import jobs as operations
 from app.postgres.database import Database
 from tests.monitoring.__main__ import VARIABLE
-from tests.monitoring.test_shipped import FOLDER, queries
+from tests.monitoring.test_shipped import FOLDER, PAGE, queries
 from tests.support import raw
 from tests.support.clusters import Program, free_port, until
 from tests.support.jobs import new
@@ -32,10 +34,10 @@ scrape_configs:
 
 @contextmanager
 def prometheus(folder: Path, port: int) -> Iterator[int]:
-    """Run Prometheus with the alert rules that are shipped, scraping an API."""
+    """Run Prometheus with the alert rules and the console that are shipped, scraping an API."""
     config, own = folder / "prometheus.yml", free_port()
     config.write_text(CONFIG % (FOLDER / "alerts.yml", raw.TOKEN, port))
-    words = [f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}"]
+    words = [f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}", f"--web.console.templates={FOLDER}"]
     with Program([PROMETHEUS / "prometheus", *words, f"--web.listen-address=127.0.0.1:{own}"], env={}) as program:
         program.expect("Server is ready")
         yield own
@@ -60,6 +62,20 @@ def test_the_linter_finds_nothing(db: Database, shared_url: str) -> None:
     assert answer.status == 200
     assert promtool("check", "metrics", text=answer.body) == "0"
     assert promtool("check", "rules", str(FOLDER / "alerts.yml")).startswith("0 ")
+
+
+def test_the_configuration_of_the_handbook_is_sound(tmp_path: Path) -> None:
+    found = re.search(
+        r"^( +)sudo tee /etc/prometheus/prometheus.yml <<'end'\n(.+?)^ +end$",
+        PAGE.read_text(),
+        re.MULTILINE | re.DOTALL,
+    )
+    assert found
+    (tmp_path / "rowline.token").touch()
+    (tmp_path / "rowline-alerts.yml").write_bytes((FOLDER / "alerts.yml").read_bytes())
+    config = tmp_path / "prometheus.yml"
+    config.write_text(textwrap.dedent(found[2]).replace("/etc/prometheus", str(tmp_path)))
+    assert promtool("check", "config", str(config)).startswith("0 ")
 
 
 def test_it_scrapes_the_api_and_answers_each_query(db: Database, shared_url: str, tmp_path: Path) -> None:
