@@ -37,6 +37,8 @@ _COUNTED = {
     "deduplication": "deduplication id",
 }
 """What `affected` counts, by the noun of an act; of others it says nothing."""
+_PLANNED = "plans.create"
+"""The act that changes nothing yet."""
 _COUNTED_OF = {
     "schedules.run": "job",
     "queues.drain": "job",
@@ -105,7 +107,7 @@ def _shown(act: dict[str, Any], tokens: dict[str, str]) -> dict[str, Any]:
         "change": _change(act),
         "kind": _TARGETS.get(noun, ""),
         "called": tokens.get(act["target"]) if _is_of_token(act) else None,
-        "count": f"{shown.number(act['affected'])} {counted}{many}" if counted else "",
+        "count": f"{shown.number(act['affected'])} {counted}{many}" if counted and act["action"] != _PLANNED else "",
     }
 
 

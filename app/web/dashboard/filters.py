@@ -28,7 +28,7 @@ LABELS = {
     "until": "Added until",
     "finishedSince": "Ended since",
     "finishedUntil": "Ended until",
-    "fingerprint": "Fingerprint",
+    "fingerprint": "Group of failures",
     "order": "Order",
 }
 """What forms, and sentences, call them."""

@@ -21,6 +21,12 @@ SKIPPED = {
     "job_not_delayed": "are not delayed",
 }
 """Why jobs are skipped, by the code that the API has for it."""
+CHANGEABLE = {
+    "retry": (("completed", "failed"), "retried"),
+    "promote": (("delayed",), "promoted"),
+    "cancel": (("waiting", "prioritized", "delayed", "active", "waiting-children"), "cancelled"),
+}
+"""The statuses of jobs that an action can change, and its participle; a removal, any that is not active."""
 MADE = "plans.create"
 """The act whose rows in the audit name who made a plan."""
 
@@ -75,7 +81,8 @@ def _add_writes(routes: Blueprint) -> None:
         wanted = {"ids": sent.getlist("id")} if sent.get("which") != "all" else filters.of_plan(sent.get("filter", ""))
         if wanted == {"ids": []}:
             raise InvalidRequest(Fault("jobs", "must be ticked, or choose all that match"))
-        made = api.of().send("POST", f"/queues/{queue}/plans", {"action": sent.get("action"), "filter": wanted})
+        action = sent.get("action", "")
+        made = api.of().send("POST", f"/queues/{queue}/plans", {"action": action, "filter": _narrowed(wanted, action)})
         return page.go(f"queues/{queue}/plans/{made['id']}", done="planned")
 
     @routes.post("/queues/<segment:queue>/plans/<segment:plan_id>/apply")
@@ -93,6 +100,17 @@ def _add_writes(routes: Blueprint) -> None:
         """Stop a plan, or bring back what it removed or retried."""
         api.of().send("POST", f"/queues/{queue}/plans/{plan_id}/{verb}")
         return page.go(f"queues/{queue}/plans/{plan_id}", done="stopped" if verb == "stop" else "undoing")
+
+
+def _narrowed(wanted: dict[str, Any], action: str) -> dict[str, Any]:
+    """Return a filter of the jobs that an action can change, so that a plan counts no others. Raises InvalidRequest."""
+    if action not in CHANGEABLE:
+        return wanted
+    statuses, participle = CHANGEABLE[action]
+    left = [status for status in statuses if status in wanted.get("statuses", statuses)]
+    if not left:
+        raise InvalidRequest(Fault("jobs", f"must be {' or '.join(statuses)} to be {participle}"))
+    return wanted | {"statuses": left}
 
 
 def _list(path: str, *, name: str | None = None) -> Response:

@@ -169,6 +169,37 @@ def test_all_that_match_are_meant_and_nobody_else(visitor: Visitor, client: Clie
         assert answers.ok(client.get(f"/queues/q/plans/{plan}"))["matched"] == number, query
 
 
+@pytest.mark.parametrize(("action", "number"), [("promote", 1), ("cancel", 2), ("retry", 1), ("remove", 3)])
+def test_a_plan_counts_only_jobs_that_its_action_can_change(
+    visitor: Visitor, client: Client, action: str, number: int
+) -> None:
+    for job_id, opts in (("a", {}), ("b", {"delay": 60_000}), ("c", {"removeOnFail": False})):
+        client.add({"name": "n", "data": 1, "opts": {"jobId": job_id} | opts})
+    client.post("/queues/q/jobs/c/cancel", "")
+    for sent in ({"which": "all"}, {"which": "ticked", "id": ["a", "b", "c"]}):
+        answer = visitor.post("queues/q/plans", action=action, **sent)
+        page = visitor.page(answer.headers["Location"].removeprefix("../../"))
+        assert f"This would {action} {number} job" in text_of(page)
+
+
+def test_what_no_action_can_change_is_refused_in_words(visitor: Visitor, failed: Client) -> None:
+    for action, words in (("promote", "must be delayed to be promoted"), ("cancel", "to be cancelled")):
+        refused = visitor.post("queues/q/plans", which="all", action=action, filter="statuses=failed")
+        assert refused.status_code == 400
+        assert words in text_of(refused.text)
+    assert answers.ok(failed.get("/queues/q/plans"))["plans"] == []
+
+
+def test_an_attempt_that_was_given_back_is_told_apart_from_those_that_ended(visitor: Visitor, client: Client) -> None:
+    client.add({"name": "n", "data": 1, "opts": {"jobId": "one"}})
+    words = "does not count those that a worker gave back"
+    [claim] = answers.ok(client.post("/queues/q/jobs/claim", "{}"))["jobs"]
+    assert words not in visitor.page("queues/q/jobs/one")
+    released = client.post("/queues/q/jobs/one/release", json.dumps({"token": claim["token"]}))
+    assert released.status_code == 200, released.text
+    assert words in visitor.page("queues/q/jobs/one")
+
+
 def test_a_plan_of_nothing_or_by_a_wrong_number_is_refused(visitor: Visitor, failed: Client) -> None:
     assert visitor.post("queues/q/plans", which="ticked", action="retry").status_code == 400
     assert visitor.post("queues/q/plans", which="all", action="explode").status_code == 400

@@ -22,7 +22,7 @@ def made(client: Client, wanted: dict[str, Any]) -> str:
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [
-        ({"statuses": ["failed"], "fingerprint": "0" * 16}, f"queue q , status failed , fingerprint {'0' * 16}"),
+        ({"statuses": ["failed"], "fingerprint": "0" * 16}, f"queue q , status failed , group of failures {'0' * 16}"),
         ({"since": 0}, "all jobs of queue q"),
         ({"ids": ["a", "b"]}, "queue q , id a, b"),
         ({"ids": [f"j{nth}" for nth in range(13)]}, "j9 and 3 more"),
