@@ -52,5 +52,5 @@ def _figures(facts: dict[str, Any]) -> list[str]:
     if oldest := facts["oldestSnapshot"]:
         since = "" if oldest["since"] is None else f" since {output.moment(oldest['since'])}"
         who = f"{oldest['kind']} {oldest['pid'] or oldest['name']}, {oldest['name']}, role {oldest['role']}"
-        lines.append(f"oldest snapshot  {who}:{since}, {oldest['transactions']:,} transactions")
+        lines.append(f"oldest snapshot  {who}{since and f',{since}'}, {oldest['transactions']:,} transactions")
     return lines

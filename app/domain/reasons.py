@@ -97,11 +97,14 @@ def of_queue(
         text = f"{_jobs(ready)} ready and nothing holds them but the line{_busy(ground)}{likely}"
         reasons.append(Reason(code=Code.BEHIND, text=text, hint=_more_workers(active, ground)))
     if active:
-        reasons.append(Reason(code=Code.ACTIVE, text=f"{_jobs(active)} active"))
+        silent = "" if ground.workers or ground.dispatchers else ", and nothing was heard of their workers for a minute"
+        reasons.append(Reason(code=Code.ACTIVE, text=f"{_jobs(active)} active{silent}"))
     reasons += [_schedule_paused(one, ground.queue) for one in schedules]
     status = _status_of_queue(ready, delayed, active, can_begin=not is_blocked(reasons))
     has_jobs = any(counts.values()) or ground.is_known
-    sentence = _sentence(f"Queue {ground.queue} is {status}", reasons, None) if has_jobs else _unknown(ground.queue)
+    subject, sentence = f"Queue {ground.queue} is {status}", _unknown(ground.queue)
+    if has_jobs:
+        sentence = _sentence(subject, reasons, None) if reasons else _idle(subject, ground.queue, counts[Status.FAILED])
     return Explanation(status=status, sentence=sentence, reasons=reasons, at=ground.at, ahead=ahead, start=start)
 
 
@@ -127,7 +130,9 @@ def _schedule_paused(one: PausedSchedule, queue: str) -> Reason:
 
 
 def _all_delayed(ground: Ground, delayed: int, next_due_at: datetime) -> Reason:
-    text, hint = f"no job is ready; {_jobs(delayed)} delayed, the next until {when(next_due_at)}", None
+    text = f"no job is ready; {_jobs(delayed)} delayed, the next until {when(next_due_at)}"
+    listed = shlex.join(["rowline", "jobs", "list", ground.queue, "--status", "delayed"])
+    hint = f"They may be new, retries, or given back: what explains one of `{listed}` says which."
     if next_due_at <= ground.at:
         text, hint = f"{text}; it is due, and joins the line within a second", f"If it stays so: {_SERVE}."
     return Reason(code=Code.DELAYED, text=text, until=next_due_at, hint=hint)
@@ -264,6 +269,13 @@ def _plan(plan: Plan, queue: str, *, whole: bool = False) -> Reason:
     return Reason(code=Code.PLAN, text=text, since=plan.created_at, by=plan.created_by, hint=hint)
 
 
+def _idle(subject: str, queue: str, failed: int) -> str:
+    if not failed:
+        return f"{subject}: it has no jobs that wait."
+    have = "1 job has" if failed == 1 else f"{failed:,} jobs have"
+    return f"{subject}: it has no jobs that wait; {have} failed. Why: `{shlex.join(['rowline', 'failures', queue])}`."
+
+
 def _unknown(queue: str) -> str:
     never = "it has never had a job, and nothing else is known of it"
     return f"Queue {queue} is idle: {never}. Look whether the name is right."
@@ -300,7 +312,7 @@ def _shorter(ground: Ground) -> str:
 
 def _more_workers(active: int, ground: Ground) -> str:
     if not active:
-        return "If it stays so, look at the logs of its workers."
+        return "If it stays so, look whether its workers still run, at their logs, and at what `rowline doctor` finds."
     running = shlex.join(["rowline", "jobs", "list", ground.queue, "--status", "active"])
     return f"{_shorter(ground)}; what runs now: `{running}`."
 
@@ -371,7 +383,7 @@ def _path(queue: str) -> str:
 def _sentence(subject: str, reasons: Sequence[Reason], job: JobState | None) -> str:
     """Return what is said to people: the reasons in their order, then what to do about those that block."""
     if not reasons:
-        return f"{subject}: it has no jobs that wait." if job is None else f"{subject}."
+        return f"{subject}."
     said = f"{subject}: {'; besides, '.join(reason.text for reason in reasons)}."
     deadline = _deadline(job)
     blocking = [reason.hint for reason in reasons if reason.code in BLOCKING]

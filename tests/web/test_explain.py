@@ -294,7 +294,7 @@ def test_a_job_that_has_ended_says_how(client: Client, db: Database) -> None:
     assert "it was cancelled" in explain(client, cancelled)["sentence"]
     whole = explain(client)
     assert (whole["status"], whole["reasons"]) == ("idle", [])
-    assert "it has no jobs that wait" in whole["sentence"]
+    assert "it has no jobs that wait; 2 jobs have failed. Why: `rowline failures q`." in whole["sentence"]
 
 
 def test_without_the_right_to_payloads_no_reason_of_a_failure_is_told(client: Client, db: Database) -> None:

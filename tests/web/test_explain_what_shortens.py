@@ -1,4 +1,4 @@
-"""GET …/explain of jobs that nothing holds but the line: what shortens it, and what comes after it."""
+"""GET …/explain where no code says it all: what shortens the line, what comes after it, where to look further."""
 
 import json
 
@@ -6,7 +6,7 @@ from app.domain.workers import Sighting, Way
 from app.postgres.database import Database
 from tests.support import receivers, work
 from tests.support.client import Client
-from tests.web.test_explain import add, codes, explain
+from tests.web.test_explain import HOUR_MS, add, codes, explain
 from tests.web.test_queue_workers import see
 
 
@@ -34,3 +34,27 @@ def test_a_paused_schedule_is_told_of_after_what_holds_jobs(client: Client, db: 
     found = explain(client)
     assert (found["status"], codes(found)) == ("working", ["behind", "schedule_paused"])
     assert found["sentence"].startswith("Queue q is working: 1 job is ready")
+
+
+def test_of_active_jobs_it_is_said_that_their_workers_are_silent(client: Client, db: Database) -> None:
+    add(client)
+    work.take(db)
+    add(client)
+    found = explain(client)
+    assert (found["status"], codes(found)) == ("blocked", ["no_worker", "active"])
+    assert "1 job is active, and nothing was heard of their workers for a minute" in found["sentence"]
+    see(db, Sighting("q", "crane:7", Way.PULL, 8, 0))
+    assert "nothing was heard" not in explain(client)["sentence"]
+
+
+def test_a_queue_all_of_whose_jobs_are_delayed_says_how_to_learn_why(client: Client) -> None:
+    add(client, delay=HOUR_MS)
+    assert "`rowline jobs list q --status delayed`" in explain(client)["reasons"][0]["hint"]
+
+
+def test_ready_jobs_that_nobody_claims_lead_to_the_workers_and_the_doctor(client: Client, db: Database) -> None:
+    add(client)
+    see(db, Sighting("q", "crane:7", Way.PULL, 8, 0))
+    found = explain(client)
+    assert codes(found) == ["behind"]
+    assert "look whether its workers still run, at their logs, and at what `rowline doctor` finds" in found["sentence"]
