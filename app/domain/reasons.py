@@ -132,7 +132,7 @@ def _schedule_paused(one: PausedSchedule, queue: str) -> Reason:
 def _all_delayed(ground: Ground, delayed: int, next_due_at: datetime) -> Reason:
     text = f"no job is ready; {_jobs(delayed)} delayed, the next until {when(next_due_at)}"
     listed = shlex.join(["rowline", "jobs", "list", ground.queue, "--status", "delayed"])
-    hint = f"They may be new, retries, or given back: what explains one of `{listed}` says which."
+    hint = f"Each of them says why it waits: `{listed}`."
     if next_due_at <= ground.at:
         text, hint = f"{text}; it is due, and joins the line within a second", f"If it stays so: {_SERVE}."
     return Reason(code=Code.DELAYED, text=text, until=next_due_at, hint=hint)
@@ -263,7 +263,7 @@ def _plan(plan: Plan, queue: str, *, whole: bool = False) -> Reason:
     text = f"a plan of {plan.created_by} {what}: {plan.id}, {plan.status}"
     hint = None
     if plan.status is PlanStatus.PLANNED:
-        text = f"a plan of {plan.created_by} {what} once it is applied: {plan.id}"
+        text = f"a plan of {plan.created_by} {what} once it is applied, if it still can: {plan.id}"
     else:
         hint = f"Stop it: `rowline plans stop {shlex.quote(queue)} {plan.id}`."
     return Reason(code=Code.PLAN, text=text, since=plan.created_at, by=plan.created_by, hint=hint)

@@ -80,10 +80,10 @@ REST = """
 update rowline.queue_settings set paused_at = now() - interval '23 minutes' where paused_at is not null;
 update rowline.endpoints
 set registered_at = now() - interval '38 days', switched_off_at = now() - interval '4 minutes 10 seconds',
-    switched_off_reason = '25 calls in a row failed: connection refused'
+    switched_off_reason = 'the endpoint answered 410 Gone'
 where queue = 'erp';
 insert into rowline.audit (actor, action, queue, after)
-values ('dispatcher', 'workers.switch_off', 'erp', '{"reason": "25 calls in a row failed: connection refused"}');
+values ('dispatcher', 'workers.switch_off', 'erp', '{"reason": "the endpoint answered 410 Gone"}');
 update rowline.audit
 set at = now() - ((select max(number) + 1 from rowline.audit) - number) * interval '4 minutes 10 seconds';
 update rowline.endpoints set registered_at = now() - interval '38 days';

@@ -37,8 +37,8 @@ _COUNTED = {
     "deduplication": "deduplication id",
 }
 """What `affected` counts, by the noun of an act; of others it says nothing."""
-_PLANNED = "plans.create"
-"""The act that changes nothing yet."""
+_UNCOUNTED = {"plans.create", "plans.apply", "plans.stop"}
+"""Acts that change nothing at once: what a plan has changed when it ends is in a row of its own, `plans.applied`."""
 _COUNTED_OF = {
     "schedules.run": "job",
     "queues.drain": "job",
@@ -107,7 +107,9 @@ def _shown(act: dict[str, Any], tokens: dict[str, str]) -> dict[str, Any]:
         "change": _change(act),
         "kind": _TARGETS.get(noun, ""),
         "called": tokens.get(act["target"]) if _is_of_token(act) else None,
-        "count": f"{shown.number(act['affected'])} {counted}{many}" if counted and act["action"] != _PLANNED else "",
+        "count": f"{shown.number(act['affected'])} {counted}{many}"
+        if counted and act["action"] not in _UNCOUNTED
+        else "",
     }
 
 
@@ -121,5 +123,8 @@ def _place(act: dict[str, Any]) -> str | None:
 
 def _change(act: dict[str, Any]) -> str:
     """Return what an act changed, as JSON in a line: what it was, and what it is."""
-    parts = [json.dumps(act[name], ensure_ascii=False) for name in ("before", "after") if name in act]
-    return " → ".join(parts)
+    parts = {name: json.dumps(act[name], ensure_ascii=False) for name in ("before", "after") if name in act}
+    if len(parts) == 1:
+        [(name, part)] = parts.items()
+        return f"{name}: {part}"
+    return " → ".join(parts.values())

@@ -24,7 +24,7 @@ SKIPPED = {
 CHANGEABLE = {
     "retry": (("completed", "failed"), "retried"),
     "promote": (("delayed",), "promoted"),
-    "cancel": (("waiting", "prioritized", "delayed", "active", "waiting-children"), "cancelled"),
+    "cancel": (("waiting", "prioritized", "delayed", "active"), "cancelled"),
 }
 """The statuses of jobs that an action can change, and its participle; a removal, any that is not active."""
 MADE = "plans.create"

@@ -22,9 +22,9 @@ LABELS = {
     "limits.streams": "Streams of events at a time",
 }
 MEANINGS = {
-    Action.ADD: "add jobs",
+    Action.ADD: "add jobs; with jobs:manage, make and change schedules",
     Action.READ: "see queues and jobs, and why they do not run, without what jobs contain",
-    Action.MANAGE: "remove, retry, promote, change and cancel jobs; pause and run schedules",
+    Action.MANAGE: "remove, retry, promote, change and cancel jobs; pause, run and remove schedules",
     Action.PAYLOAD: "see what jobs contain: data, results, reasons, logs",
     Action.WORK: "claim and end jobs, as workers do",
     Action.QUEUES: "pause queues, change their settings, remove them with all their jobs",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from app.postgres.database import Database
-from tests.support import answers
+from tests.support import answers, work
 from tests.support.client import Client
 from tests.support.tokens import issue
 from tests.support.visitor import Visitor, faults_of, tags_of, text_of
@@ -258,3 +258,18 @@ def test_a_pause_is_shown_with_the_name_of_its_token_to_who_may_read_the_audit(
     for path in ("", "queues/q"):
         assert "by ada, now" in text_of(visitor.page(path))
         assert f"by token {ada.token.id}, now" in text_of(visiting("jobs:read").page(path))
+
+
+def test_what_failed_before_a_job_completed_is_not_told_as_its_end(
+    visitor: Visitor, client: Client, db: Database
+) -> None:
+    client.add({"name": "n", "data": 1, "opts": {"jobId": "one", "attempts": 2}})
+    work.fail_next(db, reason="no such host")
+    assert "An attempt before failed : no such host" in text_of(visitor.page("queues/q/jobs/one"))
+    work.complete_next(db)
+    assert "An attempt before failed : no such host" in text_of(visitor.page("queues/q/jobs/one"))
+
+
+def test_the_help_of_the_keys_names_each_page_with_its_letter(visitor: Visitor) -> None:
+    for letter, title in (("q", "queues"), ("c", "schedules"), ("a", "audit")):
+        assert f"<kbd>{letter}</kbd> {title}" in visitor.page("")

@@ -81,7 +81,9 @@ def test_what_is_wrong_with_a_token_is_told_beside_its_form(
 
 def test_nobody_grants_what_they_lack(client: Client, visiting: Callable[..., Visitor]) -> None:
     visitor = visiting("tokens:manage", "jobs:read@mail")
-    assert "jobs:add add jobs you lack it" in re.sub(r"\s+", " ", text_of(visitor.page("tokens/make")))
+    assert "jobs:add add jobs; with jobs:manage, make and change schedules you lack it" in re.sub(
+        r"\s+", " ", text_of(visitor.page("tokens/make"))
+    )
     count = len(listed(client))
     answer = visitor.post("tokens/make", name="more", scope=["jobs:read", "jobs:add"])
     assert answer.status_code == 403
@@ -168,3 +170,15 @@ def test_who_may_not_manage_tokens_has_no_page_of_them(visiting: Callable[..., V
         assert visitor.post(f"tokens/{token['id']}/{verb}").status_code == 403
     assert visitor.post("tokens/make", name="x", scope="audit").status_code == 403
     assert not any("revokedOn" in one or one["rotating"] for one in listed(client))
+
+
+def test_a_token_that_is_rotated_says_what_another_rotation_ends(visitor: Visitor, client: Client) -> None:
+    token = make(client)["id"]
+    assert ">Rotate</button>" in visitor.page("tokens")
+    second = secret_of(visitor.post(f"tokens/{token}/rotate").text)
+    page = visitor.page("tokens")
+    assert ">Replace the second secret</button>" in page
+    assert "ends the second one that was handed out" in text_of(page)
+    again = visitor.post(f"tokens/{token}/rotate")
+    assert "A second secret that was made before this one is valid no more" in text_of(again.text)
+    assert status_with(client, second) == 401
