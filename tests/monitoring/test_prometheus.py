@@ -7,15 +7,18 @@ import subprocess
 import textwrap
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+import yaml
+
 from app.operations import jobs as operations
 from app.postgres.database import Database
 from tests.monitoring.__main__ import VARIABLE
-from tests.monitoring.test_shipped import FOLDER, PAGE, queries
+from tests.monitoring.test_shipped import FOLDER, PAGE, alerts, queries
 from tests.support import raw
 from tests.support.clusters import Program, free_port, until
 from tests.support.jobs import new
@@ -30,6 +33,13 @@ scrape_configs:
     authorization: {credentials: %s}
     static_configs: [{targets: ["127.0.0.1:%s"]}]
 """
+WAITING, PRIORITIZED, PAUSED = (
+    'rowline_jobs{queue="mail", status="waiting", instance="%s"}',
+    'rowline_jobs{queue="mail", status="prioritized", instance="%s"}',
+    'rowline_queue_paused{queue="mail", instance="%s"}',
+)
+API, WORKER = 'up{job="rowline", instance="%s"}', 'up{job="rowline-workers", instance="%s"}'
+MAIL = {"severity": "warning", "queue": "mail"}
 
 
 @contextmanager
@@ -76,6 +86,62 @@ def test_the_configuration_of_the_handbook_is_sound(tmp_path: Path) -> None:
     config = tmp_path / "prometheus.yml"
     config.write_text(textwrap.dedent(found[2]).replace("/etc/prometheus", str(tmp_path)))
     assert promtool("check", "config", str(config)).startswith("0 ")
+
+
+@pytest.mark.parametrize(
+    ("alert", "series", "at", "fires"),
+    [
+        ("RowlineQueuePausedLong", {WAITING % "a": "3x70", PAUSED % "a": "1x70"}, "59m", None),
+        ("RowlineQueuePausedLong", {WAITING % "a": "3x70", PAUSED % "a": "1x70"}, "61m", MAIL),
+        ("RowlineQueuePausedLong", {PRIORITIZED % "a": "3x70", PAUSED % "a": "1x70"}, "61m", MAIL),
+        ("RowlineQueuePausedLong", {WAITING % "a": "3x70", PAUSED % "a": "0x70"}, "61m", None),
+        ("RowlineQueuePausedLong", {WAITING % "a": "0x70", PAUSED % "a": "1x70"}, "61m", None),
+        (
+            "RowlineQueuePausedLong",
+            {name % api: value for api in "ab" for name, value in {WAITING: "3x70", PAUSED: "1x70"}.items()},
+            "61m",
+            MAIL,
+        ),
+        (
+            "RowlineQueuePausedLong",
+            {name.replace("mail", "_other") % "a": value for name, value in {WAITING: "3x70", PAUSED: "2x70"}.items()},
+            "61m",
+            None,
+        ),
+        ("RowlineProcessNotScraped", {API % "a": "1x9", API % "b": "0x9"}, "1m", None),
+        (
+            "RowlineProcessNotScraped",
+            {API % "a": "1x9", API % "b": "0x9"},
+            "3m",
+            {"severity": "warning", "job": "rowline", "instance": "b"},
+        ),
+        (
+            "RowlineProcessNotScraped",
+            {API % "a": "1x9", WORKER % "w": "1 0x8"},
+            "4m",
+            {"severity": "warning", "job": "rowline-workers", "instance": "w"},
+        ),
+        ("RowlineProcessNotScraped", {API % "a": "1x9", 'up{job="node", instance="a"}': "0x9"}, "4m", None),
+    ],
+)
+def test_an_alert_fires_when_its_condition_has_been_true_long_enough(
+    tmp_path: Path, alert: str, series: Mapping[str, str], at: str, fires: Mapping[str, str] | None
+) -> None:
+    [summary] = [rule["annotations"]["summary"] for rule in alerts() if rule["alert"] == alert]
+    said = (
+        re.sub(r"{{ \$(?:labels\.)?(\w+) }}", lambda label: {"value": "3", **(fires or {})}[label[1]], summary)
+        if fires
+        else ""
+    )
+    wanted = [{"exp_labels": dict(fires), "exp_annotations": {"summary": said}}] if fires else []
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": one, "values": values} for one, values in series.items()],
+        "alert_rule_test": [{"eval_time": at, "alertname": alert, "exp_alerts": wanted}],
+    }
+    file = tmp_path / "test.yml"
+    file.write_text(yaml.safe_dump({"rule_files": [str(FOLDER / "alerts.yml")], "tests": [test]}))
+    assert promtool("test", "rules", str(file)).startswith("0 ")
 
 
 def test_it_scrapes_the_api_and_answers_each_query(db: Database, shared_url: str, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ PAGE = DOCS / "metrics.md"
 KNOWN = {metric.name: metric for metric in METRICS}
 OF_SCRAPES = {"instance", "job", "le"}
 """Labels that Prometheus adds, and those of buckets."""
-SELECTOR = re.compile(r"\b(rowline_\w+)(?:\{([^}]*)\})?")
+SELECTOR = re.compile(r"\b(rowline_\w+|up\b)(?:\{([^}]*)\})?")
 GROUPED = re.compile(r"\b(?:by|on|without|ignoring) \(([^)]*)\)")
 
 
@@ -57,8 +57,8 @@ def metric_of(series: str) -> str:
 def test_each_query_names_metrics_and_labels_that_exist(of: str, query: str) -> None:
     asked = set()
     for series, matchers in SELECTOR.findall(query):
-        metric = KNOWN[metric_of(series)]
-        labels = {*metric.labels, *OF_SCRAPES}
+        of_metric = () if series == "up" else KNOWN[metric_of(series)].labels
+        labels = {*of_metric, *OF_SCRAPES}
         assert set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", matchers)) <= labels, f"{of}: {series}"
         asked |= labels
     assert asked, f"{of} asks for no metric"
@@ -85,9 +85,17 @@ def test_the_console_asks_what_the_dashboard_asks() -> None:
     assert "rowline_" not in outside, "a query that stands in no backquotes is not looked at here"
 
 
-def test_each_alert_is_explained_on_the_page() -> None:
-    explained = re.findall(r"^\| `(Rowline\w+)` \|", PAGE.read_text(), re.MULTILINE)
-    assert {rule["alert"] for rule in alerts()} == {*explained}
+def test_each_alert_is_explained_on_the_page_and_when_it_fires() -> None:
+    explained = re.findall(r"^\| `(Rowline\w+)` \| (\d+[mh])\b", PAGE.read_text(), re.MULTILINE)
+    assert [(rule["alert"], rule["for"]) for rule in alerts()] == explained
+
+
+def test_the_alert_of_a_process_asks_for_the_jobs_of_the_configuration_on_the_page() -> None:
+    [asked] = [rule["expr"] for rule in alerts() if rule["alert"] == "RowlineProcessNotScraped"]
+    [names] = re.findall(r'job=~"(.+)"', asked)
+    scraped = re.findall(r"- job_name: (\S+)", PAGE.read_text())
+    assert {*scraped} == {"rowline", "rowline-workers"}
+    assert [name for name in [*scraped, "other", "rowlines"] if re.fullmatch(names, name)] == scraped
 
 
 def test_the_dashboard_needs_no_data_source_by_name_and_its_panels_do_not_overlap() -> None:
