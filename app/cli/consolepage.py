@@ -66,8 +66,9 @@ def _figures(panels: list[dict[str, Any]]) -> Iterator[str]:
     known = {panel["title"]: panel["targets"][0]["expr"] for panel in panels}
     for _, asked, written in _COLUMNS:
         # What is compared is no NaN, which a percentile of nothing is.
-        query = _expression(f"{known.get(asked, asked)} >= 0", "$one")
-        yield f'<td class="number">{{{{ with query {query} }}}}{{{{ first . | value | {written} }}}}{{{{ end }}}}</td>'
+        query = _expression(f"({known.get(asked, asked)}) >= 0", "$one")
+        figure = f"{{{{ with query {query} }}}}{{{{ first . | value | {written} }}}}{{{{ else }}}}-{{{{ end }}}}"
+        yield f'<td class="number">{figure}</td>'
 
 
 def _graphs(panels: list[dict[str, Any]]) -> Iterator[str]:
@@ -85,10 +86,19 @@ def _graphs(panels: list[dict[str, Any]]) -> Iterator[str]:
         yield f'<h3><a class="own" href="{{{{ pathPrefix }}}}/graph?{asked}">{panel["title"]}</a></h3>'
         if panel["description"]:
             yield f"<p>{panel['description']}</p>"
+        if not any(_OF_QUEUES in target["expr"] for target in targets):
+            yield "{{ if $name }}<p>Of the whole service.</p>{{ end }}"
         queries = ", ".join(f"{{{{ {variable} }}}}" for variable in variables)
         units = json.dumps(_UNITS[panel["fieldConfig"]["defaults"]["unit"]])
         yield f'<div id="graph{panel["id"]}"></div>'
-        yield f'<script>graph("graph{panel["id"]}", {units}, [{queries}], [{names}]);</script></section>'
+        colours = "".join(f", {json.dumps(of_series)}" for of_series in [_colours(panel)] if of_series)
+        yield f'<script>graph("graph{panel["id"]}", {units}, [{queries}], [{names}]{colours});</script></section>'
+
+
+def _colours(panel: dict[str, Any]) -> list[str]:
+    """Return the colours of a panel's series in the order in which a console gives them: by the names of these."""
+    fixed = {one["matcher"]["options"]: one["properties"] for one in panel["fieldConfig"]["overrides"]}
+    return [fixed[name][0]["value"]["fixedColor"] for name in sorted(fixed)]
 
 
 def _drawn(target: dict[str, Any]) -> str:

@@ -23,6 +23,12 @@ STATIC = PROMETHEUS.parent / "share" / "prometheus" / "web" / "static"
 HOSTILE = 'a "quoted\\" <b>&{{.}}é'
 ROWS = "return [...document.querySelectorAll('%s tr')].map(row => [...row.cells].map(cell => cell.innerText.trim()))"
 DRAWN = "return [...document.querySelectorAll('.graphs div[id]')].filter(g => g.querySelector('svg path')).length"
+COLOURS = """return Object.fromEntries([...document.querySelectorAll('#graph7 .line')].map(line =>
+    [line.querySelector('.label').textContent, getComputedStyle(line.querySelector('.swatch')).backgroundColor]))"""
+MARKED = "return [...document.querySelectorAll('nav [aria-current]')].map(link => link.innerText)"
+RED = "return [...document.querySelectorAll('#queues tr.bad')].map(row => row.cells[0].innerText)"
+WHOLE = """return [...document.querySelectorAll('.graphs section')].filter(graph =>
+    graph.innerText.includes('Of the whole service.')).map(graph => graph.querySelector('h3').innerText)"""
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +73,7 @@ def test_its_figures_are_those_of_the_service(console: tuple[Pages, str], browse
     pages, address = console
     browser.open(address)
     rows = {row["Queue"]: row for row in _rows(browser, "#queues")}
-    assert rows.keys() == {HOSTILE, "mail"}
+    assert [*rows] == ["mail", HOSTILE]  # most ready jobs first
     counts: dict[str, Any] = pages.ask("GET", "/queues/mail/jobs")["counts"]
     shown = {status: rows["mail"][head] for head, status in {"Ready": "waiting", "Active": "active"}.items()}
     shown |= {status: rows["mail"][status.title()] for status in ("delayed", "failed")}
@@ -78,7 +84,11 @@ def test_its_figures_are_those_of_the_service(console: tuple[Pages, str], browse
     [process] = _rows(browser, "#processes")
     assert (process["Job"], process["Scraped"], process["Reads the database"]) == ("rowline", "yes", "yes")
     [alert] = [row for row in _rows(browser, "#alerts") if row["Alert"] == "RowlineQueueWithoutWorkers"]
-    assert (alert["State"], alert["How many"], alert["Of"]) == ("pending", "1", HOSTILE)  # who claimed is a worker
+    assert (alert["State"], alert["How many"], alert["Of"]) == (
+        "pending",
+        "1",
+        f"queue {HOSTILE}",
+    )  # who claimed is a worker
 
 
 def test_it_draws_what_there_is(console: tuple[Pages, str], browser: Browser) -> None:
@@ -95,15 +105,54 @@ def test_it_draws_what_there_is(console: tuple[Pages, str], browser: Browser) ->
     assert browser.run("return document.querySelector('#undrawn').hidden")
     link = browser.run("return document.querySelector('.graphs h3 a').href")
     assert "/classic/graph?g0.expr=topk" in link
+    assert browser.run(COLOURS) == {
+        "completed": "rgb(0, 128, 0)",
+        "failed": "rgb(255, 0, 0)",
+        "released": "rgb(0, 0, 255)",
+        "retried": "rgb(255, 165, 0)",
+        "stalled": "rgb(128, 0, 128)",
+    }
     assert browser.said() == []
+
+
+def test_the_range_in_use_is_marked_and_is_a_quarter_of_an_hour_at_first(
+    console: tuple[Pages, str], browser: Browser
+) -> None:
+    _, address = console
+    browser.open(address)
+    assert browser.run(MARKED) == ["15 minutes"]
+    assert "g0.range_input=15m" in browser.run("return document.querySelector('.graphs h3 a').href")
+    browser.open(f"{address}?minutes=360")
+    assert browser.run(MARKED) == ["6 hours"]
+    browser.said()
+
+
+def test_a_paused_queue_with_ready_jobs_is_marked(console: tuple[Pages, str], browser: Browser) -> None:
+    pages, address = console
+    browser.open(address)
+    assert browser.run(RED) == []
+    pages.ask("POST", "/queues/mail/pause", {})
+    pages.ask("POST", "/queues/empty/pause", {})
+    [port] = browser.run("return [location.port]")
+    _scraped(int(port), 'rowline_queue_paused{queue=~"mail|empty"} == 1')
+    browser.open(address)
+    assert browser.run(RED) == ["mail"]
+    rows = {row["Queue"]: row for row in _rows(browser, "#queues")}
+    assert [*rows] == ["mail", HOSTILE, "empty"]
+    assert [(rows[queue]["Paused"], rows[queue]["To drain"]) for queue in ("mail", "empty")] == [("1", "-")] * 2
+    browser.said()
 
 
 def test_a_queue_of_any_name_has_its_own_page(console: tuple[Pages, str], browser: Browser) -> None:
     _, address = console
     browser.open(address)
-    browser.click("#queues tr:nth-child(2) a")
+    browser.click("#queues tr:nth-child(3) a")
     browser.wait("return document.title", lambda title: title == f"Rowline: {HOSTILE}")
     assert [row["Queue"] for row in _rows(browser, "#queues")] == [HOSTILE]
+    heads = browser.run("return [...document.querySelectorAll('h2')].map(head => head.innerText)")
+    assert heads == ["Alerts of the whole service", "Processes of the whole service", "Queues", "Graphs"]
+    whole = [panel["title"] for panel in panels() if "$queue" not in panel["targets"][0]["expr"]]
+    assert browser.run(WHOLE) == whole
     legend = "return [...document.querySelectorAll('#graph1 .line .label')].map(label => label.textContent)"
     browser.wait(legend, lambda names: names == [HOSTILE])
     assert browser.said() == []

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import textwrap
 import urllib.parse
@@ -18,7 +19,7 @@ import yaml
 from app.operations import jobs as operations
 from app.postgres.database import Database
 from tests.monitoring.__main__ import VARIABLE
-from tests.monitoring.test_shipped import FOLDER, PAGE, alerts, queries
+from tests.monitoring.test_shipped import FOLDER, PAGE, alerts, panels, queries
 from tests.support import raw
 from tests.support.clusters import Program, free_port, until
 from tests.support.jobs import new
@@ -139,9 +140,7 @@ def test_an_alert_fires_when_its_condition_has_been_true_long_enough(
         "input_series": [{"series": one, "values": values} for one, values in series.items()],
         "alert_rule_test": [{"eval_time": at, "alertname": alert, "exp_alerts": wanted}],
     }
-    file = tmp_path / "test.yml"
-    file.write_text(yaml.safe_dump({"rule_files": [str(FOLDER / "alerts.yml")], "tests": [test]}))
-    assert promtool("test", "rules", str(file)).startswith("0 ")
+    _hold(tmp_path, test)
 
 
 def test_it_scrapes_the_api_and_answers_each_query(db: Database, shared_url: str, tmp_path: Path) -> None:
@@ -155,6 +154,44 @@ def test_it_scrapes_the_api_and_answers_each_query(db: Database, shared_url: str
             assert "result" in asked(port, "query", query=plain), of
         assert _rules(port)
         until(lambda: {rule["health"] for rule in _rules(port)} == {"ok"})
+
+
+def test_the_console_says_that_nothing_is_known_of_queues_while_no_api_process_is_scraped(
+    db: Database, shared_url: str, tmp_path: Path
+) -> None:
+    with raw.server(shared_url) as server, prometheus(tmp_path, server.port) as port:
+        until(lambda: bool(asked(port, "query", query="rowline_database_up == 1")["result"]))
+        assert ">None.<" in _console(port)
+        server.program.end(signal.SIGTERM)
+        until(lambda: bool(asked(port, "query", query='up{job="rowline"} == 0')["result"]))
+        assert ">Nothing is known: " in _console(port)
+
+
+def _console(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/consoles/rowline.html", timeout=60) as page:
+        return str(page.read().decode().partition("<h2>Queues</h2>")[2].partition("<h2>")[0])
+
+
+@pytest.mark.parametrize(("paused", "queue", "shown"), [("0", "mail", 1), ("1", "mail", 0), ("1", "_other", 1)])
+def test_a_paused_queue_has_no_time_to_drain(tmp_path: Path, paused: str, queue: str, shown: int) -> None:
+    [asks] = [panel["targets"][0]["expr"] for panel in panels() if panel["title"] == "Time to drain"]
+    samples = [{"labels": f'{{queue="{queue}"}}', "value": 60}] * shown
+    test = {
+        "interval": "1m",
+        "input_series": [
+            {"series": f'rowline_queue_drain_seconds{{queue="{queue}"}}', "values": "60x9"},
+            {"series": f'rowline_queue_paused{{queue="{queue}"}}', "values": f"{paused}x9"},
+        ],
+        "promql_expr_test": [{"expr": asks.replace("$queue", ".*"), "eval_time": "5m", "exp_samples": samples}],
+    }
+    _hold(tmp_path, test)
+
+
+def _hold(folder: Path, test: Mapping[str, Any]) -> None:
+    """Have promtool run a unit test of the rules."""
+    file = folder / "test.yml"
+    file.write_text(yaml.safe_dump({"rule_files": [str(FOLDER / "alerts.yml")], "tests": [test]}))
+    assert promtool("test", "rules", str(file)).startswith("0 ")
 
 
 def _rules(port: int) -> list[dict[str, Any]]:

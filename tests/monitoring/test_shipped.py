@@ -98,6 +98,13 @@ def test_the_alert_of_a_process_asks_for_the_jobs_of_the_configuration_on_the_pa
     assert [name for name in [*scraped, "other", "rowlines"] if re.fullmatch(names, name)] == scraped
 
 
+def test_each_outcome_of_attempts_has_its_colour() -> None:
+    """The console gives colours in the order of the outcomes: without one of these the others' would be wrong."""
+    [panel] = [panel for panel in panels() if panel["title"] == "Attempts a second, by outcome"]
+    coloured = [one["matcher"]["options"] for one in panel["fieldConfig"]["overrides"]]
+    assert {*coloured} == {"completed", "failed", "retried", "released", "stalled"}
+
+
 def test_the_dashboard_needs_no_data_source_by_name_and_its_panels_do_not_overlap() -> None:
     assert {panel["datasource"]["uid"] for panel in panels()} == {"${datasource}"}
     places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels()]
