@@ -1,5 +1,6 @@
 """Dashboard, console and alert rules ask for metrics that exist, by labels that these have; so does their page."""
 
+import html
 import json
 import re
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import yaml
 
 from app.cli import consolepage
 from app.infra.metricnames import METRICS, Kind
+from app.web import handbook
 from app.web.handbook import DOCS
 
 FOLDER = DOCS / "monitoring"
@@ -88,6 +90,12 @@ def test_the_console_asks_what_the_dashboard_asks() -> None:
 def test_each_alert_is_explained_on_the_page_and_when_it_fires() -> None:
     explained = re.findall(r"^\| `(Rowline\w+)` \| (\d+[mh])\b", PAGE.read_text(), re.MULTILINE)
     assert [(rule["alert"], rule["for"]) for rule in alerts()] == explained
+
+
+def test_what_the_page_shows_to_be_copied_ends_its_text_at_the_margin() -> None:
+    shown = html.unescape(handbook.page("metrics.md").decode())
+    [config] = re.findall(r"^(?:<pre><code>)?sudo tee \S+ <<'end'\n(.+?)^end$", shown, re.MULTILINE | re.DOTALL)
+    assert [job["job_name"] for job in yaml.safe_load(config)["scrape_configs"]] == ["rowline", "rowline-workers"]
 
 
 def test_the_alert_of_a_process_asks_for_the_jobs_of_the_configuration_on_the_page() -> None:
