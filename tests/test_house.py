@@ -109,6 +109,8 @@ def test_a_statement_stays_in_its_queue_and_an_update_names_the_status_it_leaves
 def test_a_fragment_is_what_several_statements_share() -> None:
     files = [*STATEMENTS, *(APP / "store" / "sql" / "_fragments").glob("*.sql")]
     asked = [name for file in files for name in set(re.findall(r"^ *:_(\w+)$", file.read_text(), re.MULTILINE))]
+    for module in (APP / "store").glob("*.py"):
+        asked += re.findall(r'fragment\("(\w+)"\)', module.read_text())
     fragments = {file.stem for file in files if file.parent.name == "_fragments"}
     assert fragments | set(FRAGMENTS) == set(asked)
     assert [name for name in fragments if asked.count(name) < 2] == []

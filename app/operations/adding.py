@@ -1,6 +1,7 @@
 """Inserting the jobs of a request, within a transaction: by the settings of the queue, beside the jobs that exist."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from enum import Enum
 from typing import NamedTuple
 
 from app.domain.deduplication import InsertOutcome
@@ -18,26 +19,29 @@ class Submitted(NamedTuple):
     outcome: InsertOutcome
 
 
-_queues_with_settings: set[str] = set()
-"""Some queues that had settings for new jobs lately, for which `jobs.insert` is not tried: it would insert nothing."""
+class Lately(Enum):
+    """What a queue had for new jobs when this process added some last."""
+
+    KEYS = "keys"  # and nothing else
+    SETTINGS = "settings"  # `jobs.insert` is not tried: it would insert nothing
+
+
+_lately: dict[str, Lately] = {}
+"""Of some queues that had any."""
+lately: Callable[[str], Lately | None] = _lately.get
+"""Returns what the queue had for new jobs lately, if it had anything."""
 IN_MIND_MAX = 1_000
 TWICE = 2
 """So often a response has what defaults add to a job, by tags: in `effective` and in `tags`."""
 
 
-def had_settings(queue: str) -> bool:
-    """Return whether the queue had settings for new jobs lately."""
-    return queue in _queues_with_settings
-
-
-def keep_in_mind(queue: str, *, has_settings: bool) -> None:
-    """Remember whether the queue has settings for new jobs."""
-    if not has_settings:
-        _queues_with_settings.discard(queue)
-    elif len(_queues_with_settings) < IN_MIND_MAX or queue in _queues_with_settings:
-        _queues_with_settings.add(queue)
-    else:
-        _queues_with_settings.clear()
+def keep_in_mind(queue: str, has: Lately | None) -> None:
+    """Remember what the queue has for new jobs."""
+    _lately.pop(queue, None)
+    if len(_lately) == IN_MIND_MAX:
+        _lately.clear()
+    if has:
+        _lately[queue] = has
 
 
 def submit(conn: Connection, *, queue: str, new: Sequence[NewJob], held: Reservation) -> list[Submitted]:
@@ -66,16 +70,16 @@ def _insert(conn: Connection, queue: str, new: Sequence[NewJob], held: Reservati
 
     The insert that knows no settings is tried first: it inserts nothing if the queue has any, or if all ids exist.
     """
-    if not had_settings(queue):
-        created = jobs.insert(conn, queue=queue, new=new)
+    if (had := lately(queue)) is not Lately.SETTINGS:
+        created = jobs.insert(conn, queue=queue, new=new, has_keys=had is Lately.KEYS)
         sizes = _sizes(conn, queue, new, created)
         if any(created) or all(job.custom_id in sizes for job in new):
             return _Inserted(created, sizes)
     limit = held.room.per_answer
     most = (limit + sum(len(job.data) + len(job.opts) for job in new)) // TWICE if len(new) > 1 else jobs.ANY_BYTES
-    created, has_settings, size = jobs.insert_by_settings(conn, queue=queue, new=new, max_bytes=most)
+    created, has_settings, has_keys, size = jobs.insert_by_settings(conn, queue=queue, new=new, max_bytes=most)
     if any(created):
-        keep_in_mind(queue, has_settings=has_settings)
+        keep_in_mind(queue, Lately.SETTINGS if has_settings else Lately.KEYS if has_keys else None)
     if size > most:
         message = (
             f"with the defaults of the queue are together over {limit} bytes longer than these: send fewer at once"

@@ -11,7 +11,7 @@ from app.domain.keys import IdempotencyKey
 from app.infra import room
 from app.infra.room import COPIES, SMALL, Reservation
 from app.operations import adding, deduplication, operation
-from app.operations.adding import Submitted
+from app.operations.adding import Lately, Submitted
 from app.postgres.coalescer import RequestCoalescer
 from app.postgres.database import Connection, Database
 from app.store import jobs, keys
@@ -41,12 +41,13 @@ def submit_many(db: Database, *, queue: str, new: Sequence[NewJob], held: Reserv
     """
     if not new:
         return []
-    if not (any(map(_custom_id, new)) or any(map(_deduplication, new)) or adding.had_settings(queue)):
+    had = adding.lately(queue)
+    if not (any(map(_custom_id, new)) or any(map(_deduplication, new)) or had is Lately.SETTINGS):
         with db.write_once(notify=queue) as conn:
-            created = jobs.insert(conn, queue=queue, new=new)
+            created = jobs.insert(conn, queue=queue, new=new, has_keys=had is not None)
         if created[0]:
             return [Submitted(job, InsertOutcome.CREATED) for job in created if job]
-        adding.keep_in_mind(queue, has_settings=True)
+        adding.keep_in_mind(queue, Lately.SETTINGS)
     if len(new) == 1 and new[0].deduplication and (repeated := deduplication.repeated(db, queue=queue, new=new[0])):
         return [repeated]
     with db.begin() as conn:

@@ -13,27 +13,27 @@ from app.domain.job import Change, Job, JobKey, JsonText, LeaseKey, LockedJob, N
 from app.domain.scan import Place
 from app.postgres.database import Connection
 from app.store import options, retention, rows, terms
-from app.store.statements import Statement
+from app.store.statements import Statement, fragment
 from app.store.tables import jobs
 
 
-def _tagged(text: str) -> str:
-    """Return the same insert for jobs with tags, which stores their terms too."""
-    text = text.replace("returning null as was,", "returning tags, null as was,")
+def _with_terms(text: str) -> str:
+    """Return the same insert for jobs with tags, and for queues with keys, which stores the terms of jobs too."""
+    text = text.replace(" or keys is not null)", ")").replace("returning null as was,", f"{_RETURNING} null as was,")
     inserted, result = text.rsplit("select number, custom_id", maxsplit=1)
-    return f"{inserted.rstrip()},\n{_TERMED}select number, custom_id{result}"
+    termed = fragment("found_by")
+    return f"{inserted.rstrip()},\n{termed}select number, custom_id{result}"
 
 
-_TERMED = """termed as (
-    insert into rowline.terms (queue, term, number)
-    select distinct :queue, 'tag:' || tag.word, changed.number
-    from changed
-    cross join lateral unnest(changed.tags) as tag (word)
-)
+_RETURNING = """returning
+        tags,
+        case
+            when exists (select from rowline.queue_settings where queue = :queue and keys is not null) then data
+        end as data,
 """
 _insert = Statement("jobs/insert")
 _insert_one = Statement("jobs/insert_one")
-_insert_tagged, _insert_one_tagged = (Statement(each.name, change=_tagged) for each in (_insert, _insert_one))
+_insert_found, _insert_one_found = (Statement(each.name, change=_with_terms) for each in (_insert, _insert_one))
 _insert_by_settings = Statement("jobs/insert_by_settings")
 _find = Statement("jobs/find")
 _sizes = Statement("jobs/sizes")
@@ -65,30 +65,32 @@ ANY_BYTES = 2**62
 """More bytes than any job has."""
 
 
-def insert(conn: Connection, *, queue: str, new: Sequence[NewJob]) -> list[Job | None]:
+def insert(conn: Connection, *, queue: str, new: Sequence[NewJob], has_keys: bool = False) -> list[Job | None]:
     """Insert `new` in its order. Return the stored job for each, in the same order; None where its custom id exists.
 
-    Inserts none if the queue has settings for new jobs: `insert_by_settings` does. Waits for another that adds the
-    same custom id. Numbers grow in the order of `new`.
+    Inserts none if the queue has settings for new jobs: `insert_by_settings` does. If it `has_keys`, as far as the
+    caller knows, keys are no such setting. Waits for another that adds the same custom id. Numbers grow in the order
+    of `new`.
     """
     if len(new) == 1:
         [job] = new
-        statement = _insert_one_tagged if job.tags else _insert_one
+        statement = _insert_one_found if has_keys or job.tags else _insert_one
         inserted = statement.rows(conn, queue=queue, **options.of_one(job))
         return [rows.added(job, inserted[0], queue=queue) if inserted else None]
-    statement = _insert_tagged if any(job.tags for job in new) else _insert
+    statement = _insert_found if has_keys or any(job.tags for job in new) else _insert
     inserted = statement.rows(conn, queue=queue, **options.of_many(new))
     return [row and rows.added(job, row, queue=queue) for job, row in zip(new, _in_order(new, inserted), strict=True)]
 
 
 class Inserted(NamedTuple):
-    """What `insert` returns, whether the queue has settings for new jobs, and how long `effective` of all jobs is.
+    """What `insert` returns, what the queue has for new jobs, and how long `effective` of all jobs is.
 
-    The last two if any job was inserted.
+    All but the first if any job was inserted.
     """
 
     created: list[Job | None]
-    has_settings: bool
+    has_settings: bool  # besides keys
+    has_keys: bool
     effective_bytes: int
 
 
@@ -102,8 +104,9 @@ def insert_by_settings(conn: Connection, *, queue: str, new: Sequence[NewJob], m
     pairs = zip(new, _in_order(new, inserted), strict=True)
     created = [row and rows.added_by_settings(job, row, queue=queue) for job, row in pairs]
     if not inserted:
-        return Inserted(created, has_settings=False, effective_bytes=0)
-    return Inserted(created, has_settings=inserted[0].has_settings, effective_bytes=inserted[0].bytes)
+        return Inserted(created, has_settings=False, has_keys=False, effective_bytes=0)
+    first = inserted[0]
+    return Inserted(created, first.has_settings, first.has_keys, effective_bytes=first.bytes)
 
 
 def insert_columns(conn: Connection, *, queue: str, columns: Mapping[str, Any]) -> JobKey | None:

@@ -1,6 +1,7 @@
 """The table of options (`app/domain/options.py`) for the statements: SQL fragments and their parameters."""
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
@@ -10,7 +11,7 @@ from app.domain.job import Change, Job, NewJob
 from app.domain.options import BACKOFF_COLUMNS, COLUMNS, STORED, Kind, Option
 from app.store import counting, sums, tables
 
-_ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"'})
+_ODD = re.compile(r'[\\"]')
 
 
 def _rows(parts: Sequence[str]) -> str:
@@ -129,7 +130,11 @@ def _backoff(backoff: Backoff | None) -> Mapping[str, Any]:
 
 def _text(texts: Sequence[str] | None) -> str | None:
     """Return a list as the text of a PostgreSQL array; None if it is empty."""
-    return "{" + ",".join(f'"{text.translate(_ESCAPED)}"' for text in texts) + "}" if texts else None
+    if not texts:
+        return None
+    if _ODD.search("".join(texts)):
+        texts = [_ODD.sub(r"\\\g<0>", text) for text in texts]
+    return '{"' + '","'.join(texts) + '"}'
 
 
 _LISTS = tuple(option.field for option in STORED if option.kind is Kind.TEXTS)

@@ -83,9 +83,9 @@ def test_a_search_sorts_nothing_in_both_orders(tagged: Database) -> None:
             assert "Run Condition" in plan, plan
 
 
-def test_jobs_with_tags_are_inserted_as_others_are(tagged: Database) -> None:
+def test_jobs_with_terms_are_inserted_as_others_are(tagged: Database) -> None:
     with tagged.read() as conn:
-        for one in (jobs._insert_tagged, jobs._insert_one_tagged):  # noqa: SLF001 - they have no files
+        for one in (jobs._insert_found, jobs._insert_one_found):  # noqa: SLF001 - they have no files
             plan = shown(conn, one)
             assert set(re.findall(r"\b(jobs_custom_id|queue_settings_pkey)\b", plan)) == INDEXES["jobs/insert"], plan
             assert "Seq Scan on" not in plan, plan

@@ -78,3 +78,23 @@ def test_a_search_by_filled_keys_and_tags_looks_at_what_it_finds(client: Client,
         found = answers.ok(client.flask.get(f"{path}?{query}&length=50", headers=client.authorization))
         assert (len(found["jobs"]), found["isComplete"]) == (number, True)
         assert found["scanned"] <= 10 + (number == 15) * 5
+
+
+def test_jobs_are_found_by_keys_whatever_else_the_queue_has_when_they_are_added(client: Client, db: Database) -> None:
+    job = {"name": "n", "data": {"a": 7}}
+    for settings in (
+        {"keys": ["a"]},
+        {"defaults": {"attempts": 3}},
+        {"defaults": None},
+        {"keys": None},
+        {"keys": ["a"]},
+    ):
+        change(client, {"settings": settings})
+        for many in (1, 2, 1, 2):  # the second time by what the process remembers of the first
+            added = client.add(*[job] * many)
+            assert {one.get("effective", {}).get("attempts", 1) for one in added} == {
+                3 if settings.get("defaults") else 1
+            }
+        terms.run(db)
+    found = answers.ok(client.flask.get("/queues/q/jobs?data.a=7&length=100", headers=client.authorization))
+    assert (len(found["jobs"]), found["isComplete"]) == (30, True)

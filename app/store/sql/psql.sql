@@ -17,6 +17,7 @@
 \set _first_of_plan `cat app/store/sql/_fragments/first_of_plan.sql`
 \set _first_places `cat app/store/sql/_fragments/first_places.sql`
 \set _fold_mark `cat app/store/sql/_fragments/fold_mark.sql`
+\set _found_by `cat app/store/sql/_fragments/found_by.sql`
 \set _goes `cat app/store/sql/_fragments/goes.sql`
 \set _if_held `cat app/store/sql/_fragments/if_held.sql`
 \set _last_fold `cat app/store/sql/_fragments/last_fold.sql`

@@ -1,6 +1,6 @@
 -- The terms by which `job` is found, an array; null if it has none: one for each of its tags, and one for what is at each of
--- the paths that the settings of :queue name, a string as it is, else as JSON. Twice in `app/domain/terms.py`, which looks
--- them up, and `rowline.enqueue_add`.
+-- the paths that the settings of :queue name, a string as it is, else as JSON. So are they in `found_by`, for new jobs, in
+-- `app/domain/terms.py`, which looks them up, and in `rowline.enqueue_add`.
 case
     when job.tags is not null
         or exists (select from rowline.queue_settings as setting where setting.queue = :queue and setting.keys is not null)

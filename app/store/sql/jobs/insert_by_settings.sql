@@ -5,7 +5,10 @@
 -- of all is longer than :max_bytes bytes, neither it nor the tags are returned.
 -- Index: queue_settings_pkey.
 with usual as materialized (
-    select setting.applied_defaults, setting.start_within_ms from rowline.queue_settings as setting
+    select
+        setting.applied_defaults, setting.start_within_ms, setting.keys is not null as has_keys,
+        setting.applied_defaults is not null or setting.start_within_ms is not null as has_settings
+    from rowline.queue_settings as setting
     where setting.queue = :queue
         and (setting.applied_defaults is not null or setting.start_within_ms is not null or setting.keys is not null)
 ),
@@ -50,16 +53,9 @@ changed as (
     on conflict (queue, custom_id) where custom_id is not null do nothing
     returning
         null as was, number, custom_id, status, run_at, added_at, start_by, priority, lifo, delay_ms, timeout_ms, tags,
-        effective,
-        :_terms
-        as terms
+        effective, case when (select usual.has_keys from usual) then data end as data
 ),
-termed as (
-    insert into rowline.terms (queue, term, number)
-    select distinct :queue, one.term, changed.number
-    from changed
-    cross join lateral unnest(changed.terms) as one (term)
-)
+:_found_by
 ,
 counted as (
     :_counted
@@ -68,6 +64,7 @@ select
     number, custom_id, status, run_at, added_at, start_by, priority, lifo, delay_ms, timeout_ms,
     case when added.bytes <= :max_bytes::bigint then tags end as tags,
     case when added.bytes <= :max_bytes::bigint then effective end as effective,
-    added.bytes, exists (select from usual) as has_settings
+    added.bytes, coalesce((select usual.has_settings from usual), false) as has_settings,
+    coalesce((select usual.has_keys from usual), false) as has_keys
 from changed
 cross join (select coalesce(sum(octet_length(effective::text)), 0)::bigint as bytes from changed) as added
