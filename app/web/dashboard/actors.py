@@ -56,10 +56,12 @@ def told(explained: Mapping[str, Any], base: str) -> Markup:
     """Return the sentence of an explanation with words for ids, and links to plans; `base` is that of the queue."""
     text, plans = explained["sentence"], set()
     for reason in explained.get("reasons", ()):
-        if by := reason.get("by"):
-            text = text.replace(f"a plan of {by} ", "a plan ", 1).replace(f" by {by}", f" by {in_words(by)}", 1)
+        by = reason.get("by")
         if reason["code"] == "plan":
+            text = text.replace(f"a plan of {by} ", "a plan ", 1)
             plans |= {found[0] for found in _PLAN.finditer(reason["text"])}
+        elif by:
+            text = text.replace(f" by {by}", f" by {in_words(by)}", 1)
     parts = text.split("`")
     if len(parts) % 2 == 0:
         return _linked(text, plans, base)

@@ -68,3 +68,10 @@ def test_names_in_a_sentence_are_text(client: Client) -> None:
     found = actors.told(explained, "queues/q")
     assert found == "Queue &lt;b&gt; is paused by x at the command line &amp; <code>rowline &lt;i&gt;</code>"
     assert actors.told({"sentence": "a ` <"}, "q") == "a ` &lt;"
+
+
+def test_a_name_that_begins_with_another_stays_whole() -> None:
+    sentence = "Queue q is idle: a plan of cli:ada (retry) has done 0 jobs; its schedule s is paused by cli:adam"
+    reasons = [{"code": "plan", "text": "", "by": "cli:ada"}, {"code": "schedule_paused", "text": "", "by": "cli:adam"}]
+    found = actors.told({"sentence": sentence, "reasons": reasons}, "queues/q")
+    assert found.endswith("a plan (retry) has done 0 jobs; its schedule s is paused by adam at the command line")
