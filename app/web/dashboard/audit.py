@@ -37,13 +37,10 @@ _COUNTED = {
     "deduplication": "deduplication id",
 }
 """What `affected` counts, by the noun of an act; of others it says nothing."""
-_UNCOUNTED = {"plans.create", "plans.apply", "plans.stop"}
+_UNCOUNTED = {"plans.create", "plans.apply", "plans.stop", "queues.drain", "queues.clean", "queues.obliterate"}
 """Acts that change nothing at once: what a plan has changed when it ends is in a row of its own, `plans.applied`."""
 _COUNTED_OF = {
     "schedules.run": "job",
-    "queues.drain": "job",
-    "queues.clean": "job",
-    "queues.obliterate": "job",
     "db.recount": "queue",
 }
 

@@ -148,3 +148,11 @@ def test_a_finding_says_what_to_do(visitor: Visitor, client: Client, db: Databas
     for one in report["findings"]:
         assert f"{one['severity']} {one['code']}" in page
         assert " ".join(one["todo"].split()) in page
+
+
+def test_an_act_that_began_a_plan_counts_nothing_itself(visitor: Visitor, client: Client) -> None:
+    client.add({"name": "n", "data": 1})
+    answers.ok(client.post("/queues/q/drain", "{}"))
+    text = text_of(visitor.page("audit")).partition("queues.drain")
+    assert "1 job " in text[0]
+    assert " jobs " not in text[2].partition("delayed")[0]
