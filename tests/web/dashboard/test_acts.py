@@ -200,6 +200,16 @@ def test_an_attempt_that_was_given_back_is_told_apart_from_those_that_ended(visi
     assert words in visitor.page("queues/q/jobs/one")
 
 
+def test_a_cancel_from_before_the_attempt_that_runs_asked_no_worker(visitor: Visitor, client: Client) -> None:
+    client.add({"name": "n", "data": 1, "opts": {"jobId": "one"}})
+    for verb in ("cancel", "retry"):
+        answers.ok(client.post(f"/queues/q/jobs/one/{verb}", ""))
+    answers.ok(client.post("/queues/q/jobs/claim", "{}"))
+    assert "its worker is asked" not in visitor.page("queues/q/jobs/one")
+    answers.ok(client.post("/queues/q/jobs/one/cancel", ""))
+    assert visitor.page("queues/q/jobs/one").count("its worker is asked") == 1
+
+
 def test_a_plan_of_nothing_or_by_a_wrong_number_is_refused(visitor: Visitor, failed: Client) -> None:
     assert visitor.post("queues/q/plans", which="ticked", action="retry").status_code == 400
     assert visitor.post("queues/q/plans", which="all", action="explode").status_code == 400
