@@ -79,6 +79,7 @@ def test_the_form_says_which_secrets_sign_where_none_is_typed(visitor: Visitor) 
     page = text_of(visitor.page("queues/q/endpoint"))
     assert "Empty: Rowline makes one, and shows it once." in page
     assert "type them again" not in page, "there is no endpoint yet"
+    assert "410 gives the job back" in page, "it costs no attempt"
     refused = visitor.post("queues/q/endpoint", url="no", method="POST")
     assert "Register an endpoint" in refused.text
 
