@@ -131,8 +131,8 @@ def _schedule_paused(one: PausedSchedule, queue: str) -> Reason:
 
 def _all_delayed(ground: Ground, delayed: int, next_due_at: datetime) -> Reason:
     text = f"no job is ready; {_jobs(delayed)} delayed, the next until {when(next_due_at)}"
-    listed = shlex.join(["rowline", "jobs", "list", ground.queue, "--status", "delayed"])
-    hint = f"Each of them says why it waits: `{listed}`."
+    explained = shlex.join(["rowline", "explain", ground.queue])
+    hint = f"Why one of them waits: `{explained} ID`."
     if next_due_at <= ground.at:
         text, hint = f"{text}; it is due, and joins the line within a second", f"If it stays so: {_SERVE}."
     return Reason(code=Code.DELAYED, text=text, until=next_due_at, hint=hint)

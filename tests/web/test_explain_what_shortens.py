@@ -49,7 +49,7 @@ def test_of_active_jobs_it_is_said_that_their_workers_are_silent(client: Client,
 
 def test_a_queue_all_of_whose_jobs_are_delayed_says_how_to_learn_why(client: Client) -> None:
     add(client, delay=HOUR_MS)
-    assert "`rowline jobs list q --status delayed`" in explain(client)["reasons"][0]["hint"]
+    assert "`rowline explain q ID`" in explain(client)["reasons"][0]["hint"]
 
 
 def test_ready_jobs_that_nobody_claims_lead_to_the_workers_and_the_doctor(client: Client, db: Database) -> None:
