@@ -20,9 +20,9 @@ case
                     else '=' || found.value
                 end
             from key
+            cross join lateral (select job.data #> key.names as json offset 0) as place  -- parsed once, also if there is nothing
             cross join lateral (
-                select coalesce(job.data #>> key.names, case when (job.data #> key.names) is not null then 'null' end) as value
-                offset 0  -- parsed once, unless there is nothing
+                select coalesce(place.json #>> '{}', case when place.json is not null then 'null' end) as value
             ) as found
             where found.value is not null
         )
