@@ -97,8 +97,7 @@ def of_queue(
         text = f"{_jobs(ready)} ready and nothing holds them but the line{_busy(ground)}{likely}"
         reasons.append(Reason(code=Code.BEHIND, text=text, hint=_more_workers(active, ground)))
     if active:
-        silent = "" if ground.workers or ground.dispatchers else ", and nothing was heard of their workers for a minute"
-        reasons.append(Reason(code=Code.ACTIVE, text=f"{_jobs(active)} active{silent}"))
+        reasons.append(Reason(code=Code.ACTIVE, text=f"{_jobs(active)} active"))
     reasons += [_schedule_paused(one, ground.queue) for one in schedules]
     status = _status_of_queue(ready, delayed, active, can_begin=not is_blocked(reasons))
     has_jobs = any(counts.values()) or ground.is_known

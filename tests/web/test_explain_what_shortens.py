@@ -36,17 +36,6 @@ def test_a_paused_schedule_is_told_of_after_what_holds_jobs(client: Client, db: 
     assert found["sentence"].startswith("Queue q is working: 1 job is ready")
 
 
-def test_of_active_jobs_it_is_said_that_their_workers_are_silent(client: Client, db: Database) -> None:
-    add(client)
-    work.take(db)
-    add(client)
-    found = explain(client)
-    assert (found["status"], codes(found)) == ("blocked", ["no_worker", "active"])
-    assert "1 job is active, and nothing was heard of their workers for a minute" in found["sentence"]
-    see(db, Sighting("q", "crane:7", Way.PULL, 8, 0))
-    assert "nothing was heard" not in explain(client)["sentence"]
-
-
 def test_a_queue_all_of_whose_jobs_are_delayed_says_how_to_learn_why(client: Client) -> None:
     add(client, delay=HOUR_MS)
     assert "`rowline explain q ID`" in explain(client)["reasons"][0]["hint"]

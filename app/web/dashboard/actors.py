@@ -52,8 +52,11 @@ def name_pausers(rowline: Api, queues: Sequence[dict[str, Any]]) -> None:
     name(rowline, queues, "pausedBy", act="queues.pause")
 
 
-def told(explained: Mapping[str, Any], base: str) -> Markup:
-    """Return the sentence of an explanation with words for ids, and links to plans; `base` is that of the queue."""
+def told(explained: Mapping[str, Any], base: str, names: Mapping[str, str] | None = None) -> Markup:
+    """Return the sentence of an explanation with words for ids, and links to plans; `base` is that of the queue.
+
+    `names` are words for some ids.
+    """
     text, plans = explained["sentence"], set()
     for reason in explained.get("reasons", ()):
         by = reason.get("by")
@@ -61,7 +64,7 @@ def told(explained: Mapping[str, Any], base: str) -> Markup:
             text = text.replace(f"a plan of {by} ", "a plan ", 1)
             plans |= {found[0] for found in _PLAN.finditer(reason["text"])}
         elif by:
-            text = text.replace(f" by {by}", f" by {in_words(by)}", 1)
+            text = text.replace(f" by {by}", f" by {(names or {}).get(by) or in_words(by)}", 1)
     parts = text.split("`")
     if len(parts) % 2 == 0:
         return _linked(text, plans, base)

@@ -46,6 +46,7 @@ def _add_reads(routes: Blueprint) -> None:
         """Show a queue, and a page of its jobs."""
         rowline, name = api.of(), names.queue_name(queue)
         found = rowline.get(f"/queues/{queue}")
+        pauser = found.get("pausedBy")
         actors.name_pausers(rowline, [found])
         wanted = filters.asked()
         exact, trouble = filters.exact(wanted)
@@ -56,6 +57,7 @@ def _add_reads(routes: Blueprint) -> None:
             name=name,
             spark=charts.spark(rowline.get(f"/queues/{queue}/series")),
             explained=rowline.get(f"/queues/{queue}/explain"),
+            names={pauser: found["pausedBy"]} if pauser else {},
             worries=queues.worries(found),
             jobs=jobs,
             trouble=trouble,

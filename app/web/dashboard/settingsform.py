@@ -90,7 +90,11 @@ BACKOFF = Form(
 _FORMS = {Kind.WHOLE: WHOLE, Kind.FLAG: FLAG, Kind.TEXTS: LINES, Kind.BACKOFF: BACKOFF}
 _LIKE = "such as `90s`, `5m`, `1h` or `1d`."
 _SAID = {
-    "attempts": ("Attempts", "How often a job is run until it fails for good, such as `3`.", "1, it is not run again"),
+    "attempts": (
+        "Attempts",
+        "How often a job is run until it fails for good, such as `3`.",
+        "1, not run again after a failure",
+    ),
     "backoff": (
         "Backoff",
         'The wait before the next attempt, such as `5s`; growing, in ms: `{"type": "exponential", "delay": 1000}`.',

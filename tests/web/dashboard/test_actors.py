@@ -1,6 +1,7 @@
 """Who did something is told in words, on each page that says it; the ids of the API stay in addresses."""
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -45,6 +46,7 @@ def test_plans_schedules_and_pauses_name_the_token_of_who_did_it(
         assert "by test" in text_of(visitor.page(path)), path
     for path in ("plans", "queues/q/plans"):
         assert "test" in text_of(visitor.page(path)).partition("Made")[2], path
+    assert re.search(r"is paused since [^;]* UTC by test ", text_of(visitor.page("queues/q"))), "its sentence too"
     reader = visiting("jobs:read")
     assert "paused by token " in text_of(reader.page("queues/q")), "it may not read the audit"
 

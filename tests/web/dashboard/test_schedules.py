@@ -203,7 +203,9 @@ def test_a_schedule_says_in_words_what_becomes_of_ticks_that_cannot_have_their_j
     assert "If the job before is still there another job all the same allow" in page
     assert "Ticks missed while the service was away one job for each all" in page
     assert "Ticks with a job 0 of 12 Ticks skipped 0" in page
-    assert "a tick is skipped, without a job, if the job before is still there" in text_of(visitor.page("schedules"))
+    assert "A tick can be skipped, without a job: if the job before is still there" in text_of(
+        visitor.page("schedules")
+    )
     described = {one.get("aria-describedby") for _, one in tags_of(visitor.page("queues/q/new-schedule"))}
     fields = ("id", *scheduleform.FIELDS)
     assert {f"hint-{name}" for name in fields if name not in {"overlap", "misfire"}} <= described

@@ -103,7 +103,7 @@ def test_what_holds_stands_where_a_field_is_empty(
         "removeOnFail": "all",
         "startWithin": "no limit",
         "keys": "none",
-        "defaults.attempts": "1, it is not run again",
+        "defaults.attempts": "1, not run again after a failure",
         "defaults.lifo": "to the end",
         "defaults.keepLogs": "10,000",
         "defaults.stackTraceLimit": "100",
