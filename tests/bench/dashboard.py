@@ -67,6 +67,7 @@ insert into rowline.job_minutes (minute, queue, added, completed, failed)
 select date_trunc('minute', now()) - ago * interval '1 minute', 'bench-metrics-' || nth,
     (ago * 7 + nth) % 11, (ago * 5 + nth) % 11, (ago + nth) % 2
 from generate_series(1, {queues}) as nth cross join generate_series(7, 60) as ago
+on conflict do nothing  -- a minute may have begun since those were written
 """
 """What happened in each queue before what the bench of metrics says."""
 OPEN = ("", "", f"queues/{QUEUE}", "queues/{loaded}", "queues/{loaded}?statuses=completed", "running")
