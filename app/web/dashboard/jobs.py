@@ -1,6 +1,7 @@
 """A job: why it stands where it does, what happened to it, what it holds, and what can be done to it."""
 
 import json
+from http import HTTPStatus
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -16,6 +17,9 @@ ATTEMPTS, LINES, ACTS = 50, 200, 100
 PAYLOADS = ("data", "result", "progress", "opts", "effective")
 """Members whose JSON is shown as it is."""
 VERBS = {"retry": "retried", "promote": "promoted", "cancel": "cancelled"}
+GONE = (
+    "The job was added, and is gone: it may have ended already. What is kept of those, the settings of the queue say."
+)
 _BAD = 400
 
 
@@ -30,8 +34,13 @@ def blueprint(_settings: Settings) -> Blueprint:
 def _add_reads(routes: Blueprint) -> None:
     @routes.get("/queues/<segment:queue>/jobs/<segment:job_id>")
     def show(queue: str, job_id: str) -> Response:
-        """Show a job."""
-        return _page(queue, job_id)
+        """Show a job; of one that was just added and is gone, say what may have become of it."""
+        try:
+            return _page(queue, job_id)
+        except Refused as refused:
+            if refused.status != HTTPStatus.NOT_FOUND or request.args.get("done") != "added":
+                raise
+            raise Refused(refused.status, refused.problem | {"error": GONE}, {}) from None
 
     @routes.get("/queues/<segment:queue>/jobs/<segment:job_id>/remove")
     def ask(queue: str, job_id: str) -> Response:

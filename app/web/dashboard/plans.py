@@ -107,6 +107,8 @@ def _narrowed(wanted: dict[str, Any], action: str) -> dict[str, Any]:
     if action not in CHANGEABLE:
         return wanted
     statuses, participle = CHANGEABLE[action]
+    if action == "retry" and not {"ids", "statuses"} & wanted.keys():
+        return wanted | {"statuses": ["failed"]}  # who wants completed ones too ticks them, or asks for their status
     left = [status for status in statuses if status in wanted.get("statuses", statuses)]
     if not left:
         raise InvalidRequest(Fault("jobs", f"must be {' or '.join(statuses)} to be {participle}"))

@@ -182,6 +182,34 @@ def test_a_plan_counts_only_jobs_that_its_action_can_change(
         assert f"This would {action} {number} job" in text_of(page)
 
 
+def test_all_that_are_retried_are_those_that_failed_unless_somebody_asks_for_completed_ones(
+    visitor: Visitor, client: Client, db: Database
+) -> None:
+    for job_id in ("a", "b"):
+        client.add(
+            {"name": "n", "data": 1, "opts": {"jobId": job_id, "removeOnComplete": False, "removeOnFail": False}}
+        )
+    work.complete_next(db)
+    work.fail_next(db)
+    for sent, number in (
+        ({"which": "all"}, 1),
+        ({"which": "all", "filter": "name=n"}, 1),
+        ({"which": "all", "filter": "statuses=completed"}, 1),
+        ({"which": "all", "filter": "statuses=completed,failed"}, 2),
+        ({"which": "ticked", "id": ["a", "b"]}, 2),
+    ):
+        answer = visitor.post("queues/q/plans", action="retry", **sent)
+        page = visitor.page(answer.headers["Location"].removeprefix("../../"))
+        assert f"This would retry {number} job" in text_of(page), sent
+
+
+def test_a_job_that_is_gone_when_it_was_just_added_is_not_told_as_one_that_never_was(visitor: Visitor) -> None:
+    gone = visitor.get("queues/q/jobs/9?done=added")
+    assert gone.status_code == 404
+    assert "The job was added, and is gone" in text_of(gone.text)
+    assert "was added" not in text_of(visitor.get("queues/q/jobs/9").text)
+
+
 def test_what_no_action_can_change_is_refused_in_words(visitor: Visitor, failed: Client) -> None:
     for action, words in (("promote", "must be delayed to be promoted"), ("cancel", "to be cancelled")):
         refused = visitor.post("queues/q/plans", which="all", action=action, filter="statuses=failed")
