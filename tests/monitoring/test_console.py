@@ -92,10 +92,15 @@ def test_its_figures_are_those_of_the_service(console: tuple[Pages, str], browse
 
 
 def test_it_draws_what_there_is(console: tuple[Pages, str], browser: Browser) -> None:
-    _, address = console
-    browser.open(address)
+    pages, address = console
     loading = "return document.querySelectorAll('.prom_graph_loading').length"
-    browser.wait(loading, lambda left: left == 0)
+
+    def is_drawn() -> bool:
+        browser.open(address)
+        browser.wait(loading, lambda left: left == 0)
+        return bool(browser.run(COLOURS))
+
+    pages.until(is_drawn)  # a rate needs two scrapes
     errors = "return [...document.querySelectorAll('.prom_graph_error')].map(error => error.innerText)"
     assert {*browser.run(errors)} <= {"No timeseries returned"}
     titles = browser.run("return [...document.querySelectorAll('.graphs h3')].map(title => title.innerText)")
