@@ -13,7 +13,7 @@ from app.domain.job import Change, Job, JobKey, JsonText, LeaseKey, LockedJob, N
 from app.domain.scan import Place
 from app.postgres.database import Connection
 from app.store import options, retention, rows, terms
-from app.store.statements import Statement, fragment
+from app.store.statements import Statement, fragment, whole
 from app.store.tables import jobs
 
 
@@ -21,7 +21,7 @@ def _with_terms(text: str) -> str:
     """Return the same insert for jobs with tags, and for queues with keys, which stores the terms of jobs too."""
     text = text.replace(" or keys is not null)", ")").replace("returning null as was,", f"{_RETURNING} null as was,")
     inserted, result = text.rsplit("select number, custom_id", maxsplit=1)
-    termed = fragment("found_by")
+    termed = whole(fragment("found_by"))
     return f"{inserted.rstrip()},\n{termed}select number, custom_id{result}"
 
 

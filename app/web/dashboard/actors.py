@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from jinja2 import Undefined
@@ -65,12 +66,7 @@ def told(explained: Mapping[str, Any], base: str, names: Mapping[str, str] | Non
             plans |= {found[0] for found in _PLAN.finditer(reason["text"])}
         elif by:
             text = text.replace(f" by {by}", f" by {(names or {}).get(by) or in_words(by)}", 1)
-    parts = text.split("`")
-    if len(parts) % 2 == 0:
-        return _linked(text, plans, base)
-    return Markup("").join(
-        shown.CODE.format(part) if nth % 2 else _linked(part, plans, base) for nth, part in enumerate(parts)
-    )
+    return shown.codes(text, partial(_linked, plans=plans, base=base))
 
 
 def _linked(text: str, plans: Iterable[str], base: str) -> Markup:

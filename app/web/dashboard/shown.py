@@ -3,6 +3,7 @@
 import re
 import shlex
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -18,7 +19,7 @@ LINE = 160
 STATUSES = ("waiting", "prioritized", "delayed", "active", "waiting-children", "completed", "failed")
 _STEPS = ((60, 1, "s"), (3600, 60, "min"), (86_400, 3600, "h"), (float("inf"), 86_400, "d"))
 _NOW_S = 2
-CODE = Markup("<code>{}</code>")
+_CODE = Markup("<code>{}</code>")
 UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _UUID = re.compile(UUID, re.ASCII)
 
@@ -98,13 +99,12 @@ def line(text: str | None) -> str:
     return first if len(first) <= LINE else f"{first[:LINE]}…"
 
 
-def codes(text: str) -> Markup:
-    """Return a text in which what stands between backticks, such as a command, is shown as code."""
+def codes(text: str, plain: Callable[[str], Markup] = escape) -> Markup:
+    """Return a text with what stands between backticks, such as a command, as code, and the rest as `plain` has it."""
     parts = text.split("`")
     if len(parts) % 2 == 0:
-        return escape(text)
-    shown = (CODE.format(part) if nth % 2 else escape(part) for nth, part in enumerate(parts))
-    return Markup("").join(shown)
+        return plain(text)
+    return Markup("").join(_CODE.format(part) if nth % 2 else plain(part) for nth, part in enumerate(parts))
 
 
 def brief(text: str | Undefined) -> str | Undefined:

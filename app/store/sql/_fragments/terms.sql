@@ -6,19 +6,12 @@ case
         or exists (select from rowline.queue_settings as setting where setting.queue = :queue and setting.keys is not null)
         then array(
             with key as materialized (
-                select 'key:' || length(one.path) || ':' || one.path as prefix, string_to_array(one.path, '.') as names
-                from rowline.queue_settings as setting
-                cross join lateral unnest(setting.keys) as one (path)
-                where setting.queue = :queue
+                :_keys
             )  -- once for all jobs
             select 'tag:' || tag.word from unnest(job.tags) as tag (word)
             union all
             select
-                key.prefix
-                || case
-                    when length(found.value) > 200 then '#' || encode(sha256(convert_to(found.value, 'UTF8')), 'hex')
-                    else '=' || found.value
-                end
+                :_key_term
             from key
             cross join lateral (select job.data #> key.names as json offset 0) as place  -- parsed once, also if there is nothing
             cross join lateral (
