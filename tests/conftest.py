@@ -155,6 +155,7 @@ def emptied(shared_url: str) -> Iterator[Callable[[], None]]:
         "queue_settings",
         "queue_workers",
         "removed_jobs",
+        "removed_packs",
         "terms",
         "term_fills",
         "plan_jobs",

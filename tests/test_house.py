@@ -32,6 +32,7 @@ OVER_ALL_QUEUES = {"look", "connected", "count_all", "forget", "fold", "try_lock
     "finished",
     "own",
     "forget_removed",
+    "forget_packs",
     "forget_days",
     "forget_hours",
     "begin",

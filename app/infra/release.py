@@ -1,6 +1,6 @@
 """The release of this code, which every connection to PostgreSQL names."""
 
-HEAD = "0046"
+HEAD = "0047"
 """The newest schema revision that this code knows; a test compares it with Alembic's."""
 
 

@@ -10,6 +10,8 @@ from app.store import retention
 
 AT_ONCE = 1_000
 """Jobs that a transaction looks at."""
+PACKS_AT_ONCE = 100
+"""Packs of attempts that it looks at, each of up to 256 jobs."""
 FEW = 10
 """The same in a queue in which a step failed: each job may have much that goes with it, or long data with keys."""
 FAILED_MAX = 3
@@ -113,10 +115,11 @@ def _run(db: Database, left: list[_Pass], removed: dict[str, int]) -> dict[str, 
 
 
 def _forget_removed(db: Database) -> None:
-    forgotten = AT_ONCE
-    while forgotten == AT_ONCE:
-        with db.begin() as conn:
-            forgotten = retention.forget_removed(conn, limit=AT_ONCE)
+    for forget, limit in ((retention.forget_removed, AT_ONCE), (retention.forget_packs, PACKS_AT_ONCE)):
+        forgotten = limit
+        while forgotten == limit:
+            with db.begin() as conn:
+                forgotten = forget(conn, limit=limit)
 
 
 def _begun(db: Database, *, is_whole: bool) -> list[_Pass]:

@@ -16,6 +16,7 @@ _sweep = Statement("retention/sweep")
 _own = Statement("retention/own")
 _sweep_own = Statement("retention/sweep_own")
 _forget_removed = Statement("retention/forget_removed")
+_forget_packs = Statement("retention/forget_packs")
 _is_any_at_once = Statement("retention/is_any_at_once")
 _next_at_once = Statement("retention/next_at_once")
 _remove_at_once = Statement("retention/remove_at_once")
@@ -125,3 +126,8 @@ def remove_at_once(conn: Connection, *, queue: str, numbers: Sequence[int]) -> i
 def forget_removed(conn: Connection, *, limit: int) -> int:
     """Forget, of the `limit` first jobs that were removed as they ended, the old ones; return how many."""
     return int(_forget_removed.rows(conn, limit=limit, age_s=REMEMBERED_S)[0].removed)
+
+
+def forget_packs(conn: Connection, *, limit: int) -> int:
+    """Do the same with packs, each of up to 256 attempts that completed jobs which went with that."""
+    return int(_forget_packs.rows(conn, limit=limit, age_s=REMEMBERED_S)[0].removed)

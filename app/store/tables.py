@@ -33,6 +33,7 @@ from app.domain.options import KINDS_IN_SQL, STORED
 from app.domain.states import Status
 from app.store.access import audit, idempotency_keys, sessions, sign_in_codes, token_changes, tokens
 from app.store.columns import NAME, SCHEMA, UPGRADER_LOCK, WHEN, metadata, words
+from app.store.gone import removed_jobs, removed_packs
 from app.store.indexed import term_fills, terms
 from app.store.planned import deduplications, plan_jobs, plan_retried, plans
 from app.store.scheduled import schedules
@@ -68,6 +69,7 @@ __all__ = [
     "queue_settings",
     "queue_workers",
     "removed_jobs",
+    "removed_packs",
     "schedules",
     "sessions",
     "settings",
@@ -132,20 +134,6 @@ jobs = Table(
     PrimaryKeyConstraint("number", "queue", name="jobs_pkey"),
     # Triggers ask for the rules of its rows, which are in migrations/sql/rowline/broken_rule_5.sql (decision 91).
 )
-
-removed_jobs = Table(
-    "removed_jobs",
-    metadata,
-    Column("queue", NAME, nullable=False),
-    Column("number", BigInteger, nullable=False),
-    Column("lease_token", UUID(as_uuid=False), nullable=False),
-    Column("custom_id", NAME),
-    Column("removed_at", WHEN, nullable=False, server_default=text("statement_timestamp()")),
-    Column("outcome", NAME),  # of the attempt; null: it completed
-    PrimaryKeyConstraint("number", "queue", name="removed_jobs_pkey"),
-    Index("removed_jobs_custom_id", "queue", "custom_id", postgresql_where=text("custom_id is not null")),
-)
-"""Jobs removed as they ended, for a quarter of an hour: who repeats its word hears that it was taken."""
 
 plan_removed = Table(
     "plan_removed",
@@ -289,6 +277,7 @@ job_deltas = Table(
         "durations", NAME
     ),  # a letter for each job (`domain.durations`): of a claim how long it waited, of an end how long it ran
     Column("durations_s", REAL),  # all these together
+    Column("removed", LargeBinary),  # attempts that completed jobs which went with that (`_fragments/unpacked.sql`)
 )
 """What each statement changed in the counts of its queue, and in which jobs. Inserting a row waits for nobody.
 

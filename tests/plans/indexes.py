@@ -122,7 +122,8 @@ INDEXES: dict[str, set[str]] = {
     "leases/complete": {"jobs_pkey"},
     "leases/complete_and_remove": REMOVAL,
     "leases/complete_one": {"jobs_pkey"},
-    "leases/completed_before": {"jobs_pkey", "removed_jobs_pkey"},
+    "leases/completed_before": {"jobs_pkey", "removed_jobs_pkey", "removed_packs_bucket"}
+    | {"job_deltas_added_by", "job_folds_pkey"},
     "leases/ended_before": {"attempts_pkey", "jobs_pkey", "removed_jobs_pkey"},
     "leases/expire": {"jobs_pkey"},
     "leases/extend": {"jobs_pkey"},
@@ -188,6 +189,7 @@ INDEXES: dict[str, set[str]] = {
     "retention/aged": {"jobs_listed"},
     "retention/edge": {"jobs_listed"},
     "retention/finished": {"endpoints_pkey", "job_counts_pkey", "queue_settings_pkey", "settings_pkey"},
+    "retention/forget_packs": {"logs_pkey", "removed_packs_pkey"},
     "retention/forget_removed": {"logs_pkey", "removed_jobs_pkey"},
     "retention/is_any_at_once": {"endpoints_pkey", "queue_settings_pkey", "settings_pkey"},
     "retention/next_at_once": {"jobs_listed"},

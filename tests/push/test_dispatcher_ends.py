@@ -13,7 +13,7 @@ from app.domain.states import Status
 from app.operations import jobs, manage
 from app.postgres.database import Database
 from app.queries import workers
-from tests.support import databases, receivers
+from tests.support import databases, receivers, work
 from tests.support.acting import ACTOR
 from tests.support.clusters import until
 from tests.support.jobs import new
@@ -233,7 +233,9 @@ def test_jobs_that_are_not_to_be_kept_are_gone_when_their_calls_have_ended(db: D
         until(lambda: databases.ask(shared_url, "select number from rowline.jobs") == [])
 
     assert len(receiver.calls) == 4
-    assert databases.ask(shared_url, "select count(outcome), count(*) from rowline.removed_jobs") == [(2, 3)]
+    assert databases.ask(shared_url, "select count(outcome), count(*) from rowline.removed_jobs") == [(2, 2)]
+    work.fold(db)
+    assert databases.ask(shared_url, "select octet_length(attempts) from rowline.removed_packs") == [(24,)]
 
 
 def test_a_call_ends_with_the_time_of_its_job(db: Database, shared_url: str) -> None:

@@ -1,16 +1,21 @@
 """Jobs with `removeOnComplete: true` go in the statement that completes them, by every way to complete a job."""
 
+import contextlib
+import itertools
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from app.domain.job import Completion, JsonText, LeaseKey
 from app.domain.retention import Keep
-from app.operations import claim, exchange, jobs, retention
+from app.infra.settings import Settings
+from app.operations import claim, exchange, jobs, maintenance, retention
 from app.postgres.database import Database
 from app.store import leases
 from tests.support import answers, databases, work
+from tests.support.acting import ACTOR
 from tests.support.client import Client
 from tests.support.jobs import new
 
@@ -46,38 +51,103 @@ def test_it_is_gone_when_it_has_completed_with_all_it_left_and_its_id_is_free(cl
     assert client.page()["counts"]["waiting"] == 1
 
 
+def nothing(_: Database) -> None:
+    """Let the counts unfolded."""
+
+
+def recount(db: Database) -> None:
+    """Count all jobs, which folds all."""
+    assert maintenance.recount(db, actor=ACTOR) == []
+
+
+def age(url: str) -> None:
+    """Have all jobs gone a quarter of an hour ago, and more."""
+    for table in ("removed_jobs", "removed_packs"):
+        databases.run(url, f"update rowline.{table} set removed_at = removed_at - interval '16 minutes'")
+
+
+@pytest.mark.parametrize("opts", [{}, {"jobId": "mine"}], ids=["a number", "a custom id"])
+@pytest.mark.parametrize("meanwhile", [nothing, work.fold, recount])
 def test_who_repeats_its_word_hears_the_same_for_a_while_and_another_token_does_not(
-    client: Client, db: Database, shared_url: str
+    client: Client, db: Database, shared_url: str, meanwhile: Callable[[Database], None], opts: dict[str, Any]
 ) -> None:
-    add(client)
+    add(client, **opts)
     [lease] = claimed(client)
     first = answers.ok(complete(client, lease))
+    meanwhile(db)
     assert answers.ok(complete(client, lease)) == first
     other = lease | {"token": lease["token"].translate(str.maketrans("0123456789abcde", "123456789abcde0"))}
     assert answers.problem(complete(client, other), 404)["code"] == "job_not_found"
     retention.sweep(db, is_whole=True)
     assert answers.ok(complete(client, lease)) == first
-    databases.run(shared_url, "update rowline.removed_jobs set removed_at = removed_at - interval '16 minutes'")
+    work.fold(db)
+    age(shared_url)
     retention.sweep(db, is_whole=False)
     assert answers.problem(complete(client, lease), 404)["code"] == "job_not_found"
+
+
+@pytest.mark.parametrize("own", [Settings(), Settings(events=False)], ids=["events", "no events"])
+def test_of_many_jobs_each_is_remembered_for_its_queue_and_its_token(
+    db: Database, shared_url: str, own: Settings
+) -> None:
+    one = Database(own, url=shared_url, size=1, name="other", limit_ms=60_000)
+    held: dict[str, list[LeaseKey]] = {}
+    for queue in ("q", "other"):
+        jobs.submit_many(db, queue=queue, new=[new(remove_on_complete=GONE) for _ in range(600)])
+        held[queue] = [lease.key for lease in work.take(db, queue=queue, limit=600)]
+    with contextlib.closing(one):
+        for queue, keys in held.items():
+            assert exchange.exchange(one, queue=queue, completions=done(keys[::2])).completed
+            work.fold(db)
+            assert exchange.exchange(one, queue=queue, completions=done(keys[1::2])).completed
+    assert databases.ask(shared_url, "select count(*) from rowline.removed_jobs") == [(0,)]
+    for queue, others in (("q", held["other"]), ("other", held["q"])):
+        mine = held[queue]
+        again = exchange.exchange(db, queue=queue, completions=done(mine)).completed
+        assert again == {key.number for key in mine}
+        assert exchange.exchange(db, queue=queue, completions=done(others)).completed == set()
+        mixed = [key._replace(token=other.token) for key, other in itertools.pairwise(mine)]
+        assert exchange.exchange(db, queue=queue, completions=done(mixed)).completed == set()
+
+
+def test_what_went_in_a_transaction_that_a_fold_did_not_see_is_remembered(db: Database, shared_url: str) -> None:
+    keys = held(db, remove_on_complete=GONE)
+    with db.begin() as conn:
+        assert leases.complete(conn, queue="q", completions=done(keys))
+        with contextlib.closing(Database(Settings(), url=shared_url, size=1, name="other", limit_ms=60_000)) as other:
+            maintenance.fold_counts(other)
+    for _ in range(2):
+        assert exchange.exchange(db, queue="q", completions=done(keys)).completed == {key.number for key in keys}
+        work.fold(db)
+
+
+def test_what_a_node_of_the_release_before_wrote_down_is_remembered(db: Database, shared_url: str) -> None:
+    keys = held(db, remove_on_complete=GONE)
+    databases.run(
+        shared_url,
+        "with gone as (delete from rowline.jobs where remove_on_complete is not null returning *) "
+        "insert into rowline.removed_jobs (queue, number, lease_token) select queue, number, lease_token from gone",
+    )
+    assert exchange.exchange(db, queue="q", completions=done(keys)).completed == {key.number for key in keys}
 
 
 def test_a_line_that_was_logged_while_its_job_went_goes_when_that_is_forgotten(
     client: Client, db: Database, shared_url: str
 ) -> None:
     add(client)
-    [lease] = claimed(client)
+    add(client, jobId="mine")
     client.add({"name": "n", "data": 1})
-    answers.ok(complete(client, lease))
-    databases.run(shared_url, f"insert into rowline.logs (queue, number, line) values ('q', {lease['job']['id']}, 'l')")
-    databases.run(
-        shared_url, "insert into rowline.logs (queue, number, line) select queue, number, 'l' from rowline.jobs"
-    )
+    numbers = [number for (number,) in databases.ask(shared_url, "select number from rowline.jobs order by number")]
+    for lease in claimed(client, 2):
+        answers.ok(complete(client, lease))
+    for number in numbers:
+        databases.run(shared_url, f"insert into rowline.logs (queue, number, line) values ('q', {number}, 'l')")
+    work.fold(db)
     retention.sweep(db, is_whole=True)
-    assert databases.ask(shared_url, "select count(*) from rowline.logs") == [(2,)]
-    databases.run(shared_url, "update rowline.removed_jobs set removed_at = removed_at - interval '16 minutes'")
+    assert databases.ask(shared_url, "select count(*) from rowline.logs") == [(3,)]
+    age(shared_url)
     retention.sweep(db, is_whole=True)
-    assert databases.ask(shared_url, "select count(*) from rowline.logs") == [(1,)]
+    assert databases.ask(shared_url, "select number from rowline.logs") == [(numbers[2],)]
 
 
 def test_so_does_who_completed_a_job_with_a_custom_id_that_is_another_job_now(client: Client) -> None:

@@ -33,6 +33,7 @@
 \set _moved `cat app/store/sql/_fragments/moved.sql`
 \set _newest_first `cat app/store/sql/_fragments/newest_first.sql`
 \set _own_kept `cat app/store/sql/_fragments/own_kept.sql`
+\set _packed `cat app/store/sql/_fragments/packed.sql`
 \set _published `cat app/store/sql/_fragments/published.sql`
 \set _ready `cat app/store/sql/_fragments/ready.sql`
 \set _recovered `cat app/store/sql/_fragments/recovered.sql`
@@ -50,6 +51,7 @@
 \set _traces `cat app/store/sql/_fragments/traces.sql`
 \set _transactions `cat app/store/sql/_fragments/transactions.sql`
 \set _unfolded `cat app/store/sql/_fragments/unfolded.sql`
+\set _unpacked `cat app/store/sql/_fragments/unpacked.sql`
 \set _untermed `cat app/store/sql/_fragments/untermed.sql`
 \set _counted 'insert into rowline.job_deltas (queue, at, waiting, prioritized, delayed, active, completed, failed) select :queue, clock_timestamp(), coalesce(count(*) filter (where status = ''waiting''), 0) - coalesce(count(*) filter (where was = ''waiting''), 0), coalesce(count(*) filter (where status = ''prioritized''), 0) - coalesce(count(*) filter (where was = ''prioritized''), 0), coalesce(count(*) filter (where status = ''delayed''), 0) - coalesce(count(*) filter (where was = ''delayed''), 0), coalesce(count(*) filter (where status = ''active''), 0) - coalesce(count(*) filter (where was = ''active''), 0), coalesce(count(*) filter (where status = ''completed''), 0) - coalesce(count(*) filter (where was = ''completed''), 0), coalesce(count(*) filter (where status = ''failed''), 0) - coalesce(count(*) filter (where was = ''failed''), 0) from changed having count(*) > 0'
 \set _told 'select'

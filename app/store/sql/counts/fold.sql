@@ -88,6 +88,8 @@ drained as (
 ),
 :_published
 ,
+:_packed
+,
 whole as (
     select
         count(*) > 0 and count(*) = (select count(*) from found) and (select until from known) = 'infinity' as is_whole

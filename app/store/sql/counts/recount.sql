@@ -58,6 +58,8 @@ drained as (
 ),
 :_published
 ,
+:_packed
+,
 whole as (
     select true as is_whole
 ),

@@ -1,6 +1,7 @@
 -- complete_and_remove: active -> (nowhere)
 -- Completes these attempts of jobs that are to be removed then, and removes the jobs with their attempts and logs; what
--- is not so, or a lost lease, is not in the result. A row of `removed_jobs` stays of each, for who repeats its word.
+-- is not so, or a lost lease, is not in the result. For who repeats its word the delta tells tokens and numbers, and a row of
+-- `removed_jobs` those of jobs with custom ids, by which they are asked for.
 with changed as (
     delete from rowline.jobs as job
     :_attempts
@@ -14,7 +15,7 @@ with changed as (
 ,
 noted as (
     insert into rowline.removed_jobs (queue, number, custom_id, lease_token)
-    select :queue, number, custom_id, lease_token from changed
+    select :queue, number, custom_id, lease_token from changed where custom_id is not null
 ),
 attempts as (
     delete from rowline.attempts as attempt
