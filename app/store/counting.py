@@ -55,6 +55,7 @@ _OF_ONE: dict[str, dict[str, str]] = {
     "insert": {},
     "claim": {"worker": ":worker", "details": _RETRIED_ONE},
     "complete": {"details": _RETRIED_ONE},
+    "complete_and_remove": {},
 }
 """Verb -> the same for statements that change at most one job: without aggregates, which take long to prepare."""
 
@@ -62,8 +63,8 @@ _WAITED = "greatest(date_part('epoch', processed_at) - abs(place)::double precis
 _RAN = "greatest(date_part('epoch', statement_timestamp() - processed_at), 0)"
 _DURATION = {"claim": _WAITED} | dict.fromkeys(("complete", "complete_and_remove", "fail", "retry_later"), _RAN)
 """Verb -> how long a job waited before its attempt began, since its place says; or how long the attempt ran; in s."""
-_REMOVED = """string_agg(uuid_send(lease_token) || int8send(number), '') filter (where custom_id is null)"""
-"""Which attempts completed jobs that went with that (`_fragments/unpacked.sql`); those with custom ids have rows."""
+_GONE_WITH = "uuid_send(lease_token) || int8send(number)"
+"""Which attempt completed a job that went with that (`_fragments/unpacked.sql`); those with custom ids have rows."""
 MADE = frozenset({"counted", "counted_one", "told", "noted", "noted_values"})
 """The names of the fragments that are made for a statement."""
 _BOUNDS = ",".join(f"{bound:g}" for bound in durations.BOUNDS_S)
@@ -100,8 +101,10 @@ def _noted(verb: str | None, *, tells: bool, of_one: bool = False) -> dict[str, 
         return {}
     numbers = "array[number]" if of_one else "'{}'::bigint[]" if verb in {"pause", "resume"} else "array_agg(number)"
     told = {"numbers": numbers} | (_OF_ONE if of_one else _MORE).get(verb, {}) if tells else {}
-    removed = {"removed": _REMOVED} if verb == "complete_and_remove" else {}
-    return {"verb": f"'{verb}'"} | told | _durations(verb, of_one=of_one) | removed
+    if verb == "complete_and_remove":
+        every = f"string_agg({_GONE_WITH}, '') filter (where custom_id is null)"
+        told = {"removed": _GONE_WITH if of_one else every} | told
+    return {"verb": f"'{verb}'"} | told | _durations(verb, of_one=of_one)
 
 
 def _durations(verb: str, *, of_one: bool) -> dict[str, str]:

@@ -22,6 +22,7 @@ _extend = Statement("leases/extend")
 _complete = Statement("leases/complete")
 _complete_one = Statement("leases/complete_one")
 _complete_and_remove = Statement("leases/complete_and_remove")
+_complete_and_remove_one = Statement("leases/complete_and_remove_one")
 _completed_before = Statement("leases/completed_before")
 _removed_before = Statement("leases/removed_before")
 _ended_before = Statement("leases/ended_before")
@@ -35,8 +36,11 @@ _recover_stalled = Statement("leases/recover_stalled")
 _queues_with_expired = Statement("leases/queues_with_expired")
 _report_progress = Statement("leases/report_progress")
 _held = Statement("leases/held")
-MARK = "ffff"
-"""The end of the tokens of jobs that are removed when they complete (`_fragments/lease.sql`); of others by chance."""
+MARKS = ALONE, _ = ("ffff", "fffe")
+"""The ends of the tokens of jobs that are removed when they complete (`_fragments/mark.sql`); of others by chance.
+
+ALONE: of one that leaves nothing else behind, unless it has logs by then, or its queue has keys.
+"""
 STALLED, CANCELLED = fingerprint.of(STALLED_REASON), fingerprint.of(CANCELLED_REASON)
 """The fingerprints of failures whose reasons are always the same."""
 ColumnValues = dict[str, Sequence[object]]
@@ -151,8 +155,11 @@ def extend(conn: Connection, *, queue: str, leases: Sequence[LeaseKey], lease_ms
 def complete(conn: Connection, *, queue: str, completions: Sequence[Completion]) -> set[int]:
     """Complete attempts; return the numbers of the jobs that this completed. Some jobs are removed then."""
     removed: set[int] = set()
-    if marked := [one.lease for one in completions if one.lease.token.endswith(MARK)]:
-        removed = {row.number for row in _run(_complete_and_remove, conn, queue, marked)}
+    if marked := [one.lease for one in completions if one.lease.token.endswith(MARKS)]:
+        if alone := _alone(marked):
+            removed = {row.number for row in _complete_and_remove_one.rows(conn, queue=queue, **alone)}
+        if not removed:
+            removed = {row.number for row in _run(_complete_and_remove, conn, queue, marked)}
         completions = [one for one in completions if one.lease.number not in removed]
     for batch in _unique_batches(*_completing(completions)):
         statement, values = _completing_in(batch)
@@ -163,9 +170,12 @@ def complete(conn: Connection, *, queue: str, completions: Sequence[Completion])
 def send_complete(conn: Connection, *, queue: str, completions: Sequence[Completion]) -> Callable[[], set[int]]:
     """Complete attempts of different jobs in a block of `Database.pipeline`; call the result after the block."""
     sent = []
-    if marked := [one.lease for one in completions if one.lease.token.endswith(MARK)]:
-        sent.append(_complete_and_remove.send(conn, queue=queue, **next(_unique_batches(marked, {}))))
-        completions = [one for one in completions if not one.lease.token.endswith(MARK)]
+    if marked := [one.lease for one in completions if one.lease.token.endswith(MARKS)]:
+        if alone := _alone(marked):
+            sent.append(_complete_and_remove_one.send(conn, queue=queue, **alone))
+        else:
+            sent.append(_complete_and_remove.send(conn, queue=queue, **next(_unique_batches(marked, {}))))
+        completions = [one for one in completions if not one.lease.token.endswith(MARKS)]
     if completions:
         statement, values = _completing_in(next(_unique_batches(*_completing(completions))))
         sent.append(statement.send(conn, queue=queue, **values))
@@ -316,6 +326,13 @@ def _completing_in(batch: ColumnValues) -> tuple[Statement, dict[str, object]]:
     if len(batch["numbers"]) > 1:
         return _complete, {**batch}
     return _complete_one, {"number": batch["numbers"][0], "token": batch["tokens"][0], "result": batch["results"][0]}
+
+
+def _alone(leases: Sequence[LeaseKey]) -> dict[str, object] | None:
+    """Return the lease as parameters if it is one of a job that leaves nothing else behind."""
+    if len(leases) > 1 or not leases[0].token.endswith(ALONE):
+        return None
+    return {"number": leases[0].number, "token": leases[0].token}
 
 
 def _failing(failures: Sequence[Failure]) -> tuple[list[LeaseKey], ColumnValues]:

@@ -14,7 +14,7 @@ from tests.measured.figure import Figure
 from tests.support import clusters, databases
 from tests.support.jobs import new
 
-BATCHES, JOBS, ROUNDS = (1, 10, 100), 400, 15
+BATCHES, JOBS, ROUNDS = (1, 10, 100), 400, 41
 CPU_MOST, WAL_MOST = 0.8, 0.5
 
 

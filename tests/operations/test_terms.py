@@ -162,10 +162,13 @@ def test_with_a_job_go_its_terms_by_whatever_way(db: Database, way: Callable[[Da
 
 
 def test_every_statement_that_removes_or_adds_jobs_does_so_with_their_terms() -> None:
-    """`jobs/insert` and `jobs/insert_one` are for jobs without tags; what they become for others has no file."""
+    """`jobs/insert` and `jobs/insert_one` are for jobs without tags; what they become for others has no file.
+
+    `leases/complete_and_remove_one` finds no job that can have terms.
+    """
     for file in SQL.glob("*/*.sql"):
         text = Statement(f"{file.parent.name}/{file.stem}").text if file.parent.name != "_fragments" else ""
-        if "delete from rowline.jobs" in text:
+        if "delete from rowline.jobs" in text and file.stem != "complete_and_remove_one":
             assert "delete from rowline.terms" in text, file
         if "insert into rowline.jobs" in text and file.stem not in {"insert", "insert_one"}:
             assert "insert into rowline.terms" in text, file

@@ -121,6 +121,7 @@ INDEXES: dict[str, set[str]] = {
     "leases/claim_one": {"jobs_next", "jobs_pkey", "queue_settings_pkey"},
     "leases/complete": {"jobs_pkey"},
     "leases/complete_and_remove": REMOVAL,
+    "leases/complete_and_remove_one": {"jobs_pkey", "logs_pkey", "queue_settings_pkey"},
     "leases/complete_one": {"jobs_pkey"},
     "leases/completed_before": {"jobs_pkey", "removed_jobs_pkey", "removed_packs_bucket"}
     | {"job_deltas_added_by", "job_folds_pkey"},

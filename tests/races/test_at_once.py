@@ -38,6 +38,29 @@ def test_of_many_who_say_that_a_job_failed_all_hear_that_it_did_and_it_goes_once
     check(crowd, own_url)
 
 
+@pytest.mark.parametrize("size", [1, 7])
+def test_of_many_who_complete_jobs_all_hear_that_these_are_while_others_fold(
+    crowd: Database, own_url: str, size: int
+) -> None:
+    jobs.submit_many(crowd, queue="q", new=[new(remove_on_complete=GONE, tags=["t"][: nth % 2]) for nth in range(JOBS)])
+    held = take(crowd, JOBS)
+
+    def racer(nth: int) -> set[str]:
+        told: set[str] = set()
+        for first in mixed(range(0, JOBS, size), nth):
+            if nth % 4 == 0:
+                maintenance.fold_counts(crowd)
+            told |= complete(crowd, held[first : first + size])
+        return told
+
+    assert race(racer) == [{lease.job.id for lease in held}] * RACERS
+    assert databases.ask(own_url, "select number from rowline.jobs") == []
+    work.fold(crowd)
+    assert databases.ask(own_url, "select sum(octet_length(attempts)) from rowline.removed_packs") == [(24 * JOBS,)]
+    assert databases.ask(own_url, "select sum(added), sum(completed) from rowline.job_minutes") == [(JOBS, JOBS)]
+    check(crowd, own_url)
+
+
 def test_a_job_is_cancelled_while_it_waits_or_its_attempt_fails_and_it_goes_once(crowd: Database, own_url: str) -> None:
     added = jobs.submit_many(crowd, queue="q", new=[new(remove_on_fail=GONE) for _ in range(JOBS)])
     ids = [one.job.id for one in added]

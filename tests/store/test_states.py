@@ -3,6 +3,7 @@
 import re
 import uuid
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,8 @@ def release(conn: Connection, key: LeaseKey, delay_ms: int = 0) -> None:
     leases.release(conn, queue=QUEUE, releases=[Release(lease=key, delay_ms=delay_ms)])
 
 
-def complete_and_remove(conn: Connection, key: LeaseKey) -> None:
-    marked = LeaseKey(number=key.number, token=f"{key.token[:-4]}{leases.MARK}")
+def complete_and_remove(conn: Connection, key: LeaseKey, mark: str) -> None:
+    marked = LeaseKey(number=key.number, token=f"{key.token[:-4]}{mark}")
     conn.exec_driver_sql(
         f"""update rowline.jobs set remove_on_complete = '{{"count": 0}}', lease_token = '{marked.token}'"""
     )
@@ -106,7 +107,7 @@ EVENTS: dict[str, Sequence[Callable[[Connection, LeaseKey], object]]] = {
     "claim": [lambda conn, _key: claim(conn), lambda conn, _key: claim_next(conn)],
     "extend": [lambda conn, key: leases.extend(conn, queue=QUEUE, leases=[key], lease_ms=1000)],
     "complete": [complete],
-    "complete_and_remove": [complete_and_remove],
+    "complete_and_remove": [partial(complete_and_remove, mark=mark) for mark in leases.MARKS],
     "fail": [fail],
     "retry_later": [retry_later, lambda conn, key: retry_later(conn, key, delay_ms=1000)],
     "release": [release, lambda conn, key: release(conn, key, delay_ms=1000)],

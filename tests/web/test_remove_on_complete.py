@@ -11,7 +11,7 @@ import pytest
 from app.domain.job import Completion, JsonText, LeaseKey
 from app.domain.retention import Keep
 from app.infra.settings import Settings
-from app.operations import claim, exchange, jobs, maintenance, retention
+from app.operations import claim, exchange, jobs, maintenance, retention, settings
 from app.postgres.database import Database
 from app.store import leases
 from tests.support import answers, databases, work
@@ -206,16 +206,38 @@ def test_what_a_worker_completes_goes_and_what_it_repeats_was_taken(db: Database
         assert statuses(shared_url) == ["completed"]
 
 
+@pytest.mark.parametrize("mark", leases.MARKS)
 @pytest.mark.parametrize("way", ["exchange", "settle"])
-def test_a_token_that_ends_so_by_chance_removes_nothing(db: Database, shared_url: str, way: str) -> None:
-    keys = [LeaseKey(number=key.number, token=f"{key.token[:-4]}{leases.MARK}") for key in held(db)]
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_token_that_ends_so_by_chance_removes_nothing(
+    db: Database, shared_url: str, way: str, mark: str, number: int
+) -> None:
+    keys = [LeaseKey(number=key.number, token=f"{key.token[:-4]}{mark}") for key in held(db)[:number]]
     for key in keys:
         databases.run(shared_url, f"update rowline.jobs set lease_token = '{key.token}' where number = {key.number}")
     if way == "exchange":
         assert exchange.exchange(db, queue="q", completions=done(keys)).completed == {key.number for key in keys}
     else:
         work.complete_all(db, completions=done(keys))
-    assert statuses(shared_url) == ["completed"] * 2
+    assert statuses(shared_url) == [*["completed"] * number, *["active"] * (2 - number)]
+
+
+@pytest.mark.parametrize("what", ["tags", "keys", "logs"])
+@pytest.mark.parametrize("way", ["exchange", "settle"])
+def test_one_that_leaves_more_behind_goes_with_it(db: Database, shared_url: str, way: str, what: str) -> None:
+    if what == "keys":
+        settings.change_queue(db, queue="q", actor=ACTOR, keys=["a"])
+    own = {"tags": ["t"]} if what == "tags" else {"data": JsonText('{"a": 1}')}
+    key, other = held(db, remove_on_complete=GONE, **own)
+    if what == "logs":
+        databases.run(shared_url, f"insert into rowline.logs (queue, number, line) values ('q', {key.number}, 'l')")
+    if way == "exchange":
+        assert exchange.exchange(db, queue="q", completions=done([key])).completed == {key.number}
+    else:
+        work.complete_all(db, completions=done([key]))
+    assert databases.ask(shared_url, "select number from rowline.jobs") == [(other.number,)]
+    for table in ("logs", "terms", "attempts"):
+        assert databases.ask(shared_url, f"select number from rowline.{table}") == [], table
 
 
 def test_a_lease_that_has_run_out_removes_nothing(db: Database, shared_url: str) -> None:

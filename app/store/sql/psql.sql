@@ -27,6 +27,7 @@
 \set _leased `cat app/store/sql/_fragments/leased.sql`
 \set _locked `cat app/store/sql/_fragments/locked.sql`
 \set _looked `cat app/store/sql/_fragments/looked.sql`
+\set _mark `cat app/store/sql/_fragments/mark.sql`
 \set _matched `cat app/store/sql/_fragments/matched.sql`
 \set _matches `cat app/store/sql/_fragments/matches.sql`
 \set _minutes `cat app/store/sql/_fragments/minutes.sql`

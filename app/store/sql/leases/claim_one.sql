@@ -16,7 +16,12 @@ changed as (
     update rowline.jobs as job
     set lease_token = case
             when job.remove_on_complete ->> 'count' = '0'
-                then overlay((select token from scanned)::text placing 'ffff' from 33)::uuid
+                then overlay(
+                    (select token from scanned)::text
+                    placing
+                    :_mark
+                    from 33
+                )::uuid
             else (select token from scanned)
         end,
         :_leased
