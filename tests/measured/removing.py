@@ -1,4 +1,4 @@
-"""Completing jobs that are removed then, beside jobs that are kept: CPU of the backend, and write-ahead log."""
+"""Completing jobs that go with that, beside jobs that are kept, as workers do: CPU of the backend, write-ahead log."""
 
 import statistics
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from typing import NamedTuple
 from app.domain.job import Completion, JsonText
 from app.domain.retention import Keep
 from app.infra.settings import Settings
+from app.operations import exchange
 from app.postgres.database import Connection, Database
 from app.store import jobs, leases
 from tests.bench import cpu
@@ -58,8 +59,7 @@ def _completed(db: Database, batch: int, keep: Keep | None) -> Cost:
     used = cpu.scheduled_ns(backend)
     for first in range(0, number, batch):
         told = [Completion(lease=one.key, result=JsonText("1")) for one in held[first : first + batch]]
-        with db.begin() as conn:
-            leases.complete(conn, queue="q", completions=told)
+        exchange.exchange(db, queue="q", completions=told)
     used = cpu.scheduled_ns(backend) - used
     with db.begin() as conn:
         return Cost(used / 1_000 / number, (_wal(conn) - before) / number)
