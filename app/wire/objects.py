@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection
 from decimal import Decimal
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+import msgspec
+
 from app.domain import jsontext
 from app.domain.errors import Fault, TooLarge, UnparsableBody
 from app.domain.job import JsonText
@@ -20,9 +22,10 @@ from app.wire.slowreader import CHARACTERS, Reader
 
 OWN_MAX = 128 * 1024
 """The most characters of a value that Rowline interprets; strings have limits of their own."""
-OWN_DEPTH_MAX, OWN_BRACKETS_MAX, OWN_COLONS_MAX = 4, 200, 500
+OWN_DEPTH_MAX, OWN_BRACKETS_MAX, OWN_COLONS_MAX = 4, 100, 500
 _ESCAPED = 12
 """The most characters of JSON text per character of a string."""
+_STRINGS = msgspec.json.Decoder(list[str])
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -180,7 +183,12 @@ def tail(text: JsonText, count: int) -> str:
 
 def lines(text: JsonText) -> str | None:
     """Return the strings of an array as lines, lone surrogates included; None for any other value."""
-    line = jsontext.lines(text.encode())
+    try:
+        return "\n".join(_STRINGS.decode(text))
+    except msgspec.ValidationError:
+        return None
+    except msgspec.DecodeError:  # a lone surrogate
+        line = jsontext.lines(text.encode())
     return None if line is None else str(json.loads(line))
 
 

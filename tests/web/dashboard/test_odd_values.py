@@ -56,7 +56,7 @@ def test_no_field_of_a_form_takes_what_the_service_cannot_answer(
         ("queues/q/new-schedule", SCHEDULE | {"limit": "9" * 5_000}, "Limit: must be an integer"),
         ("queues/q/add", {"name": "n", "data": DEEP}, "Data: must not be nested deeper than 128"),
         ("queues/q/add", {"name": "n", "data": '"\\ud800"'}, "Data: must not contain a lone surrogate"),
-        ("queues/q/settings", {"defaults.backoff": "[" * 2_000}, "settings must not have more than 200 brackets"),
+        ("queues/q/settings", {"defaults.backoff": "[" * 2_000}, "settings must not have more than 100 brackets"),
         ("queues/q/endpoint", {"url": "https://example.com/", "headers": DEEP}, "Headers: must not be nested deeper"),
         (
             "tokens/make",
