@@ -15,7 +15,6 @@ from app.domain.errors import Fault, RowlineError
 from app.infra import log
 from app.postgres.database import DatabaseError, OutcomeUnknown
 from app.web import answers
-from app.web.problem import ProblemSchema
 
 _log = logging.getLogger(__name__)
 
@@ -74,8 +73,6 @@ TERSE = "jobs.get"
 ASKED_SHOWN = 200  # characters of a request line that an error repeats
 RETRY_AFTER_S = 1
 
-_schema = ProblemSchema()
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
@@ -90,9 +87,7 @@ class Problem:
 
     def answer(self) -> Response:
         """Make the response."""
-        members: dict[str, Any] = _schema.dump(
-            {"error": self.error, "code": self.code, "requestId": log.request_id.get()}
-        )
+        members: dict[str, Any] = {"error": self.error, "code": self.code, "requestId": log.request_id.get()}
         if self.details:
             members["details"] = [
                 {"path": fault.path, "message": fault.message} for fault in self.details[:DETAILS_MAX]

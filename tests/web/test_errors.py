@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from marshmallow import Schema
 
 from app.infra.settings import Settings
 from app.postgres.database import Database
@@ -107,6 +108,13 @@ def test_a_method_cannot_be_overridden(client: Client) -> None:
 
 def test_a_long_path_is_not_echoed_whole(client: Client) -> None:
     assert len(answers.error(client.get("/" + "x" * 4_000), 404)) < 250
+
+
+def test_a_refusal_is_written_without_a_schema(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody may be refused as often as he likes: it takes as little time as it can."""
+    monkeypatch.setattr(Schema, "dump", lambda *_: pytest.fail("a schema is slow"))
+
+    assert client.flask.get("/queues/q/jobs").status_code == 401
 
 
 @pytest.mark.parametrize(
