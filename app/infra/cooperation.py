@@ -14,6 +14,13 @@ alone = Semaphore(1)
 """Held during long CPU-bound work: a dozen such tasks at once would leave the other greenlets a small share."""
 
 
+def step_aside(for_s: float = 0.0) -> None:
+    """Let the event loop look at its sockets, for so long, and run everything that is ready before this greenlet."""
+    hub = gevent.get_hub()
+    with hub.loop.timer(for_s, priority=-1) as last_in_round:  # among equals, libev runs timers before sockets
+        hub.wait(last_in_round)
+
+
 def give_way() -> None:
     """Yield to other greenlets, unless that has happened within PIECE_S; sockets are looked at once in ROUND_S.
 

@@ -99,6 +99,7 @@ def _check_requests(flask: Flask, access: Tokens, quotas: Quotas, actions: descr
         if asked.url_rule is None:
             if access.knows(asked.environ):  # a known client with a wrong path: its body is read to the end
                 clients.vouch(asked.environ)
+            clients.step_aside(asked.environ)
         elif asked.blueprint not in TOKENLESS or (asked.blueprint in BY_ATTEMPT and asked.method == "OPTIONS"):
             caller = asked.environ[CALLER] = access.check(asked.environ)
             clients.vouch(asked.environ)
@@ -107,6 +108,8 @@ def _check_requests(flask: Flask, access: Tokens, quotas: Quotas, actions: descr
                 segment = (asked.view_args or {}).get("queue")
                 queue = None if segment is None else names.queue_name(segment)
                 access.require(asked, actions[asked.endpoint], queue)
+        else:
+            clients.step_aside(asked.environ)
 
     flask.before_request(begin)
 

@@ -96,6 +96,7 @@ class Tokens:
         if is_bearer and (caller := caller or self._looked_up(shown, digest)):
             return caller
         clients.disown(environ)
+        clients.step_aside(environ)
         if not is_bearer:
             raise Unauthorized(_REQUIRED)
         address = throttling.client_key(clients.address(environ, self._proxies))

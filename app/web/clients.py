@@ -92,6 +92,12 @@ def disown(environ: Mapping[str, Any]) -> None:
         connection.is_refused = True
 
 
+def step_aside(environ: Mapping[str, Any]) -> None:
+    """Let everybody else who is ready run first, if this request is one of a stranger."""
+    if connection := environ.get("gunicorn.socket"):
+        connection.step_aside()
+
+
 def has_left(request: Request) -> bool:
     """Return whether the client has closed the connection, or its sending side. Does not block."""
     connection = request.environ.get("gunicorn.socket")
@@ -108,8 +114,12 @@ def has_left(request: Request) -> bool:
 
 
 def bound_answer(request: Request, length: int, *, client_s: float) -> None:
-    """Set the time limit for sending a response of `length` bytes; the gunicorn worker closes the connection then."""
+    """Set the time limit for sending a response of `length` bytes; the gunicorn worker closes the connection then.
+
+    A stranger lets everybody else who is ready run first.
+    """
     connection = request.environ.get("gunicorn.socket")
     if connection is not None:
+        connection.step_aside()
         # A second more than the keep-alive timeout, which closes the connection without a log line.
         connection.settimeout(client_s + 1 + length / BYTES_A_S)

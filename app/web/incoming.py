@@ -9,6 +9,8 @@ from typing import Any
 from gunicorn.http import errors, message
 from gunicorn.http.body import Body, ChunkedReader
 
+from app.infra import cooperation
+
 PIECE = 16 * 1024
 """The most bytes that are read from a connection at once, and so the buffer that any client can make us allocate."""
 HEAD_MAX = 16 * 1024
@@ -26,6 +28,8 @@ PACKETS_FREE, PACKET_S = 2, 100e-6
 """Packets of an unauthenticated request that are not throttled, and the estimated CPU time of each further one."""
 ACCEPT_S, HEAD_S, FIELD_S = 100e-6, 50e-6, 2e-6
 """The estimated CPU time of accepting a connection, of parsing a head, and of each of its fields."""
+ROUND_S = 20e-6
+"""The estimated CPU time of a round of the event loop in which nothing is ready."""
 SPOKEN = (1, 1)
 """The version in which requests of later versions of HTTP/1 are answered."""
 _SHOWN = re.compile(rb"(?:\A|\r\n)authorization:[ \t]*([^\r\n]*)", re.IGNORECASE)
@@ -191,9 +195,12 @@ class BufferedSocket:
     The whole response to an unauthenticated client is buffered until `flush`, while that client is throttled.
     """
 
-    def __init__(self, sock: ThrottledSocket) -> None:
-        """Buffer the first piece that is sent over `sock`."""
+    def __init__(self, sock: ThrottledSocket, *, is_throttled: bool = False) -> None:
+        """Buffer the first piece that is sent over `sock`. `is_throttled`: the request has waited for its turn."""
         self._sock = sock
+        self._is_throttled = is_throttled
+        self.others_s = 0.0
+        """The CPU seconds of other greenlets while this request stepped aside."""
         self._kept: list[bytes] = []
         self._is_first = True
         self.is_refused = False
@@ -212,6 +219,13 @@ class BufferedSocket:
     def __getattr__(self, name: str) -> Any:
         """Delegate everything else to the socket."""
         return getattr(self._sock, name)
+
+    def step_aside(self) -> None:
+        """Let everybody else who is ready run first, if this is a request of an unauthenticated client."""
+        if self._is_throttled and not self.is_known:
+            began_at = time.thread_time()
+            cooperation.step_aside()
+            self.others_s += max(0.0, time.thread_time() - began_at - ROUND_S)
 
     def sendall(self, piece: bytes) -> None:
         """Send a piece after those that are buffered, or buffer it too."""

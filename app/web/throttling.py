@@ -4,8 +4,9 @@ import ipaddress
 from collections import deque
 from collections.abc import Hashable
 
-import gevent
 from gevent.event import Event
+
+from app.infra import cooperation
 
 SHARE = 5
 """Unauthenticated clients together get 1/SHARE of the CPU time, however many they are."""
@@ -41,7 +42,7 @@ class FairThrottle:
         self._is_taken = True
         try:
             if not self._is_closed:
-                gevent.sleep(min(took_s, CPU_MAX_S) * (SHARE - 1))
+                cooperation.step_aside(min(took_s, CPU_MAX_S) * (SHARE - 1))
         finally:
             self._next()
         return True

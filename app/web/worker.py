@@ -37,6 +37,8 @@ SPARE_SHARE = 16
 """One in so many connections of a process is kept free for new clients."""
 KNOWN = "rowline_known"
 """The attribute of the greenlet of a connection on which a valid token was sent."""
+THROTTLED = "rowline_throttled"
+"""That of the greenlet of a connection whose last request had to wait for its turn."""
 TOKENS = "rowline-tokens"
 """The key of the valid tokens among the application's extensions."""
 UNPARSED_S = 0.0005
@@ -225,7 +227,11 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         Return whether the request is handled: not if its turn did not come, or if the client has disconnected.
         """
         greenlet = gevent.getcurrent()
-        if getattr(greenlet, KNOWN, False) or (authorization and self.wsgi.extensions[TOKENS].let_in(authorization)):
+        is_let_in = getattr(greenlet, KNOWN, False) or (
+            bool(authorization) and self.wsgi.extensions[TOKENS].let_in(authorization)
+        )
+        setattr(greenlet, THROTTLED, not is_let_in)
+        if is_let_in:
             return True
         self._silent.pop(greenlet, None)  # its head has arrived
         is_served = False
@@ -235,10 +241,11 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
         """Handle a request; then discard the rest of its body, or close: gunicorn would read without a limit."""
-        buffered = req.client = BufferedSocket(sock)
+        buffered = req.client = BufferedSocket(sock, is_throttled=getattr(gevent.getcurrent(), THROTTLED, False))
         began_at = time.thread_time()  # CPU time, including other greenlets that run meanwhile, but no waits
         is_whole = False
         try:
+            buffered.step_aside()
             super().handle_request(listener_name, req, buffered, addr)
         finally:
             if buffered.is_refused:
@@ -251,7 +258,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
                 req.forget_head()  # it waits for its turn, and then for the next head, beside many others
                 pay = self._throttle_for(addr, req.path)
                 with waiting(self._refused, self._patience_s):
-                    if pay(time.thread_time() - began_at):
+                    if pay(time.thread_time() - began_at - buffered.others_s):
                         buffered.flush()
                         within_s = TAKE_S if req.should_close() else TAKE_S + throttling.PATIENCE_S
                         is_whole = self._take_rest(req, pay, within_s)

@@ -23,3 +23,23 @@ def test_who_waits_for_a_socket_has_a_turn_after_a_piece_of_work() -> None:
     reader.join()
     ours.close()
     theirs.close()
+
+
+def test_who_steps_aside_goes_on_behind_everybody_who_is_ready() -> None:
+    """Also behind those whose sockets have become ready since the event loop looked last."""
+    seen: list[str] = []
+    ours, theirs = socket.socketpair()
+
+    def neighbour() -> None:
+        while ours.recv(1):
+            seen.append("neighbour")
+
+    with ours, theirs:
+        reader = gevent.spawn(neighbour)
+        gevent.sleep(0.01)
+        for _ in range(3):
+            theirs.sendall(b"x")
+            cooperation.step_aside()
+            seen.append("stranger")
+        reader.kill()
+    assert seen == ["neighbour", "stranger"] * 3

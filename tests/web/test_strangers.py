@@ -6,6 +6,7 @@ import socket
 import statistics
 import struct
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.ggevent import GeventWorker
 
 from app.domain.errors import SlowBody
+from app.infra import cooperation
 from app.web import clients, incoming, throttling, worker
 from tests.support import raw
 from tests.support.client import Client
@@ -160,6 +162,11 @@ class _Connection(SimpleNamespace):
     """What the application sees of a connection."""
 
     is_known = is_refused = False
+    steps = 0
+
+    def step_aside(self) -> None:
+        """Count how often."""
+        self.steps += 1
 
     def settimeout(self, _seconds: float) -> None:
         """Never mind."""
@@ -205,6 +212,59 @@ def test_a_connection_is_free_until_a_token_is_refused_on_it(monkeypatch: pytest
 
     gevent.spawn(serve).join()
     assert seen == [True, True, False, True]
+
+
+@pytest.mark.parametrize(
+    "path", ["/queues/q/jobs", "/queues/q/jobs/1/progress", "/openapi.json", "/nowhere", "/health/live"]
+)
+def test_a_request_lets_others_go_first_before_and_behind_what_it_does(client: Client, path: str) -> None:
+    connection = _Connection()
+    client.flask.get(path, headers={"Authorization": "Bearer wrong"}, environ_overrides={"gunicorn.socket": connection})
+
+    assert connection.steps == 2
+
+
+def test_whoever_waits_for_his_turn_lets_others_go_first_and_does_not_pay_for_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s, steps, paid = 0.0, list[int](), list[float]()
+
+    def step_aside() -> None:
+        nonlocal now_s
+        now_s += 1.0
+        steps[-1] += 1
+
+    monkeypatch.setattr(cooperation, "step_aside", step_aside)
+
+    def wait_turn(_self: object, _who: object, took_s: float) -> bool:
+        paid.append(took_s)
+        return True
+
+    monkeypatch.setattr(throttling.FairThrottle, "wait_turn", wait_turn)
+    monkeypatch.setattr(time, "thread_time", lambda: now_s)
+
+    def handle(_self: object, _name: str, asked: SimpleNamespace, connection: Any, _addr: object) -> None:
+        if asked.path == "new":
+            clients.vouch({"gunicorn.socket": connection})
+        clients.step_aside({"gunicorn.socket": connection})
+
+    monkeypatch.setattr(GeventWorker, "handle_request", handle)
+    monkeypatch.setattr(worker.Worker, "_take_rest", lambda *_: True)
+    serving, sock = object.__new__(worker.Worker), incoming.ThrottledSocket(SimpleNamespace(), bool)
+    serving._refused, serving._silent, serving.alive = {}, {}, False
+    serving._throttle = throttling.FairThrottle()
+    serving.wsgi = SimpleNamespace(extensions={worker.TOKENS: SimpleNamespace(let_in="known".__eq__)})
+
+    def serve() -> None:
+        for shown in ("known", "wrong", "new"):
+            steps.append(0)
+            assert serving._admit(SimpleNamespace(getsockopt=lambda *_: 0), ("10.0.0.1", 1), shown, shown, 0.0)
+            asked = SimpleNamespace(path=shown, client=None, forget_head=bool, should_close=bool)
+            serving.handle_request("", asked, sock, ("10.0.0.1", 1))
+
+    gevent.spawn(serve).get()
+    assert steps == [0, 2, 1]
+    assert max(paid) == pytest.approx(2 * incoming.ROUND_S)
 
 
 def test_a_request_of_whoever_is_gone_is_not_handled(small: Server) -> None:

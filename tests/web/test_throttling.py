@@ -1,9 +1,11 @@
 """Strangers have their turns one after another, and no address delays another."""
 
+import time
 from collections.abc import Callable, Iterator
 
 import gevent
 import pytest
+from gevent import socket
 
 from app.web import throttling
 from tests.support.raw import DEADLINE_S
@@ -70,6 +72,24 @@ def test_a_service_that_stops_keeps_nobody_waiting() -> None:
     line.close()
 
     assert all(one.get(timeout=DEADLINE_S) for one in waiting[1:])
+
+
+def test_whose_turn_has_come_goes_on_behind_everybody_who_is_ready() -> None:
+    """Both are ready when the process, which is busy meanwhile, looks at its sockets again."""
+    seen, (ours, theirs) = list[str](), socket.socketpair()
+
+    def stranger() -> None:
+        throttling.FairThrottle().wait_turn("a", 0.001)
+        seen.append("stranger")
+
+    with ours, theirs:
+        both = [gevent.spawn(lambda: seen.append(ours.recv(1).decode())), gevent.spawn(stranger)]
+        gevent.sleep(0)
+        theirs.sendall(b"x")
+        time.sleep(0.02)
+        gevent.joinall(both, raise_error=True)
+
+    assert seen == ["x", "stranger"]
 
 
 @pytest.mark.parametrize(
