@@ -21,9 +21,11 @@ CHUNK_LINE_MAX = 64
 """The longest line before a chunk, in bytes: its size, and chunk extensions, which are ignored."""
 CHUNKS_FREE, CHUNK_MEAN_MIN = 4_096, 128
 """A body may have CHUNKS_FREE chunks, and one more per CHUNK_MEAN_MIN bytes: each costs CPU time, however small."""
-PIECE_MIN, BYTE_S = 1024, 50e-9
-"""The bytes read at once from an unauthenticated client after a read that took longer than BYTE_S per byte: each byte
-may have been a packet of its own, at 0.5 us."""
+PIECE_FIRST, PIECE_MIN = 1024, 256
+"""The bytes read at once from an unauthenticated client: at first, and after a read that was not quick."""
+READ_S, BYTE_S = 20e-6, 50e-9
+"""A read is quick if it takes at most BYTE_S per byte, and READ_S if all came that was asked for: of the others, each
+byte may have been a packet of its own, at 0.5 us."""
 PACKETS_FREE, PACKET_S = 2, 100e-6
 """Packets of an unauthenticated request that are not throttled, and the estimated CPU time of each further one."""
 ACCEPT_S, HEAD_S, FIELD_S = 100e-6, 50e-6, 2e-6
@@ -148,7 +150,7 @@ class ThrottledSocket:
         self._pay = pay
         self.admit = admit
         self._packets = 0
-        self._piece_max = PIECE_MIN
+        self._piece_max = PIECE_FIRST
         self.is_free = False
         """Whether the last request had a valid token: then the socket is not throttled."""
 
@@ -183,8 +185,9 @@ class ThrottledSocket:
         limit, began_at = min(size, self._piece_max), time.thread_time()
         piece = bytes(self._sock.recv(limit, *flags))
         took_s = time.thread_time() - began_at
-        is_quick = took_s <= BYTE_S * len(piece)
-        is_cut = is_quick and len(piece) == limit < size
+        is_full = len(piece) == limit
+        is_quick = took_s <= BYTE_S * len(piece) + READ_S * is_full
+        is_cut = is_quick and is_full and limit < size
         self._piece_max = min(2 * self._piece_max, PIECE) if is_quick else PIECE_MIN
         return piece, took_s, is_cut
 

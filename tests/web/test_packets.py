@@ -1,6 +1,7 @@
 """Packets of those who have no token: each has its price, and none is taken for what it is not."""
 
 import socket
+import time
 
 import pytest
 from gunicorn.http.body import LengthReader
@@ -43,6 +44,28 @@ def test_a_body_whose_sender_is_turned_away_is_no_whole_body() -> None:
         is_whole = worker.take_rest(reader.read, lambda _: True)
 
     assert not is_whole
+
+
+def test_of_whose_bytes_come_one_by_one_little_is_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte is a piece of memory of its own, and nobody else is served until all that was asked for is copied."""
+    now_s, asked = 0.0, list[int]()
+    slow, quick = (1.0, 10_000), (incoming.READ_S, 10_000)
+    reads = [slow, slow, quick, quick, slow, (incoming.READ_S, 5), quick, quick, quick]
+
+    class Connection:
+        def recv(self, size: int) -> bytes:
+            nonlocal now_s
+            asked.append(size)
+            takes_s, there = reads.pop(0)
+            now_s += takes_s
+            return b"x" * min(there, size)
+
+    monkeypatch.setattr(time, "thread_time", lambda: now_s)
+    metered = incoming.ThrottledSocket(Connection(), lambda _took_s: True)
+    while reads:
+        metered.recv(8_192)
+
+    assert asked == [1_024, 256, 256, 512, 1_024, 256, 256, 512, 1_024]
 
 
 def test_a_long_head_in_one_packet_is_read_before_anybody_pays_for_it() -> None:
