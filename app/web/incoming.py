@@ -107,6 +107,11 @@ class Request(message.Request):  # type: ignore[misc]  # gunicorn has no types
         """Whether the body is chunked."""
         return isinstance(self.body.reader, ChunkedReader)
 
+    @property
+    def is_read(self) -> bool:
+        """Whether nothing of the body is left, if that is known without reading."""
+        return getattr(self.body.reader, "length", None) == 0
+
     def _admit(self, head: bytes) -> None:
         shown = _SHOWN.search(head)
         if shown and shown.end(1) - shown.start(1) > self.limit_request_field_size:

@@ -273,6 +273,8 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
                 req.client.shutdown(socket.SHUT_WR)
             take_rest(req.client.take, pay, within_s=within_s)
             return False
+        if req.is_read:
+            return True
         piece = (CHUNKED_PIECE if req.client.is_known else UNAUTHENTICATED_CHUNKED_PIECE) if req.is_chunked else PIECE
         return take_rest(req.body.reader.read, pay, piece=piece, within_s=within_s)
 

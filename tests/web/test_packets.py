@@ -4,6 +4,7 @@ import socket
 import time
 
 import pytest
+from gunicorn.config import Config
 from gunicorn.http.body import LengthReader
 from gunicorn.http.unreader import SocketUnreader
 
@@ -77,6 +78,31 @@ def test_a_long_head_in_one_packet_is_read_before_anybody_pays_for_it() -> None:
         read = b""
         while len(read) < 7_000:
             read += metered.recv(8_192)
+
+
+@pytest.mark.parametrize(
+    ("framing", "body", "read", "is_looked_for"),
+    [
+        ("X: none", b"", 0, False),
+        ("Content-Length: 3", b"abc", 3, False),
+        ("Content-Length: 3", b"abc", 0, True),
+        ("Transfer-Encoding: chunked", b"3\r\nabc\r\n0\r\n\r\n", 2, True),
+    ],
+)
+def test_no_rest_of_a_body_is_looked_for_where_there_is_none(
+    *, framing: str, body: bytes, read: int, is_looked_for: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "take_rest", lambda *_, **__: False)
+    serving = object.__new__(worker.Worker)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(f"GET / HTTP/1.1\r\n{framing}\r\n\r\n".encode() + body)
+        sock = incoming.ThrottledSocket(ours, bool, lambda *_: True)
+        asked = incoming.Request(Config(), SocketUnreader(sock), ("10.0.0.1", 1))
+        asked.client = incoming.BufferedSocket(sock)
+        asked.body.read(read)
+
+        assert serving._take_rest(asked, bool, 1.0) is not is_looked_for
 
 
 def test_each_piece_that_nobody_wants_is_paid_for() -> None:
