@@ -113,8 +113,9 @@ def bench(*, rounds: int, seconds: int, only: tuple[str, ...], is_beside: bool, 
             firewall.enter_namespace()
         on = stack.enter_context(place.opened(settings.from_env({}), seconds=1, backlog=1))
         api = stack.enter_context(on.api())
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=1_000))
         if is_firewalled:
-            firewall.load(api.port)
+            firewall.load(api.port, listener.getsockname()[1])
         job = _job(on, api)
         p99: dict[str, list[float]] = {"calm": []}
         sent: dict[str, list[float]] = {"calm": [0.0]}
@@ -122,7 +123,7 @@ def bench(*, rounds: int, seconds: int, only: tuple[str, ...], is_beside: bool, 
             for name, attack in ATTACKS.items():
                 if not only or name in only:
                     p99["calm"].append(_neighbour(on, api, job, CALM_S))
-                    with _attacked(api.port, attack, is_beside=is_beside) as count:
+                    with _attacked(api.port, listener, attack, is_beside=is_beside) as count:
                         p99.setdefault(name, []).append(_neighbour(on, api, job, seconds))
                     sent.setdefault(name, []).append(count.value / seconds)
     calm = statistics.median(p99["calm"])
@@ -161,31 +162,32 @@ def _neighbour(on: Place, api: Service, job: str, seconds: int) -> float:
 
 
 @contextlib.contextmanager
-def _attacked(port: int, attack: Attack, *, is_beside: bool) -> Iterator[Any]:
-    """Have strangers at it during the block; after it the yielded number says how often they sent."""
+def _attacked(port: int, listener: socket.socket, attack: Attack, *, is_beside: bool) -> Iterator[Any]:
+    """Have strangers at it during the block; after it the yielded number says how often they sent.
+
+    `listener` is that of the program elsewhere.
+    """
     over, count = multiprocessing.Event(), multiprocessing.Value("q")
-    with contextlib.ExitStack() as stack:
-        if attack.is_elsewhere:
-            listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=1_000))
-            port = listener.getsockname()[1]
-        strangers = [
-            multiprocessing.Process(
-                target=_be_stranger,
-                args=(Stranger(port, f"127.0.0.{2 + at}", attack, over), count, is_beside),
-                daemon=True,
-            )
-            for at in range(STRANGERS)
-        ]
-        if attack.is_elsewhere:
-            strangers.append(multiprocessing.Process(target=_forget, args=(listener, over), daemon=True))
+    if attack.is_elsewhere:
+        port = listener.getsockname()[1]
+    strangers = [
+        multiprocessing.Process(
+            target=_be_stranger,
+            args=(Stranger(port, f"127.0.0.{2 + at}", attack, over), count, is_beside),
+            daemon=True,
+        )
+        for at in range(STRANGERS)
+    ]
+    if attack.is_elsewhere:
+        strangers.append(multiprocessing.Process(target=_forget, args=(listener, over), daemon=True))
+    for stranger in strangers:
+        stranger.start()
+    try:
+        yield count
+    finally:
+        over.set()
         for stranger in strangers:
-            stranger.start()
-        try:
-            yield count
-        finally:
-            over.set()
-            for stranger in strangers:
-                stranger.join(30)
+            stranger.join(30)
 
 
 @dataclasses.dataclass(frozen=True)

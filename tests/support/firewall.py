@@ -27,12 +27,13 @@ def bring_up(*addresses: str) -> None:
         subprocess.run([_program("ip"), *words], check=True)
 
 
-def load(port: int) -> None:
-    """Load the rules for a port of loopback, which they limit then as they do other networks."""
+def load(*ports: int) -> None:
+    """Load the rules for ports of loopback, which they limit then as they do other networks."""
     found = re.search(r"^    table inet rowline\n(?:    .*\n)+", PAGE.read_text(), re.MULTILINE)
     assert found, f"{PAGE} has no rules"
     rules = found[0]
-    for old, new in {"elements = { 8080 }": f"elements = {{ {port} }}", 'iifname "lo" accept\n': "\n"}.items():
+    listed = f"elements = {{ {', '.join(map(str, ports))} }}"
+    for old, new in {"elements = { 8080 }": listed, 'iifname "lo" accept\n': "\n"}.items():
         assert old in rules
         rules = rules.replace(old, new)
     subprocess.run([_program("nft"), "-f", "-"], input=rules, text=True, check=True)
