@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from app.domain.job import Completion, JsonText
+from app.domain.retention import Keep
 from app.infra.settings import Settings
 from app.postgres.database import Connection, Database
 from app.store import leases
-from tests.plans.test_plans import analyzed, nodes
+from tests.plans.test_plans import analyzed, buffers, nodes
 from tests.support import databases
 from tests.support.jobs import insert, new
 
@@ -108,3 +110,29 @@ def test_a_retry_by_a_plan_and_its_undo_do_not_compare_all_with_all(held: Databa
             assert [tuple(row) for row in found] == [(status, AT_ONCE)]
         conn.rollback()
         conn.begin()
+
+
+def test_what_a_delta_tells_of_many_jobs_that_went_is_read_once_and_not_once_for_each(held: Database) -> None:
+    with held.begin() as conn:
+        conn.exec_driver_sql("delete from rowline.job_deltas")
+        insert(conn, *[new(remove_on_complete=Keep(count=0)) for _ in range(AT_ONCE)], queue="gone")
+        keys = [one.key for one in leases.claim(conn, queue="gone", limit=AT_ONCE, lease_ms=60_000, worker="w").taken]
+        told = [Completion(lease=key, result=JsonText("1")) for key in keys]
+        assert len(leases.complete(conn, queue="gone", completions=told)) == AT_ONCE
+        shown = {
+            "queue": "gone",
+            "numbers": f"{{{keys[7].number}}}",
+            "tokens": f"{{{keys[7].token}}}",
+            "results": "{1}",
+        }
+        again = analyzed(conn, "leases/completed_before", **shown)
+        fold = analyzed(conn, "counts/fold", limit=AT_ONCE, most=2 * AT_ONCE, publishes="f")
+        assert conn.exec_driver_sql("select sum(octet_length(attempts)) from rowline.removed_packs").scalar_one() == (
+            24 * AT_ONCE
+        )
+        conn.rollback()
+        conn.begin()
+    assert again["Actual Rows"] == 1
+    for plan, most in ((again, 60), (fold, 400)):
+        assert buffers(plan) <= most, json.dumps(plan, indent=1)
+        assert plan["Temp Written Blocks"] == 0

@@ -3,7 +3,7 @@
 packed as (
     insert into rowline.removed_packs (queue, bucket, attempts)
     select packed.queue, attempt.number >> 8, string_agg(attempt.key, '')
-    from (select queue, removed as attempts from taken where removed is not null) as packed
+    from (select queue, removed || ''::bytea as attempts from taken where removed is not null offset 0) as packed
     :_unpacked
     group by packed.queue, attempt.number >> 8
 )

@@ -30,12 +30,12 @@ where exists (
 union all
 select attempt.number
 from (
-    select removed as attempts from rowline.job_deltas
+    select removed || ''::bytea as attempts from rowline.job_deltas
     where added_by >= (select folded_below from last) and queue = :queue and removed is not null
     union all
-    select removed from rowline.job_deltas
+    select removed || ''::bytea from rowline.job_deltas
     where added_by = any((select in_flight from last)::bigint[]) and added_by < (select folded_below from last)
         and queue = :queue and removed is not null
 ) as packed
 :_unpacked
-where attempt.key = any(array(select key from shown))
+where (attempt.key in (select key from shown)) is true
