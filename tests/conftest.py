@@ -19,7 +19,7 @@ from app.domain import scan
 from app.infra import loading
 from app.infra.settings import Settings
 from app.postgres.database import Connection, Database
-from app.store import failures, search, search_all
+from app.store import failures, leases, search, search_all
 from app.web import app
 from tests.support import clusters, databases
 from tests.support.client import Client
@@ -199,6 +199,7 @@ def emptied(shared_url: str) -> Iterator[Callable[[], None]]:
 def db(shared_db: Database, emptied: Callable[[], None]) -> Database:
     """The shared database, empty."""
     emptied()
+    leases.leaving_more.clear()
     return shared_db
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from app.domain.job import ClaimedJob, Completion
 from app.domain.scan import Place, ScanCursor
-from app.operations import claim, operation
+from app.operations import claim, operation, settle
 from app.postgres.database import Connection, Database, DatabaseError
 from app.store import leases
 
@@ -103,8 +103,7 @@ def _send_claim(conn: Connection, queue: str, ask: claim.Ask, start: Place) -> C
 def _completed(db: Database, queue: str, completions: Sequence[Completion]) -> set[int]:
     """Complete what was not completed before: the second of two for the same job, or one that was sent before."""
     with db.begin() as conn:
-        numbers = leases.complete(conn, queue=queue, completions=completions)
-        return numbers | leases.completed_before(conn, queue=queue, completions=completions)
+        return set(settle.complete_in(conn, queue=queue, completions=completions))
 
 
 def _taken_whole(db: Database, queue: str, ask: claim.Ask, cursor: ScanCursor, completed: set[int]) -> Exchanged:

@@ -1,5 +1,6 @@
 """Leases: the exclusive right to work on a job, for a while. Writes name the token; a lost lease changes nothing."""
 
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -40,6 +41,12 @@ MARKS = ALONE, _ = ("ffff", "fffe")
 """The ends of the tokens of jobs that are removed when they complete (`_fragments/mark.sql`); of others by chance.
 
 ALONE: of one that leaves nothing else behind, unless it has logs by then, or its queue has keys.
+"""
+LEAVES_S, LEAVES_MAX = 60.0, 1_000
+leaving_more: dict[str, float] = {}
+"""Queue -> when a job of it, ALONE by its token, left more behind, if less than LEAVES_S ago: so do the next ones.
+
+To try these alone first would cost each a statement, and an exchange a second transaction.
 """
 STALLED, CANCELLED = fingerprint.of(STALLED_REASON), fingerprint.of(CANCELLED_REASON)
 """The fingerprints of failures whose reasons are always the same."""
@@ -156,10 +163,12 @@ def complete(conn: Connection, *, queue: str, completions: Sequence[Completion])
     """Complete attempts; return the numbers of the jobs that this completed. Some jobs are removed then."""
     removed: set[int] = set()
     if marked := [one.lease for one in completions if one.lease.token.endswith(MARKS)]:
-        if alone := _alone(marked):
+        if alone := _alone(queue, marked):
             removed = {row.number for row in _complete_and_remove_one.rows(conn, queue=queue, **alone)}
         if not removed:
             removed = {row.number for row in _run(_complete_and_remove, conn, queue, marked)}
+            if alone and removed:
+                _note_more(queue)
         completions = [one for one in completions if one.lease.number not in removed]
     for batch in _unique_batches(*_completing(completions)):
         statement, values = _completing_in(batch)
@@ -171,7 +180,7 @@ def send_complete(conn: Connection, *, queue: str, completions: Sequence[Complet
     """Complete attempts of different jobs in a block of `Database.pipeline`; call the result after the block."""
     sent = []
     if marked := [one.lease for one in completions if one.lease.token.endswith(MARKS)]:
-        if alone := _alone(marked):
+        if alone := _alone(queue, marked):
             sent.append(_complete_and_remove_one.send(conn, queue=queue, **alone))
         else:
             sent.append(_complete_and_remove.send(conn, queue=queue, **next(_unique_batches(marked, {}))))
@@ -328,11 +337,20 @@ def _completing_in(batch: ColumnValues) -> tuple[Statement, dict[str, object]]:
     return _complete_one, {"number": batch["numbers"][0], "token": batch["tokens"][0], "result": batch["results"][0]}
 
 
-def _alone(leases: Sequence[LeaseKey]) -> dict[str, object] | None:
-    """Return the lease as parameters if it is one of a job that leaves nothing else behind."""
+def _alone(queue: str, leases: Sequence[LeaseKey]) -> dict[str, object] | None:
+    """Return the lease as parameters if it is one of a job that leaves nothing else behind, it seems."""
     if len(leases) > 1 or not leases[0].token.endswith(ALONE):
         return None
+    if queue in leaving_more and time.monotonic() < leaving_more[queue] + LEAVES_S:
+        return None
     return {"number": leases[0].number, "token": leases[0].token}
+
+
+def _note_more(queue: str) -> None:
+    """Note that a job of `queue` left more behind than its token says."""
+    if len(leaving_more) >= LEAVES_MAX:
+        leaving_more.clear()
+    leaving_more[queue] = time.monotonic()
 
 
 def _failing(failures: Sequence[Failure]) -> tuple[list[LeaseKey], ColumnValues]:

@@ -240,6 +240,21 @@ def test_one_that_leaves_more_behind_goes_with_it(db: Database, shared_url: str,
         assert databases.ask(shared_url, f"select number from rowline.{table}") == [], table
 
 
+def test_behind_one_that_leaves_more_behind_others_of_its_queue_take_no_second_transaction(
+    db: Database, shared_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [first, _], [second, _], [third, _] = (held(db, remove_on_complete=GONE) for _ in range(3))
+    for key in (first, second):
+        databases.run(shared_url, f"insert into rowline.logs (queue, number, line) values ('q', {key.number}, 'l')")
+    assert exchange.exchange(db, queue="q", completions=done([first])).completed == {first.number}
+    with monkeypatch.context() as patched:
+        patched.delattr(exchange, "_completed")
+        assert exchange.exchange(db, queue="q", completions=done([second])).completed == {second.number}
+        assert databases.ask(shared_url, "select number from rowline.logs") == []
+        patched.setattr(leases, "LEAVES_S", 0.0)
+        assert exchange.exchange(db, queue="q", completions=done([third])).completed == {third.number}
+
+
 def test_a_lease_that_has_run_out_removes_nothing(db: Database, shared_url: str) -> None:
     keys = held(db, remove_on_complete=GONE)
     databases.run(shared_url, "update rowline.jobs set leased_until = statement_timestamp() - interval '1 second'")
