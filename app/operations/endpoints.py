@@ -87,10 +87,10 @@ def exchange_calls(
     with db.pipeline() as conn:
         completed_by = leases.send_complete(conn, queue=queue, completions=completions) if completions else set[int]
         found_by = _send_claim(conn, queue, revision, ask, cursor, ignore_due=False)
-    completed, found = completed_by(), found_by()
+    in_time, found = completed_by(), found_by()
     is_any_taken = bool(found and found.leases)
     completed, unknown = exchange.retry_completions(
-        db, queue=queue, completions=completions, completed=completed, is_any_taken=is_any_taken
+        db, queue=queue, completions=completions, completed=in_time, is_any_taken=is_any_taken
     )
     if found and found.next_due_ms == 0:
         with db.begin() as conn:
@@ -104,7 +104,8 @@ def exchange_calls(
     if found.scan.asked:
         cursor.note(found.scan, now_s=time.monotonic())
     next_claim_ms = found.limit_ends_in_ms or claim.next_claim_in_ms(found.scan, cursor, found.next_due_ms)
-    if found.leases and not found.scan.is_short:  # it left calls to others, or the limiter has closed behind it
+    # It left calls to others, or the limiter has closed behind it; or calls still counted that have ended since.
+    if (found.leases and not found.scan.is_short) or len(completed) > len(in_time):
         next_claim_ms = SHARING_MS
     return EndpointExchange(completed=completed, leases=found.leases, next_claim_ms=next_claim_ms, unknown=unknown)
 

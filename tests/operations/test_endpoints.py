@@ -7,6 +7,7 @@ import pytest
 from app.domain import scan
 from app.domain.endpoint import Limiter
 from app.domain.job import Completion, JsonText, Lease
+from app.domain.retention import Keep
 from app.domain.scan import ScanCursor
 from app.domain.states import Status
 from app.operations import claim, endpoints
@@ -16,7 +17,7 @@ from app.operations.endpoints import EndpointExchange
 from app.postgres.database import Database
 from app.queries import endpoints as queries
 from app.queries import jobs
-from tests.support import receivers, work
+from tests.support import databases, receivers, work
 from tests.support.clusters import until
 from tests.support.jobs import QUEUE, make_due, new
 from tests.support.scan_cursors import slow_to_look
@@ -60,6 +61,21 @@ def test_what_went_well_is_completed_and_leaves_room_for_the_next(db: Database) 
     second = take(db, first.leases[0])
     assert second.completed == {first.leases[0].job.number}
     assert names(second) == ["2"]
+
+
+def test_a_call_that_was_completed_behind_the_claim_leaves_room_for_the_next_soon(
+    db: Database, shared_url: str
+) -> None:
+    receivers.register(db, "https://example.com/", concurrency=1)
+    operations.submit_many(db, queue=QUEUE, new=[new(remove_on_complete=Keep(count=0)) for _ in range(2)])
+    [first] = take(db).leases
+    databases.run(
+        shared_url, "insert into rowline.logs (queue, number, line) select queue, number, 'l' from rowline.jobs"
+    )
+
+    turn = take(db, first)
+    assert turn.completed == {first.job.number}
+    assert turn.leases or turn.next_claim_ms == endpoints.SHARING_MS
 
 
 def test_who_has_freed_what_others_may_take_too_leaves_a_part_of_it(db: Database) -> None:
