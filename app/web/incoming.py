@@ -26,6 +26,8 @@ PIECE_FIRST, PIECE_MIN = 1024, 256
 READ_S, BYTE_S = 20e-6, 50e-9
 """A read is quick if it takes at most BYTE_S per byte, and READ_S if all came that was asked for: of the others, each
 byte may have been a packet of its own, at 0.5 us."""
+SMALL, SMALL_MAX = 1024, 8
+"""Of the body of an unauthenticated request, so many reads may bring less than SMALL bytes: nobody needs it."""
 PACKETS_FREE, PACKET_S = 2, 100e-6
 """Packets of an unauthenticated request that are not throttled, and the estimated CPU time of each further one."""
 ACCEPT_S, HEAD_S, FIELD_S = 100e-6, 50e-6, 2e-6
@@ -155,14 +157,20 @@ class ThrottledSocket:
         self._pay = pay
         self.admit = admit
         self._packets = 0
+        self._small: int | None = None
+        """How many reads of the body were small; None while a head is read, which has a limit of its own."""
         self._piece_max = PIECE_FIRST
         self.is_free = False
         """Whether the last request had a valid token: then the socket is not throttled."""
 
     def begin(self) -> None:
-        """Begin a request: it counts as unauthenticated until `is_free` is set."""
-        self._packets = 0
+        """Begin the body of a request: it counts as unauthenticated until `is_free` is set."""
+        self._packets = self._small = 0
         self.is_free = False
+
+    def end(self, *, is_free: bool) -> None:
+        """Be ready for the next head, in how many reads it may come."""
+        self._small, self.is_free = None, is_free
 
     def __getattr__(self, name: str) -> Any:
         """Delegate everything else to the socket."""
@@ -171,12 +179,17 @@ class ThrottledSocket:
     def recv(self, size: int, *flags: int) -> bytes:
         """Read up to `size` bytes. Raises ConnectionResetError if a throttled client's turn did not come in time.
 
-        It must raise: returning nothing would look like the end of the body, and its rest would be parsed as a request.
+        Also if its body comes in more than SMALL_MAX small reads. It must raise: returning nothing would look like the
+        end of the body, and its rest would be parsed as a request.
         """
         if self.is_free:
             return bytes(self._sock.recv(size, *flags))
         piece, took_s, is_cut = self._take(size, *flags)
         self._packets += not is_cut
+        if self._small is not None and len(piece) < SMALL and not is_cut:
+            self._small += 1
+            if self._small > SMALL_MAX:
+                raise ConnectionResetError(errno.ECONNRESET, "an unauthenticated client's body comes in small pieces")
         if self._packets > PACKETS_FREE and not is_cut and not self._pay(max(took_s, PACKET_S)):
             raise ConnectionResetError(errno.ECONNRESET, "an unauthenticated client's turn did not come in time")
         return piece

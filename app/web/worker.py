@@ -262,7 +262,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
                         buffered.flush()
                         within_s = TAKE_S if req.should_close() else TAKE_S + throttling.PATIENCE_S
                         is_whole = self._take_rest(req, pay, within_s)
-            sock.is_free = getattr(gevent.getcurrent(), KNOWN, False)  # for the next head
+            sock.end(is_free=getattr(gevent.getcurrent(), KNOWN, False))
             gevent.sleep(0)  # a client that pipelines requests would otherwise block all others
         if not is_whole:
             raise StopIteration

@@ -47,6 +47,26 @@ def test_a_body_whose_sender_is_turned_away_is_no_whole_body() -> None:
     assert not is_whole
 
 
+def test_a_body_in_small_pieces_is_not_read_to_its_end_but_a_head_is_and_a_body_in_large_ones() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    metered = incoming.ThrottledSocket(ours, lambda _: True)
+
+    def reads(size: int) -> bytes:
+        theirs.send(b"x" * size)
+        return metered.recv(8_192)
+
+    with ours, theirs:
+        assert all(reads(1) for _ in range(3 * incoming.SMALL_MAX))
+        metered.begin()
+        assert all(reads(incoming.SMALL) for _ in range(3 * incoming.SMALL_MAX))
+        assert all(reads(1) for _ in range(incoming.SMALL_MAX))
+        with pytest.raises(ConnectionResetError):
+            reads(1)
+        for is_free in (True, False):
+            metered.end(is_free=is_free)
+            assert all(reads(1) for _ in range(3 * incoming.SMALL_MAX))
+
+
 def test_of_whose_bytes_come_one_by_one_little_is_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each byte is a piece of memory of its own, and nobody else is served until all that was asked for is copied."""
     now_s, asked = 0.0, list[int]()
