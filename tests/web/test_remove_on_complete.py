@@ -13,7 +13,7 @@ from app.domain.retention import Keep
 from app.infra.settings import Settings
 from app.operations import claim, exchange, jobs, maintenance, retention, settings
 from app.postgres.database import Database
-from app.store import leases
+from app.store import counts, leases
 from tests.support import answers, databases, work
 from tests.support.acting import ACTOR
 from tests.support.client import Client
@@ -112,13 +112,32 @@ def test_of_many_jobs_each_is_remembered_for_its_queue_and_its_token(
 
 def test_what_went_in_a_transaction_that_a_fold_did_not_see_is_remembered(db: Database, shared_url: str) -> None:
     keys = held(db, remove_on_complete=GONE)
+    work.fold(db)
     with db.begin() as conn:
         assert leases.complete(conn, queue="q", completions=done(keys))
         with contextlib.closing(Database(Settings(), url=shared_url, size=1, name="other", limit_ms=60_000)) as other:
-            maintenance.fold_counts(other)
+            jobs.submit_many(other, queue="q", new=[new()])
+            assert maintenance.fold_counts(other)
+    passed = "added_by < folded_below and added_by = any(in_flight)"
+    assert databases.ask(shared_url, f"select 1 from rowline.job_deltas, rowline.job_folds where {passed}") != []
     for _ in range(2):
         assert exchange.exchange(db, queue="q", completions=done(keys)).completed == {key.number for key in keys}
         work.fold(db)
+
+
+def test_a_fold_keeps_so_many_attempts_at_once_and_the_next_one_the_rest(db: Database, shared_url: str) -> None:
+    """After folds have stopped for long, one that took them all would take longer than a statement may."""
+    databases.run(
+        shared_url,
+        "insert into rowline.job_deltas (queue, verb, at, removed) "
+        "select 'q', 'complete_and_remove', clock_timestamp(), decode(repeat('00', 1200000), 'hex') "
+        "from generate_series(1, 10)",
+    )
+    with db.begin() as conn:
+        first = counts.fold(conn, limit=100)
+    assert (first.deltas, first.is_cut) == (8, True)
+    work.fold(db)
+    assert databases.ask(shared_url, "select sum(octet_length(attempts)) from rowline.removed_packs") == [(12_000_000,)]
 
 
 def test_what_a_node_of_the_release_before_wrote_down_is_remembered(db: Database, shared_url: str) -> None:
@@ -240,6 +259,40 @@ def test_one_that_leaves_more_behind_goes_with_it(db: Database, shared_url: str,
         assert databases.ask(shared_url, f"select number from rowline.{table}") == [], table
 
 
+LEAVING: dict[str, dict[str, Any]] = {"tags": {"tags": ["t"]}, "id": {"custom_id": "mine"}, "attempts": {"attempts": 2}}
+
+
+def again(db: Database, what: str) -> None:
+    """Have the first attempt of the first job failed, so that it is ready again."""
+    if what == "attempts":
+        work.fail(db, work.take(db)[0])
+
+
+@pytest.mark.parametrize("what", [*LEAVING, "nothing"])
+@pytest.mark.parametrize("limit", [1, 2])
+def test_its_token_says_whether_it_leaves_more_behind(db: Database, what: str, limit: int) -> None:
+    jobs.submit_many(db, queue="q", new=[new(remove_on_complete=GONE, **LEAVING.get(what, {})), *[new()] * (limit - 1)])
+    again(db, what)
+    key = min(one.key for one in work.take(db, limit=limit))
+    assert key.token.endswith("ffff" if what == "nothing" else "fffe")
+
+
+@pytest.mark.parametrize("what", LEAVING)
+def test_one_whose_token_is_of_a_node_of_the_release_before_goes_with_all_it_leaves(
+    db: Database, shared_url: str, what: str
+) -> None:
+    jobs.submit_many(db, queue="q", new=[new(remove_on_complete=GONE, **LEAVING[what])])
+    again(db, what)
+    [lease] = work.take(db)
+    token = f"{lease.key.token[:-4]}ffff"
+    databases.run(shared_url, f"update rowline.jobs set lease_token = '{token}'")
+    key = lease.key._replace(token=token)
+    assert exchange.exchange(db, queue="q", completions=done([key])).completed == {key.number}
+    for table in ("jobs", "terms", "attempts"):
+        assert databases.ask(shared_url, f"select number from rowline.{table}") == [], table
+    assert databases.ask(shared_url, "select custom_id from rowline.removed_jobs") == [("mine",)] * (what == "id")
+
+
 def test_behind_one_that_leaves_more_behind_others_of_its_queue_take_no_second_transaction(
     db: Database, shared_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -253,6 +306,20 @@ def test_behind_one_that_leaves_more_behind_others_of_its_queue_take_no_second_t
         assert databases.ask(shared_url, "select number from rowline.logs") == []
         patched.setattr(leases, "LEAVES_S", 0.0)
         assert exchange.exchange(db, queue="q", completions=done([third])).completed == {third.number}
+
+
+@pytest.mark.parametrize("mark", leases.MARKS)
+@pytest.mark.parametrize("way", ["exchange", "settle"])
+def test_the_token_of_another_removes_nothing_while_the_job_runs(
+    db: Database, shared_url: str, way: str, mark: str
+) -> None:
+    [key, _] = held(db, remove_on_complete=GONE)
+    other = key._replace(token=f"00000000-0000-4000-8000-00000000{mark}")
+    if way == "exchange":
+        assert exchange.exchange(db, queue="q", completions=done([other])).completed == set()
+    else:
+        assert work.complete_all(db, completions=done([other])) == {}
+    assert statuses(shared_url) == ["active"] * 2
 
 
 def test_a_lease_that_has_run_out_removes_nothing(db: Database, shared_url: str) -> None:

@@ -1,4 +1,5 @@
--- Adds deltas to the counts of their queues, up to :limit, and publishes the events that they tell; returns how many
+-- Adds deltas to the counts of their queues, up to :limit, or until they tell of some 400,000 attempts that are to be kept
+-- (a third of a second), and publishes the events that they tell; returns how many
 -- there were, how many rows of events, and whether others may be left. They are taken in the order of their moments:
 -- who changes a job after another does so after the other's commit, and reads the clock later, so that what is taken
 -- of a job are its first changes. It reads :most deltas at most, those of the lowest transaction ids, and takes of
@@ -14,17 +15,17 @@ with last as (
     :_last_fold
 ),
 found as materialized (
-    select place, added_by, at
+    select place, added_by, at, removed_bytes
     from (
         (
-            select ctid as place, added_by, at from rowline.job_deltas
+            select ctid as place, added_by, at, octet_length(removed) as removed_bytes from rowline.job_deltas
             where added_by = any((select in_flight from last)::bigint[]) and added_by < (select folded_below from last)
             order by added_by
             limit :most
         )
         union all
         (
-            select ctid, added_by, at from rowline.job_deltas
+            select ctid, added_by, at, octet_length(removed) from rowline.job_deltas
             where added_by >= (select folded_below from last)
             order by added_by
             limit :most
@@ -51,8 +52,13 @@ known as (
 taken as (
     delete from rowline.job_deltas
     where ctid = any(array(
-        select place from found
-        where at is null or at < (select until from known)
+        select place
+        from (
+            select place, at, sum(removed_bytes) over (order by at nulls first rows unbounded preceding) as removed_bytes
+            from found
+            where at is null or at < (select until from known)
+        ) as next
+        where (removed_bytes > 10000000) is not true
         order by at nulls first
         limit :limit
     ))
