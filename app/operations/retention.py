@@ -10,10 +10,10 @@ from app.store import retention
 
 AT_ONCE = 1_000
 """Jobs that a transaction looks at."""
-PACKS_AT_ONCE = 100
-"""Packs of attempts that it looks at, each of up to 256 jobs."""
 FEW = 10
 """The same in a queue in which a step failed: each job may have much that goes with it, or long data with keys."""
+PACKS_AT_ONCE = 100
+"""Packs that a transaction forgets, each of up to 256 attempts."""
 FAILED_MAX = 3
 """So many steps in a row that fail end all passes: it is not the jobs, but the database."""
 _slow: dict[str, float] = {}

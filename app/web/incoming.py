@@ -27,7 +27,8 @@ READ_S, BYTE_S = 20e-6, 50e-9
 """A read is quick if it takes at most BYTE_S per byte, and READ_S if all came that was asked for: of the others, each
 byte may have been a packet of its own, at 0.5 us."""
 SMALL, SMALL_MAX = 1024, 8
-"""Of the body of an unauthenticated request, so many reads may bring less than SMALL bytes: nobody needs it."""
+"""Of the body of an unauthenticated request, so many reads may bring less than SMALL bytes: it is not needed, but for
+what signs in to the dashboard, which is short."""
 PACKETS_FREE, PACKET_S = 2, 100e-6
 """Packets of an unauthenticated request that are not throttled, and the estimated CPU time of each further one."""
 ACCEPT_S, HEAD_S, FIELD_S = 100e-6, 50e-6, 2e-6

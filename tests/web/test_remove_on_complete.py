@@ -101,6 +101,11 @@ def test_of_many_jobs_each_is_remembered_for_its_queue_and_its_token(
             work.fold(db)
             assert exchange.exchange(one, queue=queue, completions=done(keys[1::2])).completed
     assert databases.ask(shared_url, "select count(*) from rowline.removed_jobs") == [(0,)]
+    [(packs, longest)] = databases.ask(
+        shared_url, "select count(*), max(octet_length(attempts)) from rowline.removed_packs"
+    )
+    assert packs <= 20
+    assert longest <= 256 * 24
     for queue, others in (("q", held["other"]), ("other", held["q"])):
         mine = held[queue]
         again = exchange.exchange(db, queue=queue, completions=done(mine)).completed
