@@ -16,6 +16,7 @@ import sqlalchemy
 from alembic import context
 from alembic.script import ScriptDirectory
 
+from app.domain import programs
 from app.store import tables
 
 _log = logging.getLogger("app.migrations")
@@ -39,6 +40,15 @@ VERSION_TABLE = (
 ADD_OLDEST = f"alter table {VERSION} add column if not exists oldest text"
 AUDIT = f"{tables.SCHEMA}.audit"
 NOTE = f"insert into {AUDIT} (actor, action, target) values (%(actor)s, 'db.migrate', %(revision)s)"  # noqa: S608 - our own words
+UNUSED, UNUSED_SINCE = ("jobs_ready", "jobs_delayed"), "0045"
+"""Indexes that only programs written before a revision read."""
+REPORTS_SINCE = "0048"
+"""From here on reports do not read them either."""
+CALLED = """
+select application_name, count(*) from pg_stat_activity
+where datid = (select oid from pg_database where datname = current_database())
+group by application_name
+"""
 GIVES_WAY = psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected
 
 
@@ -60,6 +70,7 @@ def run() -> None:
                 _log.warning("migration_gives_way", extra={"cause": cause, "triesLeft": tries_left})
                 time.sleep(random.uniform(*APART_S))  # noqa: S311 - no secret
             else:
+                _drop_unused(connection)
                 return
 
 
@@ -99,6 +110,29 @@ def _migrate(connection: sqlalchemy.Connection) -> None:
     context.configure(connection=connection, **_options())
     with context.begin_transaction():
         context.run_migrations()
+
+
+def _drop_unused(connection: sqlalchemy.Connection) -> None:
+    """Drop the indexes that no connected program reads. Those that stay cost each insert, and harm nothing.
+
+    An older program that comes later works too, and sorts the whole line of a queue at each claim.
+    """
+    if (_ask(connection, f"select max(version_num) from {VERSION}") or "") < REPORTS_SINCE:  # noqa: S608 - our own words
+        return
+    there = [name for name in UNUSED if _ask(connection, f"select to_regclass('{tables.SCHEMA}.{name}')")]
+    connected = programs.connected((str(name), count) for name, count in connection.exec_driver_sql(CALLED))
+    connection.commit()
+    if there and any(program.is_older_than(UNUSED_SINCE) for program in connected):
+        _log.warning("indexes_kept", extra={"cause": f"a program written before {UNUSED_SINCE} is connected"})
+        return
+    try:
+        for name in there:
+            _do(connection, f"drop index {tables.SCHEMA}.{name}")
+    except sqlalchemy.exc.OperationalError as error:
+        connection.rollback()
+        if not isinstance(error.orig, GIVES_WAY):
+            raise
+        _log.warning("indexes_kept", extra={"cause": str(error.orig).split("\n", 1)[0]})
 
 
 def _do(connection: sqlalchemy.Connection, statement: str) -> None:

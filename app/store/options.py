@@ -92,19 +92,22 @@ def of_one(new: NewJob) -> dict[str, Any]:
 
 
 def of_many(new: Sequence[NewJob]) -> dict[str, Sequence[Any]]:
-    """Return the same for many jobs: a list for each column, in the order of the jobs."""
+    """Return the same for many jobs: a list for each column, in the order of the jobs.
+
+    It is empty for a column that is null in all of them: unnest() fills up with nulls, and most jobs set few options.
+    """
     values: dict[str, Sequence[Any]] = dict(zip(NewJob._fields, zip(*new, strict=True), strict=True))
-    nulls = [None] * len(new)
     del values["deduplication"]
     backoffs = values.pop("backoff")
     parts = [*map(_backoff, backoffs)] if any(backoffs) else []
-    values |= {column: [part[column] for part in parts] or nulls for column in BACKOFF_COLUMNS}
+    values |= {column: [part[column] for part in parts] for column in BACKOFF_COLUMNS}
     for field, write in _TEXTS.items():
         if any(values[field]):
             values[field] = [None if value is None else write(value) for value in values[field]]
-        else:
-            values[field] = nulls
-    return values
+    return {
+        column: [] if each and each[0] is None and each.count(None) == len(each) else each
+        for column, each in values.items()
+    }
 
 
 def of_change(change: Change) -> dict[str, Any]:

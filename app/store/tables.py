@@ -173,16 +173,6 @@ Index(
     postgresql_where=text("'' || status in ('waiting', 'prioritized')"),
 )
 Index("jobs_later", jobs.c.queue, jobs.c.run_at, postgresql_where=text("'' || status || '' = 'delayed'"))
-# The same for nodes of the release before, and for the views report.queues, report.attention and report.arrivals, until
-# a contract step, before which the views have to say the conditions above.
-Index(
-    "jobs_ready",
-    jobs.c.queue,
-    jobs.c.priority,
-    jobs.c.place,
-    postgresql_where=text("status in ('waiting', 'prioritized')"),
-)
-Index("jobs_delayed", jobs.c.queue, jobs.c.run_at, postgresql_where=text("status = 'delayed'"))
 # Of all queues. Its condition is written so that no statement of one queue can be planned through it.
 Index("jobs_due", jobs.c.run_at, jobs.c.number, postgresql_where=text("'' || status = 'delayed'"))
 # Of all queues: the jobs that have to start by a time, until they start. Its condition is written as that above.

@@ -204,6 +204,49 @@ def test_an_upgrade_that_does_not_get_a_lock_lets_others_through_and_tries_again
         assert revision_of(url) == [("0003",)]
 
 
+def unread(url: str) -> list[tuple[str]]:
+    """Return the indexes that no program reads of this release."""
+    return databases.ask(
+        url, "select indexname from pg_indexes where indexname in ('jobs_ready', 'jobs_delayed') order by indexname"
+    )
+
+
+BOTH = [("jobs_delayed",), ("jobs_ready",)]
+
+
+def test_indexes_that_only_older_programs_read_stay_while_one_is_connected_and_go_with_the_next_upgrade(
+    server_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with databases.fresh(server_url) as url:
+        schema.upgrade(url, revision="0047")
+        for older in ("rowline-api 0044", "rowline-worker"):
+            with psycopg.connect(libpq.normal(url), application_name=older):
+                schema.upgrade(url)
+            assert unread(url) == BOTH
+            assert caplog.messages.count("indexes_kept") == 1, caplog.messages
+            caplog.clear()
+        with psycopg.connect(libpq.normal(url), application_name="rowline-api 0045"):
+            schema.upgrade(url)
+        assert unread(url) == []
+        assert "indexes_kept" not in caplog.messages
+
+
+def test_an_upgrade_does_not_wait_for_a_lock_to_drop_an_index_that_nothing_reads(
+    server_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with databases.fresh(server_url) as url:
+        schema.upgrade(url)
+        schema.downgrade(url, revision="0047")
+        assert unread(url) == BOTH
+        with psycopg.connect(libpq.normal(url)) as dump:
+            dump.execute("lock table rowline.jobs in access share mode")
+            schema.upgrade(url)
+        assert (revision_of(url), unread(url)) == ([(release.HEAD,)], BOTH)
+        assert caplog.messages.count("indexes_kept") == 1, caplog.messages
+        schema.upgrade(url)
+        assert unread(url) == []
+
+
 def test_a_revision_that_does_not_exist_is_refused_in_words(server_url: str) -> None:
     with databases.fresh(server_url) as url, pytest.raises(SchemaError, match="8888"):
         schema.upgrade(url, revision="8888")

@@ -25,7 +25,7 @@ TABLES = "select relname from pg_class where relnamespace = 'rowline'::regnamesp
 DDL = (
     *("create table rowline.mine (a int)", "create table public.mine (a int)", "create schema mine"),
     *("alter table rowline.jobs add column a int", "drop table rowline.jobs", "truncate rowline.jobs"),
-    *("create index on rowline.jobs (name)", "drop index rowline.jobs_ready", "create role mine"),
+    *("create index on rowline.jobs (name)", "drop index rowline.jobs_next", "create role mine"),
     *("create view report.mine as select 1", "drop view report.jobs", "drop function rowline.enqueue"),
     *("update rowline.alembic_version set version_num = ''", "alter sequence rowline.job_numbers restart"),
 )
