@@ -1,5 +1,6 @@
 """Conversion of rows to domain values. A row has the columns as attributes."""
 
+import functools
 from collections.abc import Sequence
 from operator import attrgetter, itemgetter
 from typing import Any
@@ -41,12 +42,13 @@ _from_request = attrgetter(*_ASKED)
 _from_insert = attrgetter(*_INSERTED)
 # Sorts the values by position, not by name: this runs thousands of times a second.
 _in_order = itemgetter(*map((*_ASKED, *_INSERTED, *_NOT_BEGUN, "queue", "status").index, JOB))
+_job = functools.partial(tuple.__new__, Job)  # what Job._make does, but for counting, in half the time
 _not_begun = tuple(_NOT_BEGUN.values())
 
 
 def job(row: Any) -> Job:
     """Return the job of a row whose first columns are JOB."""
-    return Job._make((*row[:_STATUS], STATUSES[row[_STATUS]], *row[_STATUS + 1 : _WIDTH]))
+    return _job(row[:_STATUS] + (STATUSES[row[_STATUS]],) + row[_STATUS + 1 : _WIDTH])  # noqa: RUF005 - faster
 
 
 def is_whole(row: Any) -> bool:

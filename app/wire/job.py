@@ -4,7 +4,6 @@ To add a field, add a line to the schema; its attribute is a field of `domain/jo
 """
 
 import functools
-import itertools
 import json
 from collections.abc import Callable, Collection
 from typing import Any
@@ -110,17 +109,17 @@ class JobSchema(Schema):
     def _compiled(self) -> Callable[[Job], dict[str, Any]]:
         """Generate the function `members` from the fields. A property test compares it with `dump`."""
         names: dict[str, Any] = {}
-        lines: list[str] = []
-        shown = {name: field for name, field in self.fields.items() if hasattr(Job, field.attribute or name)}
-        for condition, group in itertools.groupby(shown, lambda name: _condition(name, shown[name])):
-            entries = []
-            for name in group:
-                value = f"job.{shown[name].attribute or name}"
-                if isinstance(field := shown[name], Written):
-                    names[f"write_{name}"] = field.write
-                    value = f"write_{name}({value})"
-                entries.append(f"{name!r}: {value}")
-            lines.append(f" {condition}members {'|=' if lines else '='} {{{', '.join(entries)}}}")
+        lines = [f" {', '.join(Job._fields)} = job", " members = {}"]
+        for name, field in self.fields.items():
+            attribute = field.attribute or name
+            if not hasattr(Job, attribute):
+                continue
+            value = held = attribute if attribute in Job._fields else f"job.{attribute}"
+            if isinstance(field, Written):
+                names[f"write_{name}"] = field.write
+                value = f"write_{name}({held})"
+            condition = "" if field.required else f"if {held} is not None: "
+            lines.append(f" {condition}members[{name!r}] = {value}")
         code = compile("\n".join(["def members(job):", *lines, " return members"]), f"{__file__} (compiled)", "exec")
         exec(code, names)  # noqa: S102 - the code comes from the schema alone
         members: Callable[[Job], dict[str, Any]] = names["members"]
@@ -135,8 +134,3 @@ class PlacedJobSchema(JobSchema):
     """JobJson with the name of its queue, in responses over several queues."""
 
     queue = fields.String(dump_only=True)
-
-
-def _condition(name: str, field: fields.Field[Any]) -> str:
-    """Return the condition, as code, under which a job has this member."""
-    return "" if field.required else f"if job.{field.attribute or name} is not None: "
