@@ -1,7 +1,7 @@
 """Splits and validates JSON as text, by msgspec: no Python objects are built for the values."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -74,23 +74,44 @@ def has_more_than(limit: int, text: bytes) -> bool:
     return text.count(b"{") > limit and len(_decoded(_VALUES, text) or ()) > limit
 
 
-def where_broken(text: bytes) -> tuple[int, int]:
-    """Return where the invalid object of an array begins, and how many valid ones precede it; (0, 0) if unknown.
+def several(text: bytes, names: frozenset[str]) -> tuple[list[Members], int] | None:
+    """Split the objects at the beginning of `text`, a piece of an array, and return where the next one begins.
 
-    It searches backwards from msgspec's error, a few times, since objects may contain others.
+    All but the last, which may be cut. None if that is not found in a few looks, and where `objects` finds a fault.
     """
+    for until, before in _before_objects(text, len(text)):
+        try:
+            found = objects(b"[%b]" % before, names)
+        except NoObject:
+            return None
+        if found:
+            return found, until
+    return None
+
+
+def where_broken(text: bytes) -> tuple[int, int]:
+    """Return where the invalid object of an array begins, and how many valid ones precede it; (0, 0) if unknown."""
     try:
         _VALUES.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
         place = _PLACE.fullmatch(str(error))
-        until = int(place[2]) if place else len(text)
-        for _ in range(LOOKS):
-            give_way()
-            until = text.rfind(b"{", 0, until)
-            before = text[: max(0, until)].rstrip(b" \t\r\n")
-            if before.endswith(b",") and (good := _decoded(_VALUES, before[:-1] + b"]")):
+        for until, before in _before_objects(text, int(place[2]) if place else len(text)):
+            if good := _decoded(_VALUES, before + b"]"):
                 return until, len(good)
     return 0, 0
+
+
+def _before_objects(text: bytes, until: int) -> Iterator[tuple[int, bytes]]:
+    """Yield where an element may begin that is an object, and what stands before its comma, backwards from `until`.
+
+    A few times only, since objects may contain others.
+    """
+    for _ in range(LOOKS):
+        give_way()
+        until = text.rfind(b"{", 0, until)
+        before = text[: max(0, until)].rstrip(b" \t\r\n")
+        if before.endswith(b","):
+            yield until, before[:-1]
 
 
 def members(text: bytes, names: frozenset[str]) -> Members | None:

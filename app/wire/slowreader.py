@@ -17,6 +17,7 @@ from app.wire.demands import (
     NO_ARRAY,
     Array,
     Form,
+    are_plain,
     checked,
     member_path,
     place,
@@ -56,16 +57,34 @@ class Reader:
     def elements(self, position: int, path: str, array: Array, *, good: int = 0) -> tuple[list[Members], int]:
         """Parse the objects of an array from the one at `position` on, after `good` others, which are not returned."""
         objects: list[Members] = []
+        tries_several = True
         while True:
-            if good + len(objects) == array.limit:
+            nth = good + len(objects)
+            if nth == array.limit:
                 raise too_many(path, array)
-            found, position = self._element(position, f"{array.name}[{good + len(objects)}]", array)
+            if tries_several and (some := self._several(position, nth, array)):
+                objects += some[0]
+                position += some[1]
+                continue
+            found, end = self._element(position, f"{array.name}[{nth}]", array)
             objects.append(found)
             give_way()
-            position = self.skip(position)
+            # Short ones of which several were not found have objects in them, and so will the next ones.
+            tries_several = end - position > jsontext.PIECE // jsonreader.LOOKS
+            position = self.skip(end)
             if self._is_at(b"]", position):
                 return objects, position + 1
             position = self.skip(self._expect(position, b",", path))
+
+    def _several(self, position: int, nth: int, array: Array) -> tuple[list[Members], int] | None:
+        """Parse as many objects as fit into a piece, from `nth` on; return how long they are. None if none is found."""
+        some = jsonreader.several(self._raw[position : position + jsontext.PIECE], array.form.names)
+        if some is None or nth + len(some[0]) > array.limit:
+            return None
+        for at, members in enumerate(some[0], nth):
+            if not are_plain(members):
+                checked(members, f"{array.name}[{at}]", array.form)
+        return some
 
     def object(self, position: int, path: str, form: Form, array: Array = NO_ARRAY) -> tuple[Members, int]:
         """Parse the object at `position`; return its members and where it ends."""

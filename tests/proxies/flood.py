@@ -61,7 +61,7 @@ def datagrams(port: int, address: str, wanted: int) -> int:
 
 def dripped(port: int, address: str) -> tuple[int, int]:
     """Send packets of one byte; return how many bytes arrived in the end, and how many packets were dropped."""
-    before, arrived = firewall.dropped()["small"], 0
+    before, arrived = _small_dropped(), 0
     with socket.create_server(("127.0.0.1", port)) as listener, socket.socket() as connection:
         connection.bind((address, 0))
         connection.connect(("127.0.0.1", port))
@@ -72,7 +72,27 @@ def dripped(port: int, address: str) -> tuple[int, int]:
             while arrived < PACKETS:
                 arrived += len(reader.recv(PACKETS))
         sender.join()
-    return arrived, firewall.dropped()["small"] - before
+    return arrived, _small_dropped() - before
+
+
+def _small_dropped() -> int:
+    dropped = firewall.dropped()
+    return dropped["pushed"] + dropped["small"]
+
+
+def read(port: int, address: str) -> int:
+    """Read a long response, with acknowledgements only; return how many of these packets were dropped."""
+    before, wanted = _small_dropped(), 50 * 2**20
+    with socket.create_server(("127.0.0.1", port)) as listener, socket.socket() as connection:
+        connection.bind((address, 0))
+        connection.connect(("127.0.0.1", port))
+        with listener.accept()[0] as answerer:
+            sender = threading.Thread(target=answerer.sendall, args=(b"x" * wanted,))
+            sender.start()
+            while wanted:
+                wanted -= len(connection.recv(2**16))
+            sender.join()
+    return _small_dropped() - before
 
 
 def main() -> None:
@@ -88,6 +108,7 @@ def main() -> None:
         }
         found["dropped"] = firewall.dropped()["opened"]
     found["bytes"], found["bytes dropped"] = dripped(port, OTHER)
+    found["acknowledgements dropped"] = read(port, OTHER)
     found["trusted bytes"], found["trusted bytes dropped"] = dripped(port, TRUSTED)
     firewall.load(port)
     found["datagrams"] = datagrams(port, FLOOD, FEW + BURST)

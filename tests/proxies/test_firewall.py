@@ -31,5 +31,9 @@ def test_packets_of_one_byte_are_dropped_but_no_byte_is_lost(found: dict[str, in
     assert found["bytes dropped"] > 0 == found["trusted bytes dropped"]
 
 
+def test_who_reads_a_long_response_is_not_held_back(found: dict[str, int]) -> None:
+    assert found["acknowledgements dropped"] == 0
+
+
 def test_other_protocols_at_the_same_port_have_no_limits(found: dict[str, int]) -> None:
     assert found["datagrams"] == flood.FEW + flood.BURST

@@ -1,16 +1,20 @@
 """Objects are read alike whether they are read at once or piece by piece, and what is read is what Python reads."""
 
 import json
+import re
 from random import Random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from app.domain.errors import InvalidRequest
+from app.domain.errors import InvalidRequest, TooLarge
 from app.wire import objects
-from app.wire.demands import Array, Form
+from app.wire.demands import AT_ONCE, Array, Form
 from app.wire.jsonreader import Members
 from app.wire.slowreader import Reader
 from tests.fuzz import bodies
+from tests.support import json_texts
 
 NAMES = frozenset({"name", "data", "opts"})
 JOBS = Array("jobs", 100, Form(NAMES, limits={"data": 20_000}))
@@ -48,3 +52,41 @@ def test_what_is_fuzzed_is_read_alike_in_both_ways(seed: int) -> None:
                 json.dumps(json.loads(text), ensure_ascii=False).encode()  # no half of a character
         if found is not None:
             assert len(json.loads(raw)) == len(found)
+
+
+@given(
+    st.lists(json_texts.texts, min_size=1, max_size=4), st.lists(st.integers(0, 30_000), max_size=3), json_texts.space
+)
+@settings(max_examples=50, deadline=None)
+def test_a_long_array_is_read_to_the_letter_however_long_its_objects_are(
+    data: list[str], lengths: list[int], pad: str
+) -> None:
+    members = [{"data": text} for text in data] + [{"name": json.dumps("},{" * length)} for length in lengths]
+    texts = [f"{{{','.join(f'{json.dumps(name)}:{pad}{text}' for name, text in one.items())}}}" for one in members]
+    times = AT_ONCE // len("".join(texts)) + 1
+    raw = f"[{f'{pad},{pad}'.join(texts * times)}]".encode()
+
+    assert objects.read_objects(raw, Array("jobs", len(texts) * times, Form(NAMES))) == members * times
+
+
+@pytest.mark.parametrize("odd", ['{"data":1,"data":2}', "1", "{]", '{"data":"\\u0000"}', '{"data":1} {}', "", "{"])
+@pytest.mark.parametrize("good", ['{"data":"%s"}', '{"data":[{},{"a":"%s"},{}]}'])
+@pytest.mark.parametrize("size", [1, 500, 40_000])
+def test_a_fault_behind_many_objects_is_named_by_its_place(odd: str, good: str, size: int) -> None:
+    others = [good % ("x" * size)] * (AT_ONCE // size)
+
+    with pytest.raises(InvalidRequest) as found:
+        objects.read_objects(f"[{','.join([*others, odd, *others[:3]])}]".encode(), Array("jobs", 10**6, Form(NAMES)))
+
+    fault = found.value.faults[0]
+    assert fault.path.startswith(f"jobs[{len(others)}") or fault.path == "body"
+    if place := re.search("at character ([0-9]+)", fault.message):
+        assert 0 <= int(place[1]) - len(",".join(others)) <= len(odd) + 3, fault
+
+
+def test_a_long_array_of_too_many_objects_is_refused() -> None:
+    raw = f"[{','.join(['{}'] * 100_001)}]".encode()
+
+    assert len(objects.read_objects(raw, Array("jobs", 100_001, Form(NAMES)))) == 100_001
+    with pytest.raises(TooLarge, match="must hold at most 100000 jobs"):
+        objects.read_objects(raw, Array("jobs", 100_000, Form(NAMES)))
