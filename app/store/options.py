@@ -59,6 +59,16 @@ def _meaning(option: Option) -> list[str]:
     return [f"coalesce((meant.effective ->> '{option.name}')::{kind}, meant.{column}) as {column}"]
 
 
+_DEFAULTS = {column: value for column in COLUMNS if (value := NewJob._field_defaults.get(column)) is not None}
+
+
+def _filled(column: str) -> str:
+    """Return the value of a column of new jobs: a list of many that has only the default is empty (`of_many`)."""
+    if column not in _DEFAULTS:
+        return f"a.{column}"
+    return f"coalesce(a.{column}, {str(_DEFAULTS[column]).lower()}) as {column}"
+
+
 FRAGMENTS = {
     **counting.IN_PSQL,
     **sums.FRAGMENTS,
@@ -68,6 +78,7 @@ FRAGMENTS = {
     "schedule": _rows([f"schedule.{column.name}" for column in tables.schedules.columns if column.name != "data"]),
     "option_columns": _rows(tuple(COLUMNS)),
     "option_arrays": _rows([_bulk(column, kind) for column, kind in COLUMNS.items()]),
+    "option_filled": _rows([_filled(column) for column in COLUMNS]),
     "option_values": _rows([f"{_single(column, kind)} as {column}" for column, kind in COLUMNS.items()]),
     "option_meanings": _rows([part for option in STORED for part in _meaning(option)]),
     "option_casts": _rows([_cast(column, kind) for column, kind in COLUMNS.items()]),
@@ -94,7 +105,7 @@ def of_one(new: NewJob) -> dict[str, Any]:
 def of_many(new: Sequence[NewJob]) -> dict[str, Sequence[Any]]:
     """Return the same for many jobs: a list for each column, in the order of the jobs.
 
-    It is empty for a column that is null in all of them: unnest() fills up with nulls, and most jobs set few options.
+    It is empty for a column that has its default in all of them: unnest() fills up with nulls, and most jobs set few.
     """
     values: dict[str, Sequence[Any]] = dict(zip(NewJob._fields, zip(*new, strict=True), strict=True))
     del values["deduplication"]
@@ -104,10 +115,11 @@ def of_many(new: Sequence[NewJob]) -> dict[str, Sequence[Any]]:
     for field, write in _TEXTS.items():
         if any(values[field]):
             values[field] = [None if value is None else write(value) for value in values[field]]
-    return {
-        column: [] if each and each[0] is None and each.count(None) == len(each) else each
-        for column, each in values.items()
-    }
+    return {column: [] if _are_all(_DEFAULTS.get(column), each) else each for column, each in values.items()}
+
+
+def _are_all(default: Any, values: Sequence[Any]) -> bool:
+    return bool(values) and values[0] == default and values.count(default) == len(values)
 
 
 def of_change(change: Change) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 -- The jobs of one array of new ones, with their numbers, `nth` from 1.
 asked as materialized (
-    select nextval('rowline.job_numbers') as number, a.*
+    select
+        nextval('rowline.job_numbers') as number, a.name, a.data, a.opts, a.nth,
+        :_option_filled
     from unnest(
         :name::text[], :data::text[], :opts::text[],
         :_option_arrays
