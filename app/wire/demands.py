@@ -12,7 +12,7 @@ from app.wire.jsonreader import Members, NotJson
 
 KEY_SHOWN = 100  # characters of a member's name that an error repeats
 AT_ONCE = 256 * 1024
-"""The most bytes of a body that are parsed by one call, which takes up to 4 ms; a longer one is parsed by elements."""
+"""The most bytes of a body that are parsed by one call, which takes up to 4 ms; a longer one is parsed in pieces."""
 LONGEST = 2**20
 """The most bytes of the text of a value, or of a name, where there is no other limit."""
 BODY = "body"

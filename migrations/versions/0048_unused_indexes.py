@@ -32,12 +32,12 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Put back the indexes, beside the work, and the reports that read them."""
+    """Put back the reports, and the indexes that they read, beside the work."""
+    for name in ("queues_5", "attention_2"):
+        op.execute((SQL / f"{name}.sql").read_text())
     with op.get_context().autocommit_block():
         op.execute("set statement_timeout = '1h'")
         op.execute("set lock_timeout = '10min'")  # it waits for transactions, and nobody waits for it
         for name, what in INDEXES.items():
             op.execute(f"drop index concurrently if exists rowline.{name}")  # one that was left unfinished
             op.execute(f"create index concurrently {name} on rowline.jobs {what}")
-    for name in ("queues_5", "attention_2"):
-        op.execute((SQL / f"{name}.sql").read_text())
