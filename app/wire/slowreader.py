@@ -69,8 +69,8 @@ class Reader:
             found, end = self._element(position, f"{array.name}[{nth}]", array)
             objects.append(found)
             give_way()
-            # Short ones of which several were not found have objects in them, and so will the next ones.
-            tries_several = end - position > jsontext.PIECE // jsonreader.LOOKS
+            # If several were not found, objects stand in this one, and so they will in the next ones, or it is long.
+            tries_several = end - position > jsontext.PIECE
             position = self.skip(end)
             if self._is_at(b"]", position):
                 return objects, position + 1

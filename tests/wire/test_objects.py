@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.errors import InvalidRequest, TooLarge
-from app.wire import objects
+from app.wire import jsonreader, objects
 from app.wire.demands import AT_ONCE, Array, Form
 from app.wire.jsonreader import Members
 from app.wire.slowreader import Reader
@@ -17,6 +17,7 @@ from tests.fuzz import bodies
 from tests.support import json_texts
 
 NAMES = frozenset({"name", "data", "opts"})
+SEVERAL = jsonreader.several
 JOBS = Array("jobs", 100, Form(NAMES, limits={"data": 20_000}))
 
 
@@ -82,6 +83,25 @@ def test_a_fault_behind_many_objects_is_named_by_its_place(odd: str, good: str, 
     assert fault.path.startswith(f"jobs[{len(others)}") or fault.path == "body"
     if place := re.search("at character ([0-9]+)", fault.message):
         assert 0 <= int(place[1]) - len(",".join(others)) <= len(odd) + 3, fault
+
+
+@pytest.mark.parametrize("size", [16_385, 21_847, 40_000])
+def test_objects_with_objects_in_them_are_not_parsed_again_and_again(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def several(text: bytes, names: frozenset[str]) -> tuple[list[Members], int] | None:
+        asked.append(len(text))
+        return SEVERAL(text, names)
+
+    monkeypatch.setattr(jsonreader, "several", several)
+    one = f'{{"data":[{",".join(["{}"] * ((size - 10) // 3))}]'.ljust(size - 1) + "}"
+    times = 16 * AT_ONCE // size
+
+    objects.read_objects(f"[{','.join([one] * times)}]".encode(), Array("jobs", times, Form(NAMES)))
+
+    assert 0 < sum(asked) <= AT_ONCE
 
 
 def test_a_long_array_of_too_many_objects_is_refused() -> None:
