@@ -247,6 +247,17 @@ def test_an_upgrade_does_not_wait_for_a_lock_to_drop_an_index_that_nothing_reads
         assert unread(url) == []
 
 
+def test_who_may_not_drop_an_index_can_still_run_an_upgrade_that_has_nothing_else_to_do(
+    own_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    databases.run(own_url, "create index jobs_ready on rowline.jobs (queue)")
+
+    schema.upgrade(own_url)
+
+    assert unread(databases.as_owner(own_url)) == [("jobs_ready",)]
+    assert caplog.messages.count("indexes_kept") == 1, caplog.messages
+
+
 def test_a_revision_that_does_not_exist_is_refused_in_words(server_url: str) -> None:
     with databases.fresh(server_url) as url, pytest.raises(SchemaError, match="8888"):
         schema.upgrade(url, revision="8888")
