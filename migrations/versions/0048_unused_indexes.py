@@ -32,12 +32,13 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Put back the reports, and the indexes that they read, beside the work."""
-    for name in ("queues_5", "attention_2"):
-        op.execute((SQL / f"{name}.sql").read_text())
+    """Put back the indexes, beside the work, and then the reports that read them, with the revision."""
     with op.get_context().autocommit_block():
         op.execute("set statement_timeout = '1h'")
         op.execute("set lock_timeout = '10min'")  # it waits for transactions, and nobody waits for it
         for name, what in INDEXES.items():
             op.execute(f"drop index concurrently if exists rowline.{name}")  # one that was left unfinished
             op.execute(f"create index concurrently {name} on rowline.jobs {what}")
+        op.execute("set lock_timeout = '1s'")
+    for name in ("queues_5", "attention_2"):
+        op.execute((SQL / f"{name}.sql").read_text())
