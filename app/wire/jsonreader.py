@@ -1,5 +1,6 @@
 """Splits and validates JSON as text, by msgspec: no Python objects are built for the values."""
 
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,7 +18,7 @@ _text: Callable[[Any, str], JsonText] = str  # type: ignore[assignment]  # the t
 MEMBERS_MAX = 100
 """The most members of an object; Rowline's own have less than half as many."""
 NULL = JsonText("null")
-LOOKS = 4
+LOOKS, TRIES = 4, 2
 _VALUE = msgspec.json.Decoder(msgspec.Raw)
 _VALUES = msgspec.json.Decoder(list[msgspec.Raw])
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -77,9 +78,9 @@ def has_more_than(limit: int, text: bytes) -> bool:
 def several(text: bytes, names: frozenset[str]) -> tuple[list[Members], int] | None:
     """Split the objects at the beginning of `text`, a piece of an array, and return where the next one begins.
 
-    All but the last, which may be cut. None if that is not found in a few looks, and where `objects` finds a fault.
+    All but the last, which may be cut. None if that is not found in a few tries, and where `objects` finds a fault.
     """
-    for until, before in _before_objects(text, len(text)):
+    for until, before in itertools.islice(_before_objects(text, len(text)), TRIES):
         try:
             found = objects(b"[%b]" % before, names)
         except NoObject:

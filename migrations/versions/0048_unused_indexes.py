@@ -24,6 +24,8 @@ INDEXES = {
     "jobs_delayed": "(queue, run_at) where status = 'delayed'",
 }
 
+IS_VALID = "select indisvalid from pg_index where indexrelid = to_regclass(%s)"
+
 
 def upgrade() -> None:
     """Have the reports say the conditions of `jobs_next`, `jobs_later` and `jobs_due`."""
@@ -37,6 +39,8 @@ def downgrade() -> None:
         op.execute("set statement_timeout = '1h'")
         op.execute("set lock_timeout = '10min'")  # it waits for transactions, and nobody waits for it
         for name, what in INDEXES.items():
+            if not op.get_context().as_sql and op.get_bind().exec_driver_sql(IS_VALID, (f"rowline.{name}",)).scalar():
+                continue  # it was kept
             op.execute(f"drop index concurrently if exists rowline.{name}")  # one that was left unfinished
             op.execute(f"create index concurrently {name} on rowline.jobs {what}")
         op.execute("set lock_timeout = '1s'")

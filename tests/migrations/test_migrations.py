@@ -212,6 +212,7 @@ def unread(url: str) -> list[tuple[str]]:
 
 
 BOTH = [("jobs_delayed",), ("jobs_ready",)]
+OIDS = "select to_regclass('rowline.jobs_ready')::oid, to_regclass('rowline.jobs_delayed')::oid"
 
 
 def test_indexes_that_only_older_programs_read_stay_while_one_is_connected_and_go_with_the_next_upgrade(
@@ -225,6 +226,9 @@ def test_indexes_that_only_older_programs_read_stay_while_one_is_connected_and_g
             assert unread(url) == BOTH
             assert caplog.messages.count("indexes_kept") == 1, caplog.messages
             caplog.clear()
+        kept = databases.ask(url, OIDS)
+        schema.downgrade(url, revision="0047")
+        assert databases.ask(url, OIDS) == kept, "older programs read them meanwhile"
         with psycopg.connect(libpq.normal(url), application_name="rowline-api 0045"):
             schema.upgrade(url)
         assert unread(url) == []
