@@ -120,9 +120,11 @@ def _drop_unused(connection: sqlalchemy.Connection) -> None:
     if (_ask(connection, f"select max(version_num) from {VERSION}") or "") < REPORTS_SINCE:  # noqa: S608 - our own words
         return
     there = [name for name in UNUSED if _ask(connection, f"select to_regclass('{tables.SCHEMA}.{name}')")]
+    if not there:
+        return
     connected = programs.connected((str(name), count) for name, count in connection.exec_driver_sql(CALLED))
     connection.commit()
-    if there and any(program.is_older_than(UNUSED_SINCE) for program in connected):
+    if any(program.is_older_than(UNUSED_SINCE) for program in connected):
         _log.warning("indexes_kept", extra={"cause": f"a program written before {UNUSED_SINCE} is connected"})
         return
     try:
