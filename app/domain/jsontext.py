@@ -3,8 +3,12 @@
 Each pass over a text is a method of `bytes` or a regular expression in linear time: no input makes it expensive.
 """
 
+import functools
+import itertools
 import operator
 import re
+import struct
+from array import array
 from collections.abc import Callable
 from itertools import accumulate
 
@@ -22,11 +26,10 @@ _LONE = re.compile(
 _TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
 _MANY_DIGITS = b"0" * (DIGITS_MAX + 1)
 _NUMBER = re.compile(rb"[0-9.eE+-]*+")
-_TO_ARRAYS = bytes.maketrans(b"{}", b"[]")
+_TO_BITS = bytes.maketrans(b"[{]}", b"1100")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_RUN = re.compile(rb"\[+|\]+")
-_SHORT_RUN = 8
-"""Consecutive brackets, on average, below which removing the innermost pairs is cheaper than measuring each run."""
+_WORD = 16
+"""The brackets that are looked up in one step, as the bits of a number."""
 
 
 class UnstorableJson(ValueError):
@@ -53,21 +56,38 @@ def check(text: bytes, *, give_way: Callable[[], None] = _nothing) -> None:
         text = _outside(text, give_way)
         _check_digits(text)
     give_way()
-    if text.count(b"[") + text.count(b"{") > DEPTH_MAX and depth(text, give_way=give_way) > DEPTH_MAX:
+    if text.count(b"[") + text.count(b"{") > DEPTH_MAX and is_deeper(DEPTH_MAX, text, give_way=give_way):
         raise UnstorableJson(f"must not be nested deeper than {DEPTH_MAX}")
 
 
-def depth(text: bytes, *, give_way: Callable[[], None] = _nothing) -> int:
-    """Return the nesting depth of valid JSON: 0 for a number, 1 for a flat array. `give_way` is as in `check`."""
-    brackets = _outside(text, give_way).translate(_TO_ARRAYS, _NO_BRACKETS)
-    levels, are_short = 0, True
-    while brackets and are_short:  # each round removes the innermost arrays, one level of the deepest places
-        left = brackets.replace(b"[]", b"")
-        are_short = (len(brackets) - len(left)) * _SHORT_RUN > len(brackets)
-        brackets = left
-        levels += 1
+def is_deeper(than: int, text: bytes, *, give_way: Callable[[], None] = _nothing) -> bool:
+    """Return whether valid JSON is nested deeper: a number is 0 deep, a flat array 1. `give_way` is as in `check`."""
+    brackets = _outside(text, give_way).translate(_TO_BITS, _NO_BRACKETS)
+    rises, peaks = _words()
+    now = 0
+    for start in range(0, len(brackets), PIECE):
         give_way()
-    return levels + _depth_by_runs(brackets, give_way)
+        piece = brackets[start : start + PIECE]
+        size = -(-len(piece) // _WORD)
+        bits = int(piece.ljust(size * _WORD, b"0"), 2)  # the last word is filled with closing ones
+        words = struct.unpack(f">{size}H", bits.to_bytes(2 * size, "big"))
+        befores = [*accumulate(map(rises.__getitem__, words), initial=now)]
+        if max(befores) + _WORD > than and max(map(operator.add, befores, map(peaks.__getitem__, words))) > than:
+            return True
+        now = befores[-1]
+    return False
+
+
+@functools.cache
+def _words() -> "tuple[array[int], array[int]]":  # in Python 3.11 arrays cannot be subscripted
+    """Return of each word by how much its brackets rise in all, and at most."""
+    rise_of = [2 * byte.bit_count() - 8 for byte in range(256)]
+    peak_of = [max(accumulate((2 * int(bit) - 1 for bit in f"{byte:08b}"), initial=0)) for byte in range(256)]
+    pairs = [*itertools.product(range(256), repeat=2)]
+    return (
+        array("b", [rise_of[left] + rise_of[right] for left, right in pairs]),
+        array("b", [max(peak_of[left], rise_of[left] + peak_of[right]) for left, right in pairs]),
+    )
 
 
 def has_lone_surrogate(text: bytes) -> bool:
@@ -86,17 +106,6 @@ def whole_characters(text: bytes, give_way: Callable[[], None]) -> bytes:
         piece = slice(start, start + PIECE + len(b"ud"))  # an escape may begin in one piece and end in the next
         whole[piece] = whole[piece].replace(b"\\ud", b"\\u0").replace(b"\\uD", b"\\u0")
     return bytes(whole)
-
-
-def lines(text: bytes) -> bytes | None:
-    """Join a JSON array of strings into one JSON string, as lines; None if the JSON is anything else.
-
-    The JSON is valid but for lone surrogates.
-    """
-    parts = text.replace(b"\\\\", b"\0").replace(b'\\"', b"\1").split(b'"')
-    if b"".join(parts[::2]).translate(None, b", \t\r\n") != b"[]":
-        return None
-    return b'"%b"' % b"\\n".join(parts[1::2]).replace(b"\1", b'\\"').replace(b"\0", b"\\\\")
 
 
 def _outside(text: bytes, give_way: Callable[[], None]) -> bytes:
@@ -126,17 +135,3 @@ def _check_digits(text: bytes) -> None:
         if not is_tail and not set(number[0]) & set(b".eE"):
             raise UnstorableJson(f"must not contain an integer of more than {DIGITS_MAX} digits")
         at = zeros.find(_MANY_DIGITS, number.end())
-
-
-def _depth_by_runs(brackets: bytes, give_way: Callable[[], None]) -> int:
-    deepest = now = 0
-    for start in range(0, len(brackets), PIECE):
-        piece = brackets[start : start + PIECE]
-        runs = [*map(len, _RUN.findall(piece))]
-        if piece.startswith(b"]"):
-            now -= runs.pop(0)
-        opened, closed = runs[::2], runs[1::2]
-        peaks = accumulate(map(operator.sub, opened[1:], closed), initial=now + sum(opened[:1]))
-        deepest, now = max(deepest, max(peaks)), now + sum(opened) - sum(closed)  # noqa: PLW3301 -- no copy of so many
-        give_way()
-    return deepest

@@ -11,8 +11,11 @@ from app.infra.cooperation import give_way
 from app.wire.jsonreader import Members, NotJson
 
 KEY_SHOWN = 100  # characters of a member's name that an error repeats
-AT_ONCE = 256 * 1024
-"""The most bytes of a body that are parsed by one call, which takes up to 4 ms; a longer one is parsed in pieces."""
+AT_ONCE = jsontext.PIECE
+"""The most bytes of a body that are parsed by one call; a longer one is parsed in pieces of as many."""
+FAULTS_MAX = 100
+"""The number of faults after which reading stops."""
+UNKNOWN = "is not known here"
 LONGEST = 2**20
 """The most bytes of the text of a value, or of a name, where there is no other limit."""
 BODY = "body"

@@ -1,8 +1,7 @@
 """Splits and validates JSON as text, by msgspec: no Python objects are built for the values."""
 
-import itertools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -18,7 +17,9 @@ _text: Callable[[Any, str], JsonText] = str  # type: ignore[assignment]  # the t
 MEMBERS_MAX = 100
 """The most members of an object; Rowline's own have less than half as many."""
 NULL = JsonText("null")
-LOOKS, TRIES = 4, 2
+_LOOKS, _TRIES = 100, 3
+"""How many beginnings of objects are looked at in a piece to guess which one is the last, and how many guesses are
+tried: objects may contain others that look like them."""
 _VALUE = msgspec.json.Decoder(msgspec.Raw)
 _VALUES = msgspec.json.Decoder(list[msgspec.Raw])
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -27,6 +28,7 @@ _PLACE = re.compile(r"(.*) \(byte ([0-9]+)\)")
 _MALFORMED = "JSON is malformed: "
 _BEHIND = f"{_MALFORMED}trailing characters"
 _ELEMENT = re.compile(r" - at `\$\[([0-9]+)\]`$")
+_FIRST_NAME = re.compile(rb'\{[ \t\r\n]*"[^"\\]{0,100}"')
 _NO_NUMBER = re.compile(rb"-?(?:NaN|Infinity)")
 _TOO_DEEP = f"must not be nested deeper than {jsontext.DEPTH_MAX}"
 
@@ -55,19 +57,19 @@ def objects(text: bytes, names: frozenset[str]) -> list[Members] | None:
     are `null`; of two with the same name the last is returned. Raises NoObject.
     """
     try:
+        return _objects(text, names)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+def _objects(text: bytes, names: frozenset[str]) -> list[Members] | None:
+    """Split an array of objects as `objects`. Raises NoObject, DecodeError, RecursionError."""
+    try:
         return _read(_OBJECTS.decode(text), text, names)
     except msgspec.ValidationError as error:
         if place := _ELEMENT.search(str(error)):
             raise NoObject(int(place[1])) from None
         return None
-    except (msgspec.DecodeError, RecursionError):
-        return None
-
-
-def elements(text: bytes) -> list[bytes] | None:
-    """Split an array of any values into the texts of its elements. None if it is not an array."""
-    found = _decoded(_VALUES, text)
-    return None if found is None else [bytes(one) for one in found]
 
 
 def has_more_than(limit: int, text: bytes) -> bool:
@@ -78,41 +80,40 @@ def has_more_than(limit: int, text: bytes) -> bool:
 def several(text: bytes, names: frozenset[str]) -> tuple[list[Members], int] | None:
     """Split the objects at the beginning of `text`, a piece of an array, and return where the next one begins.
 
-    All but the last, which may be cut. None if that is not found in a few tries, and where `objects` finds a fault.
+    All that stand before the last one, or before a fault. None if a few guesses do not find where that begins, and
+    where `objects` returns None. Raises NoObject.
     """
-    for until, before in itertools.islice(_before_objects(text, len(text)), TRIES):
+    until = len(text)
+    for _ in range(_TRIES):
+        give_way()
+        until = _last_start(text, until)
+        before = text[:until].rstrip(b" \t\r\n")
+        if not before.endswith(b","):
+            continue
         try:
-            found = objects(b"[%b]" % before, names)
-        except NoObject:
-            return None
-        if found:
-            return found, until
+            return (found, until) if (found := _objects(b"[%b]" % before[:-1], names)) else None
+        except (msgspec.DecodeError, RecursionError) as error:
+            place = _PLACE.fullmatch(str(error))
+            until = min(until, int(place[2]) - 1) if place else until
     return None
 
 
-def where_broken(text: bytes) -> tuple[int, int]:
-    """Return where the invalid object of an array begins, and how many valid ones precede it; (0, 0) if unknown."""
-    try:
-        _VALUES.decode(text)
-    except (msgspec.DecodeError, RecursionError) as error:
-        place = _PLACE.fullmatch(str(error))
-        for until, before in _before_objects(text, int(place[2]) if place else len(text)):
-            if good := _decoded(_VALUES, before + b"]"):
-                return until, len(good)
-    return 0, 0
+def _last_start(text: bytes, until: int) -> int:
+    """Guess where the last object before `until` begins that is no part of another one; 0 if that is unclear.
 
-
-def _before_objects(text: bytes, until: int) -> Iterator[tuple[int, bytes]]:
-    """Yield where an element may begin that is an object, and what stands before its comma, backwards from `until`.
-
-    A few times only, since objects may contain others.
+    It has the same first name as the first object, and as many braces are closed before it as are opened.
     """
-    for _ in range(LOOKS):
-        give_way()
-        until = text.rfind(b"{", 0, until)
-        before = text[: max(0, until)].rstrip(b" \t\r\n")
-        if before.endswith(b","):
-            yield until, before[:-1]
+    first = _FIRST_NAME.match(text)
+    if first is None:
+        return 0
+    opened = text.count(b"{", 0, until) - text.count(b"}", 0, until)
+    for _ in range(_LOOKS):
+        start = max(0, text.rfind(first[0], 0, until))
+        opened -= text.count(b"{", start, until) - text.count(b"}", start, until)
+        if not opened:
+            return start
+        until = start
+    return 0
 
 
 def members(text: bytes, names: frozenset[str]) -> Members | None:

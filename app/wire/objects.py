@@ -26,6 +26,8 @@ OWN_DEPTH_MAX, OWN_BRACKETS_MAX, OWN_COLONS_MAX = 4, 100, 500
 _ESCAPED = 12
 """The most characters of JSON text per character of a string."""
 _STRINGS = msgspec.json.Decoder(list[str])
+_LOOSE = json.JSONDecoder(strict=False)
+"""It takes lone surrogates, and control characters in strings."""
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -56,9 +58,6 @@ def read_objects(raw: bytes, array: Array) -> list[Members]:
     start = reader.skip(0)
     if start == len(raw):
         raise UnparsableBody(Fault(BODY, "is empty; it must be a JSON array"))
-    broken_at, good = jsonreader.where_broken(raw) if len(raw) <= AT_ONCE else (0, 0)
-    if broken_at:  # the fault is found without parsing the valid elements before it
-        reader.end(reader.elements(broken_at, BODY, array, good=good)[1])
     objects, end = reader.array(start, BODY, array)
     reader.end(end)
     return objects
@@ -123,7 +122,7 @@ def _require_few_parts(text: str, path: str) -> None:
         raise UnparsableBody(Fault(path, f"must not have more than {OWN_BRACKETS_MAX} brackets"))
     if text.count(":") > OWN_COLONS_MAX:
         raise UnparsableBody(Fault(path, f"must not have more than {OWN_COLONS_MAX} colons"))
-    if len(text) >= jsontext.LONG and jsontext.depth(text.encode()) > OWN_DEPTH_MAX:
+    if len(text) >= jsontext.LONG and jsontext.is_deeper(OWN_DEPTH_MAX, text.encode()):
         raise UnparsableBody(Fault(path, f"must not be nested deeper than {OWN_DEPTH_MAX}"))
 
 
@@ -181,15 +180,20 @@ def tail(text: JsonText, count: int) -> str:
     return str(json.loads('"' * bool(before) + "\\" * is_escape_cut + kept))[-count:]
 
 
-def lines(text: JsonText) -> str | None:
-    """Return the strings of an array as lines, lone surrogates included; None for any other value."""
+def lines(text: JsonText, count: int) -> str | None:
+    """Return the last `count` characters of an array of strings, as lines; None if it is anything else.
+
+    The text is valid JSON but for lone surrogates; with escaped surrogates in it, U+001C and U+001D become `[` and `{`.
+    """
+    last = slice(-count - 1, None)  # as many lines have as many characters, or more
     try:
-        return "\n".join(_STRINGS.decode(text))
-    except msgspec.ValidationError:
+        if "\\ud" not in text and "\\uD" not in text:
+            return "\n".join(_STRINGS.decode(text)[last])[-count:]
+        # With control characters for brackets, other arrays and objects are no JSON: nothing is built for them.
+        lines = _LOOSE.decode(text[0] + text[1:].replace("[", "\x1c").replace("{", "\x1d"))
+        return "\n".join(lines[last])[-count:].replace("\x1c", "[").replace("\x1d", "{")
+    except (ValueError, TypeError):
         return None
-    except msgspec.DecodeError:  # a lone surrogate
-        line = jsontext.lines(text.encode())
-    return None if line is None else str(json.loads(line))
 
 
 def _require_utf8(raw: bytes) -> None:
@@ -200,7 +204,7 @@ def _require_utf8(raw: bytes) -> None:
 
 
 def _at_once(raw: bytes, path: str, array: Array) -> list[Members] | None:
-    """Split an array of objects by a few calls; None if it is not JSON."""
+    """Split an array of objects by one call; None if it is none, or if an object has a name twice."""
     if jsonreader.has_more_than(array.limit, raw):
         raise too_many(path, array)
     try:
@@ -208,18 +212,8 @@ def _at_once(raw: bytes, path: str, array: Array) -> list[Members] | None:
     except jsonreader.NoObject as error:
         raise UnparsableBody(Fault(f"{array.name}[{error.at}]", "must be an object")) from None
     if found is None:
-        give_way()
-        elements = jsonreader.elements(raw)
-        if elements is None:
-            return None
-        return [_one(element, f"{array.name}[{nth}]", array) for nth, element in enumerate(elements)]
+        return None
     for nth, members in enumerate(found):
         if not are_plain(members):
             checked(members, f"{array.name}[{nth}]", array.form)
     return found
-
-
-def _one(raw: bytes, path: str, array: Array) -> Members:
-    give_way()
-    found = jsonreader.members(raw, array.form.names)
-    return Reader(raw).object(0, path, array.form)[0] if found is None else checked(found, path, array.form)

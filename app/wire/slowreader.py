@@ -5,7 +5,7 @@ import json
 import re
 
 from app.domain import jsontext
-from app.domain.errors import Fault, UnparsableBody
+from app.domain.errors import Fault, InvalidRequest, UnparsableBody
 from app.domain.job import JsonText
 from app.domain.jsontext import UnstorableJson
 from app.infra.cooperation import give_way
@@ -13,8 +13,10 @@ from app.wire import jsonreader
 from app.wire.demands import (
     AT_ONCE,
     BODY,
+    FAULTS_MAX,
     LONGEST,
     NO_ARRAY,
+    UNKNOWN,
     Array,
     Form,
     are_plain,
@@ -26,7 +28,7 @@ from app.wire.demands import (
     too_many,
     too_many_members,
 )
-from app.wire.jsonreader import MEMBERS_MAX, Members, NotJson
+from app.wire.jsonreader import MEMBERS_MAX, Members, NoObject, NotJson
 
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 # No group is repeated possessively: Python before 3.11.4 matches such expressions incorrectly.
@@ -42,6 +44,7 @@ class Reader:
         self._raw, self._view = raw, memoryview(raw)
         self.found: list[Members] = []
         """The objects of the array member that `object` was asked for."""
+        self._unknown: list[Fault] = []
 
     def array(self, position: int, path: str, array: Array) -> tuple[list[Members], int]:
         """Parse the array of objects at `position`; return its objects and where it ends."""
@@ -52,39 +55,57 @@ class Reader:
             if end is not None and jsonreader.has_more_than(array.limit, self._raw[position:end]):
                 raise too_many(path, array)
         position = self.skip(position + 1)
-        return ([], position + 1) if self._is_at(b"]", position) else self.elements(position, path, array)
+        return ([], position + 1) if self._is_at(b"]", position) else self._elements(position, path, array)
 
-    def elements(self, position: int, path: str, array: Array, *, good: int = 0) -> tuple[list[Members], int]:
-        """Parse the objects of an array from the one at `position` on, after `good` others, which are not returned."""
+    def _elements(self, position: int, path: str, array: Array) -> tuple[list[Members], int]:
+        """Parse the objects of an array from its first one, at `position`, on."""
         objects: list[Members] = []
         tries_several = True
         while True:
-            nth = good + len(objects)
-            if nth == array.limit:
-                raise too_many(path, array)
-            if tries_several and (some := self._several(position, nth, array)):
+            if tries_several and (some := self._several(position, len(objects), path, array)):
                 objects += some[0]
                 position += some[1]
                 continue
-            found, end = self._element(position, f"{array.name}[{nth}]", array)
+            if len(objects) == array.limit:
+                raise too_many(path, array)
+            found, end = self._element(position, f"{array.name}[{len(objects)}]", array)
+            self._require_known([found], len(objects), array)
             objects.append(found)
             give_way()
-            # If several were not found, objects stand in this one, and so they will in the next ones, or it is long.
+            # If several were not found, they are unlike each other, and so will be the next ones, or this one is long.
             tries_several = end - position > jsontext.PIECE
             position = self.skip(end)
             if self._is_at(b"]", position):
                 return objects, position + 1
             position = self.skip(self._expect(position, b",", path))
 
-    def _several(self, position: int, nth: int, array: Array) -> tuple[list[Members], int] | None:
+    def _several(self, position: int, nth: int, path: str, array: Array) -> tuple[list[Members], int] | None:
         """Parse as many objects as fit into a piece, from `nth` on; return how long they are. None if none is found."""
-        some = jsonreader.several(self._raw[position : position + jsontext.PIECE], array.form.names)
-        if some is None or nth + len(some[0]) > array.limit:
+        try:
+            some = jsonreader.several(self._raw[position : position + jsontext.PIECE], array.form.names)
+        except NoObject as error:
+            raise UnparsableBody(Fault(f"{array.name}[{nth + error.at}]", "must be an object")) from None
+        if some is None:
             return None
+        if nth + len(some[0]) > array.limit:
+            raise too_many(path, array)
         for at, members in enumerate(some[0], nth):
             if not are_plain(members):
                 checked(members, f"{array.name}[{at}]", array.form)
+        self._require_known(some[0], nth, array)
         return some
+
+    def _require_known(self, objects: list[Members], nth: int, array: Array) -> None:
+        """Stop at FAULTS_MAX members with unknown names: each costs memory, and names that are not ASCII also time."""
+        if all(map(array.form.names.issuperset, objects)):
+            return
+        for at, members in enumerate(objects, nth):
+            path = f"{array.name}[{at}]"
+            self._unknown += [
+                Fault(member_path(path, name), UNKNOWN) for name in members if name not in array.form.names
+            ]
+            if len(self._unknown) >= FAULTS_MAX:
+                raise InvalidRequest(*self._unknown[:FAULTS_MAX])
 
     def object(self, position: int, path: str, form: Form, array: Array = NO_ARRAY) -> tuple[Members, int]:
         """Parse the object at `position`; return its members and where it ends."""
@@ -150,17 +171,14 @@ class Reader:
 
     def _loose(self, start: int) -> tuple[JsonText, int] | None:
         """Parse a value that may contain lone surrogates."""
-        until = start + LONGEST
-        end = (
-            jsonreader.end_or_none(self._view[:until], start)
-            or jsonreader.end_or_none(self._whole_characters[:until], start)
-            or self._strings_end(start)
-        )
+        end = jsonreader.end_or_none(self._whole_characters[: start + LONGEST], start) or self._strings_end(start)
         return None if end is None else (JsonText(self._raw[start:end].decode().rstrip(" \t\r\n")), end)
 
     @functools.cached_property
     def _whole_characters(self) -> memoryview:
-        return memoryview(jsontext.whole_characters(self._raw, give_way))
+        """The body without surrogates, at the same places."""
+        has_some = b"\\ud" in self._raw or b"\\uD" in self._raw
+        return memoryview(jsontext.whole_characters(self._raw, give_way)) if has_some else self._view
 
     def _strings_end(self, start: int) -> int | None:
         """Return where a string, or an array of strings, ends, lone surrogates allowed. None if it is neither."""

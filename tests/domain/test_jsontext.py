@@ -27,7 +27,8 @@ def test_the_depth_of_json_is_that_of_what_it_means(value: object, more: int, ar
         value = [value, []]
     text = json.dumps(value, separators=None if are_spaced else (",", ":"))
 
-    assert jsontext.depth(text.encode()) == _depth(value)
+    assert not jsontext.is_deeper(_depth(value), text.encode())
+    assert jsontext.is_deeper(_depth(value) - 1, text.encode()) or not _depth(value)
 
 
 @pytest.mark.parametrize("width", [1, 2, 3, 7, 8, 9, 20, 100])
@@ -35,14 +36,16 @@ def test_towers_side_by_side_are_as_deep_as_one(width: int) -> None:
     tower = "[" * width + "]" * width
     text = "[" * (128 - width) + ",".join([tower] * 5_000) + "]" * (128 - width)
 
-    assert jsontext.depth(text.encode()) == 128
+    assert not jsontext.is_deeper(128, text.encode())
+    assert jsontext.is_deeper(127, text.encode())
 
 
 @pytest.mark.parametrize("string", ['"[[', '\\\\"[', "\\\\\\", '{"a', "é[\\n"])
 def test_brackets_in_long_strings_never_count(string: str) -> None:
     text = json.dumps([[string * 30_000], "[" * 100_000, [[[string]]]])
 
-    assert jsontext.depth(text.encode()) == 4
+    assert not jsontext.is_deeper(4, text.encode())
+    assert jsontext.is_deeper(3, text.encode())
 
 
 def test_a_long_look_gives_way_now_and_then() -> None:
@@ -51,25 +54,6 @@ def test_a_long_look_gives_way_now_and_then() -> None:
     jsontext.check(json.dumps([{"": []}] * 100_000).encode(), give_way=lambda: rests.append(None))
 
     assert len(rests) > 10
-
-
-STRINGS = st.lists(st.text(st.sampled_from('a"\\,[]{}: \n\x00é') | st.characters(categories=["Cs"]), max_size=5))
-
-
-@given(STRINGS, st.sampled_from([",", " ,\n"]), st.booleans())
-def test_an_array_of_strings_is_read_as_lines_whatever_is_in_them(lines: list[str], comma: str, is_ascii: bool) -> None:  # noqa: FBT001 - drawn
-    text = json.dumps(lines, separators=(comma, ":"), ensure_ascii=is_ascii or not "".join(lines).isprintable())
-    line = jsontext.lines(text.encode())
-
-    assert line is not None
-    assert json.loads(line) == "\n".join(json.loads(text))
-
-
-@given(NESTED)
-def test_nothing_else_is_lines(value: object) -> None:
-    is_lines = isinstance(value, list) and all(isinstance(one, str) for one in value)
-
-    assert (jsontext.lines(json.dumps(value).encode()) is not None) == is_lines
 
 
 @given(st.text(st.sampled_from("\\udD8"), max_size=12), st.integers(0, 12))

@@ -51,5 +51,13 @@ SHAPES: dict[str, Callable[[int], str]] = {
     "half a character at the end": lambda size: _filled("[]", size, closing=',"\\ud800"]'),
     "half characters": lambda size: _string("\\ud800", size),
     "lines of half a character": lambda size: _filled('"\\ud800"', size),
+    "empty lines behind half a character": lambda size: _filled('""', size, opening='["\\ud800",'),
+    "lines and spaces before half a character": lambda size: _filled('"ab" ', size, closing=',"\\ud800"]'),
+    "brackets in strings before half a character": lambda size: _filled('"[{"', size, closing=',"\\ud800"]'),
+    "escaped emoji before half a character": lambda size: _filled('"\\ud83d\\ude00"', size, closing=',"\\ud800"]'),
+    "towers of 9 arrays on objects": lambda size: _filled("[" * 9 + "{}" + "]" * 9 + ",{}", size),
+    "towers of 9 arrays 119 levels down": lambda size: _filled(
+        "[" * 9 + "]" * 9, size, opening="[" * 119, closing="]" * 119
+    ),
     "1,001 digits at the end": lambda size: _filled("1", size, closing="," + "1" * 1_001 + "]"),
 }

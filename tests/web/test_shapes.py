@@ -257,6 +257,21 @@ def test_after_a_hundred_faults_nobody_looks_for_more(client: Client) -> None:
     assert [fault["path"] for fault in said["details"]] == [f"jobs[{nth}].name" for nth in range(100)]
 
 
+@pytest.mark.parametrize("count", [2, 1_000])
+@pytest.mark.parametrize(
+    ("path", "form"), [(JOBS, "[%s]"), (f"{JOBS}/finish", '{"jobs":[%s]}')], ids=["jobs", "finish"]
+)
+def test_after_a_hundred_unknown_members_nobody_looks_for_more(
+    client: Client, path: str, form: str, count: int
+) -> None:
+    odd = json.dumps({"name": "n", "data": 0, "id": "1", "token": TOKEN} | {chr(161 + nth): 0 for nth in range(90)})
+
+    details = answers.problem(client.post(path, form % ",".join([odd] * count)), 400)["details"]
+
+    assert len([fault for fault in details if fault["message"] == "is not known here"]) == min(100, count * 92)
+    assert details[-1]["path"].startswith("jobs[1].")
+
+
 def test_an_object_of_ours_has_no_thousands_of_members(client: Client) -> None:
     job = {"name": "n", "data": 0} | {f"m{nth}": 0 for nth in range(90_000)}
 

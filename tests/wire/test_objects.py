@@ -1,7 +1,9 @@
 """Objects are read alike whether they are read at once or piece by piece, and what is read is what Python reads."""
 
+import contextlib
 import json
 import re
+import tracemalloc
 from random import Random
 
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.errors import InvalidRequest, TooLarge
+from app.domain.job import JsonText
 from app.wire import jsonreader, objects
 from app.wire.demands import AT_ONCE, Array, Form
 from app.wire.jsonreader import Members
@@ -85,9 +88,10 @@ def test_a_fault_behind_many_objects_is_named_by_its_place(odd: str, good: str, 
         assert 0 <= int(place[1]) - len(",".join(others)) <= len(odd) + 3, fault
 
 
-@pytest.mark.parametrize("size", [16_385, 21_847, 40_000])
+@pytest.mark.parametrize(("data", "times"), [('{"data":0}', 2), ('"{",{"data":0}', 1 / 8)])
+@pytest.mark.parametrize("size", [300, 16_385, 21_847, 40_000])
 def test_objects_with_objects_in_them_are_not_parsed_again_and_again(
-    size: int, monkeypatch: pytest.MonkeyPatch
+    data: str, times: float, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
 
@@ -96,12 +100,12 @@ def test_objects_with_objects_in_them_are_not_parsed_again_and_again(
         return SEVERAL(text, names)
 
     monkeypatch.setattr(jsonreader, "several", several)
-    one = f'{{"data":[{",".join(["{}"] * ((size - 10) // 3))}]'.ljust(size - 1) + "}"
-    times = 16 * AT_ONCE // size
+    one = f'{{"data":[{",".join([data] * ((size - 10) // (len(data) + 1)))}]'.ljust(size - 1) + "}"
+    count = 16 * AT_ONCE // size
 
-    objects.read_objects(f"[{','.join([one] * times)}]".encode(), Array("jobs", times, Form(NAMES)))
+    objects.read_objects(f"[{','.join([one] * count)}]".encode(), Array("jobs", count, Form(NAMES)))
 
-    assert 0 < sum(asked) <= AT_ONCE
+    assert 0 < sum(asked) <= times * size * count
 
 
 def test_a_long_array_of_too_many_objects_is_refused() -> None:
@@ -110,3 +114,47 @@ def test_a_long_array_of_too_many_objects_is_refused() -> None:
     assert len(objects.read_objects(raw, Array("jobs", 100_001, Form(NAMES)))) == 100_001
     with pytest.raises(TooLarge, match="must hold at most 100000 jobs"):
         objects.read_objects(raw, Array("jobs", 100_000, Form(NAMES)))
+
+
+def test_unknown_names_of_a_whole_body_take_no_more_memory_than_its_text() -> None:
+    def peak(sent: str) -> int:
+        raw = sent.encode()
+        tracemalloc.start()
+        try:
+            with contextlib.suppress(InvalidRequest):
+                objects.read_objects(raw, JOBS._replace(limit=5_000, form=Form(NAMES)))
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    odd = "{" + ",".join(f'"{chr(0x4E00 + nth)}":0' for nth in range(97)) + "}"
+    plain = odd.replace('"', "x") * 2_000
+
+    assert peak(f"[{','.join([odd] * 2_000)}]") <= peak(f'[{{"name":"n","data":"{plain}"}}]')
+
+
+NESTED = st.recursive(
+    st.none() | st.integers() | st.text(st.sampled_from('a"\\[]{}:,é\ud800'), max_size=4),
+    lambda inside: st.lists(inside, max_size=4) | st.dictionaries(st.text(max_size=3), inside, max_size=4),
+    max_leaves=40,
+)
+STRINGS = st.lists(st.text(st.sampled_from('a"\\,[]{}: \n\x00é') | st.characters(categories=["Cs"]), max_size=5))
+
+
+@given(STRINGS, st.sampled_from([",", " ,\n"]), st.booleans(), st.integers(1, 30))
+def test_an_array_of_strings_is_read_as_lines_whatever_is_in_them(
+    lines: list[str],
+    comma: str,
+    is_ascii: bool,  # noqa: FBT001 - drawn
+    count: int,
+) -> None:
+    text = json.dumps(lines, separators=(comma, ":"), ensure_ascii=is_ascii or not "".join(lines).isprintable())
+
+    assert objects.lines(JsonText(text), count) == "\n".join(json.loads(text))[-count:]
+
+
+@given(NESTED)
+def test_nothing_else_is_lines(value: object) -> None:
+    is_lines = isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+    assert (objects.lines(JsonText(json.dumps(value)), 9) is not None) == is_lines

@@ -17,12 +17,12 @@ from app.domain.telemetry import METADATA_MAX, Telemetry
 from app.infra.cooperation import give_way
 from app.web.fields import Flag, NotYet, Number, Text, Texts, Whole
 from app.wire import demands, objects
-from app.wire.demands import Array, Form
+from app.wire.demands import FAULTS_MAX, Array, Form
 from app.wire.jsonreader import Members
 from app.wire.retention import Kept
 
 Messages = dict[str, str | list[Any] | dict[Any, Any]]
-_UNKNOWN = {"unknown": "is not known here", "type": "must be an object"}
+_UNKNOWN = {"unknown": demands.UNKNOWN, "type": "must be an object"}
 _Opts = tuple[Any, ...]
 _REQUIRED_MEMBERS = 2  # name and data
 _OPTION_FIELDS = NewJob._fields[NewJob._fields.index("opts") + 1 :]
@@ -35,8 +35,6 @@ _BRACKETS_MAX = 8
 """More brackets than valid options have outside of strings; options with more are left to the schema."""
 _PIECE = 64
 """Jobs between two calls of `give_way`: a few ms at most."""
-FAULTS_MAX = 100
-"""The number of faults after which reading stops."""
 _SEEN_LONGEST = 256
 """The longest options that are cached, in characters: most jobs have the same options as others."""
 _REQUIRED: Messages = {"required": "is required", "null": "must not be null"}

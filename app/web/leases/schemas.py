@@ -18,7 +18,7 @@ from app.operations.claim import Ask
 from app.operations.settle import Settlement
 from app.web.fields import Flag, StringOrLines, Text, Whole
 from app.web.jobs import new_job
-from app.wire import objects
+from app.wire import demands, objects
 from app.wire.demands import Array, Form
 from app.wire.fields import Milliseconds
 from app.wire.job import JobSchema
@@ -271,7 +271,7 @@ def finish_by_schema(
         path = f"jobs[{nth}]"
         found = new_job.loaded_or_faults(_ENDING, _failing(ending, path), path)
         faults += found.faults
-        if len(faults) >= new_job.FAULTS_MAX:
+        if len(faults) >= demands.FAULTS_MAX:
             break
         if not found.faults:
             settlements.append(_ending(found.values, ending, f"{path}.returnvalue", max_data_bytes))
@@ -312,7 +312,7 @@ def _loose(text: JsonText, name: str) -> Any:
     if text.startswith("[") and is_stack:
         if len(text) > STACK_TEXT_MAX:
             return STACK_TOO_LONG
-        lines = objects.lines(text)
+        lines = objects.lines(text, attempts.STACK_MAX)
         return [None] if lines is None else lines
     if text.startswith('"'):
         return objects.tail(text, attempts.STACK_MAX) if is_stack else objects.head(text, attempts.REASON_MAX)
