@@ -33,6 +33,10 @@ _PARTS = json.dumps([{"a": 1}] * 190)
 _HALVES = "\\ud800" * 160
 
 
+def _job(value: str) -> str:
+    return f'[{{"name":"n","data":{value}}}]'
+
+
 def _odd(more: str) -> str:
     return f'{{"name":"n","data":0,{more}}}'
 
@@ -46,6 +50,11 @@ ODD = {
         "text": ['{"name":"n","data":"%s"}' % ("x" * SIZE)],
         "97 unknown members a job": [_odd(",".join(f'"m{n:02}":0' for n in range(97)))] * 1_000,
         "97 names with a colon a job": [_odd(",".join(f'"m:{n:02}":0' for n in range(97)))] * 900,
+        "97 names that are not ASCII a job": [_odd(",".join(f'"{chr(161 + n)}":0' for n in range(97)))] * 900,
+        "towers in jobs of 8 KiB": [_job(SHAPES["towers of 9 arrays on objects"](8_000))[1:-1]] * 120,
+        "towers in jobs of 131 KiB": [_job(SHAPES["towers of 9 arrays on objects"](131_000))[1:-1]] * 7,
+        "objects in jobs of 1 KiB, a fault in the last": [_job(SHAPES["objects of one member"](1_000))[1:-1]] * 900
+        + ['{"name":"n","data":[{},{},]}'],
         "100 KiB in an unknown member": [_odd(f'"m":{json.dumps([{"a": 1}] * 9_000)}')] * 10,
         "objects for attempts": [_odd(f'"opts":{{"attempts":{_PARTS}}}')] * 500,
         "a name twice in the last": [_odd(f'"opts":{{"jobId":"{"x" * 250}"}}')] * 3_000 + [_odd('"data":1')],
@@ -58,10 +67,6 @@ ODD = {
     },
 }
 """Objects that are at fault, by the route that refuses them, and what they are held against."""
-
-
-def _job(value: str) -> str:
-    return f'[{{"name":"n","data":{value}}}]'
 
 
 def _told(member: str) -> Callable[[str], str]:

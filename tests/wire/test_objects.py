@@ -130,7 +130,7 @@ def test_unknown_names_of_a_whole_body_take_no_more_memory_than_its_text() -> No
     odd = "{" + ",".join(f'"{chr(0x4E00 + nth)}":0' for nth in range(97)) + "}"
     plain = odd.replace('"', "x") * 2_000
 
-    assert peak(f"[{','.join([odd] * 2_000)}]") <= peak(f'[{{"name":"n","data":"{plain}"}}]')
+    assert peak(f"[{','.join([odd] * 2_000)}]") <= 1.1 * peak(f'[{{"name":"n","data":"{plain}"}}]')
 
 
 NESTED = st.recursive(
