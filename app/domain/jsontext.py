@@ -52,7 +52,7 @@ def check(text: bytes, *, give_way: Callable[[], None] = _nothing) -> None:
         return
     if len(text) <= PIECE:
         give_way = _nothing
-    if _MANY_DIGITS in text.translate(_TO_ZERO):
+    if len(text) > DIGITS_MAX and _MANY_DIGITS in text.translate(_TO_ZERO):
         text = _outside(text, give_way)
         _check_digits(text)
     give_way()
@@ -90,9 +90,9 @@ def _words() -> "tuple[array[int], array[int]]":  # in Python 3.11 arrays cannot
     )
 
 
-def has_lone_surrogate(text: bytes) -> bool:
-    """Return whether an escape stands for a lone surrogate, in JSON that is valid otherwise."""
-    return _LONE.search(text.replace(b"\\\\", b"  ")) is not None  # blanks: the two sides must not become a pair
+def has_lone_surrogate(text: bytes, start: int = 0) -> bool:
+    """Return whether an escape at or behind `start` is a lone surrogate, in JSON that is valid otherwise."""
+    return _LONE.search(text.replace(b"\\\\", b"  "), start) is not None  # blanks: the sides must not become a pair
 
 
 def whole_characters(text: bytes, give_way: Callable[[], None]) -> bytes:

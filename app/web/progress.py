@@ -4,7 +4,6 @@ from flask import Blueprint, Response, current_app, request
 
 from app.domain.attempts import LOG_LINE_MAX
 from app.domain.errors import Fault, InvalidRequest, TooLarge
-from app.domain.job import JsonText
 from app.infra.settings import Settings
 from app.operations import progress as operations
 from app.postgres.database import Database, DatabaseError, OutcomeUnknown
@@ -13,6 +12,7 @@ from app.web import auth, body, clients, describe, names
 from app.web.worker import TOKENS
 from app.wire import objects
 from app.wire.demands import Form
+from app.wire.jsonreader import NULL
 
 PROGRESS = {"anyOf": [{"type": "number"}, {"type": "object"}]}
 LINE = {
@@ -36,12 +36,12 @@ def blueprint(settings: Settings, db: Database) -> Blueprint:
 
     holders = leases.Holders(db, wait_ms=settings.pool_wait_ms)
 
-    def authorized_body(queue: str, job_id: str, token: str, *, limit: int) -> JsonText:
-        """Read the body as one JSON value, after the token is verified: of unauthenticated clients nothing is read."""
+    def authorized_body(queue: str, job_id: str, token: str, *, limit: int) -> bytes:
+        """Read the body after the token is verified: of unauthenticated clients nothing is read."""
         holders.require(queue=queue, job_id=job_id, token=token)
         clients.vouch(request.environ)
         current_app.extensions[TOKENS].remember(request.environ["HTTP_AUTHORIZATION"])
-        return objects.read_value(body.read(request, limit=limit, client_s=settings.client_s))
+        return body.read(request, limit=limit, client_s=settings.client_s)
 
     @routes.post("/queues/<segment:queue>/jobs/<segment:job_id>/progress")
     @describe.route(body=PROGRESS, gives="text/plain", raises=_RAISES, by_attempt=True, example={"body": 50})
@@ -49,7 +49,7 @@ def blueprint(settings: Settings, db: Database) -> Blueprint:
         """Set the progress of a running attempt."""
         token = auth.attempt_token(request)
         queue, job_id = names.queue_name(queue), names.job_id(job_id)
-        value = authorized_body(queue, job_id, token, limit=settings.max_data_bytes)
+        value = objects.read_value(authorized_body(queue, job_id, token, limit=settings.max_data_bytes))
         if value[0] not in "-0123456789{":
             raise InvalidRequest(Fault("body", "must be a number or an object"))
         operations.set_progress(db, queue=queue, job_id=job_id, token=token, progress=value)
@@ -68,10 +68,12 @@ def blueprint(settings: Settings, db: Database) -> Blueprint:
     return routes
 
 
-def _line(value: JsonText) -> str:
-    if value.startswith("{"):
-        members, _ = objects.read_object(value.encode(), Form(frozenset({"log"})))
-        value = members["log"] if set(members) == {"log"} else value
+def _line(raw: bytes) -> str:
+    if raw.lstrip(b" \t\r\n").startswith(b"{"):
+        members, _ = objects.read_object(raw, Form(frozenset({"log"})))
+        value = members["log"] if set(members) == {"log"} else NULL
+    else:
+        value = objects.read_value(raw)
     if not value.startswith('"'):
         raise InvalidRequest(Fault("body", "must be a string, or an object whose only member is log, a string"))
     line = objects.string(value)

@@ -13,8 +13,6 @@ from app.wire.jsonreader import Members, NotJson
 KEY_SHOWN = 100  # characters of a member's name that an error repeats
 AT_ONCE = jsontext.PIECE
 """The most bytes of a body that are parsed by one call; a longer one is parsed in pieces of as many."""
-FAULTS_MAX = 100
-"""The number of faults after which reading stops."""
 UNKNOWN = "is not known here"
 LONGEST = 2**20
 """The most bytes of the text of a value, or of a name, where there is no other limit."""

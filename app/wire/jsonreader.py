@@ -16,20 +16,23 @@ Members = dict[str, JsonText]
 _text: Callable[[Any, str], JsonText] = str  # type: ignore[assignment]  # the type at no cost
 MEMBERS_MAX = 100
 """The most members of an object; Rowline's own have less than half as many."""
+FAULTS_MAX = 100
+"""The number of faults after which reading stops."""
 NULL = JsonText("null")
 _LOOKS, _TRIES = 100, 3
 """How many beginnings of objects are looked at in a piece to guess which one is the last, and how many guesses are
 tried: objects may contain others that look like them."""
 _VALUE = msgspec.json.Decoder(msgspec.Raw)
-_VALUES = msgspec.json.Decoder(list[msgspec.Raw])
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _OBJECTS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _PLACE = re.compile(r"(.*) \(byte ([0-9]+)\)")
 _MALFORMED = "JSON is malformed: "
 _BEHIND = f"{_MALFORMED}trailing characters"
 _ELEMENT = re.compile(r" - at `\$\[([0-9]+)\]`$")
-_FIRST_NAME = re.compile(rb'\{[ \t\r\n]*"[^"\\]{0,100}"')
+_FIRST_NAME = re.compile(rb'\{[ \t\r\n]*(?:"[^"\\]{0,100}"|\})')
 _NO_NUMBER = re.compile(rb"-?(?:NaN|Infinity)")
+_AROUND, _SURROGATES = 64, 16
+"""How many bytes before a fault are looked at for a lone surrogate, and behind how many of these it would begin."""
 _TOO_DEEP = f"must not be nested deeper than {jsontext.DEPTH_MAX}"
 
 
@@ -42,6 +45,10 @@ class NotJson(UnstorableJson):
         self.what, self.at, self.is_cut = what, at, is_cut
 
 
+class TooMany(ValueError):
+    """The array has more elements than it may have."""
+
+
 class NoObject(ValueError):
     """The element of an array `at` this index is not an object."""
 
@@ -50,52 +57,54 @@ class NoObject(ValueError):
         self.at = at
 
 
-def objects(text: bytes, names: frozenset[str]) -> list[Members] | None:
+def objects(text: bytes, names: frozenset[str], *, most: int) -> list[Members] | None:
     """Split an array of objects in UTF-8; None if it is none, or one of them has a name twice or too many members.
 
     Values are valid JSON; `jsontext.check` says whether they can be stored. Members whose names are not among `names`
-    are `null`; of two with the same name the last is returned. Raises NoObject.
+    are `null`, and behind the FAULTS_MAX'th object with such ones none is returned; of two members with the same name
+    the last is. Raises NoObject, and TooMany if there are over `most`.
     """
     try:
-        return _objects(text, names)
+        return _objects(text, names, most)
     except (msgspec.DecodeError, RecursionError):
         return None
 
 
-def _objects(text: bytes, names: frozenset[str]) -> list[Members] | None:
-    """Split an array of objects as `objects`. Raises NoObject, DecodeError, RecursionError."""
+def _objects(text: bytes, names: frozenset[str], most: int) -> list[Members] | None:
+    """Split an array of objects as `objects`. Raises NoObject, TooMany, DecodeError, RecursionError."""
     try:
-        return _read(_OBJECTS.decode(text), text, names)
+        found = _OBJECTS.decode(text)
+        if len(found) > most:
+            raise TooMany
+        return _read(found, text, names)
     except msgspec.ValidationError as error:
         if place := _ELEMENT.search(str(error)):
             raise NoObject(int(place[1])) from None
         return None
 
 
-def has_more_than(limit: int, text: bytes) -> bool:
-    """Return whether an array has more than `limit` elements, without building objects."""
-    return text.count(b"{") > limit and len(_decoded(_VALUES, text) or ()) > limit
-
-
-def several(text: bytes, names: frozenset[str]) -> tuple[list[Members], int] | None:
+def several(text: bytes, names: frozenset[str], *, most: int) -> tuple[list[Members], int] | None:
     """Split the objects at the beginning of `text`, a piece of an array, and return where the next one begins.
 
-    All that stand before the last one, or before a fault. None if a few guesses do not find where that begins, and
-    where `objects` returns None. Raises NoObject.
+    All that stand before the last one, or before a fault; none if nothing looks like the beginning of another one.
+    None if guesses were wrong, and where `objects` returns None. Raises NoObject, TooMany.
     """
-    until = len(text)
+    until, are_wrong = len(text), False
     for _ in range(_TRIES):
         give_way()
         until = _last_start(text, until)
+        if not until:
+            break
         before = text[:until].rstrip(b" \t\r\n")
+        are_wrong = True
         if not before.endswith(b","):
             continue
         try:
-            return (found, until) if (found := _objects(b"[%b]" % before[:-1], names)) else None
+            return (found, until) if (found := _objects(b"[%b]" % before[:-1], names, most)) else None
         except (msgspec.DecodeError, RecursionError) as error:
             place = _PLACE.fullmatch(str(error))
             until = min(until, int(place[2]) - 1) if place else until
-    return None
+    return None if are_wrong else ([], 0)
 
 
 def _last_start(text: bytes, until: int) -> int:
@@ -172,8 +181,9 @@ def _decoded(decoder: msgspec.json.Decoder[Any], text: bytes) -> Any:
 
 def _read(found: list[dict[str, msgspec.Raw]], text: bytes, names: frozenset[str]) -> list[Members] | None:
     """Return the texts; None if `text` has more members than were found: of two with the same name one was kept."""
-    if not all(map(names.issuperset, found)):
-        return None if any(len(one) > MEMBERS_MAX for one in found) else [_known_texts(one, names) for one in found]
+    if odd := [nth for nth, one in enumerate(found, start=1) if not names.issuperset(one)]:
+        looked_at = found[: odd[FAULTS_MAX - 1]] if len(odd) >= FAULTS_MAX else found
+        return None if any(len(one) > MEMBERS_MAX for one in found) else [_known_texts(one, names) for one in looked_at]
     texts = [{name: _text(value, "utf-8") for name, value in one.items()} for one in found]
     return texts if sum(map(_colons, texts)) == text.count(b":") else None
 
@@ -196,7 +206,8 @@ def _fault(view: memoryview, error: Exception) -> UnstorableJson:
     at = int(place[2]) if place else len(text)
     if word := _NO_NUMBER.match(text, max(0, at - 1)) or _NO_NUMBER.match(text, at):
         return UnstorableJson(f"must not contain {word[0].decode()}")
-    if "character" not in said and jsontext.has_lone_surrogate(text):
+    begin = max(0, at - _AROUND)
+    if "character" not in said and jsontext.has_lone_surrogate(text[begin : at + 1], at - begin - _SURROGATES):
         return UnstorableJson("must not contain a lone surrogate")
     if place is None:
         return NotJson("ends too early", at=at, is_cut=True)

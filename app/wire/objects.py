@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Collection
 from decimal import Decimal
@@ -18,11 +19,13 @@ from app.infra.cooperation import give_way
 from app.wire import jsonreader
 from app.wire.demands import AT_ONCE, BODY, NO_ARRAY, Array, Form, are_plain, checked, member_path, place, too_many
 from app.wire.jsonreader import Members
-from app.wire.slowreader import CHARACTERS, Reader
+from app.wire.slowreader import Reader
 
 OWN_MAX = 128 * 1024
 """The most characters of a value that Rowline interprets; strings have limits of their own."""
 OWN_DEPTH_MAX, OWN_BRACKETS_MAX, OWN_COLONS_MAX = 4, 100, 500
+# No group is repeated possessively: Python before 3.11.4 matches such expressions incorrectly.
+_CHARACTERS = re.compile(rb'(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*')
 _ESCAPED = 12
 """The most characters of JSON text per character of a string."""
 _STRINGS = msgspec.json.Decoder(list[str])
@@ -167,7 +170,7 @@ def head(text: JsonText, count: int) -> str:
     begin = text[: (count + 2) * _ESCAPED]
     if len(begin) == len(text):
         return str(json.loads(text))[:count]
-    whole = CHARACTERS.match(begin.encode(), 1)
+    whole = _CHARACTERS.match(begin.encode(), 1)
     assert whole is not None
     return str(json.loads(b'"%b"' % whole[0]))[:count]
 
@@ -175,23 +178,39 @@ def head(text: JsonText, count: int) -> str:
 def tail(text: JsonText, count: int) -> str:
     """Return the last `count` characters of a string, without decoding the rest."""
     kept = text[-(count + 2) * _ESCAPED :]
-    before = text[: -len(kept)]
-    is_escape_cut = (len(before) - len(before.rstrip("\\"))) % 2 == 1
-    return str(json.loads('"' * bool(before) + "\\" * is_escape_cut + kept))[-count:]
+    cut = len(text) - len(kept)
+    is_escape_cut = _backslashes(text, cut) % 2 == 1
+    return str(json.loads('"' * bool(cut) + "\\" * is_escape_cut + kept))[-count:]
+
+
+def _backslashes(text: str, until: int) -> int:
+    """Count the backslashes that stand side by side before `until`."""
+    count = 0
+    while until > count:
+        piece = text[max(0, until - count - jsontext.PIECE) : until - count]
+        found = len(piece) - len(piece.rstrip("\\"))
+        count += found
+        if found < len(piece):
+            break
+        give_way()
+    return count
 
 
 def lines(text: JsonText, count: int) -> str | None:
     """Return the last `count` characters of an array of strings, as lines; None if it is anything else.
 
-    The text is valid JSON but for lone surrogates; with escaped surrogates in it, U+001C and U+001D become `[` and `{`.
+    The text is valid JSON but for lone surrogates, of which U+DC5B may become `[`, and U+DC7B `{`.
     """
-    last = slice(-count - 1, None)  # as many lines have as many characters, or more
+    if not text.startswith("["):
+        return None
     try:
         if "\\ud" not in text and "\\uD" not in text:
-            return "\n".join(_STRINGS.decode(text)[last])[-count:]
-        # With control characters for brackets, other arrays and objects are no JSON: nothing is built for them.
-        lines = _LOOSE.decode(text[0] + text[1:].replace("[", "\x1c").replace("{", "\x1d"))
-        return "\n".join(lines[last])[-count:].replace("\x1c", "[").replace("\x1d", "{")
+            return "\n".join(_STRINGS.decode(text)[-count - 1 :])[-count:]  # as many lines have as many characters
+        # With other brackets, other arrays and objects are no JSON: nothing is built for them. Control characters take
+        # half of the memory, but may be there as escapes.
+        array, other = ("\udc5b", "\udc7b") if "\\u00" in text else ("\x1c", "\x1d")
+        joined = "\n".join(_LOOSE.decode("[" + text[1:].replace("[", array).replace("{", other)))
+        return joined[-count:].replace(array, "[").replace(other, "{")
     except (ValueError, TypeError):
         return None
 
@@ -205,12 +224,12 @@ def _require_utf8(raw: bytes) -> None:
 
 def _at_once(raw: bytes, path: str, array: Array) -> list[Members] | None:
     """Split an array of objects by one call; None if it is none, or if an object has a name twice."""
-    if jsonreader.has_more_than(array.limit, raw):
-        raise too_many(path, array)
     try:
-        found = jsonreader.objects(raw, array.form.names)
+        found = jsonreader.objects(raw, array.form.names, most=array.limit)
     except jsonreader.NoObject as error:
         raise UnparsableBody(Fault(f"{array.name}[{error.at}]", "must be an object")) from None
+    except jsonreader.TooMany:
+        raise too_many(path, array) from None
     if found is None:
         return None
     for nth, members in enumerate(found):

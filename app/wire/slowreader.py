@@ -13,7 +13,6 @@ from app.wire import jsonreader
 from app.wire.demands import (
     AT_ONCE,
     BODY,
-    FAULTS_MAX,
     LONGEST,
     NO_ARRAY,
     UNKNOWN,
@@ -28,12 +27,12 @@ from app.wire.demands import (
     too_many,
     too_many_members,
 )
-from app.wire.jsonreader import MEMBERS_MAX, Members, NoObject, NotJson
+from app.wire.jsonreader import FAULTS_MAX, MEMBERS_MAX, Members, NoObject, NotJson, TooMany
 
 _SPACE = re.compile(rb"[ \t\r\n]*+")
-# No group is repeated possessively: Python before 3.11.4 matches such expressions incorrectly.
-CHARACTERS = re.compile(rb'(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*')
-_STRINGS = re.compile(rb'(?:[ \t\r\n]*+"%b"[ \t\r\n]*+,)*' % CHARACTERS.pattern)
+_TRIES_MAX, _WRONG_GUESS = 8, 4
+"""How often in vain it is tried to parse several objects of a body at once, and for how many of that a wrong guess
+counts, which costs a few passes over a piece."""
 
 
 class Reader:
@@ -50,19 +49,16 @@ class Reader:
         """Parse the array of objects at `position`; return its objects and where it ends."""
         if not self._is_at(b"[", position):
             raise UnparsableBody(Fault(path, "must be a JSON array"))
-        if self._raw.count(b"{", position) > array.limit:  # rejected before thousands are parsed
-            end = jsonreader.end_or_none(self._view[: position + LONGEST], position)
-            if end is not None and jsonreader.has_more_than(array.limit, self._raw[position:end]):
-                raise too_many(path, array)
         position = self.skip(position + 1)
         return ([], position + 1) if self._is_at(b"]", position) else self._elements(position, path, array)
 
     def _elements(self, position: int, path: str, array: Array) -> tuple[list[Members], int]:
         """Parse the objects of an array from its first one, at `position`, on."""
         objects: list[Members] = []
-        tries_several = True
+        tries = _TRIES_MAX
         while True:
-            if tries_several and (some := self._several(position, len(objects), path, array)):
+            some = self._several(position, len(objects), path, array) if tries > 0 else ([], 0)
+            if some and some[0]:
                 objects += some[0]
                 position += some[1]
                 continue
@@ -72,23 +68,26 @@ class Reader:
             self._require_known([found], len(objects), array)
             objects.append(found)
             give_way()
-            # If several were not found, they are unlike each other, and so will be the next ones, or this one is long.
-            tries_several = end - position > jsontext.PIECE
+            if some is None:
+                tries -= _WRONG_GUESS
+            elif end - position <= jsontext.PIECE:
+                tries -= 1
             position = self.skip(end)
             if self._is_at(b"]", position):
                 return objects, position + 1
             position = self.skip(self._expect(position, b",", path))
 
     def _several(self, position: int, nth: int, path: str, array: Array) -> tuple[list[Members], int] | None:
-        """Parse as many objects as fit into a piece, from `nth` on; return how long they are. None if none is found."""
+        """Parse as many objects as fit into a piece, from `nth` on; return what `jsonreader.several` does."""
+        piece, most = self._raw[position : position + jsontext.PIECE], array.limit - nth
         try:
-            some = jsonreader.several(self._raw[position : position + jsontext.PIECE], array.form.names)
+            some = jsonreader.several(piece, array.form.names, most=most)
         except NoObject as error:
             raise UnparsableBody(Fault(f"{array.name}[{nth + error.at}]", "must be an object")) from None
+        except TooMany:
+            raise too_many(path, array) from None
         if some is None:
             return None
-        if nth + len(some[0]) > array.limit:
-            raise too_many(path, array)
         for at, members in enumerate(some[0], nth):
             if not are_plain(members):
                 checked(members, f"{array.name}[{at}]", array.form)
@@ -171,7 +170,7 @@ class Reader:
 
     def _loose(self, start: int) -> tuple[JsonText, int] | None:
         """Parse a value that may contain lone surrogates."""
-        end = jsonreader.end_or_none(self._whole_characters[: start + LONGEST], start) or self._strings_end(start)
+        end = jsonreader.end_or_none(self._whole_characters, start)
         return None if end is None else (JsonText(self._raw[start:end].decode().rstrip(" \t\r\n")), end)
 
     @functools.cached_property
@@ -179,38 +178,6 @@ class Reader:
         """The body without surrogates, at the same places."""
         has_some = b"\\ud" in self._raw or b"\\uD" in self._raw
         return memoryview(jsontext.whole_characters(self._raw, give_way)) if has_some else self._view
-
-    def _strings_end(self, start: int) -> int | None:
-        """Return where a string, or an array of strings, ends, lone surrogates allowed. None if it is neither."""
-        if not self._is_at(b"[", start):
-            return self._string_end(start)
-        position = self.skip(start + 1)
-        if self._is_at(b"]", position):
-            return position + 1
-        while True:
-            several = _STRINGS.match(self._raw, position, position + jsontext.PIECE)
-            assert several is not None
-            give_way()
-            end = self._string_end(self.skip(several.end()))  # it may be longer than a piece
-            if end is None:
-                return None
-            end = self.skip(end)
-            if not self._is_at(b",", end):
-                return end + 1 if self._is_at(b"]", end) else None
-            position = end + 1
-
-    def _string_end(self, position: int) -> int | None:
-        if not self._is_at(b'"', position):
-            return None
-        position += 1
-        while not self._is_at(b'"', position):
-            characters = CHARACTERS.match(self._raw, position, position + jsontext.PIECE)
-            assert characters is not None
-            if characters.end() == position:
-                return None
-            give_way()
-            position = characters.end()
-        return position + 1
 
     def _scanned(self, start: int, path: str, limit: int) -> tuple[JsonText, int]:
         """Parse the value at `start`, if it has at most `limit` bytes."""

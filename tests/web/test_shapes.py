@@ -148,7 +148,9 @@ def test_an_endpoint_has_no_hundreds_of_parts(client: Client, value: str) -> Non
 @pytest.mark.parametrize("each", ["{}", '{"a":0}', '{"data":0,"data":0}', "{"])
 @pytest.mark.parametrize("count", [11_000, 40_000])
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="instructions are of Python 3.11, as CI has it")
-def test_of_too_many_objects_none_is_looked_at(path: str, form: str, each: str, count: int) -> None:
+def test_of_too_many_objects_no_more_are_looked_at_than_there_may_be(
+    path: str, form: str, each: str, count: int
+) -> None:
     sent = (form % ",".join([each] * count)).encode()
     _, read = READERS["finish" if path.endswith("finish") else "jobs"]
 
@@ -156,7 +158,7 @@ def test_of_too_many_objects_none_is_looked_at(path: str, form: str, each: str, 
         with contextlib.suppress(InvalidRequest):
             read(sent)
 
-    assert instructions(outcome) <= 20_000
+    assert instructions(outcome) <= 300_000, "reading as many as there may be takes 1,500,000"
 
 
 @pytest.mark.parametrize("where", ["opts", "endpoint"])

@@ -17,8 +17,8 @@ from app.domain.telemetry import METADATA_MAX, Telemetry
 from app.infra.cooperation import give_way
 from app.web.fields import Flag, NotYet, Number, Text, Texts, Whole
 from app.wire import demands, objects
-from app.wire.demands import FAULTS_MAX, Array, Form
-from app.wire.jsonreader import Members
+from app.wire.demands import Array, Form
+from app.wire.jsonreader import FAULTS_MAX, Members
 from app.wire.retention import Kept
 
 Messages = dict[str, str | list[Any] | dict[Any, Any]]

@@ -18,11 +18,11 @@ from app.operations.claim import Ask
 from app.operations.settle import Settlement
 from app.web.fields import Flag, StringOrLines, Text, Whole
 from app.web.jobs import new_job
-from app.wire import demands, objects
+from app.wire import objects
 from app.wire.demands import Array, Form
 from app.wire.fields import Milliseconds
 from app.wire.job import JobSchema
-from app.wire.jsonreader import Members
+from app.wire.jsonreader import FAULTS_MAX, Members
 
 COUNT_MAX = 1_000  # jobs claimed, or settled, in one request
 LEASE_MIN_MS, LEASE_MAX_MS = 500, 86_400_000
@@ -161,7 +161,7 @@ _CLAIM, _NEXT, _RELEASE, _EXTEND = ClaimSchema(), NextSchema(), ReleaseSchema(),
 _COMPLETE, _FAIL, _ENDING, _FINISH = CompleteSchema(), FailSchema(), EndingSchema(), FinishSchema()
 _FINISH_FORM = Form(frozenset(_FINISH.fields), limits={"claim": 4_096})
 _NULL = JsonText("null")
-STACK_TEXT_MAX = 2**20
+STACK_TEXT_MAX = 2**19
 """The maximum of a stack trace as a JSON array of lines, in characters; a longer one is not stored."""
 STACK_TOO_LONG = "the stack trace was too long to keep"
 _PLAIN = 2  # members of a completion: id and token
@@ -271,7 +271,7 @@ def finish_by_schema(
         path = f"jobs[{nth}]"
         found = new_job.loaded_or_faults(_ENDING, _failing(ending, path), path)
         faults += found.faults
-        if len(faults) >= demands.FAULTS_MAX:
+        if len(faults) >= FAULTS_MAX:
             break
         if not found.faults:
             settlements.append(_ending(found.values, ending, f"{path}.returnvalue", max_data_bytes))
