@@ -1,8 +1,7 @@
 """Finds jobs by a filter: of a queue, with its counts, or of all queues that a token may read."""
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,9 +15,10 @@ from app.domain.jobfilter import JobFilter
 from app.domain.states import Status
 from app.infra import room
 from app.infra.room import BLIND, COPIES
-from app.postgres.database import Connection, Database, DatabaseError
+from app.postgres.database import Connection, Database
 from app.queries import bounds
 from app.queries.jobs import JOB, Reserve, with_texts
+from app.queries.permits import long_read
 from app.queries.queues import like
 from app.store import counts, failures, rows, search, search_all
 from app.store.search import Searched
@@ -76,7 +76,7 @@ class Finder:
 
         Jobs that are too long together are read again, as they are then, and cut.
         """
-        with self._permit(), self._db.read() as conn:
+        with long_read(self._db), self._db.read() as conn:
             numbers = counts.count(conn, queue=queue)
             searched = search.search(
                 conn,
@@ -94,7 +94,7 @@ class Finder:
         self, *, readable: Sequence[str], shown: Sequence[str], sought: Sought, reserve: Reserve = room.alone
     ) -> Found:
         """Find jobs of all queues whose names match one pattern of `readable` and one of `shown`; else as `find`."""
-        with self._permit(), self._db.read() as conn:
+        with long_read(self._db), self._db.read() as conn:
             searched = search_all.search_all(
                 conn,
                 readable=[*map(like, readable)],
@@ -109,7 +109,7 @@ class Finder:
 
     def failures(self, *, queue: str, start: int, length: int) -> Failures:
         """Return groups of the failed jobs of a queue, the largest first. Raises DatabaseError."""
-        with self._permit(), self._db.read() as conn:
+        with long_read(self._db), self._db.read() as conn:
             failed = counts.count(conn, queue=queue)[Status.FAILED]
             counted = failures.count(conn, queue=queue)
             largest = sorted(counted.groups, key=lambda group: (-group.jobs, group.fingerprint))[start : start + length]
@@ -148,13 +148,6 @@ class Finder:
             is_truncated=is_truncated,
             counts=numbers,
         )
-
-    @contextmanager
-    def _permit(self) -> Iterator[None]:
-        with self._db.long_work(timeout_s=self._db.wait_s) as is_mine:
-            if not is_mine:
-                raise DatabaseError("too many searches for jobs run")
-            yield
 
 
 def _next(sought: Sought, searched: Searched) -> int | None:

@@ -1,5 +1,6 @@
 """Reads of jobs: one job, or a page with counts."""
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from app.infra.room import BLIND, COPIES, SMALL, Reservation
 from app.postgres.coalescer import RequestCoalescer
 from app.postgres.database import Connection, Database, DatabaseError
 from app.queries import bounds
+from app.queries.permits import long_read
 from app.store import counts, rows
 from app.store import jobs as store
 from app.store.statements import Statement, composed
@@ -41,7 +43,7 @@ PAGES_MAX = 8
 """The most callers whose pages are read in one snapshot."""
 NOT_STARTED = (Status.WAITING, Status.PRIORITIZED, Status.DELAYED)
 NEAR = 1_000
-"""Only pages that end within so many jobs are read together: a deep one would delay the others."""
+"""Only pages that end within so many jobs are read together: a deep one would delay the others, and needs a permit."""
 
 OTHERS, OTHERS_A_JOB = 50, 4
 """How many jobs of other queues a page of all statuses passes by, plus how many for each job before its end.
@@ -133,7 +135,10 @@ class Pages:
         """
         is_near = part.offset + part.length <= NEAR
         page = self._coalescer.submit(queue, part) if is_near else self._deep(queue, part)
-        return page or self._long(queue, part, reserve())
+        if page is not None:
+            return page
+        with contextlib.nullcontext() if is_near else long_read(self._db):
+            return self._long(queue, part, reserve())
 
     def _deep(self, queue: str, part: Part) -> Page | None:
         """Read one page, but nothing if the queue does not have so many jobs."""
@@ -141,7 +146,8 @@ class Pages:
             numbers = counts.count(conn, queue=queue)
         if part.offset >= sum(numbers[status] for status in part.statuses):
             return _page(numbers, part, ())
-        return self._read(queue, [part])[0]
+        with long_read(self._db):
+            return self._read(queue, [part])[0]
 
     def _read(self, queue: str, parts: Sequence[Part]) -> list[Page | None]:
         """Read the pages, equal ones once; None for pages with a long job."""

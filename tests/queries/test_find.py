@@ -36,7 +36,7 @@ def test_a_share_of_the_connections_searches_and_the_others_are_free(
     with pytest.raises(DatabaseError, match="the end"):
         finder.find(queue="q", sought=SOUGHT)
     assert searching == [1, 2]
-    assert refused == ["too many searches for jobs run", "the end"]
+    assert refused == ["too many searches and deep pages are read", "the end"]
     monkeypatch.undo()
     assert finder.find(queue="q", sought=SOUGHT).jobs == []
     db.close()

@@ -1,0 +1,61 @@
+"""What takes long to read needs one of few permits: it leaves connections to all others."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from app.domain.states import Status
+from app.infra.settings import Settings
+from app.postgres.database import LONG_SHARE, Database, DatabaseError
+from app.queries import history
+from app.queries.find import Finder
+from app.queries.jobs import NEAR, Pages, Part
+from tests.support import databases
+from tests.support.jobs import insert, new
+
+QUEUE = "long"
+READS: dict[str, tuple[Callable[[Database], object], bool]] = {
+    "a page": (lambda db: page(db, 0), False),
+    "a deep page": (lambda db: page(db, NEAR), True),
+    "a page behind all jobs": (lambda db: page(db, 5 * NEAR), False),
+    "groups of failures": (lambda db: Finder(db).failures(queue=QUEUE, start=0, length=10), True),
+    "the log of a job": (lambda db: history.logs(db, queue=QUEUE, job_id="1", start=0, length=10), False),
+    "a log that may be long": (lambda db: history.logs(db, queue=QUEUE, job_id="2", start=0, length=10), True),
+    "attempts": (lambda db: history.attempts(db, queue=QUEUE, job_id="2", start=0, length=10), False),
+    "many attempts": (lambda db: history.attempts(db, queue=QUEUE, job_id="1", start=0, length=10), True),
+}
+"""By their names, how each is read, and whether it needs a permit."""
+
+
+def page(db: Database, start: int) -> None:
+    Pages(db).read(queue=QUEUE, part=Part(statuses=(*Status,), start=start, length=10))
+
+
+@pytest.fixture(scope="module")
+def reader(server_url: str, template: str) -> Iterator[Database]:
+    with databases.fresh(server_url, template=template) as url:
+        settings = Settings(database_url=url, pool_wait_ms=50)
+        db = Database(settings, url=databases.as_runtime(url), size=2 * LONG_SHARE, name="rowline-test")
+        with db.begin() as conn:
+            first, _ = insert(conn, new(), new(logs_kept=20_000), queue=QUEUE)
+            insert(conn, *[new()] * NEAR, queue=QUEUE)
+            conn.exec_driver_sql(
+                f"update rowline.jobs set attempts_started = 20000, processed_at = now() where number = {first}"
+            )
+        yield db
+        db.close()
+
+
+@pytest.mark.parametrize("what", READS)
+def test_what_takes_long_to_read_waits_for_a_permit(reader: Database, what: str) -> None:
+    read, is_long = READS[what]
+    read(reader)
+    with ExitStack() as taken:
+        assert all(taken.enter_context(reader.long_work()) for _ in range(2))
+        if is_long:
+            with pytest.raises(DatabaseError, match="too many searches and deep pages are read"):
+                read(reader)
+        else:
+            read(reader)
+    read(reader)
