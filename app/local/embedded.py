@@ -14,7 +14,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -122,7 +122,7 @@ class Embedded:
             return
         self._end_leftovers()
         pid = _postmaster(self.data)
-        if pid and home.lives(pid) and not _is_server(_commands().get(pid, [])):
+        if pid and home.lives(pid) and not _is_server(self._commands().get(pid, [])):
             # The pid belongs to another program now: postgres would take it for a server on this data.
             (self.data / "postmaster.pid").unlink(missing_ok=True)
         for left in self.sockets.glob(".s.PGSQL.*"):
@@ -173,8 +173,14 @@ class Embedded:
             raise EmbeddedError(f"processes of an earlier PostgreSQL on {self.data} do not end: {sorted(left)}")
 
     def _leftovers(self) -> set[int]:
-        """Return the processes of a server of this home: their titles have its mark, or the folder of the data."""
-        return {pid for pid, words in _commands().items() if self._is_ours(words)}
+        """Return the processes of a server of this home: their titles have its mark, or the folder of the data.
+
+        Titles can say anything: of other accounts than the owner of the data no process is one.
+        """
+        return {pid for pid, words in self._commands().items() if self._is_ours(words)}
+
+    def _commands(self) -> dict[int, list[str]]:
+        return _commands({self.data.stat().st_uid, os.geteuid()})
 
     def _is_ours(self, words: list[str]) -> bool:
         line = f" {' '.join(words)} "
@@ -331,18 +337,22 @@ def _postmaster(data: Path) -> int | None:
         return None
 
 
-def _commands() -> dict[int, list[str]]:
-    """Return the command lines of all processes, which, unlike their working directories, all users can read."""
+def _commands(owners: Collection[int]) -> dict[int, list[str]]:
+    """Return the command lines of the processes of some users; unlike their working directories, all can read them."""
     proc = Path("/proc")
     if (proc / "self").exists():
-        return {int(entry.name): _command(entry) for entry in proc.iterdir() if entry.name.isdigit()}
-    shown = subprocess.run(["ps", "-axwwo", "pid=,command="], check=True, capture_output=True, text=True)  # noqa: S607
-    lines = [line.split() for line in shown.stdout.splitlines()]
-    return {int(words[0]): words[1:] for words in lines}
+        found = {int(entry.name): _command(entry, owners) for entry in proc.iterdir() if entry.name.isdigit()}
+    else:
+        shown = subprocess.run(["ps", "-axwwo", "pid=,uid=,command="], check=True, capture_output=True, text=True)  # noqa: S607
+        lines = [line.split() for line in shown.stdout.splitlines()]
+        found = {int(words[0]): words[2:] for words in lines if int(words[1]) in owners}
+    return found
 
 
-def _command(entry: Path) -> list[str]:
+def _command(entry: Path, owners: Collection[int]) -> list[str]:
     try:
+        if entry.stat().st_uid not in owners:
+            return []
         return (entry / "cmdline").read_text(errors="replace").split("\0")
     except OSError:  # it has ended
         return []

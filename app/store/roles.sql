@@ -136,13 +136,15 @@ begin
     for found in
         select
             view.oid::regclass as name,
-            string_agg(quote_ident(attname), ', ') filter (where attname not in ('data', 'progress', 'result')) as columns,
-            bool_or(attname in ('data', 'progress', 'result')) as has_secrets
+            string_agg(quote_ident(attname), ', ') filter (where not is_secret) as columns,
+            bool_or(is_secret) as has_secrets
         from pg_class as view
         join pg_attribute on attrelid = view.oid and attnum > 0 and not attisdropped
+        cross join lateral (select attname in ('data', 'progress', 'result', 'filter')) as told (is_secret)
         where view.relnamespace = 'report'::regnamespace and view.relkind = 'v' and view.relname <> 'logs'
         group by view.oid
     loop
+        execute format('revoke all on %s from rowline_report_public', found.name);
         execute format(
             'grant select %s on %s to rowline_report_public',
             case when found.has_secrets then '(' || found.columns || ')' end, found.name

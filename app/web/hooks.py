@@ -13,6 +13,8 @@ from app.web.auth import INSIDE
 
 _STARTED = "rowline.started"
 """The key of the WSGI environment with the start of the request, in seconds of `time.perf_counter`."""
+_LINK = "/dashboard/login/"
+"""What stands before the code of a link that signs in."""
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 
 
@@ -34,6 +36,11 @@ def spent_s(asked: Request) -> float:
     return time.perf_counter() - started
 
 
+def _shown(path: str) -> str:
+    """Return a path for the log, without the code of a link to the dashboard, or a token that somebody put into it."""
+    return f"{_LINK}***" if path.startswith(_LINK) else masked(path)[:500]
+
+
 def end(asked: Request, response: Response, process: ProcessMetrics) -> Response:
     """Add what every response has; count and log it, but for one of a request that is made inside the process."""
     if INSIDE in asked.environ:  # such as one of a stream, whose own request has been logged long ago
@@ -49,7 +56,7 @@ def end(asked: Request, response: Response, process: ProcessMetrics) -> Response
     process.note_request(None if rule is None else rule.rule, asked.method, response.status_code, took_s)
     members = {
         "method": asked.method,
-        "path": masked(asked.environ["PATH_INFO"])[:500],  # without query and origin, which may contain tokens too
+        "path": _shown(asked.environ["PATH_INFO"]),  # without query and origin, which may contain tokens too
         "status": response.status_code,
         "ms": round(took_s * 1000, 3),
     }

@@ -161,6 +161,20 @@ def test_the_pid_of_a_stranger_in_the_pid_files_is_no_obstacle(cluster: Cluster)
     assert ask(cluster, "SELECT 1") == 1
 
 
+def test_who_is_of_another_account_is_no_server_of_ours_whatever_it_calls_itself(place: Path) -> None:
+    """Only root can be another account; else the program is of ours, and ended."""
+    with clusters.cluster(home=place / "home", postgres_account="nobody" if AS_ROOT else None) as started:
+        mark = ask(started, "show cluster_name")
+        started.stop()
+        title = ["postgres", "-c", "read line", f"cluster_name={mark}"]
+        daemon: dict[str, Any] = {"user": "daemon", "group": "daemon", "extra_groups": []} if AS_ROOT else {}
+        with subprocess.Popen(title, executable="/bin/sh", cwd="/", stdin=subprocess.PIPE, **daemon) as stranger:
+            started.start()
+            assert (stranger.poll() is None) == AS_ROOT
+            stranger.kill()
+        assert ask(started, "SELECT 1") == 1
+
+
 def test_the_pid_of_nobody_in_the_pid_file_is_no_obstacle(cluster: Cluster) -> None:
     cluster.kill()
     assert (cluster.server.data / "postmaster.pid").exists()

@@ -98,19 +98,31 @@ def test_the_roles_of_reports_change_nothing(filled: str, role: str, statement: 
 def test_the_public_role_sees_everything_but_data_progress_results_and_logs(filled: str) -> None:
     with connected(filled, "rowline_report_public") as connection:
         for (view,) in connection.execute(VIEWS).fetchall():
-            if view not in {"jobs", "logs"}:
+            if view not in {"jobs", "logs", "plans"}:
                 connection.execute(f'select * from report."{view}"')
         assert connection.execute("select id, status, opts::text from report.jobs").fetchall()
+        connection.execute("select id, action, change from report.plans")
         for hidden in (
             "data from report.jobs",
             "progress from report.jobs",
             "result from report.jobs",
             "1 from report.logs",
+            "filter from report.plans",
         ):
             with pytest.raises(InsufficientPrivilege):
                 connection.execute(f"select {hidden}")
         with pytest.raises(InsufficientPrivilege):
             connection.execute("select 1 from report.jobs where data ->> 'customer' = 'ada'")
+
+
+def test_what_the_public_role_could_see_it_cannot_any_more_once_the_roles_are_made_again(roled_url: str) -> None:
+    databases.run(databases.as_owner(roled_url), "grant select on report.plans to rowline_report_public")
+    db = Database(Settings(), url=databases.as_owner(roled_url), size=1, name="test")
+    roles.apply(db, actor=ACTOR)
+    db.close()
+
+    with connected(roled_url, "rowline_report_public") as connection, pytest.raises(InsufficientPrivilege):
+        connection.execute("select filter from report.plans")
 
 
 def test_who_may_add_jobs_in_sql_may_do_that_alone(filled: str) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -231,6 +232,13 @@ class TestLinks:
         assert answer.headers["Location"] == "./?in="
         assert here.is_in()
         assert here.post("link", code=code).status_code == 401
+
+    def test_its_code_is_not_logged(self, here: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+        logged: list[dict[str, Any]] = []
+        monkeypatch.setattr("app.infra.log.write", lambda _event, members: logged.append(members))
+        here.page("login/kept-back")
+
+        assert logged[-1]["path"] == "/dashboard/login/***"
 
     def test_a_link_is_good_for_a_minute(self, here: Visitor, db: Database, shared_url: str) -> None:
         code = sessions.make_code(db)
