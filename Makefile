@@ -3,7 +3,7 @@
 BIN := .venv/bin
 Q ?= leases/claim
 FUZZ ?= 1000000
-JOBS ?= 6
+JOBS ?= 4
 # Files in the order of tests/conftest.py, the long ones first: xdist's own order leaves some of them for the end.
 SPREAD = -n $(JOBS) --dist loadfile --no-loadscope-reorder
 RESTARTS ?= 10

@@ -333,7 +333,7 @@ def test_half_a_character_keeps_no_failure_from_being_told(client: Client, stack
 @pytest.mark.parametrize("line", ['"\\ud800"', '"a\\\\ud800"', '"\\ud83d\\ude00"', '" \\" "', '"é\\udE00"'])
 @pytest.mark.parametrize("comma", [",", " ,\n"])
 def test_of_many_lines_the_end_is_kept(line: str, comma: str) -> None:
-    lines = [line] * (990_000 // len(line.encode() + comma.encode()))
+    lines = [line] * (500_000 // len(line.encode() + comma.encode()))
     said = f'{{"token":"{TOKEN}","stacktrace":[{comma.join(lines)}],"failedReason":"r"}}'.encode()
     whole = "\n".join(map(json.loads, lines)).encode(errors="replace").decode()
 
@@ -341,6 +341,16 @@ def test_of_many_lines_the_end_is_kept(line: str, comma: str) -> None:
 
     assert isinstance(failure, Failure)
     assert failure.stack == whole[-50_000:]
+
+
+def test_of_too_many_lines_it_is_said_that_there_were_too_many() -> None:
+    lines = json.dumps(["at line"] * 60_000)
+    said = f'{{"token":"{TOKEN}","stacktrace":{lines}}}'.encode()
+
+    failure = work.load_fail(said, job_id="1", max_body_bytes=4 * MOST).of_lease(LeaseKey(number=1, token=TOKEN))
+
+    assert isinstance(failure, Failure)
+    assert failure.stack == "the stack trace was too long to keep"
 
 
 @pytest.mark.parametrize("unit", ["x", "\\n", "\\\\", "\\u00e9", "\\ud83d\\ude00", "\\ud800", "é"])
