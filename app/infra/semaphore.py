@@ -1,4 +1,4 @@
-"""A fair semaphore: waiters are admitted in the order of their arrival, with time limits."""
+"""Fair semaphores: waiters are admitted in the order of their arrival, or by turns, with time limits."""
 
 import threading
 from collections import deque
@@ -58,4 +58,73 @@ class FairSemaphore:
         while self._line and self._line[0][0] <= self.free:
             number, turn = self._line.popleft()
             self.free -= number
+            turn.release()
+
+
+class SharedSemaphore:
+    """Has `size` permits for greenlets or threads, each of which takes one for a holder.
+
+    Of those who wait, the next is one of the holder with the fewest permits, and among equals of the one that waits
+    longest: however many wait for one holder, another one is next. For one holder alone it is as FairSemaphore.
+    """
+
+    def __init__(self, size: int) -> None:
+        """Start with `size` free permits."""
+        self.size = size
+        self.free = size
+        self._lock = threading.Lock()
+        self._held: dict[str, int] = {}
+        self._lines: dict[str, deque[threading.Lock]] = {}
+        """Those who wait, by their holders; the holder that was served last is at the end."""
+
+    def take(self, holder: str, *, timeout_s: float = 0.0) -> bool:
+        """Take a permit for `holder`, waiting up to `timeout_s`; return whether it was granted."""
+        with self._lock:
+            if self.free and not self._lines:
+                self.free -= 1
+                self._held[holder] = self._held.get(holder, 0) + 1
+                return True
+            if not timeout_s:
+                return False
+            turn = threading.Lock()
+            turn.acquire()
+            self._lines.setdefault(holder, deque()).append(turn)
+        try:
+            is_granted = turn.acquire(timeout=timeout_s)
+        except BaseException:  # a greenlet was killed while it waited
+            if not self._leave(holder, turn):
+                self.give(holder)
+            raise
+        return is_granted or not self._leave(holder, turn)
+
+    def give(self, holder: str) -> None:
+        """Return a permit of `holder`."""
+        with self._lock:
+            self.free += 1
+            if left := self._held[holder] - 1:
+                self._held[holder] = left
+            else:
+                del self._held[holder]
+            if self._lines:
+                self._serve()
+
+    def _leave(self, holder: str, turn: threading.Lock) -> bool:
+        """Stop waiting; return False if the permit was granted meanwhile."""
+        with self._lock:
+            line = self._lines.get(holder, ())
+            if is_waiting := turn in line:
+                self._lines[holder].remove(turn)
+                if not self._lines[holder]:
+                    del self._lines[holder]
+            return is_waiting
+
+    def _serve(self) -> None:
+        while self.free and self._lines:
+            holder = min(self._lines, key=lambda one: self._held.get(one, 0))
+            line = self._lines.pop(holder)
+            turn = line.popleft()
+            if line:
+                self._lines[holder] = line
+            self.free -= 1
+            self._held[holder] = self._held.get(holder, 0) + 1
             turn.release()

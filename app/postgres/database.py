@@ -13,7 +13,8 @@ import psycopg
 import sqlalchemy
 from sqlalchemy import exc
 
-from app.infra.semaphore import FairSemaphore
+from app.infra import callers
+from app.infra.semaphore import FairSemaphore, SharedSemaphore
 from app.infra.settings import Settings
 from app.postgres import libpq, poolers
 from app.postgres.libpq import BoundedConnection, PoolerFault
@@ -94,7 +95,7 @@ class Database:
         listen_url = settings.listen_url or url
         listening = _arguments(listen_url, settings, name=name, statement_ms=statement_ms)
         self._listener = Listener(listen_url, listening, on_loss=self.wakeups.lose)
-        self._semaphore = FairSemaphore(size)
+        self._semaphore = SharedSemaphore(size)
         self._long = FairSemaphore(max(1, size // LONG_SHARE))
         reading = arguments | {"options": f"{arguments['options']} {_READING}"}
         look = libpq.connector(url, arguments | _OURS, PreparedConnection)
@@ -227,10 +228,7 @@ class Database:
         self._guard.forget()
 
     def pooler_faults(self) -> list[str]:
-        """Return the faults of sessions behind a pooler, if there is one, in sentences without names of hosts.
-
-        Raises DatabaseError.
-        """
+        """Return the faults of sessions behind a pooler, if any, in sentences without hosts. Raises DatabaseError."""
         faults: list[str] = []
         sessions = []
         for pool in (self._writing, self._reading):
@@ -254,25 +252,25 @@ class Database:
         """How many connections are in use now."""
         return self._semaphore.size - self._semaphore.free
 
-    def _wait(self) -> None:
-        """Wait for a free connection, behind those who wait already. Raises DatabaseError."""
+    def _wait(self, caller: str) -> None:
+        """Wait for a free connection, in turns by caller. Raises DatabaseError."""
         began_at = time.monotonic()
-        is_granted = self._semaphore.take(timeout_s=self.wait_s)
+        is_granted = self._semaphore.take(caller, timeout_s=self.wait_s)
         self.on_wait(time.monotonic() - began_at)
         if not is_granted:
             raise DatabaseError("all database connections are in use")
 
     @contextmanager
     def _connected(self, pool: Pool) -> Iterator[tuple[Connection, PreparedConnection]]:
-        """Yield a connection, in the order of arrival, within the time limit; translate the errors of the block.
+        """Yield a connection, in turns by caller, within the time limit; translate the errors of the block.
 
-        SQLAlchemy does not see errors of text statements, whose connection must not go back into the pool. What broke
-        one connection has often broken all: older ones are not trusted any more.
+        SQLAlchemy sees no errors of text statements. What broke one connection has often broken all: older ones go too.
         """
         ends_at = time.monotonic() + self.limit_s
         is_stale = False
-        if not self._semaphore.take():
-            self._wait()
+        caller = callers.current.get()
+        if not self._semaphore.take(caller):
+            self._wait(caller)
         try:
             conn, driver = pool.take()
             driver.ends_at = ends_at
@@ -294,7 +292,7 @@ class Database:
                 raise
             raise _as_database_error(error, is_stale=is_stale) from error
         finally:
-            self._semaphore.give()
+            self._semaphore.give(caller)
 
 
 def session(settings: Settings, url: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from flask import Blueprint, Flask, Response
 
 from app.domain.workers import PullingWorkers
+from app.infra import callers
 from app.infra.metrics import ProcessMetrics
 from app.infra.room import SMALL, Room
 from app.infra.settings import Settings
@@ -97,11 +98,13 @@ def _check_requests(flask: Flask, access: Tokens, quotas: Quotas, actions: descr
         asked = current_request()
         hooks.begin(asked)
         if asked.url_rule is None:
+            callers.current.set("")
             if access.knows(asked.environ):  # a known client with a wrong path: its body is read to the end
                 clients.vouch(asked.environ)
             clients.step_aside(asked.environ)
         elif asked.blueprint not in TOKENLESS or (asked.blueprint in BY_ATTEMPT and asked.method == "OPTIONS"):
             caller = asked.environ[CALLER] = access.check(asked.environ)
+            callers.current.set(caller.id)
             clients.vouch(asked.environ)
             quotas.take_request(caller)
             if not caller.is_full and asked.method != "OPTIONS":
@@ -109,6 +112,7 @@ def _check_requests(flask: Flask, access: Tokens, quotas: Quotas, actions: descr
                 queue = None if segment is None else names.queue_name(segment)
                 access.require(asked, actions[asked.endpoint], queue)
         else:
+            callers.current.set("")
             clients.step_aside(asked.environ)
 
     flask.before_request(begin)

@@ -36,9 +36,10 @@ def spent_s(asked: Request) -> float:
     return time.perf_counter() - started
 
 
-def _shown(path: str) -> str:
+def _shown(path: str, *, is_known: bool) -> str:
     """Return a path for the log, without the code of a link to the dashboard, or a token that somebody put into it."""
-    return f"{_LINK}***" if path.startswith(_LINK) else masked(path)[:500]
+    at = path.lower().find("login") if path.startswith(_LINK) or not is_known else -1
+    return f"{path[:at][:500]}login***" if at >= 0 else masked(path)[:500]
 
 
 def end(asked: Request, response: Response, process: ProcessMetrics) -> Response:
@@ -56,7 +57,9 @@ def end(asked: Request, response: Response, process: ProcessMetrics) -> Response
     process.note_request(None if rule is None else rule.rule, asked.method, response.status_code, took_s)
     members = {
         "method": asked.method,
-        "path": _shown(asked.environ["PATH_INFO"]),  # without query and origin, which may contain tokens too
+        "path": _shown(
+            asked.environ["PATH_INFO"], is_known=rule is not None
+        ),  # without query and origin, which may contain tokens too
         "status": response.status_code,
         "ms": round(took_s * 1000, 3),
     }

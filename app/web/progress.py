@@ -4,6 +4,7 @@ from flask import Blueprint, Response, current_app, request
 
 from app.domain.attempts import LOG_LINE_MAX
 from app.domain.errors import Fault, InvalidRequest, TooLarge
+from app.infra import callers
 from app.infra.settings import Settings
 from app.operations import progress as operations
 from app.postgres.database import Database, DatabaseError, OutcomeUnknown
@@ -39,6 +40,7 @@ def blueprint(settings: Settings, db: Database) -> Blueprint:
     def authorized_body(queue: str, job_id: str, token: str, *, limit: int) -> bytes:
         """Read the body after the token is verified: of unauthenticated clients nothing is read."""
         holders.require(queue=queue, job_id=job_id, token=token)
+        callers.current.set(f"attempts of {queue}")
         clients.vouch(request.environ)
         current_app.extensions[TOKENS].remember(request.environ["HTTP_AUTHORIZATION"])
         return body.read(request, limit=limit, client_s=settings.client_s)

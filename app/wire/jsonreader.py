@@ -83,28 +83,30 @@ def _objects(text: bytes, names: frozenset[str], most: int) -> list[Members] | N
         return None
 
 
-def several(text: bytes, names: frozenset[str], *, most: int) -> tuple[list[Members], int] | None:
-    """Split the objects at the beginning of `text`, a piece of an array, and return where the next one begins.
+def several(text: bytes, names: frozenset[str], *, most: int) -> tuple[list[Members], int, int]:
+    """Split the objects at the beginning of `text`, a piece of an array; return them and where the next one begins.
 
-    All that stand before the last one, or before a fault; none if nothing looks like the beginning of another one.
-    None if guesses were wrong, and where `objects` returns None. Raises NoObject, TooMany.
+    All that stand before the last one, or before a fault. None of them if nothing looks like the beginning of another
+    one, after a few wrong guesses, whose number is returned too, or where `objects` returns None. Raises NoObject,
+    TooMany.
     """
-    until, are_wrong = len(text), False
-    for _ in range(_TRIES):
+    until = len(text)
+    for wrong in range(_TRIES):
         give_way()
         until = _last_start(text, until)
         if not until:
-            break
+            return [], 0, wrong
         before = text[:until].rstrip(b" \t\r\n")
-        are_wrong = True
         if not before.endswith(b","):
             continue
         try:
-            return (found, until) if (found := _objects(b"[%b]" % before[:-1], names, most)) else None
+            found = _objects(b"[%b]" % before[:-1], names, most)
         except (msgspec.DecodeError, RecursionError) as error:
             place = _PLACE.fullmatch(str(error))
             until = min(until, int(place[2]) - 1) if place else until
-    return None if are_wrong else ([], 0)
+            continue
+        return (found, until, wrong) if found else ([], 0, _TRIES)
+    return [], 0, _TRIES
 
 
 def _last_start(text: bytes, until: int) -> int:
@@ -206,7 +208,7 @@ def _fault(view: memoryview, error: Exception) -> UnstorableJson:
     at = int(place[2]) if place else len(text)
     if word := _NO_NUMBER.match(text, max(0, at - 1)) or _NO_NUMBER.match(text, at):
         return UnstorableJson(f"must not contain {word[0].decode()}")
-    begin = max(0, at - _AROUND)
+    begin = len(text[: max(0, at - _AROUND)].rstrip(b"\\"))  # no escape is cut
     if "character" not in said and jsontext.has_lone_surrogate(text[begin : at + 1], at - begin - _SURROGATES):
         return UnstorableJson("must not contain a lone surrogate")
     if place is None:

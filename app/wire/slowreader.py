@@ -30,9 +30,8 @@ from app.wire.demands import (
 from app.wire.jsonreader import FAULTS_MAX, MEMBERS_MAX, Members, NoObject, NotJson, TooMany
 
 _SPACE = re.compile(rb"[ \t\r\n]*+")
-_TRIES_MAX, _WRONG_GUESS = 8, 4
-"""How often in vain it is tried to parse several objects of a body at once, and for how many of that a wrong guess
-counts, which costs a few passes over a piece."""
+_TRIES_MAX = 8
+"""How often in vain it is tried to parse several objects of a body at once; a wrong guess costs a pass over a piece."""
 
 
 class Reader:
@@ -57,42 +56,40 @@ class Reader:
         objects: list[Members] = []
         tries = _TRIES_MAX
         while True:
-            some = self._several(position, len(objects), path, array) if tries > 0 else ([], 0)
-            if some and some[0]:
-                objects += some[0]
-                position += some[1]
-                continue
+            if tries > 0:
+                some, length, wrong = self._several(position, len(objects), path, array)
+                tries -= wrong
+                if some:
+                    objects += some
+                    position += length
+                    continue
             if len(objects) == array.limit:
                 raise too_many(path, array)
             found, end = self._element(position, f"{array.name}[{len(objects)}]", array)
             self._require_known([found], len(objects), array)
             objects.append(found)
             give_way()
-            if some is None:
-                tries -= _WRONG_GUESS
-            elif end - position <= jsontext.PIECE:
+            if end - position <= jsontext.PIECE:  # else no other one can begin in the piece
                 tries -= 1
             position = self.skip(end)
             if self._is_at(b"]", position):
                 return objects, position + 1
             position = self.skip(self._expect(position, b",", path))
 
-    def _several(self, position: int, nth: int, path: str, array: Array) -> tuple[list[Members], int] | None:
+    def _several(self, position: int, nth: int, path: str, array: Array) -> tuple[list[Members], int, int]:
         """Parse as many objects as fit into a piece, from `nth` on; return what `jsonreader.several` does."""
         piece, most = self._raw[position : position + jsontext.PIECE], array.limit - nth
         try:
-            some = jsonreader.several(piece, array.form.names, most=most)
+            some, length, wrong = jsonreader.several(piece, array.form.names, most=most)
         except NoObject as error:
             raise UnparsableBody(Fault(f"{array.name}[{nth + error.at}]", "must be an object")) from None
         except TooMany:
             raise too_many(path, array) from None
-        if some is None:
-            return None
-        for at, members in enumerate(some[0], nth):
+        for at, members in enumerate(some, nth):
             if not are_plain(members):
                 checked(members, f"{array.name}[{at}]", array.form)
-        self._require_known(some[0], nth, array)
-        return some
+        self._require_known(some, nth, array)
+        return some, length, wrong
 
     def _require_known(self, objects: list[Members], nth: int, array: Array) -> None:
         """Stop at FAULTS_MAX members with unknown names: each costs memory, and names that are not ASCII also time."""
@@ -171,7 +168,8 @@ class Reader:
     def _loose(self, start: int) -> tuple[JsonText, int] | None:
         """Parse a value that may contain lone surrogates."""
         end = jsonreader.end_or_none(self._whole_characters, start)
-        return None if end is None else (JsonText(self._raw[start:end].decode().rstrip(" \t\r\n")), end)
+        give_way()
+        return None if end is None else (self._text(start, end), end)
 
     @functools.cached_property
     def _whole_characters(self) -> memoryview:
@@ -188,7 +186,12 @@ class Reader:
             if until < len(self._raw) and isinstance(error, NotJson) and error.is_cut:
                 raise too_long(path, limit) from None
             raise UnparsableBody(Fault(path, place(self._raw, start, error))) from None
-        return JsonText(self._raw[start:end].decode().rstrip(" \t\r\n")), end
+        return self._text(start, end), end
+
+    def _text(self, start: int, end: int) -> JsonText:
+        text = JsonText(self._raw[start:end].rstrip(b" \t\r\n").decode())
+        give_way()
+        return text
 
     def _is_at(self, character: bytes, position: int) -> bool:
         return self._raw[position : position + 1] == character

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app.infra.semaphore import FairSemaphore
+from app.infra.semaphore import FairSemaphore, SharedSemaphore
 from tests.support.clusters import IMPORTABLE, PYTHON, until
 
 PATH = ":".join(IMPORTABLE)
@@ -87,3 +87,36 @@ def test_a_greenlet_that_is_killed_while_it_waits_keeps_no_permit(*, is_granted:
     argv = [*PYTHON, "-c", KILLED.format(is_granted=is_granted)]
     done = subprocess.run(argv, capture_output=True, text=True, check=True, env=os.environ | {"PYTHONPATH": PATH})
     assert done.stdout == "[True, True, False]\n"
+
+
+def test_of_those_who_wait_the_holder_with_the_fewest_permits_is_next() -> None:
+    permits, went = SharedSemaphore(2), list[str]()
+    assert permits.take("a")
+    assert permits.take("a")
+    assert not permits.take("b")
+
+    def go(holder: str) -> None:
+        assert permits.take(holder, timeout_s=10)
+        went.append(holder)
+        permits.give(holder)
+
+    with ThreadPoolExecutor(6) as pool:
+        for nth, holder in enumerate(["a", "a", "a", "b", "b", "c"], start=1):
+            pool.submit(go, holder)
+            until(lambda nth=nth: sum(map(len, permits._lines.values())) == nth)  # type: ignore[misc]  # noqa: SLF001
+        permits.give("a")
+    permits.give("a")
+    assert went[:2] == ["b", "c"], "they have none, and the one with two waits"
+    assert sorted(went) == ["a", "a", "a", "b", "b", "c"]
+    assert permits.free == 2
+
+
+def test_a_holder_that_waited_in_vain_leaves_no_line() -> None:
+    permits = SharedSemaphore(1)
+    assert permits.take("a")
+    assert not permits.take("b", timeout_s=0.01)
+    permits.give("a")
+    assert permits.take("a")
+    assert not permits.take("a")
+    permits.give("a")
+    assert permits.free == 1

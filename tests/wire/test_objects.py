@@ -95,7 +95,7 @@ def test_objects_with_objects_in_them_are_not_parsed_again_and_again(
 ) -> None:
     asked: list[int] = []
 
-    def several(text: bytes, names: frozenset[str], *, most: int) -> tuple[list[Members], int] | None:
+    def several(text: bytes, names: frozenset[str], *, most: int) -> tuple[list[Members], int, int]:
         asked.append(len(text))
         return SEVERAL(text, names, most=most)
 

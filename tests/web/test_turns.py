@@ -1,0 +1,39 @@
+"""Who waits for a database connection gets it in turns by token: no flood of one token holds up another."""
+
+import contextlib
+import http.client
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+
+from tests.support import databases, raw
+from tests.support.clusters import until
+
+FLOOD = 24
+LOCKED = "select from rowline.jobs where queue = 'q' for update"
+WAITING = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+
+
+def test_a_flood_of_one_token_that_waits_for_a_lock_holds_up_no_other(own_url: str) -> None:
+    settings = {"AUTH_TOKENS": "the-token-of-a-flood,the-token-of-another", "ROWLINE_API_CONNECTIONS": "2"}
+    limits = {"ROWLINE_LOCK_MS": "500", "ROWLINE_POOL_WAIT_MS": "60000", "ROWLINE_API_PROCESSES": "1"}
+    answered: list[int] = []
+
+    with raw.server(own_url, **settings, **limits) as server, psycopg.connect(databases.as_owner(own_url)) as holder:
+
+        def ask(token: str, method: str, path: str, body: str = "") -> int:
+            with contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)) as connection:
+                connection.request(method, path, body, {"Authorization": f"Bearer {token}"})
+                return connection.getresponse().status
+
+        def change(_: int) -> None:
+            answered.append(ask("the-token-of-a-flood", "PATCH", "/queues/q/jobs/1", '{"data":1}'))
+
+        assert ask("the-token-of-another", "POST", "/queues/q/jobs", '[{"name":"n","data":0}]') == 200
+        holder.execute(LOCKED)
+        with ThreadPoolExecutor(FLOOD) as pool:
+            pool.map(change, range(FLOOD))
+            until(lambda: databases.ask(own_url, WAITING) == [(2,)])
+            assert ask("the-token-of-another", "GET", "/queues/other/jobs/2") == 404
+            assert len(answered) < FLOOD / 2
+            holder.rollback()
