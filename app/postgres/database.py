@@ -14,7 +14,7 @@ import sqlalchemy
 from sqlalchemy import exc
 
 from app.infra import callers
-from app.infra.semaphore import FairSemaphore, SharedSemaphore
+from app.infra.semaphore import FairSemaphore
 from app.infra.settings import Settings
 from app.postgres import libpq, poolers
 from app.postgres.libpq import BoundedConnection, PoolerFault
@@ -95,7 +95,7 @@ class Database:
         listen_url = settings.listen_url or url
         listening = _arguments(listen_url, settings, name=name, statement_ms=statement_ms)
         self._listener = Listener(listen_url, listening, on_loss=self.wakeups.lose)
-        self._semaphore = SharedSemaphore(size)
+        self._semaphore = FairSemaphore(size)
         self._long = FairSemaphore(max(1, size // LONG_SHARE))
         reading = arguments | {"options": f"{arguments['options']} {_READING}"}
         look = libpq.connector(url, arguments | _OURS, PreparedConnection)
@@ -255,7 +255,7 @@ class Database:
     def _wait(self, caller: str) -> None:
         """Wait for a free connection, in turns by caller. Raises DatabaseError."""
         began_at = time.monotonic()
-        is_granted = self._semaphore.take(caller, timeout_s=self.wait_s)
+        is_granted = self._semaphore.take(holder=caller, timeout_s=self.wait_s)
         self.on_wait(time.monotonic() - began_at)
         if not is_granted:
             raise DatabaseError("all database connections are in use")
@@ -269,7 +269,7 @@ class Database:
         ends_at = time.monotonic() + self.limit_s
         is_stale = False
         caller = callers.current.get()
-        if not self._semaphore.take(caller):
+        if not self._semaphore.take(holder=caller):
             self._wait(caller)
         try:
             conn, driver = pool.take()
@@ -292,7 +292,7 @@ class Database:
                 raise
             raise _as_database_error(error, is_stale=is_stale) from error
         finally:
-            self._semaphore.give(caller)
+            self._semaphore.give(holder=caller)
 
 
 def session(settings: Settings, url: str) -> dict[str, str]:

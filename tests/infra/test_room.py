@@ -17,7 +17,7 @@ def go():
     if room.take(60, timeout_s=60):
         room.give(60)
 waiting = [gevent.spawn(go) for _ in range(3)]
-while len(room._line) < 3:
+while sum(map(len, room._lines.values())) < 3:
     gevent.sleep(0)
 if {is_freed}:
     room.give(100)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app.infra.semaphore import FairSemaphore, SharedSemaphore
+from app.infra.semaphore import FairSemaphore
 from tests.support.clusters import IMPORTABLE, PYTHON, until
 
 PATH = ":".join(IMPORTABLE)
@@ -25,7 +25,7 @@ def test_who_came_first_goes_first() -> None:
     with ThreadPoolExecutor(5) as pool:
         for number in range(5):
             pool.submit(go, number)
-            until(lambda number=number: len(turns._line) == number + 1)  # type: ignore[misc]  # noqa: SLF001
+            until(lambda number=number: sum(map(len, turns._lines.values())) == number + 1)  # type: ignore[misc]  # noqa: SLF001
         turns.give()
     assert went == [0, 1, 2, 3, 4]
 
@@ -68,7 +68,7 @@ def go():
     if turns.take(timeout_s=60):
         turns.give()
 waiting = [gevent.spawn(go) for _ in range(3)]
-while len(turns._line) < 3:
+while sum(map(len, turns._lines.values())) < 3:
     gevent.sleep(0)
 if {is_granted}:
     turns.give()
@@ -90,33 +90,33 @@ def test_a_greenlet_that_is_killed_while_it_waits_keeps_no_permit(*, is_granted:
 
 
 def test_of_those_who_wait_the_holder_with_the_fewest_permits_is_next() -> None:
-    permits, went = SharedSemaphore(2), list[str]()
-    assert permits.take("a")
-    assert permits.take("a")
-    assert not permits.take("b")
+    permits, went = FairSemaphore(2), list[str]()
+    assert permits.take(holder="a")
+    assert permits.take(holder="a")
+    assert not permits.take(holder="b")
 
     def go(holder: str) -> None:
-        assert permits.take(holder, timeout_s=10)
+        assert permits.take(holder=holder, timeout_s=10)
         went.append(holder)
-        permits.give(holder)
+        permits.give(holder=holder)
 
     with ThreadPoolExecutor(6) as pool:
         for nth, holder in enumerate(["a", "a", "a", "b", "b", "c"], start=1):
             pool.submit(go, holder)
             until(lambda nth=nth: sum(map(len, permits._lines.values())) == nth)  # type: ignore[misc]  # noqa: SLF001
-        permits.give("a")
-    permits.give("a")
+        permits.give(holder="a")
+    permits.give(holder="a")
     assert went[:2] == ["b", "c"], "they have none, and the one with two waits"
     assert sorted(went) == ["a", "a", "a", "b", "b", "c"]
     assert permits.free == 2
 
 
 def test_a_holder_that_waited_in_vain_leaves_no_line() -> None:
-    permits = SharedSemaphore(1)
-    assert permits.take("a")
-    assert not permits.take("b", timeout_s=0.01)
-    permits.give("a")
-    assert permits.take("a")
-    assert not permits.take("a")
-    permits.give("a")
+    permits = FairSemaphore(1)
+    assert permits.take(holder="a")
+    assert not permits.take(holder="b", timeout_s=0.01)
+    permits.give(holder="a")
+    assert permits.take(holder="a")
+    assert not permits.take(holder="a")
+    permits.give(holder="a")
     assert permits.free == 1

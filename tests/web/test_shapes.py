@@ -158,7 +158,7 @@ def test_of_too_many_objects_no_more_are_looked_at_than_there_may_be(
         with contextlib.suppress(InvalidRequest):
             read(sent)
 
-    assert instructions(outcome) <= 300_000, "reading as many as there may be takes 1,500,000"
+    assert instructions(outcome) <= 300_000
 
 
 @pytest.mark.parametrize("where", ["opts", "endpoint"])
@@ -270,7 +270,7 @@ def test_after_a_hundred_unknown_members_nobody_looks_for_more(
 
     details = answers.problem(client.post(path, form % ",".join([odd] * count)), 400)["details"]
 
-    assert len([fault for fault in details if fault["message"] == "is not known here"]) == min(100, count * 92)
+    assert len([fault for fault in details if fault["message"] == "is not known here"]) == 100
     assert details[-1]["path"].startswith("jobs[1].")
 
 
