@@ -16,7 +16,7 @@ import pytest
 from flask import Flask
 
 from app.domain import scan
-from app.infra import loading
+from app.infra import callers, loading
 from app.infra.settings import Settings
 from app.postgres.database import Connection, Database
 from app.store import failures, leases, search, search_all
@@ -64,6 +64,12 @@ def pytest_collection() -> Generator[None, object, object]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take minutes: one that begins last has the whole run wait for it."""
     items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+
+
+@pytest.fixture(autouse=True)
+def _nobody_asks() -> None:
+    """Have what a test does be no work for the token of the test before, whose requests ran in this thread too."""
+    callers.current.set("")
 
 
 @pytest.fixture(scope="session", autouse=True)

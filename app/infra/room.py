@@ -4,6 +4,7 @@ A response is in memory several times while it is built: in the driver, as texts
 until the client has read it. Most clients read it at once; slow ones share the limit.
 """
 
+from app.infra import callers
 from app.infra.semaphore import FairSemaphore
 
 SMALL = 64 * 1024
@@ -15,7 +16,7 @@ COPIES = 4
 
 
 class Room(FairSemaphore):
-    """A limit of bytes that the greenlets or threads of a process share; reservations are served in order."""
+    """A limit of bytes that the greenlets or threads of a process share; it is shared out among callers."""
 
     def __init__(self, size: int, *, per_answer: int, claims: int, wait_s: float) -> None:
         """Start with `size` free bytes. `wait_s`: how long a reservation waits for others to be freed.
@@ -23,7 +24,7 @@ class Room(FairSemaphore):
         `per_answer` is the most text in one page, less if two such pages would not fit. `claims` is the number of
         concurrent claims: the text of each is limited so that all of them reserve half of `size`, without waiting.
         """
-        super().__init__(size)
+        super().__init__(size, share=1)
         self.per_answer = max(BLIND, min(per_answer, size // (2 * COPIES)))
         per_claim = max(SMALL, min(self.per_answer, size // (2 * COPIES * claims)))
         self.claims = ((per_claim, per_claim * COPIES), (SMALL, SMALL * COPIES))
@@ -35,8 +36,9 @@ class Reservation:
     """The reservation of one response. Not thread-safe."""
 
     def __init__(self, room: Room) -> None:
-        """Start with 0 bytes of `room`."""
+        """Start with 0 bytes of `room`, for the caller whose request is handled."""
         self.room = room
+        self._holder = callers.current.get()
         self.size = 0
 
     def take(self, size: int, *, is_patient: bool = True) -> bool:
@@ -46,7 +48,9 @@ class Reservation:
         """
         size = min(size, self.room.size)
         more = size - self.size
-        if more > 0 and not self.room.take(more, timeout_s=self.room.wait_s if is_patient else 0.0):
+        if more > 0 and not self.room.take(
+            more, holder=self._holder, timeout_s=self.room.wait_s if is_patient else 0.0
+        ):
             return False
         self.size = max(self.size, size)
         return True
@@ -57,9 +61,8 @@ class Reservation:
 
     def await_claim(self) -> bool:
         """Wait until there is memory for a claim; return whether there is. Reserves it only if it had to wait."""
-        room = self.room
-        least = room.claims[-1][1]
-        return room.free >= least or self.take(least)
+        least = self.room.claims[-1][1]
+        return self.room.is_free(least, holder=self._holder) or self.take(least)
 
     def for_claim(self) -> int:
         """Reserve memory for the jobs of a claim; return the most bytes of text that they may have, or 0.
@@ -70,7 +73,7 @@ class Reservation:
         for text, size in room.claims:
             if size <= self.size:
                 return text
-            if room.take(size - self.size):
+            if room.take(size - self.size, holder=self._holder):
                 self.size = size
                 return text
         return 0
@@ -78,7 +81,7 @@ class Reservation:
     def become(self, size: int) -> None:
         """Set the reservation to the length of the finished response; 0 frees it."""
         if size != self.size:
-            self.room.give(self.size - size)
+            self.room.give(self.size - size, holder=self._holder)
             self.size = size
 
 

@@ -8,16 +8,18 @@ class FairSemaphore:
     """Has `size` permits for greenlets or threads, each of which takes one or more for a holder.
 
     Of those who wait, the next is one of the holder with the fewest permits, and among equals of the one that waits
-    longest: however many wait for one holder, another one is next. For one holder alone, as all are who name none, it
-    is the order of their arrival.
+    longest: however many wait for one holder, another one is next. For one holder alone it is the order of their
+    arrival. A holder with a name that has permits gets more only while it then has at most `share` times those that are
+    left free: with 3 it gets three quarters of all, or two get three sevenths each. Who names none is not limited.
 
     A pool alone is not fair: a caller that returns a connection can take it again before the waiter that it woke runs,
     which then waits again behind all others.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, *, share: int = 3) -> None:
         """Start with `size` free permits."""
         self.size = size
+        self._share = share
         self.free = size
         """The free permits; negative if more were taken than there are, by `give`."""
         self._lock = threading.Lock()
@@ -25,10 +27,15 @@ class FairSemaphore:
         self._lines: dict[str, deque[tuple[int, threading.Lock]]] = {}
         """Those who wait, by their holders; the holder that was served last is at the end."""
 
+    def is_free(self, number: int, *, holder: str) -> bool:
+        """Whether so many permits could be taken for `holder` now, without waiting."""
+        with self._lock:
+            return number <= self.free and self._is_next(number, holder)
+
     def take(self, number: int = 1, *, holder: str = "", timeout_s: float = 0.0) -> bool:
         """Take so many permits for `holder`, waiting up to `timeout_s`; return whether they were granted."""
         with self._lock:
-            if not self._lines and number <= self.free:
+            if number <= self.free and self._is_next(number, holder):
                 self.free -= number
                 self._held[holder] = self._held.get(holder, 0) + number
                 return True
@@ -69,8 +76,8 @@ class FairSemaphore:
             return is_waiting
 
     def _serve(self) -> None:
-        while self._lines:
-            holder = min(self._lines, key=lambda one: self._held.get(one, 0))
+        while ready := self._ready():
+            holder = min(ready, key=lambda one: self._held.get(one, 0))
             number, turn = self._lines[holder][0]
             if number > self.free:
                 break
@@ -81,3 +88,18 @@ class FairSemaphore:
             self.free -= number
             self._held[holder] = self._held.get(holder, 0) + number
             turn.release()
+
+    def _is_next(self, number: int, holder: str) -> bool:
+        """Whether `holder` may have so many more, once they are free, before all who wait."""
+        if (has := self._held.get(holder)) and self._is_enough(has, number, holder):
+            return False
+        return not self._lines or (holder not in self._lines and not self._ready())
+
+    def _ready(self) -> list[str]:
+        """Return the holders that wait for their turn, and not because they have enough."""
+        firsts = ((holder, line[0][0]) for holder, line in self._lines.items())
+        return [one for one, number in firsts if not self._is_enough(self._held.get(one, 0), number, one)]
+
+    def _is_enough(self, has: int, number: int, holder: str) -> bool:
+        """Whether a holder that has permits would leave too few to others, if it had so many more."""
+        return bool(has and holder) and has + number > self._share * (self.free - number)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from app.domain.errors import NoRoom
 from app.domain.job import Lease, Release
 from app.domain.scan import ScanCursors
-from app.infra import room
+from app.infra import callers, room
 from app.infra.room import Reservation
 from app.infra.semaphore import FairSemaphore
 from app.operations import claim, settle
@@ -87,7 +87,8 @@ class Waiting:
     def _look(self, queue: str, ask: Ask, has_left: Callable[[], bool], held: Reservation) -> Claimed:
         if not held.await_claim():
             raise NoRoom
-        if not self._semaphore.take(timeout_s=self._wait_s):
+        caller = callers.current.get()
+        if not self._semaphore.take(holder=caller, timeout_s=self._wait_s):
             raise DatabaseError("all database connections that claims may have are in use")
         try:
             if has_left() or not (max_bytes := held.for_claim()):  # it may have left during the wait for a connection
@@ -102,7 +103,7 @@ class Waiting:
                 cursor=self.cursors.of(queue),
             )
         finally:
-            self._semaphore.give()
+            self._semaphore.give(holder=caller)
         if found.leases and has_left():
             found = self._handed_back(queue, found)
         if not found.leases:

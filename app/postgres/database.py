@@ -107,12 +107,13 @@ class Database:
     @contextmanager
     def long_work(self, *, timeout_s: float = 0.0) -> Iterator[bool]:
         """Yield whether the block may do work that takes long, once one of few permits is free, or `timeout_s` over."""
-        is_mine = self._long.take(timeout_s=timeout_s)
+        caller = callers.current.get()
+        is_mine = self._long.take(holder=caller, timeout_s=timeout_s)
         try:
             yield is_mine
         finally:
             if is_mine:
-                self._long.give()
+                self._long.give(holder=caller)
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:

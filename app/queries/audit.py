@@ -8,6 +8,7 @@ import sqlalchemy
 
 from app.domain.audit import Act, Actor, ActOutcome, Entry, Members
 from app.postgres.database import Database
+from app.queries.permits import long_read
 from app.store.tables import audit
 
 
@@ -27,7 +28,7 @@ class Wanted:
 
 
 def entries(db: Database, *, wanted: Wanted, length: int) -> list[Entry]:
-    """Return up to `length` acts, the newest first."""
+    """Return up to `length` acts, the newest first. Takes a permit for long reads: there may be few such among many."""
     conditions = [
         column == value
         for column, value in (
@@ -45,7 +46,7 @@ def entries(db: Database, *, wanted: Wanted, length: int) -> list[Entry]:
     if wanted.before is not None:
         conditions.append(audit.c.number < wanted.before)
     found = sqlalchemy.select(audit).where(*conditions).order_by(audit.c.number.desc()).limit(length)
-    with db.read() as conn:
+    with long_read(db), db.read() as conn:
         return [_entry(row) for row in conn.execute(found)]
 
 

@@ -7,6 +7,7 @@ from app.domain.job import Job
 from app.domain.plan import SAMPLE, Plan, PlanStatus
 from app.infra.room import SMALL
 from app.postgres.database import Database
+from app.queries.permits import long_read
 from app.queries.queues import like
 from app.store import plans
 
@@ -22,16 +23,17 @@ def find(db: Database, *, queue: str, plan_id: str) -> Plan:
 
 def page(db: Database, *, queue: str, start: int, length: int) -> list[Plan]:
     """Return `length` plans of a queue from `start`, the newest first. Raises DatabaseError."""
-    with db.read() as conn:
+    with long_read(db, if_beyond=start + length), db.read() as conn:
         return plans.page(conn, queue=queue, start=start, length=length)
 
 
 def page_of_all(db: Database, *, allowed: Sequence[str], start: int, length: int) -> list[Plan]:
     """Return `length` plans from `start` of the queues that match one of `allowed`. Raises DatabaseError.
 
-    Those that go on by themselves come first, then the others, each the newest first.
+    Those that go on by themselves come first, then the others, each the newest first. Takes a permit for long reads:
+    it walks over the plans of all queues.
     """
-    with db.read() as conn:
+    with long_read(db), db.read() as conn:
         return plans.page_of_all(conn, allowed=[*map(like, allowed)], start=start, length=length)
 
 

@@ -1,6 +1,5 @@
 """Reads of jobs: one job, or a page with counts."""
 
-import contextlib
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from app.infra.room import BLIND, COPIES, SMALL, Reservation
 from app.postgres.coalescer import RequestCoalescer
 from app.postgres.database import Connection, Database, DatabaseError
 from app.queries import bounds
-from app.queries.permits import long_read
+from app.queries.permits import NEAR, long_read
 from app.store import counts, rows
 from app.store import jobs as store
 from app.store.statements import Statement, composed
@@ -42,9 +41,6 @@ TOGETHER_MAX = 32
 PAGES_MAX = 8
 """The most callers whose pages are read in one snapshot."""
 NOT_STARTED = (Status.WAITING, Status.PRIORITIZED, Status.DELAYED)
-NEAR = 1_000
-"""Only pages that end within so many jobs are read together: a deep one would delay the others, and needs a permit."""
-
 OTHERS, OTHERS_A_JOB = 50, 4
 """How many jobs of other queues a page of all statuses passes by, plus how many for each job before its end.
 
@@ -119,7 +115,10 @@ class Lookup:
 
 
 class Pages:
-    """Reads pages; concurrent calls in one process share a snapshot, and equal pages are read once."""
+    """Reads pages; concurrent calls in one process share a snapshot, and equal pages are read once.
+
+    Only near ones are read together: a deep one would delay the others.
+    """
 
     def __init__(self, db: Database) -> None:
         """Read from `db`."""
@@ -133,11 +132,11 @@ class Pages:
 
         Calls that share a snapshot share its errors. A page that is too long for a response is cut.
         """
-        is_near = part.offset + part.length <= NEAR
-        page = self._coalescer.submit(queue, part) if is_near else self._deep(queue, part)
+        end = part.offset + part.length
+        page = self._coalescer.submit(queue, part) if end <= NEAR else self._deep(queue, part)
         if page is not None:
             return page
-        with contextlib.nullcontext() if is_near else long_read(self._db):
+        with long_read(self._db, if_beyond=end):
             return self._long(queue, part, reserve())
 
     def _deep(self, queue: str, part: Part) -> Page | None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from app.domain.queue import LATELY, Queue
 from app.domain.tokens import ALL
 from app.postgres.database import Connection, Database
+from app.queries.permits import long_read
 from app.store import minutes, queues, schedules
 
 _MINUTE_MS = 60_000
@@ -31,9 +32,10 @@ def page(
     """Return how many queues match `pattern` and one of those `allowed`, and `length` of them from `start`, by name.
 
     In a pattern `*` stands for any characters. `after`: of those with later names; `by_attention`: first those that
-    need a person, by their counts. `has_minutes`: with what happened in each of the last minutes. Raises DatabaseError.
+    need a person, by their counts. `has_minutes`: with what happened in each of the last minutes. Takes a permit for
+    long reads: it reads the counts of all queues. Raises DatabaseError.
     """
-    with db.read() as conn:
+    with long_read(db), db.read() as conn:
         count, found = queues.page(
             conn,
             pattern=like(pattern),

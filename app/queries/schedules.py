@@ -7,6 +7,7 @@ from app.domain.errors import NoRoom, ScheduleNotFound
 from app.domain.scheduled import Run, Schedule
 from app.infra.room import BLIND, COPIES, SMALL, Reservation
 from app.postgres.database import Connection, Database
+from app.queries.permits import long_read
 from app.queries.queues import like
 from app.store import schedules
 
@@ -49,17 +50,20 @@ def page(db: Database, *, queue: str, start: int, length: int) -> tuple[int, lis
 
     Raises DatabaseError.
     """
-    with db.read() as conn:
+    with long_read(db, if_beyond=start + length), db.read() as conn:
         return schedules.page(conn, queue=queue, start=start, length=length, max_bytes=BLIND // max(1, length))
 
 
 def page_of_all(
     db: Database, *, allowed: Sequence[str], pattern: str, start: int, length: int
 ) -> tuple[int, list[Schedule]]:
-    """Return the same of all queues that match `pattern` and one of `allowed`, by queue, id. Raises DatabaseError."""
+    """Return the same of all queues that match `pattern` and one of `allowed`, by queue, id. Raises DatabaseError.
+
+    Takes a permit for long reads: it walks over the schedules of all queues.
+    """
     max_bytes = BLIND // max(1, length)
     patterns, asked = [*map(like, allowed)], like(pattern)
-    with db.read() as conn:
+    with long_read(db), db.read() as conn:
         return schedules.page_of_all(
             conn, allowed=patterns, pattern=asked, start=start, length=length, max_bytes=max_bytes
         )
@@ -72,8 +76,11 @@ def now_ms(db: Database) -> int:
 
 
 def runs(db: Database, *, queue: str, schedule_id: str, start: int, length: int) -> list[Run]:
-    """Return jobs of a schedule that are there, the newest first. Raises ScheduleNotFound, DatabaseError."""
+    """Return jobs of a schedule that are there, the newest first. Raises ScheduleNotFound, DatabaseError.
+
+    Takes a permit for long reads: there may be few such among many whose ids only begin alike.
+    """
     prefix = times.job_id(schedule_id, 0)[:-1]
-    with db.read() as conn:
+    with long_read(db), db.read() as conn:
         _find(conn, queue, schedule_id, max_bytes=0)
         return schedules.runs(conn, queue=queue, prefix=prefix, start=start, length=length)

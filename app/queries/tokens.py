@@ -14,6 +14,7 @@ from app.domain.tokens import Caller, Token
 from app.infra.semaphore import FairSemaphore
 from app.postgres.coalescer import RequestCoalescer
 from app.postgres.database import Database, DatabaseError
+from app.queries.permits import long_read
 from app.store import tables
 from app.store import tokens as store
 from app.store.tokens import Found
@@ -154,7 +155,7 @@ def _wanted() -> sqlalchemy.Select[Any]:
 def page(db: Database, *, start: int, length: int) -> tuple[int, list[Token]]:
     """Return how many tokens there are, and some of them, the newest first."""
     order = tables.tokens.c.created_at.desc(), tables.tokens.c.id
-    with db.read() as conn:
+    with long_read(db, if_beyond=start + length), db.read() as conn:
         count = conn.execute(sqlalchemy.select(sqlalchemy.func.count()).select_from(tables.tokens)).scalar_one()
         rows = conn.execute(_wanted().order_by(*order).offset(start).limit(length)).all()
     return count, [store.of(row) for row in rows]

@@ -90,9 +90,8 @@ def test_a_greenlet_that_is_killed_while_it_waits_keeps_no_permit(*, is_granted:
 
 
 def test_of_those_who_wait_the_holder_with_the_fewest_permits_is_next() -> None:
-    permits, went = FairSemaphore(2), list[str]()
-    assert permits.take(holder="a")
-    assert permits.take(holder="a")
+    permits, went = FairSemaphore(4), list[str]()
+    assert all(permits.take(holder=holder) for holder in "aaad")
     assert not permits.take(holder="b")
 
     def go(holder: str) -> None:
@@ -104,11 +103,53 @@ def test_of_those_who_wait_the_holder_with_the_fewest_permits_is_next() -> None:
         for nth, holder in enumerate(["a", "a", "a", "b", "b", "c"], start=1):
             pool.submit(go, holder)
             until(lambda nth=nth: sum(map(len, permits._lines.values())) == nth)  # type: ignore[misc]  # noqa: SLF001
-        permits.give(holder="a")
-    permits.give(holder="a")
-    assert went[:2] == ["b", "c"], "they have none, and the one with two waits"
-    assert sorted(went) == ["a", "a", "a", "b", "b", "c"]
-    assert permits.free == 2
+        permits.give(holder="d")
+        until(lambda: len(went) == 3)
+        permits.give(3, holder="a")
+    assert went == ["b", "c", "b", "a", "a", "a"], "the one with three waits until others have enough"
+    assert permits.free == 4
+
+
+def test_a_holder_leaves_a_quarter_to_others_and_two_leave_a_seventh() -> None:
+    permits = FairSemaphore(8)
+    assert [permits.take(holder="a") for _ in range(8)] == [True] * 6 + [False] * 2
+    assert permits.take(holder="b")
+    assert not permits.take(holder="b"), "none would be left"
+    permits.give(3, holder="a")
+    assert [permits.take(holder="b") for _ in range(3)] == [True, True, False]
+    assert [permits.take(holder="c") for _ in range(2)] == [True, False]
+    assert permits.is_free(1, holder="d")
+    assert permits.take(holder="d"), "who has none is served while any is left"
+    assert not permits.is_free(1, holder="e")
+
+
+def test_who_names_no_holder_has_no_limit() -> None:
+    permits = FairSemaphore(4)
+    assert [permits.take() for _ in range(5)] == [True] * 4 + [False]
+
+
+def test_a_holder_that_waits_because_it_has_enough_holds_up_no_other() -> None:
+    permits = FairSemaphore(4)
+    assert permits.take(3, holder="a")
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(permits.take, holder="a", timeout_s=10)
+        until(lambda: "a" in permits._lines)  # noqa: SLF001
+        assert permits.take(holder="b")
+        permits.give(holder="b")
+        assert not waiting.done()
+        permits.give(2, holder="a")
+        assert waiting.result()
+
+
+def test_who_needs_more_than_is_free_is_not_overtaken_by_those_who_need_less() -> None:
+    permits = FairSemaphore(4)
+    assert permits.take(2, holder="a")
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(permits.take, 3, holder="b", timeout_s=10)
+        until(lambda: "b" in permits._lines)  # noqa: SLF001
+        assert not permits.take(holder="c")
+        permits.give(2, holder="a")
+        assert waiting.result()
 
 
 def test_a_holder_that_waited_in_vain_leaves_no_line() -> None:

@@ -5,14 +5,17 @@ from contextlib import ExitStack
 
 import pytest
 
+from app.domain.series import Step
 from app.domain.states import Status
 from app.infra.settings import Settings
 from app.postgres.database import LONG_SHARE, Database, DatabaseError
-from app.queries import history
+from app.queries import audit, history, jobplans, queues, schedules, series, tokens
 from app.queries.find import Finder
-from app.queries.jobs import NEAR, Pages, Part
+from app.queries.jobs import Pages, Part
+from app.queries.permits import NEAR
 from tests.support import databases
 from tests.support.jobs import insert, new
+from tests.support.schedules import made
 
 QUEUE = "long"
 READS: dict[str, tuple[Callable[[Database], object], bool]] = {
@@ -24,6 +27,25 @@ READS: dict[str, tuple[Callable[[Database], object], bool]] = {
     "a log that may be long": (lambda db: history.logs(db, queue=QUEUE, job_id="2", start=0, length=10), True),
     "attempts": (lambda db: history.attempts(db, queue=QUEUE, job_id="2", start=0, length=10), False),
     "many attempts": (lambda db: history.attempts(db, queue=QUEUE, job_id="1", start=0, length=10), True),
+    "plans of a queue": (lambda db: jobplans.page(db, queue=QUEUE, start=0, length=10), False),
+    "plans far down": (lambda db: jobplans.page(db, queue=QUEUE, start=NEAR, length=10), True),
+    "plans of all queues": (lambda db: jobplans.page_of_all(db, allowed=["*"], start=0, length=10), True),
+    "schedules of a queue": (lambda db: schedules.page(db, queue=QUEUE, start=0, length=10), False),
+    "schedules far down": (lambda db: schedules.page(db, queue=QUEUE, start=NEAR, length=10), True),
+    "schedules of all queues": (
+        lambda db: schedules.page_of_all(db, allowed=["*"], pattern="*", start=0, length=10),
+        True,
+    ),
+    "runs of a schedule": (
+        lambda db: schedules.runs(db, queue="q", schedule_id="s", start=0, length=10),
+        True,
+    ),
+    "queues": (lambda db: queues.page(db, start=0, length=10), True),
+    "tokens": (lambda db: tokens.page(db, start=0, length=10), False),
+    "tokens far down": (lambda db: tokens.page(db, start=NEAR, length=10), True),
+    "acts": (lambda db: audit.entries(db, wanted=audit.Wanted(target="x"), length=10), True),
+    "the last hour": (lambda db: series.of_queue(db, queue=QUEUE), False),
+    "a series of days": (lambda db: series.of_queue(db, queue=QUEUE, step=Step.DAY), True),
 }
 """By their names, how each is read, and whether it needs a permit."""
 
@@ -43,6 +65,7 @@ def reader(server_url: str, template: str) -> Iterator[Database]:
             conn.exec_driver_sql(
                 f"update rowline.jobs set attempts_started = 20000, processed_at = now() where number = {first}"
             )
+        made(db, "s")
         yield db
         db.close()
 

@@ -4,7 +4,8 @@ import pytest
 
 from app.domain.states import Status
 from app.postgres.database import Database
-from app.queries.jobs import NEAR, Page, Pages, Part
+from app.queries.jobs import Page, Pages, Part
+from app.queries.permits import NEAR
 from tests.support import work
 from tests.support.jobs import insert, new
 from tests.support.race import RACERS, race

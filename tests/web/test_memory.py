@@ -19,6 +19,7 @@ from tests.support.clusters import until
 from tests.support.family import children
 from tests.support.raw import Server
 
+NEIGHBOUR = "a-token-of-a-neighbour"
 STRANGERS = 200
 STRANGER_KIB = 64  # what one of them may hold
 LARGEST = "/docs/assets/swagger-ui-bundle.js"
@@ -131,3 +132,17 @@ def test_all_who_read_slowly_hold_no_more_than_they_may(crowded: Server, db: Dat
         [short] = crowded.ask(raw.request("GET", "/queues/long/jobs?length=0"), wanted=1)
         assert short.status == 200
     until(lambda: crowded.ask(asked, wanted=1)[0].status == 200)
+
+
+def test_who_reads_slowly_takes_no_memory_from_another_token(db: Database, shared_url: str) -> None:
+    data = JsonText(f'"{"x" * 900_000}"')
+    operations.submit_many(db, queue="long", new=[NewJob(name="n", data=data) for _ in range(10)])
+    settings = {"AUTH_TOKENS": f"{raw.TOKEN},{NEIGHBOUR}", "ROWLINE_CLIENT_S": "60"}
+    served = raw.server(shared_url, ROWLINE_MAX_ANSWERS_BYTES=str(ROOM_KIB * 1024), **settings)
+    with served as server, silent(server, READERS, PAGE) as readers:
+        await_answers(readers)
+        [refused] = server.ask(PAGE, wanted=1)
+        [page] = server.ask(raw.request("GET", "/queues/long/jobs", token=NEIGHBOUR), wanted=1)
+        [claim] = server.ask(raw.request("POST", "/queues/long/jobs/claim", body=b"{}", token=NEIGHBOUR), wanted=1)
+    assert [answer.status for answer in (refused, page, claim)] == [503, 200, 200]
+    assert (page.json()["length"], len(claim.json()["jobs"])) == (9, 1)

@@ -15,7 +15,7 @@ WAITING = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' 
 
 
 def test_a_flood_of_one_token_that_waits_for_a_lock_holds_up_no_other(own_url: str) -> None:
-    settings = {"AUTH_TOKENS": "the-token-of-a-flood,the-token-of-another", "ROWLINE_API_CONNECTIONS": "2"}
+    settings = {"AUTH_TOKENS": "the-token-of-a-flood,the-token-of-another", "ROWLINE_API_CONNECTIONS": "4"}
     limits = {"ROWLINE_LOCK_MS": "500", "ROWLINE_POOL_WAIT_MS": "60000", "ROWLINE_API_PROCESSES": "1"}
     answered: list[int] = []
 
@@ -33,7 +33,7 @@ def test_a_flood_of_one_token_that_waits_for_a_lock_holds_up_no_other(own_url: s
         holder.execute(LOCKED)
         with ThreadPoolExecutor(FLOOD) as pool:
             pool.map(change, range(FLOOD))
-            until(lambda: databases.ask(own_url, WAITING) == [(2,)])
+            until(lambda: databases.ask(own_url, WAITING) == [(3,)])
             assert ask("the-token-of-another", "GET", "/queues/other/jobs/2") == 404
             assert len(answered) < FLOOD / 2
             holder.rollback()
