@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import click
 
+from app.domain import jsontext
 from app.infra import settings
 from tests.bench import cpu, place, report
 from tests.bench.place import Place, Service
@@ -41,6 +42,14 @@ def _odd(more: str) -> str:
     return f'{{"name":"n","data":0,{more}}}'
 
 
+def _fooling() -> str:
+    """Return an object of over half a piece whose data looks twice as if another object of the array began there."""
+    checked = f'"{"1" * 1_001}","\\\\u0000"'  # may be what no body may have, so that it is looked at again
+    towers = ",".join(["[" * 100 + "]" * 100] * 155)
+    begin = f'{{"name":"}}","data":[{checked},{towers},0,'.ljust(jsontext.PIECE // 2 - 25)
+    return begin + '{"name":1},{"name":1},"{"]}'
+
+
 def _ending(more: str) -> str:
     return f'{{"token":"7b0e1c1e-6f1f-4a55-9d52-6a3f9c8a2b11",{more}}}'
 
@@ -55,6 +64,7 @@ ODD = {
         "towers in jobs of 131 KiB": [_job(SHAPES["towers of 9 arrays on objects"](131_000))[1:-1]] * 7,
         "objects in jobs of 1 KiB, a fault in the last": [_job(SHAPES["objects of one member"](1_000))[1:-1]] * 900
         + ['{"name":"n","data":[{},{},]}'],
+        "half a piece each, with two ends that are none": [_fooling()] * 30,
         "100 KiB in an unknown member": [_odd(f'"m":{json.dumps([{"a": 1}] * 9_000)}')] * 10,
         "objects for attempts": [_odd(f'"opts":{{"attempts":{_PARTS}}}')] * 500,
         "a name twice in the last": [_odd(f'"opts":{{"jobId":"{"x" * 250}"}}')] * 3_000 + [_odd('"data":1')],
