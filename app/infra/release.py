@@ -1,6 +1,6 @@
 """The release of this code, which every connection to PostgreSQL names."""
 
-HEAD = "0048"
+HEAD = "0049"
 """The newest schema revision that this code knows; a test compares it with Alembic's."""
 
 

@@ -61,6 +61,16 @@ def test_no_check_of_jobs_is_prepared_anew_for_each_statement(shared_url: str) -
     assert databases.ask(shared_url, checks) == []
 
 
+def test_what_the_rules_call_is_not_called_for_what_a_job_does_not_have(shared_url: str) -> None:
+    called = (
+        "select called.proname, called.proisstrict from pg_depend "
+        "join pg_proc as rule on rule.oid = objid and rule.proname ~ '^broken_' "
+        "join pg_proc as called on called.oid = refobjid and called.pronamespace = 'rowline'::regnamespace "
+        "where classid = 'pg_proc'::regclass and refclassid = 'pg_proc'::regclass"
+    )
+    assert databases.ask(shared_url, called) == [("are_texts_1", True)]
+
+
 IMPOSSIBLE = [
     ("jobs_status", Status.WAITING, "status = 'done'"),
     ("jobs_waiting_has_no_priority", Status.WAITING, "priority = 1"),
