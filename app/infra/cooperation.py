@@ -1,17 +1,36 @@
 """Cooperative scheduling: CPU-bound work yields to other greenlets now and then."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import gevent
-from gevent.lock import Semaphore
+
+from app.infra import callers
+from app.infra.semaphore import FairSemaphore
 
 PIECE_S = 0.002
 """How long work runs, in seconds, before it yields; a step that cannot be interrupted takes a few ms at most."""
 ROUND_S = 0.01
 """How long work gives way, in seconds, to greenlets that can run; then also to those that wait for a socket."""
 _gave_way_at = _looked_at = 0.0
-alone = Semaphore(1)
-"""Held during long CPU-bound work: a dozen such tasks at once would leave the other greenlets a small share."""
+_turn = FairSemaphore(1)
+_TURN_S = 3600.0  # longer than any request
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Do long CPU-bound work while no other greenlet does, in turns by caller.
+
+    A dozen such tasks at once would leave the other greenlets a small share.
+    """
+    caller = callers.current.get()
+    if not _turn.take(holder=caller, timeout_s=_TURN_S):
+        raise TimeoutError
+    try:
+        yield
+    finally:
+        _turn.give(holder=caller)
 
 
 def step_aside(for_s: float = 0.0) -> None:

@@ -75,6 +75,7 @@ class _Array:
         self._custom_ids: set[str] = set()  # that exist, or will once what is pending is inserted
         self._holders: dict[str, Holder] = {}
         self._pending: list[int] = []  # jobs to insert, by their positions
+        self._pending_ids: set[str] = set()  # the custom ids of these
         self._next: dict[str, int] = {}  # those of them that will hold an id
         self._others: dict[int, tuple[InsertOutcome, Holder]] = {}  # jobs that are not added, and who holds their ids
         self._replaced: list[int] = []  # delayed jobs to remove, which are locked
@@ -109,14 +110,15 @@ class _Array:
             numbers = sorted(holder.number for holder in held.values())
             locked = jobs.lock(self._conn, queue=self._queue, numbers=numbers) if numbers else []
             living = {job.number: job.status for job in locked if job.status not in FINAL}
-            found = {dedup_id: holder for dedup_id, holder in found.items() if dedup_id not in {*written}}
-            found |= {dedup_id: holder._replace(status=living.get(holder.number)) for dedup_id, holder in held.items()}
+            held = {dedup_id: holder._replace(status=living.get(holder.number)) for dedup_id, holder in held.items()}
+            found = {dedup_id: found[dedup_id] for dedup_id in found.keys() - {*written}} | held
         self._holders = found
 
     def _will_insert(self, nth: int) -> None:
         self._pending.append(nth)
         if (custom_id := self._new[nth].custom_id) is not None:
             self._custom_ids.add(custom_id)
+            self._pending_ids.add(custom_id)
 
     def _decide(self, nth: int, asked: Deduplication) -> None:
         if asked.id in self._next:
@@ -125,7 +127,7 @@ class _Array:
         outcome, moves_window = fate(asked, holder)
         if outcome in ADDED:
             if holder and outcome is InsertOutcome.REPLACED:
-                if any(self._new[one].custom_id == holder.job_id for one in self._pending):
+                if holder.job_id in self._pending_ids:
                     self._insert()  # they are duplicates of the job that goes now
                 self._custom_ids.discard(holder.job_id)
                 self._replaced.append(holder.number)
@@ -142,7 +144,7 @@ class _Array:
 
     def _insert(self) -> None:
         pending, following, replaced = self._pending, self._next, self._replaced
-        self._pending, self._next, self._replaced = [], {}, []
+        self._pending, self._pending_ids, self._next, self._replaced = [], set(), {}, []
         jobs.remove(self._conn, queue=self._queue, numbers=sorted(replaced), are_replaced=True)
         new = [self._new[nth] for nth in pending]
         added = adding.submit(self._conn, queue=self._queue, new=new, held=self._held) if new else []

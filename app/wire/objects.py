@@ -42,7 +42,7 @@ def _in_turn(read: Callable[Concatenate[bytes, P], R]) -> Callable[Concatenate[b
     def reader(raw: bytes, /, *args: P.args, **kwargs: P.kwargs) -> R:
         if len(raw) <= AT_ONCE:
             return read(raw, *args, **kwargs)
-        with cooperation.alone:
+        with cooperation.alone():
             return read(raw, *args, **kwargs)
 
     return reader

@@ -53,6 +53,15 @@ def test_adding(post: Callable[[int], None], monkeypatch: pytest.MonkeyPatch) ->
     assert a_job(post) <= 600
 
 
+def test_a_job_that_replaces_another_costs_the_same_among_many(client: Client) -> None:
+    def add(count: int) -> None:
+        ids = ({"id": f"i{nth}", "replace": True} for nth in range(count))
+        jobs = [JOB | {"opts": {"delay": 3_600_000, "deduplication": one}} for one in ids]
+        assert client.post(JOBS, json.dumps(jobs)).status_code == 200
+
+    assert instructions(lambda: add(4 * MANY)) <= 4.4 * instructions(lambda: add(MANY))
+
+
 def test_reading(client: Client, post: Callable[[int], None]) -> None:
     post(MANY)
     [job] = client.add(JOB)

@@ -68,7 +68,7 @@ def _fields(raw: bytes, most: int) -> list[tuple[str, str]]:
     pairs = [part.partition(b"=") for part in raw.split(b"&") if part]
     if len(raw) <= PIECE:
         return [(_decoded(name), _decoded(value)) for name, _, value in pairs]
-    with cooperation.alone:
+    with cooperation.alone():
         return [(_decoded(name), _decoded(value)) for name, _, value in pairs]
 
 

@@ -120,7 +120,7 @@ def _add_previews(routes: Blueprint, settings: Settings, db: Database) -> None:
         count, since_ms = schemas.load_count(request.query_string)
         one = queries.find(db, queue=queue, schedule_id=schedule_id)
         now_ms = queries.now_ms(db)
-        with schemas.named_fault(), cooperation.alone:
+        with schemas.named_fault(), cooperation.alone():
             ticks = scheduled.preview(one, now_ms=now_ms, count=count, give_way=cooperation.give_way, since_ms=since_ms)
         return answers.json(shown.dump_ticks(ticks))
 
@@ -137,7 +137,7 @@ def _add_previews(routes: Blueprint, settings: Settings, db: Database) -> None:
         names.queue_name(queue)
         timing, count = schemas.load_preview(body.read_short(request, settings))
         now_ms = queries.now_ms(db)
-        with cooperation.alone:
+        with cooperation.alone():
             ticks = times.runs(timing, since=now_ms, count=count, give_way=cooperation.give_way)
         return answers.json(shown.dump_ticks(ticks))
 
