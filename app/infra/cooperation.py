@@ -1,14 +1,17 @@
 """Cooperative scheduling: CPU-bound work yields to other greenlets now and then."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 import gevent
+from greenlet import getcurrent
 
 from app.infra import callers
 from app.infra.semaphore import FairSemaphore
 
+Item = TypeVar("Item")
 PIECE_S = 0.002
 """How long work runs, in seconds, before it yields; a step that cannot be interrupted takes a few ms at most."""
 ROUND_S = 0.01
@@ -44,10 +47,11 @@ def give_way() -> None:
     """Yield to other greenlets, unless that has happened within PIECE_S; sockets are looked at once in ROUND_S.
 
     After `gevent.sleep(0)`, 50 times in a row, none is; each time it would cost calls of endpoints 3 % of their pace.
+    In a thread without greenlets, as those of workers are, it does nothing: the system shares out the time.
     """
     global _gave_way_at, _looked_at  # noqa: PLW0603 - clocks for all greenlets of the process, of which one runs at a time
     now = time.perf_counter()
-    if now - _gave_way_at < PIECE_S:
+    if now - _gave_way_at < PIECE_S or getcurrent().parent is None:
         return
     if now - _looked_at < ROUND_S:
         gevent.sleep(0)
@@ -57,3 +61,11 @@ def give_way() -> None:
         with hub.loop.timer(0) as next_round:
             hub.wait(next_round)
     _gave_way_at = time.perf_counter()
+
+
+def in_pieces(items: Sequence[Item], *, size: int = 100) -> Iterator[Sequence[Item]]:
+    """Yield the items in pieces, which take a few ms at most; yield to other greenlets between them."""
+    for first in range(0, len(items), size):
+        if first:
+            give_way()
+        yield items[first : first + size]

@@ -14,6 +14,7 @@ from app.domain.deduplication import ADDED, Deduplication, Holder, InsertOutcome
 from app.domain.errors import Fault, InvalidRequest
 from app.domain.job import Job, JsonText, NewJob
 from app.domain.states import FINAL, Status
+from app.infra.cooperation import give_way, in_pieces
 from app.infra.room import BLIND, SMALL, Reservation
 from app.operations import adding, operation
 from app.operations.adding import Submitted
@@ -85,6 +86,7 @@ class _Array:
         """Decide on the jobs in their order, as each may hold an id that a later one has; then write all."""
         self._look_up()
         for nth, job in enumerate(self._new):
+            give_way()
             if job.deduplication is None or job.custom_id in self._custom_ids:
                 self._will_insert(nth)
             else:
@@ -104,14 +106,16 @@ class _Array:
         taken = set() if may_free else self._custom_ids
         asked = [job.deduplication for job in self._new if job.deduplication and job.custom_id not in taken]
         found = deduplications.find(self._conn, queue=self._queue, dedup_ids=sorted({one.id for one in asked}))
-        written = sorted({one.id for one in asked if not fate(one, found.get(one.id)).is_idle})
+        written = {one.id for part in in_pieces(asked) for one in part if not fate(one, found.get(one.id)).is_idle}
         if written:
-            held = deduplications.hold(self._conn, queue=self._queue, dedup_ids=written)
+            held = deduplications.hold(self._conn, queue=self._queue, dedup_ids=sorted(written))
             numbers = sorted(holder.number for holder in held.values())
             locked = jobs.lock(self._conn, queue=self._queue, numbers=numbers) if numbers else []
             living = {job.number: job.status for job in locked if job.status not in FINAL}
-            held = {dedup_id: holder._replace(status=living.get(holder.number)) for dedup_id, holder in held.items()}
-            found = {dedup_id: found[dedup_id] for dedup_id in found.keys() - {*written}} | held
+            found = {dedup_id: found[dedup_id] for dedup_id in found.keys() - written}
+            for dedup_id, holder in held.items():
+                give_way()
+                found[dedup_id] = holder._replace(status=living.get(holder.number))
         self._holders = found
 
     def _will_insert(self, nth: int) -> None:
@@ -153,6 +157,7 @@ class _Array:
             if self._new[nth].deduplication and self._submitted[nth].outcome is not InsertOutcome.DUPLICATE:
                 raise adding.removed()  # the job with its custom id, so that nobody decided on its id
         for dedup_id, nth in following.items():
+            give_way()
             self._hold(dedup_id, nth)
 
     def _hold(self, dedup_id: str, nth: int) -> None:
@@ -173,6 +178,7 @@ class _Array:
         """Find the jobs in the place of which others are not added."""
         found = self._find([holder.job_id for _, holder in self._others.values()])
         for nth, (outcome, holder) in self._others.items():
+            give_way()
             job = found.get(holder.job_id)
             if job is None or job.number != holder.number:
                 job = _gone(self._queue, self._new[nth], holder)

@@ -9,6 +9,7 @@ from app.domain.errors import Fault, KeyInUse, KeyReused, NoRoom
 from app.domain.job import NewJob
 from app.domain.keys import IdempotencyKey
 from app.infra import room
+from app.infra.cooperation import in_pieces
 from app.infra.room import COPIES, SMALL, Reservation
 from app.operations import adding, deduplication, operation
 from app.operations.adding import Lately, Submitted
@@ -46,7 +47,7 @@ def submit_many(db: Database, *, queue: str, new: Sequence[NewJob], held: Reserv
         with db.write_once(notify=queue) as conn:
             created = jobs.insert(conn, queue=queue, new=new, has_keys=had is not None)
         if created[0]:
-            return [Submitted(job, InsertOutcome.CREATED) for job in created if job]
+            return [Submitted(job, InsertOutcome.CREATED) for part in in_pieces(created) for job in part if job]
         adding.keep_in_mind(queue, Lately.SETTINGS)
     if len(new) == 1 and new[0].deduplication and (repeated := deduplication.repeated(db, queue=queue, new=new[0])):
         return [repeated]

@@ -9,6 +9,7 @@ from app.domain.deduplication import Holder
 from app.domain.errors import NotHeld
 from app.domain.job import Job, NewJob
 from app.domain.states import FINAL
+from app.infra.cooperation import give_way
 from app.postgres.database import Connection
 from app.store import options, rows
 from app.store.statements import Statement
@@ -89,6 +90,7 @@ def hold(conn: Connection, *, queue: str, dedup_ids: Sequence[str]) -> dict[str,
 def _holders(found: Sequence[Any], *, has_status: bool) -> dict[str, Holder]:
     holders = {}
     for row in found:
+        give_way()
         if row.number is not None:
             status = rows.STATUSES[row.status] if has_status and row.status else None
             has_stored = has_status and row.has_stored

@@ -11,6 +11,7 @@ from app.domain import fingerprint, ids
 from app.domain.attempts import CANCELLED_REASON, UNSTARTED_REASON, FailedCode
 from app.domain.job import Change, Job, JobKey, JsonText, LeaseKey, LockedJob, NewJob
 from app.domain.scan import Place
+from app.infra.cooperation import in_pieces
 from app.postgres.database import Connection
 from app.store import options, retention, rows, terms
 from app.store.statements import Statement, fragment, whole
@@ -79,7 +80,8 @@ def insert(conn: Connection, *, queue: str, new: Sequence[NewJob], has_keys: boo
         return [rows.added(job, inserted[0], queue=queue) if inserted else None]
     statement = _insert_found if has_keys or any(job.tags for job in new) else _insert
     inserted = statement.rows(conn, queue=queue, **options.of_many(new))
-    return [row and rows.added(job, row, queue=queue) for job, row in zip(new, _in_order(new, inserted), strict=True)]
+    pairs = [*zip(new, _in_order(new, inserted), strict=True)]
+    return [row and rows.added(job, row, queue=queue) for part in in_pieces(pairs) for job, row in part]
 
 
 class Inserted(NamedTuple):
@@ -101,8 +103,8 @@ def insert_by_settings(conn: Connection, *, queue: str, new: Sequence[NewJob], m
     `effective` of all jobs is longer than `max_bytes`, they are returned without it, and without their tags.
     """
     inserted = _insert_by_settings.rows(conn, queue=queue, max_bytes=max_bytes, **options.of_many(new))
-    pairs = zip(new, _in_order(new, inserted), strict=True)
-    created = [row and rows.added_by_settings(job, row, queue=queue) for job, row in pairs]
+    pairs = [*zip(new, _in_order(new, inserted), strict=True)]
+    created = [row and rows.added_by_settings(job, row, queue=queue) for part in in_pieces(pairs) for job, row in part]
     if not inserted:
         return Inserted(created, has_settings=False, has_keys=False, effective_bytes=0)
     first = inserted[0]

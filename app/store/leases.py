@@ -10,6 +10,7 @@ from app.domain.attempts import CANCELLED_REASON, STACKS_KEPT, STALLED_REASON, T
 from app.domain.job import ClaimedJob, Completion, Extended, Failure, JsonText, Lease, LeaseKey, Release
 from app.domain.scan import HEAD, Place, ScanResult
 from app.domain.states import Status
+from app.infra.cooperation import in_pieces
 from app.postgres.database import Connection
 from app.store import retention, rows
 from app.store.jobs import ANY_BYTES
@@ -233,7 +234,9 @@ def fail(
     `include_expired`: also those whose leases have run out. The caller has locked these jobs: nobody else settles them.
     """
     keys, each = _failing(failures)
-    each |= {"fingerprints": [fingerprint.of(failure.reason, failure.stack) for failure in failures]}
+    each |= {
+        "fingerprints": [fingerprint.of(one.reason, one.stack) for part in in_pieces(failures, size=10) for one in part]
+    }
     ended = _run(_fail, conn, queue, keys, each, stacks_kept=STACKS_KEPT, include_expired=include_expired)
     return _without_gone(conn, queue, ended)
 

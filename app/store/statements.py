@@ -13,6 +13,7 @@ from psycopg.pq.abc import PGresult
 from sqlalchemy import CompoundSelect, Select
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
+from app.infra.cooperation import give_way
 from app.postgres.database import Connection
 from app.postgres.pool import driver_of
 from app.postgres.prepared import BoundStatement, Make
@@ -25,6 +26,7 @@ Encode = Callable[[Any], bytes | None]
 _TEXT_OID = psycopg.adapters.types["text"].oid
 _ARRAY_HEAD, _ARRAY_SIZE, _ARRAY_LENGTH = struct.Struct("!iiI"), struct.Struct("!ii"), struct.Struct("!i")
 _ARRAY_NULL = _ARRAY_LENGTH.pack(-1)
+_LONG = 1_000  # values, which take a ms or two to encode
 
 
 @functools.cache
@@ -143,11 +145,15 @@ def _plain(value: object) -> bytes | None:
 
 def _literal(values: Sequence[object]) -> bytes:
     """Encode an array of values that need no quotes: numbers, booleans, UUIDs."""
+    if len(values) > _LONG:
+        give_way()
     return ("{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}").encode()
 
 
 def _texts(texts: Sequence[str | None]) -> bytes:
     """Encode an array in the binary format: in the text format most characters of JSON would need escapes."""
+    if len(texts) > _LONG:
+        give_way()
     parts = [_ARRAY_HEAD.pack(1 if texts else 0, None in texts, _TEXT_OID)]
     if texts:
         parts.append(_ARRAY_SIZE.pack(len(texts), 1))

@@ -4,10 +4,32 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import gevent
+import pytest
 from gevent import socket
 
 from app.infra import callers, cooperation
 from tests.support.clusters import until
+
+
+def spin() -> None:
+    until = time.perf_counter() + 2 * cooperation.PIECE_S
+    while time.perf_counter() < until:
+        pass
+
+
+def test_a_thread_without_greenlets_gives_way_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system shares out its time; a loop of its own would take memory and descriptors."""
+    asked: list[str] = []
+    monkeypatch.setattr(gevent, "sleep", lambda *_: asked.append("sleep"))
+    monkeypatch.setattr(gevent, "get_hub", lambda: asked.append("hub"))
+
+    def work() -> None:
+        spin()
+        cooperation.give_way()
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(work).result()
+    assert asked == []
 
 
 def test_who_waits_for_a_socket_has_a_turn_after_a_piece_of_work() -> None:
@@ -16,12 +38,15 @@ def test_who_waits_for_a_socket_has_a_turn_after_a_piece_of_work() -> None:
     reader = gevent.spawn(lambda: read.append(ours.recv(1)))
     gevent.sleep(0.01)
     theirs.sendall(b"x")
-    for _ in range(5):
-        until = time.perf_counter() + 2 * cooperation.PIECE_S
-        while time.perf_counter() < until:
-            pass
-        cooperation.give_way()
-    assert read == [b"x"]
+    seen: list[int] = []
+
+    def work() -> None:
+        for _ in cooperation.in_pieces(range(5), size=1):
+            spin()
+        seen.append(len(read))
+
+    gevent.spawn(work).join()
+    assert seen == [1]
     reader.join()
     ours.close()
     theirs.close()

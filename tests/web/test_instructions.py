@@ -49,7 +49,7 @@ def backlog(post: Callable[[int], None]) -> None:
 
 def test_adding(post: Callable[[int], None], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notify, "INTERVAL_S", 0)  # so that each is announced by itself
-    assert instructions(lambda: post(1)) <= 3_900
+    assert instructions(lambda: post(1)) <= 3_980
     assert a_job(post) <= 600
 
 
@@ -69,7 +69,7 @@ def test_reading(client: Client, post: Callable[[int], None]) -> None:
     def page(length: int) -> None:
         assert len(json.loads(client.get(f"{JOBS}?length={length}").text)["jobs"]) == length
 
-    assert instructions(lambda: client.get(f"{JOBS}/{job['id']}")) <= 2_160
+    assert instructions(lambda: client.get(f"{JOBS}/{job['id']}")) <= 2_200
     assert instructions(lambda: page(10)) <= 4_700
     assert a_job(page) <= 197
 

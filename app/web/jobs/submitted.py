@@ -6,6 +6,7 @@ from typing import Any
 from marshmallow import fields
 
 from app.domain.deduplication import ADDED, InsertOutcome
+from app.infra.cooperation import in_pieces
 from app.operations.adding import Submitted
 from app.wire.job import JobSchema
 
@@ -17,11 +18,12 @@ class SubmittedSchema(JobSchema):
 
     def dump_all(self, submitted: Sequence[Submitted]) -> list[dict[str, Any]]:
         """Return the JSON of the response, in the order of the request."""
-        return [self.members(job) | {"outcome": outcome} for job, outcome in submitted]
+        return [self.members(job) | {"outcome": outcome} for part in in_pieces(submitted) for job, outcome in part]
 
     def dump_known(self, submitted: Sequence[Submitted]) -> list[dict[str, Any]]:
         """Do what `dump_all` does, for a client that sees the contents only of the jobs that it added."""
         return [
             (self.members if outcome in ADDED else self.without_payload)(job) | {"outcome": outcome}
-            for job, outcome in submitted
+            for part in in_pieces(submitted)
+            for job, outcome in part
         ]
