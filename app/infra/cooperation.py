@@ -63,7 +63,7 @@ def give_way() -> None:
     _gave_way_at = time.perf_counter()
 
 
-def in_pieces(items: Sequence[Item], *, size: int = 100) -> Iterator[Sequence[Item]]:
+def in_pieces(items: Sequence[Item], *, size: int = 25) -> Iterator[Sequence[Item]]:
     """Yield the items in pieces, which take a few ms at most; yield to other greenlets between them."""
     for first in range(0, len(items), size):
         if first:

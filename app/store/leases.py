@@ -234,9 +234,7 @@ def fail(
     `include_expired`: also those whose leases have run out. The caller has locked these jobs: nobody else settles them.
     """
     keys, each = _failing(failures)
-    each |= {
-        "fingerprints": [fingerprint.of(one.reason, one.stack) for part in in_pieces(failures, size=10) for one in part]
-    }
+    each |= {"fingerprints": [fingerprint.of(one.reason, one.stack) for part in in_pieces(failures) for one in part]}
     ended = _run(_fail, conn, queue, keys, each, stacks_kept=STACKS_KEPT, include_expired=include_expired)
     return _without_gone(conn, queue, ended)
 
