@@ -43,7 +43,7 @@ from app.web.leases import routes as leases
 from app.web.metrics import routes as metrics
 from app.web.plans import routes as plans
 from app.web.queues import routes as queues
-from app.web.quotas import Quotas
+from app.web.quotas import PLACES, Places, Quotas
 from app.web.running import routes as running
 from app.web.schedules import routes as schedules
 from app.web.series import routes as series
@@ -73,6 +73,7 @@ def create(
     flask.url_map.merge_slashes = False
     flask.url_map.strict_slashes = True
     access = flask.extensions[TOKENS] = Tokens(settings, db, account=account)
+    flask.extensions[PLACES] = Places(settings.api_clients)
     room, quotas, actions = holding.room(settings), Quotas(), describe.Actions()
     process = flask.extensions[METRICS] = process or ProcessMetrics()
     pages = flask.extensions[DASHBOARD] = dashboard.create(settings, db, access, process, api=flask.wsgi_app, room=room)

@@ -1,9 +1,15 @@
 """The limits of API tokens. Rates are kept by each API process by itself."""
 
+import contextlib
 import time
+from collections.abc import Iterator
+
+from flask import current_app
 
 from app.domain.errors import OverQuota
 from app.domain.tokens import Caller
+from app.infra import callers
+from app.infra.semaphore import FairSemaphore
 from app.postgres.database import Connection, Database
 from app.queries import jobs
 
@@ -11,6 +17,10 @@ BURST_S = 1.0
 """What a token may use within so many seconds, it may use at once."""
 KEPT_MAX = 20_000
 ROUNDING_S = 1e-6
+PLACES = "rowline-places"
+"""The key of the places for requests that wait, among the application's extensions."""
+PLACE_S = 1.0
+"""After how many seconds to ask again for a place to wait."""
 WAITING_S = 5.0
 """After how many seconds to look again whether fewer jobs wait."""
 
@@ -42,6 +52,32 @@ class Quotas:
         self._used_until[key] = used_until + number / per_s
         if len(self._used_until) > KEPT_MAX:
             self._used_until = {key: at for key, at in self._used_until.items() if at > now - BURST_S}
+
+
+class Places:
+    """The connections on which requests wait for something to happen; one token gets three quarters at most."""
+
+    def __init__(self, clients: int) -> None:
+        """Share out the connections of a process."""
+        self._places = FairSemaphore(clients)
+
+    @contextlib.contextmanager
+    def taken(self) -> Iterator[None]:
+        """Take a place for the block. Raises OverQuota."""
+        caller = callers.current.get()
+        if not self._places.take(holder=caller):
+            message = "so many requests of the token wait that few connections are left to others: let fewer wait"
+            raise OverQuota(message, retry_after_s=PLACE_S)
+        try:
+            yield
+        finally:
+            self._places.give(holder=caller)
+
+
+def place(wait_ms: int) -> contextlib.AbstractContextManager[None]:
+    """Return the block of a request that waits so long at most: it takes a place then, or raises OverQuota."""
+    places: Places = current_app.extensions[PLACES]
+    return places.taken() if wait_ms else contextlib.nullcontext()
 
 
 class Admission:

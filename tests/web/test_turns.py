@@ -2,6 +2,8 @@
 
 import contextlib
 import http.client
+import select
+import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -37,3 +39,31 @@ def test_a_flood_of_one_token_that_waits_for_a_lock_holds_up_no_other(own_url: s
             assert ask("the-token-of-another", "GET", "/queues/other/jobs/2") == 404
             assert len(answered) < FLOOD / 2
             holder.rollback()
+
+
+def test_waits_of_one_token_leave_connections_to_others(own_url: str) -> None:
+    tokens = "the-token-of-a-flood", "the-token-of-another"
+    settings = {"AUTH_TOKENS": ",".join(tokens), "ROWLINE_API_CLIENTS": "16", "ROWLINE_API_PROCESSES": "1"}
+    jobs = b'[{"name":"n","data":0}]'
+    waits = [
+        raw.request("POST", "/queues/none/jobs/claim", body=b'{"wait":20000}', token=tokens[0]),
+        raw.request("GET", "/queues/q/jobs/1?wait=20000", token=tokens[0]),
+    ]
+    with raw.server(own_url, **settings) as server, contextlib.ExitStack() as stack:
+        [added] = server.ask(raw.request("POST", "/queues/q/jobs", body=jobs, token=tokens[0]), wanted=1)
+        assert added.json()[0]["id"] == "1"
+
+        def begin(request: bytes) -> socket.socket:
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            connection.sendall(request)
+            return connection
+
+        waiting = [begin(waits[nth % 2]) for nth in range(13)]
+        [refused], _, _ = select.select(waiting, [], [], 60)
+        assert refused.recv(12) == b"HTTP/1.1 429"
+        refused.close()
+
+        other = begin(raw.request("POST", "/queues/q/jobs/claim", body=b'{"wait":20000}', token=tokens[1]))
+        assert other.recv(12) == b"HTTP/1.1 200"
+        waiting.remove(refused)
+        assert select.select(waiting, [], [], 0)[0] == []

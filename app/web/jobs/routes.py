@@ -187,7 +187,8 @@ def _add_get(routes: Blueprint, settings: Settings, db: Database, room: Room, ac
         """Get a job; with `wait`, wait for its end (long poll)."""
         queue, job_id = names.queue_name(queue), names.job_id(job_id)
         if wait_ms := min(page.load_wait(request), settings.max_wait_ms):
-            found = when_ended(queue, job_id, wait_ms)
+            with quotas.place(wait_ms):
+                found = when_ended(queue, job_id, wait_ms)
         else:
             found = lookup.find(queue=queue, job_id=job_id, reserve=reserve)
         return answers.json(job_json.members_for(sees_payload=auth.may_see(request, queue))(found))

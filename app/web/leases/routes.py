@@ -13,7 +13,7 @@ from app.operations import settle
 from app.operations.longpoll import Waiting
 from app.operations.settle import Settlement
 from app.postgres.database import Database, DatabaseError, OutcomeUnknown
-from app.web import answers, auth, body, clients, describe, holding, names
+from app.web import answers, auth, body, clients, describe, holding, names, quotas
 from app.web.auth import Tokens
 from app.web.leases import schemas
 from app.wire.job import JobSchema
@@ -62,13 +62,14 @@ def _add_claim(
         raw = body.read_short(request, settings)
         asked = schemas.load_claim(raw, lease_ms=settings.lease_ms, max_wait_ms=settings.max_wait_ms, worker=_worker())
         pulling.note(queue, asked.ask.worker, asked.ask.limit)
-        leases = waiting.claim(
-            queue=queue,
-            ask=asked.ask,
-            wait_ms=asked.wait_ms,
-            has_left=lambda: clients.has_left(request) or not access.is_still_valid(request),
-            held=holding.of(request, room),
-        )
+        with quotas.place(asked.wait_ms):
+            leases = waiting.claim(
+                queue=queue,
+                ask=asked.ask,
+                wait_ms=asked.wait_ms,
+                has_left=lambda: clients.has_left(request) or not access.is_still_valid(request),
+                held=holding.of(request, room),
+            )
         if not leases:
             access.require_still(request)  # a revoked token gets none, and hears why
         return answers.json({"jobs": schemas.dump_leases(leases, job_json, sees_payload=auth.may_see(request, queue))})
