@@ -76,11 +76,12 @@ def _held(chosen: Settings) -> Iterator[Lock | None]:
 
 def _require_port(chosen: Settings) -> None:
     """Raise StartError before anything is started if the API could not listen."""
+    family = socket.AF_INET6 if ":" in chosen.host else socket.AF_INET  # as gunicorn does, for names too
     try:
-        family, kind, protocol, _name, address = socket.getaddrinfo(
-            chosen.host, chosen.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with socket.socket(family, kind, protocol) as tried:
+        address = socket.getaddrinfo(chosen.host, chosen.port, family, socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][
+            4
+        ]
+        with socket.socket(family, socket.SOCK_STREAM) as tried:
             tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             tried.bind(address)
     except OSError as error:
@@ -119,7 +120,7 @@ def _start_postgres(chosen: Settings, lock: Lock | None, supervisor: Supervisor)
         raise StartError(f"{error}. {server.last_words()}") from error
     server.ensure_database()
     if lock:
-        lock.store(Facts(os.getpid(), _reached(chosen), server.url, server.owner_url, chosen.tokens[-1]))
+        lock.store(Facts(os.getpid(), reached(chosen), server.url, server.owner_url, chosen.tokens[-1]))
     return server
 
 
@@ -179,12 +180,19 @@ def _greet(chosen: Settings, link: str | None, *, made_up: bool) -> None:
 
 
 def _host(chosen: Settings) -> str:
-    """Return the host by which this machine reaches the API."""
+    """Return the address by which this machine reaches the API.
+
+    It is no name: that may have more addresses than the API listens on, and somebody else may listen on the others.
+    """
     any_address = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- it is replaced here
-    return any_address.get(chosen.host, chosen.host)
+    found = chosen.host
+    if ":" not in found:
+        with contextlib.suppress(OSError):
+            found = socket.gethostbyname(found)  # the first for IPv4, as gunicorn takes
+    return any_address.get(found, found)
 
 
-def _reached(chosen: Settings) -> str:
+def reached(chosen: Settings) -> str:
     """Return the URL by which this machine reaches the API."""
     return dataclasses.replace(chosen, host=_host(chosen)).address
 

@@ -15,6 +15,11 @@ def text(value: str) -> str:
     return value
 
 
+def host(value: str) -> str:
+    """Return it, `localhost` as the address that the API then listens on: by that name programs may try ::1 first."""
+    return "127.0.0.1" if value.lower().removesuffix(".") == "localhost" else value
+
+
 def whole(low: int, high: int) -> Callable[[str], int]:
     """Return a function that reads a whole number from `low` to `high`."""
 

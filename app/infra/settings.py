@@ -51,7 +51,9 @@ def _setting(name: str, default: Any, read: Callable[[str], Any], about: str, *,
 class Settings:
     """The settings. Times are in ms and sizes in bytes, as the names say."""
 
-    host: str = _setting("HOST", "127.0.0.1", _text, "The address that the API listens on.")
+    host: str = _setting(
+        "HOST", "127.0.0.1", readers.host, "The address that the API listens on; `localhost` means 127.0.0.1."
+    )
     port: int = _setting("PORT", 8080, _whole(1, 65535), "The port that the API listens on.")
     database_url: str | None = _setting(
         "DATABASE_URL", None, _database_url, "The PostgreSQL (15 to 18) to use. None: the embedded one.", secret=True
@@ -267,8 +269,6 @@ class Settings:
     @property
     def on_loopback(self) -> bool:
         """Whether the API listens on a loopback address only."""
-        if self.host == "localhost":
-            return True
         try:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:

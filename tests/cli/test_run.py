@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from app.cli import run
 from app.infra.settings import Settings
 from app.local import embedded, home
 from app.postgres import schema
@@ -217,6 +218,18 @@ def test_a_port_in_use_is_named_before_anything_starts(place: Path, port: int) -
         assert program.end() == 1
     assert f"the API cannot listen on 127.0.0.1:{port}: Address already in use" in program.output
     assert not (place / "home" / "postgres").exists()
+
+
+@pytest.mark.parametrize(
+    ("host", "reached"),
+    [
+        ("localhost", "127.0.0.1"),  # which is ::1 too, where another account may listen
+        *(("127.0.0.2", "127.0.0.2"), ("0.0.0.0", "127.0.0.1"), ("0", "127.0.0.1"), ("::", "[::1]"), ("::1", "[::1]")),
+        ("no-such-name.invalid", "no-such-name.invalid"),
+    ],
+)
+def test_commands_reach_the_api_by_an_address_that_it_listens_on(host: str, reached: str) -> None:
+    assert run.reached(Settings(host=host, port=80)) == f"http://{reached}:80"
 
 
 @pytest.mark.parametrize("command", ["run", "serve"])

@@ -188,7 +188,7 @@ def test_a_password_in_a_bad_database_url_is_not_shown(value: str) -> None:
 @pytest.mark.parametrize(
     ("host", "is_loopback"),
     [
-        *((host, True) for host in ("127.0.0.1", "127.1.2.3", "::1", "localhost")),
+        *((host, True) for host in ("127.0.0.1", "127.1.2.3", "::1", "localhost", "LocalHost.")),
         *(
             (host, False)
             for host in ("0.0.0.0", "::", "10.0.0.1", "192.168.1.1", "localhost.example.com", "127.1", "h")
@@ -196,7 +196,13 @@ def test_a_password_in_a_bad_database_url_is_not_shown(value: str) -> None:
     ],
 )
 def test_only_addresses_of_this_machine_are_on_loopback(host: str, is_loopback: bool) -> None:  # noqa: FBT001
-    assert Settings(host=host).on_loopback is is_loopback
+    assert settings.from_env({"HOST": host}).on_loopback is is_loopback
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "localhost."])
+def test_localhost_is_the_address_that_the_api_listens_on(host: str) -> None:
+    """By the name, commands would try ::1 first, where somebody else may listen for their tokens."""
+    assert settings.from_env({"HOST": host, "PORT": "80"}).address == "http://127.0.0.1:80"
 
 
 def test_what_is_missing_is_asked_for_by_name() -> None:
