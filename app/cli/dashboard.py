@@ -23,8 +23,8 @@ def dashboard() -> None:
             "links sign in where HOST is a loopback address: use a token with the scope dashboard"
         )
     code = direct.told(sessions.make_code, name="rowline-dashboard")
-    running = None if chosen.database_url else home.facts(chosen.home).url
-    print(link(running or chosen.address, code))
+    running = None if chosen.database_url else home.running(chosen.home)
+    print(link((running and running.url) or chosen.address, code))
 
 
 def link(address: str, code: str) -> str:

@@ -6,11 +6,14 @@ import json
 import os
 import stat
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.local.processes import Account, StartError
+
+_TRIES, _LOOK_S = 20, 0.01
 
 
 class EmbeddedError(StartError):
@@ -85,22 +88,34 @@ def hold(home: Path) -> Iterator[Lock]:
         os.close(descriptor)
 
 
-def facts(home: Path) -> Facts:
-    """Return the facts of the Rowline that holds `home`, or held it last. Raises EmbeddedError."""
+def running(home: Path) -> Facts | None:
+    """Return the facts of the Rowline that runs in `home`, once its database does; else None. Raises EmbeddedError.
+
+    A killed one leaves its facts, but not its lock: its pid and its port may be another account's by now.
+    """
     try:
-        content = json.loads((home / "lock").read_text())
+        descriptor = os.open(home / "lock", os.O_RDONLY | os.O_NOFOLLOW)
     except PermissionError as error:
         raise EmbeddedError(f"{home} is another user's: {error}") from error
-    except (OSError, ValueError):
+    except OSError:
+        return None
+    with os.fdopen(descriptor) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            found = _facts(file.read())
+        else:
+            return None
+    return found if found.database_url and found.pid and lives(found.pid) else None
+
+
+def _facts(content: str) -> Facts:
+    try:
+        stored = json.loads(content)
+    except ValueError:
         return Facts()
     names = ("pid", "url", "databaseUrl", "ownerUrl", "token")
-    return Facts(*map(content.get, names))
-
-
-def running(home: Path) -> Facts | None:
-    """Return the facts of the Rowline that runs in `home`, once its database does; else None. Raises EmbeddedError."""
-    found = facts(home)
-    return found if found.database_url and found.pid and lives(found.pid) else None
+    return Facts(*map(stored.get, names))
 
 
 def lives(pid: int) -> bool:
@@ -154,8 +169,14 @@ def _make(home: Path) -> None:
 
 
 def _take(home: Path, descriptor: int) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        running = facts(home)
-        raise AlreadyRunning(home, pid=running.pid, url=running.url) from error
+    """Take the lock. Raises AlreadyRunning. Commands hold it for a moment, when they look whether it is held."""
+    for is_last in (*[False] * _TRIES, True):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if is_last:
+                found = _facts(os.pread(descriptor, 65536, 0).decode(errors="replace"))
+                raise AlreadyRunning(home, pid=found.pid, url=found.url) from error
+            time.sleep(_LOOK_S)
+        else:
+            return

@@ -1,9 +1,11 @@
 import contextlib
+import fcntl
 import os
 import pwd
 import shutil
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -265,6 +267,26 @@ def test_a_killed_holder_leaves_the_home_free(place: Path) -> None:
         assert caught.value.pid == holder.pid
     with home.hold(place):
         pass
+
+
+def test_facts_of_a_killed_holder_are_not_believed_though_its_pid_lives(place: Path) -> None:
+    stored = Facts(os.getpid(), "http://127.0.0.1:8080", "postgresql:///x", None, "token")
+    with home.hold(place) as lock:
+        lock.store(stored)
+        assert home.running(place) == stored
+        left = (place / "lock").read_bytes()
+    (place / "lock").write_bytes(left)
+    assert home.running(place) is None
+
+
+def test_one_who_looks_whether_a_home_is_held_keeps_nobody_from_starting(place: Path) -> None:
+    with home.hold(place):
+        pass
+    with (place / "lock").open() as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        threading.Timer(0.02, fcntl.flock, (file, fcntl.LOCK_UN)).start()
+        with home.hold(place):
+            pass
 
 
 def test_data_of_another_version_are_refused(cluster: Cluster) -> None:
