@@ -9,6 +9,7 @@ from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
+from app.infra import ownership
 from app.infra.settings import Settings
 
 KEY_FILE = "secret.key"  # in ROWLINE_HOME
@@ -52,7 +53,7 @@ class Vault:
         try:
             if make and not self._file.exists():
                 _make(self._file)
-            key = self._file.read_text().strip()
+            key = _read(self._file)
             Fernet(key)
         except OSError as error:
             raise VaultError(f"{self._file}: {error.strerror}; set ROWLINE_SECRET_KEYS") from error
@@ -61,9 +62,22 @@ class Vault:
         return key
 
 
+def _read(file: Path) -> str:
+    """Return what the file contains. Raises VaultError if another account may have put it there, OSError."""
+    with file.open() as opened:
+        _require(ownership.fault_of_file(os.fstat(opened.fileno()), file))
+        return opened.read().strip()
+
+
+def _require(fault: str | None) -> None:
+    if fault:
+        raise VaultError(f"{fault}; or set ROWLINE_SECRET_KEYS")
+
+
 def _make(file: Path) -> None:
-    """Write a new key atomically; of concurrent calls the first one wins."""
+    """Write a new key atomically; of concurrent calls the first one wins. Raises VaultError, OSError."""
     file.parent.mkdir(parents=True, exist_ok=True)
+    _require(ownership.fault(file.parent))
     draft = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

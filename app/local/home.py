@@ -11,9 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from app.infra import ownership
 from app.local.processes import Account, StartError
 
 _TRIES, _LOOK_S = 20, 0.01
+_WRITTEN = ("postgresql.conf", "pg_hba.conf", "pg_ident.conf")
+_OURS = ("lock", "secret.key", "server", "start.log", *_WRITTEN, *(f"{name}.new" for name in _WRITTEN))
+"""What is in a home and does not belong to the account of the server."""
 
 
 class EmbeddedError(StartError):
@@ -71,7 +75,7 @@ class Lock:
 def hold(home: Path) -> Iterator[Lock]:
     """Create `home` if it is missing, and hold its lock during the block. Raises AlreadyRunning, EmbeddedError."""
     try:
-        _make(home)
+        _make_ours(home)
         descriptor = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         os.fchmod(descriptor, 0o600)  # it will hold a token
     except OSError as error:
@@ -103,6 +107,7 @@ def running(home: Path) -> Facts | None:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
+            _require(_fault(home))
             found = _facts(file.read())
         else:
             return None
@@ -155,6 +160,28 @@ def own(folder: Path, account: Account | None) -> None:
         os.chown(folder, uid, gid, follow_symlinks=False)
     if stat.S_IMODE(state.st_mode) != 0o700:  # noqa: PLR2004
         folder.chmod(0o700)
+
+
+def _make_ours(home: Path) -> None:
+    """Create `home` if it is missing. Raises EmbeddedError, before anything is made, if others could change it."""
+    found = next(folder for folder in [home, *home.parents] if folder.exists())
+    _require(None if found == home else ownership.fault_of_parents(found))
+    _make(home)
+    _require(_fault(home))
+
+
+def _fault(home: Path) -> str | None:
+    """Return what is wrong if another account could change what is in `home`, or did so before it became ours."""
+    found = ownership.fault(home)
+    for path in (home / name for name in _OURS):
+        with contextlib.suppress(FileNotFoundError):
+            found = found or ownership.fault_of_file(path.lstat(), path)
+    return found
+
+
+def _require(fault: str | None) -> None:
+    if fault:
+        raise EmbeddedError(fault)
 
 
 def _make(home: Path) -> None:

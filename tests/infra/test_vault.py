@@ -1,5 +1,6 @@
 """What is sealed opens with the right key only; the key file is made once, whoever comes first."""
 
+import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -52,6 +53,21 @@ def test_nothing_is_opened_without_a_key_and_none_is_made_for_it(tmp_path: Path)
     (tmp_path / KEY_FILE).write_text("rubbish")
     with pytest.raises(VaultError, match="contains no key"):
         Vault(Settings(home=tmp_path)).seal(1)
+
+
+def test_no_key_is_made_where_others_could_change_it(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    with pytest.raises(VaultError, match=r"chmod go-w .*; or set ROWLINE_SECRET_KEYS"):
+        Vault(Settings(home=tmp_path)).seal(1)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_key_that_another_account_put_there_is_not_used(tmp_path: Path) -> None:
+    sealed = Vault(Settings(home=tmp_path)).seal(1)
+    os.chown(tmp_path / KEY_FILE, 65534, 65534)
+    with pytest.raises(VaultError, match="belongs to nobody"):
+        Vault(Settings(home=tmp_path)).open(sealed)
 
 
 def test_a_queue_whose_key_is_lost_leaves_the_others_alive(db: Database, shared_url: str) -> None:

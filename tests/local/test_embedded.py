@@ -289,6 +289,26 @@ def test_one_who_looks_whether_a_home_is_held_keeps_nobody_from_starting(place: 
             pass
 
 
+def test_a_home_in_a_folder_that_others_can_write_is_not_made(place: Path) -> None:
+    place.chmod(0o777)
+    with pytest.raises(EmbeddedError, match=rf"can write {place} \(mode 0777\)"), home.hold(place / "new" / "home"):
+        pass
+    assert not list(place.iterdir())
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="only root can give folders away")
+@pytest.mark.parametrize("name", ["", "lock", "secret.key", "postgresql.conf.new"])
+def test_what_another_account_put_there_is_refused_by_a_start_and_by_commands(place: Path, name: str) -> None:
+    with home.hold(place) as lock:
+        lock.store(Facts(os.getpid(), "http://127.0.0.1:8080", "postgresql:///x"))
+        (place / name).touch()
+        os.chown(place / name, 65534, 65534)
+        with pytest.raises(EmbeddedError, match=f"{place / name} belongs to nobody"):
+            home.running(place)
+        with pytest.raises(EmbeddedError, match=f"{place / name} belongs to nobody"), home.hold(place):
+            pass
+
+
 def test_data_of_another_version_are_refused(cluster: Cluster) -> None:
     cluster.stop()
     (cluster.server.data / "PG_VERSION").write_text("9\n")
