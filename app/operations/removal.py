@@ -83,17 +83,18 @@ def _begun(db: Database, actor: Actor, queue: str, asked: Removal) -> Plan:
 
 @operation
 def go_on(db: Database, plan: Plan, *, limit_s: float) -> Plan:
-    """Make steps until the plan is over, or the time. It goes on by itself after one that failed, or if much runs."""
-    with db.long_work() as is_mine:
-        return _stepped(db, plan, limit_s=limit_s) if is_mine else plan
+    """Make steps until the plan is over, or the time. It goes on by itself after one that failed, or if much runs.
 
-
-def _stepped(db: Database, plan: Plan, *, limit_s: float) -> Plan:
+    Each step takes a permit, so that those who wait for one get it in between.
+    """
     ends_at = time.monotonic() + limit_s
     while plan.status is PlanStatus.APPLYING and time.monotonic() < ends_at:
         try:
-            done = plans.step(db, queue=plan.queue, plan_id=plan.id)
+            with db.long_work() as is_mine:
+                done = plans.step(db, queue=plan.queue, plan_id=plan.id) if is_mine else plan
         except DatabaseError:
+            break
+        if not is_mine:
             break
         if done is None:
             time.sleep(OTHERS_S)

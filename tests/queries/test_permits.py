@@ -1,19 +1,25 @@
 """What takes long to read needs one of few permits: it leaves connections to all others."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from app.domain.plan import Plan, PlanStatus
 from app.domain.series import Step
 from app.domain.states import Status
 from app.infra.settings import Settings
+from app.operations import plans, removal
 from app.postgres.database import LONG_SHARE, Database, DatabaseError
 from app.queries import audit, history, jobplans, queues, schedules, series, tokens
 from app.queries.find import Finder
 from app.queries.jobs import Pages, Part
 from app.queries.permits import NEAR
 from tests.support import databases
+from tests.support.clusters import until
 from tests.support.jobs import insert, new
 from tests.support.schedules import made
 
@@ -82,3 +88,27 @@ def test_what_takes_long_to_read_waits_for_a_permit(reader: Database, what: str)
         else:
             read(reader)
     read(reader)
+
+
+def test_a_removal_in_steps_stops_for_who_waits_for_its_permit(
+    server_url: str, template: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = cast("Plan", SimpleNamespace(status=PlanStatus.APPLYING, queue=QUEUE, id="1"))
+    with databases.fresh(server_url, template=template) as url, ThreadPoolExecutor(1) as pool:
+        db = Database(Settings(database_url=url), url=databases.as_runtime(url), size=LONG_SHARE, name="rowline-test")
+        steps: list[Future[None]] = []
+
+        def read() -> None:
+            with db.long_work(timeout_s=60) as is_mine:
+                assert is_mine
+
+        def step(*_: object, **__: object) -> Plan:
+            steps.append(pool.submit(read))
+            until(lambda: bool(db._long._lines))  # noqa: SLF001
+            return plan
+
+        monkeypatch.setattr(plans, "step", step)
+        assert removal.go_on(db, plan, limit_s=60) is plan
+        assert len(steps) == 1
+        steps[0].result()
+        db.close()
