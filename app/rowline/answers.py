@@ -1,9 +1,9 @@
 """Reads responses of the service."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-from rowline.values import AddedJob, AttemptInfo, Finished
+from rowline.values import AddedJob, AttemptInfo
 
 
 def added(response: Any) -> tuple[AddedJob, ...]:
@@ -29,11 +29,9 @@ def status(response: Any) -> str:
     return str(response["status"])
 
 
-def statuses(response: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the statuses of the jobs of the response to `finish`."""
-    return tuple(map(status, response["finished"]))
-
-
-def finished(response: Mapping[str, Any]) -> Finished:
-    """Return the result of a `finish` without a claim."""
-    return Finished(statuses=statuses(response), leases=())
+def statuses(response: Any, *, count: int) -> tuple[str, ...]:
+    """Return the statuses of the `count` jobs of the response to `finish`."""
+    found = tuple(map(status, response["finished"]))
+    if len(found) != count:
+        raise ValueError(f"of {count} jobs it says the statuses of {len(found)}")
+    return found

@@ -5,13 +5,14 @@ leases, which are parsed one by one.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from rowline import texts
 from rowline.values import Lease
 
+R = TypeVar("R")
 UNREADABLE = (ValueError, RecursionError)
 
 
@@ -24,23 +25,27 @@ class Unread:
     why: str
 
 
-def read(body: bytes) -> tuple[Mapping[str, Any], tuple[Lease, ...], tuple[Unread, ...]]:
-    """Parse the response to a claim: return its members, the leases, and the leases that cannot be parsed.
+def read(body: bytes, *, read: Callable[[Any], R]) -> tuple[R, tuple[Lease, ...], tuple[Unread, ...]]:
+    """Parse the response to a claim: return its members, by `read`, the leases, and those that cannot be parsed.
 
     Raises the exceptions that `Answer.read` turns into `not_rowline`.
     """
     try:
         response = json.loads(body)
-        return response, tuple(map(Lease.of, response["jobs"])), ()
+        leases = tuple(map(Lease.of, response["jobs"]))
     except UNREADABLE:
-        members = texts.members(body)
-    leases, unread = [], []
+        pass
+    else:
+        return read(response), leases, ()
+    members = texts.members(body)
+    readable, unread = [], []
     for lease in texts.parts(members.pop("jobs")):
         try:
-            leases.append(Lease.of(json.loads(lease)))
+            readable.append(Lease.of(json.loads(lease)))
         except UNREADABLE as error:
             unread.append(_unread(lease, str(error)))
-    return {name: json.loads(value) for name, value in members.items()}, tuple(leases), tuple(unread)
+    told = read({name: json.loads(value) for name, value in members.items()})
+    return told, tuple(readable), tuple(unread)
 
 
 def _unread(lease: bytes, why: str) -> Unread:

@@ -84,9 +84,10 @@ _BY_STATUS: dict[int, type[RowlineError]] = {401: Unauthorized, 403: Forbidden, 
 def of(status: int, body: bytes, *, of_attempt: bool) -> RowlineError:
     """Return the error for a response of 300 or above. `of_attempt`: the request had an attempt's token."""
     members = _members(body)
-    message = members.get("error") or f"the service responded with status {status}"
-    details = tuple(members.get("details") or ())
-    code, request_id = members.get("code") or "error", members.get("requestId")
+    message = _text(members, "error") or f"the service responded with status {status}"
+    details = members.get("details")
+    details = tuple(one for one in details if isinstance(one, dict)) if isinstance(details, list) else ()
+    code, request_id = _text(members, "code") or "error", _text(members, "requestId")
     kind = _kind(status, code, of_attempt=of_attempt)
     error = kind(message, status=status, code=code, details=details, request_id=request_id)
     if isinstance(error, Unavailable):
@@ -107,6 +108,12 @@ def _members(body: bytes) -> dict[str, Any]:
     """Return the members of an error's body; none if it is not Rowline's, as from a proxy."""
     try:
         members = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return members if isinstance(members, dict) else {}
+
+
+def _text(members: Mapping[str, Any], name: str) -> str | None:
+    """Return a member that is text; None if it is not."""
+    value = members.get(name)
+    return value if isinstance(value, str) else None

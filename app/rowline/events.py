@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypedDict
 
+from rowline.bodies import UNREADABLE, Stream
 from rowline.errors import RowlineError, Unavailable
-from rowline.transport import CLOSED, Call, Stream, Transport
+from rowline.transport import CLOSED, Call, Transport
 
+FIELDS = {"event", "data", "id"}
 STREAM = "text/event-stream"
 SILENCE_S = 20.0
 """Without a byte for so long a stream is taken for cut: the service sends a comment each 8 s."""
@@ -124,10 +126,12 @@ class Events:
         name, data, _ = next(self._coming, ("", {}, None))
         if not self._stream.has_begun:
             raise Unavailable("the stream ended before it began", code="no_answer")
-        if name == "hello":
+        if name != "hello":
+            raise _not_rowline()
+        try:
             self._cursor = int(data["cursor"])
-            return
-        raise RowlineError("this is not a stream of Rowline", code="not_rowline")
+        except UNREADABLE as error:
+            raise _not_rowline() from error
 
     def _events(self) -> Iterator[EventInfo]:
         for name, data, event_id in self._coming:
@@ -141,14 +145,29 @@ class Events:
 
 
 def _told(stream: Stream) -> Iterator[tuple[str, dict[str, Any], int | None]]:
-    """Yield name, data and id of each server-sent event; an id alone has no name: events before it were not ours."""
+    """Yield name, data and id of each server-sent event; an id alone has no name: events before it were not ours.
+
+    Raises RowlineError for what is none of Rowline's.
+    """
     said: dict[str, str] = {}
     for line in stream.lines():
         name, _, value = line.partition(": ")
         if line.startswith(":"):
             continue
-        if line:
+        if name in FIELDS:
             said[name] = value
-        elif said:
-            yield said.get("event", ""), json.loads(said.get("data", "{}")), int(said["id"]) if "id" in said else None
+        elif not line and said:
+            yield _read(said)
             said = {}
+
+
+def _read(said: Mapping[str, str]) -> tuple[str, dict[str, Any], int | None]:
+    try:
+        name, data, event_id = said.get("event", ""), json.loads(said.get("data", "{}")), said.get("id")
+        return name, dict(data), None if event_id is None else int(event_id)
+    except UNREADABLE as error:
+        raise _not_rowline() from error
+
+
+def _not_rowline() -> RowlineError:
+    return RowlineError("this is not a stream of Rowline", code="not_rowline")

@@ -5,6 +5,7 @@ import dataclasses
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, TypeVar, Unpack
 
 from rowline import answers, claims, find, given, tracing
@@ -266,7 +267,7 @@ class Queue(WholeQueue):
         body = _claim(count, lock_duration_ms, worker) | {"wait": wait_ms}
         wait_s = min(wait_ms, LONGEST_WAIT_MS) / 1000
         call = Call(method="POST", path=f"{self._jobs}/claim", body=body, is_repeatable=False, wait_s=wait_s)
-        return self._claimed(call)[1]
+        return self._claimed(call, read=lambda _: None)[1]
 
     def complete(self, lease: Held, returnvalue: Any = None) -> str:
         """Complete an attempt; return the status of the job. Raises LeaseLost."""
@@ -317,17 +318,18 @@ class Queue(WholeQueue):
         claim would have no worker.
         """
         body: dict[str, Any] = {"jobs": [ending.json() for ending in endings]}
+        read = partial(answers.statuses, count=len(body["jobs"]))
         if not claim:
-            return self._send("POST", "/finish", body, read=answers.finished)
+            return Finished(statuses=self._send("POST", "/finish", body, read=read), leases=())
         wish = {"claim": _claim(claim, lock_duration_ms, worker)}
         try:
             call = Call(method="POST", path=f"{self._jobs}/finish", body=body | wish, is_repeatable=False)
-            response, leases = self._claimed(call)
-            return Finished(statuses=answers.statuses(response), leases=leases)
+            statuses, leases = self._claimed(call, read=read)
+            return Finished(statuses=statuses, leases=leases)
         except Unavailable as error:
             if not error.is_outcome_unknown:
                 raise
-        return self._send("POST", "/finish", body, read=answers.finished)
+        return Finished(statuses=self._send("POST", "/finish", body, read=read), leases=())
 
     def progress(self, lease: Held, progress: Any) -> None:
         """Report the progress of an attempt: a number or an object. Raises LeaseLost."""
@@ -340,13 +342,13 @@ class Queue(WholeQueue):
     def _end(self, lease: Held, verb: str, body: dict[str, Any]) -> str:
         return self._send("POST", f"/{quoted(lease.id)}/{verb}", {"token": lease.token} | body, read=answers.status)
 
-    def _claimed(self, call: Call) -> tuple[Mapping[str, Any], tuple[Lease, ...]]:
-        """Send a call that claims; return its response and the leases. Fail the jobs that cannot be read."""
-        response, leases, unread = self._transport.send(call).read_text(claims.read)
+    def _claimed(self, call: Call, *, read: Callable[[Any], R]) -> tuple[R, tuple[Lease, ...]]:
+        """Send a call that claims; return its response, by `read`, and the leases. Fail jobs that cannot be read."""
+        told, leases, unread = self._transport.send(call).read_text(partial(claims.read, read=read))
         for held in unread:
             with contextlib.suppress(RowlineError):  # then its lease runs out
                 self.fail(held, f"the job's data cannot be read: {held.why}", unrecoverable=True)
-        return response, leases
+        return told, leases
 
     def _report(self, lease: Held, noun: str, value: Any, *, is_repeatable: bool) -> None:
         path = f"{self._jobs}/{quoted(lease.id)}/{noun}"

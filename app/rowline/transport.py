@@ -9,13 +9,14 @@ import ssl
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import urllib3
-from rowline import errors
+from rowline import bodies, errors
+from rowline.bodies import Stream
 from rowline.errors import RowlineError, Unavailable
 from rowline.given import encoded
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -28,11 +29,11 @@ TRIES = 3  # a try without a response ends after one TRIES-th of the time, at le
 SHORTEST_TRY_S = 1.0
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
+LONGEST_ASKED_S = 24 * 3600  # the most that Retry-After can ask for
 AGAIN = frozenset({429, 502, 503, 504})
 REDIRECTS = range(300, 400)
 FRAMED = {"content-length", "transfer-encoding"}  # a response with a complete head has one of them
 CLOSED = "closed"
-CHUNK = 64 * 1024
 IN_USE = "idempotency_key_in_use"
 
 
@@ -65,7 +66,7 @@ class Answer:
         """Do what `read` does, with a function that takes the bytes."""
         try:
             return read(self.body)
-        except (ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
+        except bodies.UNREADABLE as error:
             shown = self.body[:100].decode(errors="replace")
             raise RowlineError(f"this is not a response of Rowline: {shown!r}", code="not_rowline") from error
 
@@ -136,14 +137,13 @@ class Transport:
     def _try(self, call: Call, silence_s: float, left_s: float) -> Answer:
         """Send once. Raises _Again if a retry may succeed, else RowlineError."""
         response = self._begun(call, silence_s, left_s)
-        if not response.data and not FRAMED & {name.lower() for name in response.headers}:
-            raise _Again(_lost(f"the response of {self._address} ended within its head"))
-        if response.status < REDIRECTS.start:
-            return Answer(body=response.data, headers=response.headers)
-        raise self._refused(call, response)
+        if response.status >= REDIRECTS.start:
+            raise self._refused(call, response)
+        bodies.require_plain(response)
+        return Answer(body=self._body(response), headers=response.headers)
 
-    def _begun(self, call: Call, silence_s: float, left_s: float, *, is_whole: bool = True) -> urllib3.BaseHTTPResponse:
-        """Send once; return the response, whole or with its head alone. Raises as `_try`."""
+    def _begun(self, call: Call, silence_s: float, left_s: float) -> urllib3.BaseHTTPResponse:
+        """Send once; return the response, of which the head is read. Raises as `_try`."""
         if self._closed.is_set():
             raise Unavailable("the client was closed", code=CLOSED)
         query = f"?{urlencode(call.query, doseq=True)}" if call.query else ""
@@ -157,32 +157,54 @@ class Transport:
                 retries=False,
                 redirect=False,  # the token must not be sent to another host
                 timeout=urllib3.Timeout(connect=min(CONNECT_S, left_s), read=silence_s),
-                preload_content=is_whole,
+                preload_content=False,
+                decode_content=False,
             )
         except HTTPError as error:
-            trouble = _lost(f"no response from {self._address}: {_said(error)}")
-            was_sent = not isinstance(error, ConnectTimeoutError)  # the class of refused connections too
-            trouble.is_outcome_unknown = was_sent and not _is_mistrusted(error)
-            if _is_mistrusted(error):
-                raise trouble from error
-            raise _Again(trouble) from error
+            raise self._unanswered(error) from error
+
+    def _body(self, response: urllib3.BaseHTTPResponse) -> bytes:
+        """Return the body of a response. Raises as `_try`."""
+        try:
+            body = bodies.whole(response)
+        except HTTPError as error:
+            raise self._unanswered(error) from error
+        if not body and not FRAMED & {name.lower() for name in response.headers}:
+            raise _Again(bodies.lost(f"the response of {self._address} ended within its head"))
+        return body
+
+    def _unanswered(self, error: HTTPError) -> Exception:
+        """Return the error for a missing response: _Again if a retry may succeed."""
+        trouble = bodies.lost(f"no response from {self._address}: {_said(error)}")
+        was_sent = not isinstance(error, ConnectTimeoutError)  # the class of refused connections too
+        trouble.is_outcome_unknown = was_sent and not _is_mistrusted(error)
+        return trouble if _is_mistrusted(error) else _Again(trouble)
 
     def _refused(self, call: Call, response: urllib3.BaseHTTPResponse) -> Exception:
-        """Return the error that a response of 300 and above is: _Again if a retry may succeed."""
-        refused = errors.of(response.status, response.data, of_attempt=call.attempt_token is not None)
+        """Return the error that a response of 300 and above is: _Again if a retry may succeed.
+
+        Of one that is encoded only the status is told.
+        """
+        body = b""
+        if bodies.encoding(response):
+            response.close()
+        else:
+            body = self._body(response)
+        refused = errors.of(response.status, body, of_attempt=call.attempt_token is not None)
         if response.status in REDIRECTS:
             where = response.headers.get("Location")
             return RowlineError(f"redirected to {where}: use that URL", status=response.status, code="redirected")
         if response.status in AGAIN or refused.code == IN_USE:
-            return _Again(refused, pause_s=_seconds(response.headers.get("Retry-After")))
+            return _Again(refused, pause_s=retry_after_s(response.headers.get("Retry-After")))
         return refused
 
-    def stream(self, call: Call, *, silence_s: float) -> "Stream":
+    def stream(self, call: Call, *, silence_s: float) -> Stream:
         """Send a call once; return its response as it comes. Raises RowlineError: Unavailable if it may be retried."""
         try:
-            response = self._begun(call, silence_s, self._timeout_s, is_whole=False)
+            response = self._begun(call, silence_s, self._timeout_s)
             if response.status >= REDIRECTS.start:
                 raise self._refused(call, response)
+            bodies.require_plain(response)
         except _Again as trouble:
             raise trouble.error from trouble
         return Stream(response)
@@ -198,31 +220,6 @@ class Transport:
             **(call.headers or {}),
         }
         return headers if call.body is None else headers | {"Content-Type": "application/json"}
-
-
-class Stream:
-    """A response that is read as it comes."""
-
-    def __init__(self, response: urllib3.BaseHTTPResponse) -> None:
-        """Take a response of which only the head is read."""
-        self._response = response
-        self._rest = b""
-        self.has_begun = False
-        """Whether any byte of its body has come."""
-
-    def lines(self) -> Iterator[str]:
-        """Yield lines, without their ends, until the response ends. Raises Unavailable if it is cut."""
-        try:
-            for piece in self._response.stream(CHUNK):
-                self.has_begun = True
-                *whole, self._rest = (self._rest + piece).split(b"\n")
-                yield from (line.decode() for line in whole)
-        except (HTTPError, OSError) as error:
-            raise _lost(f"the stream was cut: {error}") from error
-
-    def close(self) -> None:
-        """Close its connection."""
-        self._response.close()
 
 
 class _Again(Exception):
@@ -318,13 +315,6 @@ def _encoded(value: Any) -> bytes:
     return value if isinstance(value, bytes) else encoded(value).encode()
 
 
-def _lost(message: str) -> Unavailable:
-    """Make the error for a missing response."""
-    trouble = Unavailable(message, code="no_answer")
-    trouble.is_outcome_unknown = True
-    return trouble
-
-
 def _said(error: HTTPError) -> str:
     """Return what an error says, without the object of the connection that urllib3 puts in front of it."""
     connection = getattr(error, "conn", None)
@@ -341,11 +331,15 @@ def _backoff_s(tries: int) -> float:
     return longest_s * random.uniform(0.5, 1.0)  # noqa: S311 - jitter is no secret
 
 
-def _seconds(retry_after: str | None) -> float:
-    """Return the seconds of Retry-After plus jitter, so that not all clients retry at once; 0 for a date or none."""
+def retry_after_s(retry_after: str | None) -> float:
+    """Return the seconds of Retry-After plus jitter, so that not all clients retry at once; 0 for a date or none.
+
+    They are at most LONGEST_ASKED_S, whatever it says.
+    """
     if retry_after is None or not (retry_after.isascii() and retry_after.isdigit()):
         return 0.0
-    return int(retry_after) + random.uniform(0.0, FIRST_PAUSE_S)  # noqa: S311 - jitter is no secret
+    digits = retry_after.lstrip("0")[: len(str(LONGEST_ASKED_S)) + 1]
+    return min(LONGEST_ASKED_S, int(digits or "0")) + random.uniform(0.0, FIRST_PAUSE_S)  # noqa: S311 - jitter is no secret
 
 
 def quoted(name: str) -> str:
