@@ -54,7 +54,7 @@ class HttpSource:
         self._wish = 0  # how many jobs to ask for
         self._is_asking = False
         self._came: list[ClaimedJob] = []
-        self._trouble: rowline.RowlineError | None = None
+        self._trouble: SourceUnavailable | None = None
         self._stops_at: float | None = None  # once stopped: when to wait no longer, by time.monotonic()
         self._thread: threading.Thread | None = None
 
@@ -81,7 +81,7 @@ class HttpSource:
         with self._changed:
             trouble, self._trouble = self._trouble, None
             if trouble:
-                raise _unavailable(trouble) from trouble
+                raise trouble
             came, self._came = self._came, []
             if limit > len(came) and not self._is_asking:
                 self._wish = min(limit - len(came), CLAIM_MAX)
@@ -159,18 +159,26 @@ class HttpSource:
         return count
 
     def _claim(self, count: int) -> bool:
-        """Claim once and keep the jobs for the loop; return whether to go on."""
-        trouble: rowline.RowlineError | None = None
-        leases: tuple[rowline.Lease, ...] = ()
+        """Claim once and keep the jobs for the loop; return whether to go on.
+
+        No error may end the thread: the worker would go on, and claim nothing. The leases of what cannot be read run
+        out.
+        """
+        trouble: SourceUnavailable | None = None
+        came: list[ClaimedJob] = []
         lease_ms = self._settings.lease_ms
         try:
             leases = self._claiming.claim(count, wait_ms=CLAIM_MS, lock_duration_ms=lease_ms, worker=self._worker)
+            came = [self._taken(lease) for lease in leases]
             self._logged_at = -math.inf
         except rowline.RowlineError as error:
-            trouble = error
+            trouble = _unavailable(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next claim may succeed
+            _log.exception("claim_failed", extra={"queue": self._claiming.name})
+            trouble = SourceUnavailable(f"{type(error).__name__}: {error}")
         with self._changed:
             self._is_asking = False
-            self._came += [self._taken(lease) for lease in leases]
+            self._came += came
             has_stopped = self._stops_at is not None
             self._trouble = None if has_stopped else trouble
         return not has_stopped
