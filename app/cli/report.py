@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import orjson
 
-from app.cli import charts, tables
+from app.cli import charts, columns, jsontext, tables
 from app.cli.lengths import Since
 from app.infra import settings
 from app.local import embedded
@@ -51,7 +51,7 @@ def report(
         _write_csv(found)
     elif as_json:
         rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
-        print(orjson.dumps(rows, default=str, option=orjson.OPT_INDENT_2).decode())
+        print(jsontext.safe(orjson.dumps(rows, default=str, option=orjson.OPT_INDENT_2).decode()))
     else:
         tables.show(found, _title(name, queue, since))
 
@@ -74,8 +74,14 @@ def _write_csv(found: Found) -> None:
 
 
 def _cell(value: object) -> object:
-    """Escape text that a spreadsheet would evaluate, and replace control characters. Numbers stay numbers."""
+    """Escape text that a spreadsheet would evaluate, and replace control characters. Numbers stay numbers.
+
+    On a terminal other characters that could control it are replaced too, such as those that turn the direction.
+    """
     if not isinstance(value, str):
         return value
-    text = "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(one) == "Cc" else one for one in value)
+    if sys.stdout.isatty():
+        text = columns.printable(value)
+    else:
+        text = "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(one) == "Cc" else one for one in value)
     return f"'{text}" if value.startswith(FORMULA) else text

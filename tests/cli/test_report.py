@@ -19,8 +19,10 @@ from app.postgres.database import Database
 from app.queries.reports import REPORTS
 from tests.support import work
 from tests.support.client import Client
+from tests.support.clusters import PYTHON, Program
 
 Report = Callable[..., Result]
+EVIL = "\x1b\x7f\x9b\u202e\u2028evil"
 
 
 @pytest.fixture
@@ -81,6 +83,28 @@ def test_json_is_what_programs_read(report: Report) -> None:
     rows = json.loads(report("throughput", "--since", "1h", "--queue", "mail", "--json").stdout)
     assert sum(row["finished"] for row in rows) == 2
     assert {row["per"] for row in rows} == {"minute"}
+
+
+def test_json_escapes_what_could_control_a_terminal(report: Report, client: Client, db: Database) -> None:
+    client.add({"name": EVIL, "data": 0}, queue="odd")
+    work.fail_next(db, queue="odd")
+    shown = report("jobs", "--queue", "odd", "--json").stdout
+    assert [row["name"] for row in json.loads(shown)] == [EVIL]
+    assert shown.replace("\n", "").isprintable()
+    assert "\n" in shown.strip()
+
+
+def test_on_a_terminal_csv_has_nothing_that_could_control_it(
+    report: Report, client: Client, db: Database, shared_url: str
+) -> None:
+    client.add({"name": EVIL, "data": 0}, queue="odd")
+    work.fail_next(db, queue="odd")
+    script = Path(PYTHON[0]).with_name("rowline")
+    words = ("report", "jobs", "--queue", "odd", "--csv")
+    with Program([script, *words], env={"DATABASE_URL": shared_url}, terminal=True) as program:
+        assert program.end() == 0, program.output
+    assert f'"{"�" * 5}evil"' in program.output
+    assert "\u202e\u2028evil" in report(*words[1:]).stdout, "a file has what was sent"
 
 
 @pytest.mark.parametrize(("since", "per"), [("3h", "minute"), ("2d", "hour"), ("2w", "day")])
