@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import click
 
+from app.cli import columns
 from app.infra import interrupt
 
 
@@ -19,5 +20,5 @@ def told(queue: str, plan_id: str | None = None) -> Iterator[None]:
         ways = f"Look: rowline plans list {where}."
         if plan_id is not None:
             ways = f"Look: rowline plans show {where} {plan_id}. Stop: rowline plans stop {where} {plan_id}."
-        click.echo(f"The plan goes on in the background. {ways}", err=True)
+        click.echo(columns.printable(f"The plan goes on in the background. {ways}"), err=True)
         raise click.exceptions.Exit(interrupt.CODE) from None

@@ -19,3 +19,8 @@ def _visible(text: str) -> str:
 def printable(text: str) -> str:
     """Return a text without what could control a terminal."""
     return "".join(one if one.isprintable() else _HIDDEN for one in text)
+
+
+def plain(text: str) -> str:
+    """Return a text of several lines without what could control a terminal."""
+    return "\n".join(map(printable, text.split("\n")))

@@ -7,6 +7,7 @@ from typing import TypeVar
 import click
 
 from app.cli import account
+from app.cli.exits import Code, Ended
 from app.domain.errors import RowlineError
 from app.infra import settings
 from app.local import embedded
@@ -25,7 +26,7 @@ def told(act: Callable[[Database], R], *, name: str) -> R:
     try:
         return act(db)
     except RowlineError as error:
-        raise click.ClickException(str(error)) from None
+        raise Ended(str(error), Code.FAILED) from None
     except UnicodeEncodeError:
         raise click.ClickException("the arguments must be UTF-8") from None
     finally:

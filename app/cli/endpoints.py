@@ -101,7 +101,7 @@ def register(
     click.echo(f"{queue}: its jobs are sent to the endpoint", err=True)
     if secret := done.headers.get("Rowline-Webhook-Secret"):
         click.echo("The secret of its signatures, which is not shown again:", err=True)
-        print(secret)
+        print(output.exact(secret))
 
 
 @endpoints.command()

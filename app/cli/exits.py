@@ -7,6 +7,8 @@ from enum import IntEnum
 import click
 from rowline import errors
 
+from app.cli import columns
+
 
 class Code(IntEnum):
     """How a command ended. 130 is Ctrl-C, as in shells."""
@@ -34,8 +36,8 @@ class Ended(click.ClickException):
     """The end of a command, with its code; the message is one line for people."""
 
     def __init__(self, message: str, code: Code) -> None:
-        """Take what is wrong."""
-        super().__init__(message)
+        """Take what is wrong. What a server or a client said in it cannot control the terminal."""
+        super().__init__(columns.printable(message))
         self.code = code
 
     @property

@@ -43,4 +43,4 @@ def _tell(found: dict[str, Any]) -> None:
     if not found["isComplete"]:
         click.echo("there are too many to count: there may be more groups, and more jobs in one", err=True)
     if found.get("ungrouped"):
-        click.echo(f"{found['ungrouped']} failed jobs are in no group yet", err=True)
+        output.note(f"{found['ungrouped']} failed jobs are in no group yet")

@@ -7,6 +7,7 @@ import sys
 import click
 from click.shell_completion import CompletionItem
 
+from app.cli import columns
 from app.cli.exits import Code
 from app.infra import interrupt, loading
 from app.infra.settings import SettingsError
@@ -101,10 +102,22 @@ def main() -> None:
         print(f"rowline: invalid settings:\n{error}", file=sys.stderr)
         sys.exit(Code.USAGE)
     except Exception as error:
-        if not isinstance(error, _at_start()):
+        if isinstance(error, _at_start()):
+            print(f"rowline: {columns.plain(str(error))}", file=sys.stderr)
+            sys.exit(_code(error))
+        if (url := _misunderstood(error)) is None:
             raise
-        print(f"rowline: {error}", file=sys.stderr)
-        sys.exit(_code(error))
+        told = columns.printable(f"{type(error).__name__}: {error}")
+        print(f"rowline: the answer of {url} is not Rowline's, or of another release: {told}", file=sys.stderr)
+        sys.exit(Code.FAILED)
+
+
+def _misunderstood(error: Exception) -> str | None:
+    """Return the URL of the service whose answer a command took for another than it is, None if there is none."""
+    from rowline.bodies import UNREADABLE  # noqa: PLC0415 - as below
+
+    service = sys.modules.get("app.cli.service")
+    return service.asked_urls[-1] if service and service.asked_urls and isinstance(error, UNREADABLE) else None
 
 
 def _at_start() -> tuple[type[Exception], ...]:

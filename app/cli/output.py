@@ -90,6 +90,11 @@ def exact(name: str) -> str:
     return columns.printable(name) if sys.stdout.isatty() else name
 
 
+def note(text: str) -> None:
+    """Tell people something beside the output, on standard error."""
+    click.echo(columns.printable(text), err=True)
+
+
 def table(names: Sequence[str], rows: Iterable[Sequence[Any]], title: str) -> None:
     """Print a table."""
     tables.show(Table(columns=[*names], rows=[*rows]), title)

@@ -212,10 +212,10 @@ def _print(queue: str, plan: Reply, *, as_json: bool) -> None:
     for job in members.get("sample", ()):
         click.echo(columns.line([job["id"], job["status"], job["name"], jobverbs.reason(job)]))
     if members["status"] == PlanStatus.UNDONE and members.get("notUndone"):
-        click.echo(f"Not undone: {members['notUndone']}, since {_STAY[members['action']]}", err=True)
+        output.note(f"Not undone: {members['notUndone']}, since {_STAY[members['action']]}")
     if members["status"] == PlanStatus.PLANNED:
         where = f"{shlex.quote(queue)} {members['id']}"
-        click.echo(f"No job is changed yet. Apply it: rowline plans apply {where}", err=True)
+        output.note(f"No job is changed yet. Apply it: rowline plans apply {where}")
 
 
 def _row(plan: dict[str, Any]) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import click
 from rowline.wholequeue import LONGEST_REMOVAL_S
 
-from app.cli import background, names, output, plans, service, terminal
+from app.cli import background, columns, names, output, plans, service, terminal
 from app.cli.exits import Code, Ended
 from app.cli.lengths import Since
 from app.cli.service import Service, of_queue
@@ -93,8 +93,8 @@ def _remove(api: Service, verb: str, queue: str, body: dict[str, object], *, as_
     done = plans.watched(api, queue, done, goes_on=True)
     plan = done.members
     if not output.show([done], as_json=as_json):
-        click.echo(f"{plan['done']} jobs removed")
+        click.echo(columns.printable(f"{plan['done']} jobs removed"))
     if plan["action"] == PlanAction.REMOVE and plan["done"]:
-        click.echo(f"Bring them back, within a day: rowline plans undo {shlex.quote(queue)} {plan['id']}", err=True)
+        output.note(f"Bring them back, within a day: rowline plans undo {shlex.quote(queue)} {plan['id']}")
     if plan["status"] != PlanStatus.APPLIED:
         raise Ended(f"the plan {plan['id']} is {plan['status']}: {plan.get('reason', 'look at it')}", Code.FAILED)

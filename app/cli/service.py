@@ -17,7 +17,7 @@ from rowline.errors import RowlineError
 from rowline.events import Events
 from rowline.transport import Answer, Call, Transport, quoted
 
-from app.cli import contexts, exits, jsontext
+from app.cli import columns, contexts, exits, jsontext
 from app.cli.exits import Code, Ended
 from app.infra import loading, settings
 from app.infra.settings import Settings
@@ -26,6 +26,8 @@ from app.local import home
 URL, TOKEN, CONTEXT = "ROWLINE_URL", "ROWLINE_TOKEN", "ROWLINE_CONTEXT"
 TIMEOUT_S = 15.0
 """For so long a call is tried, with its retries."""
+asked_urls: list[str] = []
+"""Where this process has sent calls, for `main`: an error may be that something else is there."""
 COMPLETION_S, COMPLETED = 1.0, 50
 PAGE = 100
 """The most that one response of a list has."""
@@ -74,8 +76,8 @@ class Reply:
         return Reply(texts.members(self.text)[name])
 
     def parts(self, name: str) -> list["Reply"]:
-        """Return the elements of a member that is a list; none if it is hidden."""
-        return [*map(Reply, texts.parts(texts.members(self.text).get(name, b"[]")))]
+        """Return the elements of a member that is a list; none if it is hidden. Raises RowlineError if it is none."""
+        return Answer(body=self.text, headers=self.headers).read_text(lambda text: [*map(Reply, _elements(text, name))])
 
 
 class Service:
@@ -126,6 +128,13 @@ class Service:
     def _send(self, call: Call) -> Reply:
         answer = self._sender.send(call)
         return Reply(answer.body, answer.headers)
+
+
+def _elements(text: bytes, name: str) -> list[bytes]:
+    if not text.lstrip().startswith(b"{"):
+        raise ValueError("no object")
+    found = texts.members(text)
+    return [] if "hidden" in found and name not in found else texts.parts(found[name])
 
 
 def path(*segments: str) -> str:
@@ -220,6 +229,7 @@ def _sender(where: Place) -> Iterator[Sender]:
         transport = Transport(where.url, where.token or "", timeout_s=TIMEOUT_S, on_retry=_say)
     except ValueError as error:  # the URL is not shown: it may contain a secret
         raise Ended(f"{where.why}: {error}", Code.USAGE) from None
+    asked_urls.append(where.url)
     try:
         yield transport
     finally:
@@ -228,7 +238,7 @@ def _sender(where: Place) -> Iterator[Sender]:
 
 def _say(error: RowlineError) -> None:
     if sys.stderr.isatty():
-        click.echo(f"{error.message}; trying again", err=True)
+        click.echo(columns.printable(f"{error.message}; trying again"), err=True)
 
 
 def target(call: Call) -> str:

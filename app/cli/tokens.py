@@ -139,14 +139,14 @@ def rotate(token_id: str) -> None:
 @_token
 def finish_rotation(token_id: str) -> None:
     """Make the second secret of a token its only one."""
-    print(f"{_act('POST', token_id, 'finish-rotation')['id']}: the first secret is refused within 5 s")
+    print(f"{output.exact(_act('POST', token_id, 'finish-rotation')['id'])}: the first secret is refused within 5 s")
 
 
 @tokens.command()
 @_token
 def revoke(token_id: str) -> None:
     """Revoke a token. It is refused everywhere within 5 s."""
-    print(f"{_act('DELETE', token_id)['id']}: revoked, refused within 5 s")
+    print(f"{output.exact(_act('DELETE', token_id)['id'])}: revoked, refused within 5 s")
 
 
 def _act(method: str, token: str, *verb: str) -> dict[str, Any]:
@@ -177,7 +177,7 @@ def _found(api: Service, token: str) -> Reply:
 def _print_secret(issued: dict[str, Any]) -> None:
     """Print the secret alone to standard output, for a script, and what it is to standard error."""
     print(f"{_line(issued)}\nThe token, which is not shown again:", file=sys.stderr)
-    print(issued["token"])
+    print(output.exact(issued["token"]))
 
 
 def _is_ended(token: dict[str, Any]) -> bool:

@@ -123,5 +123,5 @@ def _http(chosen: Settings, queue: str, url: str, token: str) -> Source:
     except ValueError as error:  # the URL is not shown: it may contain a secret
         raise click.ClickException(f"--url or --token, or ROWLINE_URL or ROWLINE_TOKEN: {error}") from error
     except rowline.RowlineError as error:
-        raise click.ClickException(f"{url}: {error}") from error
+        raise exits.Ended(f"{url}: {error}", Code.FAILED) from error
     return source
