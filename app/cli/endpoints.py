@@ -1,29 +1,45 @@
 """`rowline endpoints`: commands for the endpoints of queues."""
 
+import itertools
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
-from app.cli import account, names, output, service
+from app.cli import account, columns, names, output, service
 from app.cli.service import Reply, of_queue, path
 from app.infra import loading
 
 COLUMNS = ["queue", "state", "since", "why", "calls", "limiter", "method", "url"]
 
 
-class Header(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
-    """A header of the calls."""
+class Headers(click.ParamType):  # type: ignore[type-arg]  # generic only in the newest click
+    """A header of the calls, or a file with some: `ps` shows the arguments of a command to everybody."""
 
-    name = "NAME:VALUE"
+    name = "NAME:VALUE|@FILE|-"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
-        """Split it."""
-        name, colon, text = value.partition(":")
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[tuple[str, str]]:
+        """Split it, or the lines of the file."""
+        if value != "-" and not value.startswith("@"):
+            return [self._split(value, "", param, ctx)]
+        try:
+            text = sys.stdin.read() if value in {"-", "@-"} else Path(value[1:]).read_text(encoding="utf-8")
+        except (OSError, UnicodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            self.fail(columns.printable(f"{value} cannot be read: {why}"), param, ctx)
+        lines = [(nth, line) for nth, line in enumerate(text.splitlines(), 1) if line.strip()]
+        return [self._split(line, f"line {nth} of {value} ", param, ctx) for nth, line in lines]
+
+    def _split(
+        self, line: str, where: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Split a header. The error repeats nothing of it: it may be a secret."""
+        name, colon, text = line.partition(":")
         if not colon or not name.strip():
-            self.fail("must look like X-Team: mail", param, ctx)
+            self.fail(columns.printable(f"{where}must look like X-Team: mail"), param, ctx)
         return name.strip(), text.strip()
 
 
@@ -80,19 +96,25 @@ def switch_on(*, queue: str, as_json: bool) -> None:
 @names.queue
 @click.argument("url")
 @click.option("--method", type=click.Choice(["POST", "PUT", "PATCH"]), default="POST", show_default=True)
-@click.option("--header", "headers", type=Header(), multiple=True, help="A header of the calls; may be repeated.")
+@click.option(
+    "--header",
+    "headers",
+    type=Headers(),
+    multiple=True,
+    help="A header of the calls; may be repeated. @FILE, or - for standard input: one a line, for secrets.",
+)
 @click.option("--timeout", type=int, metavar="MS", help="The longest a call may take.")
 @click.option("--concurrency", type=int, help="Calls at a time.")
 @click.option("--limiter", type=Limiter(), help="At most so many calls in so many ms: 100/1000.")
 @click.option("--max-stalled", "maxStalledCount", type=int, help="Calls that may be lost before a job fails.")
 def register(
-    *, queue: str, url: str, method: str, headers: tuple[tuple[str, str], ...], timeout: int | None, **opts: Any
+    *, queue: str, url: str, method: str, headers: tuple[list[tuple[str, str]], ...], timeout: int | None, **opts: Any
 ) -> None:
     """Register the endpoint of a queue, or replace it; one that was switched off is on again.
 
     Prints the secret that signs its calls, if the service made one, alone to standard output: it is not shown again.
     """
-    target = {"url": url, "method": method, "headers": dict(headers) or None, "timeout": timeout}
+    target = {"url": url, "method": method, "headers": dict(itertools.chain(*headers)) or None, "timeout": timeout}
     endpoint = {name: value for name, value in target.items() if value is not None}
     given = {name: value for name, value in opts.items() if value is not None}
     body = json.dumps({"queue": queue, "endpoint": endpoint, "opts": given})
