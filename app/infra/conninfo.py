@@ -15,6 +15,14 @@ _SAID = (
     ("query parameter", "has a parameter behind its ? that libpq does not know, or that is not name=value"),
 )
 """Parts of libpq's messages, of which the first match counts, and the replacements, which quote nothing."""
+_CHOICES = {
+    "sslmode": {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"},
+    "channel_binding": {"disable", "prefer", "require"},
+    "gssencmode": {"disable", "prefer", "require"},
+    "target_session_attrs": {"any", "read-write", "read-only", "primary", "standby", "prefer-standby"},
+    "load_balance_hosts": {"disable", "random"},
+}
+"""Of parameters with a few values: these. Of another libpq would tell when it connects, and repeat it."""
 _PORTS = range(1, 2**16)
 
 
@@ -48,6 +56,9 @@ def _oddity(url: str, found: Mapping[str, str]) -> str | None:
         return EXAMPLE
     if not all(map(_is_port, found.get("port", "").split(","))):
         return f"has a port that is no number from {_PORTS[0]} to {_PORTS[-1]}: {ENCODE}"
+    for name, values in _CHOICES.items():
+        if found.get(name, "") not in {"", *values}:
+            return f"has a value of {name} that libpq does not know: one of {', '.join(sorted(values))}"
     # What follows an @ or a / in a password is a host or a database for libpq.
     if any("@" in host[1:] for host in found.get("host", "").split(",") if not host.startswith("/")):
         return f"has an @ in its host: {ENCODE}"

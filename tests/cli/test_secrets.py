@@ -50,6 +50,8 @@ BAD_URLS = {
     "an unknown parameter": "postgresql://u:canary@127.0.0.1/db?canary=canary",
     "a parameter without a value": "postgresql://u:canary@127.0.0.1/db?canary",
     "options with a bare =": "postgresql://u:canary@127.0.0.1/db?options=-c canary=1",
+    "an sslmode that is none": "postgresql://u:canary@127.0.0.1/db?sslmode=canary",
+    "a kind of session that is none": "postgresql://u:canary@127.0.0.1/db?target_session_attrs=canary",
     "another scheme": "mysql://u:canary@127.0.0.1/db",
     "no database": "postgresql://u:canary@127.0.0.1",
     "words": "host=127.0.0.1 password=canary",
@@ -58,7 +60,7 @@ BAD_URLS = {
 AWAY = "postgresql://u:canary@127.0.0.1:{port}/db"
 AWRY = {
     "an unknown host": "postgresql://u:canary@nowhere.invalid/db",
-    "a bad sslmode": "postgresql://u:canary@127.0.0.1:{port}/db?sslmode=odd",
+    "a bad version of TLS": "postgresql://u:canary@127.0.0.1:{port}/db?ssl_min_protocol_version=odd",
     "an option that is none": "postgresql://u:canary@/postgres?host={sockets}&port=5432&options=-c%20odd.%3D1",
     "a wrong password": "postgresql://guarded:canary-wrong@/postgres?host={sockets}&port=5432",
     "an unknown database": "postgresql://guarded:canary-right@/nothing?host={sockets}&port=5432",
