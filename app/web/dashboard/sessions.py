@@ -16,6 +16,7 @@ from app.postgres.database import Database, DatabaseError
 from app.queries import sessions as queries
 from app.web import auth, clients
 from app.web.auth import CALLER, Tokens
+from app.web.dashboard import cookies
 
 VISITOR = "rowline.visitor"
 """The key of the WSGI environment with the `Visitor`, or None."""
@@ -150,5 +151,5 @@ def _is_loopback(address: str) -> bool:
 
 
 def _cookie(asked: Request) -> str:
-    secure = asked.cookies.get(SECURE)
-    return secure or (asked.cookies.get(PLAIN, "") if is_local(asked.host) else "")
+    secure = cookies.named(asked, SECURE)
+    return secure or (cookies.named(asked, PLAIN) if is_local(asked.host) else "")

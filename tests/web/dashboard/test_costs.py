@@ -4,16 +4,21 @@ import contextlib
 import dataclasses
 import tracemalloc
 from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import gevent
 import pytest
+import werkzeug.sansio.http as sansio_http
+import werkzeug.sansio.request as werkzeug_request
+from werkzeug.test import create_environ, run_wsgi_app
 
 from app.infra.room import SMALL
 from app.infra.settings import Settings
 from app.postgres.database import Database
 from app.web import app
-from app.web.dashboard import filters, forms
+from app.web.dashboard import filters, forms, frame
 from tests.conftest import TOKEN
 from tests.support.client import Client
 from tests.support.visitor import SAME, Visitor, text_of
@@ -36,9 +41,69 @@ def full(settings: Settings, db: Database, from_the_head: None) -> Iterator[Visi
         yield visitor
 
 
-def test_a_region_comes_once_however_often_it_is_asked_for(stranger: Visitor) -> None:
-    once = stranger.get("login?fragment=main")
-    assert stranger.get("login?" + "&".join(["fragment=main"] * 280)).data == once.data
+def test_a_region_comes_once_however_often_it_is_asked_for(visitor: Visitor) -> None:
+    """The long query of who is signed in is read."""
+    once = visitor.get("tokens?fragment=main")
+    assert once.status_code == 200
+    assert visitor.get("tokens?" + "&".join(["fragment=main"] * 280)).data == once.data
+
+
+def _noted(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str) -> list[str]:
+    """Return a list to which is added what a parser of a library is given."""
+    given, parser = list[str](), getattr(module, name)
+
+    def parse(*texts: str, **options: Any) -> Any:
+        given.extend(texts)
+        return parser(*texts, **options)
+
+    monkeypatch.setattr(module, name, parse)
+    return given
+
+
+@pytest.mark.parametrize("path", ["login", "queues/q", "nowhere", "static/none.css", ""])
+def test_the_long_query_of_a_stranger_is_not_taken_apart(
+    stranger: Visitor, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """That cost twice as much as the page, and the page repeated the query."""
+    read = _noted(monkeypatch, werkzeug_request, "parse_qsl")
+    most = "&".join(["a"] * frame.PARAMETERS_MAX)
+    answer = stranger.get(f"{path}?{most}&a")
+    assert answer.status_code == 400
+    assert len(answer.data) < SMALL // 2
+    without_host = create_environ(f"/dashboard/{path}", query_string=f"{most}&a")
+    del without_host["HTTP_HOST"]
+    assert run_wsgi_app(stranger.http.application, without_host)[1] == "400 BAD REQUEST"
+    assert set(read) <= {""}
+    assert stranger.get(f"{path}?{most}").status_code in {200, 303, 404}
+    assert most in read
+
+
+def test_a_long_query_with_a_cookie_that_somebody_made_up_is_refused(stranger: Visitor) -> None:
+    answer = stranger.http.get(
+        "/dashboard/login?" + "a&" * 1_000, headers={"Cookie": f"rowline={'a' * 43};" + "a;" * 3_900}
+    )
+    assert answer.status_code == 400
+    assert f"at most {frame.PARAMETERS_MAX} parameters" in text_of(answer.text)
+
+
+def test_of_a_cookie_field_nothing_is_taken_apart(
+    visitor: Visitor, stranger: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Werkzeug's parser takes 2 ms for one of 8 KB."""
+    parsed = _noted(monkeypatch, sansio_http, "parse_cookie")
+    parsed_too = _noted(monkeypatch, werkzeug_request, "parse_cookie")
+    assert visitor.get("").status_code == 200
+    for path in ("login", "queues/q", "nowhere"):
+        stranger.http.get(f"/dashboard/{path}", headers={"Cookie": "rowline=x; " + "a=b; " * 1_600})
+    assert parsed == parsed_too == []
+
+
+def test_of_a_list_of_etags_nothing_is_taken_apart(stranger: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed = _noted(monkeypatch, sansio_http, "parse_etags")
+    etag = stranger.get("login?fragment=main").headers["ETag"]
+    for sent, status in {'"a",' * 2_000: 200, f'"a", W/{etag}': 304}.items():
+        assert stranger.get("login?fragment=main", If_None_Match=sent).status_code == status
+    assert parsed == []
 
 
 @pytest.mark.parametrize("path", ["/" * URL_MAX, "a/" * (URL_MAX // 2), "login?next=" + "'" * URL_MAX, "'" * URL_MAX])
