@@ -10,8 +10,9 @@ from app.infra import cooperation
 
 SHARE = 5
 """Unauthenticated clients together get 1/SHARE of the CPU time, however many they are."""
-CPU_MAX_S = 0.002
-"""The most seconds counted per request: the measured time includes other greenlets that ran meanwhile."""
+CPU_MAX_S = 0.005
+"""The most seconds counted per request. No known one takes so many. With more, a request that waits for the database in
+a busy process would pay for the greenlets that ran meanwhile, and others without a token would wait for its turn."""
 PATIENCE_S = 10.0
 """The longest wait for a turn, in seconds: after that, behind a crowd at its own address, a client gets no response."""
 

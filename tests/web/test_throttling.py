@@ -7,6 +7,7 @@ import gevent
 import pytest
 from gevent import socket
 
+from app.infra import cooperation
 from app.web import throttling
 from tests.support.raw import DEADLINE_S
 
@@ -39,6 +40,16 @@ def test_a_crowd_at_one_address_delays_no_other(
 
     assert come[:7] == ["crowd", "one", "two", "crowd", "two", "crowd", "crowd"]
     assert len(come) == 53
+
+
+def test_all_that_a_request_takes_is_paid_for_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited = list[float]()
+    monkeypatch.setattr(cooperation, "step_aside", waited.append)
+    line = throttling.FairThrottle()
+    for took_s in (0.001, 0.004, 3_600.0):
+        assert line.wait_turn("a", took_s)
+
+    assert waited == pytest.approx([0.004, 0.016, throttling.CPU_MAX_S * 4])
 
 
 def test_who_is_not_served_in_time_is_turned_away_and_leaves_no_trace(
