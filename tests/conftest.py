@@ -1,5 +1,6 @@
 """One real PostgreSQL for all tests: embedded, or the one of DATABASE_URL."""
 
+import contextvars
 import dataclasses
 import ipaddress
 import os
@@ -14,9 +15,11 @@ import hypothesis
 import psycopg
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from app.domain import scan
-from app.infra import callers, loading
+from app.infra import loading
 from app.infra.settings import Settings
 from app.postgres.database import Connection, Database
 from app.store import failures, leases, search, search_all
@@ -66,10 +69,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
-@pytest.fixture(autouse=True)
-def _nobody_asks() -> None:
-    """Have what a test does be no work for the token of the test before, whose requests ran in this thread too."""
-    callers.current.set("")
+class _Client(FlaskClient):
+    """Runs each request in a context of its own, as each connection has one: it leaves no caller to the test."""
+
+    def open(self, *arguments: Any, **named: Any) -> TestResponse:
+        return contextvars.copy_context().run(super().open, *arguments, **named)
+
+
+Flask.test_client_class = _Client
 
 
 @pytest.fixture(scope="session", autouse=True)
