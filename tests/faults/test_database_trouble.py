@@ -317,7 +317,7 @@ def test_claims_that_have_all_they_may_leave_room_for_those_who_complete(api: Ap
         connection.execute("select pg_advisory_lock(4711)")
         claims = [pool.submit(own.ask, "/queues/room/jobs/claim", b"{}") for _ in range(24)]
         sleeping = "select from pg_stat_activity where wait_event = 'PgSleep'"
-        until(lambda: len(connection.execute(sleeping).fetchall()) >= 6)
+        until(lambda: len(connection.execute(sleeping).fetchall()) >= 4)  # all that claims of one token may have
         completed = [
             own.ask(f"/queues/room/jobs/{lease['job']['id']}/complete", json.dumps({"token": lease["token"]}).encode())
             for lease in claimed
