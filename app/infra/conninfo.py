@@ -21,6 +21,8 @@ _CHOICES = {
     "gssencmode": {"disable", "prefer", "require"},
     "target_session_attrs": {"any", "read-write", "read-only", "primary", "standby", "prefer-standby"},
     "load_balance_hosts": {"disable", "random"},
+    "min_protocol_version": {"3.0", "3.2", "latest"},
+    "max_protocol_version": {"3.0", "3.2", "latest"},
 }
 """Of parameters with a few values: these. Of another libpq would tell when it connects, and repeat it."""
 _PORTS = range(1, 2**16)

@@ -68,7 +68,8 @@ def _of_owner(step: Path, owner: str, *, passed: bool) -> str:
 
 def _of_mode(step: Path, state: os.stat_result, *, passed: bool) -> str | None:
     """Return what is wrong if others may write. In a sticky folder they cannot move or remove what is not theirs."""
-    is_writable = state.st_mode & stat.S_IWOTH or (state.st_mode & stat.S_IWGRP and not _is_private(state.st_gid))
+    is_private = not _has_acl(step) and _is_private(state.st_gid)
+    is_writable = state.st_mode & stat.S_IWOTH or (state.st_mode & stat.S_IWGRP and not is_private)
     if not is_writable or (passed and state.st_mode & stat.S_ISVTX):
         return None
     ways = f"chmod go-w {step}" + (f", or chmod +t {step}" if passed else "")
@@ -78,6 +79,14 @@ def _of_mode(step: Path, state: os.stat_result, *, passed: bool) -> str | None:
     )
 
 
+def _has_acl(folder: Path) -> bool:
+    """Return whether a list gives rights to accounts beside the owner: the mode of the group is their bound then."""
+    try:
+        return "system.posix_acl_access" in os.listxattr(folder)
+    except (OSError, AttributeError):  # a file system, or a system, without them
+        return False
+
+
 def _is_private(gid: int) -> bool:
     """Return whether a group is that of root, or of this account alone: where these are, its folders are often 0775."""
     try:
@@ -85,7 +94,10 @@ def _is_private(gid: int) -> bool:
     except KeyError:
         return gid == 0
     is_own = (group.gr_gid, group.gr_name) == (us.pw_gid, us.pw_name)
-    return (gid == 0 or is_own) and {*group.gr_mem} <= {"root", us.pw_name}
+    members = {*group.gr_mem}
+    if is_own and gid:  # some systems have accounts for halting and the like in that of root
+        members |= {one.pw_name for one in pwd.getpwall() if one.pw_gid == gid}
+    return (gid == 0 or is_own) and members <= {"root", us.pw_name}
 
 
 def _account(uid: int) -> str:

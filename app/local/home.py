@@ -107,7 +107,7 @@ def running(home: Path) -> Facts | None:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            _require(_fault(home))
+            _require(ownership.fault_of_file(os.fstat(descriptor), home / "lock") or _fault(home))
             found = _facts(file.read())
         else:
             return None
@@ -164,15 +164,19 @@ def own(folder: Path, account: Account | None) -> None:
 
 def _make_ours(home: Path) -> None:
     """Create `home` if it is missing. Raises EmbeddedError, before anything is made, if others could change it."""
-    found = next(folder for folder in [home, *home.parents] if folder.exists())
-    _require(None if found == home else ownership.fault_of_parents(found))
-    _make(home)
+    missing = [folder for folder in [home, *home.parents] if not folder.exists()]
+    for folder in reversed(missing):
+        _require(ownership.fault_of_parents(folder.parent))
+        _make(folder, 0o700 if os.geteuid() else 0o711 if folder == home else 0o755)
     _require(_fault(home))
 
 
 def _fault(home: Path) -> str | None:
     """Return what is wrong if another account could change what is in `home`, or did so before it became ours."""
-    found = ownership.fault(home)
+    try:
+        found = ownership.fault(home)
+    except OSError as error:
+        return f"{home} cannot be used: {error}"
     for path in (home / name for name in _OURS):
         with contextlib.suppress(FileNotFoundError):
             found = found or ownership.fault_of_file(path.lstat(), path)
@@ -184,15 +188,18 @@ def _require(fault: str | None) -> None:
         raise EmbeddedError(fault)
 
 
-def _make(home: Path) -> None:
-    """Create the missing folders; as root with modes that let an unprivileged account pass through them."""
-    missing = [folder for folder in [home, *home.parents] if not folder.exists()]
-    home.mkdir(parents=True, exist_ok=True)
-    for folder in missing:
-        if os.geteuid() == 0:
-            folder.chmod(0o711 if folder == home else 0o755)
-        elif folder == home:
-            folder.chmod(0o700)
+def _make(folder: Path, mode: int) -> None:
+    """Create a missing folder; as root with a mode that lets an unprivileged account pass through it.
+
+    What has come there meanwhile stays as it is: in a sticky folder it may be a link that another account made.
+    """
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(0o700)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            os.fchmod(descriptor, mode)
+        finally:
+            os.close(descriptor)
 
 
 def _take(home: Path, descriptor: int) -> None:

@@ -59,16 +59,16 @@ class Stream:
 
     def lines(self) -> Iterator[str]:
         """Yield lines, without their ends, until the response ends. Raises Unavailable if it is cut."""
-        rest: list[bytes] = []
+        rest = bytearray()
         try:
             while piece := self._response.read1(CHUNK, decode_content=False):
                 self.has_begun = True
                 first, *more = piece.split(b"\n")
-                rest.append(first)
+                rest += first
                 for line in more:
-                    yield self._line(b"".join(rest))
-                    rest = [line]
-                if self._size + sum(map(len, rest)) > LONGEST:
+                    yield self._line(bytes(rest))
+                    rest = bytearray(line)
+                if self._size + len(rest) > LONGEST:
                     raise _too_long("an event")
         except (HTTPError, OSError) as error:
             raise lost(f"the stream was cut: {error}") from error

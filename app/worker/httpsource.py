@@ -17,6 +17,7 @@ from typing import TypeVar
 
 import rowline
 
+from app.domain.backoff import LONGEST_MS
 from app.domain.job import ClaimedJob, Completion, Extended, Failure, JsonText, LeaseKey, Release
 from app.infra.settings import Settings
 from app.operations.progress import ProgressUpdate
@@ -30,6 +31,7 @@ CALL_S = 5.0  # the time limit of one call of the loop, or of the heartbeat
 STOP_S = 0.5  # how long to wait, once stopped, for jobs that a claim has leased already
 DEAD_LEASE_MS = 500  # the minimum length of a lease, for a job whose process died
 CLAIM_MAX = 1_000  # the service takes no claim of more
+ATTEMPTS_LIMIT = 2**31  # no job has had so many
 REFUSED_S = 10.0  # how long a refused token is not sent again: an address may send some wrong ones a minute only
 LOGGED_EACH_S = 10.0  # how often it is logged that the service cannot be reached, while that lasts
 
@@ -184,7 +186,12 @@ class HttpSource:
         return not has_stopped
 
     def _taken(self, lease: rowline.Lease) -> ClaimedJob:
-        job = lease.job
+        job, timeout_ms = lease.job, lease.job.opts.get("timeout")
+        job.name.encode()  # half a character would end the worker where it is handed on
+        if not (timeout_ms is None or (type(timeout_ms) is int and 0 < timeout_ms <= LONGEST_MS)):
+            raise ValueError(f"a job has a timeout of {timeout_ms!r:.100}")
+        if not 0 <= job.attempts_made < ATTEMPTS_LIMIT:
+            raise ValueError(f"a job has had {job.attempts_made!r:.100} attempts")
         self._number += 1
         self._names[self._number] = _Named(id=job.id, token=lease.token)
         return ClaimedJob(
@@ -196,7 +203,7 @@ class HttpSource:
             priority=job.priority,
             attempt=job.attempts_made + 1,
             timestamp=job.timestamp,
-            timeout_ms=job.opts.get("timeout"),
+            timeout_ms=timeout_ms,
             stalled_count=job.stalled_count,
         )
 

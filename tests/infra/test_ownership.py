@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import struct
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,18 @@ def test_a_parent_that_others_can_write_needs_the_sticky_bit(tmp_path: Path) -> 
 def test_only_a_group_of_this_account_alone_may_write(tmp_path: Path) -> None:
     assert ownership.fault(folder(tmp_path / "ours", 0o775, group=0)) is None
     assert "chmod go-w" in (ownership.fault(folder(tmp_path / "shared", 0o775, group=OTHER.pw_gid)) or "")
+
+
+@as_root
+def test_a_list_of_rights_makes_no_group_private(tmp_path: Path) -> None:
+    home = folder(tmp_path / "home", 0o775, group=0)
+    entries = (1, 7, -1), (2, 7, OTHER.pw_uid), (4, 7, -1), (0x10, 7, -1), (0x20, 5, -1)
+    listed = b"".join(struct.pack("<HHI", tag, rights, who % 2**32) for tag, rights, who in entries)
+    try:
+        os.setxattr(home, "system.posix_acl_access", struct.pack("<I", 2) + listed)
+    except OSError as error:
+        pytest.skip(f"this file system has no such lists: {error}")
+    assert "chmod go-w" in (ownership.fault(home) or "")
 
 
 @as_root

@@ -289,6 +289,24 @@ def test_one_who_looks_whether_a_home_is_held_keeps_nobody_from_starting(place: 
             pass
 
 
+def test_a_link_that_comes_while_a_home_is_made_changes_nothing_where_it_leads(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    private, link, make = place / "private", place / "home", Path.mkdir
+    private.mkdir(0o750)
+    link.symlink_to("nowhere")
+
+    def after_the_link_has_turned(folder: Path, *arguments: Any, **named: Any) -> None:
+        link.unlink()
+        link.symlink_to("private")
+        make(folder, *arguments, **named)
+
+    monkeypatch.setattr(Path, "mkdir", after_the_link_has_turned)
+    with contextlib.suppress(EmbeddedError), home.hold(link):
+        pass
+    assert private.stat().st_mode & 0o777 == 0o750
+
+
 def test_a_home_in_a_folder_that_others_can_write_is_not_made(place: Path) -> None:
     place.chmod(0o777)
     with pytest.raises(EmbeddedError, match=rf"can write {place} \(mode 0777\)"), home.hold(place / "new" / "home"):

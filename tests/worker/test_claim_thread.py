@@ -1,5 +1,6 @@
 """The thread of a worker over HTTP that claims goes on whatever a server says: nobody else would claim."""
 
+import json
 import threading
 
 import pytest
@@ -52,6 +53,10 @@ def test_no_retry_after_ends_it(asked: str, monkeypatch: pytest.MonkeyPatch) -> 
         {"jobs": 5},
         {"jobs": [{"job": JOB | {"opts": [1]}, "token": "t", "lockedUntil": 1}]},
         {"jobs": [{"job": JOB | {"attemptsMade": "x"}, "token": "t", "lockedUntil": 1}]},
+        {"jobs": [{"job": JOB | {"attemptsMade": 10**300}, "token": "t", "lockedUntil": 1}]},
+        {"jobs": [{"job": JOB | {"opts": {"timeout": "x"}}, "token": "t", "lockedUntil": 1}]},
+        {"jobs": [{"job": JOB | {"opts": {"timeout": 10**400}}, "token": "t", "lockedUntil": 1}]},
+        json.dumps({"jobs": [{"job": JOB | {"name": "\ud800"}, "token": "t", "lockedUntil": 1}]}).encode(),
         b"[" * 100_000,
         b"\xff",
         b'{"jobs":[' * 50_000,

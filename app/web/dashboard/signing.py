@@ -13,6 +13,8 @@ from app.web.dashboard import forms, page, sessions
 from app.web.dashboard.sessions import VISITOR, Sessions
 
 TOKEN_MAX = 1_000
+NEXT_MAX = 3_000
+"""A longer page to see next is forgotten: the link to it would be refused as too long."""
 _NEXT = re.compile(r"[A-Za-z0-9._~%!$&'()*+,;=:@/?-]{1,2000}")
 _SIGNED_OUT = 401
 
@@ -87,8 +89,8 @@ def to_sign_in(asked: Request) -> Response:
     """Lead who is not signed in to the form; what a script asks for gets a status alone."""
     if page.FRAGMENT in asked.args or asked.headers.get("Sec-Fetch-Dest") == "empty":
         return page.html("", status=_SIGNED_OUT)
-    wants = page.here() if asked.method in {"GET", "HEAD"} else ""
-    return page.go(f"login?next={quote(wants, safe='')}" if wants else "login")
+    wants = quote(page.here(), safe="") if asked.method in {"GET", "HEAD"} else ""
+    return page.go(f"login?next={wants}" if 0 < len(wants) <= NEXT_MAX else "login")
 
 
 def wanted(path: str) -> str:
