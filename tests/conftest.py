@@ -19,7 +19,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app.domain import scan
-from app.infra import loading
+from app.infra import callers, loading
 from app.infra.settings import Settings
 from app.postgres.database import Connection, Database
 from app.store import failures, leases, search, search_all
@@ -77,6 +77,12 @@ class _Client(FlaskClient):
 
 
 Flask.test_client_class = _Client
+
+
+@pytest.fixture(autouse=True)
+def _nobody_asks() -> None:
+    """Have what a test does be no work for the caller of the test before."""
+    callers.current.set("")
 
 
 @pytest.fixture(scope="session", autouse=True)

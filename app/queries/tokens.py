@@ -11,6 +11,7 @@ import sqlalchemy
 
 from app.domain import tokens as domain
 from app.domain.tokens import Caller, Token
+from app.infra import callers
 from app.infra.semaphore import FairSemaphore
 from app.postgres.coalescer import RequestCoalescer
 from app.postgres.database import Database, DatabaseError
@@ -84,7 +85,8 @@ class Callers:
     def find(self, token_id: str, digest: bytes) -> Caller | None:
         """Return who shows a token, None if it is not valid. Raises DatabaseError."""
         now = time.monotonic()
-        found = self._coalescer.submit(_ALL, token_id)
+        with callers.nobody():
+            found = self._coalescer.submit(_ALL, token_id)
         self._note(found.mark, now)
         self._forget(token_id)
         if found.token is None or found.token.is_ended:
@@ -112,7 +114,7 @@ class Callers:
             return
         self._is_asking = True
         try:
-            with self._db.read_once() as conn:
+            with callers.nobody(), self._db.read_once() as conn:
                 mark = store.changes(conn)
         except DatabaseError:
             if now - self._proved_at > KEPT_S:

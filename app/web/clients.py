@@ -12,6 +12,7 @@ from flask import Request
 
 from app.domain.errors import Fault, SlowBody
 from app.net.addresses import Network
+from app.web import reading
 
 BYTES_A_S = 64 * 1024
 """The minimum rate of a client: a slower one is disconnected, once it is `client_s` behind."""
@@ -46,7 +47,7 @@ def read(environ: Mapping[str, Any], *, length: int | None, limit: int, client_s
 def _piece(stream: Any, size: int, within_s: float) -> bytes:
     # The error passes through gunicorn's reader, which then marks the connection as unusable. It is not bound to a name
     # here: frame and traceback would refer to each other and keep the body in memory until a full collection.
-    with gevent.Timeout(max(within_s, 0.001), SlowBody(Fault("body", "did not come in time"))):
+    with reading.until(gevent.Timeout(max(within_s, 0.001), SlowBody(Fault("body", "did not come in time")))):
         return bytes(stream.read(size))
 
 

@@ -1,5 +1,6 @@
 """The API without a socket: for a command that has the database, and acts as an account of this machine."""
 
+import contextvars
 import dataclasses
 import io
 import logging
@@ -31,6 +32,9 @@ class InProcess:
 
     def ask(self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
         """Respond to a request; `target` is the path, percent-encoded, with the query."""
+        return contextvars.copy_context().run(self._ask, method, target, body, headers)  # it sets the caller
+
+    def _ask(self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
         begun: dict[str, Any] = {}
 
         def start(status: str, named: list[tuple[str, str]], _trouble: Any = None, /) -> Callable[[bytes], object]:

@@ -24,7 +24,7 @@ from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.ggevent import GeventWorker
 
 from app.infra import log
-from app.web import incoming, throttling
+from app.web import incoming, reading, throttling
 from app.web.incoming import PIECE, BufferedSocket, ThrottledSocket
 
 _log = logging.getLogger(__name__)
@@ -117,10 +117,10 @@ class Logger(GunicornLogger):  # type: ignore[misc]  # gunicorn has no types
 
 
 def _end_now(end: gevent.Timeout, greenlet: gevent.Greenlet) -> None:
-    """End a wait by its own timer: if its request arrives first, it stops the timer and is handled."""
+    """End a wait by its own timer, as that does: if what it waits for comes first, it stops the timer."""
     end.timer.close()
     end.timer = gevent.get_hub().loop.timer(0.0)
-    end.timer.start(greenlet.throw, end)
+    end.timer.start(greenlet.throw, end.exception or end)
 
 
 class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
@@ -179,11 +179,16 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     def _make_room(self) -> None:
         if self._throttle.reject_oldest(more_than=len(self._silent)):
             return
-        for waits in (self._silent, self._refused, self._idle):
+        for waits in (self._silent, self._refused):
             if waits:
                 greenlet = next(iter(waits))
                 _end_now(waits.pop(greenlet), greenlet)
                 return
+        if slow := reading.longest_of_most(more_than=len(self._idle)):
+            _end_now(*slow)
+        elif self._idle:
+            greenlet = next(iter(self._idle))
+            _end_now(self._idle.pop(greenlet), greenlet)
 
     def _throttle_for(self, addr: Any, path: str) -> Callable[[float], bool]:
         """Return the function that throttles an address. Health checks, as of load balancers, are throttled apart."""

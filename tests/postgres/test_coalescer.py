@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import psycopg
 import pytest
 
+from app.infra import callers
 from app.postgres.coalescer import RequestCoalescer
 from app.postgres.database import DatabaseError, OutcomeUnknown
 from tests.support.clusters import until
@@ -47,7 +48,7 @@ def asked_while_busy(slow: Slow, gathering: Gathered, pool: ThreadPoolExecutor, 
 
 
 def waiting(gathering: Gathered) -> list[str]:
-    found = gathering._open.get("q")  # noqa: SLF001
+    found = gathering._open.get(("q", ""))  # noqa: SLF001
     return found.asked if found else []
 
 
@@ -69,6 +70,22 @@ def test_who_comes_alone_is_served_alone() -> None:
 
     assert [gathering.submit("q", "a"), gathering.submit("q", "b")] == ["A", "B"]
     assert slow.rounds == [["q/a"], ["q/b"]]
+
+
+def test_who_asks_for_another_caller_is_served_apart(pool: ThreadPoolExecutor) -> None:
+    """It must not wait for a connection in the line of a caller that has had its share, nor get its errors."""
+    slow = Slow()
+    gathering = RequestCoalescer(slow.do, max_batch=MAX_BATCH)
+
+    def ask(caller: str, word: str) -> str:
+        callers.current.set(caller)
+        return gathering.submit("q", word)
+
+    first = pool.submit(ask, "a", "first")
+    assert slow.begun.wait(60)
+    assert pool.submit(ask, "b", "second").result(60) == "SECOND"
+    slow.let_go.set()
+    assert first.result(60) == "FIRST"
 
 
 def test_those_who_come_meanwhile_are_served_together_each_with_his_own(pool: ThreadPoolExecutor) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from app.domain import tokens as domain
+from app.infra import callers
 from app.infra.settings import Settings
 from app.operations import tokens
 from app.operations.tokens import Issued
@@ -198,3 +199,17 @@ def test_what_is_remembered_is_bounded_by_scopes_and_a_rotated_token_is_remember
 
     assert not callers.remembers(first.token.id, digest(second))
     assert callers.remembers(last.token.id, digest(last))
+
+
+def test_who_shows_a_token_is_looked_up_in_the_line_of_nobody(own_url: str, db: Database) -> None:
+    """Not in that of the caller before on the same connection, whose share may be used up."""
+    issued = issue(db, "jobs:read")
+    narrow = Database(Settings(database_url=own_url, pool_wait_ms=50), url=own_url, size=4, name="rowline-test")
+    found = Callers(narrow, wait_ms=60_000)
+    callers.current.set("the caller before")
+    with narrow.read(), narrow.read(), narrow.read():
+        with pytest.raises(DatabaseError, match="all database connections are in use"), narrow.read():
+            pass
+        assert found.find(issued.token.id, digest(issued)) is not None
+        assert found.seen(issued.token.id, digest(issued)) is not None
+    narrow.close()

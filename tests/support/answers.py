@@ -24,4 +24,6 @@ def error(answer: TestResponse, status: int) -> str:
 def ok(answer: TestResponse) -> Any:
     """Read the JSON of an answer that must be a good one."""
     assert answer.status_code == 200, answer.text
-    return answer.json
+    members = answer.json
+    answer.close()  # it may hold memory of the limit for long ones
+    return members

@@ -67,3 +67,23 @@ def test_waits_of_one_token_leave_connections_to_others(own_url: str) -> None:
         assert other.recv(12) == b"HTTP/1.1 200"
         waiting.remove(refused)
         assert select.select(waiting, [], [], 0)[0] == []
+
+
+def test_bodies_that_one_token_sends_slowly_make_room_for_others(own_url: str) -> None:
+    tokens = "the-token-of-a-flood", "the-token-of-another"
+    settings = {"AUTH_TOKENS": ",".join(tokens), "ROWLINE_API_CLIENTS": "16", "ROWLINE_API_PROCESSES": "1"}
+    begun = raw.request("POST", "/queues/q/jobs", "Content-Length: 9", token=tokens[0]) + b"["
+    with raw.server(own_url, ROWLINE_CLIENT_S="3600", **settings) as server, contextlib.ExitStack() as stack:
+
+        def begin(request: bytes) -> socket.socket:
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            connection.sendall(request)
+            return connection
+
+        slow = [begin(begun) for _ in range(20)]
+        other = begin(raw.request("GET", "/queues/q/jobs/1", token=tokens[1]))
+        other.settimeout(60)
+        assert other.recv(12) == b"HTTP/1.1 404"
+        ended, _, _ = select.select(slow, [], [], 60)
+        assert {connection.recv(12) for connection in ended} == {b"HTTP/1.1 408"}
+        assert len(ended) < len(slow)

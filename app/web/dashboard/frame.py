@@ -14,6 +14,7 @@ from jinja2 import Environment
 from werkzeug.exceptions import HTTPException
 
 from app.domain.errors import Fault, InvalidRequest, NoRoom, RowlineError
+from app.infra import callers
 from app.infra.metrics import ProcessMetrics
 from app.infra.room import Reservation, Room
 from app.infra.settings import Settings
@@ -163,6 +164,7 @@ def _check_requests(pages: Flask, settings: Settings, sessions: Sessions, *, app
         if not is_static:
             visitor = asked.environ[VISITOR] = sessions.visitor(asked)
             (clients.vouch if visitor else clients.disown)(asked.environ)
+            callers.current.set(visitor.caller.id if visitor else "")
         if visitor:
             asked.query_string = query
         elif asked.query_string != query:

@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 from flask import Request, Response
 
 from app.domain.errors import Fault, Forbidden, InvalidRequest
-from app.domain.sessions import LONGEST_S, Shown
+from app.domain.sessions import LONGEST_S, Session, Shown
 from app.domain.tokens import Action, Caller, Scope
+from app.infra import callers
 from app.infra.semaphore import FairSemaphore
 from app.infra.settings import Settings
 from app.operations import sessions as operations
@@ -48,18 +49,22 @@ class Sessions:
         secret = _cookie(asked)
         if not secret or len(secret) > _COOKIE_MAX:
             return None
+        with callers.nobody():
+            found = self._found(secret)
+            caller = self._access.who(found.shown) if found else None
+            if found is None or caller is None or not caller.may(Action.DASHBOARD, None):
+                return None
+            if found.is_to_touch:
+                operations.touch(self._db, secret=secret)
+        return Visitor(secret=secret, shown=found.shown, caller=caller)
+
+    def _found(self, secret: str) -> Session | None:
         if not self._semaphore.take(timeout_s=self._settings.pool_wait_ms / 1000):
             raise DatabaseError("too many requests show cookies")
         try:
-            found = queries.find(self._db, secret=secret)
+            return queries.find(self._db, secret=secret)
         finally:
             self._semaphore.give()
-        caller = self._access.who(found.shown) if found else None
-        if found is None or caller is None or not caller.may(Action.DASHBOARD, None):
-            return None
-        if found.is_to_touch:
-            operations.touch(self._db, secret=secret)
-        return Visitor(secret=secret, shown=found.shown, caller=caller)
 
     def sign_in(self, asked: Request, token: str) -> str:
         """Begin a session by a token; return its secret.

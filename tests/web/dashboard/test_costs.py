@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import tracemalloc
 from collections.abc import Callable, Iterator
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -14,9 +14,11 @@ import werkzeug.sansio.http as sansio_http
 import werkzeug.sansio.request as werkzeug_request
 from werkzeug.test import create_environ, run_wsgi_app
 
+from app.infra import callers
 from app.infra.room import SMALL
 from app.infra.settings import Settings
 from app.postgres.database import Database
+from app.queries import sessions
 from app.web import app
 from app.web.dashboard import filters, forms, frame
 from tests.conftest import TOKEN
@@ -148,7 +150,8 @@ def test_reading_a_long_form_lets_others_have_their_turn(visitor: Visitor, monke
     monkeypatch.setattr(forms, "unquote_to_bytes", unquoted)
     other = gevent.spawn(take_turns)
     try:
-        answer = visitor.http.post("/dashboard/queues/q/add", data=f"data={'%41' * 1_500_000}", headers=SAME)
+        data = f"data={'%41' * 1_500_000}"
+        answer = gevent.spawn(visitor.http.post, "/dashboard/queues/q/add", data=data, headers=SAME).get()
     finally:
         other.kill()
     assert answer.status_code == 400  # it is no JSON
@@ -214,3 +217,17 @@ def test_the_contents_of_a_job_that_a_form_added_are_not_read_again(visitor: Vis
         with peak(peaks):
             assert visitor.post("queues/q/add", name="n", data=data, opts="").status_code == 303
     assert peaks[1] < 1.2 * peaks[2]
+
+
+def test_whose_a_session_is_is_asked_in_the_line_of_nobody(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def find(*arguments: Any, **named: Any) -> Any:
+        asked.append(callers.current.get())
+        return sessions.find(*arguments, **named)
+
+    monkeypatch.setattr("app.web.dashboard.sessions.queries", SimpleNamespace(find=find))
+    callers.current.set("the caller before on the same connection")
+    assert visitor.get("").status_code == 200
+    assert asked
+    assert set(asked) == {""}
