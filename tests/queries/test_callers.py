@@ -201,10 +201,11 @@ def test_what_is_remembered_is_bounded_by_scopes_and_a_rotated_token_is_remember
     assert callers.remembers(last.token.id, digest(last))
 
 
-def test_who_shows_a_token_is_looked_up_in_the_line_of_nobody(own_url: str, db: Database) -> None:
+def test_who_shows_a_token_is_looked_up_in_the_line_of_nobody(shared_url: str, db: Database) -> None:
     """Not in that of the caller before on the same connection, whose share may be used up."""
     issued = issue(db, "jobs:read")
-    narrow = Database(Settings(database_url=own_url, pool_wait_ms=50), url=own_url, size=4, name="rowline-test")
+    settings = Settings(database_url=shared_url, pool_wait_ms=50)
+    narrow = Database(settings, url=shared_url, size=4, name="rowline-test")
     found = Callers(narrow, wait_ms=60_000)
     callers.current.set("the caller before")
     with narrow.read(), narrow.read(), narrow.read():
