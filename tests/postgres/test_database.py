@@ -327,13 +327,19 @@ def test_who_adds_does_not_wait_for_the_notifications_of_others(postgres_bin: Pa
         until(lambda: databases.ask(cluster.url, "show synchronous_standby_names") == [("nobody",)])
         waiting = "select pid from pg_stat_activity where wait_event = 'SyncRep'"
         cancel = f"select pg_cancel_backend(pid) from ({waiting}) as waiting"
-        other = threading.Thread(
-            target=databases.run, args=[cluster.url, "insert into public.t values (1); select pg_notify('b', '')"]
-        )
-        other.start()
-        stack.callback(other.join)
+        others = [threading.Thread()]
+
+        def is_waiting() -> bool:
+            """Sessions see the setting before the checkpointer does, which lets commits pass until then."""
+            if not others[-1].is_alive():
+                notify = "insert into public.t values (1); select pg_notify('b', '')"
+                others.append(threading.Thread(target=databases.run, args=[cluster.url, notify]))
+                others[-1].start()
+                stack.callback(others[-1].join)
+            return bool(databases.ask(cluster.url, waiting))
+
+        until(is_waiting)
         stack.callback(databases.ask, cluster.url, cancel)
-        until(lambda: databases.ask(cluster.url, waiting))
         mark = "&" if "?" in cluster.url else "?"
         url = f"{cluster.url}{mark}options=-c%20synchronous_commit%3Dlocal"
         db = Database(Settings(lock_ms=500_000, statement_ms=600_000), url=url, size=1, name="single")
