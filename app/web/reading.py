@@ -24,9 +24,10 @@ def until(end: gevent.Timeout) -> Iterator[None]:
             _reading.pop(greenlet, None)
 
 
-def longest_of_most(*, more_than: int) -> tuple[gevent.Timeout, gevent.Greenlet] | None:
-    """Return the body that takes longest of the caller that sends the most, if these are over `more_than`."""
+def take_longest(*, more_than: int) -> tuple[gevent.Timeout, gevent.Greenlet] | None:
+    """Return the body that takes longest of the caller that sends the most, if these are over `more_than`, only once."""
     senders = Counter(caller for caller, _ in _reading.values()).most_common(1)
     if not senders or senders[0][1] <= more_than:
         return None
-    return next((end, greenlet) for greenlet, (caller, end) in _reading.items() if caller == senders[0][0])
+    greenlet = next(one for one, (caller, _) in _reading.items() if caller == senders[0][0])
+    return _reading.pop(greenlet)[1], greenlet

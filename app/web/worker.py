@@ -184,7 +184,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
                 greenlet = next(iter(waits))
                 _end_now(waits.pop(greenlet), greenlet)
                 return
-        if slow := reading.longest_of_most(more_than=len(self._idle)):
+        if slow := reading.take_longest(more_than=len(self._idle)):
             _end_now(*slow)
         elif self._idle:
             greenlet = next(iter(self._idle))
