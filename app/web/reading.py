@@ -25,7 +25,7 @@ def until(end: gevent.Timeout) -> Iterator[None]:
 
 
 def take_longest(*, more_than: int) -> tuple[gevent.Timeout, gevent.Greenlet] | None:
-    """Return the body that takes longest of the caller that sends the most, if these are over `more_than`, only once."""
+    """Return once the body that takes longest, of the caller that sends the most, if these are over `more_than`."""
     senders = Counter(caller for caller, _ in _reading.values()).most_common(1)
     if not senders or senders[0][1] <= more_than:
         return None
